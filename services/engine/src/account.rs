@@ -1,11 +1,12 @@
-//! DescribeLimits and DescribeContinuousBackups: what is so for everybody here.
+//! DescribeLimits and DescribeContinuousBackups: the answers are the same for every account.
 
 use crate::{
     ApiError, Engine,
     api::{DescribeContinuousBackupsInput, DescribeContinuousBackupsOutput, DescribeLimitsInput, DescribeLimitsOutput},
 };
 
-/// The quotas that an account begins with (developer guide, "Quotas", throughput). Nothing here holds anybody to them.
+/// The initial quotas of an AWS account (developer guide, "Quotas", throughput). They are not
+/// enforced.
 const LIMITS: DescribeLimitsOutput = DescribeLimitsOutput {
     account_max_read_capacity_units: 80_000,
     account_max_write_capacity_units: 80_000,
@@ -14,7 +15,7 @@ const LIMITS: DescribeLimitsOutput = DescribeLimitsOutput {
 };
 
 impl Engine {
-    /// The quotas of the account.
+    /// Returns the throughput quotas of the account.
     ///
     /// # Errors
     /// None.
@@ -23,7 +24,7 @@ impl Engine {
         Ok(LIMITS)
     }
 
-    /// Tells that the table has no continuous backups.
+    /// Reports that the table has no continuous backups.
     ///
     /// # Errors
     /// ValidationException, TableNotFoundException.

@@ -1,4 +1,4 @@
-//! Reading the request forms that were before expressions: what may come together, and what they mean.
+//! Reads the legacy conditional parameters: which of them may be combined, and what they mean.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-/// Refuses a request that has parameters of both forms. Each parameter comes with whether it is there.
+/// Rejects a request with parameters of both forms. Each parameter comes with whether it is
+/// present.
 pub(crate) fn check_not_mixed(older: &[(&str, bool)], expressions: &[(&str, bool)]) -> Result<(), ApiError> {
     let given = |parameters: &[(&str, bool)]| {
         let names = parameters.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
@@ -33,7 +34,7 @@ fn invalid(what: impl std::fmt::Display) -> ApiError {
     ApiError::Validation(format!("One or more parameter values were invalid: {what}"))
 }
 
-/// The condition that tests make together; none where there are none.
+/// Combines tests into one condition; `None` if there are no tests.
 fn combined(
     tests: BTreeMap<String, AttributeTest>,
     operator: Option<ConditionalOperator>,
@@ -60,7 +61,7 @@ fn tests(conditions: BTreeMap<String, AttributeCondition>) -> BTreeMap<String, A
     conditions.into_iter().map(test).collect()
 }
 
-/// `QueryFilter` or `ScanFilter`.
+/// Reads `QueryFilter` or `ScanFilter` into a condition.
 pub(crate) fn filter(
     conditions: AttributeConditions,
     operator: Option<ConditionalOperator>,
@@ -68,12 +69,12 @@ pub(crate) fn filter(
     combined(tests(conditions.unwrap_or_default()), operator)
 }
 
-/// `KeyConditions`.
+/// Reads `KeyConditions` into a key condition.
 pub(crate) fn key_condition(conditions: BTreeMap<String, AttributeCondition>) -> Result<KeyCondition, ApiError> {
     Ok(KeyCondition::of_attributes(tests(conditions))?)
 }
 
-/// `Expected`.
+/// Reads `Expected` into a condition.
 pub(crate) fn expected(
     expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
     operator: Option<ConditionalOperator>,
@@ -133,7 +134,7 @@ fn equal(value: AttributeValue) -> AttributeTest {
     }
 }
 
-/// `AttributeUpdates`.
+/// Reads `AttributeUpdates` into an update.
 pub(crate) fn updates(updates: BTreeMap<String, AttributeValueUpdate>) -> Result<Option<Update>, ApiError> {
     let mut changes = BTreeMap::new();
     for (attribute, AttributeValueUpdate { action, value }) in updates {

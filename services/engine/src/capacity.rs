@@ -11,19 +11,19 @@ use crate::{
     keys::parts,
 };
 
-/// What one write unit covers, bytes.
+/// The size that one write unit covers, in bytes.
 const WRITE_UNIT_BYTES: usize = 1024;
-/// What a read or write of a table costs in a transaction, compared to one without.
+/// The cost of a read or write of a table in a transaction, as a multiple of its cost without one.
 const TRANSACTION_FACTOR: f64 = 2.0;
-/// What one consistent read unit covers, bytes.
+/// The size that one consistent read unit covers, in bytes.
 const READ_UNIT_BYTES: usize = 4096;
 
-/// Write units for an item of that size.
+/// Write units for an item of `bytes` bytes.
 pub(crate) fn write_units(bytes: usize) -> f64 {
     units(bytes, WRITE_UNIT_BYTES)
 }
 
-/// Read units for so many bytes read at once.
+/// Read units for reading `bytes` bytes at once.
 pub(crate) fn read_units(bytes: usize, consistent: bool) -> f64 {
     units(bytes, READ_UNIT_BYTES) * if consistent { 1.0 } else { 0.5 }
 }
@@ -33,30 +33,30 @@ fn units(bytes: usize, block: usize) -> f64 {
     bytes.div_ceil(block).max(1) as f64
 }
 
-/// Whether units are read or write units; only transactions tell.
+/// Whether an answer reports units as read or write units; only transactions do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// One number for both.
+    /// One number for reads and writes.
     Plain,
-    /// Read units.
+    /// Read units of a transaction.
     TransactRead,
-    /// Write units.
+    /// Write units of a transaction.
     TransactWrite,
 }
 
-/// Units taken of one table and its indexes.
+/// Capacity units consumed of one table and its indexes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Units {
-    /// The table's own.
+    /// The units of the table itself.
     pub(crate) table: f64,
-    /// By local index.
+    /// Units by local index name.
     pub(crate) local: BTreeMap<String, f64>,
-    /// By global index.
+    /// Units by global index name.
     pub(crate) global: BTreeMap<String, f64>,
 }
 
 impl Units {
-    /// Units of the table alone.
+    /// Units consumed of the table alone.
     pub(crate) fn of_table(table: f64) -> Self {
         Self {
             table,
@@ -64,7 +64,7 @@ impl Units {
         }
     }
 
-    /// Each number multiplied.
+    /// Multiplies every number by `factor`.
     pub(crate) fn times(mut self, factor: f64) -> Self {
         self.table *= factor;
         self.local
@@ -74,15 +74,16 @@ impl Units {
         self
     }
 
-    /// What the same costs as an action of a transaction. The table's own part is done twice, to prepare and to commit; an index gets what was
-    /// committed, so its part costs what it costs without a transaction.
+    /// The cost of the same operation as an action of a transaction. The table's part doubles,
+    /// since it is done once to prepare and once to commit. Indexes receive only the committed
+    /// write, so their part stays the same.
     pub(crate) fn in_transaction(mut self) -> Self {
         self.table *= TRANSACTION_FACTOR;
         self
     }
 
-    /// What replacing `before` by `after` costs. An index costs where its entry changes: one write for a new, a gone or a
-    /// changed entry, two where the entry moves to another key.
+    /// The cost of replacing `before` by `after`. An index costs units only if its entry changes:
+    /// one write for a new, deleted or changed entry, two if the entry moves to another key.
     pub(crate) fn of_write(table: &Table, before: Option<&Item>, after: Option<&Item>) -> Self {
         let size = |item: Option<&Item>| item.map_or(0, |item| projected_size(item, None));
         let mut units = Self::of_table(write_units(size(before).max(size(after))));
@@ -101,7 +102,7 @@ impl Units {
         units
     }
 
-    /// The answer's form; `None` where it was not asked for.
+    /// Converts the units to the form of the answer; `None` if the request did not ask for it.
     pub(crate) fn answer(
         self,
         wanted: ReturnConsumedCapacity,
@@ -155,7 +156,7 @@ fn index_write_units(
 ) -> f64 {
     let names = projected_names(table, keys, projection);
     let names = names.as_ref();
-    // An item that lacks a key attribute of the index has no entry in it.
+    // An item without one of the index's key attributes has no entry in the index.
     let has_entry = |item: &&Item| parts(keys).all(|part| item.contains_key(&part.name));
     let cost = |entry| write_units(projected_size(entry, names));
     match (before.filter(has_entry), after.filter(has_entry)) {

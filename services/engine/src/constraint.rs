@@ -1,11 +1,12 @@
-//! Constraints of the API's model: checked all together, reported in one message as DynamoDB does.
+//! Constraints of the API's model. They are all checked, and reported in one message, as DynamoDB
+//! does.
 
 use crate::ApiError;
 
-/// How many broken constraints one message lists.
+/// The maximum number of broken constraints that one message lists.
 const REPORTED_MAX: usize = 10;
 
-/// Collects broken constraints of a request.
+/// Collects the broken constraints of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Constraints(Vec<String>);
 
@@ -18,7 +19,7 @@ impl Constraints {
         }
     }
 
-    /// The text does not match a pattern.
+    /// Records that the text does not match a pattern.
     pub(crate) fn pattern(&mut self, member: &str, text: &str, pattern: &str) {
         self.broken(
             &format!("'{text}'"),
@@ -44,17 +45,17 @@ impl Constraints {
         }
     }
 
-    /// The text must have so many characters.
+    /// Requires that the number of characters lies within the bounds.
     pub(crate) fn text_length(&mut self, member: &str, text: &str, bounds: (usize, usize)) {
         self.length(member, &format!("'{text}'"), text.chars().count(), bounds);
     }
 
-    /// The list must have so many elements.
+    /// Requires that the number of elements lies within the bounds.
     pub(crate) fn list_length(&mut self, member: &str, length: usize, bounds: (usize, usize)) {
         self.length(member, if length == 0 { "'[]'" } else { "'[...]'" }, length, bounds);
     }
 
-    /// The number must be at least `min`.
+    /// Requires a number of at least `min`.
     pub(crate) fn at_least(&mut self, member: &str, value: i64, min: i64) {
         if value < min {
             let constraint = format!("Member must have value greater than or equal to {min}");
@@ -62,7 +63,7 @@ impl Constraints {
         }
     }
 
-    /// The number must be at most `max`.
+    /// Requires a number of at most `max`.
     pub(crate) fn at_most(&mut self, member: &str, value: i64, max: i64) {
         if value > max {
             let constraint = format!("Member must have value less than or equal to {max}");
@@ -70,7 +71,7 @@ impl Constraints {
         }
     }
 
-    /// One ValidationException for all that is broken.
+    /// Returns one ValidationException for all broken constraints.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         let count = self.0.len();
         if count == 0 {

@@ -1,10 +1,16 @@
-//! Contention: which items are being written now, so that a transaction meets what it would meet in DynamoDB.
+//! Tracks which items are being written, so that a transaction is cancelled where DynamoDB would
+//! cancel it.
 //!
-//! A write is under way from when it is handed to the store until it is durable. While a transaction is, nothing else may write its
-//! items; plain writes of one item never hinder each other, nor a transaction that comes after them, since the store decides one after the
-//! other. Reads never wait and are never refused, but for those of a transaction, which must not see an item that is being
-//! written (developer guide, "Transaction conflict handling"). Who is refused begins anew; there is no queue, so whoever comes first
-//! when an item is free has it. Nothing rests on this: units are decided in the order of the log whether or not they met here.
+//! A write is in progress from when it is handed to the store until it is durable. While a
+//! transaction is in progress, nothing else may write its items. Plain writes of one item never
+//! block each other, nor a transaction that comes after them, since the store decides them one
+//! after the other. Reads never wait and are never rejected, except those of a transaction, which
+//! must not see an item that is being written (developer guide, "Transaction conflict handling"). A
+//! rejected client retries; there is no queue, and the first request to arrive at a free item gets
+//! it.
+//!
+//! Correctness does not depend on this module: the store decides transactions in log order whether
+//! or not they met here.
 
 use std::{
     collections::BTreeMap,
@@ -21,15 +27,15 @@ use crate::{ApiError, CancellationReason};
 
 const MESSAGE: &str = "Transaction is ongoing for the item";
 
-/// An item: its table, and its stored key.
+/// Identifies an item by its table and stored key.
 pub(crate) type Place = (TableId, KeyBytes);
 
-/// Who is writing an item.
+/// The writes of one item that are in progress.
 #[derive(Debug, Default)]
 struct Writers {
-    /// How many writes that are no transactions.
+    /// The number of writes outside transactions.
     plain: usize,
-    /// Whether a transaction is; never two.
+    /// Whether a transaction writes the item; never more than one does.
     transaction: bool,
 }
 
@@ -40,7 +46,7 @@ pub(crate) struct Contention {
     conflicts: AtomicU64,
 }
 
-/// Items that are being written until this is dropped.
+/// Marks items as being written until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     contention: Arc<Contention>,
@@ -68,15 +74,15 @@ impl Drop for Held {
 }
 
 impl Contention {
-    /// How many reads and writes of items were refused since the start.
+    /// The number of item reads and writes rejected since the start.
     pub(crate) fn conflicts(&self) -> u64 {
         self.conflicts.load(Ordering::Relaxed)
     }
 
-    /// Begins a write of one item.
+    /// Begins a write of one item, outside a transaction.
     ///
     /// # Errors
-    /// TransactionConflictException.
+    /// TransactionConflictException, if a transaction holds the item.
     pub(crate) fn write(self: &Arc<Self>, place: Place) -> Result<Held, ApiError> {
         let mut writers = self.lock();
         let of_place = writers.entry(place.clone()).or_default();
@@ -89,7 +95,7 @@ impl Contention {
         Ok(self.held(vec![place], false))
     }
 
-    /// Begins a transaction that writes or checks these items.
+    /// Begins a transaction that writes or checks `places`.
     ///
     /// # Errors
     /// TransactionCanceledException, with a reason for each item that another transaction holds.
@@ -103,10 +109,10 @@ impl Contention {
         Ok(self.held(places, true))
     }
 
-    /// Begins the use of a client request token, which is an item too.
+    /// Begins to use a client request token, which is stored as an item.
     ///
     /// # Errors
-    /// TransactionInProgressException.
+    /// TransactionInProgressException, if another request uses the token.
     pub(crate) fn token(self: &Arc<Self>, place: Place) -> Result<Held, ApiError> {
         let mut writers = self.lock();
         let of_place = writers.entry(place.clone()).or_default();
@@ -119,7 +125,7 @@ impl Contention {
         Ok(self.held(vec![place], true))
     }
 
-    /// Whether a transaction may read these items now.
+    /// Checks that a transaction may read these items now.
     ///
     /// # Errors
     /// TransactionCanceledException, with a reason for each item that is being written.

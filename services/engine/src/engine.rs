@@ -1,4 +1,4 @@
-//! The engine: a handle on the store with what the operations share.
+//! The engine: a handle on the store, and the state that the operations share.
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
@@ -9,50 +9,52 @@ use parking_lot::Mutex;
 
 use crate::{ApiError, contention::Contention, gate::Gate, names, table::Lifecycle, throttle::Throttle};
 
-/// Begins the names of tables that are the engine's own. No client's name begins so.
+/// The first character of the engine's own table names. Clients cannot use it in a name.
 pub(crate) const HIDDEN: char = '$';
 
-/// What of DynamoDB's behaviour a region shows that an application may want to be without while it is written.
+/// Behaviour of DynamoDB that a region can imitate, and that developers may prefer to switch off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Behaviour {
-    /// Whether tables and indexes are held to their provisioned throughput or on-demand maxima.
+    /// Whether requests are limited to the provisioned throughput or on-demand maxima of tables and
+    /// indexes.
     pub throttling: bool,
-    /// How old at most what eventually consistent reads, global indexes among them, see; the store must look back as far. Zero: they see
-    /// the newest.
+    /// The maximum age of what eventually consistent reads see, including those of global indexes.
+    /// The store must keep history for as long. Zero: they see the newest data.
     pub stale_reads: Duration,
-    /// How long a change of a table shows in statuses, and hinders what it hinders in DynamoDB. Zero: only the answer to the request shows
-    /// it.
+    /// How long a change of a table shows in statuses and blocks what it blocks in DynamoDB. Zero:
+    /// only the answer to the request shows it.
     pub slow_changes: Duration,
 }
 
-/// What clients were refused since the start, counted per item or page as in DynamoDB's metrics.
+/// Requests rejected since the start, counted per item or page as in DynamoDB's metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Refused {
-    /// Reads beyond the throughput (`ReadThrottleEvents`).
+    /// Reads beyond the available throughput (`ReadThrottleEvents`).
     pub throttled_reads: u64,
-    /// Writes beyond the throughput (`WriteThrottleEvents`).
+    /// Writes beyond the available throughput (`WriteThrottleEvents`).
     pub throttled_writes: u64,
-    /// Reads and writes of items that a transaction held, and a transaction's reads of items that were being written
-    /// (`TransactionConflict`).
+    /// Reads and writes of items that a transaction held, and reads of a transaction of items that
+    /// were being written (`TransactionConflict`).
     pub transaction_conflicts: u64,
 }
 
-/// Carries out DynamoDB's operations in one region. Shared behind an `Arc`; it keeps nothing that must survive a crash.
+/// Executes DynamoDB's operations in one region. It is shared behind an `Arc` and keeps no state
+/// that must survive a crash.
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) randomness: Arc<dyn Randomness>,
-    /// Where replicas can be.
+    /// The regions that can have replicas.
     pub(crate) regions: BTreeSet<Region>,
-    /// How far the sweep of expired transaction tokens has come.
+    /// The key at which the sweep of expired transaction tokens continues.
     pub(crate) token_sweep: Mutex<Option<KeyBytes>>,
-    /// Whether clients may write.
+    /// Whether clients may write, and how many writes are in progress.
     pub(crate) gate: Arc<Gate>,
-    /// What requests may take.
+    /// Limits what requests consume.
     pub(crate) throttle: Throttle,
-    /// Which items are being written.
+    /// Tracks the items that are being written.
     pub(crate) contention: Arc<Contention>,
-    /// What statuses tables show.
+    /// Determines the statuses that tables show.
     pub(crate) lifecycle: Arc<Lifecycle>,
     stale_reads: Duration,
 }
@@ -67,7 +69,8 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine on a region's store. `regions` are those that a replica can be created in, this one among them.
+    /// Creates an engine on a region's store. `regions` are those that can have replicas, including
+    /// this one.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -92,7 +95,7 @@ impl Engine {
         }
     }
 
-    /// An engine that behaves so; without this it is as with the default.
+    /// Sets which of DynamoDB's behaviour the engine imitates; by default it imitates none of it.
     #[must_use]
     pub fn behaving(mut self, behaviour: Behaviour) -> Self {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
@@ -103,7 +106,7 @@ impl Engine {
         self
     }
 
-    /// What clients were refused since the start.
+    /// The requests rejected since the start.
     #[must_use]
     pub fn refused(&self) -> Refused {
         let (throttled_reads, throttled_writes) = self.throttle.refused();
@@ -114,14 +117,15 @@ impl Engine {
         }
     }
 
-    /// The region that it answers for.
+    /// The region that the engine answers for.
     #[must_use]
     pub fn region(&self) -> &Region {
         self.store.region()
     }
 
-    /// From which moment a request reads; `None` for now. Each draws its own, so what a client sees may go back, as with replicas that are
-    /// asked by turns.
+    /// The as-of position that a request reads from; `None` for the newest data. Each request draws
+    /// its own position, so a client may see data go back in time, as it does with replicas that
+    /// are read in turn.
     pub(crate) fn moment(&self, consistent: bool) -> Option<LogPosition> {
         if consistent || self.stale_reads.is_zero() {
             return None;
@@ -131,7 +135,7 @@ impl Engine {
         self.store.moment(Duration::from_micros(ago))
     }
 
-    /// Several items from a moment.
+    /// Reads several items, from the as-of position `at` if there is one.
     pub(crate) async fn get_many(
         &self,
         keys: Vec<(TableId, KeyBytes)>,
@@ -143,14 +147,15 @@ impl Engine {
         }
     }
 
-    /// A new table's identity: a random UUID.
+    /// A new table's id: a random UUID.
     pub(crate) fn new_table_id(&self) -> TableId {
         TableId(self.randomness.uuid_v4_like())
     }
 
-    /// The table whose items a request reads or writes.
+    /// Finds the table whose items a request reads or writes.
     ///
-    /// A table that is being created (or filled as a replica) or deleted is not found, as in DynamoDB.
+    /// A table that is being created (or filled as a replica) or deleted is not found, as in
+    /// DynamoDB.
     pub(crate) fn usable_table(&self, parameter: &str) -> Result<Arc<Table>, ApiError> {
         let name = names::table_name(parameter, self.region())?;
         let table = self
@@ -164,7 +169,7 @@ impl Engine {
         match table {
             Some(table) => Ok(table),
             None => {
-                // Only now: a name that is found is well-formed.
+                // A name that is found is well-formed, so check the form only now.
                 check_table_name(name)?;
                 Err(not_found())
             }
@@ -176,15 +181,16 @@ impl Engine {
 pub(crate) fn usable(table: &Table, region: &Region) -> bool {
     match table.replicas.get(region) {
         None => table.replicas.is_empty(),
-        // One that lost its disk is active by name, but not joined until it is copied again.
-        // One that the others dropped goes on with what it has until it can begin anew.
+        // A replica that lost its disk is `Active`, but not bootstrapped until it is copied again.
+        // A replica that the others dropped keeps serving what it has until it can be
+        // re-bootstrapped.
         Some(replica) => {
             matches!(replica.status, ReplicaStatus::Active | ReplicaStatus::Dropped { .. }) && table.joined
         }
     }
 }
 
-/// The table is not there, for operations on items.
+/// The error for a missing table, in operations on items.
 pub(crate) fn not_found() -> ApiError {
     ApiError::ResourceNotFound("Requested resource not found".to_owned())
 }
@@ -199,9 +205,9 @@ pub(crate) fn check_table_name(name: &str) -> Result<(), ApiError> {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            // The table was dropped after it was looked up.
+            // The table was dropped after the lookup.
             StoreError::UnknownTable(_) => not_found(),
-            // It was trimmed after it was looked up.
+            // The shard was trimmed after the lookup.
             StoreError::UnknownShard(_) => crate::stream::shard_not_found(),
             StoreError::Trimmed(_) => crate::stream::trimmed(),
             StoreError::Closed => Self::ServiceUnavailable("The region is shutting down".to_owned()),

@@ -1,4 +1,4 @@
-//! DynamoDB's exceptions.
+//! The exceptions of the DynamoDB API.
 
 use beringia_item::Item;
 
@@ -8,14 +8,14 @@ pub struct CancellationReason {
     /// `None`, `ConditionalCheckFailed`, `DuplicateItem`, `ItemCollectionSizeLimitExceeded`, `TransactionConflict`,
     /// `ProvisionedThroughputExceeded`, `ThrottlingError` or `ValidationError`.
     pub code: &'static str,
-    /// What happened; `None` with the code `None`.
+    /// The message; `None` with the code `None`.
     pub message: Option<String>,
-    /// The item as it was, where it was asked for.
+    /// The item as it is stored, if the request asked for it.
     pub item: Option<Item>,
 }
 
 impl CancellationReason {
-    /// The reason of an action that would have gone through.
+    /// The reason of an action that would have succeeded.
     #[must_use]
     pub const fn none() -> Self {
         Self {
@@ -26,10 +26,11 @@ impl CancellationReason {
     }
 }
 
-/// One of the things of which a throttled request needs more than is there (API reference, ThrottlingReason).
+/// One reason why a request was throttled (API reference, ThrottlingReason).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThrottlingReason {
-    /// What is throttled, for what and why, such as `TableReadProvisionedThroughputExceeded`.
+    /// The resource, the kind of request and the limit, such as
+    /// `TableReadProvisionedThroughputExceeded`.
     pub reason: String,
     /// The ARN of the table or index.
     pub resource: String,
@@ -38,83 +39,83 @@ pub struct ThrottlingReason {
 /// An exception of the DynamoDB API (API reference, "Error handling", and each operation's errors). Displays as its message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ApiError {
-    /// A parameter is wrong.
+    /// A parameter is invalid.
     #[error("{0}")]
     Validation(String),
-    /// A document of the request has another shape than the API says.
+    /// The request's JSON has another shape than the API defines.
     #[error("{0}")]
     Serialization(String),
-    /// No such table, index or stream.
+    /// The table, index or stream does not exist.
     #[error("{0}")]
     ResourceNotFound(String),
-    /// No such table, in the words of the operations on backups.
+    /// The table does not exist, in the wording of the operations on backups.
     #[error("Table not found: {0}")]
     TableNotFound(String),
-    /// The table exists already, or is not in a state that allows the request.
+    /// The table already exists, or is in a state that does not allow the request.
     #[error("{0}")]
     ResourceInUse(String),
-    /// The condition is false.
+    /// The condition of a write is false.
     #[error("The conditional request failed")]
     ConditionalCheckFailed {
-        /// The item as it was, where it was asked for.
+        /// The item as it is stored, if the request asked for it.
         item: Option<Item>,
     },
-    /// An item with the key of an INSERT is there already.
+    /// An INSERT found an item with the same key.
     #[error("Duplicate primary key exists in table")]
     DuplicateItem,
-    /// A transaction was not committed.
+    /// The transaction was not committed.
     #[error("{}", canceled(.reasons))]
     TransactionCanceled {
-        /// One per action, in the request's order.
+        /// One reason per action, in the order of the request.
         reasons: Vec<CancellationReason>,
     },
-    /// A transaction holds the item.
+    /// A transaction in progress holds the item.
     #[error("{0}")]
     TransactionConflict(String),
-    /// The same request is being worked on.
+    /// A request with the same token is in progress.
     #[error("{0}")]
     TransactionInProgress(String),
-    /// The token was used for another request.
+    /// The token was used for a different request.
     #[error("{0}")]
     IdempotentParameterMismatch(String),
-    /// The partition of a table with local indexes is full.
+    /// The item collection, in a table with local indexes, is full.
     #[error("{0}")]
     ItemCollectionSizeLimitExceeded(String),
-    /// Too many changes at once, or too many tables or indexes.
+    /// Too many changes at the same time, or too many tables or indexes.
     #[error("{0}")]
     LimitExceeded(String),
-    /// The region has a replica already.
+    /// The region already has a replica.
     #[error("{0}")]
     ReplicaAlreadyExists(String),
-    /// The region has no replica.
+    /// The region has no replica of the table.
     #[error("{0}")]
     ReplicaNotFound(String),
-    /// The shard iterator is too old.
+    /// The shard iterator has expired.
     #[error("{0}")]
     ExpiredIterator(String),
-    /// Stream records were asked for that are older than a day.
+    /// The requested stream records are older than a day.
     #[error("{0}")]
     TrimmedDataAccess(String),
-    /// The throughput that is paid for is used up.
+    /// The provisioned throughput is used up.
     #[error("{message}")]
     ProvisionedThroughputExceeded {
-        /// What to do about it.
+        /// The advice to the client.
         message: String,
-        /// What is used up.
+        /// The resources that are used up.
         reasons: Vec<ThrottlingReason>,
     },
-    /// The maximum that was set for a table on demand is reached.
+    /// The maximum set for an on-demand table is reached.
     #[error("{message}")]
     Throttling {
-        /// What was reached.
+        /// The limit that was reached.
         message: String,
-        /// Where.
+        /// The resources whose limit was reached.
         reasons: Vec<ThrottlingReason>,
     },
-    /// The store failed. The message says how; whether the request was carried out is unknown.
+    /// The store failed. The message says how; it is unknown whether the request took effect.
     #[error("{0}")]
     InternalServer(String),
-    /// This region cannot answer now; the request was not carried out and can be repeated.
+    /// The region cannot answer now. The request had no effect and can be repeated.
     #[error("{0}")]
     ServiceUnavailable(String),
 }
@@ -148,7 +149,7 @@ impl ApiError {
         }
     }
 
-    /// The value of `__type` in the error's body.
+    /// The value of `__type` in the body of the error.
     #[must_use]
     pub const fn wire_type(&self) -> &'static str {
         match self {
@@ -192,18 +193,19 @@ impl ApiError {
         }
     }
 
-    /// A ValidationException.
+    /// Creates a ValidationException with this message.
     pub fn validation(message: impl Into<String>) -> Self {
         Self::Validation(message.into())
     }
 
-    /// A required parameter is not there; `member` is its path, such as `tableName` or `transactItems.1.member.put.item`.
+    /// The error for a missing required parameter; `member` is its path, such as `tableName` or
+    /// `transactItems.1.member.put.item`.
     #[must_use]
     pub fn missing(member: &str) -> Self {
         Self::constraint("null", member, "Member must not be null")
     }
 
-    /// A value is none of an enumeration's.
+    /// The error for a value that an enumeration does not have.
     #[must_use]
     pub fn not_in_enum(value: &str, member: &str, names: &[&str]) -> Self {
         let names = names.join(", ");
@@ -214,7 +216,8 @@ impl ApiError {
         )
     }
 
-    /// A value breaks a constraint of the API's model. `value` is shown as it is, so quote it.
+    /// The error for a value that breaks a constraint of the API's model. The message contains
+    /// `value` as it is, so the caller quotes it.
     #[must_use]
     pub fn constraint(value: &str, member: &str, constraint: &str) -> Self {
         Self::Validation(format!(
@@ -222,14 +225,14 @@ impl ApiError {
         ))
     }
 
-    /// An element of `TransactItems` holds none or several actions.
+    /// The error for an element of `TransactItems` with no action or several.
     #[must_use]
     pub fn one_transact_action() -> Self {
         Self::validation("TransactItems can only contain one of Check, Put, Update or Delete")
     }
 }
 
-/// The message of a cancelled transaction: the codes of all reasons.
+/// The message of a cancelled transaction, which lists the codes of all reasons.
 fn canceled(reasons: &[CancellationReason]) -> String {
     let codes: Vec<&str> = reasons.iter().map(|reason| reason.code).collect();
     format!(

@@ -1,4 +1,5 @@
-//! Reading a request's expressions: which parameters may come together, and one error type for all of them.
+//! Reads a request's expressions: which parameters may be combined, and one error type for all of
+//! them.
 
 use beringia_expression::{Condition, ConditionKind, ExpressionError, Placeholders, Projection, Update};
 
@@ -14,8 +15,9 @@ impl From<ExpressionError> for ApiError {
     }
 }
 
-/// Opens the placeholders of a request. `with_values` are its expressions that can hold values, by parameter name, in the order
-/// in which DynamoDB's message lists them, each with whether it is there; `projection` is whether a projection is there.
+/// Opens the placeholders of a request. `with_values` are the expressions that can contain values,
+/// by parameter name and in the order of DynamoDB's message, each with whether it is present;
+/// `projection` is whether the request has a projection.
 pub(crate) fn open(
     names: ExpressionNames,
     values: ExpressionValues,
@@ -39,7 +41,7 @@ pub(crate) fn open(
     Ok(Placeholders::new(names, values)?)
 }
 
-/// A condition that may be absent.
+/// Parses a condition, if there is one.
 pub(crate) fn condition(
     text: Option<&str>,
     kind: ConditionKind,
@@ -50,7 +52,7 @@ pub(crate) fn condition(
         .map_err(ApiError::from)
 }
 
-/// A projection in either form, or none.
+/// Parses a projection in either form, if there is one.
 pub(crate) fn projection(
     text: Option<&str>,
     attributes: Option<Vec<String>>,
@@ -62,7 +64,7 @@ pub(crate) fn projection(
     })
 }
 
-/// An update that may be absent.
+/// Parses an update, if there is one.
 pub(crate) fn update(text: Option<&str>, placeholders: &mut Placeholders) -> Result<Option<Update>, ApiError> {
     text.map(|text| Update::parse(text, placeholders))
         .transpose()
@@ -84,7 +86,7 @@ pub(crate) fn write_condition(
     Ok(condition)
 }
 
-/// The update and condition of an update.
+/// The update and the condition of an UpdateItem.
 pub(crate) fn update_and_condition(
     update_text: Option<&str>,
     condition_text: Option<&str>,
@@ -102,7 +104,7 @@ pub(crate) fn update_and_condition(
     Ok((update, condition))
 }
 
-/// The projection of a read that has no other expression; `attributes` is its older form.
+/// The projection of a read that has no other expression; `attributes` is its legacy form.
 pub(crate) fn read_projection(
     text: Option<&str>,
     names: ExpressionNames,

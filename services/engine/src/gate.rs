@@ -1,4 +1,5 @@
-//! The door for clients' writes: open, or closed while the region drains; it knows how many are under way.
+//! The gate for clients' writes: open, or closed while the region drains. It counts the writes in
+//! progress.
 
 use std::sync::{
     Arc,
@@ -7,14 +8,16 @@ use std::sync::{
 
 use crate::{ApiError, Engine};
 
-/// The door. Closing it and counting are in one order for all (`SeqCst`), so that whoever finds it closed and empty has seen the last write.
+/// Closing the gate and counting writes are totally ordered (`SeqCst`): when a reader finds the
+/// gate closed and the count at zero, the last write has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     is_closed: AtomicBool,
     under_way: AtomicUsize,
 }
 
-/// Leave to carry out one request that writes; the write counts as under way until this is dropped.
+/// Permission to execute one request that writes. The write counts as in progress until this is
+/// dropped.
 #[derive(Debug)]
 pub struct WritePass(Arc<Gate>);
 
@@ -26,10 +29,11 @@ impl Drop for WritePass {
 }
 
 impl Engine {
-    /// Asked for before every request that writes items, definitions or tags.
+    /// Requests permission to write; called before every request that writes items, definitions or
+    /// tags.
     ///
     /// # Errors
-    /// ServiceUnavailable, which clients repeat after a while, where the region takes no writes.
+    /// ServiceUnavailable, if the region does not accept writes. Clients retry it after a while.
     pub fn begin_write(&self) -> Result<WritePass, ApiError> {
         self.gate.under_way.fetch_add(1, Ordering::SeqCst);
         let pass = WritePass(Arc::clone(&self.gate));
@@ -42,23 +46,24 @@ impl Engine {
         )))
     }
 
-    /// From now on no further write begins.
+    /// Rejects all writes that begin after this call.
     pub fn stop_writes(&self) {
         self.gate.is_closed.store(true, Ordering::SeqCst);
     }
 
-    /// From now on writes begin again.
+    /// Accepts new writes again.
     pub fn allow_writes(&self) {
         self.gate.is_closed.store(false, Ordering::SeqCst);
     }
 
-    /// Whether writes may begin.
+    /// Whether the region accepts new writes.
     #[must_use]
     pub fn takes_writes(&self) -> bool {
         !self.gate.is_closed.load(Ordering::SeqCst)
     }
 
-    /// Writes that have begun and not ended. Of one whose client went away, what the store was already given may still be carried out.
+    /// The number of writes that have begun and not ended. If a client disconnects, its write no
+    /// longer counts, but the store may still execute what it was given.
     #[must_use]
     pub fn writes_under_way(&self) -> usize {
         self.gate.under_way.load(Ordering::SeqCst)

@@ -1,4 +1,4 @@
-//! What an index holds of an item.
+//! The contents of index entries.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use beringia_storage::{Projection, Table};
 
 use crate::keys::parts;
 
-/// The attributes that an index of `table` copies; `None` where it copies all.
+/// The attributes that an index of `table` copies; `None` if it copies all.
 pub(crate) fn projected_names<'a>(
     table: &'a Table,
     keys: &'a KeySchema,
@@ -24,7 +24,7 @@ pub(crate) fn projected_names<'a>(
     Some(key_names.chain(more.iter().map(String::as_str)).collect())
 }
 
-/// The size of what an index holds of an item, bytes.
+/// The size of the part of an item that an index copies, in bytes.
 pub(crate) fn projected_size(item: &Item, names: Option<&BTreeSet<&str>>) -> usize {
     let Some(names) = names else { return item_size(item) };
     names
@@ -33,7 +33,7 @@ pub(crate) fn projected_size(item: &Item, names: Option<&BTreeSet<&str>>) -> usi
         .sum()
 }
 
-/// Takes from an item what the index does not hold.
+/// Removes from an item the attributes that the index does not copy.
 pub(crate) fn cut(item: &mut Item, names: Option<&BTreeSet<&str>>) {
     if let Some(names) = names {
         item.retain(|name, _| names.contains(name.as_str()));

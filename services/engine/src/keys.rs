@@ -1,19 +1,20 @@
-//! Keys in requests: what DynamoDB says about one that is missing, of a wrong type, empty or too long.
+//! Keys in requests, and DynamoDB's messages for keys that are missing, empty, too long or of a
+//! wrong type.
 
 use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeyPart, KeySchema, KeyType};
 use beringia_storage::{IndexState, Table};
 
 use crate::ApiError;
 
-/// Greatest size of a partition key's value, bytes (developer guide, "Quotas").
+/// The maximum size of a partition key's value, in bytes (developer guide, "Quotas").
 const PARTITION_KEY_BYTES_MAX: usize = 2048;
-/// Greatest size of a sort key's value, bytes.
+/// The maximum size of a sort key's value, in bytes.
 const SORT_KEY_BYTES_MAX: usize = 1024;
 
 /// The message for a `Key` whose attributes are not the table's key attributes.
 pub(crate) const KEY_MISMATCH: &str = "The provided key element does not match the schema";
 
-/// All attributes of a key, partition first.
+/// All attributes of a key, partition attributes first.
 pub(crate) fn parts(keys: &KeySchema) -> impl Iterator<Item = &KeyPart> {
     keys.partition.iter().chain(&keys.sort)
 }
@@ -40,7 +41,8 @@ fn too_long(partition: bool) -> &'static str {
     }
 }
 
-/// The message for a key value that has the right type, or none where the value is fit.
+/// The message for a key value of the right type that is invalid; `None` if the error is another
+/// one.
 fn value_error(keys: &KeySchema, error: &KeyError) -> Option<String> {
     match error {
         KeyError::Empty { name } => {
@@ -78,7 +80,8 @@ fn item_key_error(keys: &KeySchema, error: &KeyError) -> String {
     format!("One or more parameter values were invalid: {what}")
 }
 
-/// The stored key of a `Key` parameter, which must hold the table's key attributes and no others.
+/// The stored key of a `Key` parameter, which must contain the table's key attributes and no
+/// others.
 pub(crate) fn request_key(table: &Table, key: &Item) -> Result<KeyBytes, ApiError> {
     let keys = &table.core.keys;
     if key.len() != keys.partition.len() + keys.sort.len() {
@@ -88,7 +91,7 @@ pub(crate) fn request_key(table: &Table, key: &Item) -> Result<KeyBytes, ApiErro
         .map_err(|error| ApiError::Validation(value_error(keys, &error).unwrap_or_else(|| KEY_MISMATCH.to_owned())))
 }
 
-/// The message for a value in a key condition.
+/// The error for a value in a key condition.
 pub(crate) fn condition_error(keys: &KeySchema, error: &KeyError) -> ApiError {
     let message = value_error(keys, error).unwrap_or_else(|| {
         "One or more parameter values were invalid: Condition parameter type does not match schema type".to_owned()
@@ -96,7 +99,7 @@ pub(crate) fn condition_error(keys: &KeySchema, error: &KeyError) -> ApiError {
     ApiError::Validation(message)
 }
 
-/// Refuses empty values of the table's key attributes, whatever else is wrong with a key or item.
+/// Rejects empty values of the table's key attributes, whatever else is wrong with a key or item.
 pub(crate) fn check_not_empty(table: &Table, attributes: &Item) -> Result<(), ApiError> {
     let keys = &table.core.keys;
     let empty = parts(keys).find(|part| {
@@ -111,7 +114,8 @@ pub(crate) fn check_not_empty(table: &Table, attributes: &Item) -> Result<(), Ap
     message.map_or(Ok(()), |message| Err(ApiError::Validation(message)))
 }
 
-/// The length of a key's value, bytes, of which a number has none that matters; `None` where it has another type.
+/// The length of a key value, in bytes; 1 for a number, whose length does not matter, and `None`
+/// for a value of another type.
 fn length(kind: KeyType, value: &AttributeValue) -> Option<usize> {
     match (kind, value) {
         (KeyType::S, AttributeValue::S(text)) => Some(text.len()),
@@ -121,7 +125,7 @@ fn length(kind: KeyType, value: &AttributeValue) -> Option<usize> {
     }
 }
 
-/// Why the value of an attribute cannot be a key of an index.
+/// Why an attribute's value cannot be a key of an index.
 pub(crate) struct IndexKeyError<'a> {
     index: &'a str,
     part: &'a KeyPart,
@@ -141,7 +145,7 @@ impl IndexKeyError<'_> {
         matches!(self.problem, IndexKeyProblem::Empty)
     }
 
-    /// The message where the attribute came with an item.
+    /// The message if the attribute came with an item.
     pub(crate) fn in_item(&self) -> String {
         let Self {
             index,
@@ -166,7 +170,8 @@ impl IndexKeyError<'_> {
         }
     }
 
-    /// The message where an update expression made the attribute (API reference, TransactWriteItems, "Validation Error").
+    /// The message if an update expression set the attribute (API reference, TransactWriteItems,
+    /// "Validation Error").
     pub(crate) fn in_update(&self) -> String {
         match self.problem {
             IndexKeyProblem::Type(_) => {
@@ -185,9 +190,11 @@ impl IndexKeyError<'_> {
     }
 }
 
-/// What is wrong with the attributes that are keys of indexes; `value` gives those to look at.
+/// What is wrong with the attributes that are keys of indexes; `value` returns the attributes to
+/// check.
 ///
-/// An index's key attribute may be absent; then the item is not in the index. But where it is there, it must be fit.
+/// An index key attribute may be absent; then the item is not in the index. If it is present, it
+/// must be valid.
 pub(crate) fn unfit_index_keys<'a>(
     table: &'a Table,
     value: impl Fn(&str) -> Option<&'a AttributeValue>,

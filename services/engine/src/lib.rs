@@ -1,10 +1,11 @@
-//! What each DynamoDB operation means, on a `Store`.
+//! DynamoDB's operations, executed on a `Store`.
 //!
-//! [`Engine`] has one method per operation, each `async fn operation(&self, input: api::OperationInput) ->
-//! Result<api::OperationOutput, ApiError>` (the four table operations other than ListTables answer with [`api::TableDescription`]).
-//! An operation reads its expressions, finds its table in the catalog, checks what it can, and hands the store a read or a unit of
-//! writes; what depends on the current item is decided by the committer ([`beringia_storage::Change`]). What DynamoDB does unasked is
-//! a method too: [`Engine::expire`].
+//! [`Engine`] has one method per operation, each `async fn operation(&self, input:
+//! api::OperationInput) -> Result<api::OperationOutput, ApiError>` (the four table operations other
+//! than ListTables answer with [`api::TableDescription`]). An operation reads its expressions,
+//! finds its table in the catalog, checks what it can, and hands the store a read or a transaction;
+//! the committer decides what depends on the current item ([`beringia_storage::Change`]). What
+//! DynamoDB does in the background is a method, too: [`Engine::expire`].
 
 mod account;
 pub mod api;

@@ -4,11 +4,11 @@ use beringia_item::Region;
 
 use crate::{ApiError, constraint::Constraints};
 
-/// The account that every table belongs to.
+/// The account that owns every table.
 pub(crate) const ACCOUNT: &str = "000000000000";
-/// Bounds of the names of tables and indexes, characters.
+/// Bounds of the length of table and index names, in characters.
 pub(crate) const NAME_LENGTH: (usize, usize) = (3, 255);
-/// How messages write the characters of a name.
+/// The characters of a name, as messages show them.
 const NAME_PATTERN: &str = "[a-zA-Z0-9_.-]+";
 
 /// The ARN of a table.
@@ -16,7 +16,7 @@ pub(crate) fn table_arn(region: &Region, table: &str) -> String {
     format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{table}")
 }
 
-/// Checks the form of a name of a table or index that stands at `member`.
+/// Checks the form of a table or index name; `member` is its path in the request.
 pub(crate) fn check_name(constraints: &mut Constraints, member: &str, name: &str) {
     let well_formed = !name.is_empty()
         && name
@@ -28,7 +28,7 @@ pub(crate) fn check_name(constraints: &mut Constraints, member: &str, name: &str
     constraints.text_length(member, name, NAME_LENGTH);
 }
 
-/// The table that a `ResourceArn` parameter names; not yet checked for being there.
+/// The table that a `ResourceArn` parameter names. Does not check that the table exists.
 pub(crate) fn table_of_arn<'a>(arn: &'a str, region: &Region) -> Result<&'a str, ApiError> {
     let refuse = |what: &str| {
         Err(ApiError::Validation(format!(
@@ -49,7 +49,8 @@ pub(crate) fn table_of_arn<'a>(arn: &'a str, region: &Region) -> Result<&'a str,
     }
 }
 
-/// The name in a `TableName` parameter that may also be an ARN of this region; not yet checked for its form.
+/// The name in a `TableName` parameter, which may be an ARN of this region. Does not check the form
+/// of the name.
 pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a str, ApiError> {
     if !parameter.starts_with("arn:") {
         return Ok(parameter);
@@ -66,7 +67,7 @@ pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a 
         .ok_or_else(|| invalid_arn(parameter))
 }
 
-/// The region and the resource of an ARN of DynamoDB.
+/// The region and the resource of a DynamoDB ARN.
 fn parts_of_arn(arn: &str) -> Option<(&str, &str)> {
     let mut parts = arn.splitn(6, ':').skip(2);
     let (Some("dynamodb"), Some(region), Some(_account), Some(resource)) =

@@ -1,4 +1,4 @@
-//! Writes to one item: what the committer is asked to decide at its turn.
+//! Writes to one item: changes that the committer decides in turn.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::{
     keys::{IndexKeyError, parts, unfit_index_keys},
 };
 
-/// Names of attributes are shorter than this, bytes.
+/// The exclusive upper bound of the length of attribute names, in bytes.
 const ATTRIBUTE_NAME_BYTES: usize = 65536;
 
-/// What a write does once its condition holds.
+/// What a write does if its condition holds.
 enum Action {
     Put(Arc<Item>),
     Delete,
@@ -28,16 +28,16 @@ enum Action {
     },
 }
 
-/// A write of one item under a condition.
+/// A conditional write of one item.
 pub(crate) struct ConditionalWrite {
     action: Action,
     condition: Option<Condition>,
-    /// Whether the answer needs the item as it was.
+    /// Whether the answer needs the previous item.
     wants_before: bool,
 }
 
 impl ConditionalWrite {
-    /// Puts an item that [`check_item`] has passed.
+    /// Puts an item that has passed [`check_item`].
     pub(crate) fn put(item: Item, condition: Option<Condition>) -> Self {
         Self {
             action: Action::Put(Arc::new(item)),
@@ -46,7 +46,7 @@ impl ConditionalWrite {
         }
     }
 
-    /// Deletes the item.
+    /// Deletes the item, if there is one.
     pub(crate) const fn delete(condition: Option<Condition>) -> Self {
         Self {
             action: Action::Delete,
@@ -64,7 +64,7 @@ impl ConditionalWrite {
         }
     }
 
-    /// Changes the item with that key, or makes it. The update must have passed [`check_update`].
+    /// Changes the item with that key, or creates it. The update must have passed [`check_update`].
     pub(crate) const fn update(
         table: Arc<Table>,
         key: Item,
@@ -78,14 +78,14 @@ impl ConditionalWrite {
         }
     }
 
-    /// Also hands back the item as it was.
+    /// Also returns the previous item if `wanted` is set.
     pub(crate) const fn returning_before(mut self, wanted: bool) -> Self {
         self.wants_before = wanted;
         self
     }
 
-    /// The least that it takes of the table's throughput: what is known of it before the item that is there is. Of each global index
-    /// that it may change, one unit.
+    /// The minimum cost of the write, from what is known before the current item is read. Each
+    /// global index that it may change counts one unit.
     pub(crate) fn least_units(&self, table: &Table) -> Units {
         let own = match &self.action {
             Action::Put(item) => write_units(item_size(item)),
@@ -110,7 +110,7 @@ impl ConditionalWrite {
         }
     }
 
-    /// The write for the store.
+    /// Converts to the write for the store.
     pub(crate) fn on(self, table: &Table, key: KeyBytes) -> ItemWrite {
         ItemWrite {
             table: table.id,
@@ -154,7 +154,7 @@ impl Change for ConditionalWrite {
     }
 }
 
-/// The item after an update, checked.
+/// The item after an update, with all checks.
 fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -> Result<Effect, Refusal> {
     if current.is_none() && !update.creates() {
         return Ok(Effect::Keep);
@@ -166,7 +166,8 @@ fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -
             "Item size to update has exceeded the maximum allowed size".to_owned(),
         ));
     }
-    // An attribute that was there before an index was created may be unfit for it; only what the update wrote must be fit.
+    // An attribute that existed before an index was created may be invalid for that index; only
+    // what the update wrote must be valid.
     let written = |name: &str| {
         let value = after.get(name)?;
         update.top_level_names().any(|written| written == name).then_some(value)
@@ -182,7 +183,7 @@ fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -
     Ok(Effect::Update { item: after, touched })
 }
 
-/// Refuses an item that is too large for any table.
+/// Rejects an item that is too large for any table.
 pub(crate) fn check_size(item: &Item) -> Result<(), ApiError> {
     if item_size(item) > MAX_ITEM_BYTES {
         return Err(ApiError::validation("Item size has exceeded the maximum allowed size"));
@@ -190,14 +191,14 @@ pub(crate) fn check_size(item: &Item) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Checks a whole item that is to be written; its key apart.
+/// Checks a whole item that is to be written, except its key.
 pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), ApiError> {
     check_names(item)?;
     check_size(item)?;
     check_index_keys(table, item)
 }
 
-/// [`check_item`] of an item that [`check_size`] has passed.
+/// [`check_item`] for an item that has passed [`check_size`].
 pub(crate) fn check_measured_item(table: &Table, item: &Item) -> Result<(), ApiError> {
     check_names(item)?;
     check_index_keys(table, item)
@@ -226,7 +227,8 @@ fn check_index_keys(table: &Table, item: &Item) -> Result<(), ApiError> {
     }
 }
 
-/// Refuses an update of a key attribute, and one that itself says that it makes an index's key attribute empty.
+/// Rejects an update of a key attribute, and one whose text sets an index key attribute to an empty
+/// value.
 pub(crate) fn check_update(table: &Table, update: Option<&Update>) -> Result<(), ApiError> {
     let Some(update) = update else { return Ok(()) };
     for part in parts(&table.core.keys) {
@@ -240,7 +242,7 @@ pub(crate) fn check_update(table: &Table, update: Option<&Update>) -> Result<(),
     check_assigned(table, update)
 }
 
-/// Refuses an update expression that itself says that it makes an index's key attribute empty.
+/// Rejects an update expression whose text sets an index key attribute to an empty value.
 pub(crate) fn check_assigned(table: &Table, update: &Update) -> Result<(), ApiError> {
     if !update.is_expression() {
         return Ok(());

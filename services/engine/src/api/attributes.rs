@@ -1,4 +1,4 @@
-//! The forms of conditions and updates that were before expressions.
+//! The legacy conditional parameters: forms of conditions and updates that predate expressions.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use super::wire::wire_enum;
 pub use beringia_expression::Comparison as ComparisonOperator;
 
 wire_enum! {
-    /// How several conditions combine.
+    /// How several legacy conditions combine.
     ConditionalOperator {
-        /// One of them must hold.
+        /// At least one of them must hold.
         Or = "OR",
-        /// All of them must hold, which is the default.
+        /// All of them must hold. The default.
         And = "AND",
     }
 }
@@ -21,45 +21,45 @@ wire_enum! {
 wire_enum! {
     /// What an update does to an attribute.
     AttributeAction {
-        /// Adds a number, unites a set, appends a list.
+        /// Adds to a number, unites with a set, or appends to a list.
         Add = "ADD",
-        /// Sets, which is the default.
+        /// Sets the attribute. The default.
         Put = "PUT",
         /// Removes the attribute, or elements of a set.
         Delete = "DELETE",
     }
 }
 
-/// What an attribute must be, in a filter or a key condition.
+/// The condition on one attribute in a filter or a key condition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttributeCondition {
-    /// How it is compared.
+    /// The operator of the comparison.
     pub comparison_operator: ComparisonOperator,
-    /// With what; none where it is only to be there or not.
+    /// The operator's operands; `None` for `NULL` and `NOT_NULL`.
     pub attribute_value_list: Option<Vec<AttributeValue>>,
 }
 
-/// What an attribute of the item now stored must be.
+/// The condition on one attribute of the stored item.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExpectedAttributeValue {
-    /// How it is compared. Not together with `exists`.
+    /// The operator of the comparison; excludes `exists`.
     pub comparison_operator: Option<ComparisonOperator>,
-    /// With what; only with a comparison.
+    /// The operator's operands; only together with an operator.
     pub attribute_value_list: Option<Vec<AttributeValue>>,
-    /// False where there must be no such attribute.
+    /// `false` demands that the attribute is absent.
     pub exists: Option<bool>,
-    /// The one value to compare with.
+    /// The operator's only operand; without an operator, the value to be equal to.
     pub value: Option<AttributeValue>,
 }
 
-/// What an update does to an attribute.
+/// What an update does to one attribute.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AttributeValueUpdate {
-    /// What is done.
+    /// The action to take; `PUT` by default.
     pub action: Option<AttributeAction>,
-    /// With which value; may be absent only where the attribute is removed.
+    /// The action's value. Only a removal of the whole attribute can do without.
     pub value: Option<AttributeValue>,
 }
 
-/// Conditions by attribute, where a request has them.
+/// Conditions by attribute name; `None` where the request has none.
 pub type AttributeConditions = Option<BTreeMap<String, AttributeCondition>>;

@@ -1,4 +1,4 @@
-//! BatchGetItem and BatchWriteItem.
+//! Requests and answers of BatchGetItem and BatchWriteItem.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use super::{
     ConsumedCapacity, ExpressionNames, ItemCollectionMetrics, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
 };
 
-/// What BatchGetItem wants of one table; also the form in which keys come back unprocessed.
+/// The keys that BatchGetItem reads from one table. Unprocessed keys are returned in the same form.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KeysAndAttributes {
-    /// Primary keys, no two alike.
+    /// Primary keys, without duplicates.
     pub keys: Vec<Item>,
-    /// Whether the reads must see every earlier write of this region; changes the price only.
+    /// Whether the reads must see every earlier write of this region; affects only the price.
     pub consistent_read: Option<bool>,
-    /// Which attributes to return, in the form before expressions.
+    /// The attributes to return, in the legacy form.
     pub attributes_to_get: Option<Vec<String>>,
-    /// Which attributes to return.
+    /// The attributes to return; `None` returns all.
     pub projection_expression: Option<String>,
     /// `#names` of the expression.
     pub expression_attribute_names: ExpressionNames,
@@ -26,56 +26,56 @@ pub struct KeysAndAttributes {
 /// Reads up to 100 items of several tables.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchGetItemInput {
-    /// By table name or ARN.
+    /// Keys by table name or ARN.
     pub request_items: BTreeMap<String, KeysAndAttributes>,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
 }
 
-/// What BatchGetItem found. Items that are not there are absent.
+/// The items that BatchGetItem found. Items that do not exist are absent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchGetItemOutput {
-    /// By table, as the request named it.
+    /// Items by table, named as in the request.
     pub responses: BTreeMap<String, Vec<Item>>,
-    /// What did not fit into 16 MB.
+    /// The keys that were not read: the answer reached 16 MB, or the throughput was used up.
     pub unprocessed_keys: BTreeMap<String, KeysAndAttributes>,
-    /// One per table, where it was asked for.
+    /// One entry per table, if the request asked for capacity.
     pub consumed_capacity: Option<Vec<ConsumedCapacity>>,
 }
 
 /// One write of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WriteRequest {
-    /// Put a whole item.
+    /// Puts a whole item.
     Put {
-        /// The item.
+        /// The whole new item.
         item: Item,
     },
-    /// Delete an item.
+    /// Deletes the item with this key.
     Delete {
-        /// Its primary key.
+        /// The item's primary key.
         key: Item,
     },
 }
 
-/// Up to 25 puts and deletes, each on its own.
+/// Up to 25 puts and deletes, which succeed or fail independently.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchWriteItemInput {
-    /// By table name or ARN.
+    /// Writes by table name or ARN.
     pub request_items: BTreeMap<String, Vec<WriteRequest>>,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
-    /// Whether to answer with collection metrics.
+    /// Whether the answer describes the item collections written to.
     pub return_item_collection_metrics: ReturnItemCollectionMetrics,
 }
 
-/// What became of a batch of writes.
+/// The outcome of a batch of writes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchWriteItemOutput {
-    /// What was not written.
+    /// The writes that were not carried out; the client sends them again.
     pub unprocessed_items: BTreeMap<String, Vec<WriteRequest>>,
-    /// By table; where it was asked for.
+    /// Metrics by table, if the request asked for them.
     pub item_collection_metrics: Option<BTreeMap<String, Vec<ItemCollectionMetrics>>>,
-    /// One per table, where it was asked for.
+    /// One entry per table, if the request asked for capacity.
     pub consumed_capacity: Option<Vec<ConsumedCapacity>>,
 }

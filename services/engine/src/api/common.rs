@@ -1,4 +1,4 @@
-//! What requests and answers of several operations share.
+//! Parts of requests and answers that several operations share.
 
 use std::collections::BTreeMap;
 
@@ -6,33 +6,33 @@ use beringia_item::{AttributeValue, Item};
 
 use super::wire::wire_enum;
 
-/// `ExpressionAttributeNames`: `#name` to attribute name.
+/// `ExpressionAttributeNames`: attribute names by `#name`.
 pub type ExpressionNames = Option<BTreeMap<String, String>>;
-/// `ExpressionAttributeValues`: `:name` to value.
+/// `ExpressionAttributeValues`: values by `:name`.
 pub type ExpressionValues = Option<BTreeMap<String, AttributeValue>>;
 
 wire_enum! {
-    /// Which attributes a write gives back.
+    /// Which attributes a write returns.
     ReturnValues {
         /// All attributes after the write.
         AllNew = "ALL_NEW",
-        /// What the written paths held before.
+        /// The previous values of the written paths.
         UpdatedOld = "UPDATED_OLD",
         /// All attributes before the write.
         AllOld = "ALL_OLD",
-        /// Nothing.
+        /// No attributes; the default.
         None = "NONE",
-        /// What the written paths hold now.
+        /// The new values of the written paths.
         UpdatedNew = "UPDATED_NEW",
     }
 }
 
 wire_enum! {
-    /// Whether a failed condition gives the item back.
+    /// Whether a failed condition returns the item.
     ReturnValuesOnConditionCheckFailure {
-        /// The item as it was.
+        /// The item as it is stored.
         AllOld = "ALL_OLD",
-        /// Nothing.
+        /// No item; the default.
         None = "NONE",
     }
 }
@@ -40,26 +40,26 @@ wire_enum! {
 wire_enum! {
     /// How much an answer says about consumed capacity.
     ReturnConsumedCapacity {
-        /// The total, and what each table and index took.
+        /// The total, and the share of each table and index.
         Indexes = "INDEXES",
-        /// The total.
+        /// The total per table only.
         Total = "TOTAL",
-        /// Nothing.
+        /// Nothing about capacity; the default.
         None = "NONE",
     }
 }
 
 wire_enum! {
-    /// Whether an answer describes the item collection that was written.
+    /// Whether an answer describes the item collection that was written to.
     ReturnItemCollectionMetrics {
         /// The collection's key and estimated size.
         Size = "SIZE",
-        /// Nothing.
+        /// No metrics; the default.
         None = "NONE",
     }
 }
 
-/// The default of every such parameter is its `NONE`.
+/// Makes `NONE` the default of the parameter.
 macro_rules! default_none {
     ($($name:ident),+) => { $(impl Default for $name { fn default() -> Self { Self::None } })+ };
 }
@@ -70,37 +70,37 @@ default_none!(
     ReturnItemCollectionMetrics
 );
 
-/// Capacity units that one table or index took.
+/// Capacity units that one table or index consumed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Capacity {
-    /// Units in all.
+    /// Read and write units together.
     pub capacity_units: f64,
-    /// Read units; only transactions tell them apart.
+    /// Read units; given only for transactions.
     pub read_capacity_units: Option<f64>,
-    /// Write units; only transactions tell them apart.
+    /// Write units; given only for transactions.
     pub write_capacity_units: Option<f64>,
 }
 
-/// Capacity units that a request took of one table and its indexes.
+/// Capacity units that a request consumed of one table and its indexes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConsumedCapacity {
-    /// The table's name.
+    /// The name of the table.
     pub table_name: String,
     /// The sum over table and indexes.
     pub total: Capacity,
-    /// The table's own share; only for `INDEXES`.
+    /// The table's own share; given only for `INDEXES`.
     pub table: Option<Capacity>,
-    /// The local indexes' shares; only for `INDEXES`, and only where there are some.
+    /// The shares of local indexes; given only for `INDEXES`, and only if there are any.
     pub local_secondary_indexes: Option<BTreeMap<String, Capacity>>,
-    /// The global indexes' shares; only for `INDEXES`, and only where there are some.
+    /// The shares of global indexes; given only for `INDEXES`, and only if there are any.
     pub global_secondary_indexes: Option<BTreeMap<String, Capacity>>,
 }
 
-/// The item collection that a write changed. Only tables with local indexes have them.
+/// The item collection that a write changed. Only tables with local indexes have collections.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemCollectionMetrics {
-    /// The partition key's attribute.
+    /// The attribute of the partition key.
     pub item_collection_key: Item,
-    /// Lower and upper estimate of the collection's size, GB.
+    /// Lower and upper estimate of the collection's size, in GB.
     pub size_estimate_range_gb: [f64; 2],
 }

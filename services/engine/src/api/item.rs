@@ -1,4 +1,4 @@
-//! PutItem, GetItem, UpdateItem, DeleteItem.
+//! Requests and answers of PutItem, GetItem, UpdateItem and DeleteItem.
 
 use std::collections::BTreeMap;
 
@@ -10,102 +10,103 @@ use super::{
     ReturnValuesOnConditionCheckFailure,
 };
 
-/// What all writes of one item can ask for.
+/// Options that all writes of one item share.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WriteOptions {
-    /// What must hold of the item now stored.
+    /// The condition that the stored item must meet.
     pub condition_expression: Option<String>,
-    /// The same in the form before expressions.
+    /// The legacy form of the parameter above.
     pub expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
-    /// How `expected` combines.
+    /// How the conditions in `expected` combine.
     pub conditional_operator: Option<ConditionalOperator>,
-    /// `#names` of all expressions.
+    /// Attribute names for the `#name` placeholders of all expressions.
     pub expression_attribute_names: ExpressionNames,
-    /// `:values` of all expressions.
+    /// Values for the `:name` placeholders of all expressions.
     pub expression_attribute_values: ExpressionValues,
-    /// `NONE` or `ALL_OLD`; for an update any value.
+    /// What to return: `NONE` or `ALL_OLD`; an update accepts every variant.
     pub return_values: ReturnValues,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
-    /// Whether to answer with collection metrics.
+    /// Whether the answer describes the item collections written to.
     pub return_item_collection_metrics: ReturnItemCollectionMetrics,
-    /// Whether the error of a failed condition carries the item.
+    /// Whether the error of a failed condition contains the item.
     pub return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
 }
 
-/// Writes a whole item.
+/// Puts a whole item, replacing an existing one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutItemInput {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// The item.
+    /// The whole item, key attributes included.
     pub item: Item,
-    /// Condition and answer.
+    /// The write's condition and what the answer contains.
     pub options: WriteOptions,
 }
 
-/// Reads one item.
+/// Reads one item by its key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetItemInput {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// The primary key, exactly.
+    /// The primary key: the table's key attributes and no others.
     pub key: Item,
-    /// Whether the read must see every earlier write of this region. It always does; this only changes the price.
+    /// Whether the read must see every earlier write of this region. Without stale reads it always
+    /// does, and the parameter affects only the price.
     pub consistent_read: bool,
-    /// Which attributes to return, in the form before expressions.
+    /// The attributes to return, in the legacy form.
     pub attributes_to_get: Option<Vec<String>>,
-    /// Which attributes to return.
+    /// The attributes to return; `None` returns all.
     pub projection_expression: Option<String>,
-    /// `#names` of the expression.
+    /// Attribute names for the projection's `#name` placeholders.
     pub expression_attribute_names: ExpressionNames,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
 }
 
-/// What GetItem found.
+/// The answer to GetItem.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetItemOutput {
-    /// The item; `None` where there is none.
+    /// The item; `None` if it does not exist.
     pub item: Option<Item>,
-    /// Where it was asked for.
+    /// Present if the request asked for it.
     pub consumed_capacity: Option<ConsumedCapacity>,
 }
 
-/// Changes attributes of an item, or makes it.
+/// Changes attributes of an item, or creates the item.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateItemInput {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// The primary key, exactly.
+    /// The primary key: the table's key attributes and no others.
     pub key: Item,
-    /// What to change; `None` only makes the item where there is none.
+    /// The changes; `None` only creates the item if it does not exist.
     pub update_expression: Option<String>,
-    /// The same in the form before expressions.
+    /// The legacy form of `update_expression`.
     pub attribute_updates: Option<BTreeMap<String, AttributeValueUpdate>>,
-    /// Condition and answer.
+    /// The write's condition and what the answer contains.
     pub options: WriteOptions,
 }
 
-/// Deletes an item; one that is not there is no error.
+/// Deletes an item. Deleting an item that does not exist is no error.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteItemInput {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// The primary key, exactly.
+    /// The primary key: the table's key attributes and no others.
     pub key: Item,
-    /// Condition and answer.
+    /// The write's condition and what the answer contains.
     pub options: WriteOptions,
 }
 
 /// The answer to PutItem, UpdateItem and DeleteItem.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WriteItemOutput {
-    /// What `ReturnValues` asked for; `None` where that is nothing (then the answer has no such field).
+    /// The attributes that `ReturnValues` asked for; `None` leaves the field out of the answer.
     pub attributes: Option<Item>,
-    /// Where it was asked for.
+    /// Present if the request asked for it.
     pub consumed_capacity: Option<ConsumedCapacity>,
-    /// Where it was asked for and the table has local indexes.
+    /// Present if the request asked for it and the table has local indexes.
     pub item_collection_metrics: Option<ItemCollectionMetrics>,
 }
 

@@ -1,7 +1,9 @@
-//! The requests and answers of every operation, as plain data: what the gateway reads from JSON and writes to it.
+//! The requests and answers of every operation as plain data, which the gateway decodes from JSON
+//! and encodes to it.
 //!
-//! Fields are DynamoDB's, in Rust's spelling. A field that DynamoDB requires is not an `Option`: where it is missing, the gateway
-//! answers with [`crate::ApiError::missing`]. Numbers are as wide as the wire allows; the engine checks their bounds.
+//! Fields are those of DynamoDB, in Rust's spelling. A field that DynamoDB requires is not an
+//! `Option`: if it is missing, the gateway answers with [`crate::ApiError::missing`]. Numbers are
+//! as wide as the wire allows; the engine checks their bounds.
 
 mod account;
 mod attributes;

@@ -1,4 +1,4 @@
-//! Query and Scan.
+//! Requests and answers of Query and Scan.
 
 use beringia_item::Item;
 
@@ -8,60 +8,60 @@ use super::{
 };
 
 wire_enum! {
-    /// What a read of many items returns.
+    /// What Query and Scan return of the items that they read.
     Select {
-        /// The named attributes.
+        /// The attributes that a projection names.
         SpecificAttributes = "SPECIFIC_ATTRIBUTES",
-        /// Only how many items there are.
+        /// Only the number of items.
         Count = "COUNT",
-        /// All attributes.
+        /// All attributes of the item.
         AllAttributes = "ALL_ATTRIBUTES",
-        /// What the index holds.
+        /// All attributes that the index projects.
         AllProjectedAttributes = "ALL_PROJECTED_ATTRIBUTES",
     }
 }
 
-/// Reads items of one partition in order.
+/// Reads items of one partition in the order of their sort keys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueryInput {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// An index to read instead of the table.
+    /// The index to read instead of the table.
     pub index_name: Option<String>,
-    /// Which keys.
+    /// The condition on the partition key and the sort key.
     pub key_condition_expression: Option<String>,
-    /// The same in the form before expressions.
+    /// The legacy form of the parameter above.
     pub key_conditions: AttributeConditions,
-    /// Which of the items read are returned.
+    /// The condition that a read item must meet to be returned.
     pub filter_expression: Option<String>,
-    /// The same in the form before expressions.
+    /// The legacy form of the parameter above.
     pub query_filter: AttributeConditions,
-    /// How `query_filter` combines.
+    /// How the conditions in `query_filter` combine.
     pub conditional_operator: Option<ConditionalOperator>,
-    /// Which attributes to return.
+    /// The attributes to return; `None` returns all.
     pub projection_expression: Option<String>,
-    /// The same in the form before expressions.
+    /// The legacy form of the parameter above.
     pub attributes_to_get: Option<Vec<String>>,
-    /// `#names` of all expressions.
+    /// Attribute names for the `#name` placeholders of all expressions.
     pub expression_attribute_names: ExpressionNames,
-    /// `:values` of all expressions.
+    /// Values for the `:name` placeholders of all expressions.
     pub expression_attribute_values: ExpressionValues,
-    /// What to return.
+    /// Whether to return attributes, and which, or only the count.
     pub select: Option<Select>,
-    /// How many items to read at most, before the filter; at least 1.
+    /// The maximum number of items to read, before the filter; at least 1.
     pub limit: Option<i64>,
-    /// Where an earlier page ended.
+    /// The key at which the previous page ended.
     pub exclusive_start_key: Option<Item>,
-    /// Ascending order; DynamoDB's default is true.
+    /// Whether to read in ascending order; `true` by default.
     pub scan_index_forward: bool,
-    /// Whether the read must see every earlier write of this region; refused on global indexes.
+    /// Whether the read must see every earlier write of this region; rejected for global indexes.
     pub consistent_read: bool,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
 }
 
 impl Default for QueryInput {
-    /// No parameters but `scan_index_forward`.
+    /// No parameters except an ascending order.
     fn default() -> Self {
         Self {
             table_name: String::new(),
@@ -90,50 +90,50 @@ impl Default for QueryInput {
 pub struct ScanInput {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// An index to read instead of the table.
+    /// The index to read instead of the table.
     pub index_name: Option<String>,
-    /// Which of the items read are returned.
+    /// The condition that a read item must meet to be returned.
     pub filter_expression: Option<String>,
-    /// The same in the form before expressions.
+    /// The legacy form of the parameter above.
     pub scan_filter: AttributeConditions,
-    /// How `scan_filter` combines.
+    /// How the conditions in `scan_filter` combine.
     pub conditional_operator: Option<ConditionalOperator>,
-    /// Which attributes to return.
+    /// The attributes to return; `None` returns all.
     pub projection_expression: Option<String>,
-    /// The same in the form before expressions.
+    /// The legacy form of the parameter above.
     pub attributes_to_get: Option<Vec<String>>,
-    /// `#names` of all expressions.
+    /// Attribute names for the `#name` placeholders of all expressions.
     pub expression_attribute_names: ExpressionNames,
-    /// `:values` of all expressions.
+    /// Values for the `:name` placeholders of all expressions.
     pub expression_attribute_values: ExpressionValues,
-    /// What to return.
+    /// Whether to return attributes, and which, or only the count.
     pub select: Option<Select>,
-    /// How many items to read at most, before the filter; at least 1.
+    /// The maximum number of items to read, before the filter; at least 1.
     pub limit: Option<i64>,
-    /// Where an earlier page ended.
+    /// The key at which the previous page ended.
     pub exclusive_start_key: Option<Item>,
-    /// Which segment, from 0.
+    /// The segment to read, counted from 0.
     pub segment: Option<i64>,
-    /// Into how many segments the scan is divided; 1 to 1,000,000.
+    /// The number of segments that the scan is divided into; 1 to 1,000,000.
     pub total_segments: Option<i64>,
-    /// Whether the read must see every earlier write of this region; refused on global indexes.
+    /// Whether the read must see every earlier write of this region; rejected for global indexes.
     pub consistent_read: bool,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
 }
 
-/// A page of items.
+/// One page of Query or Scan.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageOutput {
-    /// The items; `None` where only the count was asked for.
+    /// The items; `None` if only the count was asked for.
     pub items: Option<Vec<Item>>,
-    /// How many passed the filter.
+    /// The number of items that passed the filter.
     pub count: u64,
-    /// How many were read.
+    /// The number of items read.
     pub scanned_count: u64,
-    /// Where to read on; `None` at the end.
+    /// The key to continue after; `None` on the last page.
     pub last_evaluated_key: Option<Item>,
-    /// Where it was asked for.
+    /// Present if the request asked for it.
     pub consumed_capacity: Option<ConsumedCapacity>,
 }
 

@@ -1,38 +1,38 @@
-//! ExecuteStatement, BatchExecuteStatement and ExecuteTransaction.
+//! Requests and answers of ExecuteStatement, BatchExecuteStatement and ExecuteTransaction.
 
 use beringia_item::{AttributeValue, Item};
 
 use super::{ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 
-/// Carries out one PartiQL statement.
+/// Executes one PartiQL statement.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecuteStatementInput {
     /// The statement; 1 to 8192 characters.
     pub statement: String,
-    /// What its `?` stand for.
+    /// The values of the statement's `?` placeholders, in order.
     pub parameters: Option<Vec<AttributeValue>>,
-    /// Whether a read must see every earlier write of this region; refused on global indexes.
+    /// Whether a read must see every earlier write of this region; rejected for global indexes.
     pub consistent_read: bool,
-    /// Where an earlier page of the same statement ended; 1 to 32768 characters.
+    /// The token of the previous page of the same statement; 1 to 32768 characters.
     pub next_token: Option<String>,
-    /// How many items a read looks at, at most; at least 1.
+    /// The maximum number of items that a read evaluates; at least 1.
     pub limit: Option<i64>,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
-    /// Whether the error of a failed condition carries the item.
+    /// Whether the error of a failed condition contains the item.
     pub return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
 }
 
-/// What a statement gave.
+/// The result of one statement.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecuteStatementOutput {
-    /// What was selected, or what RETURNING asked for.
+    /// The selected items, or the item that RETURNING asked for.
     pub items: Vec<Item>,
-    /// With which the statement reads on; `None` at the end.
+    /// The token of the next page; `None` on the last page.
     pub next_token: Option<String>,
-    /// The last key that was read; `None` at the end.
+    /// The last key that was read; `None` on the last page.
     pub last_evaluated_key: Option<Item>,
-    /// Where it was asked for.
+    /// Present if the request asked for it.
     pub consumed_capacity: Option<ConsumedCapacity>,
 }
 
@@ -41,20 +41,21 @@ pub struct ExecuteStatementOutput {
 pub struct BatchStatement {
     /// The statement; 1 to 8192 characters.
     pub statement: String,
-    /// What its `?` stand for.
+    /// The values of the statement's `?` placeholders, in order.
     pub parameters: Option<Vec<AttributeValue>>,
-    /// Whether a read must see every earlier write of this region. It always does; this only changes the price.
+    /// Whether a read must see every earlier write of this region. Without stale reads it always
+    /// does, and the parameter affects only the price.
     pub consistent_read: bool,
-    /// Whether the error of a failed condition carries the item.
+    /// Whether the error of a failed condition contains the item.
     pub return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
 }
 
-/// Up to 25 statements, all reads or all writes, each on its own.
+/// Up to 25 statements, all reads or all writes, which succeed or fail independently.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchExecuteStatementInput {
-    /// The statements, each about one item.
+    /// The statements, each of which concerns one item.
     pub statements: Vec<BatchStatement>,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
 }
 
@@ -63,29 +64,30 @@ pub struct BatchExecuteStatementInput {
 pub struct BatchStatementError {
     /// `ConditionalCheckFailed`, `DuplicateItem`, `ValidationError`, `ResourceNotFound` and so on.
     pub code: &'static str,
-    /// What happened.
+    /// The message of the exception.
     pub message: String,
-    /// The item as it was, where it was asked for.
+    /// The item as it is stored, if the request asked for it.
     pub item: Option<Item>,
 }
 
-/// What became of a statement of a batch.
+/// The outcome of one statement of a batch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchStatementResponse {
-    /// Why it failed, if it did.
+    /// The error, if the statement failed.
     pub error: Option<BatchStatementError>,
-    /// Its table, as far as it is known.
+    /// The name of the statement's table, if known.
     pub table_name: Option<String>,
-    /// What was selected, or what RETURNING asked for.
+    /// The selected item, or the item that RETURNING asked for.
     pub item: Option<Item>,
 }
 
-/// What became of a batch.
+/// The outcomes of a batch's statements.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchExecuteStatementOutput {
-    /// One per statement, in their order.
+    /// One response per statement, in the order of the request.
     pub responses: Vec<BatchStatementResponse>,
-    /// One per statement that succeeded, in their order; where it was asked for.
+    /// One entry per statement that succeeded, in the order of the request, if the request asked
+    /// for capacity.
     pub consumed_capacity: Option<Vec<ConsumedCapacity>>,
 }
 
@@ -94,28 +96,29 @@ pub struct BatchExecuteStatementOutput {
 pub struct TransactStatement {
     /// The statement; 1 to 8192 characters.
     pub statement: String,
-    /// What its `?` stand for.
+    /// The values of the statement's `?` placeholders, in order.
     pub parameters: Option<Vec<AttributeValue>>,
-    /// Whether the cancellation reason of a failed condition carries the item.
+    /// Whether the cancellation reason of a failed condition contains the item.
     pub return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
 }
 
-/// Up to 100 statements, all reads or all writes, all carried out or none.
+/// Up to 100 statements, all reads or all writes, which take effect together or not at all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecuteTransactionInput {
-    /// The statements, no two about one item.
+    /// The statements, no two of which concern the same item.
     pub transact_statements: Vec<TransactStatement>,
-    /// Makes a repeated request within ten minutes do nothing more; 1 to 36 characters.
+    /// Makes the transaction idempotent for ten minutes; 1 to 36 characters.
     pub client_request_token: Option<String>,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
 }
 
-/// The answer to a transaction that was carried out.
+/// The answer to a transaction that was committed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecuteTransactionOutput {
-    /// Per statement the item, `None` where there is none or it writes (an empty element of `Responses`).
+    /// One entry per statement: the item, or `None` for a write and for an item that does not exist
+    /// (an empty element of `Responses`).
     pub responses: Vec<Option<Item>>,
-    /// One per statement, where it was asked for.
+    /// One entry per statement, if the request asked for capacity.
     pub consumed_capacity: Option<Vec<ConsumedCapacity>>,
 }

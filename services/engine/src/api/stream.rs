@@ -1,4 +1,5 @@
-//! ListStreams, DescribeStream, GetShardIterator, GetRecords.
+//! Requests and answers of the streams operations: ListStreams, DescribeStream, GetShardIterator,
+//! GetRecords.
 
 use beringia_item::Item;
 
@@ -7,35 +8,35 @@ use super::{KeySchemaElement, StreamViewType, wire::wire_enum};
 wire_enum! {
     /// The status of a stream.
     StreamStatus {
-        /// Closed; its records can be read for a day.
+        /// Closed; its records can still be read for a day.
         Disabled = "DISABLED",
-        /// Being closed.
+        /// Being turned off; shown while changes are slow.
         Disabling = "DISABLING",
-        /// Takes records.
+        /// Open, and records are written to it.
         Enabled = "ENABLED",
-        /// New; takes records.
+        /// Just turned on; records are already written to it.
         Enabling = "ENABLING",
     }
 }
 
 wire_enum! {
-    /// Where in a shard an iterator begins.
+    /// The place in a shard where an iterator starts.
     ShardIteratorType {
-        /// With the oldest record that is there.
+        /// At the oldest record that is still there.
         TrimHorizon = "TRIM_HORIZON",
-        /// Behind the newest record.
+        /// After the newest record.
         Latest = "LATEST",
-        /// With the record of a sequence number.
+        /// At the record with a sequence number.
         AtSequenceNumber = "AT_SEQUENCE_NUMBER",
-        /// Behind the record of a sequence number.
+        /// After the record with a sequence number.
         AfterSequenceNumber = "AFTER_SEQUENCE_NUMBER",
-        /// With the first record that was written at a time or later.
+        /// At the first record written at a given time or later.
         AtTimestamp = "AT_TIMESTAMP",
     }
 }
 
 wire_enum! {
-    /// Which shards a filter lets pass.
+    /// Which shards a filter selects.
     ShardFilterType {
         /// The children of a shard.
         ChildShards = "CHILD_SHARDS",
@@ -43,178 +44,179 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What became of an item.
+    /// How a write changed an item.
     EventName {
-        /// It is new.
+        /// The write created the item.
         Insert = "INSERT",
-        /// It is another than before.
+        /// The write changed an existing item.
         Modify = "MODIFY",
-        /// It is gone.
+        /// The write deleted the item.
         Remove = "REMOVE",
     }
 }
 
-/// Which streams to list.
+/// Lists the streams of this region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListStreamsInput {
-    /// Only those of this table.
+    /// Lists only the streams of this table.
     pub table_name: Option<String>,
-    /// How many at most.
+    /// The maximum number of streams to return.
     pub limit: Option<i64>,
-    /// Only those behind this one.
+    /// Lists only the streams after this one.
     pub exclusive_start_stream_arn: Option<String>,
 }
 
-/// A stream, in a list.
+/// One entry of a list of streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSummary {
-    /// Its ARN.
+    /// The ARN of the stream.
     pub stream_arn: String,
-    /// Its table.
+    /// The name of the stream's table.
     pub table_name: String,
-    /// When it was turned on, as `2026-01-31T23:59:59.999`.
+    /// The time when the stream was turned on, as `2026-01-31T23:59:59.999`.
     pub stream_label: String,
 }
 
-/// Streams, by ARN.
+/// A page of streams, sorted by ARN.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListStreamsOutput {
-    /// The streams.
+    /// The streams of this page.
     pub streams: Vec<StreamSummary>,
-    /// The last of them, where there are more.
+    /// The ARN of the last stream of this page; `None` on the last page.
     pub last_evaluated_stream_arn: Option<String>,
 }
 
-/// Which of a stream's shards to describe.
+/// Restricts which of a stream's shards are described.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShardFilter {
-    /// Which relatives.
+    /// How the selected shards are related to `shard_id`.
     pub filter_type: Option<ShardFilterType>,
-    /// Of which shard.
+    /// The shard that the filter refers to.
     pub shard_id: Option<String>,
 }
 
-/// Which stream to describe.
+/// Describes a stream and its shards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DescribeStreamInput {
-    /// The stream.
+    /// The ARN of the stream.
     pub stream_arn: String,
-    /// How many shards at most.
+    /// The maximum number of shards to return.
     pub limit: Option<i64>,
-    /// Only shards behind this one.
+    /// Describes only the shards after this one.
     pub exclusive_start_shard_id: Option<String>,
-    /// Only some shards.
+    /// Describes only the shards that pass this filter.
     pub shard_filter: Option<ShardFilter>,
 }
 
-/// A shard of a stream.
+/// One shard of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardDescription {
-    /// Its name.
+    /// The id of the shard.
     pub shard_id: String,
-    /// The shard that it goes on from. It may be gone already.
+    /// The shard that this one continues. It may have been trimmed already.
     pub parent_shard_id: Option<String>,
-    /// Where it begins.
+    /// The sequence number of the shard's first record.
     pub starting_sequence_number: String,
-    /// Where it ends; `None` while it is open.
+    /// The sequence number of the shard's last record; `None` while the shard is open.
     pub ending_sequence_number: Option<String>,
 }
 
-/// A stream and some of its shards.
+/// A stream and a page of its shards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamDescription {
-    /// Its ARN.
+    /// The ARN of the stream.
     pub stream_arn: String,
-    /// When it was turned on, as `2026-01-31T23:59:59.999`.
+    /// The time when the stream was turned on, as `2026-01-31T23:59:59.999`.
     pub stream_label: String,
-    /// Whether it takes records.
+    /// Whether records are still written to it.
     pub stream_status: StreamStatus,
-    /// What its records hold.
+    /// Which images its records contain.
     pub stream_view_type: StreamViewType,
-    /// When it was turned on, ms since the epoch.
+    /// When the stream was turned on, in ms since the epoch.
     pub creation_request_date_time_ms: u64,
-    /// Its table.
+    /// The name of the stream's table.
     pub table_name: String,
-    /// The table's key.
+    /// The key schema of the table.
     pub key_schema: Vec<KeySchemaElement>,
-    /// Oldest first, which is also by name.
+    /// The shards of this page, oldest first, which is also the order of their ids.
     pub shards: Vec<ShardDescription>,
-    /// The last of them, where there are more.
+    /// The id of the last shard of this page; `None` on the last page.
     pub last_evaluated_shard_id: Option<String>,
 }
 
-/// Where to begin to read a shard.
+/// Asks for an iterator at a place in a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetShardIteratorInput {
-    /// The stream.
+    /// The ARN of the stream.
     pub stream_arn: String,
-    /// The shard.
+    /// The id of the shard.
     pub shard_id: String,
-    /// Where in it.
+    /// The place where the iterator starts.
     pub shard_iterator_type: ShardIteratorType,
-    /// At or behind which record, where the type asks for it.
+    /// The sequence number to start at or after, for the types that need one.
     pub sequence_number: Option<String>,
-    /// From when on, ms since the epoch, where the type asks for it.
+    /// The time to start at, in ms since the epoch, for `AT_TIMESTAMP`.
     pub timestamp_ms: Option<u64>,
 }
 
-/// An iterator.
+/// The answer to GetShardIterator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetShardIteratorOutput {
-    /// For GetRecords, within fifteen minutes.
+    /// The iterator to pass to GetRecords within fifteen minutes.
     pub shard_iterator: String,
 }
 
-/// What to read.
+/// Reads records of a shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GetRecordsInput {
-    /// From where on.
+    /// The iterator to read from.
     pub shard_iterator: String,
-    /// How many records at most.
+    /// The maximum number of records to return.
     pub limit: Option<i64>,
 }
 
-/// Who made a change, where no client did.
+/// The principal that made a change, if it was not a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// Who.
+    /// The service that acted, such as `dynamodb.amazonaws.com`.
     pub principal_id: &'static str,
-    /// What kind of principal that is.
+    /// The kind of principal, such as `Service`.
     pub identity_type: &'static str,
 }
 
-/// A record of a stream.
+/// One record of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The same whenever the record is read, and no other record's.
+    /// Identifies the record: the same at every read, and different for every record.
     pub event_id: String,
-    /// What became of the item.
+    /// How the write changed the item.
     pub event_name: EventName,
-    /// The region whose stream it is.
+    /// The region whose stream contains the record.
     pub aws_region: String,
-    /// When it was written, s since the epoch.
+    /// When the record was written, in seconds since the epoch.
     pub approximate_creation_date_time: u64,
-    /// The item's key.
+    /// The key attributes of the item.
     pub keys: Item,
-    /// The item after, where the view shows it.
+    /// The item after the write, if the view type includes it.
     pub new_image: Option<Item>,
-    /// The item before, where the view shows it.
+    /// The item before the write, if the view type includes it.
     pub old_image: Option<Item>,
-    /// Its place among the stream's records: a decimal number.
+    /// The position of the record in the stream, as a decimal number.
     pub sequence_number: String,
-    /// The sizes of key and images, bytes.
+    /// The size of the key and the images, in bytes.
     pub size_bytes: u64,
-    /// What the stream's records hold.
+    /// Which images the stream's records contain.
     pub stream_view_type: StreamViewType,
-    /// Set where the item's time to live ran out in this region.
+    /// Set if the time-to-live sweep of this region deleted the item.
     pub user_identity: Option<Identity>,
 }
 
-/// Records of a shard.
+/// The answer to GetRecords.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetRecordsOutput {
-    /// In the order in which this region applied the changes. May be empty while there are more.
+    /// The records, in the order in which this region applied the writes. The list can be empty
+    /// although more records follow.
     pub records: Vec<Record>,
-    /// Where to read on; `None` where the shard is closed and was read to its end.
+    /// The iterator to continue with; `None` if the shard is closed and was read to its end.
     pub next_shard_iterator: Option<String>,
 }

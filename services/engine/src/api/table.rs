@@ -1,81 +1,82 @@
-//! CreateTable, DescribeTable, ListTables, DeleteTable, UpdateTable, and the description of a table.
+//! Requests and answers of CreateTable, DescribeTable, ListTables, DeleteTable and UpdateTable, and
+//! the description of a table.
 
 use super::{Tag, wire::wire_enum};
 
 wire_enum! {
     /// The type of a key attribute.
     ScalarAttributeType {
-        /// Bytes.
+        /// Binary; sorts by unsigned bytes.
         B = "B",
-        /// Number.
+        /// Number; sorts by value.
         N = "N",
-        /// String.
+        /// String; sorts by unsigned UTF-8 bytes.
         S = "S",
     }
 }
 
 wire_enum! {
-    /// The role of a key attribute.
+    /// The role of an attribute in a key schema.
     KeyRole {
-        /// Partition key.
+        /// Part of the partition key.
         Hash = "HASH",
-        /// Sort key.
+        /// Part of the sort key.
         Range = "RANGE",
     }
 }
 
 wire_enum! {
-    /// What an index copies from its table.
+    /// Which attributes an index copies from its table.
     ProjectionType {
-        /// Everything.
+        /// All attributes of the item.
         All = "ALL",
-        /// Keys and the attributes named.
+        /// The keys and the attributes named in the projection.
         Include = "INCLUDE",
-        /// Keys.
+        /// The keys of table and index.
         KeysOnly = "KEYS_ONLY",
     }
 }
 
 wire_enum! {
-    /// How a table is paid for.
+    /// How a table's throughput is billed.
     BillingMode {
-        /// By throughput that was bought.
+        /// By provisioned throughput, in units per second.
         Provisioned = "PROVISIONED",
-        /// By request.
+        /// By request (on demand).
         PayPerRequest = "PAY_PER_REQUEST",
     }
 }
 
 wire_enum! {
-    /// How a table's storage is paid for.
+    /// How a table's storage is billed.
     TableClass {
-        /// For tables in use.
+        /// For tables that are used regularly.
         Standard = "STANDARD",
-        /// For tables that are seldom used.
+        /// For tables that are rarely used.
         StandardInfrequentAccess = "STANDARD_INFREQUENT_ACCESS",
     }
 }
 
 wire_enum! {
-    /// What a stream's records hold.
+    /// Which images a stream's records contain.
     StreamViewType {
-        /// Item after the change.
+        /// The item after the write.
         NewImage = "NEW_IMAGE",
-        /// Item before and after.
+        /// The item before and after the write.
         NewAndOldImages = "NEW_AND_OLD_IMAGES",
-        /// Item before the change.
+        /// The item before the write.
         OldImage = "OLD_IMAGE",
-        /// Keys.
+        /// Only the key attributes.
         KeysOnly = "KEYS_ONLY",
     }
 }
 
 wire_enum! {
-    /// How the replicas of a global table agree.
+    /// The consistency between the replicas of a global table.
     MultiRegionConsistency {
-        /// Eventually; the only mode there is here.
+        /// Eventual consistency, the only supported mode.
         Eventual = "EVENTUAL",
-        /// At every read. Refused.
+        /// Strong consistency; requests for it are rejected.
         Strong = "STRONG",
     }
 }
@@ -83,13 +84,13 @@ wire_enum! {
 wire_enum! {
     /// The status of a table.
     TableStatus {
-        /// Not usable yet.
+        /// Not yet usable; it can only be described.
         Creating = "CREATING",
-        /// Usable; a change of settings is under way.
+        /// Usable, while a change of settings is in progress.
         Updating = "UPDATING",
-        /// Going.
+        /// Being deleted; no longer usable.
         Deleting = "DELETING",
-        /// Usable.
+        /// Ready for reads and writes.
         Active = "ACTIVE",
     }
 }
@@ -97,13 +98,13 @@ wire_enum! {
 wire_enum! {
     /// The status of a global index.
     IndexStatus {
-        /// Being filled.
+        /// Being filled from the table; not yet readable.
         Creating = "CREATING",
-        /// Settings change.
+        /// Readable, while its settings are being changed.
         Updating = "UPDATING",
-        /// Going.
+        /// Being deleted; no longer readable.
         Deleting = "DELETING",
-        /// Usable.
+        /// Ready to be read.
         Active = "ACTIVE",
     }
 }
@@ -111,15 +112,15 @@ wire_enum! {
 wire_enum! {
     /// The status of a replica.
     ReplicaStatusName {
-        /// Being filled.
+        /// Being filled from another replica.
         Creating = "CREATING",
-        /// Could not be filled.
+        /// Could not be filled; the description says why.
         CreationFailed = "CREATION_FAILED",
-        /// Going.
+        /// Being deleted; it goes once the other regions have its writes.
         Deleting = "DELETING",
-        /// Usable.
+        /// Ready for reads and writes.
         Active = "ACTIVE",
-        /// Out of reach for so long that the others dropped it.
+        /// Unreachable for so long that the other regions dropped it.
         RegionDisabled = "REGION_DISABLED",
     }
 }
@@ -127,376 +128,383 @@ wire_enum! {
 /// The type of an attribute that is part of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttributeDefinition {
-    /// The attribute.
+    /// The name of the attribute.
     pub attribute_name: String,
-    /// Its type.
+    /// The type that its values must have.
     pub attribute_type: ScalarAttributeType,
 }
 
-/// One attribute of a key.
+/// One attribute of a key schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySchemaElement {
-    /// The attribute.
+    /// The name of the attribute.
     pub attribute_name: String,
-    /// Its role.
+    /// Its role in the key.
     pub key_type: KeyRole,
 }
 
-/// What an index copies.
+/// Which attributes an index copies from its table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectionSpecification {
-    /// How much.
+    /// Whether it copies all attributes, some, or only keys.
     pub projection_type: Option<ProjectionType>,
-    /// Which attributes besides the keys, for `INCLUDE`.
+    /// The attributes copied besides the keys, for `INCLUDE`.
     pub non_key_attributes: Option<Vec<String>>,
 }
 
-/// Throughput that was bought.
+/// Provisioned throughput of a table or index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProvisionedThroughput {
-    /// Read units a second.
+    /// Read units per second.
     pub read_capacity_units: i64,
-    /// Write units a second.
+    /// Write units per second.
     pub write_capacity_units: i64,
 }
 
-/// The most that an on-demand table or index takes, units a second; -1 for no maximum.
+/// The maximum throughput of an on-demand table or index, in units per second; -1 for no maximum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OnDemandThroughput {
-    /// Of reads.
+    /// The maximum of read units.
     pub max_read_request_units: Option<i64>,
-    /// Of writes.
+    /// The maximum of write units.
     pub max_write_request_units: Option<i64>,
 }
 
-/// What a table or index is ready for at once.
+/// The load that a table or index sustains at once, in units per second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WarmThroughput {
-    /// Reads.
+    /// Read units per second.
     pub read_units_per_second: Option<i64>,
-    /// Writes.
+    /// Write units per second.
     pub write_units_per_second: Option<i64>,
 }
 
-/// A stream's settings.
+/// The settings of a table's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamSpecification {
-    /// On or off.
+    /// Whether the table has a stream.
     pub stream_enabled: bool,
-    /// What its records hold; required to turn it on, forbidden to turn it off.
+    /// Which images the records contain; required to turn the stream on, forbidden to turn it off.
     pub stream_view_type: Option<StreamViewType>,
 }
 
 /// A local index to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalSecondaryIndex {
-    /// Its name.
+    /// The name of the index.
     pub index_name: String,
     /// The table's partition key, and a sort key of its own.
     pub key_schema: Vec<KeySchemaElement>,
-    /// What it copies.
+    /// The attributes that it copies from the table.
     pub projection: ProjectionSpecification,
 }
 
 /// A global index to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GlobalSecondaryIndex {
-    /// Its name.
+    /// The name of the index.
     pub index_name: String,
-    /// Its key.
+    /// Up to four partition attributes, then up to four sort attributes.
     pub key_schema: Vec<KeySchemaElement>,
-    /// What it copies.
+    /// The attributes that it copies from the table.
     pub projection: ProjectionSpecification,
-    /// For a provisioned table.
+    /// The throughput, for a provisioned table.
     pub provisioned_throughput: Option<ProvisionedThroughput>,
-    /// For an on-demand table.
+    /// The maximum throughput, for an on-demand table.
     pub on_demand_throughput: Option<OnDemandThroughput>,
-    /// What it is to be ready for.
+    /// The load that it must sustain at once.
     pub warm_throughput: Option<WarmThroughput>,
 }
 
-/// Makes a table in this region.
+/// Creates a table in this region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CreateTableInput {
-    /// Its name: 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'.
+    /// The name of the table: 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'.
     pub table_name: String,
     /// The types of all key attributes of the table and its indexes, and of no others.
     pub attribute_definitions: Vec<AttributeDefinition>,
-    /// Its key.
+    /// The partition attribute and, optionally, a sort attribute.
     pub key_schema: Vec<KeySchemaElement>,
-    /// Up to five.
+    /// Up to five local indexes.
     pub local_secondary_indexes: Option<Vec<LocalSecondaryIndex>>,
-    /// Up to twenty.
+    /// Up to twenty global indexes.
     pub global_secondary_indexes: Option<Vec<GlobalSecondaryIndex>>,
-    /// `PROVISIONED` where it is not given.
+    /// The billing mode; `PROVISIONED` by default.
     pub billing_mode: Option<BillingMode>,
     /// Required for `PROVISIONED`, forbidden otherwise.
     pub provisioned_throughput: Option<ProvisionedThroughput>,
-    /// For an on-demand table.
+    /// The maximum throughput, for an on-demand table.
     pub on_demand_throughput: Option<OnDemandThroughput>,
-    /// What it is to be ready for.
+    /// The load that it must sustain at once.
     pub warm_throughput: Option<WarmThroughput>,
-    /// `STANDARD` where it is not given.
+    /// The storage class; `STANDARD` by default.
     pub table_class: Option<TableClass>,
-    /// Whether to have a stream.
+    /// The settings of the table's stream; `None` for no stream.
     pub stream_specification: Option<StreamSpecification>,
-    /// Whether DeleteTable is refused.
+    /// Whether DeleteTable is rejected.
     pub deletion_protection_enabled: Option<bool>,
-    /// Labels.
+    /// The tags of the table.
     pub tags: Option<Vec<Tag>>,
 }
 
-/// Asks for a description.
+/// Asks for the description of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DescribeTableInput {
     /// Name or ARN of the table.
     pub table_name: String,
 }
 
-/// Deletes the table; of a global table, this region's replica.
+/// Deletes a table. Of a global table, it deletes this region's replica.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeleteTableInput {
     /// Name or ARN of the table.
     pub table_name: String,
 }
 
-/// Asks for the names of this region's tables.
+/// Lists the names of this region's tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListTablesInput {
-    /// Names after this one.
+    /// Lists only the names after this one.
     pub exclusive_start_table_name: Option<String>,
-    /// How many at most, 1 to 100 (the default).
+    /// The maximum number of names to return, 1 to 100 (the default).
     pub limit: Option<i64>,
 }
 
-/// Names of tables, in order.
+/// A page of table names, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListTablesOutput {
-    /// The names.
+    /// The names of this page.
     pub table_names: Vec<String>,
-    /// Where to read on; `None` at the end.
+    /// The name to continue after; `None` on the last page.
     pub last_evaluated_table_name: Option<String>,
 }
 
-/// One change to the global indexes.
+/// One change of a table's global indexes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GlobalSecondaryIndexUpdate {
-    /// A new index.
+    /// Creates a global index.
     Create(GlobalSecondaryIndex),
-    /// Other throughput; at least one of the three.
+    /// Changes the throughput of an index; at least one of the three is given.
     Update {
-        /// Which index.
+        /// The name of the index.
         index_name: String,
-        /// Its new throughput.
+        /// Its new provisioned throughput.
         provisioned_throughput: Option<ProvisionedThroughput>,
-        /// Its new maxima.
+        /// Its new maximum throughput, for an on-demand table.
         on_demand_throughput: Option<OnDemandThroughput>,
-        /// What it is to be ready for.
+        /// The load that it must sustain at once.
         warm_throughput: Option<WarmThroughput>,
     },
-    /// No index any more.
+    /// Deletes a global index.
     Delete {
-        /// Which index.
+        /// The name of the index.
         index_name: String,
     },
 }
 
-/// One change to the replicas.
+/// One change of a table's replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplicationGroupUpdate {
-    /// A new replica.
+    /// Adds a replica in another region.
     Create {
-        /// Where.
+        /// The region that gets the replica.
         region_name: String,
     },
-    /// Other settings of a replica. None can differ between replicas here, so this is checked and then refused.
+    /// Changes settings of one replica. Beringia's replicas cannot differ in these, so the request
+    /// is checked and then rejected.
     Update {
-        /// Which.
+        /// The region of the replica.
         region_name: String,
     },
-    /// No replica any more.
+    /// Removes the replica of a region.
     Delete {
-        /// Which.
+        /// The region of the replica.
         region_name: String,
     },
 }
 
-/// Changes settings of a table.
+/// Changes the settings of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpdateTableInput {
     /// Name or ARN of the table.
     pub table_name: String,
     /// The types of a new index's key attributes.
     pub attribute_definitions: Option<Vec<AttributeDefinition>>,
-    /// How the table is paid for.
+    /// The new billing mode.
     pub billing_mode: Option<BillingMode>,
-    /// New throughput.
+    /// The new provisioned throughput.
     pub provisioned_throughput: Option<ProvisionedThroughput>,
-    /// For an on-demand table.
+    /// The new maximum throughput, for an on-demand table.
     pub on_demand_throughput: Option<OnDemandThroughput>,
-    /// What it is to be ready for.
+    /// The load that it must sustain at once.
     pub warm_throughput: Option<WarmThroughput>,
-    /// The new class.
+    /// The new storage class.
     pub table_class: Option<TableClass>,
-    /// Changes to the global indexes; one creation or deletion at a time.
+    /// Changes of the global indexes; a request can create or delete only one.
     pub global_secondary_index_updates: Option<Vec<GlobalSecondaryIndexUpdate>>,
     /// Turns the stream on or off.
     pub stream_specification: Option<StreamSpecification>,
-    /// Changes to the replicas; one at a time, and nothing else in the request.
+    /// Changes of the replicas; only one, and nothing else in the request.
     pub replica_updates: Option<Vec<ReplicationGroupUpdate>>,
-    /// How a table that becomes global agrees; `STRONG` is refused.
+    /// The consistency of a table that becomes global; `STRONG` is rejected.
     pub multi_region_consistency: Option<MultiRegionConsistency>,
-    /// Whether DeleteTable is refused.
+    /// Whether DeleteTable is rejected.
     pub deletion_protection_enabled: Option<bool>,
 }
 
 /// The answer to CreateTable, DescribeTable, DeleteTable and UpdateTable (as `TableDescription` or `Table`).
 pub type TableOutput = TableDescription;
 
-/// Everything there is to say about a table.
+/// The full description of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableDescription {
-    /// Its name.
+    /// The name of the table.
     pub table_name: String,
-    /// Its identity, a UUID; the same in every region.
+    /// The table's id, a UUID that is the same in every region.
     pub table_id: String,
-    /// Its ARN in this region.
+    /// The table's ARN in this region.
     pub table_arn: String,
-    /// Its status in this region.
+    /// The table's status in this region.
     pub table_status: TableStatus,
-    /// When it was created, milliseconds since the epoch (on the wire: seconds, with fraction).
+    /// When it was created, in milliseconds since the epoch (on the wire: seconds, with fraction).
     pub creation_date_time_ms: u64,
-    /// Types of all key attributes.
+    /// The types of all key attributes.
     pub attribute_definitions: Vec<AttributeDefinition>,
-    /// Its key.
+    /// The table's key schema.
     pub key_schema: Vec<KeySchemaElement>,
-    /// Live items.
+    /// The number of live items.
     pub item_count: u64,
-    /// Their bytes.
+    /// The size of the live items, in bytes.
     pub table_size_bytes: u64,
-    /// Throughput; zeros for an on-demand table.
+    /// The throughput; zeros for an on-demand table.
     pub provisioned_throughput: ProvisionedThroughputDescription,
-    /// For a table that is or was on demand.
+    /// Present for a table that is or was on demand.
     pub billing_mode_summary: Option<BillingModeSummary>,
-    /// The maxima of an on-demand table, where there are any.
+    /// The maximum throughput of an on-demand table, if one is set.
     pub on_demand_throughput: Option<OnDemandThroughput>,
-    /// What it is ready for.
+    /// The load that it sustains at once.
     pub warm_throughput: WarmThroughput,
-    /// For a table whose class was chosen.
+    /// Present if the class was ever set.
     pub table_class_summary: Option<TableClassSummary>,
     /// `None` where there are none.
     pub local_secondary_indexes: Option<Vec<LocalSecondaryIndexDescription>>,
     /// `None` where there are none.
     pub global_secondary_indexes: Option<Vec<GlobalSecondaryIndexDescription>>,
-    /// Where the stream is on.
+    /// Present while the stream is on.
     pub stream_specification: Option<StreamSpecification>,
-    /// The label of the stream that is on, or of the last one that can still be read: the time of its start.
+    /// The label of the open stream, or of the last one that can still be read: the time when it
+    /// was turned on.
     pub latest_stream_label: Option<String>,
-    /// That stream.
+    /// The ARN of that stream.
     pub latest_stream_arn: Option<String>,
     /// `2019.11.21` for a global table.
     pub global_table_version: Option<&'static str>,
-    /// The other regions' replicas of a global table (developer guide, "DynamoDB global tables versions").
+    /// The replicas of a global table in other regions (developer guide, "DynamoDB global tables
+    /// versions").
     pub replicas: Option<Vec<ReplicaDescription>>,
     /// `EVENTUAL` for a global table.
     pub multi_region_consistency: Option<MultiRegionConsistency>,
-    /// Whether DeleteTable is refused.
+    /// Whether DeleteTable is rejected.
     pub deletion_protection_enabled: bool,
 }
 
-/// Throughput as a description shows it.
+/// Provisioned throughput in a description.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProvisionedThroughputDescription {
-    /// Read units a second.
+    /// Read units per second.
     pub read_capacity_units: u64,
-    /// Write units a second.
+    /// Write units per second.
     pub write_capacity_units: u64,
-    /// Decreases today (UTC). Nothing limits them here.
+    /// The number of decreases today (UTC). Beringia does not limit it.
     pub number_of_decreases_today: u64,
-    /// When units were last added, ms since the epoch.
+    /// When the units were last increased, in ms since the epoch.
     pub last_increase_date_time_ms: Option<u64>,
-    /// When units were last taken away, ms since the epoch.
+    /// When the units were last decreased, in ms since the epoch.
     pub last_decrease_date_time_ms: Option<u64>,
 }
 
-/// The class of a table.
+/// The storage class of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableClassSummary {
-    /// The class.
+    /// The current storage class.
     pub table_class: TableClass,
-    /// Since when, milliseconds since the epoch (on the wire: seconds); `None` where it never changed.
+    /// When the class last changed, in milliseconds since the epoch (on the wire: seconds); `None`
+    /// if it never did.
     pub last_update_date_time_ms: Option<u64>,
 }
 
-/// How an on-demand table is paid for.
+/// The billing mode of a table that is or was on demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BillingModeSummary {
-    /// The mode.
+    /// The current billing mode.
     pub billing_mode: BillingMode,
-    /// When it last became an on-demand table, milliseconds since the epoch (on the wire: seconds).
+    /// When the table last became an on-demand table, in milliseconds since the epoch (on the wire:
+    /// seconds).
     pub last_update_to_pay_per_request_date_time_ms: Option<u64>,
 }
 
-/// A local index.
+/// A local index in a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalSecondaryIndexDescription {
-    /// Its name.
+    /// The name of the index.
     pub index_name: String,
-    /// Its ARN.
+    /// The ARN of the index.
     pub index_arn: String,
-    /// Its key.
+    /// The index's key schema.
     pub key_schema: Vec<KeySchemaElement>,
-    /// What it copies.
+    /// The attributes that it copies from the table.
     pub projection: ProjectionSpecification,
-    /// Entries; `None` where this region has no such index any more.
+    /// The number of entries; `None` if this region no longer has the index.
     pub item_count: Option<u64>,
-    /// Their bytes; likewise.
+    /// The size of the entries, in bytes; `None` if this region no longer has the index.
     pub index_size_bytes: Option<u64>,
 }
 
-/// A global index.
+/// A global index in a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GlobalSecondaryIndexDescription {
-    /// Its name.
+    /// The name of the index.
     pub index_name: String,
-    /// Its ARN.
+    /// The ARN of the index.
     pub index_arn: String,
-    /// Its key.
+    /// The index's key schema.
     pub key_schema: Vec<KeySchemaElement>,
-    /// What it copies.
+    /// The attributes that it copies from the table.
     pub projection: ProjectionSpecification,
-    /// Its status in this region.
+    /// The index's status in this region.
     pub index_status: IndexStatus,
-    /// Given only while it is `CREATING`.
+    /// Whether it is being filled; present only while it is `CREATING`.
     pub backfilling: Option<bool>,
-    /// Throughput; zeros for an on-demand table.
+    /// The throughput; zeros for an on-demand table.
     pub provisioned_throughput: ProvisionedThroughputDescription,
-    /// The maxima of an on-demand index, where there are any.
+    /// The maximum throughput of an on-demand index, if one is set.
     pub on_demand_throughput: Option<OnDemandThroughput>,
-    /// What it is ready for.
+    /// The load that it sustains at once.
     pub warm_throughput: WarmThroughput,
-    /// Entries; `None` where this region has no such index any more.
+    /// The number of entries; `None` if this region no longer has the index.
     pub item_count: Option<u64>,
-    /// Their bytes; likewise.
+    /// The size of the entries, in bytes; `None` if this region no longer has the index.
     pub index_size_bytes: Option<u64>,
 }
 
 /// A replica of a global table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaDescription {
-    /// Where.
+    /// The region of the replica.
     pub region_name: String,
-    /// Its table's ARN there.
+    /// The ARN of the table in that region.
     pub replica_arn: String,
-    /// How it stands.
+    /// The replica's status, as this region knows it.
     pub replica_status: ReplicaStatusName,
-    /// Why, where it failed.
+    /// The reason, if the replica failed or was dropped.
     pub replica_status_description: Option<String>,
-    /// Since when it is out of reach, where that is why it was dropped, ms since the epoch.
+    /// Since when the replica has been unreachable, in ms since the epoch, if it was dropped for
+    /// that.
     pub replica_inaccessible_date_time_ms: Option<u64>,
-    /// Its class, which is the table's, where that was chosen.
+    /// The replica's storage class, which is the table's, if one was ever set.
     pub replica_table_class_summary: Option<TableClassSummary>,
-    /// What it is ready for, which follows the table; `None` where there is no table of it.
+    /// The load that it sustains at once, which is the table's; `None` if the region has no copy of
+    /// the table.
     pub warm_throughput: Option<WarmThroughput>,
     /// Its global indexes; `None` where there are none.
     pub global_secondary_indexes: Option<Vec<ReplicaGlobalSecondaryIndexDescription>>,
@@ -505,8 +513,8 @@ pub struct ReplicaDescription {
 /// A global index of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaGlobalSecondaryIndexDescription {
-    /// Its name.
+    /// The name of the index.
     pub index_name: String,
-    /// What it is ready for, which follows the table.
+    /// The load that it sustains at once, which follows the table.
     pub warm_throughput: WarmThroughput,
 }

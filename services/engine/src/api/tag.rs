@@ -1,46 +1,46 @@
-//! TagResource, UntagResource, ListTagsOfResource.
+//! Requests and answers of TagResource, UntagResource and ListTagsOfResource.
 
-/// A label of a table.
+/// A tag of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
-    /// Its name: 1 to 128 characters.
+    /// The tag's name: 1 to 128 characters.
     pub key: String,
-    /// Its value: up to 256 characters.
+    /// The tag's value: up to 256 characters.
     pub value: String,
 }
 
-/// Sets labels of a table.
+/// Sets tags of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagResourceInput {
-    /// The table's ARN.
+    /// The ARN of the table.
     pub resource_arn: String,
-    /// At least one; one that is there already gets its new value.
+    /// At least one tag. An existing tag of the same name gets the new value.
     pub tags: Vec<Tag>,
 }
 
-/// Takes labels off a table.
+/// Removes tags from a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UntagResourceInput {
-    /// The table's ARN.
+    /// The ARN of the table.
     pub resource_arn: String,
-    /// At least one; those that are not there are no error.
+    /// At least one name. Names that the table does not have are no error.
     pub tag_keys: Vec<String>,
 }
 
-/// Asks for the labels of a table.
+/// Lists the tags of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListTagsOfResourceInput {
-    /// The table's ARN.
+    /// The ARN of the table.
     pub resource_arn: String,
-    /// Where an earlier page ended.
+    /// The token of the previous page.
     pub next_token: Option<String>,
 }
 
-/// A page of labels, in the order of their names.
+/// A page of tags, sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListTagsOfResourceOutput {
-    /// The labels.
+    /// The tags of this page.
     pub tags: Vec<Tag>,
-    /// Where to read on; `None` at the end.
+    /// The token of the next page; `None` on the last page.
     pub next_token: Option<String>,
 }

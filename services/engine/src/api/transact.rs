@@ -1,4 +1,4 @@
-//! TransactWriteItems and TransactGetItems.
+//! Requests and answers of TransactWriteItems and TransactGetItems.
 
 use std::collections::BTreeMap;
 
@@ -9,38 +9,38 @@ use super::{
     ReturnItemCollectionMetrics, ReturnValuesOnConditionCheckFailure,
 };
 
-/// What a transaction does to one item. Where an element of `TransactItems` holds none or several of them, the gateway
-/// answers with [`crate::ApiError::one_transact_action`].
+/// What a transaction does to one item. If an element of `TransactItems` contains none or several
+/// of them, the gateway answers with [`crate::ApiError::one_transact_action`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum TransactAction {
-    /// Only check a condition.
+    /// Checks a condition and writes nothing.
     ConditionCheck {
         /// The item's primary key.
         key: Item,
-        /// What must hold.
+        /// The condition that the stored item must meet.
         condition_expression: String,
     },
-    /// Write a whole item.
+    /// Puts a whole item.
     Put {
-        /// The item.
+        /// The whole new item.
         item: Item,
-        /// What must hold of the item now stored.
+        /// The condition that the stored item must meet.
         condition_expression: Option<String>,
     },
-    /// Delete an item.
+    /// Deletes the item with this key.
     Delete {
         /// The item's primary key.
         key: Item,
-        /// What must hold of the item now stored.
+        /// The condition that the stored item must meet.
         condition_expression: Option<String>,
     },
-    /// Change attributes.
+    /// Changes attributes of the item.
     Update {
         /// The item's primary key.
         key: Item,
-        /// What to change.
+        /// The changes to apply.
         update_expression: String,
-        /// What must hold of the item now stored.
+        /// The condition that the stored item must meet.
         condition_expression: Option<String>,
     },
 }
@@ -50,35 +50,35 @@ pub enum TransactAction {
 pub struct TransactWriteItem {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// What to do.
+    /// What to do with the item.
     pub action: TransactAction,
     /// `#names` of the action's expressions.
     pub expression_attribute_names: ExpressionNames,
     /// `:values` of the action's expressions.
     pub expression_attribute_values: ExpressionValues,
-    /// Whether the cancellation reason of a failed condition carries the item.
+    /// Whether the cancellation reason of a failed condition contains the item.
     pub return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
 }
 
-/// Up to 100 actions, all or none.
+/// Up to 100 actions, which take effect together or not at all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TransactWriteItemsInput {
-    /// The actions, no two on one item.
+    /// The actions, no two of which concern the same item.
     pub transact_items: Vec<TransactWriteItem>,
-    /// Makes a repeated request within ten minutes do nothing more; 1 to 36 characters.
+    /// Makes the transaction idempotent for ten minutes; 1 to 36 characters.
     pub client_request_token: Option<String>,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
-    /// Whether to answer with collection metrics.
+    /// Whether the answer describes the item collections written to.
     pub return_item_collection_metrics: ReturnItemCollectionMetrics,
 }
 
 /// The answer to a transaction that was committed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TransactWriteItemsOutput {
-    /// One per table, where it was asked for.
+    /// One entry per table, if the request asked for capacity.
     pub consumed_capacity: Option<Vec<ConsumedCapacity>>,
-    /// By table; where it was asked for.
+    /// Metrics by table, if the request asked for them.
     pub item_collection_metrics: Option<BTreeMap<String, Vec<ItemCollectionMetrics>>>,
 }
 
@@ -89,26 +89,27 @@ pub struct TransactGetItem {
     pub table_name: String,
     /// The item's primary key.
     pub key: Item,
-    /// Which attributes to return.
+    /// The attributes to return; `None` returns all.
     pub projection_expression: Option<String>,
-    /// `#names` of the expression.
+    /// Attribute names for the projection's `#name` placeholders.
     pub expression_attribute_names: ExpressionNames,
 }
 
-/// Up to 100 reads as of one moment.
+/// Up to 100 reads from one snapshot.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TransactGetItemsInput {
-    /// The reads.
+    /// The items to read.
     pub transact_items: Vec<TransactGetItem>,
-    /// Whether to answer with capacity.
+    /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
 }
 
-/// What the reads found, in their order.
+/// The items that the reads found, in the order of the request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TransactGetItemsOutput {
-    /// Per read the item, `None` where there is none (an empty element of `Responses`).
+    /// One entry per read: the item, or `None` if it does not exist (an empty element of
+    /// `Responses`).
     pub responses: Vec<Option<Item>>,
-    /// One per table, where it was asked for.
+    /// One entry per table, if the request asked for capacity.
     pub consumed_capacity: Option<Vec<ConsumedCapacity>>,
 }

@@ -1,27 +1,28 @@
-//! UpdateTimeToLive and DescribeTimeToLive.
+//! Requests and answers of UpdateTimeToLive and DescribeTimeToLive.
 
 use super::wire::wire_enum;
 
 wire_enum! {
-    /// Whether items of a table expire. A change takes effect at once; what is in between shows where changes are to be slow.
+    /// Whether items of a table expire. A change takes effect at once; the intermediate states show
+    /// only while changes are slow.
     TimeToLiveStatus {
-        /// They do.
+        /// Items of the table expire.
         Enabled = "ENABLED",
-        /// They begin to.
+        /// Expiry is being turned on.
         Enabling = "ENABLING",
-        /// They cease to.
+        /// Expiry is being turned off.
         Disabling = "DISABLING",
-        /// They do not.
+        /// Items do not expire.
         Disabled = "DISABLED",
     }
 }
 
-/// Whether items expire, and when.
+/// Whether items expire, and by which attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimeToLiveSpecification {
-    /// On or off.
+    /// Whether expiry is on.
     pub enabled: bool,
-    /// The attribute that holds the time, seconds since the epoch, as a number.
+    /// The attribute that contains the expiry time, a number of seconds since the epoch.
     pub attribute_name: String,
 }
 
@@ -30,14 +31,14 @@ pub struct TimeToLiveSpecification {
 pub struct UpdateTimeToLiveInput {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// What is wanted.
+    /// The new setting of expiry.
     pub time_to_live_specification: TimeToLiveSpecification,
 }
 
-/// What was wanted.
+/// The answer to UpdateTimeToLive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpdateTimeToLiveOutput {
-    /// As in the request.
+    /// The setting, as in the request.
     pub time_to_live_specification: TimeToLiveSpecification,
 }
 
@@ -51,8 +52,8 @@ pub struct DescribeTimeToLiveInput {
 /// Whether a table's items expire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeTimeToLiveOutput {
-    /// On or off.
+    /// Whether items of the table expire.
     pub time_to_live_status: TimeToLiveStatus,
-    /// The attribute that holds the time; `None` where it is off.
+    /// The attribute that contains the expiry time; `None` while expiry is off.
     pub attribute_name: Option<String>,
 }

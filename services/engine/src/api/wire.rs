@@ -1,6 +1,7 @@
 //! Enumerations whose values have a name on the wire.
 
-/// Declares an enumeration with its values' wire names, `as_str`, and `from_wire`, which refuses other names as DynamoDB does.
+/// Declares an enumeration with the wire names of its values, `as_str`, and `from_wire`, which
+/// rejects other names as DynamoDB does.
 macro_rules! wire_enum {
     ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $wire:literal),+ $(,)? }) => {
         $(#[$outer])*
@@ -21,10 +22,11 @@ macro_rules! wire_enum {
                 }
             }
 
-            /// The value with that name; `member` is where it stood, such as `returnValues`, for the message.
+            /// The value with that name. `member` is the path of the member, such as
+            /// `returnValues`, for the message.
             ///
             /// # Errors
-            /// A ValidationException that lists the names, where `text` is none of them.
+            /// A ValidationException that lists the names, if `text` is none of them.
             pub fn from_wire(text: &str, member: &str) -> Result<Self, crate::ApiError> {
                 match text {
                     $($wire => Ok(Self::$variant),)+

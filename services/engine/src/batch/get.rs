@@ -1,4 +1,4 @@
-//! BatchGetItem.
+//! Implements the BatchGetItem operation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,12 +20,12 @@ use crate::{
     throttle::Use,
 };
 
-/// How many items one request can ask for.
+/// The maximum number of keys in one request.
 const KEYS_MAX: usize = 100;
 
-/// What is asked of one table, checked.
+/// The checked keys of one table.
 struct TableGets {
-    /// As the request calls the table.
+    /// The table's name as the request gives it.
     name: String,
     table: Arc<Table>,
     keys: Vec<KeyBytes>,
@@ -33,15 +33,17 @@ struct TableGets {
     admitted: usize,
     projection: Option<Projection>,
     consistent: bool,
-    /// As it came, for what stays unprocessed.
+    /// The original request, for keys that stay unprocessed.
     request: KeysAndAttributes,
 }
 
 impl Engine {
-    /// Reads up to 100 items of several tables: those that are to be consistent as of one moment, and the others too.
+    /// Reads up to 100 items of several tables. All consistent reads see one snapshot of the
+    /// region, and all eventually consistent reads see one.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, what throttles where nothing could be read, or the store's.
+    /// ValidationException, ResourceNotFoundException, a throttling exception if nothing could be
+    /// read, or the store's error.
     pub async fn batch_get_item(&self, input: BatchGetItemInput) -> Result<BatchGetItemOutput, ApiError> {
         check_form(&input.request_items)?;
         let mut requests = Vec::with_capacity(input.request_items.len());
@@ -98,8 +100,8 @@ impl Engine {
         Ok(output)
     }
 
-    /// Takes, for each key in turn, the least that its read can cost, as far as there is that much. What was taken of each table; an
-    /// error where not one key can be read.
+    /// Reserves the minimum cost of each read, key by key, until a table's throughput is used up.
+    /// Returns what it reserved of each table; fails if not a single key can be read.
     fn admit(&self, gets: &mut [TableGets]) -> Result<Vec<Option<Units>>, ApiError> {
         let mut refusal = None;
         let mut all = Vec::with_capacity(gets.len());
@@ -109,7 +111,7 @@ impl Engine {
                 let least = || Units::of_table(read_units(0, of.consistent));
                 match self.throttle.reserve(&of.table, Use::Read, least) {
                     Ok(Some(units)) => *reserved.get_or_insert_default() += units,
-                    // Nothing limits the table.
+                    // The table is not limited.
                     Ok(None) => break,
                     Err(throttled) => {
                         of.admitted = admitted;
@@ -178,14 +180,15 @@ fn check_form(request_items: &BTreeMap<String, KeysAndAttributes>) -> Result<(),
     Ok(())
 }
 
-/// Whether a key occurs twice, which is wrong whatever the table's keys are.
+/// Whether a key occurs twice, which is wrong whatever the table's key schema is.
 fn has_repeated(keys: &[Item]) -> bool {
     keys.iter()
         .enumerate()
         .any(|(count, key)| keys.iter().take(count).any(|earlier| earlier == key))
 }
 
-/// Moves a table's items to the answer until it is full, and the other keys to the unprocessed ones. What the read took.
+/// Moves a table's items to the answer until the answer is full, and the remaining keys to the
+/// unprocessed ones. Returns what the read consumed.
 fn take(of: TableGets, items: Vec<Option<Item>>, bytes: &mut usize, output: &mut BatchGetItemOutput) -> Units {
     let TableGets {
         name,

@@ -1,4 +1,4 @@
-//! BatchWriteItem.
+//! Implements the BatchWriteItem operation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,12 +20,12 @@ use crate::{
     write::{ConditionalWrite, check_measured_item, check_size},
 };
 
-/// How many writes one request can hold.
+/// The maximum number of writes in one request.
 const WRITES_MAX: usize = 25;
 
-/// One write, checked.
+/// One write, after its checks.
 struct BatchedWrite {
-    /// As the request calls the table.
+    /// The table's name as the request gives it.
     name: String,
     table: Arc<Table>,
     key: KeyBytes,
@@ -33,11 +33,11 @@ struct BatchedWrite {
 }
 
 impl Engine {
-    /// Puts and deletes up to 25 items, each on its own: some can be written and others not.
+    /// Puts and deletes up to 25 items. Each write succeeds or fails independently.
     ///
     /// # Errors
-    /// ValidationException or ResourceNotFoundException where nothing was written; what throttles, or the store's, where no write went
-    /// through.
+    /// ValidationException or ResourceNotFoundException, before anything is written; a throttling
+    /// exception or the store's error, if no write succeeded.
     pub async fn batch_write_item(&self, input: BatchWriteItemInput) -> Result<BatchWriteItemOutput, ApiError> {
         check_form(&input.request_items)?;
         let (mut writes, mut seen) = (Vec::new(), BTreeSet::new());
@@ -45,7 +45,7 @@ impl Engine {
             let table = self.usable_table(&name)?;
             for request in requests {
                 let key = request_item_key(&table, &request)?;
-                // By id, since a request can call one table by its name and by its ARN.
+                // Compare table ids, since one request can name a table by its name and by its ARN.
                 if !seen.insert((table.id, key.clone())) {
                     return Err(ApiError::validation(DUPLICATES));
                 }
@@ -77,7 +77,8 @@ impl Engine {
                     }
                 }
                 Err(error) => {
-                    // BatchWriteItem has no such exception: what meets a transaction is to be sent again.
+                    // BatchWriteItem does not report transaction conflicts: the write is returned
+                    // as unprocessed.
                     if !matches!(error, ApiError::TransactionConflict(_)) {
                         failure.get_or_insert(error);
                     }
@@ -102,14 +103,15 @@ impl Engine {
 }
 
 impl Engine {
-    /// Carries out one write, and tells what it took where that is wanted (else it is a guess).
+    /// Executes one write and returns what it consumed. The result is an estimate unless
+    /// `wants_units` is set or the table is limited.
     async fn write_batched(&self, write: &BatchedWrite, wants_units: bool) -> Result<Units, ApiError> {
         let table = &write.table;
         let change = match &write.request {
             WriteRequest::Put { item } => ConditionalWrite::put(item.clone(), None),
             WriteRequest::Delete { .. } => ConditionalWrite::delete(None),
         };
-        // First, so that what is handed back for it has taken nothing.
+        // Acquire this first, so that a write that is returned as unprocessed has consumed nothing.
         let _held = self.contention.write((table.id, write.key.clone()))?;
         let reserved = self.throttle.reserve(table, Use::Write, || change.least_units(table))?;
         let change = change.returning_before(wants_units || reserved.is_some());
@@ -156,7 +158,7 @@ fn check_form(request_items: &BTreeMap<String, Vec<WriteRequest>>) -> Result<(),
     Ok(())
 }
 
-/// The key of the item that a request writes, everything about the item checked.
+/// The key of the item that a request writes. Checks everything about the item.
 fn request_item_key(table: &Table, request: &WriteRequest) -> Result<KeyBytes, ApiError> {
     match request {
         WriteRequest::Put { item } => {
@@ -168,7 +170,7 @@ fn request_item_key(table: &Table, request: &WriteRequest) -> Result<KeyBytes, A
     }
 }
 
-/// The key of an item to put. In a batch DynamoDB does not say what is wrong with it.
+/// The key of an item to put. In a batch, DynamoDB does not say what is wrong with the key.
 fn put_key(table: &Table, item: &Item) -> Result<KeyBytes, ApiError> {
     let keys = &table.core.keys;
     let key_attributes: Item = crate::keys::parts(keys)

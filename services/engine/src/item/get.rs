@@ -1,4 +1,4 @@
-//! GetItem.
+//! Implements the GetItem operation.
 
 use beringia_expression::{Condition, Projection};
 use beringia_item::{Item, KeyBytes, item_size};
@@ -13,22 +13,23 @@ use crate::{
     throttle::Use,
 };
 
-/// What is wanted of one item.
+/// The read of one item.
 #[derive(Default)]
 pub(crate) struct OneItem {
-    /// What must hold of it; otherwise it is as if it were not there.
+    /// The condition that the item must meet; an item that does not is treated as missing.
     pub(crate) filter: Option<Condition>,
-    /// Which parts.
+    /// The attributes to return; `None` returns all.
     pub(crate) projection: Option<Projection>,
     pub(crate) consistent: bool,
     pub(crate) capacity: ReturnConsumedCapacity,
 }
 
 impl Engine {
-    /// Reads one item.
+    /// Reads one item by its key.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, what throttles, or the store's.
+    /// ValidationException, ResourceNotFoundException, a throttling exception, or the store's
+    /// error.
     pub async fn get_item(&self, input: GetItemInput) -> Result<GetItemOutput, ApiError> {
         let projection = read_projection(
             input.projection_expression.as_deref(),
@@ -46,7 +47,7 @@ impl Engine {
         self.get_one(&table, &key, wanted).await
     }
 
-    /// Reads the item with that key.
+    /// Reads the item with the given key.
     pub(crate) async fn get_one(
         &self,
         table: &Table,

@@ -1,4 +1,4 @@
-//! PutItem, GetItem, UpdateItem and DeleteItem.
+//! The PutItem, GetItem, UpdateItem and DeleteItem operations.
 
 mod get;
 mod restore;

@@ -1,4 +1,4 @@
-//! Writing back what a conflict lost.
+//! Restores what an item lost to a conflict.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use crate::{
     write::check_item,
 };
 
-/// What a conflict lost.
+/// What a write lost to a conflict.
 #[derive(Debug, Clone)]
 pub struct LostWrite {
-    /// The item's key attributes.
+    /// The key attributes of the item.
     pub key: Item,
-    /// The whole item as the write that lost left it; `None` for a delete.
+    /// The whole item as the losing write left it; `None` for a delete.
     pub image: Option<Item>,
-    /// The attributes that it lost; empty where the whole item lost.
+    /// The attributes that were lost; empty if the whole item was lost.
     pub attributes: Vec<String>,
 }
 
-/// Puts, deletes or sets attributes, whatever stands.
+/// Puts, deletes or sets attributes, whatever the current item is.
 struct Restore {
     table: Arc<Table>,
     lost: LostWrite,
@@ -65,11 +65,13 @@ impl Change for Restore {
 }
 
 impl Engine {
-    /// Writes back, as a new write of this region, what a conflict lost: the whole item, its delete, or the attributes that lost.
-    /// Whatever stands is replaced. `None` where an item was to be deleted and there is none.
+    /// Restores, as a new write of this region, what was lost to a conflict: the whole item, its
+    /// delete, or the lost attributes. It overwrites the current version. Returns `None` if the
+    /// item was to be deleted and does not exist.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ServiceUnavailable while the region is drained, or the store's.
+    /// ValidationException, ResourceNotFoundException, ServiceUnavailable while the region is
+    /// drained, or the store's error.
     pub async fn restore(&self, table_name: &str, lost: LostWrite) -> Result<Option<Version>, ApiError> {
         let _under_way = self.begin_write()?;
         let table = self.usable_table(table_name)?;

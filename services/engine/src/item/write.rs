@@ -1,4 +1,4 @@
-//! PutItem, UpdateItem and DeleteItem.
+//! The PutItem, UpdateItem and DeleteItem operations.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     write::{ConditionalWrite, check_measured_item, check_size, check_update},
 };
 
-/// The condition of PutItem or DeleteItem, which know only two of the values to return.
+/// The condition of PutItem or DeleteItem, which accept only two of the `ReturnValues`.
 fn only_condition(options: &mut WriteOptions) -> Result<Option<Condition>, ApiError> {
     if !matches!(options.return_values, ReturnValues::AllOld | ReturnValues::None) {
         return Err(ApiError::validation("ReturnValues can only be ALL_OLD or NONE"));
@@ -40,7 +40,7 @@ fn only_condition(options: &mut WriteOptions) -> Result<Option<Condition>, ApiEr
     }
 }
 
-/// The parameters of a condition in the form before expressions.
+/// The legacy parameters of a condition.
 const fn older(options: &WriteOptions) -> [(&'static str, bool); 2] {
     [
         ("Expected", options.expected.is_some()),
@@ -49,11 +49,11 @@ const fn older(options: &WriteOptions) -> [(&'static str, bool); 2] {
 }
 
 impl Engine {
-    /// Writes a whole item.
+    /// Puts a whole item, replacing an existing one.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, TransactionConflictException, what throttles,
-    /// or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException,
+    /// TransactionConflictException, a throttling exception, or the store's error.
     pub async fn put_item(&self, input: PutItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let condition = only_condition(&mut options)?;
@@ -67,11 +67,11 @@ impl Engine {
             .await
     }
 
-    /// Changes attributes of an item, or makes it.
+    /// Changes attributes of an item, or creates the item.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, TransactionConflictException, what throttles,
-    /// or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException,
+    /// TransactionConflictException, a throttling exception, or the store's error.
     pub async fn update_item(&self, input: UpdateItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let [of_condition, operator] = older(&options);
@@ -101,7 +101,7 @@ impl Engine {
         check_update(&table, update.as_ref())?;
         let update = update.map(Arc::new);
         let collection = collection_metrics(&table, &input.key, options.return_item_collection_metrics);
-        // Only these need the update again once the store has taken the write with it.
+        // Only these need the update after the store has taken it along with the write.
         let returned = match options.return_values {
             ReturnValues::UpdatedOld | ReturnValues::UpdatedNew => update.clone(),
             _ => None,
@@ -111,11 +111,11 @@ impl Engine {
         self.write_one(&table, key, write, &options, collection, touched).await
     }
 
-    /// Deletes an item; one that is not there is no error.
+    /// Deletes an item. Deleting an item that does not exist is no error.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, TransactionConflictException, what throttles,
-    /// or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException,
+    /// TransactionConflictException, a throttling exception, or the store's error.
     pub async fn delete_item(&self, input: DeleteItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let condition = only_condition(&mut options)?;
@@ -127,7 +127,8 @@ impl Engine {
             .await
     }
 
-    /// Commits a unit of one write and tells what `options` ask for. `touched` cuts an item to what an update writes.
+    /// Commits a single write and answers with what `options` ask for. `touched` reduces an item to
+    /// what an update writes.
     pub(crate) async fn write_one(
         &self,
         table: &Table,
@@ -137,7 +138,7 @@ impl Engine {
         item_collection_metrics: Option<ItemCollectionMetrics>,
         touched: impl Fn(&Item) -> Item,
     ) -> Result<WriteItemOutput, ApiError> {
-        // First, so that who is refused here has taken nothing.
+        // Acquire this first, so that a write that is rejected here has consumed nothing.
         let _held = self.contention.write((table.id, key.clone()))?;
         let reserved = self.throttle.reserve(table, Use::Write, || write.least_units(table))?;
         let wants_before = reserved.is_some()
@@ -151,7 +152,7 @@ impl Engine {
         let mut outcomes =
             committed.map_err(|error| refusal(error, options.return_values_on_condition_check_failure))?;
         let Outcome { before, after, version } = outcomes.pop().unwrap_or_default();
-        // Where nothing was written, the item is what it was.
+        // If nothing was written, the item is unchanged.
         let after = if version.is_some() {
             after.map(Arc::unwrap_or_clone)
         } else {
@@ -178,8 +179,9 @@ impl Engine {
     }
 }
 
-/// What a unit of one write took of the table's throughput, where the item as it was is known. A condition that fails takes what
-/// writing the item that is there would take; what never came to a decision takes nothing.
+/// What a single write consumed of the table's throughput, if the previous item is known. A failed
+/// condition consumes what writing the existing item would; a write that was never decided consumes
+/// nothing.
 pub(crate) fn taken(table: &Table, committed: &Result<Vec<Outcome>, CommitError>) -> Units {
     match committed {
         Ok(outcomes) => outcomes.first().map_or_else(Units::default, |outcome| {
@@ -198,7 +200,7 @@ pub(crate) fn taken(table: &Table, committed: &Result<Vec<Outcome>, CommitError>
     }
 }
 
-/// The error of a unit of one write.
+/// Converts the error of a single write.
 pub(super) fn refusal(error: CommitError, item_on_failure: ReturnValuesOnConditionCheckFailure) -> ApiError {
     let reasons = match error {
         CommitError::Refused(reasons) => reasons,
@@ -209,14 +211,15 @@ pub(super) fn refusal(error: CommitError, item_on_failure: ReturnValuesOnConditi
             item: item.filter(|_| item_on_failure == ReturnValuesOnConditionCheckFailure::AllOld),
         },
         Some((Refusal::Invalid(message), _)) => ApiError::Validation(message),
-        // One write repeats no other.
+        // A single write never repeats another one.
         Some((Refusal::Repeated, _)) | None => {
             ApiError::InternalServer("Internal server error: a write was refused without a reason".to_owned())
         }
     }
 }
 
-/// The collection that a write with this key changed; only tables with local indexes have collections.
+/// The item collection that a write with this key changed. Only tables with local indexes have
+/// collections.
 pub(crate) fn collection_metrics(
     table: &Table,
     key: &Item,

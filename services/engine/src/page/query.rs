@@ -1,4 +1,4 @@
-//! Query.
+//! Implements the Query operation.
 
 use std::ops::Bound;
 
@@ -19,10 +19,11 @@ use crate::{
 };
 
 impl Engine {
-    /// Reads items of one partition in order.
+    /// Reads items of one partition in the order of their sort keys.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, what throttles, or the store's.
+    /// ValidationException, ResourceNotFoundException, a throttling exception, or the store's
+    /// error.
     pub async fn query(&self, input: QueryInput) -> Result<QueryOutput, ApiError> {
         let limit = check_limits(input.limit, input.index_name.as_deref())?;
         check_forms(&input)?;
@@ -89,14 +90,15 @@ impl Engine {
         };
         let mut page = page.run(self).await?;
         if single {
-            // The partition holds no second item, so there is nowhere to read on.
+            // The partition contains no second item, so there is no next page.
             page.last_evaluated_key = None;
         }
         Ok(page)
     }
 }
 
-/// A query of a partition that holds one item at most can start nowhere else than at its beginning.
+/// The error for a start key in a partition that contains at most one item: a query can only start
+/// at its beginning.
 fn nothing_after(start: &Item) -> ApiError {
     let shown: Vec<String> = start
         .iter()
@@ -125,7 +127,7 @@ pub(super) fn check_limits(limit: Option<i64>, index_name: Option<&str>) -> Resu
     Ok(limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
-/// Which parameters come together.
+/// Checks which parameters are combined.
 fn check_forms(input: &QueryInput) -> Result<(), ApiError> {
     let by_expression = input.key_condition_expression.is_some();
     check_not_mixed(
@@ -133,7 +135,7 @@ fn check_forms(input: &QueryInput) -> Result<(), ApiError> {
             ("AttributesToGet", input.attributes_to_get.is_some()),
             ("QueryFilter", input.query_filter.is_some()),
             ("ConditionalOperator", input.conditional_operator.is_some()),
-            // It goes with expressions of any other kind.
+            // `KeyConditions` may be combined with other kinds of expressions.
             ("KeyConditions", by_expression && input.key_conditions.is_some()),
         ],
         &[
@@ -177,7 +179,7 @@ fn check_start(partition: &[u8], range: &KeyRange, start: &KeyBytes) -> Result<(
     Ok(())
 }
 
-/// The prefix of the partition, and the stored keys that the condition means.
+/// The stored-key prefix of the partition, and the range of stored keys that the condition selects.
 pub(super) fn key_range(keys: &KeySchema, condition: &ResolvedKeyCondition) -> Result<(Vec<u8>, KeyRange), KeyError> {
     let values: Vec<&AttributeValue> = condition.partition.iter().collect();
     let partition = keys.partition_prefix(&values)?;
@@ -208,13 +210,13 @@ pub(super) fn key_range(keys: &KeySchema, condition: &ResolvedKeyCondition) -> R
     Ok((partition, KeyRange { from, to }))
 }
 
-/// The end of all keys that begin with `prefix`.
+/// The upper bound of all keys that begin with `prefix`.
 fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
     KeyBytes::after_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded)
 }
 
-/// The beginning of what follows all keys that begin with `prefix`. A prefix of 0xFF alone, after which nothing follows, is none
-/// that a key can have: it ends with a terminator.
+/// The lower bound of what follows all keys that begin with `prefix`. No key has a prefix of only
+/// 0xFF bytes, after which nothing would follow: a prefix ends with a terminator.
 fn after(prefix: &[u8]) -> Bound<Vec<u8>> {
     KeyBytes::after_prefix(prefix).map_or_else(|| Bound::Excluded(prefix.to_vec()), Bound::Included)
 }

@@ -1,4 +1,4 @@
-//! Reading a page: rows in key order until a limit, filtered and cut to what the answer shows.
+//! Reads a page: rows in key order up to a limit, filtered, and reduced to what the answer shows.
 
 use std::ops::Bound;
 
@@ -15,10 +15,12 @@ use crate::{
     throttle::Use,
 };
 
-/// How much a page reads, bytes as DynamoDB counts them, before the filter (developer guide, "Paginating table query results").
+/// The maximum size of a page, in bytes as DynamoDB counts them, before the filter (developer
+/// guide, "Paginating table query results").
 const PAGE_BYTES: usize = 1024 * 1024;
 
-/// Stored keys from (inclusive or exclusive) to (exclusive, as all ranges here end at a prefix's end or a start key).
+/// A range of stored keys. The start is inclusive or exclusive; the end is exclusive, as all ranges
+/// here end at the end of a prefix or at a start key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyRange {
     pub(super) from: Bound<Vec<u8>>,
@@ -26,7 +28,7 @@ pub(super) struct KeyRange {
 }
 
 impl KeyRange {
-    /// No keys at all.
+    /// Whether the range contains no keys.
     pub(super) fn is_empty(&self) -> bool {
         match (&self.from, &self.to) {
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
@@ -35,7 +37,7 @@ impl KeyRange {
         }
     }
 
-    /// Whether it holds the key.
+    /// Whether the range contains the key.
     pub(super) fn contains(&self, key: &[u8]) -> bool {
         let after_from = match &self.from {
             Bound::Included(from) => key >= from.as_slice(),
@@ -50,17 +52,17 @@ impl KeyRange {
         after_from && before_to
     }
 
-    /// What is left of it after `key` in the order of reading.
+    /// Narrows the range to what follows `key` in reading order.
     pub(super) fn after(&mut self, key: &[u8], reverse: bool) {
         let bound = if reverse { &mut self.to } else { &mut self.from };
         *bound = Bound::Excluded(key.to_vec());
     }
 }
 
-/// What to read and what to do with it.
+/// What to read, and what to do with it.
 pub(super) struct PageRead<'a> {
     pub(super) source: Source<'a>,
-    /// Read one after the other; no two hold the same key.
+    /// Read one after the other; no two overlap.
     pub(super) ranges: Vec<KeyRange>,
     pub(super) reverse: bool,
     pub(super) limit: Option<usize>,
@@ -70,21 +72,22 @@ pub(super) struct PageRead<'a> {
     pub(super) capacity: ReturnConsumedCapacity,
 }
 
-/// A page as it grows.
+/// A page while it is being read.
 #[derive(Default)]
 struct Page {
     items: Vec<Item>,
     count: u64,
     scanned: usize,
-    /// What was read of the source, bytes.
+    /// The size of what was read from the source, in bytes.
     bytes: usize,
-    /// What fetching from the table took, units.
+    /// The units that fetching from the table consumed.
     fetched_units: f64,
     last_evaluated_key: Option<Item>,
 }
 
 impl PageRead<'_> {
-    /// Reads the page, as large as it is once something may be read at all: what it took beyond that is owed.
+    /// Reads the page. It starts if the minimum cost can be reserved; the throttle then owes what
+    /// the page costs beyond that.
     pub(super) async fn run(mut self, engine: &Engine) -> Result<PageOutput, ApiError> {
         let (store, table) = (&engine.store, self.source.table);
         let moment = engine.moment(self.consistent);
@@ -98,7 +101,7 @@ impl PageRead<'_> {
         Ok(self.answer(page, units))
     }
 
-    /// Reads on with a range, unless the page is full.
+    /// Continues the page with a range, unless the page is full.
     async fn read(
         &self,
         store: &dyn Store,
@@ -113,7 +116,7 @@ impl PageRead<'_> {
                 from: range.from.clone(),
                 to: range.to.clone(),
                 reverse: self.reverse,
-                // No item is smaller than a byte.
+                // Every item has at least one byte.
                 max_rows: self
                     .limit
                     .map_or(PAGE_BYTES, |limit| (limit - page.scanned).min(PAGE_BYTES)),
@@ -140,7 +143,7 @@ impl PageRead<'_> {
         Ok(())
     }
 
-    /// What the page takes as it is.
+    /// What the page has consumed so far.
     fn units(&self, page: &Page) -> Units {
         let taken = read_units(page.bytes, self.consistent);
         let mut units = Units::of_table(0.0);

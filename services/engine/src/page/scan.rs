@@ -1,4 +1,4 @@
-//! Scan.
+//! Implements the Scan operation.
 
 use std::ops::Bound;
 
@@ -17,16 +17,17 @@ use crate::{
     expressions::{condition, open, projection},
 };
 
-/// The greatest number of segments (API reference, Scan).
+/// The maximum number of segments (API reference, Scan).
 const SEGMENTS_MAX: i64 = 1_000_000;
-/// How many values the hash in front of a stored key has.
+/// The number of values of the hash at the start of a stored key.
 const HASHES: u64 = 1 << 16;
 
 impl Engine {
     /// Reads all items of a table or index, or of one segment.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, what throttles, or the store's.
+    /// ValidationException, ResourceNotFoundException, a throttling exception, or the store's
+    /// error.
     pub async fn scan(&self, input: ScanInput) -> Result<ScanOutput, ApiError> {
         let limit = check_limits(input.limit, input.index_name.as_deref())?;
         let segment = check_segments(input.segment, input.total_segments)?;
@@ -97,7 +98,7 @@ impl Engine {
     }
 }
 
-/// The segment and into how many the scan is divided, where it is.
+/// The segment and the number of segments, if the scan is divided.
 fn check_segments(segment: Option<i64>, total: Option<i64>) -> Result<Option<(u64, u64)>, ApiError> {
     let mut constraints = Constraints::default();
     if let Some(segment) = segment {
@@ -125,8 +126,8 @@ fn check_segments(segment: Option<i64>, total: Option<i64>) -> Result<Option<(u6
     }
 }
 
-/// The stored keys of a segment: an equal share of the hashes in front of them. Where there are more segments than hashes, some
-/// are empty.
+/// The stored keys of a segment: an equal share of the hashes at their start. With more segments
+/// than hashes, some segments are empty.
 fn segment_range(segment: u64, total: u64) -> KeyRange {
     let bound = |segment: u64| {
         u16::try_from((segment * HASHES).div_ceil(total))

@@ -1,4 +1,4 @@
-//! SELECT: a query of some partitions, or a scan.
+//! SELECT statements: a query of one or several partitions, or a scan.
 
 use std::ops::Bound;
 
@@ -16,22 +16,22 @@ use crate::{
     keys::{condition_error, request_key},
 };
 
-/// How many items a page of several partitions looks at, at most (developer guide, "PartiQL arithmetic, comparison, and logical
-/// operators for DynamoDB", IN).
+/// The maximum number of items that a page of several partitions evaluates (developer guide,
+/// "PartiQL arithmetic, comparison, and logical operators for DynamoDB", IN).
 const ITEMS_OF_SEVERAL_PARTITIONS: usize = 10;
 
-/// How a SELECT is carried out.
+/// Options of a SELECT.
 pub(crate) struct SelectOptions {
     pub(crate) consistent: bool,
-    /// How many items to look at, at most.
+    /// The maximum number of items to evaluate.
     pub(crate) limit: Option<usize>,
     pub(crate) capacity: ReturnConsumedCapacity,
-    /// Where an earlier page of the same statement ended.
+    /// The key at which the previous page of the same statement ended.
     pub(crate) start: Option<Item>,
 }
 
 impl Engine {
-    /// Reads a page of what is selected.
+    /// Reads a page of the selected items.
     pub(crate) async fn select(&self, select: Select, options: SelectOptions) -> Result<PageOutput, ApiError> {
         let table = self.usable_table(&select.table)?;
         let source = self.source(&table, select.index.as_deref(), options.consistent)?;
@@ -82,7 +82,7 @@ impl Engine {
             && let (Some(position), Some(last)) = (&page.last_evaluated_key, last)
             && last.contains(&request_key(&table, position)?.0)
         {
-            // The last of the wanted items was read, so there is nowhere to read on.
+            // The last of the selected items was read, so there is no next page.
             page.last_evaluated_key = None;
         }
         Ok(page)
@@ -96,7 +96,7 @@ const fn everything() -> KeyRange {
     }
 }
 
-/// Whether a condition on the key of a table means one item at most.
+/// Whether a condition on a table's key selects at most one item.
 fn is_one_item(condition: &ResolvedKeyCondition, keys: &KeySchema) -> bool {
     condition.sort_equal.len() == keys.sort.len()
 }

@@ -1,4 +1,4 @@
-//! What a page is read from: the table or one of its indexes, and what of it the answer shows.
+//! The source of a page, a table or one of its indexes, and what the answer shows of it.
 
 use std::collections::BTreeSet;
 
@@ -13,45 +13,45 @@ use crate::{
     keys::{KEY_MISMATCH, parts, request_key},
 };
 
-/// Whether an ExclusiveStartKey that is of another form than the source's keys is told why it is invalid.
+/// Whether the error for an ExclusiveStartKey of a wrong form says why it is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
-    /// Query.
+    /// Without the reason, as in Query.
     Bare,
-    /// Scan.
+    /// With the reason, as in Scan.
     Reason,
 }
 
-/// A table, or one of its indexes.
+/// A table or one of its indexes.
 pub(super) struct Source<'a> {
     pub(super) table: &'a Table,
-    /// The index's name.
+    /// The index's name; `None` for the table itself.
     pub(super) index: Option<&'a str>,
     pub(super) keys: &'a KeySchema,
-    /// What the index holds of an item; `None` where that is everything.
+    /// The attributes that the index copies; `None` if it copies all.
     pub(super) projected: Option<BTreeSet<&'a str>>,
     pub(super) global: bool,
 }
 
-/// What becomes of the items that pass the filter.
+/// What happens to the items that pass the filter.
 pub(super) enum Output {
-    /// Only counted.
+    /// They are only counted.
     Count,
-    /// Returned whole, or as the index holds them.
+    /// They are returned whole, or as the index contains them.
     Items,
-    /// Returned in part.
+    /// They are reduced to a projection.
     Parts(Projection),
 }
 
-/// What the answer shows, and what it takes to show it.
+/// What the answer shows, and what is needed to show it.
 pub(super) struct Shown {
     pub(super) output: Output,
-    /// Whether attributes that a local index does not hold are fetched from the table.
+    /// Whether attributes that a local index does not copy are fetched from the table.
     pub(super) fetch: bool,
 }
 
 impl Engine {
-    /// What a request reads: a table, or its index of that name.
+    /// The source that a request reads: a table, or its index of the given name.
     pub(super) fn source<'a>(
         &self,
         table: &'a Table,
@@ -71,7 +71,7 @@ fn backfilling(index: &str) -> ApiError {
 }
 
 impl<'a> Source<'a> {
-    /// The table itself, or its index of that name.
+    /// Finds the table itself, or its index of the given name.
     fn find(table: &'a Table, index: Option<&'a str>, consistent: bool) -> Result<Self, ApiError> {
         let Some(name) = index else {
             return Ok(Self {
@@ -114,7 +114,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// What an answer shows; the parameters must have passed [`check_select`].
+    /// Determines what an answer shows. The parameters must have passed [`check_select`].
     pub(super) fn shown(&self, select: Option<Select>, projection: Option<Projection>) -> Result<Shown, ApiError> {
         if let Some(projection) = projection {
             let lacking: Vec<&str> = match &self.projected {
@@ -162,7 +162,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The attributes of a LastEvaluatedKey: the table's key, and the index's.
+    /// The attributes of a LastEvaluatedKey: the key of the table and of the index.
     pub(super) fn position_names(&self) -> BTreeSet<&'a str> {
         parts(&self.table.core.keys)
             .chain(parts(self.keys))
@@ -179,7 +179,8 @@ impl<'a> Source<'a> {
             .collect()
     }
 
-    /// The stored key that an ExclusiveStartKey means. Only scans of a table say what is wrong with one of another form.
+    /// The stored key that an ExclusiveStartKey denotes. Only scans of a table say what is wrong
+    /// with a malformed one.
     pub(super) fn start_key(&self, position: &Item, told: Told) -> Result<KeyBytes, ApiError> {
         let invalid = || ApiError::validation("The provided starting key is invalid");
         let mismatch = || match told {
@@ -209,7 +210,8 @@ fn explained(reason: &str) -> ApiError {
     ApiError::Validation(format!("The provided starting key is invalid: {reason}"))
 }
 
-/// Checks `Select` against the parameters that it must agree with; `projection` is the name of the one that projects.
+/// Checks `Select` against the parameters that it must be consistent with; `projection` is the name
+/// of the projecting parameter.
 pub(super) fn check_select(
     select: Option<Select>,
     projection: Option<&'static str>,
@@ -234,7 +236,7 @@ pub(super) fn check_select(
     }
 }
 
-/// The parameter that projects, in either form; the request has at most one of them.
+/// The name of the parameter that projects, in either form; a request has at most one.
 pub(super) const fn projecting(expression: Option<&String>, attributes: Option<&Vec<String>>) -> Option<&'static str> {
     match (expression, attributes) {
         (Some(_), _) => Some("ProjectionExpression"),

@@ -1,4 +1,4 @@
-//! BatchExecuteStatement.
+//! Implements the BatchExecuteStatement operation.
 
 use beringia_expression::{Select, Statement};
 use futures_util::future::join_all;
@@ -15,14 +15,14 @@ use crate::{
     keys::request_key,
 };
 
-/// How many statements one request can hold (API reference, BatchExecuteStatement).
+/// The maximum number of statements in one request (API reference, BatchExecuteStatement).
 const STATEMENTS_MAX: usize = 25;
 
 impl Engine {
-    /// Carries out up to 25 statements, each on its own: some can succeed and others fail.
+    /// Executes up to 25 statements, which succeed or fail independently.
     ///
     /// # Errors
-    /// ValidationException for too many statements, and where some read and others write.
+    /// ValidationException for too many statements, and for a mix of reads and writes.
     pub async fn batch_execute_statement(
         &self,
         input: BatchExecuteStatementInput,
@@ -88,7 +88,7 @@ impl Engine {
         (response, consumed)
     }
 
-    /// Reads the one item that a SELECT means.
+    /// Reads the one item that a SELECT selects.
     async fn get_by_statement(
         &self,
         select: Select,
@@ -132,7 +132,7 @@ impl Engine {
     }
 }
 
-/// What of an exception a batch tells of one statement.
+/// Converts an exception to the error of one statement of a batch.
 fn batch_error(error: ApiError) -> BatchStatementError {
     let message = error.to_string();
     let (code, item) = match error {

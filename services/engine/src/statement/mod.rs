@@ -1,4 +1,5 @@
-//! ExecuteStatement and BatchExecuteStatement: PartiQL statements, carried out as the operations that they mean.
+//! ExecuteStatement and BatchExecuteStatement: PartiQL statements, executed as the operations that
+//! they denote.
 
 mod batch;
 mod next_token;
@@ -20,37 +21,37 @@ use crate::{
     transact::{Parsed, action_key},
 };
 
-/// Bounds of a statement's length, characters (API reference, ExecuteStatement).
+/// Bounds of a statement's length, in characters (API reference, ExecuteStatement).
 const STATEMENT_LENGTH: (usize, usize) = (1, 8192);
 
-/// Checks the length of a statement that stands at `member`.
+/// Checks the length of a statement; `member` is its path in the request.
 pub(crate) fn check_text(member: &str, statement: &str) -> Result<(), ApiError> {
     let mut constraints = Constraints::default();
     constraints.text_length(member, statement, STATEMENT_LENGTH);
     constraints.finish()
 }
 
-/// Parses a statement, as far as that needs no table.
+/// Parses a statement, as far as that is possible without its table.
 pub(crate) fn parse(text: &str, parameters: Option<Vec<AttributeValue>>) -> Result<Statement, ApiError> {
     Ok(Statement::parse(text, parameters.unwrap_or_default())?)
 }
 
-/// The write that a statement is.
+/// The write that a statement denotes.
 pub(crate) struct StatementWrite {
     pub(crate) table: Arc<Table>,
     pub(crate) action: Parsed,
     returned: ReturnValues,
-    /// Whether a failed condition means that the item is there already.
+    /// Whether a failed condition means that the item already exists.
     is_insert: bool,
 }
 
 impl StatementWrite {
-    /// Whether it gives something back.
+    /// Whether the statement returns an item.
     pub(crate) fn returns(&self) -> bool {
         self.returned != ReturnValues::None
     }
 
-    /// The update, where the answer is what it wrote.
+    /// The update, if the statement returns what the update wrote.
     fn returned_update(&self) -> Option<Update> {
         match (&self.action, self.returned) {
             (Parsed::Update { update, .. }, ReturnValues::UpdatedOld | ReturnValues::UpdatedNew) => update.clone(),
@@ -60,10 +61,11 @@ impl StatementWrite {
 }
 
 impl Engine {
-    /// Carries out one statement.
+    /// Executes a single PartiQL statement.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, DuplicateItemException, or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException,
+    /// DuplicateItemException, or the store's error.
     pub async fn execute_statement(&self, input: ExecuteStatementInput) -> Result<ExecuteStatementOutput, ApiError> {
         let limit = check(&input)?;
         let fingerprint = next_token::fingerprint(&input.statement, input.parameters.as_deref());
@@ -107,7 +109,7 @@ impl Engine {
         })
     }
 
-    /// The write that a statement is, on its table.
+    /// Converts a statement to a write on its table.
     pub(crate) fn statement_write(&self, statement: Statement) -> Result<StatementWrite, ApiError> {
         let table = self.usable_table(statement.table())?;
         let keys = &table.core.keys;
@@ -129,7 +131,7 @@ impl Engine {
                 let action = Parsed::Update {
                     key: pin.key.clone(),
                     update: Some(statement.update),
-                    // An UPDATE makes no item.
+                    // An UPDATE does not create an item.
                     condition: Some(pin.required()),
                 };
                 (action, statement.returning.map_or(ReturnValues::None, return_values))
@@ -159,7 +161,7 @@ impl Engine {
         })
     }
 
-    /// Carries out the write of one statement.
+    /// Executes the write of one statement.
     async fn carry_out_write(
         &self,
         write: StatementWrite,
@@ -193,7 +195,7 @@ const fn return_values(returning: Returning) -> ReturnValues {
     }
 }
 
-/// Checks the parameters' bounds and gives the limit.
+/// Checks the bounds of the parameters and returns the limit.
 fn check(input: &ExecuteStatementInput) -> Result<Option<usize>, ApiError> {
     let mut constraints = Constraints::default();
     constraints.text_length("statement", &input.statement, STATEMENT_LENGTH);

@@ -1,4 +1,4 @@
-//! DescribeStream.
+//! Implements the DescribeStream operation.
 
 use beringia_storage::{LogPosition, Shard, TableStream};
 
@@ -10,14 +10,14 @@ use crate::{
     table::{key_schema, wire_view},
 };
 
-/// How many shards an answer holds at most.
+/// The maximum number of shards in an answer.
 const SHARDS_MAX: i64 = 100;
 
 impl Engine {
     /// Describes a stream and its shards.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, or the store's.
+    /// ValidationException, ResourceNotFoundException, or the store's error.
     pub async fn describe_stream(&self, input: DescribeStreamInput) -> Result<StreamDescription, ApiError> {
         let mut constraints = Constraints::default();
         let limit = input.limit.unwrap_or(SHARDS_MAX);
@@ -55,9 +55,9 @@ impl Engine {
     }
 }
 
-/// The shard whose children a filter asks for.
+/// The shard whose children a filter selects.
 fn parent_of(filter: ShardFilter) -> Result<String, ApiError> {
-    // There is one type, the children.
+    // There is only one filter type, `CHILD_SHARDS`.
     filter
         .filter_type
         .ok_or_else(|| ApiError::missing("shardFilter.type"))?;

@@ -1,33 +1,33 @@
-//! Shard iterators: a place in a shard, written so that nobody needs to remember it.
+//! Shard iterators: a place in a shard, encoded so that the server keeps no state.
 
 use beringia_storage::LogPosition;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ApiError;
 
-/// How long an iterator can be used, ms (API reference, GetShardIterator).
+/// How long an iterator is valid, in ms (API reference, GetShardIterator).
 const LIFETIME_MS: u64 = 15 * 60 * 1000;
-/// Tells this form of an iterator from others.
+/// The version of the iterator's encoding.
 const FORM: &str = "1";
-/// Bytes of the fields behind the ARN, with their checksum.
+/// The number of fields after the ARN, including the checksum.
 const FIELDS: usize = 4;
 
-/// A place in a shard.
+/// A place in a shard, as an iterator encodes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Iterator {
-    /// The stream.
+    /// The ARN of the stream.
     pub(super) arn: String,
-    /// The shard, by the time when it was opened.
+    /// Identifies the shard by the time when it was opened, in ms since the epoch.
     pub(super) opened_ms: u64,
-    /// From here on; `None` for the shard's oldest record.
+    /// The position to read from; `None` for the shard's oldest record.
     pub(super) from: Option<LogPosition>,
-    /// When it was given, ms since the epoch.
+    /// When the iterator was issued, in ms since the epoch.
     pub(super) given_ms: u64,
 }
 
 impl Iterator {
     fn fields(&self) -> [u64; FIELDS] {
-        // The log begins at 1.
+        // The log begins at 1, so 0 stands for `None`.
         let from = self.from.map_or(0, |from| from.0);
         let mut text = self.arn.clone().into_bytes();
         for field in [self.opened_ms, from, self.given_ms] {
@@ -36,16 +36,17 @@ impl Iterator {
         [self.opened_ms, from, self.given_ms, xxh3_64(&text)]
     }
 
-    /// As clients get it. They should not look into it.
+    /// Encodes the iterator for clients, to whom it is opaque.
     pub(super) fn write(&self) -> String {
         let fields: String = self.fields().iter().map(|field| format!("{field:016x}")).collect();
         format!("{}|{FORM}|{fields}", self.arn)
     }
 
-    /// Reads what [`Iterator::write`] wrote.
+    /// Decodes what [`Iterator::write`] encoded.
     ///
     /// # Errors
-    /// ValidationException for what is no iterator, or was changed; ExpiredIteratorException for one that is too old.
+    /// ValidationException for a text that is no iterator or was changed; ExpiredIteratorException
+    /// for an iterator that is too old.
     pub(super) fn read(text: &str, now_ms: u64) -> Result<Self, ApiError> {
         let read = Self::parse(text).ok_or_else(|| ApiError::validation("Invalid ShardIterator"))?;
         if now_ms.saturating_sub(read.given_ms) > LIFETIME_MS {

@@ -1,4 +1,4 @@
-//! ListStreams.
+//! Implements the ListStreams operation.
 
 use super::names::{parse_arn, stream_arn, stream_label};
 use crate::{
@@ -8,14 +8,16 @@ use crate::{
     names::check_name,
 };
 
-/// How many streams an answer holds at most.
+/// The maximum number of streams in an answer.
 const STREAMS_MAX: i64 = 100;
 
 impl Engine {
-    /// The streams of this region's tables, also those that are off and those of tables that are gone, for a day.
+    /// Lists the streams of this region's tables, including, for a day, streams that were turned
+    /// off and streams of deleted tables.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException for a table that neither is nor was, or the store's.
+    /// ValidationException, ResourceNotFoundException for a table that neither exists nor recently
+    /// existed, or the store's error.
     pub async fn list_streams(&self, input: ListStreamsInput) -> Result<ListStreamsOutput, ApiError> {
         let mut constraints = Constraints::default();
         let limit = input.limit.unwrap_or(STREAMS_MAX);

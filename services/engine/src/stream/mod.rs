@@ -1,5 +1,5 @@
-//! The streams service: ListStreams, DescribeStream, GetShardIterator, GetRecords. It keeps nothing: a stream is read off the log, and
-//! an iterator holds all that it stands for.
+//! The streams service: ListStreams, DescribeStream, GetShardIterator, GetRecords. It is stateless:
+//! records are read from the log, and an iterator encodes its own position.
 
 mod describe;
 mod iterator;
@@ -17,7 +17,8 @@ pub(crate) use names::{stream_arn, stream_label};
 use crate::{ApiError, Engine};
 
 impl Engine {
-    /// The time from which a stream that is turned on now has its label: not that of an earlier stream of a table of this name.
+    /// The time that labels a stream that is turned on now. It differs from the times of earlier
+    /// streams of tables with this name.
     pub(crate) async fn stream_start_ms(&self, table_name: &str) -> Result<u64, ApiError> {
         let streams = self.store.streams().await?.streams;
         let earlier = streams.iter().filter(|stream| stream.table_name == table_name);
@@ -25,7 +26,7 @@ impl Engine {
         Ok(self.clock.now_ms().max(free.unwrap_or(0)))
     }
 
-    /// The stream that an ARN names.
+    /// Finds the stream with the given ARN.
     fn find_stream(&self, streams: &Streams, arn: &str) -> Result<Arc<TableStream>, ApiError> {
         let (table, label) = names::parse_arn(arn, self.region())?;
         let named =
@@ -39,18 +40,18 @@ impl Engine {
     }
 }
 
-/// The shard of a stream that an id names.
+/// Finds a shard of a stream by its id.
 fn find_shard(stream: &TableStream, id: &str) -> Result<Shard, ApiError> {
     let named = |shard: &&Shard| names::shard_id(stream, shard.opened_ms) == id;
     stream.shards.iter().find(named).copied().ok_or_else(shard_not_found)
 }
 
-/// There is no such shard, or not any more.
+/// The error for a shard that does not exist or was trimmed.
 pub(crate) fn shard_not_found() -> ApiError {
     ApiError::ResourceNotFound("Requested resource not found: Shard does not exist".to_owned())
 }
 
-/// What was asked for is older than a day.
+/// The error for records that are older than a day.
 pub(crate) fn trimmed() -> ApiError {
     ApiError::TrimmedDataAccess(
         "The records asked for are older than the retention of 24 hours and have been trimmed: begin at TRIM_HORIZON"

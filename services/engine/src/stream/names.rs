@@ -1,4 +1,4 @@
-//! Labels, ARNs, shard ids and sequence numbers.
+//! Labels, ARNs, shard ids and sequence numbers of streams.
 
 use beringia_item::Region;
 use beringia_storage::{LogPosition, TableStream};
@@ -6,10 +6,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{ApiError, names::table_arn};
 
-/// One more than the greatest position that a sequence number can hold, which is more than the log can have.
+/// The number of positions that a sequence number can encode, which is more than the log can have.
 const POSITIONS: u128 = 100_000_000_000_000_000_000;
 
-/// A stream's label: when it was turned on, as `2026-01-31T23:59:59.999`.
+/// A stream's label: the time when it was turned on, as `2026-01-31T23:59:59.999`.
 pub(crate) fn stream_label(ms: u64) -> String {
     let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
     let (year, month, day) = civil(days);
@@ -20,10 +20,10 @@ pub(crate) fn stream_label(ms: u64) -> String {
     )
 }
 
-/// The date so many days after 1970-01-01 in the proleptic Gregorian calendar, counted in years that begin in March, so that the
-/// leap day is a year's last.
+/// The date `days` days after 1970-01-01 in the proleptic Gregorian calendar. The computation uses
+/// years that begin in March, so that the leap day is the last day of a year.
 const fn civil(days: u64) -> (u64, u64, u64) {
-    // From 0000-03-01 on; 400 years have 146,097 days.
+    // Count from 0000-03-01; 400 years have 146,097 days.
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -40,7 +40,7 @@ pub(crate) fn stream_arn(region: &Region, table: &str, enabled_ms: u64) -> Strin
     format!("{}/stream/{}", table_arn(region, table), stream_label(enabled_ms))
 }
 
-/// Table name and label in a stream's ARN of this region.
+/// The table name and the label in a stream's ARN of this region.
 pub(super) fn parse_arn<'a>(arn: &'a str, region: &Region) -> Result<(&'a str, &'a str), ApiError> {
     let invalid = || ApiError::validation(format!("Invalid StreamArn: {arn}"));
     let mut parts = arn.splitn(6, ':');
@@ -60,7 +60,7 @@ pub(super) fn parse_arn<'a>(arn: &'a str, region: &Region) -> Result<(&'a str, &
     Ok((table, label))
 }
 
-/// The id of a stream's shard. Ids are ordered as their shards were opened.
+/// The id of a stream's shard. Ids sort in the order in which their shards were opened.
 pub(super) fn shard_id(stream: &TableStream, opened_ms: u64) -> String {
     let mut names = stream.table.0.to_be_bytes().to_vec();
     names.extend(stream.stream.enabled_ms.to_be_bytes());
@@ -68,14 +68,15 @@ pub(super) fn shard_id(stream: &TableStream, opened_ms: u64) -> String {
     format!("shardId-{opened_ms:020}-{:08x}", xxh3_64(&names) >> 32)
 }
 
-/// The sequence number of a place in a shard: when the shard was opened, then the position in the log. So the numbers of a stream grow
-/// from shard to shard too, also where the log began anew because the disk was lost.
+/// The sequence number of a place in a shard: the time when the shard was opened, then the position
+/// in the log. The numbers of a stream therefore grow from shard to shard, even if the log
+/// restarted after a lost disk.
 pub(super) fn sequence_number(opened_ms: u64, position: LogPosition) -> String {
     let number = u128::from(opened_ms) * POSITIONS + u128::from(position.0);
     number.to_string()
 }
 
-/// The place in a shard that a sequence number means; `None` for one that is none of this shard's.
+/// The position that a sequence number denotes; `None` if it does not belong to this shard.
 pub(super) fn parse_sequence_number(number: &str, opened_ms: u64) -> Option<LogPosition> {
     if !number.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;

@@ -1,4 +1,4 @@
-//! GetRecords.
+//! Implements the GetRecords operation.
 
 use beringia_item::Cause;
 use beringia_storage::{ShardKey, StreamChange, StreamRead, StreamRecord, TableStream};
@@ -12,21 +12,22 @@ use crate::{
     table::wire_view,
 };
 
-/// How many records an answer holds at most (API reference, GetRecords).
+/// The maximum number of records in an answer (API reference, GetRecords).
 const RECORDS_MAX: i64 = 1000;
-/// How many bytes of records an answer holds at most.
+/// The maximum size of the records in an answer, in bytes.
 pub(super) const BYTES_MAX: usize = 1 << 20;
-/// Who deletes items whose time to live ran out.
+/// The identity in records of deletes by time to live.
 const TIME_TO_LIVE: Identity = Identity {
     principal_id: "dynamodb.amazonaws.com",
     identity_type: "Service",
 };
 
 impl Engine {
-    /// Reads records of a shard, from an iterator on.
+    /// Reads records of a shard from an iterator on.
     ///
     /// # Errors
-    /// ValidationException, ExpiredIteratorException, TrimmedDataAccessException, ResourceNotFoundException, or the store's.
+    /// ValidationException, ExpiredIteratorException, TrimmedDataAccessException,
+    /// ResourceNotFoundException, or the store's error.
     pub async fn get_records(&self, input: GetRecordsInput) -> Result<GetRecordsOutput, ApiError> {
         let mut constraints = Constraints::default();
         let limit = input.limit.unwrap_or(RECORDS_MAX);
@@ -65,7 +66,8 @@ impl Engine {
 
     fn describe_record(&self, iterator: &Iterator, stream: &TableStream, record: StreamRecord) -> Record {
         let sequence_number = sequence_number(iterator.opened_ms, record.position);
-        // Only the region that found the item expired knows of no client that deleted it; the others have it by replication.
+        // Only the region that expired the item sets the identity; the other regions receive the
+        // delete by replication.
         let expired_here = record.cause == Cause::TimeToLive && record.origin.region() == self.region();
         Record {
             event_id: format!(

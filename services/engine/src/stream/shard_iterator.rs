@@ -1,4 +1,4 @@
-//! GetShardIterator.
+//! Implements the GetShardIterator operation.
 
 use beringia_storage::{LogPosition, Shard, ShardKey, StreamRead, Streams, TableStream};
 
@@ -8,10 +8,10 @@ use crate::{
     api::{GetShardIteratorInput, GetShardIteratorOutput, ShardIteratorType},
 };
 
-/// Records that a search by time looks at in one go.
+/// The number of records that a search by time reads at once.
 const SEARCHED_RECORDS: usize = 1000;
 
-/// Where an iterator is to begin.
+/// Where an iterator starts.
 #[derive(Debug, Clone, Copy)]
 enum Start<'a> {
     Oldest,
@@ -22,10 +22,11 @@ enum Start<'a> {
 }
 
 impl Engine {
-    /// Gives an iterator for GetRecords.
+    /// Creates an iterator for GetRecords.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, TrimmedDataAccessException, or the store's.
+    /// ValidationException, ResourceNotFoundException, TrimmedDataAccessException, or the store's
+    /// error.
     pub async fn get_shard_iterator(&self, input: GetShardIteratorInput) -> Result<GetShardIteratorOutput, ApiError> {
         let start = start(&input)?;
         let streams = self.store.streams().await?;
@@ -53,8 +54,9 @@ impl Engine {
         })
     }
 
-    /// The place of a shard's first record that was written at `since_ms` or later; where there is none yet, behind the last. What
-    /// other regions wrote comes late, so times do not grow with places, and the records are looked at one by one.
+    /// The position of a shard's first record that was written at `since_ms` or later; if there is
+    /// none yet, the position after the last record. Writes of other regions arrive late, so times
+    /// do not grow with positions, and the search looks at the records one by one.
     async fn first_since(
         &self,
         stream: &TableStream,
@@ -88,7 +90,8 @@ impl Engine {
     }
 }
 
-/// Where the request wants to begin: there must be what its type asks for, and nothing else.
+/// Determines where the iterator starts. The request must contain the parameters that its type
+/// needs, and no others.
 fn start(input: &GetShardIteratorInput) -> Result<Start<'_>, ApiError> {
     let kind = input.shard_iterator_type;
     let (number, time) = (input.sequence_number.as_deref(), input.timestamp_ms);
@@ -118,13 +121,14 @@ fn start(input: &GetShardIteratorInput) -> Result<Start<'_>, ApiError> {
     Ok(start)
 }
 
-/// The last position that belongs to a shard, so far.
+/// The last position that belongs to a shard so far.
 fn last_of(shard: &Shard, streams: &Streams) -> LogPosition {
     let before = LogPosition(shard.first.0.saturating_sub(1));
     shard.end.map_or(streams.end, |end| end.last).max(before)
 }
 
-/// The place of a sequence number in a shard; where the shard begins is one also while it is empty.
+/// The position that a sequence number denotes in a shard. The start of the shard is valid even
+/// while the shard is empty.
 fn place_of(number: &str, shard: &Shard, streams: &Streams) -> Result<LogPosition, ApiError> {
     let last = last_of(shard, streams).max(shard.first);
     let place = parse_sequence_number(number, shard.opened_ms).filter(|place| (shard.first..=last).contains(place));

@@ -1,4 +1,4 @@
-//! CreateTable.
+//! Implements the CreateTable operation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,10 +31,10 @@ use crate::{
 };
 
 impl Engine {
-    /// Makes a table in this region.
+    /// Creates a table in this region.
     ///
     /// # Errors
-    /// ValidationException, ResourceInUseException, or the store's.
+    /// ValidationException, ResourceInUseException, or the store's error.
     pub async fn create_table(&self, mut input: CreateTableInput) -> Result<TableDescription, ApiError> {
         input.table_name = table_name(&input.table_name, self.region())?.to_owned();
         check_form(&input)?;
@@ -60,7 +60,8 @@ impl Engine {
         };
         let change = Transition::boxed(&self.lifecycle, create);
         let catalog = self.store.change_schema(change).await?;
-        // By its id, since it may have been deleted and another one created since.
+        // Look it up by id, since the table may have been deleted and another one created under its
+        // name.
         let created = catalog.by_id.get(&table).ok_or_else(|| not_found(&name))?;
         Ok(self.describe(created, Some(&Change::creation())))
     }
@@ -103,13 +104,13 @@ fn check_form(input: &CreateTableInput) -> Result<(), ApiError> {
     constraints.finish()
 }
 
-/// The new table's definition. The order of the checks is DynamoDB's.
+/// The definition of the new table. The order of the checks is DynamoDB's.
 fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<Aspect>, ApiError> {
     let throughput = table_throughput(input.billing_mode, input.provisioned_throughput)?;
     let definitions = Definitions::new(&input.attribute_definitions)?;
     definitions.check_count(&input.key_schema)?;
     let keys = definitions.simple_key(&input.key_schema)?;
-    // DynamoDB looks at the keys of global indexes before all else about indexes.
+    // DynamoDB checks the keys of global indexes before anything else about indexes.
     for index in input.global_secondary_indexes.iter().flatten() {
         definitions.composite_key(&index.key_schema)?;
     }
@@ -160,7 +161,7 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
     Ok(aspects)
 }
 
-/// The keys that the request asks for in its indexes; `None` where it has no list of any.
+/// The key schemas of the requested indexes; `None` if the request has no list of indexes.
 fn keys_of_indexes(input: &CreateTableInput) -> Option<Vec<&[KeySchemaElement]>> {
     if input.local_secondary_indexes.is_none() && input.global_secondary_indexes.is_none() {
         return None;
@@ -181,7 +182,7 @@ fn billing(input: &CreateTableInput, throughput: Throughput, now_ms: u64) -> Res
     })
 }
 
-/// Refuses indexes that together copy too much by name.
+/// Rejects indexes that together copy too many attributes by name.
 fn check_copied(local: &BTreeMap<String, LocalIndex>, global: &BTreeMap<String, GlobalIndex>) -> Result<(), ApiError> {
     let projections = local
         .values()
@@ -285,7 +286,7 @@ fn global_indexes(
     Ok(indexes)
 }
 
-/// A global index of a table with that throughput.
+/// A global index of a table with the given throughput.
 pub(super) fn global_index(
     wanted: &GlobalSecondaryIndex,
     place: u32,

@@ -1,4 +1,4 @@
-//! DeleteTable.
+//! Implements the DeleteTable operation.
 
 use std::sync::Arc;
 
@@ -29,10 +29,12 @@ impl Engine {
 
     /// Deletes a table; of a global table, this region's replica.
     ///
-    /// A replica is first marked as `Deleting`, and goes when the other regions have its writes.
+    /// A replica is first marked as `Deleting`, and is dropped once the other regions have its
+    /// writes.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's.
+    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's
+    /// error.
     pub async fn delete_table(&self, input: DeleteTableInput) -> Result<TableDescription, ApiError> {
         let name = self.control_name(&input.table_name)?.to_owned();
         let region = self.region().clone();
@@ -84,7 +86,8 @@ fn check_deletable(table: &Table, lifecycle: &Lifecycle) -> Result<(), ApiError>
     Ok(())
 }
 
-/// A regional table and a last replica go at once; another replica must first hand over its writes.
+/// A regional table or a last replica is dropped at once; any other replica must first ship its
+/// writes.
 fn delete_edit(table: &Table, region: &Region, now_ms: u64) -> Edit {
     let remains = |(other, replica): (&Region, &Replica)| other != region && replica.status.is_member();
     if !table.replicas.iter().any(remains) {

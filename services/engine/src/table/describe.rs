@@ -1,4 +1,4 @@
-//! DescribeTable, and the description that every operation on a table answers with.
+//! DescribeTable, and the description that every operation on a table returns.
 
 use beringia_item::{KeySchema, KeyType, Region};
 use beringia_storage::{
@@ -24,11 +24,11 @@ use crate::{
     stream::{stream_arn, stream_label},
 };
 
-/// The version of global tables that this is.
+/// The version of global tables that Beringia implements.
 const GLOBAL_TABLE_VERSION: &str = "2019.11.21";
 
 impl Engine {
-    /// Describes a table.
+    /// Returns the description of a table.
     ///
     /// # Errors
     /// ValidationException, ResourceNotFoundException.
@@ -46,7 +46,8 @@ impl Engine {
         })
     }
 
-    /// Describes a table as this region knows it; with `change`, as one on which that is being carried out.
+    /// Describes a table as this region knows it. With `change`, describes it while that change is
+    /// being carried out.
     pub(super) fn describe(&self, table: &Table, change: Option<&Change>) -> TableDescription {
         describe(table, self.region(), self.clock.now_ms(), change)
     }
@@ -106,7 +107,7 @@ fn attribute_definitions(table: &Table, change: Option<&Change>) -> Vec<Attribut
     definitions.into_iter().map(definition).collect()
 }
 
-/// A key as the wire has it.
+/// A key schema in its wire form.
 pub(crate) fn key_schema(keys: &KeySchema) -> Vec<KeySchemaElement> {
     let partition = keys.partition.iter().map(|part| (part, KeyRole::Hash));
     let sort = keys.sort.iter().map(|part| (part, KeyRole::Range));
@@ -150,7 +151,7 @@ fn billing_mode(table: &Table) -> Option<BillingModeSummary> {
     let since = table.billing.on_demand_since_ms;
     let billing_mode = match table.throughput {
         Throughput::OnDemand => BillingMode::PayPerRequest,
-        // DynamoDB says nothing of the mode of a table that never had another one.
+        // DynamoDB omits the mode of a table that never had another one.
         Throughput::Provisioned { .. } => since.map(|_| BillingMode::Provisioned)?,
     };
     Some(BillingModeSummary {
@@ -222,7 +223,7 @@ fn describe_global(
     };
     let there = table.global_indexes.iter().map(|(name, (index, state))| {
         let status = index_status(name, index, *state, change);
-        // DynamoDB says nothing of filling the indexes of a new table.
+        // DynamoDB does not report the filling of a new table's indexes.
         let added = status == IndexStatus::Creating && !change.is_some_and(Change::is_creation);
         let backfilling = added.then_some(*state == IndexState::Backfilling);
         (index.place, describe(name, index, status, backfilling))
@@ -241,7 +242,8 @@ const fn describe_stream(stream: Stream) -> StreamSpecification {
     }
 }
 
-/// Whether it was dropped, and then removed by somebody: only its own region has to hear of that.
+/// Whether the replica was dropped and then removed by an operator. Only its own region still has
+/// to learn of that.
 pub(super) const fn is_removed(replica: &Replica) -> bool {
     matches!(replica.status, ReplicaStatus::Dropped { returns: false, .. })
 }

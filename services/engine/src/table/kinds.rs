@@ -1,4 +1,5 @@
-//! Which changes of a table can come together in one UpdateTable: few, as DynamoDB carries out one after the other.
+//! Which changes of a table can be combined in one UpdateTable. Few can, as DynamoDB carries them
+//! out one after the other.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,8 @@ use crate::{
     api::{BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, MultiRegionConsistency, UpdateTableInput},
 };
 
-/// Checks what can be told of the request without the table. The order of the checks is DynamoDB's, as far as it is known.
+/// Checks what can be checked without the table. The order of the checks is DynamoDB's, as far as
+/// it is known.
 pub(super) fn check_kinds(input: &UpdateTableInput) -> Result<(), ApiError> {
     let kinds = Kinds::of(input);
     if kinds.settings == 0 && !kinds.replicas {
@@ -32,15 +34,15 @@ pub(super) fn check_kinds(input: &UpdateTableInput) -> Result<(), ApiError> {
     check_indexes(input.global_secondary_index_updates.as_deref().unwrap_or_default())
 }
 
-/// What a request changes.
+/// The kinds of changes in a request.
 struct Kinds {
-    /// How many kinds of settings, not counting replicas.
+    /// The number of kinds of settings, not counting replicas.
     settings: usize,
-    /// Whether replicas.
+    /// Whether replicas are changed.
     replicas: bool,
-    /// Whether an index comes or goes.
+    /// Whether an index is created or deleted.
     builds: bool,
-    /// Whether an index comes.
+    /// Whether an index is created.
     creates: bool,
 }
 
@@ -69,7 +71,8 @@ impl Kinds {
     }
 }
 
-/// The request changes nothing. What it could change is told, but for what it names.
+/// The error for a request that changes nothing. It lists what a request can change, except the
+/// parameter that this one names.
 fn nothing_to_do(input: &UpdateTableInput) -> ApiError {
     let consistency = if input.multi_region_consistency.is_some() {
         ""
@@ -83,7 +86,7 @@ fn nothing_to_do(input: &UpdateTableInput) -> ApiError {
     ))
 }
 
-/// Refuses company for what must come alone.
+/// Rejects other changes beside one that must come alone.
 fn check_alone(input: &UpdateTableInput, kinds: &Kinds) -> Result<(), ApiError> {
     if kinds.settings + usize::from(kinds.replicas) < 2 {
         return Ok(());
@@ -114,7 +117,7 @@ fn check_alone(input: &UpdateTableInput, kinds: &Kinds) -> Result<(), ApiError> 
     Ok(())
 }
 
-/// Refuses changes that hinder each other.
+/// Rejects changes that exclude each other.
 fn check_together(input: &UpdateTableInput, kinds: &Kinds) -> Result<(), ApiError> {
     let units = input.provisioned_throughput.is_some();
     if kinds.builds && units {
@@ -161,17 +164,17 @@ fn check_indexes(indexes: &[GlobalSecondaryIndexUpdate]) -> Result<(), ApiError>
     Ok(())
 }
 
-/// Whether an index comes or goes.
+/// Whether the update creates or deletes an index.
 const fn builds(update: &GlobalSecondaryIndexUpdate) -> bool {
     !matches!(update, GlobalSecondaryIndexUpdate::Update { .. })
 }
 
-/// Whether an index comes or goes by the request.
+/// Whether the request creates or deletes an index.
 pub(super) fn builds_index(input: &UpdateTableInput) -> bool {
     input.global_secondary_index_updates.iter().flatten().any(builds)
 }
 
-/// More than one index would come or go at a time.
+/// The error for creating or deleting more than one index at a time.
 pub(super) fn one_index_at_a_time() -> ApiError {
     ApiError::LimitExceeded(
         "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table".to_owned(),

@@ -1,10 +1,14 @@
-//! Statuses: what is going on with a table, its indexes, its stream and its time to live in this region.
+//! The statuses of a table, its indexes, its stream and its time to live in this region.
 //!
-//! What takes time here shows by itself: an index or a replica that is being filled, a replica that hands over what it wrote. All else
-//! is done when the request is answered, where DynamoDB takes seconds or minutes. So the answer to a request shows the status that
-//! DynamoDB begins with, and the next one the end. Where changes are to be slow ([`Behaviour::slow_changes`](crate::Behaviour)) a change shows,
-//! and hinders what it hinders in DynamoDB, for so long, though it was carried out at once. Only the region that was asked for it, and
-//! only until it is started anew, knows of that.
+//! Some changes really take time: an index or a replica that is being filled, a replica that ships
+//! its last writes. All others are complete when the request is answered, where DynamoDB takes
+//! seconds or minutes. The answer to such a request shows the status that DynamoDB begins with, and
+//! the next answer shows the final one.
+//!
+//! If changes are configured to be slow ([`Behaviour::slow_changes`](crate::Behaviour)), a change
+//! shows in statuses for the configured time, and blocks what it blocks in DynamoDB, although it
+//! took effect at once. Only the region that received the request knows of this, and only until it
+//! restarts.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -18,31 +22,31 @@ use crate::{
     api::{IndexStatus, StreamStatus, TableStatus},
 };
 
-/// A change of a table's definition whose statuses show.
+/// A change of a table's definition that shows in statuses.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
-    /// The table before; `None` where there was none.
+    /// The table before the change; `None` if it did not exist.
     before: Option<Arc<Table>>,
 }
 
 impl Change {
-    /// The table is new.
+    /// The change that created the table.
     pub(super) const fn creation() -> Self {
         Self { before: None }
     }
 
-    /// The table was another one before.
+    /// The change of a table that was `before`.
     pub(super) const fn of(before: Arc<Table>) -> Self {
         Self { before: Some(before) }
     }
 
-    /// Whether the table is new.
+    /// Whether the change created the table.
     pub(super) const fn is_creation(&self) -> bool {
         self.before.is_none()
     }
 }
 
-/// The status of a table, which follows from what is going on with it.
+/// Derives the status of a table from its definition and from a change that shows.
 pub(super) fn table_status(table: &Table, region: &Region, change: Option<&Change>) -> TableStatus {
     let own = table.replicas.get(region).map(|replica| &replica.status);
     if matches!(own, Some(ReplicaStatus::Deleting)) {
@@ -88,7 +92,7 @@ pub(super) fn index_status(name: &str, index: &GlobalIndex, state: IndexState, c
     }
 }
 
-/// The global indexes that the change took away, and that are not there any more, by name.
+/// The global indexes, by name, that the change removed and that no longer exist.
 pub(super) fn gone_indexes<'a>(
     table: &'a Table,
     change: Option<&'a Change>,
@@ -101,14 +105,14 @@ pub(super) fn gone_indexes<'a>(
         .map(|(name, (index, _))| (name, index))
 }
 
-/// Whether a replica that is active was none before the change.
+/// Whether an active replica was not active before the change.
 pub(super) fn is_new_replica(region: &Region, change: Option<&Change>) -> bool {
     let before = change.and_then(|change| change.before.as_ref());
     let was_active = |replica: &Replica| replica.status == ReplicaStatus::Active;
     before.is_some_and(|before| !before.replicas.get(region).is_some_and(was_active))
 }
 
-/// What is remembered until a time.
+/// Values that are remembered until a given time.
 #[derive(Debug)]
 struct Until<K, V>(BTreeMap<K, (V, u64)>);
 
@@ -133,7 +137,7 @@ impl<K: Ord, V: Clone> Until<K, V> {
     }
 }
 
-/// What a table's time to live was before a change that shows.
+/// The time to live of a table before a change that still shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TimeToLiveBefore {
     /// No change of it shows.
@@ -144,21 +148,21 @@ pub(crate) enum TimeToLiveBefore {
     By(String),
 }
 
-/// The changes that show.
+/// The changes that currently show.
 #[derive(Debug, Default)]
 struct Showing {
-    /// Of tables that are there.
+    /// Changes of existing tables.
     changes: Until<TableId, Change>,
-    /// Tables that are gone, by name.
+    /// Deleted tables, by name.
     removals: Until<String, Arc<Table>>,
     times_to_live: Until<TableId, TimeToLiveBefore>,
 }
 
-/// Knows the statuses of tables in this region.
+/// Determines the statuses of tables in this region.
 pub(crate) struct Lifecycle {
     region: Region,
     clock: Arc<dyn WallClock>,
-    /// How long a change shows, ms.
+    /// How long a change shows, in ms.
     lasting_ms: u64,
     showing: Mutex<Showing>,
 }
@@ -173,7 +177,8 @@ impl Lifecycle {
         }
     }
 
-    /// Notes a change. Called before it is seen, so that it is never seen done first.
+    /// Records a change. Called before the change becomes visible, so that no client sees its end
+    /// first.
     pub(super) fn begin(&self, table: TableId, change: Change) {
         debug_assert!(
             change.before.as_ref().is_none_or(|before| before.id == table),
@@ -182,7 +187,7 @@ impl Lifecycle {
         self.note(|showing, now_ms, lasting_ms| showing.changes.remember(table, change, now_ms, lasting_ms));
     }
 
-    /// Notes that a table is removed.
+    /// Records that a table is removed.
     pub(super) fn begin_removal(&self, table: &Arc<Table>) {
         let name = table.core.name.clone();
         self.note(|showing, now_ms, lasting_ms| {
@@ -190,24 +195,24 @@ impl Lifecycle {
         });
     }
 
-    /// Notes a change of a table's time to live, which was that attribute's.
+    /// Records a change of a table's time to live; `before` is the previous attribute.
     pub(crate) fn begin_time_to_live(&self, table: TableId, before: Option<String>) {
         let before = before.map_or(TimeToLiveBefore::Off, TimeToLiveBefore::By);
         self.note(|showing, now_ms, lasting_ms| showing.times_to_live.remember(table, before, now_ms, lasting_ms));
     }
 
-    /// The change of the table that shows, if one does.
+    /// The change of the table that currently shows, if any.
     pub(super) fn change(&self, table: TableId) -> Option<Change> {
         self.look(|showing, now_ms| showing.changes.get(&table, now_ms))
     }
 
-    /// What a table's time to live was before a change that shows.
+    /// The table's time to live before a change that still shows.
     pub(crate) fn time_to_live_before(&self, table: TableId) -> TimeToLiveBefore {
         let before = self.look(|showing, now_ms| showing.times_to_live.get(&table, now_ms));
         before.unwrap_or(TimeToLiveBefore::Unchanged)
     }
 
-    /// The table of that name that was removed, while that shows.
+    /// The removed table of that name, while its removal shows.
     pub(crate) fn removed(&self, name: &str) -> Option<Arc<Table>> {
         self.look(|showing, now_ms| showing.removals.get(name, now_ms))
     }
@@ -227,12 +232,12 @@ impl Lifecycle {
         table_status(table, &self.region, self.change(table.id).as_ref())
     }
 
-    /// Whether clients find the table not to be there yet, though it is.
+    /// Whether an existing table still appears to clients as being created.
     pub(crate) fn is_creation(&self, table: TableId) -> bool {
         self.change(table).is_some_and(|change| change.is_creation())
     }
 
-    /// Whether a global index of the table that is there shows as one that is being made.
+    /// Whether an existing global index still shows as being created.
     pub(crate) fn is_new_index(&self, table: &Table, name: &str) -> bool {
         let (Some(change), Some((index, state))) = (self.change(table.id), table.global_indexes.get(name)) else {
             return false;
@@ -240,7 +245,7 @@ impl Lifecycle {
         index_status(name, index, *state, Some(&change)) == IndexStatus::Creating
     }
 
-    /// The status of the stream of a table that began at `enabled_ms`.
+    /// The status of a table's stream; `enabled_ms` is when the stream was turned on.
     pub(crate) fn stream_status(&self, table: TableId, enabled_ms: u64, enabled: bool) -> StreamStatus {
         let change = self.change(table);
         let before = change
@@ -255,7 +260,7 @@ impl Lifecycle {
         }
     }
 
-    /// The table of that name, for an operation on the table itself.
+    /// Finds a table by name, for an operation on the table itself.
     ///
     /// # Errors
     /// ResourceNotFoundException, or ResourceInUseException while its removal shows.
@@ -267,7 +272,7 @@ impl Lifecycle {
         }
     }
 
-    /// Refuses a change of settings while the table comes to be or goes.
+    /// Rejects a change of settings while the table is being created or deleted.
     pub(crate) fn check_at_rest(&self, table: &Table) -> Result<(), ApiError> {
         match self.status(table) {
             TableStatus::Creating => Err(in_use(&table.core.name, "created")),
@@ -290,17 +295,17 @@ impl Lifecycle {
     }
 }
 
-/// The table is not there, for operations on the table itself.
+/// The error for a missing table, in operations on the table itself.
 pub(crate) fn not_found(name: &str) -> ApiError {
     ApiError::ResourceNotFound(format!("Requested resource not found: Table: {name} not found"))
 }
 
-/// The table is in a state that does not allow the operation.
+/// The error for a table in a state that does not allow the operation.
 pub(super) fn in_use(name: &str, what: &str) -> ApiError {
     still_in_use(&format!("Table is being {what}: {name}"))
 }
 
-/// The same, where DynamoDB has other words for why.
+/// The same error, for cases in which DynamoDB words it differently.
 pub(super) fn still_in_use(why: &str) -> ApiError {
     ApiError::ResourceInUse(format!("Attempt to change a resource which is still in use: {why}"))
 }

@@ -1,4 +1,4 @@
-//! ListTables.
+//! Implements the ListTables operation.
 
 use std::{collections::BTreeSet, ops::Bound};
 
@@ -10,11 +10,11 @@ use crate::{
     names::check_name,
 };
 
-/// How many names an answer holds at most.
+/// The maximum number of names in an answer.
 const NAMES_MAX: i64 = 100;
 
 impl Engine {
-    /// The names of this region's tables, in order.
+    /// Lists the names of this region's tables, in order.
     ///
     /// # Errors
     /// ValidationException.

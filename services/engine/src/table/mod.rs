@@ -18,12 +18,12 @@ pub(crate) use lifecycle::{Lifecycle, TimeToLiveBefore, not_found};
 pub(crate) use settings::wire_view;
 pub(crate) use transition::{Beginning, Decided, Transition};
 
-/// How many global indexes a table can have (developer guide, "Quotas").
+/// The maximum number of global indexes of a table (developer guide, "Quotas").
 const GLOBAL_INDEXES_MAX: usize = 20;
-/// How many local indexes a table can have.
+/// The maximum number of local indexes of a table.
 const LOCAL_INDEXES_MAX: usize = 5;
 
-/// A ValidationException about the values of parameters.
+/// A ValidationException about invalid parameter values.
 fn invalid(what: impl std::fmt::Display) -> crate::ApiError {
     crate::ApiError::Validation(format!("One or more parameter values were invalid: {what}"))
 }

@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{ApiError, api::ReplicationGroupUpdate};
 
-/// What the edits depend on besides the catalog.
+/// The inputs of the edits besides the catalog.
 pub(super) struct Here<'a> {
     pub(super) region: &'a Region,
     pub(super) known: &'a BTreeSet<Region>,
     pub(super) now_ms: u64,
-    /// The time that names a stream which begins now.
+    /// The time that labels a stream that is turned on now.
     pub(super) stream_ms: u64,
     pub(super) lifecycle: &'a Lifecycle,
 }
@@ -67,7 +67,7 @@ pub(super) fn replica_edits(
             let replica = member(table, region)?;
             match replica.status {
                 ReplicaStatus::Deleting => Err(in_use(&table.core.name, "updated")),
-                // Nothing of it is there.
+                // Nothing of the replica exists.
                 ReplicaStatus::CreationFailed { .. } => {
                     let aspect = beringia_storage::AspectName::Replica(region.clone());
                     Ok(vec![Edit::Remove {
@@ -75,7 +75,8 @@ pub(super) fn replica_edits(
                         aspect,
                     }])
                 }
-                // Its region hears of it when it is back, and keeps what it had not shipped.
+                // Its region learns of the removal when it is reachable again, and keeps its
+                // unshipped writes.
                 ReplicaStatus::Dropped { ref has, .. } => Ok(vec![set_dropped(table, region, replica, has, false)]),
                 ReplicaStatus::Creating { .. } | ReplicaStatus::Active => {
                     Ok(vec![set_replica(table, region, ReplicaStatus::Deleting, here.now_ms)])
@@ -146,7 +147,8 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
     if table.replicas.get(region).is_some_and(|replica| !failed(replica)) {
         return Err(already_there());
     }
-    // Another global table of this name. A regional one there is seen only by that region, which then lets the creation fail.
+    // Another global table has this name. A regional table of this name is visible only to its own
+    // region, which then lets the creation fail.
     let namesake = |other: &Table| {
         other.id != table.id
             && other.core.name == *name
@@ -157,7 +159,8 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
     }
     let mut edits = Vec::new();
     match table.stream {
-        // As in DynamoDB, a table that becomes global gets the stream that replication works with there.
+        // As in DynamoDB, a table that becomes global gets a stream, which DynamoDB's replication
+        // needs.
         None => {
             let stream = Stream {
                 view: StreamView::NewAndOldImages,

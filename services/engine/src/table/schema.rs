@@ -1,4 +1,5 @@
-//! Key schemas, attribute definitions and projections in requests: checked and turned into a table's.
+//! Key schemas, attribute definitions and projections of requests: checks them and converts them to
+//! a table's.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +16,18 @@ use crate::{
     names::check_name,
 };
 
-/// Greatest length of the name of a key attribute, or of one that an index copies by name, bytes.
+/// Bounds of the length of a key attribute's name, and of an attribute that an index copies by
+/// name, in bytes.
 const KEY_NAME_LENGTH: (usize, usize) = (1, 255);
-/// How many attributes of each role the key of a global index can have (developer guide, "Multi-attribute keys").
+/// The maximum number of attributes per role in the key of a global index (developer guide,
+/// "Multi-attribute keys").
 const INDEX_KEY_PARTS_MAX: usize = 4;
-/// How many attributes one index can copy by name (developer guide, "Quotas").
+/// The maximum number of attributes that one index can copy by name (developer guide, "Quotas").
 const NON_KEY_ATTRIBUTES_MAX: usize = 20;
-/// How many attributes all indexes of a table together can copy by name.
+/// The maximum number of attributes that all indexes of a table together can copy by name.
 pub(super) const TABLE_NON_KEY_ATTRIBUTES_MAX: usize = 100;
 
-/// The request's attribute definitions, which say each key attribute's type.
+/// The request's attribute definitions, which give the type of each key attribute.
 pub(super) struct Definitions<'a>(&'a [AttributeDefinition]);
 
 impl<'a> Definitions<'a> {
@@ -52,13 +55,14 @@ impl<'a> Definitions<'a> {
         })
     }
 
-    /// The names of the attributes that are defined.
+    /// The names of the defined attributes.
     fn names(&self) -> Vec<&str> {
         let names = self.0.iter().map(|definition| definition.attribute_name.as_str());
         names.collect()
     }
 
-    /// Refuses definitions that no key uses: not that of the new table, nor those of its indexes (`None`: it asks for no list of any).
+    /// Rejects definitions that no key uses: neither the new table's nor its indexes' (`None` if
+    /// the request has no list of indexes).
     pub(super) fn check_all_used(
         &self,
         keys: &[KeySchemaElement],
@@ -89,7 +93,8 @@ impl<'a> Definitions<'a> {
         )))
     }
 
-    /// Refuses keys of more attributes than are defined, which DynamoDB does before it looks at their names.
+    /// Rejects a key with more attributes than are defined. DynamoDB checks this before it looks at
+    /// their names.
     pub(super) fn check_count(&self, elements: &[KeySchemaElement]) -> Result<(), ApiError> {
         if elements.len() > self.0.len() {
             return Err(ApiError::validation(
@@ -119,7 +124,8 @@ impl<'a> Definitions<'a> {
         )))
     }
 
-    /// The key of a table or of a local index: a partition attribute, and perhaps a sort attribute.
+    /// The key of a table or of a local index: a partition attribute and, optionally, a sort
+    /// attribute.
     pub(super) fn simple_key(&self, elements: &[KeySchemaElement]) -> Result<KeySchema, ApiError> {
         self.check_defined(elements)?;
         let refuse = |message: &str| Err(ApiError::validation(message));
@@ -187,7 +193,7 @@ impl<'a> Definitions<'a> {
     }
 }
 
-/// Checks the lengths of names in definitions.
+/// Checks the lengths of the names in definitions.
 pub(super) fn check_definitions(constraints: &mut Constraints, definitions: &[AttributeDefinition]) {
     for (position, definition) in definitions.iter().enumerate() {
         let member = format!("attributeDefinitions.{}.member.attributeName", position + 1);
@@ -195,7 +201,7 @@ pub(super) fn check_definitions(constraints: &mut Constraints, definitions: &[At
     }
 }
 
-/// Checks the form of a key schema; `max` is how many elements its list can have.
+/// Checks the form of a key schema; `max` is the maximum number of its elements.
 pub(super) fn check_key_schema(constraints: &mut Constraints, member: &str, elements: &[KeySchemaElement], max: usize) {
     constraints.list_length(member, elements.len(), (1, max));
     for (position, element) in elements.iter().enumerate() {
@@ -204,7 +210,8 @@ pub(super) fn check_key_schema(constraints: &mut Constraints, member: &str, elem
     }
 }
 
-/// Checks the form of an index: its name, key schema and the names that it copies.
+/// Checks the form of an index: its name, its key schema and the names of the attributes that it
+/// copies.
 pub(super) fn check_index(
     constraints: &mut Constraints,
     member: &str,
@@ -224,7 +231,7 @@ pub(super) fn check_index(
     }
 }
 
-/// What an index copies.
+/// The attributes that an index copies.
 pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Projection, ApiError> {
     let Some(kind) = specification.projection_type else {
         return Err(invalid("Unknown ProjectionType: null"));
@@ -237,7 +244,7 @@ pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Proj
             let mut seen = BTreeSet::new();
             match names.iter().find(|name| !seen.insert(*name)) {
                 Some(twice) => Err(invalid(format!("Duplicate element in NonKeyAttributes: {twice}"))),
-                // In the order of their names, as descriptions show them.
+                // Sorted by name, as descriptions show them.
                 None => Ok(Projection::Include(seen.into_iter().cloned().collect())),
             }
         }
@@ -250,7 +257,7 @@ pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Proj
     }
 }
 
-/// How many attributes an index copies by name.
+/// The number of attributes that an index copies by name.
 pub(super) const fn non_key_attributes(projection: &Projection) -> usize {
     match projection {
         Projection::Include(names) => names.len(),

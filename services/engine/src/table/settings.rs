@@ -12,25 +12,26 @@ use crate::{
     constraint::Constraints,
 };
 
-/// The greatest number of capacity units that can be asked for.
+/// The maximum number of capacity units that a request can ask for.
 const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
 
-/// What every on-demand table is ready for, units a second of reads and of writes (developer guide, "Warm throughput").
+/// The load that every on-demand table sustains at once, in read units and write units per second
+/// (developer guide, "Warm throughput").
 const ON_DEMAND_WARM_UNITS: (u64, u64) = (12_000, 4_000);
 
-/// Whether a setting is of a new table, or of one that there is. DynamoDB has words of its own for each.
+/// Whether a setting is of a new or an existing table. DynamoDB's messages differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
-    /// CreateTable.
+    /// The table is being created, by CreateTable.
     Create,
-    /// UpdateTable.
+    /// The table is being changed, by UpdateTable.
     Update,
 }
 
-/// What capacity is of.
+/// The table or index that capacity belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Subject<'a> {
-    /// A table.
+    /// The capacity of the table itself.
     Table,
     /// The global index of that name.
     Index(&'a str),
@@ -61,7 +62,7 @@ pub(super) fn check_throughput(
     }
 }
 
-/// Throughput that was bought; [`check_throughput`] has passed it.
+/// Provisioned throughput that has passed [`check_throughput`].
 pub(super) fn provisioned(throughput: ProvisionedThroughput) -> Result<Throughput, ApiError> {
     let units = |value: i64, name: &str| {
         if value > CAPACITY_UNITS_MAX {
@@ -94,7 +95,7 @@ pub(super) fn table_throughput(
     }
 }
 
-/// The throughput of a new index on a table with that throughput.
+/// The throughput of a new index on a table with the given throughput.
 pub(super) fn index_throughput(
     index: &str,
     table: Throughput,
@@ -121,7 +122,8 @@ pub(super) fn index_throughput(
     }
 }
 
-/// The capacity of a table or index of that throughput, as a request changes it; `before` is what it was, `None` where it is new.
+/// The capacity of a table or index of that throughput, as a request changes it. `before` is its
+/// previous capacity, `None` if it is new.
 pub(super) fn capacity(
     before: Option<(Throughput, Capacity)>,
     throughput: Throughput,
@@ -153,7 +155,7 @@ pub(super) fn capacity(
         after.on_demand_max = Units::default();
     }
     if let Some((was, capacity)) = before {
-        // It never falls, also where the throughput does that it came from.
+        // Warm throughput never falls, even if the throughput that raised it does.
         let (read, write) = warm_now(was, capacity);
         let (read_now, write_now) = warm_now(throughput, after);
         after.warm.read = if read > read_now { Some(read) } else { after.warm.read };
@@ -170,7 +172,8 @@ pub(super) fn capacity(
     Ok(after)
 }
 
-/// What was asked to be warm with `wanted`, none of which may be less than `least`; `new` is the throughput of what is made with it.
+/// The warm throughput requested by `wanted`, which must not be below `least`; `new` is the
+/// throughput of the table or index that is created with it.
 fn warmer(
     wanted: WarmThroughput,
     asked: Units,
@@ -198,10 +201,11 @@ fn warmer(
     })
 }
 
-/// A day, ms.
+/// Milliseconds of a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// When the throughput of a table or index was changed, after it changes to `after`. A change of the mode is none of the units.
+/// Updates when the throughput of a table or index was changed, for a change to `after`. A change
+/// of the billing mode does not count.
 pub(super) fn throughput_changes(
     changes: ThroughputChanges,
     before: Throughput,
@@ -232,7 +236,7 @@ pub(super) fn throughput_changes(
     changes
 }
 
-/// How often units were taken away on this day (UTC).
+/// How often units were decreased on this day (UTC).
 pub(super) fn decreases_today(changes: ThroughputChanges, now_ms: u64) -> u64 {
     let today = changes
         .decreased_ms
@@ -240,19 +244,19 @@ pub(super) fn decreases_today(changes: ThroughputChanges, now_ms: u64) -> u64 {
     if today { changes.decreases_of_day } else { 0 }
 }
 
-/// What a request makes of a maximum.
+/// What a request does to a maximum.
 #[derive(Debug, Clone, Copy)]
 enum Maximum {
-    /// It says nothing of it.
+    /// The request does not mention it.
     Unchanged,
-    /// There is none from now on.
+    /// The maximum is removed.
     Removed,
-    /// It is this one from now on.
+    /// The maximum becomes this number of units.
     Set(u64),
 }
 
 impl Maximum {
-    /// The maximum after the request, where it was `before`.
+    /// The maximum after the request; `before` is the previous one.
     const fn over(self, before: Option<u64>) -> Option<u64> {
         match self {
             Self::Unchanged => before,
@@ -262,7 +266,7 @@ impl Maximum {
     }
 }
 
-/// What a request that names this maximum makes of it; -1 takes away what there was.
+/// Reads what a request does to this maximum; -1 removes it.
 fn maximum(
     name: &str,
     wanted: Option<i64>,
@@ -297,8 +301,8 @@ fn maximum(
     }
 }
 
-/// What a table or index is ready for: what was asked for or had before, and never less than what every on-demand table is ready
-/// for, or than what was bought.
+/// The warm throughput of a table or index: what was requested or reached before, and at least what
+/// every on-demand table has and what is provisioned.
 pub(super) fn warm_now(throughput: Throughput, capacity: Capacity) -> (u64, u64) {
     let (read, write) = match throughput {
         Throughput::OnDemand => ON_DEMAND_WARM_UNITS,
@@ -314,7 +318,7 @@ pub(super) fn warm_now(throughput: Throughput, capacity: Capacity) -> (u64, u64)
     (asked_read.unwrap_or(0).max(read), asked_write.unwrap_or(0).max(write))
 }
 
-/// The stream that a specification asks for, beginning at `stream_ms`; `None` for none.
+/// The stream that a specification asks for, turned on at `stream_ms`; `None` for no stream.
 pub(super) fn stream(
     specification: StreamSpecification,
     stream_ms: u64,
@@ -348,7 +352,7 @@ const fn stored_view(view: StreamViewType) -> StreamView {
     }
 }
 
-/// The wire's name of what a stream's records hold.
+/// The wire name of a stream's view type.
 pub(crate) const fn wire_view(view: StreamView) -> StreamViewType {
     match view {
         StreamView::KeysOnly => StreamViewType::KeysOnly,
@@ -358,7 +362,7 @@ pub(crate) const fn wire_view(view: StreamView) -> StreamViewType {
     }
 }
 
-/// A table's class as it is stored.
+/// Converts a table's class to its stored form.
 pub(super) const fn stored_class(class: TableClass) -> beringia_storage::TableClass {
     match class {
         TableClass::Standard => beringia_storage::TableClass::Standard,
@@ -366,7 +370,7 @@ pub(super) const fn stored_class(class: TableClass) -> beringia_storage::TableCl
     }
 }
 
-/// The wire's name of a table's class.
+/// Converts a table's class to its wire form.
 pub(super) const fn wire_class(class: beringia_storage::TableClass) -> TableClass {
     match class {
         beringia_storage::TableClass::Standard => TableClass::Standard,

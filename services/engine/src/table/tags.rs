@@ -1,8 +1,9 @@
 //! TagResource, UntagResource, ListTagsOfResource, and the tags of a new table.
 //!
-//! Tags belong to a region's replica, as in DynamoDB. Every change of a table's tags goes through [`tag_aspects`], and every list
-//! of them comes from [`tags_of`]: what a tag means beyond being a label is decided there. The one that means more, the table's
-//! conflict policy, is no label of a region but a setting that follows the table to every replica.
+//! Tags belong to a region's replica, as in DynamoDB. All changes of a table's tags go through
+//! [`tag_aspects`], and all lists of tags come from [`tags_of`]; these two decide what a tag means
+//! beyond being a label. Only one tag means more: the table's conflict policy is not a label of one
+//! region but a setting that follows the table to every replica.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
@@ -16,23 +17,25 @@ use crate::{
     names::table_of_arn,
 };
 
-/// Bounds of a tag's name, and of its value, characters (developer guide, "Tagging restrictions").
+/// Bounds of the length of a tag's name and of its value, in characters (developer guide, "Tagging
+/// restrictions").
 const KEY_LENGTH: (usize, usize) = (1, 128);
 const VALUE_LENGTH: (usize, usize) = (0, 256);
-/// How many tags a table can have.
+/// The maximum number of tags of a table.
 const TAGS_MAX: usize = 50;
-/// How many tags an answer holds at most.
+/// The maximum number of tags in an answer.
 const PAGE_MAX: usize = 50;
-/// The tag that chooses the table's conflict policy, in every region.
+/// The tag that sets the table's conflict policy, in every region.
 const POLICY_TAG: &str = "beringia:conflict-policy";
-/// Begins the names of tags that only AWS sets, in letters of either case.
+/// The prefix, in either case, of tags that only AWS can set.
 const RESERVED_PREFIX: &str = "aws:";
 
 impl Engine {
     /// Sets tags of a table in this region.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's.
+    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's
+    /// error.
     pub async fn tag_resource(&self, input: TagResourceInput) -> Result<(), ApiError> {
         let name = table_of_arn(&input.resource_arn, self.region())?.to_owned();
         let new = checked(&input.tags)?;
@@ -43,10 +46,11 @@ impl Engine {
             .await
     }
 
-    /// Takes tags off a table in this region.
+    /// Removes tags from a table in this region.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's.
+    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's
+    /// error.
     pub async fn untag_resource(&self, input: UntagResourceInput) -> Result<(), ApiError> {
         let name = table_of_arn(&input.resource_arn, self.region())?.to_owned();
         if input.tag_keys.is_empty() {
@@ -63,7 +67,7 @@ impl Engine {
         self.change_tags(name, input.resource_arn, change).await
     }
 
-    /// The tags of a table in this region, a page at a time.
+    /// Lists the tags of a table in this region, a page at a time.
     ///
     /// # Errors
     /// ValidationException, ResourceNotFoundException.
@@ -81,7 +85,7 @@ impl Engine {
         Ok(page(&tags_of(table), input.next_token.as_deref()))
     }
 
-    /// Changes the tags of a table as they are when it is the change's turn.
+    /// Changes the tags of a table, starting from the tags that it has when the change is decided.
     async fn change_tags(
         &self,
         name: String,
@@ -106,7 +110,7 @@ impl Engine {
     }
 }
 
-/// The aspects that give a table of these local settings and that conflict policy other tags.
+/// The aspects that change the tags of a table with these local settings and this conflict policy.
 pub(super) fn tag_aspects(
     before: &LocalSettings,
     policy_before: Option<ConflictPolicy>,
@@ -124,12 +128,12 @@ pub(super) fn tag_aspects(
     Ok(aspects)
 }
 
-/// More tags than a table can have.
+/// The error for more tags than a table can have.
 fn too_many() -> ApiError {
     ApiError::validation("Number of Tags exceed the current limit for the provided ResourceArn")
 }
 
-/// The tags that a table shows: its own in this region, and what all its replicas share.
+/// The tags that a table shows: its own in this region, and those that all its replicas share.
 fn tags_of(table: &Table) -> BTreeMap<String, String> {
     let policy = table
         .conflict_policy
@@ -152,12 +156,13 @@ fn page(tags: &BTreeMap<String, String>, token: Option<&str>) -> ListTagsOfResou
     ListTagsOfResourceOutput { tags, next_token }
 }
 
-/// The table of an ARN is not there.
+/// The error for an ARN whose table does not exist.
 fn not_found(arn: &str) -> ApiError {
     ApiError::ResourceNotFound(format!("Requested resource not found: ResourceArn: {arn} not found"))
 }
 
-/// The tags of a request, of which none may be a name twice, reserved, or of other characters or lengths than are allowed.
+/// Checks the tags of a request: no name may occur twice or be reserved, and names and values must
+/// have allowed characters and lengths.
 pub(super) fn checked(wanted: &[Tag]) -> Result<BTreeMap<String, String>, ApiError> {
     let mut tags = BTreeMap::new();
     for Tag { key, value } in wanted {

@@ -1,5 +1,6 @@
-//! Changes of definitions whose beginning shows in statuses: decided as often as the store asks, and noted once,
-//! when they are committed and before anything else is decided.
+//! Changes of definitions whose beginning shows in statuses. The store may ask for the decision
+//! several times; the beginning is recorded once, when the change is committed and before anything
+//! else is decided.
 
 use std::sync::Arc;
 
@@ -8,30 +9,30 @@ use beringia_storage::{Catalog, Edit, SchemaChange, SchemaRefusal, Table};
 
 use super::lifecycle::{Change, Lifecycle};
 
-/// What is noted of a change.
+/// What is recorded at the beginning of a change.
 #[derive(Debug, Clone)]
 pub(crate) enum Beginning {
-    /// A table changes, or is new.
+    /// A table is created or changed.
     Changed(TableId, Change),
     /// A table is removed.
     Removed(Arc<Table>),
-    /// A table's time to live changes, which was that attribute's.
+    /// A table's time to live changes; the previous attribute is given.
     TimeToLive(TableId, Option<String>),
 }
 
-/// The steps of a change, and what shows of its beginning.
+/// The edits of a change, and what is recorded at its beginning.
 pub(crate) type Decided = (Vec<Edit>, Option<Beginning>);
 
-/// A change of definitions whose beginning shows.
+/// A change of definitions whose beginning is recorded.
 pub(crate) struct Transition<D> {
     decide: D,
     lifecycle: Arc<Lifecycle>,
-    /// Of the last decision.
+    /// The result of the last decision.
     beginning: Option<Beginning>,
 }
 
 impl<D: FnMut(&Catalog) -> Result<Decided, SchemaRefusal> + Send + 'static> Transition<D> {
-    /// The change that `decide` decides. It must not do anything but decide.
+    /// Creates a change that `decide` decides. `decide` must have no side effects.
     pub(crate) fn boxed(lifecycle: &Arc<Lifecycle>, decide: D) -> Box<dyn SchemaChange> {
         Box::new(Self {
             decide,

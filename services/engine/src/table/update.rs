@@ -1,4 +1,4 @@
-//! UpdateTable.
+//! Implements the UpdateTable operation.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -30,10 +30,12 @@ use crate::{
 };
 
 impl Engine {
-    /// Changes settings of a table. Those that follow a global table change in all its regions.
+    /// Changes settings of a table. Settings that all replicas of a global table share change in
+    /// all its regions.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ResourceInUseException, LimitExceededException, or the store's.
+    /// ValidationException, ResourceNotFoundException, ResourceInUseException,
+    /// LimitExceededException, or the store's error.
     pub async fn update_table(&self, input: UpdateTableInput) -> Result<TableDescription, ApiError> {
         let name = self.control_name(&input.table_name)?.to_owned();
         check_form(&input)?;
@@ -117,7 +119,8 @@ fn check_form(input: &UpdateTableInput) -> Result<(), ApiError> {
     constraints.finish()
 }
 
-/// Whether the request is about deletion protection alone, which is this region's and disturbs nothing.
+/// Whether the request changes only the deletion protection, which belongs to this region and
+/// conflicts with no other change.
 fn is_quiet(input: &UpdateTableInput) -> bool {
     let protection_only = UpdateTableInput {
         table_name: input.table_name.clone(),
@@ -127,7 +130,7 @@ fn is_quiet(input: &UpdateTableInput) -> bool {
     *input == protection_only
 }
 
-/// Whether the request is to delete an index that is being filled, and nothing else: it can be given up at any time.
+/// Whether the request only deletes an index that is being filled, which is allowed at any time.
 fn gives_up_index(input: &UpdateTableInput, table: &Table) -> bool {
     let Some([GlobalSecondaryIndexUpdate::Delete { index_name }]) = input.global_secondary_index_updates.as_deref()
     else {
@@ -143,7 +146,7 @@ fn gives_up_index(input: &UpdateTableInput, table: &Table) -> bool {
     *input == indexes_only && state == Some(IndexState::Backfilling)
 }
 
-/// The edits that carry out the request on the table as it is.
+/// The edits that apply the request to the table in its current state.
 fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here<'_>) -> Result<Vec<Edit>, ApiError> {
     here.lifecycle.check_at_rest(table)?;
     if !is_quiet(input) && !gives_up_index(input, table) {
@@ -194,7 +197,7 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
     Ok(edits)
 }
 
-/// The global index of that name, to `change` it.
+/// Finds the global index of that name; `change` is the operation, for the message.
 fn existing<'a>(table: &'a Table, name: &str, change: &str) -> Result<&'a GlobalIndex, ApiError> {
     if table.core.local_indexes.contains_key(name) {
         return Err(ApiError::Validation(format!(
@@ -212,7 +215,7 @@ fn existing<'a>(table: &'a Table, name: &str, change: &str) -> Result<&'a Global
     active.map(|(index, _)| index).ok_or_else(not_found)
 }
 
-/// The table's new throughput; `None` where it stays.
+/// The new throughput of the table; `None` if it stays the same.
 fn new_throughput(input: &UpdateTableInput, table: &Table) -> Result<Option<Throughput>, ApiError> {
     let on_demand = match input.billing_mode {
         Some(mode) => mode == BillingMode::PayPerRequest,
@@ -233,7 +236,7 @@ fn new_throughput(input: &UpdateTableInput, table: &Table) -> Result<Option<Thro
     Ok(Some(new))
 }
 
-/// The units that are wanted of the table, or of an index, are those that it has.
+/// The error for requested units that the table or index already has.
 fn no_change(wanted: ProvisionedThroughput, of: &str) -> ApiError {
     let ProvisionedThroughput {
         read_capacity_units: read,
@@ -247,7 +250,8 @@ fn no_change(wanted: ProvisionedThroughput, of: &str) -> ApiError {
     ))
 }
 
-/// New and changed global indexes. When the table's mode changes, all its indexes change with it.
+/// New and changed global indexes. If the table's billing mode changes, all its indexes change with
+/// it.
 fn index_aspects(
     input: &UpdateTableInput,
     table: &Table,
@@ -315,7 +319,7 @@ fn index_aspects(
     Ok(aspects)
 }
 
-/// An index that goes on demand with its table.
+/// The index after its table became an on-demand table.
 fn index_on_demand(before: &GlobalIndex, name: &str) -> Result<GlobalIndex, ApiError> {
     let was = Some((before.throughput, before.capacity));
     Ok(GlobalIndex {
@@ -325,7 +329,7 @@ fn index_on_demand(before: &GlobalIndex, name: &str) -> Result<GlobalIndex, ApiE
     })
 }
 
-/// An index with other throughput; `on_demand` is whether its table is on demand from now on.
+/// An index with a new throughput; `on_demand` is whether its table is on demand after the request.
 fn updated_index(
     name: &str,
     before: &GlobalIndex,
@@ -415,7 +419,7 @@ fn new_index(
     Ok(index)
 }
 
-/// How the table is paid for from now on; `None` where that stays.
+/// The new billing of the table; `None` if it stays the same.
 fn billing_aspect(
     input: &UpdateTableInput,
     table: &Table,
@@ -447,7 +451,7 @@ fn stream_aspect(input: &UpdateTableInput, table: &Table, stream_ms: u64) -> Res
     };
     let name = &table.core.name;
     let refuse = |what: &str| Err(ApiError::Validation(format!("{what}: TableName: {name}")));
-    // Another one may have begun and ended since the request came.
+    // Another stream may have been turned on and off since the request arrived.
     let latest = table.latest_stream.map_or(0, |latest| latest.enabled_ms + 1);
     match (
         stream(specification, stream_ms.max(latest), Request::Update)?,
@@ -455,7 +459,7 @@ fn stream_aspect(input: &UpdateTableInput, table: &Table, stream_ms: u64) -> Res
     ) {
         (Some(_), Some(_)) => refuse("Table already has an enabled stream"),
         (None, None) => refuse("Table has no stream to disable"),
-        // Replication needs it in DynamoDB, so no application there can do without.
+        // DynamoDB's replication needs the stream, so no application on AWS can turn it off.
         (None, Some(_)) if table.is_global() => {
             Err(invalid("Disabling Stream is not allowed for a Global Table replica."))
         }

@@ -1,21 +1,22 @@
-//! A token bucket: units that come at a rate, are kept for five minutes, and can be owed.
+//! A token bucket: units arrive at a rate, accumulate for up to five minutes, and can be owed.
 
-/// How much of what was not used is kept, seconds of the rate (developer guide, "Burst and adaptive capacity").
+/// How much unused capacity is kept, in seconds of the rate (developer guide, "Burst and adaptive
+/// capacity").
 const BURST_SECONDS: f64 = 300.0;
 
-/// Units of reads or writes of one table or index.
+/// The read or write units of one table or index.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bucket {
-    /// Units a second.
+    /// Units that arrive per second.
     rate: f64,
-    /// What is there; below 0 what is owed.
+    /// The available units; a negative number is owed.
     units: f64,
-    /// When `units` was right, ms since the epoch.
+    /// When `units` was last updated, in ms since the epoch.
     at_ms: u64,
 }
 
 impl Bucket {
-    /// One that nothing was taken of for a long time.
+    /// A bucket of which nothing was taken for a long time.
     pub(super) fn full(rate: u64, now_ms: u64) -> Self {
         let rate = units(rate);
         Self {
@@ -25,7 +26,8 @@ impl Bucket {
         }
     }
 
-    /// What has come since it was looked at last; from now on it comes at `rate`. A clock that was set back brings nothing.
+    /// Adds the units that have arrived since the last update; from now on they arrive at `rate`. A
+    /// clock that was set back adds nothing.
     pub(super) fn refill(&mut self, rate: u64, now_ms: u64) {
         #[expect(clippy::cast_precision_loss, reason = "an elapsed time is far less than 2^52 ms")]
         let elapsed = now_ms.saturating_sub(self.at_ms) as f64 / 1000.0;
@@ -36,18 +38,18 @@ impl Bucket {
         self.assert_bounded();
     }
 
-    /// Whether so many units can be taken. What is more than it can ever hold is let through when it is full.
+    /// Whether the units can be taken. A full bucket also allows more than it can ever contain.
     pub(super) fn allows(&self, units: f64) -> bool {
         self.units >= units.min(self.most())
     }
 
-    /// Takes units, or gives them back where negative.
+    /// Takes units, or returns them if `units` is negative.
     pub(super) fn charge(&mut self, units: f64) {
         self.units = (self.units - units).min(self.most());
         self.assert_bounded();
     }
 
-    /// No more is there than the bucket holds, and what is owed is a number.
+    /// Asserts that the bucket does not overflow, and that a debt is a finite number.
     fn assert_bounded(&self) {
         debug_assert!(
             self.units.is_finite() && self.units <= self.most(),

@@ -1,9 +1,11 @@
-//! Throttling: what requests may take of a table and its global indexes, where something limits that.
+//! Throttling: what requests may consume of limited tables and global indexes.
 //!
-//! Every limited table and index has a bucket for reads and one for writes. A request takes the least that it can cost before it
-//! begins, and is refused where that is not there; what it cost in truth is settled when it is known. So a bucket can owe something
-//! after a read of many items or a write of a large one, and the next requests wait until that is paid. Local indexes take of
-//! their table. Buckets are in memory: after a restart they are full. Writes that other regions made and items that expired take nothing.
+//! Every limited table and index has a bucket for reads and one for writes. A request reserves its
+//! minimum cost before it begins, and is rejected if that is not available. The actual cost is
+//! settled when it is known, so a bucket can go into debt after a read of many items or a write of
+//! a large one, and the next requests wait until the debt is paid. Local indexes consume the units
+//! of their table. Buckets are in memory: after a restart they are full. Writes of other regions
+//! and deletes of expired items consume nothing.
 
 mod bucket;
 
@@ -23,34 +25,34 @@ use parking_lot::Mutex;
 use self::bucket::Bucket;
 use crate::{ApiError, CancellationReason, ThrottlingReason, capacity::Units, names::table_arn};
 
-/// What is taken.
+/// The kind of units that a request takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Use {
-    /// Read units.
+    /// Read capacity units, of table or index.
     Read,
-    /// Write units.
+    /// Write capacity units, of table or index.
     Write,
 }
 
-/// What limits a table and its indexes. They have one billing mode.
+/// The limit of a table and its indexes, which share one billing mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
-    /// The throughput that is paid for.
+    /// The throughput provisioned for it.
     Provisioned,
-    /// The maximum that was set for a table on demand.
+    /// The maximum set for an on-demand table.
     OnDemandMax,
 }
 
-/// A request was refused since what it needs is used up.
+/// A request was rejected because the units that it needs are used up.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Throttled {
     limit: Limit,
     reasons: Vec<ThrottlingReason>,
-    /// Whether the table's own units were there, and an index's were not.
+    /// Whether only indexes were short of units, not the table itself.
     only_indexes: bool,
 }
 
-/// The buckets of a table: by index (`None`: the table itself), and use.
+/// The buckets of a table, by index (`None`: the table itself) and kind of units.
 type Buckets = BTreeMap<(Option<String>, Use), Bucket>;
 
 /// The buckets of all limited tables and indexes.
@@ -75,7 +77,8 @@ impl Throttle {
         }
     }
 
-    /// How many reads and writes, of single items or of pages, were refused since the start.
+    /// The number of reads and writes, of single items or of pages, that were rejected since the
+    /// start.
     pub(crate) fn refused(&self) -> (u64, u64) {
         (
             self.refused_reads.load(Ordering::Relaxed),
@@ -83,8 +86,8 @@ impl Throttle {
         )
     }
 
-    /// Takes the least that a read or write of the table can cost, all of it or nothing. `None` where nothing limits the table, so
-    /// that nothing has to be settled.
+    /// Reserves the minimum cost of a read or write of the table, all of it or nothing. Returns
+    /// `None` if nothing limits the table; then nothing has to be settled.
     pub(crate) fn reserve(
         &self,
         table: &Table,
@@ -127,7 +130,8 @@ impl Throttle {
         })
     }
 
-    /// Takes what a request cost, less what it has reserved; where it cost less the rest is given back.
+    /// Charges what a request cost beyond its reservation, or returns the difference if it cost
+    /// less.
     pub(crate) fn settle(&self, table: &Table, usage: Use, reserved: Option<Units>, taken: impl FnOnce() -> Units) {
         let Some(reserved) = reserved else { return };
         let mut owed = taken();
@@ -139,7 +143,7 @@ impl Throttle {
         });
     }
 
-    /// Whether anything limits what a request for the table may take.
+    /// Whether anything limits what requests for the table may consume.
     pub(crate) fn limits(&self, table: &Table, usage: Use) -> bool {
         let of_indexes = || {
             let mut indexes = table.global_indexes.values();
@@ -148,8 +152,8 @@ impl Throttle {
         self.is_on && (rate(table.throughput, &table.billing.capacity, usage).is_some() || of_indexes())
     }
 
-    /// Does something with the buckets of which these units are to be taken, as they are now. One of which nothing is to be taken is
-    /// left alone, whatever it owes.
+    /// Calls `act` with the current buckets of the given units. Buckets of which nothing is to be
+    /// taken are left out, even if they are in debt.
     fn with_buckets(
         &self,
         table: &Table,
@@ -173,7 +177,7 @@ impl Throttle {
 
         let mut all = self.buckets.lock();
         if !all.contains_key(&table.id) {
-            // Tables come and go; their buckets go when others come.
+            // When a table gets its first buckets, remove the buckets of dropped tables.
             let catalog = self.store.catalog();
             all.retain(|id, _| catalog.by_id.contains_key(id));
         }
@@ -195,7 +199,7 @@ impl Throttle {
     }
 }
 
-/// Units a second, and what sets them; `None` where there is no limit.
+/// Units per second, and what sets that limit; `None` if there is no limit.
 fn rate(throughput: Throughput, capacity: &Capacity, usage: Use) -> Option<(u64, Limit)> {
     match throughput {
         Throughput::Provisioned {

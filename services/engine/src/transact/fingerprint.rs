@@ -1,11 +1,11 @@
-//! What tells one transaction's request from another's, so that a token that is used for both is noticed.
+//! Fingerprints of transactions, which detect that one token is used for different requests.
 
 use beringia_item::{Item, encode_item};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::api::{ReturnValuesOnConditionCheckFailure, TransactAction, TransactStatement, TransactWriteItem};
 
-/// A hash of everything in a request that decides what it does.
+/// A hash of everything in a request that determines its effect.
 pub(super) fn fingerprint(actions: &[TransactWriteItem]) -> u128 {
     let mut hash = Xxh3::new();
     for action in actions {
@@ -58,7 +58,7 @@ pub(super) fn fingerprint(actions: &[TransactWriteItem]) -> u128 {
     hash.digest128()
 }
 
-/// The same of statements.
+/// The same hash for a list of statements.
 pub(super) fn fingerprint_of_statements(statements: &[TransactStatement]) -> u128 {
     let mut hash = Xxh3::new();
     for statement in statements {

@@ -1,4 +1,4 @@
-//! TransactGetItems.
+//! Implements the TransactGetItems operation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,27 +19,28 @@ use crate::{
     throttle::Use,
 };
 
-/// A read of a transaction.
+/// One read of a transaction.
 pub(super) struct Get {
     pub(super) table: Arc<Table>,
     pub(super) key: KeyBytes,
-    /// What must hold of the item; otherwise it is as if it were not there.
+    /// The condition that the item must meet; an item that does not is treated as missing.
     pub(super) filter: Option<Condition>,
-    /// Which parts.
+    /// The attributes to return; `None` returns all.
     pub(super) projection: Option<Projection>,
 }
 
 impl Engine {
-    /// Reads up to 100 items as of one moment.
+    /// Reads up to 100 items from one snapshot.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, TransactionCanceledException, or the store's.
+    /// ValidationException, ResourceNotFoundException, TransactionCanceledException, or the store's
+    /// error.
     pub async fn transact_get_items(&self, input: TransactGetItemsInput) -> Result<TransactGetItemsOutput, ApiError> {
         let count = input.transact_items.len();
         check_count("transactItems", count)?;
         let mut gets = Vec::with_capacity(count);
         for get in input.transact_items {
-            // Other than outside transactions, names may be there for nothing.
+            // Unlike outside transactions, names may be given without an expression.
             let names = get
                 .expression_attribute_names
                 .filter(|_| get.projection_expression.is_some());
@@ -75,7 +76,7 @@ impl Engine {
         })
     }
 
-    /// Reads all as of one moment, and tells what each took.
+    /// Reads all items from one snapshot, and returns what each read consumed.
     pub(super) async fn get_all(&self, gets: &[Get]) -> Result<Vec<(Option<Item>, Units)>, ApiError> {
         let wanted: Vec<(TableId, KeyBytes)> = gets.iter().map(|get| (get.table.id, get.key.clone())).collect();
         if wanted.iter().collect::<BTreeSet<_>>().len() < wanted.len() {

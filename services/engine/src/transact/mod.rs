@@ -1,4 +1,4 @@
-//! TransactWriteItems, TransactGetItems and ExecuteTransaction.
+//! The TransactWriteItems, TransactGetItems and ExecuteTransaction operations.
 
 mod fingerprint;
 mod get;
@@ -12,13 +12,15 @@ pub(crate) use write::{Parsed, action_key};
 
 use crate::{ApiError, CancellationReason, Engine, capacity::Units, constraint::Constraints, throttle::Use};
 
-/// How many actions a transaction can hold (developer guide, "Amazon DynamoDB Transactions").
+/// The maximum number of actions in a transaction (developer guide, "Amazon DynamoDB
+/// Transactions").
 const ACTIONS_MAX: usize = 100;
-/// The greatest size of what a transaction writes or reads, bytes.
+/// The maximum size of what a transaction writes or reads, in bytes.
 const TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
 
 impl Engine {
-    /// Takes the least that each action can cost, or cancels the transaction, with a reason for each action that has to wait.
+    /// Reserves the minimum cost of each action, or cancels the transaction with a reason for each
+    /// action that is throttled.
     fn reserve_all<'a>(
         &self,
         usage: Use,
@@ -66,16 +68,17 @@ fn too_large() -> ApiError {
     ))
 }
 
-/// Which actions with an unfit key or item are told, where several are.
+/// How many invalid actions a cancellation reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
-    /// TransactWriteItems looks no further.
+    /// Only the first, as in TransactWriteItems.
     First,
-    /// ExecuteTransaction.
+    /// All of them, as in ExecuteTransaction.
     Every,
 }
 
-/// The action at `index` is invalid. DynamoDB looks no further then, so the others have no reason.
+/// Cancels the transaction for the invalid action at `index`. DynamoDB stops there, so the other
+/// actions have no reason.
 fn invalid_action(actions: usize, index: usize, error: ApiError) -> ApiError {
     let mut wrong: Vec<Option<ApiError>> = (0..actions).map(|_| None).collect();
     match wrong.get_mut(index) {
@@ -85,7 +88,7 @@ fn invalid_action(actions: usize, index: usize, error: ApiError) -> ApiError {
     invalid_actions(wrong)
 }
 
-/// Some actions are invalid: those that have an error here.
+/// Cancels the transaction for all actions that have an error in `wrong`.
 fn invalid_actions(wrong: Vec<Option<ApiError>>) -> ApiError {
     let mut reasons = Vec::with_capacity(wrong.len());
     for error in wrong {

@@ -23,16 +23,16 @@ use crate::{
     statement::{check_text, parse},
 };
 
-/// Stands in front of tokens, since each operation has its own. Longer than a token can be, so it is no client's token of
-/// TransactWriteItems.
+/// The prefix of this operation's tokens, since each operation has tokens of its own. It is longer
+/// than a token can be, so no client's token for TransactWriteItems equals it.
 const TOKEN_SCOPE: &str = "the client request token of ExecuteTransaction: ";
 
 impl Engine {
-    /// Carries out up to 100 statements, all or none.
+    /// Executes up to 100 statements, all or none.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, TransactionCanceledException, IdempotentParameterMismatchException, or the
-    /// store's.
+    /// ValidationException, ResourceNotFoundException, TransactionCanceledException,
+    /// IdempotentParameterMismatchException, or the store's error.
     pub async fn execute_transaction(
         &self,
         input: ExecuteTransactionInput,
@@ -94,7 +94,7 @@ impl Engine {
         })
     }
 
-    /// The read that a SELECT of one item is.
+    /// Converts the SELECT of one item to a read.
     fn statement_get(&self, select: Select) -> Result<Get, ApiError> {
         let table = self.usable_table(&select.table)?;
         if select.index.is_some() {
@@ -173,13 +173,13 @@ fn no_index() -> ApiError {
     ApiError::validation("Reads on indices are not supported within transactions.")
 }
 
-/// The size of what a statement brings along, bytes.
+/// The size of a statement's text and parameters, in bytes.
 fn payload(statement: &TransactStatement) -> usize {
     let parameters = statement.parameters.iter().flatten().map(value_size);
     statement.statement.len() + parameters.sum::<usize>()
 }
 
-/// Capacity statement by statement.
+/// Capacity by statement, in the order of the request.
 fn in_order<'a>(
     tables: impl Iterator<Item = &'a str>,
     units: Vec<Units>,

@@ -1,7 +1,9 @@
-//! Client request tokens: a transaction that is repeated with its token within ten minutes does nothing more.
+//! Client request tokens: a transaction that is repeated with its token within ten minutes has no
+//! further effect.
 //!
-//! A token is an item of a regional table that no client can name, written in the same unit as the transaction. So it is there
-//! exactly when the transaction is, after a crash too. Expired tokens go a few at a time with later transactions that have one.
+//! A token is an item of a regional table that clients cannot name, written in the same
+//! transaction. It therefore exists exactly if the transaction was committed, even after a crash.
+//! Later transactions with a token remove expired tokens, a few at a time.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
@@ -13,18 +15,20 @@ use bytes::Bytes;
 
 use crate::{ApiError, Engine, constraint::Constraints, engine::HIDDEN};
 
-/// How long a token counts, ms (API reference, TransactWriteItems).
+/// How long a token is valid, in ms (API reference, TransactWriteItems).
 const TOKEN_MS: u64 = 10 * 60 * 1000;
-/// Bounds of a token's length, characters.
+/// Bounds of a token's length, in characters.
 const TOKEN_LENGTH: (usize, usize) = (1, 36);
-/// How many tokens each transaction with a token looks at, to remove the expired ones. More than one, so that the table shrinks.
+/// How many tokens each transaction with a token examines in order to remove expired ones. It is
+/// greater than one, so that the table shrinks.
 const SWEPT: usize = 4;
-/// The attribute of the token.
+/// The name of the attribute that contains the token.
 const TOKEN: &str = "token";
-/// The attribute of its state: the request's fingerprint (16 bytes) and when it was committed (8 bytes, ms), big-endian.
+/// The name of the attribute that contains the state: the request's fingerprint (16 bytes) and the
+/// commit time (8 bytes, ms), both big-endian.
 const STATE: &str = "state";
 
-/// What is kept of a transaction.
+/// What a token's item records of its transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) fingerprint: u128,
@@ -38,7 +42,7 @@ impl State {
         AttributeValue::B(Bytes::from(bytes))
     }
 
-    /// The state in a token's item.
+    /// Decodes the state in a token's item.
     pub(super) fn of(item: &Item) -> Option<Self> {
         let Some(AttributeValue::B(bytes)) = item.get(STATE) else {
             return None;
@@ -50,13 +54,14 @@ impl State {
         })
     }
 
-    /// Whether the token counts at `now_ms`. One from the future (the clock jumped back) counts.
+    /// Whether the token is valid at `now_ms`. A token from the future (the clock was set back) is
+    /// valid.
     const fn counts(self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.committed_ms) < TOKEN_MS
     }
 }
 
-/// Writes a token unless it counts already.
+/// Writes a token unless a valid one exists.
 struct Remember {
     token: String,
     state: State,
@@ -113,7 +118,7 @@ fn table_keys() -> KeySchema {
     }
 }
 
-/// Checks the token's length.
+/// Checks the length of the token.
 pub(super) fn check_token(token: Option<&str>) -> Result<(), ApiError> {
     let mut constraints = Constraints::default();
     if let Some(token) = token {
@@ -123,7 +128,8 @@ pub(super) fn check_token(token: Option<&str>) -> Result<(), ApiError> {
 }
 
 impl Engine {
-    /// The writes that go with a transaction of that token: the token's own first, then those that remove expired ones.
+    /// The writes that accompany a transaction with this token: first the token's own, then the
+    /// removal of expired ones.
     pub(super) async fn token_writes(&self, token: &str, fingerprint: u128) -> Result<Vec<ItemWrite>, ApiError> {
         let table = self.token_table().await?;
         let now_ms = self.clock.now_ms();
@@ -159,7 +165,7 @@ impl Engine {
         Ok(writes)
     }
 
-    /// The next few tokens of the sweep that have expired.
+    /// The expired ones among the next few tokens of the sweep.
     async fn expired_tokens(&self, table: TableId, now_ms: u64) -> Result<Vec<KeyBytes>, ApiError> {
         let reached = self.token_sweep.lock().take();
         let page = self
@@ -183,7 +189,7 @@ impl Engine {
         Ok(expired.map(|row| row.key).collect())
     }
 
-    /// The table of tokens; made when it is needed first.
+    /// The table of tokens, which is created on first use.
     async fn token_table(&self) -> Result<TableId, ApiError> {
         let name = table_name();
         let id = |catalog: &Catalog| catalog.by_name.get(&name).map(|table| table.id);

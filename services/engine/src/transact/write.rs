@@ -1,4 +1,4 @@
-//! TransactWriteItems.
+//! Implements the TransactWriteItems operation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +31,7 @@ use crate::{
     write::{ConditionalWrite, check_assigned, check_item, check_update},
 };
 
-/// What an action does, its expressions read.
+/// An action with its expressions parsed.
 pub(crate) enum Parsed {
     Check {
         key: Item,
@@ -52,42 +52,42 @@ pub(crate) enum Parsed {
     },
 }
 
-/// An action and its table.
+/// A parsed action and its table.
 pub(super) struct Planned {
     pub(super) table: Arc<Table>,
     pub(super) action: Parsed,
-    /// Whether the reason of a failed condition carries the item.
+    /// Whether the reason of a failed condition contains the item.
     pub(super) with_item: bool,
-    /// What a failed condition is called.
+    /// How a failed condition is reported.
     pub(super) failure: Failure,
 }
 
-/// What it means that the condition of an action fails.
+/// The meaning of an action's failed condition.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Failure {
     /// The client's condition is false.
     Condition,
-    /// What an INSERT would make is there already.
+    /// The item that an INSERT would create already exists.
     Duplicate,
 }
 
-/// What of an action is still needed once its write is with the store.
+/// What is kept of an action after its write was handed to the store.
 pub(super) struct Target {
     pub(super) table: Arc<Table>,
     key: KeyBytes,
     collection: Option<ItemCollectionMetrics>,
     with_item: bool,
-    /// The least that it takes of the table's throughput, where that is limited.
+    /// The minimum cost of the action, if the table is limited.
     least: Units,
     failure: Failure,
 }
 
 impl Engine {
-    /// Carries out up to 100 actions, all or none.
+    /// Executes up to 100 actions, all or none.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, TransactionCanceledException, TransactionInProgressException,
-    /// IdempotentParameterMismatchException, or the store's.
+    /// ValidationException, ResourceNotFoundException, TransactionCanceledException,
+    /// TransactionInProgressException, IdempotentParameterMismatchException, or the store's error.
     pub async fn transact_write_items(
         &self,
         input: TransactWriteItemsInput,
@@ -129,8 +129,8 @@ impl Engine {
         })
     }
 
-    /// Commits a transaction, or finds that its token was used for the same one before. Gives what each action took; where that is
-    /// not wanted, perhaps nothing.
+    /// Commits a transaction, or finds that its token was already used for the same one. Returns
+    /// what each action consumed; if that was not asked for, possibly nothing.
     pub(super) async fn carry_out(
         &self,
         mut unit: Vec<ItemWrite>,
@@ -142,12 +142,12 @@ impl Engine {
         if let Some((token, fingerprint)) = &token {
             of_token = self.token_writes(token, *fingerprint).await?;
         }
-        // The token's own write comes first; what is swept besides hinders nobody.
+        // The token's own write comes first; the removal of expired tokens blocks no other request.
         let own = of_token.first().map(|own| (own.table, own.key.clone()));
         let _token = own.map(|place| self.contention.token(place)).transpose()?;
         unit.extend(of_token);
         let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
-        // First, so that who is refused here has taken nothing.
+        // Acquire this first, so that a transaction that is rejected here has consumed nothing.
         let _held = self.contention.transaction(places)?;
         let least = targets.iter().map(|of| (of.table.as_ref(), of.least.clone()));
         let reserved = self.reserve_all(Use::Write, least)?;
@@ -161,7 +161,7 @@ impl Engine {
                 self.settle_all(targets, reserved, std::iter::repeat_with(Units::default));
                 Err(error.into())
             }
-            // A transaction that is refused has taken what was reserved for it.
+            // A rejected transaction has consumed what was reserved for it.
             Err(CommitError::Refused(mut refusals)) => {
                 let of_token = refusals.split_off(targets.len().min(refusals.len()));
                 match (of_token.into_iter().next().flatten(), &token) {
@@ -202,7 +202,7 @@ impl Engine {
         }
     }
 
-    /// What a repeated transaction takes: reading its items.
+    /// The cost of a repeated transaction, which is that of reading its items.
     async fn read_units_of(&self, targets: &[Target], wanted: ReturnConsumedCapacity) -> Result<Vec<Units>, ApiError> {
         if wanted == ReturnConsumedCapacity::None {
             return Ok(Vec::new());
@@ -220,8 +220,9 @@ impl Engine {
     }
 }
 
-/// The unit of writes that actions make; their keys and items are checked before it is looked for repeated ones. `extras` tells of a
-/// table and item what collection metrics the answer has, and whether it needs the item as it was.
+/// Prepares the writes of all actions. Checks keys and items before looking for items that occur
+/// twice. Given a table and an item, `extras` returns the answer's collection metrics and whether
+/// the answer needs the previous item.
 pub(super) fn prepare(
     throttle: &Throttle,
     actions: Vec<Planned>,
@@ -267,7 +268,7 @@ pub(super) fn prepare(
     Ok((unit, targets))
 }
 
-/// The stored keys of all actions' items, or why the transaction is cancelled.
+/// The stored keys of all actions' items, or the error that cancels the transaction.
 fn all_keys(actions: &[Planned], told: Told) -> Result<Vec<KeyBytes>, ApiError> {
     let mut keys = Vec::with_capacity(actions.len());
     let mut wrong: Vec<Option<ApiError>> = actions.iter().map(|_| None).collect();
@@ -288,7 +289,7 @@ fn all_keys(actions: &[Planned], told: Told) -> Result<Vec<KeyBytes>, ApiError> 
     Ok(keys)
 }
 
-/// The size of what an action brings along, bytes.
+/// The size of an action's item or key and of its expression values, in bytes.
 fn payload(action: &TransactWriteItem) -> usize {
     let item = match &action.action {
         TransactAction::Put { item, .. } => item,
@@ -341,7 +342,8 @@ fn parse(action: TransactWriteItem) -> Result<Parsed, ApiError> {
     })
 }
 
-/// The condition of an action that needs none. Other than outside transactions, placeholders may then be there for nothing.
+/// The condition of an action that does not need one. Unlike outside transactions, placeholders may
+/// then be given without an expression.
 fn optional_condition(
     text: Option<&str>,
     names: ExpressionNames,
@@ -353,8 +355,8 @@ fn optional_condition(
     }
 }
 
-/// Refuses empty values of key attributes. They make the whole request invalid; anything else that is wrong with an action's item
-/// cancels the transaction.
+/// Rejects empty values of key attributes. They make the whole request invalid; any other fault of
+/// an action's item cancels the transaction.
 fn check_no_empty_keys(table: &Table, action: &Parsed) -> Result<(), ApiError> {
     check_not_empty(table, action.attributes())?;
     match action {
@@ -369,7 +371,7 @@ fn check_no_empty_keys(table: &Table, action: &Parsed) -> Result<(), ApiError> {
     }
 }
 
-/// The stored key of an action's item, everything about the item checked.
+/// The stored key of an action's item. Checks everything about the item.
 pub(crate) fn action_key(table: &Table, action: &Parsed) -> Result<KeyBytes, ApiError> {
     match action {
         Parsed::Put { item, .. } => {
@@ -395,7 +397,7 @@ impl Parsed {
         }
     }
 
-    /// The write, of an action that [`action_key`] has passed.
+    /// Converts an action that has passed [`action_key`] to a write.
     pub(crate) fn into_write(self, table: &Arc<Table>) -> ConditionalWrite {
         match self {
             Self::Check { condition, .. } => ConditionalWrite::check(condition),
@@ -408,7 +410,7 @@ impl Parsed {
     }
 }
 
-/// What an action took.
+/// The units that an action consumed.
 fn units_of((target, outcome): (&Target, &Outcome)) -> Units {
     let after = if outcome.version.is_some() {
         outcome.after.as_deref()
@@ -426,7 +428,7 @@ fn by_table(targets: &[Target], units: Vec<Units>) -> BTreeMap<String, Units> {
     sums
 }
 
-/// Whether the transaction that the token stands for was this one.
+/// Checks that the token's transaction was this one.
 fn check_same(known: Option<&Item>, fingerprint: u128) -> Result<(), ApiError> {
     if known
         .and_then(State::of)

@@ -1,4 +1,4 @@
-//! Time to live: the setting of a table, and what makes it real.
+//! Time to live: the setting of a table, and the sweep that deletes expired items.
 
 mod setting;
 mod sweep;

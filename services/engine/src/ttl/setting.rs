@@ -1,4 +1,4 @@
-//! UpdateTimeToLive and DescribeTimeToLive.
+//! Implements UpdateTimeToLive and DescribeTimeToLive.
 
 use std::sync::Arc;
 
@@ -14,15 +14,16 @@ use crate::{
     table::{Beginning, Decided, TimeToLiveBefore, Transition, not_found},
 };
 
-/// Bounds of the attribute's name, characters.
+/// Bounds of the length of the attribute's name, in characters.
 const ATTRIBUTE_LENGTH: (usize, usize) = (1, 255);
 
 impl Engine {
-    /// Turns the expiry of a table's items on or off, in all its regions. Unlike in DynamoDB it can be changed again at once, but where
-    /// changes are to be slow.
+    /// Turns the expiry of a table's items on or off, in all its regions. Unlike in DynamoDB, it
+    /// can be changed again at once, unless changes are configured to be slow.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's.
+    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's
+    /// error.
     pub async fn update_time_to_live(&self, input: UpdateTimeToLiveInput) -> Result<UpdateTimeToLiveOutput, ApiError> {
         let name = self.control_name(&input.table_name)?.to_owned();
         let specification = input.time_to_live_specification;
@@ -55,7 +56,7 @@ impl Engine {
         })
     }
 
-    /// Tells whether a table's items expire.
+    /// Reports whether a table's items expire.
     ///
     /// # Errors
     /// ValidationException, ResourceNotFoundException.
@@ -90,14 +91,14 @@ impl Engine {
     }
 }
 
-/// The table comes to be or goes.
+/// The error for a table that is being created or deleted.
 fn in_state(state: &str) -> ApiError {
     ApiError::Validation(format!(
         "Cannot describe time to live while table is in {state} state: Current table state is {state}"
     ))
 }
 
-/// The new attribute; `None` for none.
+/// The new expiry attribute; `None` turns expiry off.
 fn changed(table: &Table, wanted: TimeToLiveSpecification) -> Result<Option<String>, ApiError> {
     let TimeToLiveSpecification {
         enabled,

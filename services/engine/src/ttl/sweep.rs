@@ -1,7 +1,8 @@
-//! Deletes items whose time to live ran out.
+//! The sweep that deletes expired items.
 //!
-//! An item is first the business of the region that wrote it last; the others step in after a while, in case that region cannot. So as
-//! a rule an item expires once and the delete replicates, instead of once in every region.
+//! The region that last wrote an item deletes it. Other regions step in after a grace period, in
+//! case that region cannot. So as a rule an item expires once and its delete replicates, instead of
+//! once in every region.
 
 use std::ops::Bound;
 
@@ -13,19 +14,20 @@ use futures_util::future::join_all;
 
 use crate::{Engine, engine::usable};
 
-/// What expired longer ago than this stays, seconds: five years (developer guide, "Time to live", on malformed times).
+/// Items that expired longer ago than this are kept, in seconds: five years (developer guide, "Time
+/// to live", on malformed times).
 const AGE_MAX_S: u64 = 5 * 365 * 24 * 60 * 60;
-/// Items that are looked at, and deleted, at once.
+/// The number of items that are examined and deleted at once.
 const PAGE_ROWS: usize = 64;
-/// Bytes of items that are read at once, give or take one item.
+/// The size of items that are read at once, in bytes, to within one item.
 const PAGE_BYTES: usize = 1 << 20;
 
 impl Engine {
-    /// Deletes the items of all tables whose time ran out, and gives their number. Those that another region wrote last are left to
-    /// it for `grace_s` seconds.
+    /// Deletes the expired items of all tables and returns their number. Items that another region
+    /// wrote last are left to that region for `grace_s` seconds.
     ///
     /// # Errors
-    /// The store's; what was deleted before stays so.
+    /// The store's error; earlier deletes remain in effect.
     pub async fn expire(&self, grace_s: u64) -> Result<u64, StoreError> {
         let catalog = self.store.catalog();
         let mut deleted = 0;
@@ -33,7 +35,7 @@ impl Engine {
             let Some(attribute) = &table.time_to_live else { continue };
             match self.expire_in(table, attribute, grace_s).await {
                 Ok(count) => deleted += count,
-                // It was dropped, or its setting was.
+                // The table or its setting was dropped.
                 Err(StoreError::UnknownTable(_) | StoreError::UnknownIndex { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -51,7 +53,7 @@ impl Engine {
         let mut from = Bound::Included(from);
         let mut deleted = 0;
         loop {
-            // A region that is being drained leaves it to the others.
+            // A region that is being drained leaves expired items to the others.
             let Ok(_under_way) = self.begin_write() else {
                 return Ok(deleted);
             };
@@ -77,12 +79,13 @@ impl Engine {
                     change: Box::new(expired.clone()),
                 })
             });
-            // Each a unit of its own, all at once, so that they share a commit.
+            // Each delete is a transaction of its own; they are submitted together, so that they
+            // share a commit.
             for done in join_all(writes.map(|write| self.store.commit(vec![write]))).await {
                 match done {
                     Ok(outcomes) => deleted += u64::from(outcomes.iter().any(|outcome| outcome.version.is_some())),
                     Err(CommitError::Store(error)) => return Err(error),
-                    // The sweep refuses nothing.
+                    // The sweep's change never refuses.
                     Err(CommitError::Refused(_)) => {}
                 }
             }
@@ -94,14 +97,14 @@ impl Engine {
     }
 }
 
-/// Tells whether an item's time ran out, at one moment; and deletes it where that is still so.
+/// Decides whether an item has expired at a given time, and deletes it if it still has.
 #[derive(Debug, Clone, PartialEq)]
 struct Expired {
     attribute: String,
     keys: KeySchema,
-    /// The earliest time that counts.
+    /// The earliest expiry time that counts.
     earliest: Number,
-    /// The first time that has not come to pass.
+    /// The first time that lies in the future.
     end: Number,
 }
 
@@ -122,14 +125,14 @@ impl Expired {
         }
     }
 
-    /// Where in the index the entries of such items begin, and where they end.
+    /// The range of expired entries in the expiry index: its start and its end.
     fn bounds(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let bound = |time: Number| {
             let mut key = self.keys.partition_prefix(&[]).ok()?;
             self.keys.push_sort(0, &AttributeValue::N(time), &mut key).ok()?;
             Some(key)
         };
-        // An item's key follows the time, so these are below all entries of their times.
+        // An item's key follows the time, so these bounds precede all entries with their times.
         Some((bound(self.earliest)?, bound(self.end)?))
     }
 }
