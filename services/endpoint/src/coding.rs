@@ -1,4 +1,4 @@
-//! Content codings: compressed requests, and answers for clients that want them compressed.
+//! Content codings: decompresses requests, and compresses answers for clients that accept it.
 
 use std::{borrow::Cow, io::Read};
 
@@ -7,20 +7,20 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::refusal::Refusal;
 
-/// Answers below this size are not compressed, bytes.
+/// Answers below this size, in bytes, are not compressed.
 const COMPRESSED_FROM_BYTES: usize = 4096;
 
-/// A coding of a body.
+/// The content coding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
-    /// RFC 1952.
+    /// The gzip format, RFC 1952.
     Gzip,
-    /// RFC 1950, which the name does not say.
+    /// The zlib format, RFC 1950, despite the name.
     Deflate,
 }
 
 impl Coding {
-    /// In the order of preference, where the client has none.
+    /// All codings, in the order of preference if the client has none.
     const ALL: [Self; 2] = [Self::Gzip, Self::Deflate];
 
     const fn name(self) -> &'static str {
@@ -30,7 +30,7 @@ impl Coding {
         }
     }
 
-    /// As the header of an answer names it.
+    /// The coding as the header of an answer names it.
     pub(crate) const fn header(self) -> HeaderValue {
         HeaderValue::from_static(self.name())
     }
@@ -43,9 +43,10 @@ impl Coding {
 
     /// The coding in which the client wants its answer, if any.
     ///
-    /// The header is read as leniently as DynamoDB does: what cannot be read as a quality counts as 1, what is above 1 as 1, what is
-    /// below 0 as 0; only the first of several such headers counts. Codings named outright go before those that a `*` covers, and earlier ones before later ones. That the
-    /// client would rather have the answer as it is counts for nothing.
+    /// The header is read as leniently as DynamoDB reads it: a quality that cannot be parsed counts
+    /// as 1, one above 1 as 1, one below 0 as 0, and only the first of several such headers counts.
+    /// Codings that the client names come before those that a `*` covers, and earlier ones before
+    /// later ones. A preference for the identity coding is ignored.
     pub(crate) fn wanted(headers: &HeaderMap) -> Option<Self> {
         let text = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
         let entries: Vec<(&str, f64)> = text.split(',').map(entry).collect();
@@ -54,7 +55,7 @@ impl Coding {
                 .iter()
                 .enumerate()
                 .filter(|(_, (entry, _))| entry.eq_ignore_ascii_case(name));
-            // The first of the greatest.
+            // Takes the first of the maximal elements.
             same.fold(None, |best: Option<(f64, usize)>, (place, (_, quality))| match best {
                 Some((greatest, _)) if greatest >= *quality => best,
                 _ => Some((*quality, place)),
@@ -73,7 +74,7 @@ impl Coding {
             .map(|(coding, _, _)| coding)
     }
 
-    /// The body in this coding, where it is worth while.
+    /// Compresses the body, if that is worthwhile.
     pub(crate) fn applied(self, body: &[u8]) -> Option<Vec<u8>> {
         if body.len() < COMPRESSED_FROM_BYTES {
             return None;
@@ -84,12 +85,12 @@ impl Coding {
             Self::Gzip => read::GzEncoder::new(body, level).read_to_end(&mut coded),
             Self::Deflate => read::ZlibEncoder::new(body, level).read_to_end(&mut coded),
         };
-        // Memory does not fail to be read.
+        // Reading from memory does not fail.
         done.ok().map(|_| coded)
     }
 }
 
-/// A coding's name and its quality.
+/// Splits one entry of the header into the name of the coding and its quality.
 fn entry(text: &str) -> (&str, f64) {
     let (name, parameters) = text.split_once(';').unwrap_or((text, ""));
     let quality = parameters
@@ -99,16 +100,16 @@ fn entry(text: &str) -> (&str, f64) {
     (name.trim(), quality.unwrap_or(1.0).clamp(0.0, 1.0))
 }
 
-/// Whether the request says that its body is coded.
+/// Whether the request declares a content coding.
 pub(crate) fn is_coded(headers: &HeaderMap) -> bool {
     headers.contains_key(header::CONTENT_ENCODING)
 }
 
-/// The body of a request as it was before it was coded, of `bytes_max` bytes at most.
+/// The decompressed body of a request, at most `bytes_max` bytes long.
 ///
 /// # Errors
-/// [`Refusal::Undecodable`] for an unknown coding and for a body that is not in its coding, as
-/// DynamoDB has it; [`Refusal::TooLarge`] for a body that is too large.
+/// [`Refusal::Undecodable`] for an unknown coding and for a body that does not match its coding, as
+/// in DynamoDB; [`Refusal::TooLarge`] for a body that is too large.
 pub(crate) fn decoded<'b>(headers: &HeaderMap, body: &'b [u8], bytes_max: usize) -> Result<Cow<'b, [u8]>, Refusal> {
     let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
         return Ok(Cow::Borrowed(body));
@@ -120,14 +121,14 @@ pub(crate) fn decoded<'b>(headers: &HeaderMap, body: &'b [u8], bytes_max: usize)
     let mut plain = Vec::with_capacity(body.len().min(bytes_max));
     let limit = bytes_max as u64 + 1;
     let read = match Coding::named(name) {
-        // Several streams behind each other are one body (RFC 1952, section 2.2).
+        // Several concatenated streams form one body (RFC 1952, section 2.2).
         Some(Coding::Gzip) => read::MultiGzDecoder::new(body).take(limit).read_to_end(&mut plain),
         Some(Coding::Deflate) => read::ZlibDecoder::new(body).take(limit).read_to_end(&mut plain),
         None => return Err(Refusal::Undecodable),
     };
     match read {
         Ok(count) if count > bytes_max => Err(Refusal::TooLarge),
-        // Nothing at all is in no coding.
+        // An empty body is not valid in any coding.
         Ok(_) if !body.is_empty() => Ok(Cow::Owned(plain)),
         _ => Err(Refusal::Undecodable),
     }
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_coding_of_an_answer_is_the_one_that_the_client_rates_best() {
+    fn answer_uses_the_coding_with_the_best_quality() {
         let (gzip, deflate) = (Some(Coding::Gzip), Some(Coding::Deflate));
         for (header, wanted) in [
             ("", None),
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_its_coding_is_refused() {
+    fn body_that_does_not_match_its_coding_is_rejected() {
         let gzip = Coding::Gzip.applied(&[b'x'; COMPRESSED_FROM_BYTES]).unwrap();
         let broken = &gzip[..gzip.len() - 1];
         let bodies: [(&str, &[u8]); 7] = [
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn several_streams_behind_each_other_are_one_body() {
+    fn concatenated_streams_form_one_body() {
         let part = |text: &str| {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
             encoder.write_all(text.as_bytes()).unwrap();

@@ -1,4 +1,5 @@
-//! One connection: HTTP/1.1, or HTTP/2 where the client begins with it, until it breaks, idles for too long, or is to end.
+//! One connection: HTTP/1.1, or HTTP/2 if the client starts with it, until it breaks, idles for too
+//! long, or is told to close.
 
 use std::{
     convert::Infallible,
@@ -31,27 +32,31 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stamp::Body;
 
-/// Streams that a client may have open at once on an HTTP/2 connection.
+/// The maximum number of open streams on an HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
-/// Unread bytes of each of them.
+/// The flow-control window of each stream, in bytes.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
-/// Unread bytes of all of them: bodies that wait for a place do not hold up the others.
+/// The flow-control window of the whole connection, in bytes. It covers all streams, so that bodies
+/// that wait for a permit do not block the others.
 const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 
-/// What holds for a connection.
+/// Bounds of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
-    /// The largest head of a request that is read at all, bytes.
+    /// The largest request head that is read at all, in bytes.
     pub(crate) head_bytes_max: u32,
-    /// How long the head of a request may take, and so how long a connection may idle.
+    /// How long the head of a request may take to arrive, and therefore how long a connection may
+    /// idle.
     pub(crate) head_timeout: Duration,
-    /// How long a connection that is to end may take to do so.
+    /// How long a closing connection may take.
     pub(crate) drain_timeout: Duration,
-    /// Places for requests, of all connections: each has one from its head until its answer is sent.
+    /// Permits for requests, shared by all connections. A request holds one from its head until its
+    /// answer is sent.
     pub(crate) requests: Arc<Semaphore>,
 }
 
-/// Serves a connection. When `closing` is cancelled it finishes the requests under way. Dropped, it drops them.
+/// Serves a connection. When `closing` is cancelled, it finishes the requests in progress and
+/// closes. If the future is dropped, so are they.
 pub(crate) async fn serve_connection<C, F>(
     stream: C,
     bounds: Bounds,
@@ -70,7 +75,7 @@ pub(crate) async fn serve_connection<C, F>(
             let under_way = UnderWay::begin(&activity);
             let (requests, answer) = (Arc::clone(&requests), answer.clone());
             async move {
-                // A semaphore that is never closed always gives a place in the end.
+                // The semaphore is never closed, so this always gets a permit eventually.
                 let place = requests.acquire_owned().await.ok();
                 let answer = answer(request).await;
                 Ok::<_, Infallible>(answer.map(|body| Sent {
@@ -118,7 +123,7 @@ fn builder(bounds: &Bounds, streams: Streams) -> auto::Builder<Streams> {
     http
 }
 
-/// Tells of tasks that panicked, and forgets those that ended.
+/// Logs tasks that panicked, and drops the results of the others.
 pub(crate) fn report(done: Result<(), JoinError>) {
     if let Err(error) = done
         && error.is_panic()
@@ -133,7 +138,7 @@ fn reap(tasks: &mut JoinSet<()>) {
     }
 }
 
-/// Runs the streams of an HTTP/2 connection, for no longer than the connection: it owns the tasks.
+/// Runs the streams of an HTTP/2 connection. The connection owns the tasks, so they end with it.
 #[derive(Clone)]
 struct Streams(Weak<Mutex<JoinSet<()>>>);
 
@@ -147,7 +152,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     }
 }
 
-/// What goes on on a connection.
+/// The activity on a connection, for its idle timeout.
 struct Activity {
     under_way: usize,
     /// When the last request ended, or the connection began.
@@ -163,7 +168,8 @@ impl Activity {
     }
 }
 
-/// Ready when nothing has been under way for so long; up to twice as long where it has to look again.
+/// Completes when no request has been in progress for the given time. It polls, so it can take up
+/// to twice as long.
 async fn idled(activity: &Mutex<Activity>, after: Duration) {
     loop {
         let idle_since = {
@@ -179,7 +185,7 @@ async fn idled(activity: &Mutex<Activity>, after: Duration) {
     }
 }
 
-/// A request on its way, until its answer is sent or given up.
+/// A request in progress, until its answer is sent or abandoned.
 struct UnderWay(Arc<Mutex<Activity>>);
 
 impl UnderWay {
@@ -197,7 +203,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// The body of an answer, with what is given back when it is sent.
+/// The body of an answer, with what is released once it is sent.
 struct Sent {
     body: Body,
     _place: Option<OwnedSemaphorePermit>,

@@ -1,15 +1,15 @@
-//! Requests from scripts of any web page (the Fetch standard, "CORS protocol").
+//! Requests of scripts in web pages (the Fetch standard, "CORS protocol"). Every origin is allowed.
 
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 
-/// How long a browser may remember what it may ask, seconds.
+/// How long a browser may cache a preflight answer, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("172800");
-/// What a script may read of an answer besides its body.
+/// The headers of an answer that a script may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static("x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date");
 
-/// A request of a script.
+/// A cross-origin request of a script.
 pub(crate) struct FromScript {
-    /// What a browser asks before it lets the script ask.
+    /// What the browser's preflight asks permission for.
     preflight: Option<Preflight>,
 }
 
@@ -19,7 +19,7 @@ struct Preflight {
 }
 
 impl FromScript {
-    /// The request, where it is one of a script.
+    /// Recognises a request of a script; `None` for any other request.
     pub(crate) fn of(parts: &Parts) -> Option<Self> {
         if !parts.headers.contains_key(header::ORIGIN) {
             return None;
@@ -31,12 +31,13 @@ impl FromScript {
         Some(Self { preflight })
     }
 
-    /// Whether a browser asks if the script may ask.
+    /// Whether the request is a browser's preflight.
     pub(crate) const fn is_preflight(&self) -> bool {
         self.preflight.is_some()
     }
 
-    /// Lets the script read the answer. Nothing here depends on which page a request comes from, but on its signature.
+    /// Allows the script to read the answer. Access depends on the request's signature, never on
+    /// the page that it comes from.
     pub(crate) fn allow(self, answer: &mut HeaderMap) {
         answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);

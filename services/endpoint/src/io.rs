@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 
-/// Any byte stream.
+/// A byte stream of any type.
 pub type BoxedIo = Box<dyn Io>;
 
 /// Accepted connections. When the stream ends, no more are served.

@@ -1,14 +1,14 @@
 //! One HTTP endpoint for the services of one or all regions: connections, signatures, and the table
-//! by which a request finds its service.
+//! that routes a request to its service.
 //!
-//! A service is a type that implements [`Service`]. The services of a region stand in one table
-//! ([`RegionServices`]); [`serve`] answers over given connections with one such table, on a
-//! region's own port ([`OneRegion`]), or with those of all regions of a process, where the region
-//! in the credential scope chooses ([`Regions`]).
+//! A service is a type that implements [`Service`]. The services of a region are listed in one
+//! table ([`RegionServices`]). [`serve`] answers requests on the given connections, either with one
+//! such table on a region's own port ([`OneRegion`]), or with the tables of all regions of a
+//! process, where the region in the credential scope chooses ([`Regions`]).
 //!
-//! A request goes through `head and body within bounds → region → service → what the service finds
-//! wrong before the signature → signature → the service's answer`. Every answer gets an id, a date
-//! and a checksum, and is compressed where the client wants it.
+//! A request passes through `head and body within bounds → region → service → the service's checks
+//! before the signature → signature → the service's answer`. Every answer gets an id, a date and a
+//! checksum, and is compressed if the client accepts that.
 
 mod auth;
 mod coding;

@@ -1,5 +1,4 @@
-//! What is wrong with a request before any service looks at it, or in the same way for every
-//! service.
+//! Reasons to reject a request before it reaches a service, or in the same way for every service.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, request::Parts};
@@ -7,34 +6,34 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::service::{ContentType, Protocol, json};
 
-/// Names the exception that an answer in [`Protocol::RestJson1`] is.
+/// The header that names the exception in an answer of [`Protocol::RestJson1`].
 pub const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
-/// A failure of the service framework, not of a service proper.
+/// A request was rejected by the endpoint rather than by a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The request has no signature at all.
+    /// The request has no signature.
     MissingToken,
-    /// Parts of the signature are not there.
+    /// The signature is incomplete; the message names what is missing.
     IncompleteSignature(String),
-    /// The signature is not right.
+    /// The signature does not match, has expired, or is for another scope.
     InvalidSignature(String),
-    /// No key of that id is known.
+    /// The access key id is unknown.
     UnrecognizedClient(&'static str),
-    /// There is no such operation, or no such service. Without a message where AWS gives none.
+    /// The operation or the service does not exist. Without a message where AWS gives none.
     UnknownOperation(Option<String>),
-    /// The body is no JSON. AWS says no more.
+    /// The body is not valid JSON. AWS sends no message.
     MalformedJson,
-    /// The request, decoded, is larger than any may be.
+    /// The decompressed request exceeds the maximum size.
     TooLarge,
-    /// The body is not in the coding that the request names.
+    /// The body does not match its content coding.
     Undecodable,
-    /// What should answer does not run now.
+    /// The region does not run at the moment.
     Unavailable(String),
 }
 
 impl Refusal {
-    /// The exception's name.
+    /// The name of the exception.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -50,7 +49,7 @@ impl Refusal {
         }
     }
 
-    /// The HTTP status of the answer in that protocol.
+    /// The HTTP status of the answer in the given protocol.
     #[must_use]
     pub const fn status(&self, protocol: Protocol) -> StatusCode {
         match (self, protocol) {
@@ -69,7 +68,7 @@ impl Refusal {
         }
     }
 
-    /// What the answer says besides the exception's name.
+    /// The message of the answer, if it has one.
     fn message(&self) -> Option<&str> {
         match self {
             Self::MissingToken => Some("Request is missing Authentication Token"),
@@ -82,7 +81,7 @@ impl Refusal {
         }
     }
 
-    /// The answer to such a request, in the form of the protocol.
+    /// The answer to a rejected request, in the form of the protocol.
     #[must_use]
     pub fn answer(&self, protocol: Protocol, request: &Parts) -> Response<Bytes> {
         let status = self.status(protocol);

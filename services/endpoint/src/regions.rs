@@ -1,5 +1,5 @@
-//! Which region answers a request: one and the same on a region's own endpoint, the one of the credential's scope on the
-//! endpoint for all.
+//! Finds the region that answers a request: always the same one on a region's own endpoint, and the
+//! one in the credential scope on the endpoint for all regions.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,29 +7,29 @@ use parking_lot::RwLock;
 
 use crate::{refusal::Refusal, table::RegionServices};
 
-/// Finds the services of a request's region.
+/// Finds the services of the region that a request is for.
 pub trait Resolver: Send + Sync + 'static {
-    /// The services that answer a request whose credential is scoped to `region`; `None` where it
-    /// has no well-formed credential (then whichever region answers will refuse it, but for a
-    /// health check).
+    /// The services of the region that a request's credential is scoped to. `region` is `None` if
+    /// the request has no well-formed credential; any region may then answer, which rejects it
+    /// unless it is a health check.
     ///
     /// # Errors
-    /// [`Unroutable`] where there is none.
+    /// [`Unroutable`] if no region can answer.
     fn resolve(&self, region: Option<&str>) -> Result<Arc<RegionServices>, Unroutable>;
 }
 
-/// Why no region answers.
+/// Why no region can answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unroutable {
-    /// No such region.
+    /// The region does not exist.
     #[error("Credential should be scoped to a valid region, not '{asked}'. The regions of this endpoint are {}.", .known.join(", "))]
     Unknown {
-        /// The name that the request gave.
+        /// The region that the request named.
         asked: String,
-        /// The names that there are, in order.
+        /// The existing regions, in order.
         known: Vec<String>,
     },
-    /// The region is there, but does not run now.
+    /// The region exists, but does not run at the moment.
     #[error("The region {0} is not running.")]
     Down(String),
 }
@@ -43,8 +43,8 @@ impl From<Unroutable> for Refusal {
     }
 }
 
-/// A region's own endpoint: every request is for it. Whether the credential's scope must fit is for its
-/// [`crate::Authentication`].
+/// The endpoint of a single region, which answers every request. Its [`crate::Authentication`]
+/// decides whether the credential scope must match.
 #[derive(Debug, Clone)]
 pub struct OneRegion(pub Arc<RegionServices>);
 
@@ -54,27 +54,27 @@ impl Resolver for OneRegion {
     }
 }
 
-/// All regions of a process, by name. Regions come and go while requests are served.
+/// All regions of a process, by name. Regions can be added and stopped while requests are served.
 #[derive(Debug, Default)]
 pub struct Regions {
-    /// `None` for a region that does not run now.
+    /// `None` for a region that does not run at the moment.
     regions: RwLock<BTreeMap<String, Option<Arc<RegionServices>>>>,
 }
 
 impl Regions {
-    /// No regions yet.
+    /// Creates an endpoint without regions.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// From now on the region answers with these services. It may have been there before.
+    /// Adds a region that answers with these services, or brings it back up.
     pub fn up(&self, services: Arc<RegionServices>) {
         let name = services.region().to_owned();
         self.regions.write().insert(name, Some(services));
     }
 
-    /// From now on the region is known but does not answer.
+    /// Marks a region as down: it stays known, but does not answer.
     pub fn down(&self, region: &str) {
         self.regions.write().insert(region.to_owned(), None);
     }

@@ -1,4 +1,4 @@
-//! HTTP over given connections: takes whole requests off them, bounded in every direction, and has them answered.
+//! The HTTP server: reads whole requests from connections, within bounds, and has them answered.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -26,30 +26,35 @@ use crate::{
     stamp::{Body, Stamp},
 };
 
-/// The largest body of a request, bytes (DynamoDB developer guide, "Service, account, and table
-/// quotas").
+/// The maximum size of a request's body, in bytes (DynamoDB developer guide, "Service, account, and
+/// table quotas").
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The largest head of a request, and of its first line, bytes.
+/// The maximum size of a request's head and of its first line, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// A head above this size is not even read, bytes. HTTP/2 counts 32 bytes per header on top of its text.
+/// A head above this size, in bytes, is not even read. HTTP/2 counts 32 bytes per header on top of
+/// its text.
 const HEAD_READ_BYTES_MAX: u32 = 64 * 1024;
-/// A body above this size, or of unknown size, waits for one of few places, so that bodies cannot fill the memory.
+/// A body above this size in bytes, or of unknown size, waits for one of a few permits, so that
+/// bodies cannot exhaust memory.
 const LARGE_BODY_BYTES: u64 = 1024 * 1024;
-/// After a failed accept (no file descriptors, for instance) there is a pause, so that the loop does not spin.
+/// The pause after a failed accept (for lack of file descriptors, for instance), so that the loop
+/// does not spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 
-/// Bounds of a server.
+/// Resource limits and timeouts of a server.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once, and requests at once over all of them; further ones wait.
+    /// The maximum number of connections, and of requests in progress over all of them; further
+    /// ones wait.
     pub connections_max: usize,
-    /// Large bodies being read or worked on at once.
+    /// The maximum number of large bodies that are being read or processed.
     pub large_bodies_max: usize,
-    /// How long the head of a request may take to arrive, and so how long a connection may idle.
+    /// How long the head of a request may take to arrive, and therefore how long a connection may
+    /// idle.
     pub head_timeout: Duration,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
-    /// How long a shutdown waits for requests under way.
+    /// How long a shutdown waits for requests in progress.
     pub drain_timeout: Duration,
 }
 
@@ -82,7 +87,8 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// A server whose requests go where `resolver` says. `clock` and `randomness` mark the answers that it gives itself.
+    /// Creates a server that routes requests with `resolver`. `clock` and `randomness` stamp the
+    /// answers that the server gives itself.
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
@@ -103,7 +109,7 @@ impl Server {
         }
     }
 
-    /// What holds for each of its connections.
+    /// The bounds of each of its connections.
     fn bounds(&self) -> Bounds {
         Bounds {
             head_bytes_max: HEAD_READ_BYTES_MAX,
@@ -129,7 +135,7 @@ impl Server {
             script.allow(response.headers_mut());
         }
         if version == Version::HTTP_2 {
-            // There a stream is given up, not the connection.
+            // In HTTP/2 only the stream ends, not the connection.
             response.headers_mut().remove(header::CONNECTION);
         }
         response
@@ -140,8 +146,8 @@ impl Server {
         if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
             return self.refuse(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        // A semaphore that is never closed always gives a place in the end.
-        // A coded body may become large.
+        // A body with a content coding may become large. The semaphore is never closed, so this
+        // always gets a permit eventually.
         let large = (length.is_none_or(|length| length > LARGE_BODY_BYTES) || is_coded(&parts.headers))
             && !hyper::body::Body::is_end_stream(&body);
         let _place = if large {
@@ -171,7 +177,7 @@ impl Server {
         }
     }
 
-    /// Answers a request that was not read to its end, and gives up its connection.
+    /// Answers a request that was not read to its end, and closes its connection.
     fn refuse(&self, status: StatusCode) -> Response<Body> {
         let mut response = self.empty(status);
         response
@@ -187,7 +193,8 @@ impl Server {
     }
 }
 
-/// Names the host as HTTP/1.1 does, also where the target of the request does so (as always in HTTP/2): signatures cover it.
+/// Sets the `Host` header from the request target if only that names the host (always in HTTP/2),
+/// since signatures cover the header.
 fn name_host(parts: &mut Parts) {
     if !parts.headers.contains_key(header::HOST)
         && let Some(authority) = parts.uri.authority()
@@ -197,7 +204,7 @@ fn name_host(parts: &mut Parts) {
     }
 }
 
-/// Bytes of a request's first line and headers, near enough.
+/// The approximate size of a request's first line and headers, in bytes.
 fn head_bytes(parts: &Parts) -> usize {
     let headers = parts
         .headers
@@ -211,11 +218,13 @@ fn content_length(parts: &Parts) -> Option<u64> {
     parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Serves connections until `shutdown` is ready; then takes no new ones, finishes the requests under way (for no longer than
-/// [`Limits::drain_timeout`]) and returns. Where `incoming` ends first, returns when the last connection is closed.
+/// Serves connections until `shutdown` completes; then accepts no new ones, finishes the requests
+/// in progress (for at most [`Limits::drain_timeout`]) and returns. If `incoming` ends first,
+/// returns when the last connection is closed.
 ///
-/// Dropped, it cuts every connection at once, as a crash would. `TCP_NODELAY` is for whoever accepts. Boxed, so that it is compiled
-/// once, here.
+/// If the future is dropped, every connection is cut at once, as in a crash. The caller sets
+/// `TCP_NODELAY` on the connections. The future is boxed so that it is compiled once, in this
+/// crate.
 pub fn serve(server: Arc<Server>, incoming: Incoming, shutdown: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
     Box::pin(serve_until(server, incoming, shutdown))
 }
@@ -247,7 +256,7 @@ async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: 
             },
         }
     }
-    // Nobody may wait in line for a door that stays shut.
+    // Close the listener, so that no client waits for an accept that never comes.
     drop(incoming);
     closing.cancel();
     let drain = async {

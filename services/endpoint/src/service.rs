@@ -1,5 +1,5 @@
-//! What a service is to the endpoint: how its requests are recognised, in which protocol it talks,
-//! and how it answers.
+//! The interface between the endpoint and a service: how the service's requests are recognised,
+//! which protocol it uses, and how it answers.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts}
 
 use crate::{coding::decoded, refusal::Refusal, server::BODY_BYTES_MAX, table::Check};
 
-/// How requests and errors of a service look (Smithy, "AWS protocols").
+/// The form of a service's requests and errors (Smithy, "AWS protocols").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// `awsJson1_0`: `POST /`, the operation in `X-Amz-Target`, errors in the body's `__type`.
@@ -19,7 +19,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol that a request seems to be in, where no service says so.
+    /// Guesses the protocol of a request that no service claims.
     pub(crate) fn apparent(request: &Parts) -> Self {
         if request.uri.path() == "/" {
             Self::AwsJson10
@@ -29,31 +29,32 @@ impl Protocol {
     }
 }
 
-/// How requests for a service are recognised. A request belongs to the service that its credential
-/// scope names; of several with the same scope, to the one whose target prefix or path fits. A
-/// request without a credential scope is chosen by target prefix, then by path.
+/// How requests for a service are recognised. A request belongs to the service in its credential
+/// scope; among several with the same scope, to the one whose target prefix or path matches. A
+/// request without a credential scope is routed by target prefix, then by path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// What users call the service; unique in a table.
+    /// The service's name for users; unique in a table.
     pub name: &'static str,
-    /// The service in the credential scope of its signatures.
+    /// The service's name in the credential scope of signatures.
     pub scope: &'static str,
-    /// What comes before the dot in `X-Amz-Target`; none for a protocol without targets.
+    /// What precedes the dot in `X-Amz-Target`; empty for a protocol without targets.
     pub target_prefixes: &'static [&'static str],
-    /// First segments of its paths, each with a leading slash; none for a protocol without paths.
+    /// First segments of the service's paths, each with a leading slash; empty for a protocol
+    /// without paths.
     pub path_prefixes: &'static [&'static str],
-    /// How refusals look.
+    /// The form of the service's errors.
     pub protocol: Protocol,
 }
 
 impl Route {
-    /// Whether the target is one of this service.
+    /// Whether the target belongs to this service.
     pub(crate) fn has_target(&self, target: &str) -> bool {
         let prefix = target.split_once('.').map_or(target, |(prefix, _)| prefix);
         self.target_prefixes.contains(&prefix)
     }
 
-    /// Whether the path is one of this service.
+    /// Whether the path belongs to this service.
     pub(crate) fn has_path(&self, path: &str) -> bool {
         let is_below = |prefix: &&str| {
             let rest = path.strip_prefix(prefix);
@@ -63,56 +64,56 @@ impl Route {
     }
 }
 
-/// A whole request of at most 16 MiB, at its region.
+/// A whole request of at most 16 MiB, with the region that answers it.
 #[derive(Debug)]
 pub struct Received<'r> {
-    /// The region that answers.
+    /// The name of the region that answers.
     pub region: &'r str,
-    /// Head of the request.
+    /// The head of the request.
     pub parts: Parts,
-    /// Its body as it was sent, which is what a signature covers.
+    /// The body as it was sent, which is what a signature covers.
     pub body: Bytes,
 }
 
 impl Received<'_> {
-    /// The body as it was before it was coded.
+    /// The body without its content coding.
     ///
     /// # Errors
-    /// [`Refusal::Undecodable`] for an unknown coding and for a body that is not in its coding, as
-    /// DynamoDB has it; [`Refusal::TooLarge`] for more than 16 MiB.
+    /// [`Refusal::Undecodable`] for an unknown coding and for a body that does not match its
+    /// coding, as in DynamoDB; [`Refusal::TooLarge`] for more than 16 MiB.
     pub fn decoded_body(&self) -> Result<Cow<'_, [u8]>, Refusal> {
         decoded(&self.parts.headers, &self.body, BODY_BYTES_MAX)
     }
 }
 
-/// A service of a region. One value may serve several regions ([`Received::region`] says which is
-/// meant).
+/// A service of a region. One value can serve several regions; [`Received::region`] says which one
+/// a request is for.
 pub trait Service: Send + Sync + 'static {
-    /// What [`Service::prepare`] hands to [`Service::answer`].
+    /// Passed from [`Service::prepare`] to [`Service::answer`].
     type Prepared: Send;
 
-    /// How its requests are recognised; at least one.
+    /// How the service's requests are recognised; at least one route.
     fn routes(&self) -> &'static [Route];
 
-    /// Looks at the request before its signature is checked: whatever the service finds wrong
-    /// earlier than that. Must not act.
+    /// Makes the checks that the service performs before the signature is verified. Must have no
+    /// side effects.
     ///
     /// # Errors
-    /// [`Early`] where the request is refused, or needs no signature.
+    /// [`Early`] if the request is rejected, or answered without a signature.
     fn prepare(&self, request: &Received<'_>) -> Result<Self::Prepared, Early>;
 
-    /// Answers a request whose signature was accepted. Dropped before it is done, its effects may
-    /// or may not have happened. Boxed, so that it is compiled with the service and not with each
-    /// crate that serves it.
+    /// Answers a request whose signature was accepted. If the future is dropped early, the
+    /// operation may or may not have taken effect. It is boxed so that it is compiled with the
+    /// service, not with each crate that serves it.
     fn answer<'r>(&'r self, request: Received<'r>, prepared: Self::Prepared) -> BoxFuture<'r, Response<Bytes>>;
 }
 
-/// What a request gets before its signature is looked at.
+/// The answer to a request whose signature was not verified.
 #[derive(Debug)]
 pub enum Early {
-    /// It is refused, in the form of the service's protocol.
+    /// The request is rejected, in the form of the service's protocol.
     Refused(Refusal),
-    /// It is answered.
+    /// The request is answered without a signature, like a health check.
     Answered(Box<Response<Bytes>>),
 }
 
@@ -128,13 +129,13 @@ impl From<Response<Bytes>> for Early {
     }
 }
 
-/// A service of any type. Only through it are services reached, so that none answers without the
-/// check of the signature.
+/// A service of any type. Services can be called only through it, which guarantees that signatures
+/// are checked.
 #[derive(Clone)]
 pub struct SharedService(Arc<dyn Handler>);
 
 impl SharedService {
-    /// The service, to stand in a table.
+    /// Wraps a service, for a table of services.
     #[must_use]
     pub fn new(service: Arc<impl Service>) -> Self {
         Self(service)
@@ -156,7 +157,7 @@ impl fmt::Debug for SharedService {
     }
 }
 
-/// [`Service`] without its type.
+/// The object-safe form of [`Service`].
 trait Handler: Send + Sync {
     fn routes(&self) -> &'static [Route];
 
@@ -181,17 +182,17 @@ impl<S: Service> Handler for S {
     }
 }
 
-/// Of which type a JSON answer says it is.
+/// The content type of a JSON answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentType {
-    /// `application/json`, for requests that say so, or say nothing.
+    /// `application/json`, for requests that have this type, or none.
     Json,
-    /// `application/x-amz-json-1.0`.
+    /// `application/x-amz-json-1.0`, for all other requests.
     AmzJson,
 }
 
 impl ContentType {
-    /// The type in which a request of these headers is answered.
+    /// The content type of the answer to a request with these headers.
     #[must_use]
     pub fn of(request: &HeaderMap) -> Self {
         match media_type(request) {
@@ -208,7 +209,7 @@ impl ContentType {
     }
 }
 
-/// The content type of a request without its parameters; empty where there is none.
+/// The content type of a request without its parameters; empty if there is none.
 #[must_use]
 pub fn media_type(headers: &HeaderMap) -> &str {
     let text = headers
@@ -218,7 +219,7 @@ pub fn media_type(headers: &HeaderMap) -> &str {
     text.split(';').next().unwrap_or_default().trim()
 }
 
-/// An answer of JSON.
+/// Creates an answer with a JSON body.
 #[must_use]
 pub fn json(status: StatusCode, content_type: ContentType, body: Vec<u8>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));

@@ -1,4 +1,4 @@
-//! What every answer carries: an id, a date, a checksum.
+//! Stamps every answer with an id, a date and a checksum.
 
 use std::{
     sync::{
@@ -15,17 +15,17 @@ use http_body_util::Full;
 
 use crate::coding::Coding;
 
-/// The body of an answer, whole.
+/// The whole body of an answer.
 pub type Body = Full<Bytes>;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-crc32");
-/// Characters of a request id.
+/// The number of characters in a request id.
 const REQUEST_ID_LENGTH: usize = 52;
-/// What they are drawn from: five bits each.
+/// The alphabet of request ids, five bits per character.
 const REQUEST_ID_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
-/// Marks answers.
+/// Stamps answers with the region's clock and with ids.
 pub(crate) struct Stamp {
     clock: Arc<dyn WallClock>,
     ids: Ids,
@@ -39,7 +39,7 @@ impl Stamp {
         }
     }
 
-    /// The answer as it is sent: a success in a coding where that is worth while, and marked. Its
+    /// Completes an answer: compresses a successful one if that is worthwhile, and stamps it. The
     /// checksum is that of the bytes sent.
     pub(crate) fn finish(&self, answer: Response<Bytes>, coding: Option<Coding>) -> Response<Body> {
         let (mut head, mut body) = answer.into_parts();
@@ -62,21 +62,22 @@ impl Stamp {
     }
 
     fn date(&self) -> String {
-        // HTTP's dates have four digits for the year.
+        // HTTP dates have four digits for the year.
         const END_OF_9999: u64 = 253_402_300_799;
         let seconds = (self.clock.now_ms() / 1000).min(END_OF_9999);
         httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
     }
 }
 
-/// Ids of requests. They must differ and need not be secret, so only their beginnings are random: to ask the system five times
-/// for every request would take longer than to read it.
+/// Generates request ids. They must differ but need not be secret, so only their starting points
+/// are random: asking the system for randomness five times per request would take longer than
+/// reading the request.
 struct Ids {
     beginnings: [u64; REQUEST_ID_PARTS],
     made: AtomicU64,
 }
 
-/// Sixty bits make twelve characters.
+/// Sixty bits yield twelve characters.
 const CHARACTERS_PER_PART: usize = 12;
 const REQUEST_ID_PARTS: usize = REQUEST_ID_LENGTH.div_ceil(CHARACTERS_PER_PART);
 
@@ -102,8 +103,8 @@ impl Ids {
     }
 }
 
-/// The `number`th output of the generator SplitMix64 that starts at `beginning` (Steele, Lea and Flood 2014, "Fast splittable
-/// pseudorandom number generators"): different for every number.
+/// The `number`th output of the generator SplitMix64 seeded with `beginning` (Steele, Lea and Flood
+/// 2014, "Fast splittable pseudorandom number generators"); different for every number.
 const fn scattered(beginning: u64, number: u64) -> u64 {
     let mut bits = beginning.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_come_from_the_seed_and_differ_from_answer_to_answer() {
+    fn ids_follow_from_the_seed_and_differ_per_answer() {
         let stamps = [stamp(1), stamp(1), stamp(2)];
         let firsts = stamps.each_ref().map(|stamp| stamp.ids.next());
         assert_eq!(firsts[0], firsts[1]);
@@ -149,15 +150,16 @@ mod tests {
     }
 
     #[test]
-    fn no_two_ids_are_alike() {
+    fn ids_are_unique() {
         let stamp = stamp(3);
         let ids: BTreeSet<_> = (0..10_000).map(|_| stamp.ids.next()).collect();
         assert_eq!(ids.len(), 10_000);
     }
 
     #[test]
-    fn ids_are_scattered_as_the_published_generator_does() {
-        // The first outputs of SplitMix64 from the seed 1234567, whose state moves on before each.
+    fn ids_scatter_like_published_splitmix64() {
+        // The first outputs of SplitMix64 for the seed 1234567. The generator advances its state
+        // before each output.
         let outputs: Vec<u64> = (1..=3).map(|number| scattered(1_234_567, number)).collect();
         assert_eq!(
             outputs,

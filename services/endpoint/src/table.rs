@@ -1,4 +1,4 @@
-//! The services of a region: one table, by which each request finds its service.
+//! The services of a region, in one table that routes each request to its service.
 
 #[cfg(test)]
 mod tests;
@@ -17,13 +17,13 @@ use crate::{
     stamp::{Body, Stamp},
 };
 
-/// The services of one region, and whose requests they take.
+/// The services of one region, and which requests they accept.
 pub struct RegionServices {
     region: String,
     authentication: Authentication,
     clock: Arc<dyn WallClock>,
     stamp: Stamp,
-    /// Not empty. The first one gets what no other is recognised by.
+    /// Never empty. The first service gets the requests that no other one recognises.
     table: Vec<Entry>,
 }
 
@@ -44,9 +44,9 @@ impl fmt::Debug for RegionServices {
 }
 
 impl RegionServices {
-    /// The table of a region. The `first` service also answers what is neither signed nor
-    /// recognised by target or path, such as health checks. `clock` judges the age of signatures
-    /// and dates the answers; `randomness` makes their ids.
+    /// Creates the table of a region. The `first` service also answers requests that are neither
+    /// signed nor recognised by target or path, such as health checks. `clock` judges the age of
+    /// signatures and dates the answers; `randomness` generates their ids.
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
@@ -70,7 +70,7 @@ impl RegionServices {
         services.with(&first)
     }
 
-    /// The same with one more service. Where a request fits several, an earlier one gets it.
+    /// Adds a service. If a request matches several services, the one that was added first gets it.
     #[must_use]
     pub fn with(mut self, service: &SharedService) -> Self {
         let entries = service.routes().iter().map(|route| Entry {
@@ -81,13 +81,13 @@ impl RegionServices {
         self
     }
 
-    /// The region that they answer for.
+    /// The region that the services answer for.
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// Answers a request that came by no connection of a [`crate::Server`].
+    /// Answers a request that did not arrive over a connection of a [`crate::Server`].
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let credential = credential(&parts);
@@ -97,18 +97,18 @@ impl RegionServices {
         self.answer(found, parts, body).await
     }
 
-    /// The service that a request is for: by the service in its credential `scope`, else by target,
-    /// else by path, else the first.
+    /// Finds the service that a request is for: by the service in its credential `scope`, else by
+    /// target, else by path, else the first one.
     ///
     /// # Errors
-    /// [`Refusal::UnknownOperation`] that lists the services, for a scope or a target of none of them.
+    /// [`Refusal::UnknownOperation`], which lists the services, for an unknown scope or target.
     pub(crate) fn find(&self, scope: Option<&str>, request: &Parts) -> Result<&Entry, Refusal> {
         let target = request.headers.get("x-amz-target").map(HeaderValue::to_str);
         let target = target.and_then(Result::ok);
         let has_target = |entry: &&Entry| target.is_some_and(|target| entry.route.has_target(target));
         let has_path = |entry: &&Entry| entry.route.has_path(request.uri.path());
-        // A target that names a service says more than a scope that names none: the check of the
-        // signature finds such a scope wrong, as DynamoDB does.
+        // A target that names a service takes precedence over an unknown scope: the signature check
+        // then rejects the scope, as DynamoDB does.
         let is_known = |scope: &str| self.table.iter().any(|entry| entry.route.scope == scope);
         let scope = scope.filter(|scope| is_known(scope) || !self.table.iter().any(|entry| has_target(&entry)));
         let of_scope = |entry: &&Entry| scope.is_none_or(|scope| entry.route.scope == scope);
@@ -127,7 +127,7 @@ impl RegionServices {
         }
     }
 
-    /// The refusal of a request for a service that is not in the table.
+    /// The error for a request to a service that is not in the table.
     fn unknown(&self, service: &str) -> Refusal {
         let known: Vec<&str> = self.table.iter().map(|entry| entry.route.name).collect();
         Refusal::UnknownOperation(Some(format!(
@@ -136,7 +136,7 @@ impl RegionServices {
         )))
     }
 
-    /// Answers a request for the service that was found for it.
+    /// Answers a request for the service found for it.
     pub(crate) async fn answer(&self, found: Result<&Entry, Refusal>, parts: Parts, body: Bytes) -> Response<Body> {
         let coding = Coding::wanted(&parts.headers);
         let response = match found {
@@ -155,7 +155,7 @@ impl RegionServices {
     }
 }
 
-/// The check of a request's signature, for the service that it was routed to.
+/// The signature check of a request, for the service that it was routed to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Check<'r> {
     services: &'r RegionServices,
@@ -163,10 +163,10 @@ pub(crate) struct Check<'r> {
 }
 
 impl Check<'_> {
-    /// Whether the region takes the request.
+    /// Checks the request's signature.
     ///
     /// # Errors
-    /// What AWS answers, in the order in which it checks.
+    /// The errors of AWS, in the order of its checks.
     pub(crate) fn signature(&self, request: &Received<'_>) -> Result<(), Refusal> {
         let RegionServices {
             region,
@@ -177,7 +177,7 @@ impl Check<'_> {
         authentication.check(&request.parts, &request.body, region, self.route.scope, clock.now_ms())
     }
 
-    /// How refusals look.
+    /// The form of the service's errors.
     pub(crate) const fn protocol(&self) -> Protocol {
         self.route.protocol
     }

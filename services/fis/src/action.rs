@@ -1,19 +1,19 @@
-//! The actions that there are.
+//! The supported actions of experiments.
 
 use serde::Serialize;
 
 /// The action that pauses the replication of tables.
 pub(crate) const PAUSE: &str = "aws:dynamodb:global-table-pause-replication";
-/// The action that does nothing for a while.
+/// The action that only waits.
 pub(crate) const WAIT: &str = "aws:fis:wait";
-/// What the first one is done to.
+/// The resource type of the targets of [`PAUSE`].
 pub(crate) const GLOBAL_TABLE: &str = "aws:dynamodb:global-table";
-/// How the first one calls its target.
+/// The name of the target in [`PAUSE`].
 pub(crate) const TABLES: &str = "Tables";
-/// The parameter of both.
+/// The parameter that both actions take.
 pub(crate) const DURATION: &str = "duration";
 
-/// An action as GetAction describes it.
+/// An action as GetAction returns it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ActionDescription {
@@ -27,7 +27,7 @@ pub(crate) struct ActionDescription {
 }
 
 impl ActionDescription {
-    /// The same as ListActions tells it.
+    /// The action as ListActions returns it.
     pub(crate) fn summary(self) -> Self {
         Self {
             parameters: None,
@@ -36,7 +36,7 @@ impl ActionDescription {
     }
 }
 
-/// The one parameter.
+/// The only parameter is the duration.
 #[derive(Debug, Clone, Serialize)]
 struct Parameters {
     duration: Parameter,
@@ -63,7 +63,7 @@ struct TargetType {
 #[derive(Debug, Clone, Serialize)]
 struct NoTags {}
 
-/// Both actions, in the order of their ids.
+/// Both actions, sorted by id.
 pub(crate) fn all(region: &str, account: &str) -> [ActionDescription; 2] {
     let describe = |id: &'static str, description, targets| ActionDescription {
         id,

@@ -1,4 +1,4 @@
-//! Whether a template can be carried out here, and what it means.
+//! Checks whether a template can be carried out, and translates it to steps.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,39 +11,39 @@ use crate::{
     model::{Action, CreateTemplate, StopCondition, Target},
 };
 
-/// The longest action (AWS FIS user guide, actions reference).
+/// The maximum duration of an action (AWS FIS user guide, actions reference).
 const DURATION_MAX: SignedDuration = SignedDuration::from_hours(12);
-/// The shortest one. AWS asks for a minute.
+/// The minimum duration of an action. AWS requires a minute.
 const DURATION_MIN: SignedDuration = SignedDuration::from_secs(1);
-/// Actions of one template (AWS FIS user guide, quotas).
+/// The maximum number of actions in a template (AWS FIS user guide, quotas).
 const ACTIONS_MAX: usize = 20;
-/// ARNs of one target, as the API's model has it.
+/// The maximum number of ARNs in a target, as in the API's model.
 const ARNS_MAX: usize = 5;
 
-/// An action that can be carried out.
+/// An action that passed its checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// How long.
+    /// How long the action lasts.
     pub(crate) duration: Duration,
-    /// The target whose tables are paused; `None` for one that only waits.
+    /// The target whose tables are paused; `None` for an action that only waits.
     pub(crate) pauses: Option<String>,
-    /// The actions that have to be completed before.
+    /// The actions that must complete before this one starts.
     pub(crate) after: Vec<String>,
 }
 
-/// Which of a target's resources are taken.
+/// Which of a target's resources an experiment uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// All.
+    /// All resources of the target.
     All,
-    /// So many at random.
+    /// This number of resources, at random.
     Count(usize),
-    /// So many percent at random, rounded down, but at least one.
+    /// This percentage of the resources, at random, rounded down, but at least one.
     Percent(usize),
 }
 
 impl Selection {
-    /// How many of so many.
+    /// The number of selected resources, out of `all`.
     pub(crate) fn of(self, all: usize) -> usize {
         match self {
             Self::All => all,
@@ -53,7 +53,7 @@ impl Selection {
     }
 }
 
-/// Everything about a template that is refused.
+/// Checks everything about a template that can be rejected.
 pub(crate) fn check(template: &CreateTemplate) -> Result<BTreeMap<String, Step>, FisError> {
     length("clientToken", &template.client_token, 1, 1024)?;
     length("description", &template.description, 1, 512)?;
@@ -81,7 +81,7 @@ pub(crate) fn check(template: &CreateTemplate) -> Result<BTreeMap<String, Step>,
     steps(&template.actions, &template.targets)
 }
 
-/// What the actions of a template that was checked mean.
+/// Translates the actions of a template to steps.
 pub(crate) fn steps(
     actions: &BTreeMap<String, Action>,
     targets: &BTreeMap<String, Target>,
@@ -165,7 +165,7 @@ fn check_target(name: &str, target: &Target) -> Result<(), FisError> {
     selection(name, &target.selection_mode).map(drop)
 }
 
-/// The replica that a table's ARN names.
+/// The replica that a table's ARN denotes.
 pub(crate) fn replica(arn: &str) -> Option<TableReplica> {
     let mut parts = arn.splitn(6, ':');
     let (prefix, _partition, service) = (parts.next()?, parts.next()?, parts.next()?);
@@ -178,7 +178,7 @@ pub(crate) fn replica(arn: &str) -> Option<TableReplica> {
     })
 }
 
-/// Which of the target's resources are meant.
+/// Parses the selection mode of a target.
 pub(crate) fn selection(name: &str, mode: &str) -> Result<Selection, FisError> {
     let number = |prefix: &str| mode.strip_prefix(prefix)?.strip_suffix(')')?.parse::<usize>().ok();
     match (mode, number("COUNT("), number("PERCENT(")) {
@@ -229,7 +229,7 @@ fn duration(name: &str, text: Option<&String>) -> Result<Duration, FisError> {
     let Some(text) = text else {
         return refused(format!("action {name}: the parameter {DURATION} is missing"));
     };
-    // What parses a duration here takes other forms, too.
+    // The parser of durations also accepts other forms.
     let span = text.starts_with('P').then(|| text.parse::<jiff::Span>().ok()).flatten();
     let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
     match length.filter(|length| (DURATION_MIN..=DURATION_MAX).contains(length)) {
@@ -240,7 +240,7 @@ fn duration(name: &str, text: Option<&String>) -> Result<Duration, FisError> {
     }
 }
 
-/// Refuses actions that wait for each other.
+/// Rejects actions that wait for each other in a cycle.
 fn in_order(steps: &BTreeMap<String, Step>) -> Result<(), FisError> {
     let mut done: Vec<&String> = Vec::new();
     while done.len() < steps.len() {

@@ -1,20 +1,20 @@
-//! What a request can be refused with, as the API says it.
+//! The errors of the API.
 
 use http::StatusCode;
 
 /// An exception of the API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FisError {
-    /// The request is wrong, or asks for what is not here.
+    /// The request is invalid, or asks for something that is not supported.
     #[error("{0}")]
     Validation(String),
-    /// The client token was used for another request.
+    /// The client token was used for a different request.
     #[error("{0}")]
     Conflict(String),
-    /// No such template, experiment or action.
+    /// The template, experiment or action does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// Too many of something.
+    /// A quota is exceeded.
     #[error("{0}")]
     Quota(String),
 }
@@ -24,7 +24,7 @@ impl FisError {
         Self::Validation(message.into())
     }
 
-    /// The exception's name.
+    /// The name of the exception.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Validation(_) => "ValidationException",

@@ -1,4 +1,4 @@
-//! One experiment as it runs: what begins when, what ends when, and what is told of it.
+//! A running experiment: starts and ends its actions, and records their states.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,22 +13,22 @@ use crate::{
     model::{Experiment, State, Status, Target},
 };
 
-/// What the service and the running experiment share.
+/// State that the service and the running experiment share.
 #[derive(Debug)]
 pub(crate) struct Run {
     shown: Mutex<Experiment>,
-    /// Asks it to end early.
+    /// Cancelled to end the experiment early.
     stop: CancellationToken,
 }
 
-/// What an experiment is run with.
+/// The dependencies that an experiment runs with.
 pub(crate) struct Means {
     pub(crate) faults: Arc<Shared>,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) randomness: Arc<dyn Randomness>,
 }
 
-/// A time as the API tells it: seconds since the Unix epoch.
+/// The current time in the API's form: seconds since the Unix epoch.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^52")]
 pub(crate) fn seconds(clock: &dyn WallClock) -> f64 {
     clock.now_ms() as f64 / 1000.0
@@ -50,7 +50,7 @@ impl Run {
         self.change(|shown| shown.state.status)
     }
 
-    /// Asks it to end early; false where it has ended.
+    /// Asks the experiment to end early; returns false if it has already ended.
     pub(crate) fn stop(&self) -> bool {
         self.change(|shown| {
             if shown.state.status.is_final() {
@@ -66,7 +66,7 @@ impl Run {
         change(&mut self.shown.lock())
     }
 
-    /// Sets the state unless somebody wants it to stop.
+    /// Advances the state, unless the experiment is being stopped.
     fn advance(&self, state: State) {
         self.change(|shown| {
             if shown.state.status != Status::Stopping {
@@ -99,13 +99,13 @@ impl Run {
     }
 }
 
-/// An action that goes on.
+/// An action in progress.
 struct Active {
     until: Instant,
     paused: Vec<TableReplica>,
 }
 
-/// What has become of the actions.
+/// The progress of the actions.
 struct Progress<'a> {
     run: &'a Run,
     means: &'a Means,
@@ -159,7 +159,7 @@ pub(crate) async fn run(run: Arc<Run>, steps: BTreeMap<String, Step>, means: Mea
     run.end(&means, outcome);
 }
 
-/// The replicas of every target, chosen; none for a target that may be empty and is.
+/// Selects the replicas of every target; none for a target that may be empty and is.
 async fn resolve(run: &Run, means: &Means) -> Result<BTreeMap<String, Vec<TableReplica>>, Fault> {
     let (targets, mode) = run.change(|shown| {
         (
@@ -190,7 +190,7 @@ async fn resolve(run: &Run, means: &Means) -> Result<BTreeMap<String, Vec<TableR
 }
 
 fn select(target: &Target, mut found: Vec<TableReplica>, randomness: &dyn Randomness) -> Vec<TableReplica> {
-    // A template's modes were checked when it was made.
+    // The selection modes were checked when the template was created.
     let count = check::selection("", &target.selection_mode).map_or(found.len(), |mode| mode.of(found.len()));
     let mut chosen = Vec::new();
     while chosen.len() < count {
@@ -201,7 +201,8 @@ fn select(target: &Target, mut found: Vec<TableReplica>, randomness: &dyn Random
 }
 
 impl Progress<'_> {
-    /// Begins what nothing pending or active stands before; again, since an action without a target is over at once.
+    /// Starts the actions that no pending or active action precedes. Repeats this, since an action
+    /// without targets completes at once.
     async fn begin(&mut self, targets: &BTreeMap<String, Vec<TableReplica>>) -> Result<(), (String, Fault)> {
         loop {
             let is_ready = |step: &Step| step.after.iter().all(|other| self.completed.contains(other));
@@ -229,7 +230,8 @@ impl Progress<'_> {
         }
     }
 
-    /// Starts an action; its duration counts from when all of it is in force, which is when it is told to run.
+    /// Starts an action. Its duration counts from when all its targets are paused, which is when
+    /// its state becomes running.
     async fn start(&mut self, name: &str, duration: Duration, replicas: &[TableReplica]) -> Result<(), Fault> {
         let mut paused = Vec::new();
         for replica in replicas {
@@ -248,7 +250,7 @@ impl Progress<'_> {
         Ok(())
     }
 
-    /// Ends what is over by then.
+    /// Ends the actions whose time is over at `by`.
     async fn complete(&mut self, by: Instant) {
         let over: Vec<String> = self
             .active
@@ -262,7 +264,7 @@ impl Progress<'_> {
         }
     }
 
-    /// Ends what goes on, and gives up what has not begun.
+    /// Ends the actions in progress, and cancels those that have not begun.
     async fn end_all(&mut self) {
         let active: Vec<String> = self.active.keys().cloned().collect();
         for name in active {

@@ -1,44 +1,45 @@
-//! What experiments can do to regions: the seam to whoever runs them.
+//! The faults that experiments inject: the interface to the host of the regions.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-/// A replica of a global table.
+/// A replica of a global table in one region.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TableReplica {
-    /// Where it is.
+    /// The name of the region.
     pub region: String,
-    /// The table's name.
+    /// The name of the table.
     pub table: String,
 }
 
-/// Why a fault cannot be made: a sentence for the user.
+/// Why a fault cannot be injected: a sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Fault(pub String);
 
-/// Makes faults, and ends them.
+/// Injects faults, and ends them.
 #[async_trait]
 pub trait Faults: Send + Sync + 'static {
-    /// Whether there is such a replica, in a region that runs.
+    /// Checks that the replica exists, in a region that runs.
     ///
     /// # Errors
-    /// Where there is none, saying what is wrong.
+    /// A [`Fault`] that says what is wrong, if it does not.
     async fn find(&self, replica: &TableReplica) -> Result<(), Fault>;
 
-    /// Pauses the replication of a table in a region. Pausing what is paused is no error.
+    /// Pauses the replication of a table in a region. Pausing it again is no error.
     ///
     /// # Errors
-    /// Where it cannot be paused.
+    /// A [`Fault`] if it cannot be paused.
     async fn pause(&self, replica: &TableReplica) -> Result<(), Fault>;
 
-    /// Resumes it; nothing where it is not paused, or gone.
+    /// Resumes the replication. Does nothing if it is not paused, or if the replica no longer
+    /// exists.
     async fn resume(&self, replica: &TableReplica);
 }
 
-/// Faults that several experiments want at once last until the last one is done with them.
+/// Counts the experiments that hold each fault: a fault lasts until the last of them releases it.
 pub(crate) struct Shared {
     faults: Arc<dyn Faults>,
     holders: Mutex<BTreeMap<TableReplica, usize>>,
@@ -64,7 +65,7 @@ impl Shared {
         self.faults.find(replica).await
     }
 
-    /// Counts whoever asks as a holder where it succeeds.
+    /// Pauses the replication and, if that succeeds, counts the caller as a holder.
     pub(crate) async fn pause(&self, replica: &TableReplica) -> Result<(), Fault> {
         self.faults.pause(replica).await?;
         let mut holders = self.holders.lock();
@@ -78,7 +79,7 @@ impl Shared {
         }
     }
 
-    /// Whether that was the last holder.
+    /// Releases one holder; returns whether it was the last one.
     fn let_go(&self, replica: &TableReplica) -> bool {
         let mut holders = self.holders.lock();
         match holders.get_mut(replica) {

@@ -1,4 +1,4 @@
-//! The HTTP side: paths, query parameters and JSON (`restJson1`).
+//! The HTTP interface: paths, query parameters and JSON (`restJson1`).
 
 use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc};
 
@@ -49,7 +49,7 @@ impl fmt::Debug for Fis {
 }
 
 impl Fis {
-    /// Serves these templates and experiments.
+    /// Creates a service for the given templates and experiments.
     #[must_use]
     pub fn new(injection: Arc<FaultInjection>) -> Self {
         let router = Router::new()
@@ -101,7 +101,7 @@ impl Service for Fis {
     }
 }
 
-/// The region that answers.
+/// The region that answers a request.
 #[derive(Debug, Clone)]
 struct Region(String);
 
@@ -127,12 +127,12 @@ fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, FisError> {
     serde_json::from_slice(body).map_err(|error| FisError::validation(format!("the request cannot be read: {error}")))
 }
 
-/// Part of a list.
+/// The query parameters of a list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Paging {
     max_results: Option<usize>,
-    /// How many came before.
+    /// The number of entries on earlier pages.
     next_token: Option<String>,
     experiment_template_id: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The operations: templates and experiments, in memory.
+//! The operations on templates and experiments, which are kept in memory.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -15,16 +15,17 @@ use crate::{
     model::{ActionRun, CreateTemplate, Experiment, ExperimentOptions, StartExperiment, State, Status, Template},
 };
 
-/// Templates of one region (AWS FIS user guide, quotas).
+/// The maximum number of templates in a region (AWS FIS user guide, quotas).
 const TEMPLATES_MAX: usize = 500;
-/// Experiments of one region that go on at once (the same).
+/// The maximum number of experiments that run in a region at the same time (the same source).
 const ACTIVE_MAX: usize = 5;
-/// Experiments of one region that are remembered; the oldest of those that have ended is forgotten for a new one.
+/// The maximum number of experiments that a region remembers; a new one replaces the oldest that
+/// has ended.
 const EXPERIMENTS_MAX: usize = 1000;
-/// The account of all resources, as in the ARNs of tables.
+/// The account of all resources, the same as in the ARNs of tables.
 const ACCOUNT: &str = "000000000000";
 
-/// Templates and experiments of all regions. Dropped, its experiments end where they are.
+/// Templates and experiments of all regions. If it is dropped, its experiments stop where they are.
 pub struct FaultInjection {
     faults: Arc<Shared>,
     clock: Arc<dyn WallClock>,
@@ -41,7 +42,7 @@ impl fmt::Debug for FaultInjection {
     }
 }
 
-/// What is known in one region, each list in the order of its making.
+/// The templates and experiments of one region, each list in the order of creation.
 #[derive(Default)]
 struct Region {
     templates: Vec<(CreateTemplate, Template)>,
@@ -49,7 +50,7 @@ struct Region {
 }
 
 impl FaultInjection {
-    /// Without templates.
+    /// Creates a service without templates.
     #[must_use]
     pub fn new(faults: Arc<dyn Faults>, clock: Arc<dyn WallClock>, randomness: Arc<dyn Randomness>) -> Self {
         Self {
@@ -168,7 +169,7 @@ impl FaultInjection {
         Ok(shown)
     }
 
-    /// An experiment that was just asked for.
+    /// Creates the experiment for a start request.
     fn begun(&self, region: &str, template: Template, request: &StartExperiment) -> Experiment {
         let id = self.new_id("EXP");
         let now = seconds(&*self.clock);

@@ -1,11 +1,11 @@
-//! The part of AWS Fault Injection Service's API (`2020-12-01`) that pauses the replication of global tables, so that an experiment that
-//! was written for AWS runs here unchanged.
+//! The part of AWS Fault Injection Service's API (`2020-12-01`) that pauses the replication of
+//! global tables. An experiment that was written for AWS runs unchanged.
 //!
-//! [`Fis`] is the service as a region's endpoint serves it. Templates and experiments are kept in
-//! memory, by the region that answers, as in AWS. What an experiment does is done by [`Faults`];
-//! what cannot be done here (stop conditions with alarms, logs, reports, targets by tag, other
-//! actions) is refused when a template is created, never ignored. A role is asked for, since the
-//! API asks for it, and means nothing.
+//! [`Fis`] is the service that a region's endpoint serves. Templates and experiments are kept in
+//! memory, per region that answers, as in AWS. Experiments act through [`Faults`]. Templates that
+//! use unsupported features (stop conditions with alarms, logs, reports, targets by tag, other
+//! actions) are rejected when they are created; nothing is silently ignored. The API requires a
+//! role, which has no effect.
 
 mod action;
 mod check;

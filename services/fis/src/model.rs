@@ -1,14 +1,14 @@
-//! The documents of the API, as far as they are used here.
+//! The documents of the API, as far as they are supported.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Names and values.
+/// A map of names to values.
 pub(crate) type Words = BTreeMap<String, String>;
 
-/// CreateExperimentTemplate.
+/// The request of CreateExperimentTemplate.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CreateTemplate {
@@ -27,7 +27,7 @@ pub(crate) struct CreateTemplate {
     pub(crate) experiment_report_configuration: Option<Value>,
 }
 
-/// StartExperiment.
+/// The request of StartExperiment.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StartExperiment {
@@ -39,7 +39,7 @@ pub(crate) struct StartExperiment {
     pub(crate) tags: Words,
 }
 
-/// What ends an experiment early.
+/// A condition that ends an experiment early.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StopCondition {
     pub(crate) source: String,
@@ -47,7 +47,7 @@ pub(crate) struct StopCondition {
     pub(crate) value: Option<String>,
 }
 
-/// What actions are done to.
+/// The resources that actions apply to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Target {
@@ -63,7 +63,7 @@ pub(crate) struct Target {
     pub(crate) parameters: Words,
 }
 
-/// What is done.
+/// An action of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Action {
@@ -78,7 +78,7 @@ pub(crate) struct Action {
     pub(crate) start_after: Vec<String>,
 }
 
-/// How experiments of a template go.
+/// Options for all experiments of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct TemplateOptions {
@@ -95,7 +95,7 @@ impl Default for TemplateOptions {
     }
 }
 
-/// How one experiment goes.
+/// Options of one experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct StartOptions {
@@ -110,7 +110,7 @@ impl Default for StartOptions {
     }
 }
 
-/// A template as it is shown. Times are seconds since the Unix epoch.
+/// A template as answers show it. Times are seconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Template {
@@ -128,7 +128,7 @@ pub(crate) struct Template {
     pub(crate) target_account_configurations_count: u64,
 }
 
-/// An experiment as it is shown.
+/// An experiment as answers show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Experiment {
@@ -149,7 +149,7 @@ pub(crate) struct Experiment {
     pub(crate) target_account_configurations_count: u64,
 }
 
-/// How an experiment goes, as it is shown.
+/// Options of an experiment as answers show them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExperimentOptions {
@@ -158,7 +158,7 @@ pub(crate) struct ExperimentOptions {
     pub(crate) actions_mode: String,
 }
 
-/// An action of an experiment.
+/// An action of an experiment as answers show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ActionRun {
@@ -171,7 +171,7 @@ pub(crate) struct ActionRun {
     pub(crate) end_time: Option<f64>,
 }
 
-/// Where an experiment or an action stands, and why.
+/// The status of an experiment or an action, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct State {
     pub(crate) status: Status,
@@ -185,32 +185,32 @@ impl State {
     }
 }
 
-/// Where an experiment or an action stands.
+/// The status of an experiment or an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// It has not begun.
+    /// Not started yet; waits for earlier actions.
     Pending,
-    /// Its targets are looked for.
+    /// The experiment's targets are being resolved.
     Initiating,
-    /// It goes on.
+    /// In progress, with its faults in effect.
     Running,
-    /// It came to its end.
+    /// Ended as planned, after its full duration.
     Completed,
-    /// It is being ended early.
+    /// Being ended early by request.
     Stopping,
-    /// It was ended early.
+    /// Ended early by request.
     Stopped,
-    /// It could not be done.
+    /// Failed; the reason is given.
     Failed,
-    /// An action that never began, because its experiment ended early.
+    /// Never started, because the experiment ended early.
     Cancelled,
-    /// An action that was left out.
+    /// Left out: the experiment skips actions, or the target resolved to nothing.
     Skipped,
 }
 
 impl Status {
-    /// Whether nothing will change any more.
+    /// Whether the status no longer changes.
     pub(crate) const fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::Initiating | Self::Running | Self::Stopping)
     }

@@ -1,4 +1,4 @@
-//! What is refused, and how experiments go, on faults that are only noted.
+//! Which requests are rejected, and how experiments run, with faults that are only recorded.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -24,12 +24,13 @@ use crate::{
 
 const US: &str = "us-east-1";
 
-/// Notes what is paused. There are the tables `Carts` and `Orders` in two regions; none can be paused while `broken`.
+/// Records what is paused. Two regions have the tables `Carts` and `Orders`; pausing fails while
+/// `broken` is set.
 #[derive(Default)]
 struct Noted {
     paused: Mutex<BTreeSet<String>>,
     broken: Mutex<bool>,
-    /// How long it takes to pause one.
+    /// How long pausing one replica takes.
     takes: Mutex<Duration>,
 }
 
@@ -114,7 +115,7 @@ fn wait(duration: &str, after: &[&str]) -> Value {
     json!({"actionId": "aws:fis:wait", "parameters": {"duration": duration}, "startAfter": after})
 }
 
-/// A template with these actions on `Carts` in Ireland.
+/// A template with these actions on the table `Carts` in Ireland.
 fn template(actions: &Value) -> Value {
     json!({
         "clientToken": "a token",
@@ -137,7 +138,7 @@ fn statuses(experiment: &Experiment) -> Vec<(&str, Status)> {
         .collect()
 }
 
-/// Where a good template is changed, into what, and what is said then.
+/// Changes of a valid template: the path to change, the new value, and the resulting message.
 fn wrong_values() -> [(&'static str, Value, &'static str); 20] {
     [
         ("/stopConditions/0/source", json!("aws:cloudwatch:alarm"), "use `none`"),
@@ -212,7 +213,7 @@ fn wrong_values() -> [(&'static str, Value, &'static str); 20] {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused_with_what_could_be() {
+fn unsupported_templates_are_rejected_with_alternatives() {
     let good = || template(&json!({"pause": pause("PT1M", &[])}));
     let bench = Bench::new();
     for (path, value, expected) in wrong_values() {
@@ -236,7 +237,7 @@ fn what_cannot_be_done_is_refused_with_what_could_be() {
 }
 
 #[test]
-fn durations_are_read_as_iso_8601_has_them() {
+fn durations_are_parsed_as_iso_8601() {
     let bench = Bench::new();
     for (token, duration) in ["PT1S", "PT5M", "PT1H30M", "PT12H", "P0DT90S"].into_iter().enumerate() {
         let mut good = template(&json!({"pause": pause(duration, &[])}));
@@ -305,7 +306,7 @@ async fn actions_run_in_their_order_and_the_tables_are_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_lasts_as_long_as_it_says_once_all_of_its_targets_are_paused() {
+async fn pause_duration_counts_once_all_targets_are_paused() {
     let bench = Bench::new();
     *bench.faults.takes.lock().unwrap() = Duration::from_millis(700);
     let mut both = template(&json!({"pause": pause("PT8S", &[])}));
@@ -325,7 +326,7 @@ async fn a_pause_lasts_as_long_as_it_says_once_all_of_its_targets_are_paused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_experiment_that_is_stopped_resumes_what_it_paused_and_begins_nothing_more() {
+async fn stopped_experiment_resumes_tables_and_starts_nothing() {
     let bench = Bench::new();
     let actions = json!({"pause": pause("PT1H", &[]), "then": wait("PT1M", &["pause"])});
     let id = bench.start(&bench.create(template(&actions)).unwrap(), "t").unwrap().id;
@@ -343,7 +344,7 @@ async fn an_experiment_that_is_stopped_resumes_what_it_paused_and_begins_nothing
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_two_experiments_pause_is_resumed_by_the_last() {
+async fn shared_pause_ends_with_the_last_experiment() {
     let bench = Bench::new();
     let short = bench.create(template(&json!({"pause": pause("PT10S", &[])}))).unwrap();
     let mut longer = template(&json!({"pause": pause("PT1M", &[])}));
@@ -358,7 +359,7 @@ async fn what_two_experiments_pause_is_resumed_by_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_is_not_there_fails_the_experiment_unless_it_may_be_empty() {
+async fn missing_target_fails_experiment_unless_it_may_be_empty() {
     let bench = Bench::new();
     let mut missing = template(&json!({"pause": pause("PT1M", &[]), "then": wait("PT1S", &["pause"])}));
     missing["targets"]["tables"]["resourceArns"] = json!([arn("eu-west-1", "Nothing")]);
@@ -384,7 +385,7 @@ async fn a_target_that_is_not_there_fails_the_experiment_unless_it_may_be_empty(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_that_cannot_be_done_fails_the_experiment_with_the_reason() {
+async fn failing_action_fails_the_experiment_with_its_reason() {
     let bench = Bench::new();
     let actions = json!({"beside": wait("PT1M", &[]), "pause": pause("PT1M", &[])});
     let id = bench.create(template(&actions)).unwrap();
@@ -401,7 +402,7 @@ async fn an_action_that_cannot_be_done_fails_the_experiment_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn so_many_of_the_targets_are_taken_as_the_mode_says() {
+async fn selection_mode_limits_the_number_of_targets() {
     let bench = Bench::new();
     for (mode, count) in [
         ("ALL", 4),
@@ -428,7 +429,7 @@ async fn so_many_of_the_targets_are_taken_as_the_mode_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_is_known_by_its_token_and_only_so_many_run_at_once() {
+async fn start_token_is_idempotent_and_running_ones_are_limited() {
     let bench = Bench::new();
     let id = bench.create(template(&json!({"wait": wait("PT1M", &[])}))).unwrap();
     let first = bench.start(&id, "1").unwrap();
@@ -462,7 +463,7 @@ async fn an_experiment_may_leave_out_its_actions() {
     ));
 }
 
-/// What the service answers at a region: the status, the exception, and the body.
+/// The service's answer in a region: the status, the exception, and the body.
 async fn ask(fis: &Fis, region: &str, method: Method, uri: &str, body: &Value) -> (u16, Option<String>, Value) {
     let request = Request::builder().method(method).uri(uri).body(()).unwrap();
     let request = Received {
@@ -496,7 +497,7 @@ async fn each_region_has_its_own_templates() {
 }
 
 #[tokio::test]
-async fn an_operation_that_is_not_here_is_unknown() {
+async fn unsupported_operation_is_unknown() {
     let fis = Fis::new(Arc::new(Bench::new().service));
     for (method, uri) in [(Method::GET, "/targetResourceTypes"), (Method::PATCH, "/experiments")] {
         let (status, exception, body) = ask(&fis, US, method, uri, &Value::Null).await;

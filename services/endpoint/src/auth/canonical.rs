@@ -1,17 +1,19 @@
-//! What a signature covers: the canonical request of Signature Version 4 (AWS IAM user guide, "Create a signed AWS API
-//! request", step 1).
+//! The canonical request, which a signature covers, as defined by Signature Version 4 (AWS IAM user
+//! guide, "Create a signed AWS API request", step 1).
 
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Everything but the characters that RFC 3986 calls unreserved.
+/// All characters except those that RFC 3986 calls unreserved.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// The same for a path, whose slashes stay.
+/// The same set for paths, in which slashes are not encoded.
 const ENCODED_IN_PATH: &AsciiSet = &ENCODED.remove(b'/');
-/// The query parameter that holds the signature itself, which a signature cannot cover.
+/// The query parameter that contains the signature itself, and which the signature therefore does
+/// not cover.
 const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
-/// The canonical request. `signed_headers` are lower-case; `body_hash` is the hexadecimal SHA-256 of the body.
+/// Builds the canonical request. `signed_headers` are lower-case; `body_hash` is the hexadecimal
+/// SHA-256 of the body.
 pub(crate) fn canonical_request(
     method: &Method,
     uri: &Uri,
@@ -44,7 +46,7 @@ pub(crate) fn canonical_request(
     canonical
 }
 
-/// The path without dot segments and repeated slashes, encoded once more than it arrived.
+/// The path without dot segments and repeated slashes, percent-encoded once more than it arrived.
 fn canonical_path(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -81,13 +83,14 @@ fn canonical_query(query: &str) -> String {
     parameters.join("&")
 }
 
-/// One spelling for all encodings of the same text.
+/// Normalizes the percent-encoding, so that all encodings of a text become the same.
 fn encode_again(text: &str) -> String {
     let decoded: Vec<u8> = percent_decode_str(text).collect();
     percent_encoding::percent_encode(&decoded, ENCODED).to_string()
 }
 
-/// Appends a header's value without blanks at its ends and with single blanks inside.
+/// Appends a header's value, without leading and trailing blanks and with inner runs of blanks
+/// reduced to one.
 fn push_trimmed(value: &HeaderValue, canonical: &mut String) {
     let text = String::from_utf8_lossy(value.as_bytes());
     for (position, word) in text.split([' ', '\t']).filter(|word| !word.is_empty()).enumerate() {

@@ -1,4 +1,5 @@
-//! What a request says of its signer: the `Authorization` header, or the parameters of a pre-signed URL.
+//! What a request claims about its signer, in the `Authorization` header or in the parameters of a
+//! pre-signed URL.
 
 use std::borrow::Cow;
 
@@ -8,26 +9,26 @@ use percent_encoding::percent_decode_str;
 use super::timestamp::parse_basic;
 use crate::refusal::Refusal;
 
-/// A request's claim to come from somebody, not yet verified.
+/// A request's claim about its signer, not yet verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claim {
-    /// `AWS4-HMAC-SHA256`, or something else.
+    /// The signature algorithm; only `AWS4-HMAC-SHA256` is accepted.
     pub(crate) algorithm: String,
-    /// Whose key, for what.
+    /// The key that signed, and the scope of its signature.
     pub(crate) credential: Credential,
-    /// In hexadecimal.
+    /// The signature in hexadecimal.
     pub(crate) signature: String,
-    /// Lower-case, in order.
+    /// The names of the signed headers, lower-case and in order.
     pub(crate) signed_headers: Vec<String>,
-    /// When the request was signed, as the signature has it.
+    /// When the request was signed, as the signature states it.
     pub(crate) date: String,
-    /// A temporary credential's token.
+    /// The session token of temporary credentials.
     pub(crate) token: Option<String>,
-    /// How long a pre-signed URL is valid, seconds.
+    /// How long a pre-signed URL is valid, in seconds.
     pub(crate) expires_seconds: Option<u64>,
 }
 
-/// `keyid/date/region/service/term`.
+/// A credential of the form `keyid/date/region/service/term`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Credential {
     pub(crate) key_id: String,
@@ -37,7 +38,7 @@ pub(crate) struct Credential {
     pub(crate) terminator: String,
 }
 
-/// The credential that a request names, well-formed or not.
+/// The credential of a request, well-formed or not.
 pub(crate) fn credential(parts: &Parts) -> Option<Cow<'_, str>> {
     match authorization(&parts.headers) {
         Some(Cow::Borrowed(text)) => authorization_parameter(text, "Credential").map(Cow::Borrowed),
@@ -48,7 +49,7 @@ pub(crate) fn credential(parts: &Parts) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Where a credential is valid.
+/// The region and the service that a credential is valid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scope<'c> {
     pub(crate) region: &'c str,
@@ -56,17 +57,17 @@ pub(crate) struct Scope<'c> {
 }
 
 impl<'c> Scope<'c> {
-    /// The scope of a credential; `None` where it is not well-formed.
+    /// The scope of a credential; `None` if the credential is malformed.
     pub(crate) fn of(credential: &'c str) -> Option<Self> {
         pieces(credential).map(|[_, _, region, service, _]| Self { region, service })
     }
 }
 
 impl Claim {
-    /// Reads the claim.
+    /// Reads the claim from a request.
     ///
     /// # Errors
-    /// DynamoDB's for a request that claims nothing, twice, or incompletely.
+    /// DynamoDB's error for a request without a claim, with two claims or with an incomplete one.
     pub(crate) fn read(parts: &Parts) -> Result<Self, Refusal> {
         let presigned = query_parameter(&parts.uri, "X-Amz-Algorithm");
         match (authorization(&parts.headers), presigned) {
@@ -154,10 +155,10 @@ impl Claim {
         }
     }
 
-    /// When the request was signed, seconds since the Unix epoch.
+    /// When the request was signed, in seconds since the Unix epoch.
     ///
     /// # Errors
-    /// DynamoDB's for a date of another form.
+    /// DynamoDB's error for a date of another form.
     pub(crate) fn signed_at(&self) -> Result<u64, Refusal> {
         parse_basic(&self.date).ok_or_else(|| {
             Refusal::IncompleteSignature(format!(
@@ -186,13 +187,13 @@ impl Credential {
         })
     }
 
-    /// The scope that is signed: all but the key.
+    /// The scope that the signature covers: the credential without the key id.
     pub(crate) fn scope(&self) -> String {
         format!("{}/{}/{}/{}", self.date, self.region, self.service, self.terminator)
     }
 }
 
-/// The pieces of a credential, where there are five.
+/// The five parts of a credential; `None` if there are fewer or more.
 fn pieces(credential: &str) -> Option<[&str; 5]> {
     let mut pieces = credential.trim_end_matches('/').split('/');
     let five = [(); 5].map(|()| pieces.next());
@@ -218,7 +219,7 @@ fn authorization(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     header_text(headers, header::AUTHORIZATION.as_str())
 }
 
-/// The `Date` header, in basic format where it has HTTP's own.
+/// The `Date` header, converted to the basic format if it has HTTP's own.
 fn http_date(headers: &HeaderMap) -> Option<String> {
     let text = header_text(headers, header::DATE.as_str())?;
     let seconds = httpdate::parse_http_date(&text)
@@ -228,8 +229,9 @@ fn http_date(headers: &HeaderMap) -> Option<String> {
     Some(seconds.map_or_else(|| text.into_owned(), super::timestamp::format_basic))
 }
 
-/// A `name=value` of the `Authorization` header, whose pairs are separated by commas, blanks or both. Every request is searched for
-/// several of them, so this goes by bytes.
+/// The value of a `name=value` pair in the `Authorization` header, whose pairs are separated by
+/// commas, blanks or both. It compares bytes for speed, since every request is searched for several
+/// pairs.
 fn authorization_parameter<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let ends = memchr::memchr2_iter(b',', b' ', text.as_bytes()).chain([text.len()]);
     let mut begin = 0;

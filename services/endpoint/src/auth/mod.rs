@@ -1,4 +1,5 @@
-//! Who may ask: AWS Signature Version 4, verified against configured credentials, or any credentials at all.
+//! Authentication: AWS Signature Version 4, verified against configured credentials, or with any
+//! credentials accepted.
 
 mod canonical;
 mod claim;
@@ -21,27 +22,27 @@ use timestamp::format_basic;
 
 use crate::refusal::Refusal;
 
-/// How far the time of a signature may be from this region's wall clock, seconds.
+/// The maximum difference between the time of a signature and this region's wall clock, in seconds.
 const SKEW_SECONDS: u64 = 15 * 60;
-/// The longest validity of a pre-signed URL, seconds (a week).
+/// The maximum validity of a pre-signed URL, in seconds (a week).
 const EXPIRES_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TERMINATOR: &str = "aws4_request";
 
-/// Whose requests are taken.
+/// Which requests are accepted.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Authentication {
-    /// Development: a request must carry a well-formed signature, as every SDK makes one, but whose it is and whether it is
-    /// right is not looked at.
+    /// Development mode: a request needs a well-formed signature, which every SDK produces, but
+    /// neither the signer nor the signature is checked.
     #[default]
     AcceptAny,
-    /// Only requests that are rightly signed with one of these secrets, by access key id, for this
-    /// region and the service, within fifteen minutes of the region's wall clock.
+    /// Only requests that are correctly signed with one of these secrets, by access key id, for
+    /// this region and the service, within fifteen minutes of the region's wall clock.
     Verify(BTreeMap<String, String>),
 }
 
 impl fmt::Debug for Authentication {
-    /// Names the access keys, never the secrets.
+    /// Shows the access key ids, never the secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AcceptAny => f.write_str("AcceptAny"),
@@ -54,11 +55,11 @@ impl fmt::Debug for Authentication {
 }
 
 impl Authentication {
-    /// Lets a request to a region's service pass or not. `service` is what credentials are scoped
-    /// to.
+    /// Accepts or rejects a request to a region's service. `service` is the service that
+    /// credentials must be scoped to.
     ///
     /// # Errors
-    /// What DynamoDB answers, in the order in which it checks.
+    /// DynamoDB's errors, in the order of its checks.
     pub(crate) fn check(
         &self,
         parts: &Parts,
@@ -156,7 +157,7 @@ fn check_date(claim: &Claim, now: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Every wrong piece of the scope is named in one message.
+/// Reports every wrong part of the scope in one message.
 fn check_scope(credential: &Credential, date: &str, expected: Scope<'_>) -> Result<(), Refusal> {
     let mut wrong = String::new();
     if credential.region != expected.region {
@@ -192,7 +193,7 @@ fn check_scope(credential: &Credential, date: &str, expected: Scope<'_>) -> Resu
     }
 }
 
-/// Whether the claim's signature is the one that the secret gives; compared in constant time.
+/// Whether the claim's signature is the one that the secret yields; compares in constant time.
 fn signature_fits(claim: &Claim, canonical_request: &str, secret: &str) -> bool {
     let Ok(given) = hex::decode(&claim.signature) else {
         return false;

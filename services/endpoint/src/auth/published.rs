@@ -1,4 +1,5 @@
-//! Requests of the test suite that AWS publishes for Signature Version 4, with the signatures that they have there.
+//! The requests of the test suite that AWS publishes for Signature Version 4, with the published
+//! signatures.
 
 use http::{Method, Request};
 use sha2::{Digest, Sha256};
@@ -23,7 +24,7 @@ struct Example {
     signature: &'static str,
 }
 
-/// A request without a body and with no headers but host and date.
+/// A request without a body, whose only headers are host and date.
 const fn plain(method: Method, uri: &'static str, signature: &'static str) -> Example {
     Example {
         method,
@@ -119,7 +120,7 @@ const EXAMPLES: &[Example] = &[
 ];
 
 #[test]
-fn the_published_examples_verify_and_nothing_near_them_does() {
+fn published_examples_verify_and_altered_ones_do_not() {
     for example in EXAMPLES {
         let mut request = Request::builder().method(example.method.clone()).uri(example.uri);
         for (name, value) in example.headers {

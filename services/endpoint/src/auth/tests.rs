@@ -12,7 +12,7 @@ const SIGNED: u64 = 1_709_251_198;
 const REGION: &str = "eu-west-1";
 const SERVICE: &str = "dynamodb";
 const BODY: &[u8] = b"{\"TableName\": \"Music\"}";
-/// As botocore signs it.
+/// The `Authorization` header as botocore generates it.
 const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/dynamodb/aws4_request, \
      SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
      Signature=5311b9249ece0e94c16b36d5a7e8716f43e88f8c1fda577903e4e3eac6f33f86";
@@ -27,7 +27,7 @@ fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
     request.body(()).unwrap().into_parts().0
 }
 
-/// The request that botocore signed, with another `Authorization`.
+/// The request that botocore signed, with another `Authorization` header.
 fn signed_as(authorization: &str) -> Parts {
     parts(
         "/",
@@ -56,7 +56,7 @@ fn scope(request: &Parts) -> Option<(String, String)> {
     Some((scope.region.to_owned(), scope.service.to_owned()))
 }
 
-/// The exception's name without namespace, and the message.
+/// The exception's name without its namespace, and the message.
 fn told(result: Result<(), Refusal>) -> (String, String) {
     let body = serde_json::to_value(result.unwrap_err()).unwrap();
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -68,8 +68,9 @@ fn told(result: Result<(), Refusal>) -> (String, String) {
     )
 }
 
+/// A request signed by botocore is accepted up to fifteen minutes before and after its date.
 #[test]
-fn a_request_that_botocore_signed_passes_for_fifteen_minutes_on_both_sides() {
+fn signed_request_is_accepted_within_15_minutes() {
     let request = signed_as(AUTHORIZATION);
     for now in [SIGNED, SIGNED + 900, SIGNED - 900] {
         assert_eq!(check(&request, now), Ok(()));
@@ -77,7 +78,7 @@ fn a_request_that_botocore_signed_passes_for_fifteen_minutes_on_both_sides() {
 }
 
 #[test]
-fn an_old_signature_and_one_of_the_future_are_refused() {
+fn old_and_future_signatures_are_rejected() {
     let request = signed_as(AUTHORIZATION);
     assert_eq!(
         told(check(&request, SIGNED + 901)),
@@ -98,7 +99,7 @@ fn an_old_signature_and_one_of_the_future_are_refused() {
 }
 
 #[test]
-fn anything_that_was_signed_and_then_changed_is_refused() {
+fn changed_request_is_rejected() {
     let refused = |result| {
         let (name, message) = told(result);
         assert_eq!(name, "InvalidSignatureException");
@@ -145,7 +146,7 @@ fn an_unknown_key_and_a_session_token_are_unrecognized() {
 }
 
 #[test]
-fn a_wrong_scope_is_told_piece_by_piece() {
+fn wrong_scope_is_reported_part_by_part() {
     let request =
         signed_as(&AUTHORIZATION.replace("20240229/eu-west-1/dynamodb/aws4_request", "20240228/mars-1/s3/aws3"));
     assert_eq!(
@@ -162,7 +163,7 @@ fn a_wrong_scope_is_told_piece_by_piece() {
 }
 
 #[test]
-fn a_signature_that_does_not_cover_the_host_or_is_of_another_kind_is_refused() {
+fn signature_without_host_or_of_another_kind_is_rejected() {
     let (name, message) = told(check(&signed_as(&AUTHORIZATION.replace("host;", "")), SIGNED));
     assert_eq!(name, "InvalidSignatureException");
     assert_eq!(message, "'Host' must be a 'SignedHeader' in the AWS Authorization.");
@@ -187,7 +188,7 @@ fn a_presigned_url_passes_until_it_expires() {
             ("x-amz-target", "DynamoDB_20120810.ListTables"),
         ],
     );
-    // Botocore moves what the body says into the URL, and signs an empty body.
+    // Botocore moves the parameters of the body into the URL, and signs an empty body.
     let check = |now: u64| known_keys().check(&request, b"", REGION, SERVICE, now * 1000);
     assert_eq!(check(SIGNED + 600), Ok(()));
     assert!(told(check(SIGNED + 601)).1.starts_with("Signature expired"));
@@ -195,7 +196,7 @@ fn a_presigned_url_passes_until_it_expires() {
 }
 
 #[test]
-fn what_a_request_must_bring_is_named() {
+fn missing_parts_of_a_signature_are_named() {
     let missing = "Request is missing Authentication Token";
     let needs = |name: &str| format!("Authorization header requires '{name}' parameter. ");
     let query = |name: &str| format!("AWS query-string parameters must include '{name}'. ");
@@ -254,7 +255,7 @@ fn what_a_request_must_bring_is_named() {
 }
 
 #[test]
-fn a_date_of_another_form_is_refused_and_one_of_http_understood() {
+fn malformed_date_is_rejected_and_http_date_accepted() {
     let mut request = signed_as(AUTHORIZATION);
     request.headers.insert("x-amz-date", "201".parse().unwrap());
     assert_eq!(
@@ -268,8 +269,9 @@ fn a_date_of_another_form_is_refused_and_one_of_http_understood() {
     assert_eq!(Claim::read(&request).unwrap().signed_at(), Ok(SIGNED));
 }
 
+/// Development mode still reads the region from the credential scope.
 #[test]
-fn development_mode_takes_any_credentials_and_still_reads_the_region() {
+fn development_mode_accepts_any_credentials() {
     let authorization =
         "AWS4-HMAC-SHA256 Credential=me/19700101/mars-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
     let request = signed_as(authorization);

@@ -1,4 +1,4 @@
-//! The instants that signatures carry: `20150830T123600Z`, ISO 8601's basic format in UTC.
+//! Timestamps of signatures: `20150830T123600Z`, ISO 8601's basic format in UTC.
 
 use jiff::{
     SignedDuration,
@@ -7,7 +7,8 @@ use jiff::{
 
 const EPOCH: DateTime = datetime(1970, 1, 1, 0, 0, 0, 0);
 
-/// Seconds since the Unix epoch of an instant in basic format; `None` where the text is none, or before 1970.
+/// Parses a timestamp to seconds since the Unix epoch; `None` for a malformed text or a time before
+/// 1970.
 pub(crate) fn parse_basic(text: &str) -> Option<u64> {
     let bytes = text.as_bytes();
     if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
@@ -34,7 +35,7 @@ pub(crate) fn parse_basic(text: &str) -> Option<u64> {
     u64::try_from(at.duration_since(EPOCH).as_secs()).ok()
 }
 
-/// The instant in basic format. Seconds beyond the year 9999 show as that year's end.
+/// Formats a timestamp. Seconds after the year 9999 are shown as the end of that year.
 pub(crate) fn format_basic(epoch_seconds: u64) -> String {
     const END_OF_9999: i64 = 253_402_300_799;
     let seconds = i64::try_from(epoch_seconds).unwrap_or(END_OF_9999).min(END_OF_9999);
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_instant_is_refused() {
+    fn malformed_timestamps_are_rejected() {
         for text in [
             "",
             "201",

@@ -1,5 +1,5 @@
-//! Which service gets a request, and what is answered where none does or the signature is not
-//! taken.
+//! Which service gets a request, and what is answered if there is none or if the signature is
+//! rejected.
 
 use beringia_clock::{ManualClock, SeededRandomness};
 use futures_util::future::BoxFuture;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::service::{Early, Service};
 
-/// Answers with the name that it was given and the region, to signed requests only.
+/// Answers signed requests with its own name and the region.
 struct Named(&'static [Route]);
 
 impl Service for Named {
@@ -54,7 +54,7 @@ const FIS: &[Route] = &[Route {
 }];
 
 fn services(authentication: Authentication) -> RegionServices {
-    // When the signature below was made.
+    // The time when the signature below was made.
     let clock = Arc::new(ManualClock::new(1_709_251_198_000));
     let shared = |routes| SharedService::new(Arc::new(Named(routes)));
     let randomness = Arc::new(SeededRandomness::new(1));
@@ -71,7 +71,7 @@ fn request(uri: &str, target: Option<&str>) -> Parts {
     builder.body(()).unwrap().into_parts().0
 }
 
-/// The name of the service that gets the request, or the message of the refusal.
+/// The name of the service that gets the request, or the message of the error.
 fn found(scope: Option<&str>, target: Option<&str>, path: &str) -> Result<&'static str, String> {
     let services = services(Authentication::AcceptAny);
     match services.find(scope, &request(path, target)) {
@@ -82,7 +82,7 @@ fn found(scope: Option<&str>, target: Option<&str>, path: &str) -> Result<&'stat
 }
 
 #[test]
-fn the_scope_chooses_and_target_or_path_among_equals() {
+fn scope_routes_first_then_target_or_path() {
     for (scope, target, path, name) in [
         ("data", None, "/", "tables"),
         ("data", Some("Tables_1.Get"), "/", "tables"),
@@ -99,7 +99,7 @@ fn the_scope_chooses_and_target_or_path_among_equals() {
 }
 
 #[test]
-fn without_a_scope_target_or_path_choose() {
+fn without_scope_target_or_path_routes() {
     for (target, path, name) in [
         (None, "/", "tables"),
         (None, "/nowhere", "tables"),
@@ -118,7 +118,7 @@ fn without_a_scope_target_or_path_choose() {
 }
 
 #[test]
-fn an_unknown_service_is_told_which_there_are() {
+fn unknown_service_error_lists_the_services() {
     let message = |name| format!("service '{name}' is not served here; this endpoint serves tables, streams, fis");
     assert_eq!(found(Some("kms"), None, "/"), Err(message("kms")));
     assert_eq!(found(Some("kms"), None, "/experiments"), Err(message("kms")));
@@ -126,7 +126,7 @@ fn an_unknown_service_is_told_which_there_are() {
         found(Some("kms"), Some("TrentService.Encrypt"), "/experiments"),
         Err(message("kms"))
     );
-    // Its signature is refused then, for the scope.
+    // The signature check then rejects the request for its scope.
     assert_eq!(found(Some("kms"), Some("Tables_1.Get"), "/experiments"), Ok("tables"));
     assert_eq!(
         found(None, Some("TrentService.Encrypt"), "/"),
@@ -134,7 +134,7 @@ fn an_unknown_service_is_told_which_there_are() {
     );
 }
 
-/// Status, the header that names the exception, and the body.
+/// The status, the header that names the exception, and the body.
 async fn answered(
     services: &RegionServices,
     scope: Option<&str>,
@@ -204,7 +204,7 @@ async fn refusals_have_the_form_of_the_services_protocol() {
 #[tokio::test]
 async fn a_signature_is_for_one_service_and_verified_for_each() {
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-    // As botocore signs `GET /experiments?maxResults=2` for localhost:8001.
+    // Botocore's signature of `GET /experiments?maxResults=2` for localhost:8001.
     const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/fis/aws4_request, \
                           SignedHeaders=host;x-amz-date, \
                           Signature=48c7b8b1986c1596e23908a9ee6bef110adda38a10d6fe8be97eff0ede7489d8";
@@ -221,7 +221,7 @@ async fn a_signature_is_for_one_service_and_verified_for_each() {
     let (status, name, _) = ask(&verifying, &wrong).await;
     assert_eq!((status, name.as_deref()), (403, Some("InvalidSignatureException")));
     assert_eq!(ask(&services(Authentication::AcceptAny), &wrong).await, is_answered);
-    // The signature of another service does for none but that.
+    // A signature for one service is not valid for another.
     let parts = request("/experiments?maxResults=2", None);
     let (status, _, body) = answered(&verifying, Some("data"), parts, Some(SIGNED)).await;
     assert_eq!(status, 400);
@@ -230,7 +230,7 @@ async fn a_signature_is_for_one_service_and_verified_for_each() {
 }
 
 #[tokio::test]
-async fn what_a_service_answers_before_the_signature_needs_none() {
+async fn early_answers_need_no_signature() {
     let services = services(Authentication::Verify([].into()));
     let answer = answered(&services, None, request("/health", None), None).await;
     assert_eq!(answer, (200, None, Bytes::from("healthy")));
