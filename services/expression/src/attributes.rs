@@ -1,5 +1,6 @@
-//! The request forms that were before expressions: conditions, key conditions, projections and updates that name one top-level
-//! attribute each. They are made into what expressions are made of, so there is one evaluator.
+//! Legacy request parameters: conditions, key conditions, projections and updates that name one
+//! top-level attribute each. They are converted to what expressions parse to, so there is one
+//! evaluator for both.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,39 +14,39 @@ use crate::{
     path::Path,
 };
 
-/// How an attribute is compared (`ComparisonOperator`).
+/// The operator that compares an attribute (`ComparisonOperator`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Comparison {
-    /// One of several strings, numbers or binaries.
+    /// Equal to one of several strings, numbers or binaries.
     In,
-    /// The attribute is not there. It has nothing to do with the type NULL.
+    /// The attribute is absent. Unrelated to the type NULL.
     Null,
-    /// From the first to the second value.
+    /// Between two values, both included.
     Between,
-    /// Below the value.
+    /// Less than the value.
     Less,
-    /// Does not hold the value, but is there.
+    /// Present, and does not contain the value.
     NotContains,
-    /// The same value.
+    /// Equal to the value.
     Equal,
-    /// Above the value.
+    /// Greater than the value.
     Greater,
-    /// The attribute is there.
+    /// The attribute is present.
     NotNull,
-    /// Another value, or not there.
+    /// Not equal to the value, or absent.
     NotEqual,
-    /// Not above the value.
+    /// Less than or equal to the value.
     LessOrEqual,
     /// Begins with the value.
     BeginsWith,
-    /// Not below the value.
+    /// Greater than or equal to the value.
     GreaterOrEqual,
-    /// Holds the value: a text in a text, an element in a set or list.
+    /// Contains the value: a substring in a string, an element in a set or list.
     Contains,
 }
 
 impl Comparison {
-    /// All of them, in the order in which messages list their names.
+    /// All comparisons, in the order in which messages list their names.
     const ALL: [Self; 13] = [
         Self::In,
         Self::Null,
@@ -62,7 +63,7 @@ impl Comparison {
         Self::Contains,
     ];
 
-    /// The names of all, in the order in which messages list them.
+    /// The names of all comparisons, in the order in which messages list them.
     pub const NAMES: &'static [&'static str] = &{
         let mut names = [""; Self::ALL.len()];
         let mut place = 0;
@@ -99,7 +100,7 @@ impl Comparison {
         Self::ALL.into_iter().find(|comparison| comparison.as_str() == name)
     }
 
-    /// Whether it takes so many values.
+    /// Whether the comparison takes this number of values.
     const fn takes(self, values: usize) -> bool {
         match self {
             Self::Null | Self::NotNull => values == 0,
@@ -109,7 +110,7 @@ impl Comparison {
         }
     }
 
-    /// Whether it takes values of that type.
+    /// Whether the comparison accepts values of this type.
     const fn fits(self, value: &AttributeValue) -> bool {
         let text = matches!(value, AttributeValue::S(_) | AttributeValue::B(_));
         match self {
@@ -120,25 +121,25 @@ impl Comparison {
     }
 }
 
-/// What an attribute is compared with, and how.
+/// A comparison and the values to compare an attribute with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttributeTest {
-    /// How.
+    /// The operator of the test.
     pub comparison: Comparison,
-    /// With what: as many values as the comparison takes.
+    /// The operands, as many as the comparison takes.
     pub values: Vec<AttributeValue>,
 }
 
 /// What an update does to an attribute (`AttributeUpdates`).
 #[derive(Debug, Clone, PartialEq)]
 pub enum AttributeChange {
-    /// It becomes this value.
+    /// Sets the attribute to this value.
     Put(AttributeValue),
-    /// A number is added, a set united with it, a list appended to it.
+    /// Adds to a number, unites with a set, or appends to a list.
     Add(AttributeValue),
-    /// It goes.
+    /// Removes the attribute from the item.
     Remove,
-    /// These elements of a set go.
+    /// Removes these elements from a set.
     Delete(AttributeValue),
 }
 
@@ -146,7 +147,7 @@ fn invalid(what: impl std::fmt::Display) -> ExpressionError {
     ExpressionError(format!("One or more parameter values were invalid: {what}"))
 }
 
-/// A top-level attribute of that name, which must be one that an attribute can have.
+/// The path of a top-level attribute, whose name must be a valid attribute name.
 fn top_level(attribute: String) -> Result<Path, ExpressionError> {
     match attribute.len() {
         0 => Err(invalid("Empty attribute name")),
@@ -159,7 +160,7 @@ fn top_level(attribute: String) -> Result<Path, ExpressionError> {
 }
 
 impl AttributeTest {
-    /// Refuses too few or too many values, and values that cannot be compared so.
+    /// Rejects a wrong number of values, and values that the operator cannot compare.
     fn check(&self) -> Result<(), ExpressionError> {
         let name = self.comparison.as_str();
         if !self.comparison.takes(self.values.len()) {
@@ -193,7 +194,7 @@ impl AttributeTest {
         Ok(())
     }
 
-    /// What it says of an attribute.
+    /// The predicate that applies this test to an attribute.
     pub(crate) fn predicate(self, attribute: String) -> Result<Predicate, ExpressionError> {
         self.check()?;
         let path = top_level(attribute)?;
@@ -238,11 +239,11 @@ impl AttributeTest {
 }
 
 impl Condition {
-    /// A condition or filter of tests on attributes: all of them must hold, or where `any` is set at least one. `None` where there
-    /// are none.
+    /// Builds a condition or filter from tests on attributes. All of them must hold, or at least
+    /// one if `any` is set. `None` if there are no tests.
     ///
     /// # Errors
-    /// DynamoDB's message for a test with too few, too many or unfit values.
+    /// DynamoDB's message for a test with too few, too many or unsuitable values.
     pub fn of_attributes(tests: BTreeMap<String, AttributeTest>, any: bool) -> Result<Option<Self>, ExpressionError> {
         if tests.is_empty() {
             return Ok(None);
@@ -260,10 +261,11 @@ impl Condition {
 }
 
 impl KeyCondition {
-    /// The key condition that tests on key attributes make.
+    /// Builds a key condition from tests on key attributes.
     ///
     /// # Errors
-    /// DynamoDB's message for a test with too few, too many or unfit values, and for one that no index can answer.
+    /// DynamoDB's message for a test with too few, too many or unsuitable values, and for one that
+    /// no index can answer.
     pub fn of_attributes(tests: BTreeMap<String, AttributeTest>) -> Result<Self, ExpressionError> {
         let mut predicates = Vec::with_capacity(tests.len());
         for (attribute, test) in tests {
@@ -289,10 +291,10 @@ impl KeyCondition {
 }
 
 impl Projection {
-    /// Top-level attributes to return.
+    /// Builds a projection of top-level attributes.
     ///
     /// # Errors
-    /// DynamoDB's message where one is named twice.
+    /// DynamoDB's message if an attribute is named twice.
     pub fn of_attributes(names: Vec<String>) -> Result<Self, ExpressionError> {
         let mut paths = Vec::with_capacity(names.len());
         for attribute in names {
@@ -308,7 +310,7 @@ impl Projection {
 }
 
 impl Update {
-    /// The update that changes of attributes make. `None` where there are none.
+    /// Builds an update from changes of attributes; `None` if there are no changes.
     ///
     /// # Errors
     /// DynamoDB's message for a value that cannot be added or deleted.

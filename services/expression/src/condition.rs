@@ -1,4 +1,4 @@
-//! Conditions and filters: what they are made of, and whether an item meets them.
+//! Conditions and filters: their representation, and their evaluation on items.
 
 mod evaluate;
 mod parse;
@@ -11,16 +11,16 @@ use crate::{ExpressionError, Placeholders, error::Kind, path::Path};
 
 pub(crate) use parse::condition;
 
-/// Which parameter a condition came in; it names it in messages.
+/// The request parameter that a condition came in, which messages name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConditionKind {
-    /// ConditionExpression.
+    /// The parameter `ConditionExpression`, or its like.
     Condition,
-    /// FilterExpression.
+    /// The parameter `FilterExpression`, of reads.
     Filter,
 }
 
-/// A condition or filter.
+/// A condition or filter, parsed and checked.
 #[derive(Debug, Clone)]
 pub struct Condition {
     predicate: Predicate,
@@ -50,20 +50,22 @@ impl Condition {
         Self { predicate, names }
     }
 
-    /// Whether `item` meets the condition. A comparison whose operands have different types or are missing is false
-    /// (`<>` is true), as in DynamoDB. An item that does not exist is an empty one.
+    /// Whether `item` meets the condition. A comparison with a missing operand or operands of
+    /// different types is false (`<>` is true), as in DynamoDB. An item that does not exist is
+    /// represented by an empty one.
     #[must_use]
     pub fn matches(&self, item: &Item) -> bool {
         self.predicate.holds(item)
     }
 
-    /// The top-level attributes that it mentions, each once (a filter must not mention key attributes in Query).
+    /// The top-level attributes that the condition mentions, each once (a filter must not mention
+    /// key attributes in Query).
     pub fn top_level_names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 }
 
-/// What is true or false of an item.
+/// A predicate on an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Predicate {
     And(Vec<Predicate>),
@@ -91,7 +93,7 @@ pub(crate) enum Predicate {
     Contains(Operand, Operand),
 }
 
-/// What stands for a value.
+/// An operand that yields a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operand {
     Path(Path),
@@ -121,7 +123,7 @@ impl Comparator {
         }
     }
 
-    /// The comparator that says the same with its operands exchanged.
+    /// The comparator with the same meaning if the operands are swapped.
     pub(crate) const fn exchanged(self) -> Self {
         match self {
             Self::Equal => Self::Equal,

@@ -1,14 +1,14 @@
-//! Why an expression is refused, and which of several reasons is told.
+//! Errors of expressions, and the choice of which of several errors is reported.
 
 use std::fmt;
 
-/// Why an expression is refused: DynamoDB's whole message, such as
-/// `Invalid UpdateExpression: Syntax error; token: "=", near: "a = ="`. The caller answers it as a ValidationException.
+/// An expression is invalid. Contains DynamoDB's whole message, such as `Invalid UpdateExpression:
+/// Syntax error; token: "=", near: "a = ="`. The caller reports it as a ValidationException.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ExpressionError(pub String);
 
-/// Which parameter of a request an expression is; it names it in messages.
+/// The kind of an expression, which messages name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Condition,
@@ -16,12 +16,12 @@ pub(crate) enum Kind {
     KeyCondition,
     Projection,
     Update,
-    /// A statement of PartiQL.
+    /// A PartiQL statement, in any operation.
     Statement,
 }
 
 impl Kind {
-    /// The error of an expression of this kind with `message`.
+    /// Creates the error with `message` for an expression of this kind.
     pub(crate) fn refuse(self, message: impl fmt::Display) -> ExpressionError {
         if self == Self::Statement {
             return ExpressionError(format!("Statement wasn't well formed, can't be processed: {message}"));
@@ -43,52 +43,55 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What an expression that follows the grammar can still get wrong. Where it gets several things wrong, DynamoDB tells
-/// the kind that comes first here, and of that kind the first in the text.
+/// The stages of DynamoDB's checks on an expression that follows the grammar. If it has several
+/// problems, DynamoDB reports one of the first stage listed here, and within that stage the first
+/// in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// `((a = b))`.
+    /// Redundant parentheses, as in `((a = b))`.
     Parentheses,
-    /// An update tells reserved words before unknown functions, a condition after them.
+    /// A reserved word in an update. Updates report these before unknown functions, conditions
+    /// after them.
     ReservedInUpdate,
     /// A function that does not exist.
     FunctionName,
-    /// A function where it must not stand.
+    /// A function where it is not allowed.
     FunctionUse,
     /// A reserved word as a name.
     Reserved,
-    /// A second SET, REMOVE, ADD or DELETE.
+    /// A second SET, REMOVE, ADD or DELETE clause.
     Section,
-    /// In conditions the stages below are told condition by condition, and this one holds the first.
+    /// The first problem of a single comparison or function in a condition. Conditions report the
+    /// stages below comparison by comparison.
     Leaf,
     /// A placeholder that is not defined, or a path that is too deep.
     Placeholder,
-    /// Two paths of which one holds the other.
+    /// Two paths, one of which contains the other.
     Overlap,
-    /// Two paths that no item can have both.
+    /// Two paths that no item can contain together.
     Conflict,
-    /// The operand of ADD or DELETE has the wrong type.
+    /// The operand of ADD or DELETE has a wrong type.
     ClauseOperand,
     /// Too few or too many operands.
     Count,
     /// The same path on both sides.
     Distinct,
-    /// An operand has the wrong type.
+    /// An operand has a wrong type.
     Operand,
 }
 
-/// What is wrong with an expression that follows the grammar: the first problem of each stage.
+/// The problems of an expression that follows the grammar: the first of each stage.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(std::collections::BTreeMap<Stage, String>);
 
 impl Problems {
-    /// Remembers a problem unless there is an earlier one of the same stage.
+    /// Notes a problem, unless the stage already has one.
     pub(crate) fn note(&mut self, stage: Stage, message: impl FnOnce() -> String) {
         self.0.entry(stage).or_insert_with(message);
     }
 
-    /// Ends one condition (a comparison or a function): its first problem by stage becomes the one that counts,
-    /// unless an earlier condition had one.
+    /// Ends one comparison or function of a condition. Its first problem by stage becomes the
+    /// problem of [`Stage::Leaf`], unless an earlier one had a problem.
     pub(crate) fn end_leaf(&mut self) {
         let own = self.0.split_off(&Stage::Placeholder);
         if let Some((_, message)) = own.into_iter().next() {
@@ -96,7 +99,7 @@ impl Problems {
         }
     }
 
-    /// The problem to tell.
+    /// The problem to report, if any.
     pub(crate) fn into_first(self) -> Option<String> {
         self.0.into_iter().next().map(|(_, message)| message)
     }

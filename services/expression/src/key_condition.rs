@@ -1,4 +1,4 @@
-//! Key conditions: what a Query says of the key, and whether that fits a key's schema.
+//! Key conditions: what a Query demands of the key, and whether that fits a key schema.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,49 +11,50 @@ use crate::{
     path::Path,
 };
 
-/// Which keys a Query wants, by attribute.
+/// The keys that a Query selects, by attribute.
 #[derive(Debug, Clone)]
 pub struct KeyCondition(BTreeMap<String, Test>);
 
-/// What one attribute of the key has to be.
+/// The condition on one key attribute.
 #[derive(Debug, Clone)]
 enum Test {
     Equal(AttributeValue),
     Sort(SortCondition),
 }
 
-/// A condition on the sort part that follows those that are equal to something. Bounds have the type of that part.
+/// The condition on the sort attribute after those with an equality. Bounds have the type of that
+/// attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SortCondition {
-    /// Any value, or no part follows.
+    /// Any value, or there is no further attribute.
     Any,
-    /// `<`
+    /// Less than this bound.
     Less(AttributeValue),
-    /// `<=`
+    /// Less than or equal to this bound.
     LessOrEqual(AttributeValue),
-    /// `>`
+    /// Greater than this bound.
     Greater(AttributeValue),
-    /// `>=`
+    /// Greater than or equal to this bound.
     GreaterOrEqual(AttributeValue),
     /// Both bounds included; the first is not greater than the second.
     Between(AttributeValue, AttributeValue),
-    /// A string or binary that begins with this one.
+    /// A string or binary that begins with this prefix.
     BeginsWith(AttributeValue),
 }
 
-/// A key condition that fits a schema, its values in the schema's order and of the schema's types.
+/// A key condition that fits a key schema, with values in the schema's order and of its types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedKeyCondition {
-    /// A value for every partition part.
+    /// A value for every partition attribute.
     pub partition: Vec<AttributeValue>,
-    /// What the leading sort parts are equal to: as many of them as have an equality, perhaps none, perhaps all.
+    /// The values of the leading sort attributes with an equality: none, some or all of them.
     pub sort_equal: Vec<AttributeValue>,
-    /// What the sort part after those has to be. An equality is never here, it is in `sort_equal`.
+    /// The condition on the next sort attribute. Never an equality, which would be in `sort_equal`.
     pub sort: SortCondition,
 }
 
 impl KeyCondition {
-    /// Parses and checks `text`, as far as that needs no schema.
+    /// Parses and checks `text`, as far as that is possible without a key schema.
     ///
     /// # Errors
     /// DynamoDB's message, `Invalid KeyConditionExpression: …`.
@@ -67,11 +68,12 @@ impl KeyCondition {
         Ok(Self(tests))
     }
 
-    /// The condition on the key that `keys` describes.
+    /// Resolves the condition against the key schema `keys`.
     ///
     /// # Errors
-    /// `Query condition missed key schema element: …`, `Query key condition not supported`, a value of another type than the
-    /// key's, an empty value, and conditions on attributes that are no part of the key.
+    /// `Query condition missed key schema element: …`, `Query key condition not supported`, and the
+    /// messages for a value of another type than the key's, an empty value, and a condition on an
+    /// attribute that is not part of the key.
     pub fn resolve(mut self, keys: &KeySchema) -> Result<ResolvedKeyCondition, ExpressionError> {
         self.check_count(keys)?;
         self.check_types(keys)?;
@@ -179,7 +181,7 @@ impl KeyCondition {
 }
 
 impl Test {
-    /// The values that must be of the attribute's type.
+    /// The values that must have the attribute's type.
     fn values(&self) -> impl Iterator<Item = &AttributeValue> {
         let (first, second) = match self {
             Self::Equal(value)
@@ -222,7 +224,7 @@ fn check_not_empty(part: &KeyPart, value: &AttributeValue) -> Result<(), Express
     )))
 }
 
-/// Why no index can answer a condition: DynamoDB's messages.
+/// Why no index can answer a condition, with DynamoDB's messages.
 #[derive(Debug, thiserror::Error)]
 enum Unanswerable {
     #[error("Invalid operator used in KeyConditionExpression: {0}")]
@@ -243,7 +245,7 @@ enum Unanswerable {
     NoAttribute,
 }
 
-/// Takes apart what is joined by AND; every part must be one that an index can answer.
+/// Splits what AND joins into tests; an index must be able to answer each of them.
 fn collect(predicate: Predicate, tests: &mut BTreeMap<String, Test>) -> Result<(), Unanswerable> {
     let (attribute, test) = match predicate {
         Predicate::And(all) => return all.into_iter().try_for_each(|inner| collect(inner, tests)),
@@ -299,7 +301,7 @@ fn check_first_operand(operator: &'static str, operand: &Operand) -> Result<(), 
     }
 }
 
-/// The one attribute among the operands of a condition, and the values.
+/// The only attribute among the operands of a condition, and the values.
 fn sides<const OPERANDS: usize, const VALUES: usize>(
     operands: [Operand; OPERANDS],
 ) -> Result<(Path, [AttributeValue; VALUES]), Unanswerable> {

@@ -1,6 +1,6 @@
-//! Text to tokens.
+//! The lexer of expressions, parts of which PartiQL's lexer shares.
 
-/// A token with the place where it stands, bytes from the start of the text.
+/// A token and its position, in bytes from the start of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token<'t> {
     pub(crate) kind: TokenKind<'t>,
@@ -8,16 +8,16 @@ pub(crate) struct Token<'t> {
     pub(crate) end: usize,
 }
 
-/// What a token is.
+/// The kinds of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind<'t> {
-    /// An attribute's name, a function's name or a keyword: a letter, then letters, digits and `_`.
+    /// The name of an attribute or function, or a keyword: a letter, then letters, digits and `_`.
     Word(&'t str),
-    /// `#name`, with the `#`.
+    /// `#name`, including the `#`.
     Name(&'t str),
-    /// `:value`, with the `:`.
+    /// `:value`, including the `:`.
     Value(&'t str),
-    /// Digits.
+    /// A sequence of decimal digits.
     Digits(&'t str),
     Equal,
     NotEqual,
@@ -33,43 +33,43 @@ pub(crate) enum TokenKind<'t> {
     CloseParenthesis,
     OpenBracket,
     CloseBracket,
-    /// `"name"` of PartiQL, as it is written.
+    /// PartiQL's `"name"`, as it is written.
     Quoted(&'t str),
-    /// `'text'` of PartiQL, as it is written.
+    /// PartiQL's `'text'`, as it is written.
     Text(&'t str),
-    /// A number of PartiQL that is more than digits.
+    /// A PartiQL number with more than digits.
     Number(&'t str),
-    /// `?`, PartiQL's parameter.
+    /// `?`, a parameter in PartiQL.
     Question,
-    /// `*`
     Star,
-    /// `:` alone, between a name and a value of PartiQL's maps.
+    /// A lone `:`, between a name and a value in PartiQL's maps.
     Colon,
-    /// `;`, which may end a statement of PartiQL.
+    /// `;`, which may end a PartiQL statement.
     Semicolon,
     OpenBrace,
     CloseBrace,
-    /// `<<`
+    /// `<<`, which opens a set in PartiQL.
     OpenSet,
-    /// `>>`
+    /// `>>`, which closes a set in PartiQL.
     CloseSet,
-    /// A character that begins no token.
+    /// A character that does not start a token.
     Unknown,
-    /// After the last token.
+    /// The end of the text.
     End,
 }
 
-/// All tokens of `text`, the last one an `End`.
+/// All tokens of `text`; the last one is `End`.
 pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     let blanks = |rest: &str| rest.len() - rest.trim_start_matches(BLANKS).len();
     scan(text, blanks, token_at)
 }
 
-/// What stands between tokens and means nothing.
+/// The characters that separate tokens.
 pub(crate) const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
-/// All tokens of `text`, the last one an `End`. `skipped` says how many bytes of a rest stand before its first token, `token_at` which
-/// token a rest begins with, and its length in bytes.
+/// All tokens of `text`; the last one is `End`. Given the rest of the text, `skipped` returns the
+/// number of bytes before its first token, and `token_at` the token that it begins with and that
+/// token's length in bytes.
 pub(crate) fn scan<'t>(
     text: &'t str,
     skipped: impl Fn(&str) -> usize,
@@ -91,7 +91,7 @@ pub(crate) fn scan<'t>(
     tokens
 }
 
-/// The token that `rest` begins with, and its length in bytes.
+/// The token at the start of `rest`, and its length in bytes.
 fn token_at(rest: &str, first: char) -> (TokenKind<'_>, usize) {
     let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     match first {
@@ -112,7 +112,7 @@ fn token_at(rest: &str, first: char) -> (TokenKind<'_>, usize) {
     }
 }
 
-/// Where the bytes from `from` on end that belong together.
+/// The end of the run of bytes from `from` on that satisfy `belongs`.
 pub(crate) fn run(rest: &str, from: usize, belongs: fn(u8) -> bool) -> usize {
     from + rest.as_bytes()[from..]
         .iter()
@@ -120,7 +120,8 @@ pub(crate) fn run(rest: &str, from: usize, belongs: fn(u8) -> bool) -> usize {
         .count()
 }
 
-/// The sign that `rest` begins with, of those that expressions and PartiQL share, and its length in bytes.
+/// The punctuation at the start of `rest` that expressions and PartiQL share, and its length in
+/// bytes.
 pub(crate) fn sign(rest: &str, first: char) -> (TokenKind<'_>, usize) {
     let two = |second: u8| rest.as_bytes().get(1) == Some(&second);
     let one = |kind| (kind, 1);
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_sign_or_a_foreign_character_is_no_token() {
+    fn lone_signs_and_foreign_characters_are_unknown_tokens() {
         assert_eq!(
             kinds("# : ü"),
             [

@@ -1,14 +1,16 @@
-//! DynamoDB's expressions: parsed once, then evaluated on items without copying them.
+//! DynamoDB's expressions: parsed once, then evaluated on items without copying the items.
 //!
 //! A request has one [`Placeholders`]. Parse every expression of the request with it, then call
-//! [`Placeholders::check_all_used`]; only then look at tables and items. Messages are those of DynamoDB, as far as they are
-//! known; each parse error names its parameter (`Invalid ConditionExpression: …`).
+//! [`Placeholders::check_all_used`], and only then look at tables and items. Messages are
+//! DynamoDB's, as far as they are known; each parse error names its parameter (`Invalid
+//! ConditionExpression: …`).
 //!
-//! The request forms that were before expressions become the same things, by `of_attributes` of each, and so do statements of PartiQL,
-//! by [`Statement::parse`].
+//! Legacy request parameters become the same types, through the `of_attributes` of each type, and
+//! so do PartiQL statements, through [`Statement::parse`].
 //!
-//! The grammar is that of the developer guide ("Expressions in DynamoDB"). Texts are at most 4 KB, operators at most 300, and
-//! nesting is bounded, so neither parsing nor evaluating can exhaust the stack.
+//! The grammar is that of the developer guide ("Expressions in DynamoDB"). A text has at most 4 KB
+//! and 300 operators, and nesting is bounded, so neither parsing nor evaluation can exhaust the
+//! stack.
 
 mod attributes;
 mod condition;

@@ -1,22 +1,25 @@
-//! How large and how deep an expression may be (developer guide, "Quotas", expression parameters).
+//! Limits of the size and depth of an expression (developer guide, "Quotas", expression
+//! parameters).
 
-/// Bytes of an expression's text.
+/// The maximum length of an expression's text, in bytes.
 pub(crate) const MAX_EXPRESSION_BYTES: usize = 4096;
-/// Operators of one expression. DynamoDB counts comparators, AND, OR, NOT, BETWEEN, IN, + and -.
+/// The maximum number of operators in an expression. DynamoDB counts comparators, AND, OR, NOT,
+/// BETWEEN, IN, + and -.
 pub(crate) const MAX_OPERATORS: usize = 300;
-/// Values in the list of IN.
+/// The maximum number of values in the list of IN.
 pub(crate) const MAX_IN_OPERANDS: usize = 100;
-/// Values of a partition key that one statement of PartiQL can name (developer guide, "PartiQL arithmetic, comparison, and logical
-/// operators for DynamoDB", IN).
+/// The maximum number of partition key values that one PartiQL statement can name (developer guide,
+/// "PartiQL arithmetic, comparison, and logical operators for DynamoDB", IN).
 pub(crate) const MAX_PARTITIONS: usize = 50;
-/// Parts of a document path: as deep as a document can be.
+/// The maximum number of parts of a document path, which is the maximum depth of a document.
 pub(crate) const MAX_PATH_PARTS: usize = 32;
-/// The greatest index in a document path.
+/// The maximum list index in a document path.
 pub(crate) const MAX_LIST_INDEX: usize = i32::MAX as usize;
-/// Bytes of a placeholder with its `#` or `:`.
+/// The maximum length of a placeholder, in bytes, including its `#` or `:`.
 pub(crate) const MAX_PLACEHOLDER_BYTES: usize = 255;
-/// Bytes of an attribute's name.
+/// The maximum length of an attribute's name, in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 65535;
-/// Function calls within one another. DynamoDB names no limit; this one bounds the stack of parser and evaluation, for which
-/// parentheses and NOT need no limit of their own: what nests them deeper than [`MAX_OPERATORS`] has redundant parentheses.
+/// The maximum depth of nested function calls. DynamoDB documents no limit; this one bounds the
+/// stack of the parser and the evaluation. Parentheses and NOT need no limit of their own: nesting
+/// them deeper than [`MAX_OPERATORS`] requires redundant parentheses.
 pub(crate) const MAX_FUNCTION_DEPTH: usize = 64;

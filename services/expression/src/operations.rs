@@ -1,11 +1,11 @@
-//! What DynamoDB's operators and functions mean on values, apart from any syntax that names them.
+//! The semantics of DynamoDB's operators and functions on values, independent of any syntax.
 
 use std::{borrow::Cow, cmp::Ordering};
 
 use beringia_item::{AttributeValue, Number, NumberError};
 
-/// The order of two strings, numbers or binaries (strings and binaries by unsigned bytes). None for other types and for
-/// two different types.
+/// The order of two strings, numbers or binaries (strings and binaries by unsigned bytes); `None`
+/// for other types and for two different types.
 pub(crate) fn order(left: &AttributeValue, right: &AttributeValue) -> Option<Ordering> {
     match (left, right) {
         (AttributeValue::S(left), AttributeValue::S(right)) => Some(left.cmp(right)),
@@ -24,7 +24,8 @@ pub(crate) fn begins_with(value: &AttributeValue, prefix: &AttributeValue) -> bo
     }
 }
 
-/// Whether a string or binary has another one inside, or a set or list has the value as an element.
+/// Whether a string or binary contains another one, or a set or list contains the value as an
+/// element.
 pub(crate) fn contains(container: &AttributeValue, value: &AttributeValue) -> bool {
     match (container, value) {
         (AttributeValue::S(text), AttributeValue::S(part)) => text.contains(part.as_str()),
@@ -37,8 +38,8 @@ pub(crate) fn contains(container: &AttributeValue, value: &AttributeValue) -> bo
     }
 }
 
-/// What `size` gives: UTF-16 code units of a string, bytes of a binary, elements of a set, list or map. None for a
-/// number, boolean or null.
+/// The result of `size`: UTF-16 code units of a string, bytes of a binary, elements of a set, list
+/// or map; `None` for a number, boolean or null.
 pub(crate) fn size(value: &AttributeValue) -> Option<Number> {
     let size = match value {
         AttributeValue::S(text) => text.encode_utf16().count(),
@@ -56,10 +57,10 @@ pub(crate) fn size(value: &AttributeValue) -> Option<Number> {
 /// Why an operation on values fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OperandError {
-    /// Not the type that the operation needs.
+    /// An operand does not have the type that the operation needs.
     #[error("An operand in the update expression has an incorrect data type")]
     Type,
-    /// No number can hold the result.
+    /// The result is not representable as a number.
     #[error(transparent)]
     Number(NumberError),
 }
@@ -87,7 +88,7 @@ fn arithmetic(
         .map_err(OperandError::Number)
 }
 
-/// One list after the other.
+/// Concatenates two list values.
 pub(crate) fn append(
     front: Cow<'_, AttributeValue>,
     back: Cow<'_, AttributeValue>,
@@ -101,7 +102,7 @@ pub(crate) fn append(
     }
 }
 
-/// What ADD makes of a value: numbers are added up, sets united.
+/// The result of ADD: numbers are added, sets united.
 pub(crate) fn add_or_unite(old: &AttributeValue, new: &AttributeValue) -> Result<AttributeValue, OperandError> {
     match (old, new) {
         (AttributeValue::N(_), AttributeValue::N(_)) => add(old, new),
@@ -112,7 +113,7 @@ pub(crate) fn add_or_unite(old: &AttributeValue, new: &AttributeValue) -> Result
     }
 }
 
-/// What DELETE leaves of a set; None where nothing is left, since no set is empty.
+/// The result of DELETE on a set; `None` if no element is left, since sets cannot be empty.
 pub(crate) fn subtract_set(
     old: &AttributeValue,
     gone: &AttributeValue,

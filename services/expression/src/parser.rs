@@ -1,4 +1,5 @@
-//! What all expressions have in common: a cursor over the tokens, paths, operands, function calls and the limits.
+//! The common parts of all expressions: a cursor over the tokens, paths, operands, function calls
+//! and limits.
 
 use std::sync::Arc;
 
@@ -14,35 +15,36 @@ use crate::{
     reserved::is_reserved,
 };
 
-/// A parser at a place in an expression's text.
+/// A parser at a position in an expression's text.
 pub(crate) struct Parser<'t, 'p> {
     kind: Kind,
     text: &'t str,
     tokens: Vec<Token<'t>>,
     position: usize,
-    /// Function calls around this place.
+    /// The number of function calls around the cursor.
     depth: usize,
     operators: usize,
-    /// Where the parentheses that closed last stand: the positions of both tokens.
+    /// The positions of the opening and closing token of the parentheses that closed last.
     last_parentheses: (usize, usize),
     pub(crate) placeholders: &'p mut Placeholders,
-    /// What is wrong so far, beyond the grammar.
+    /// The problems found so far, beyond the grammar.
     pub(crate) problems: Problems,
 }
 
-/// The expression does not follow the grammar, or is too large: the message without its prefix.
+/// The expression does not follow the grammar or is too large. Contains the message without its
+/// prefix.
 pub(crate) struct Malformed(pub(crate) String);
 
 pub(crate) type Parsed<T> = Result<T, Malformed>;
 
-/// An operand as it is written, before it is known whether it may stand where it does.
+/// An operand as written, before it is known whether it is allowed where it is.
 pub(crate) enum Term<'t> {
     Path(Path),
     Value(Arc<AttributeValue>),
     Call(Call<'t>),
 }
 
-/// A function and its operands.
+/// A function call with its operands.
 pub(crate) struct Call<'t> {
     pub(crate) function: &'t str,
     pub(crate) operands: Vec<Term<'t>>,
@@ -76,7 +78,7 @@ pub(crate) fn parse<'t, T>(
 }
 
 impl<'t, 'p> Parser<'t, 'p> {
-    /// A parser at the beginning of `text`, whose `tokens` these are.
+    /// Creates a parser at the start of `text`, which consists of `tokens`.
     pub(crate) fn new(kind: Kind, text: &'t str, tokens: Vec<Token<'t>>, placeholders: &'p mut Placeholders) -> Self {
         Self {
             kind,
@@ -91,7 +93,8 @@ impl<'t, 'p> Parser<'t, 'p> {
         }
     }
 
-    /// Whether it parses a statement of PartiQL, which has some more to its conditions and updates than expressions have.
+    /// Whether the text is a PartiQL statement. Their conditions and updates have more forms than
+    /// those of expressions.
     pub(crate) fn is_statement(&self) -> bool {
         self.kind == Kind::Statement
     }
@@ -103,14 +106,14 @@ impl<'t, 'p> Parser<'t, 'p> {
             .map_or(TokenKind::End, |token| token.kind)
     }
 
-    /// Moves on by one token; the last one, `End`, stays.
+    /// Moves on by one token; stays at the last one, `End`.
     pub(crate) fn advance(&mut self) {
         if self.position + 1 < self.tokens.len() {
             self.position += 1;
         }
     }
 
-    /// Moves over `kind` if it stands here.
+    /// Consumes `kind` if it is at the cursor.
     pub(crate) fn take(&mut self, kind: TokenKind<'_>) -> bool {
         let found = self.next() == kind;
         if found {
@@ -119,7 +122,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         found
     }
 
-    /// Moves over `kind`, which must stand here.
+    /// Consumes `kind`, which must be at the cursor.
     pub(crate) fn expect(&mut self, kind: TokenKind<'_>) -> Parsed<()> {
         if self.take(kind) {
             Ok(())
@@ -130,12 +133,12 @@ impl<'t, 'p> Parser<'t, 'p> {
         }
     }
 
-    /// Whether `keyword`, in any case, stands here.
+    /// Whether `keyword`, in either case, is at the cursor.
     pub(crate) fn at_keyword(&self, keyword: &str) -> bool {
         matches!(self.next(), TokenKind::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 
-    /// Moves over `keyword` if it stands here.
+    /// Consumes `keyword` if it is at the cursor.
     pub(crate) fn take_keyword(&mut self, keyword: &str) -> bool {
         let found = self.at_keyword(keyword);
         if found {
@@ -144,7 +147,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         found
     }
 
-    /// Moves over `keyword`, which must stand here.
+    /// Consumes `keyword`, which must be at the cursor.
     pub(crate) fn expect_keyword(&mut self, keyword: &str) -> Parsed<()> {
         if self.take_keyword(keyword) {
             Ok(())
@@ -153,7 +156,8 @@ impl<'t, 'p> Parser<'t, 'p> {
         }
     }
 
-    /// Where the token at the cursor stands, as DynamoDB tells it of statements: line, column and length, counted from 1.
+    /// The position of the token at the cursor, as DynamoDB's messages about statements show it:
+    /// line, column and length, counted from 1.
     pub(crate) fn place(&self) -> String {
         let Token { start, end, .. } = self.tokens[self.position];
         let before = &self.text[..start];
@@ -162,13 +166,14 @@ impl<'t, 'p> Parser<'t, 'p> {
         format!("{line}:{column}:{}", self.text[start..end].chars().count())
     }
 
-    /// The token at the cursor as it is written.
+    /// The text of the token at the cursor.
     pub(crate) fn shown(&self) -> &'t str {
         let Token { start, end, .. } = self.tokens[self.position];
         &self.text[start..end]
     }
 
-    /// The error of a token that must not stand here. It shows the text from the token before to the token after.
+    /// The error for an unexpected token. It shows the text from the previous token to the next
+    /// one.
     pub(crate) fn unexpected(&self) -> Malformed {
         if self.is_statement() {
             return Malformed(match self.next() {
@@ -192,7 +197,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         ))
     }
 
-    /// Counts an operator.
+    /// Counts an operator towards the limit.
     pub(crate) fn count_operator(&mut self) -> Parsed<()> {
         self.operators += 1;
         if self.operators > MAX_OPERATORS {
@@ -204,11 +209,12 @@ impl<'t, 'p> Parser<'t, 'p> {
         Ok(())
     }
 
-    /// Moves over the parenthesis that closes the one at `opened`. Notes a pair right inside another one.
+    /// Consumes the parenthesis that closes the one at `opened`. Notes a pair that directly
+    /// encloses another one.
     pub(crate) fn close(&mut self, opened: usize) -> Parsed<()> {
         let closed = self.position;
         self.expect(TokenKind::CloseParenthesis)?;
-        // SQL has nothing against them.
+        // PartiQL allows redundant parentheses.
         if !self.is_statement() && self.last_parentheses == (opened + 1, closed - 1) {
             self.problems.note(Stage::Parentheses, || {
                 "The expression has redundant parentheses;".to_owned()
@@ -218,13 +224,13 @@ impl<'t, 'p> Parser<'t, 'p> {
         Ok(())
     }
 
-    /// Moves over an opening parenthesis if one stands here, and tells where.
+    /// Consumes an opening parenthesis if there is one at the cursor, and returns its position.
     pub(crate) fn open(&mut self) -> Option<usize> {
         let opened = self.position;
         self.take(TokenKind::OpenParenthesis).then_some(opened)
     }
 
-    /// One or more of what `element` parses, separated by commas.
+    /// Parses a comma-separated list of one or more elements with `element`.
     pub(crate) fn list<T>(&mut self, mut element: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         let mut elements = vec![element(self)?];
         while self.take(TokenKind::Comma) {
@@ -233,7 +239,8 @@ impl<'t, 'p> Parser<'t, 'p> {
         Ok(elements)
     }
 
-    /// A path, a value or a function call, perhaps in parentheses. Loops over parentheses rather than recursing.
+    /// Parses a path, a value or a function call, optionally in parentheses. Loops over parentheses
+    /// rather than recursing.
     pub(crate) fn operand(&mut self) -> Parsed<Term<'t>> {
         let mut open: Vec<usize> = std::iter::from_fn(|| self.open()).collect();
         let mut term = self.term()?;
@@ -244,7 +251,8 @@ impl<'t, 'p> Parser<'t, 'p> {
         Ok(term)
     }
 
-    /// The rest of a path whose beginning stood in parentheses: `(a.b)[3]`. Updates do not have that.
+    /// Parses the rest of a path whose beginning was in parentheses: `(a.b)[3]`. Updates do not
+    /// allow that.
     pub(crate) fn continue_path(&mut self, term: &mut Term<'t>) -> Parsed<()> {
         match term {
             Term::Path(path) if self.kind != Kind::Update => self.steps(path),
@@ -252,7 +260,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         }
     }
 
-    /// A path, a value or a function call, without parentheses around it.
+    /// Parses a path, a value or a function call without parentheses around it.
     pub(crate) fn term(&mut self) -> Parsed<Term<'t>> {
         match self.next() {
             TokenKind::Value(_) => Ok(Term::Value(self.value()?)),
@@ -262,7 +270,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         }
     }
 
-    /// `function(operand, …)`, the only thing that makes the parser recurse.
+    /// Parses `function(operand, …)`, the only construct for which the parser recurses.
     fn call(&mut self, function: &'t str) -> Parsed<Term<'t>> {
         if self.depth == MAX_FUNCTION_DEPTH {
             return Err(Malformed(format!(
@@ -289,7 +297,7 @@ impl<'t, 'p> Parser<'t, 'p> {
             .is_some_and(|token| token.kind == TokenKind::OpenParenthesis)
     }
 
-    /// `?`. Where there are too few parameters, that is noted and NULL stands in.
+    /// Parses `?`. If there are too few parameters, notes the problem and uses NULL instead.
     pub(crate) fn parameter(&mut self) -> Arc<AttributeValue> {
         self.advance();
         self.placeholders.next_parameter().unwrap_or_else(|| {
@@ -299,7 +307,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         })
     }
 
-    /// `:value`. One that is not defined is noted and stands in as NULL.
+    /// Parses `:value`. If it is not defined, notes the problem and uses NULL instead.
     pub(crate) fn value(&mut self) -> Parsed<Arc<AttributeValue>> {
         let TokenKind::Value(placeholder) = self.next() else {
             return Err(self.unexpected());
@@ -315,7 +323,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         }))
     }
 
-    /// `name`, then any number of `.name` and `[index]`.
+    /// Parses `name`, followed by any number of `.name` and `[index]`.
     pub(crate) fn path(&mut self) -> Parsed<Path> {
         let attribute = self.name()?;
         let mut path = Path {
@@ -326,7 +334,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         Ok(path)
     }
 
-    /// The steps that stand here, added to `path`.
+    /// Parses the steps at the cursor and appends them to `path`.
     pub(crate) fn steps(&mut self, path: &mut Path) -> Parsed<()> {
         loop {
             if self.take(TokenKind::Dot) {
@@ -344,7 +352,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         }
         let levels = path.parts();
         if levels > MAX_PATH_PARTS {
-            // Nobody is to build or drop a tree as deep as this.
+            // Do not build, and later drop, a tree as deep as this.
             path.steps.truncate(MAX_PATH_PARTS);
             self.problems.note(Stage::Placeholder, || {
                 format!("The document path has too many nesting levels; nesting levels: {levels}")
@@ -369,7 +377,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         }
     }
 
-    /// A name in a path, written out or as `#name`.
+    /// Parses a name in a path, written out or as `#name`.
     fn name(&mut self) -> Parsed<String> {
         if self.is_statement() {
             return self.identifier();
@@ -406,7 +414,7 @@ impl<'t, 'p> Parser<'t, 'p> {
         }
     }
 
-    /// Whether `word` is a keyword of this kind of expression, so that it cannot be a name.
+    /// Whether `word` is a keyword in this kind of expression, so that it cannot be a name.
     fn is_keyword(&self, word: &str) -> bool {
         let keywords: &[&str] = match self.kind {
             Kind::Condition | Kind::Filter | Kind::KeyCondition => &["AND", "OR", "NOT", "BETWEEN", "IN"],

@@ -1,4 +1,4 @@
-//! PartiQL statements: parsed once, into the conditions, updates and projections that expressions become too.
+//! PartiQL statements, parsed into the same conditions, updates and projections as expressions.
 
 mod access;
 mod keywords;
@@ -20,18 +20,18 @@ use crate::{
     parser::{Malformed, Parser},
 };
 
-/// A statement of PartiQL (developer guide, "PartiQL statements for DynamoDB").
+/// A PartiQL statement (developer guide, "PartiQL statements for DynamoDB").
 #[derive(Debug, Clone)]
 pub enum Statement {
-    /// `SELECT`
+    /// `SELECT`, which reads items.
     Select(Select),
-    /// `EXISTS(SELECT …)`, the condition of a transaction.
+    /// `EXISTS(SELECT …)`, a condition in a transaction.
     Exists(Select),
-    /// `INSERT INTO`
+    /// `INSERT INTO`, which creates an item.
     Insert(Insert),
-    /// `UPDATE`
+    /// `UPDATE`, which changes an existing item.
     Update(UpdateStatement),
-    /// `DELETE FROM`
+    /// `DELETE FROM`, which deletes an item.
     Delete(DeleteStatement),
 }
 
@@ -42,11 +42,11 @@ pub struct Select {
     pub table: String,
     /// The index to read instead of the table.
     pub index: Option<String>,
-    /// Which parts to return; `None` for `*`.
+    /// The parts to return; `None` for `*`.
     pub projection: Option<Projection>,
-    /// Which items.
+    /// The condition that selects the items.
     pub filter: Where,
-    /// In which order; empty where any will do.
+    /// The requested order; empty for any order.
     pub(crate) order: Vec<Order>,
 }
 
@@ -55,7 +55,7 @@ pub struct Select {
 pub struct Insert {
     /// Name or ARN of the table.
     pub table: String,
-    /// The whole item.
+    /// The whole item to insert.
     pub item: Item,
 }
 
@@ -64,11 +64,11 @@ pub struct Insert {
 pub struct UpdateStatement {
     /// Name or ARN of the table.
     pub table: String,
-    /// What to change.
+    /// The changes to apply.
     pub update: Update,
-    /// Which item, and what must hold of it.
+    /// Selects the item, and states what must hold of it.
     pub filter: Where,
-    /// What to return, if anything.
+    /// The attributes to return, if any.
     pub returning: Option<Returning>,
 }
 
@@ -77,38 +77,38 @@ pub struct UpdateStatement {
 pub struct DeleteStatement {
     /// Name or ARN of the table.
     pub table: String,
-    /// Which item, and what must hold of it.
+    /// Selects the item, and states what must hold of it.
     pub filter: Where,
-    /// Whether to return the item.
+    /// Whether to return the deleted item.
     pub returning: bool,
 }
 
-/// What an UPDATE returns.
+/// The attributes that an UPDATE returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Returning {
-    /// The item before.
+    /// The whole item before the update.
     AllOld,
-    /// What the written paths held before.
+    /// The previous values of the written paths.
     ModifiedOld,
-    /// The item after.
+    /// The whole item after the update.
     AllNew,
-    /// What the written paths hold now.
+    /// The new values of the written paths.
     ModifiedNew,
 }
 
-/// One attribute of ORDER BY.
+/// One attribute of an ORDER BY clause.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
     attribute: String,
     is_descending: bool,
 }
 
-/// A WHERE clause, or none.
+/// A WHERE clause; empty if the statement has none.
 #[derive(Debug, Clone, Default)]
 pub struct Where(Option<Predicate>);
 
 impl Where {
-    /// The whole clause as a condition on items; `None` where there is no clause.
+    /// The whole clause as a condition on items; `None` if there is no clause.
     #[must_use]
     pub fn condition(&self) -> Option<Condition> {
         self.0.clone().map(Condition::of)
@@ -116,10 +116,12 @@ impl Where {
 }
 
 impl Statement {
-    /// Parses and checks `text`, whose `?` stand for `parameters`, as far as that needs no table.
+    /// Parses and checks `text`, whose `?` refer to `parameters`, as far as that is possible
+    /// without the table.
     ///
     /// # Errors
-    /// `Statement wasn't well formed, can't be processed: …`, or what is wrong with a statement that is well formed.
+    /// `Statement wasn't well formed, can't be processed: …`, or the message for a well-formed
+    /// statement that is invalid.
     pub fn parse(text: &str, parameters: Vec<AttributeValue>) -> Result<Self, ExpressionError> {
         let mut placeholders = Placeholders::of_parameters(parameters);
         let mut parser = Parser::new(Kind::Statement, text, lexer::tokens(text), &mut placeholders);
@@ -131,9 +133,10 @@ impl Statement {
         Ok(statement)
     }
 
-    /// Where in the text of this statement more can be written, bytes from its start: behind the brace of what an INSERT inserts (another name and
-    /// value), behind the table of an UPDATE (another clause), behind the WHERE clause of a DELETE that returns nothing (what it returns). `None`
-    /// where nothing of the kind fits.
+    /// The position in the text of this statement where more can be inserted, in bytes from its
+    /// start: after the opening brace of an INSERT's item (another name and value), after the table
+    /// of an UPDATE (another clause), after the WHERE clause of a DELETE without RETURNING (a
+    /// RETURNING clause). `None` if nothing of the kind fits.
     #[must_use]
     pub fn place_for_more(&self, text: &str) -> Option<usize> {
         let tokens = lexer::tokens(text);
@@ -143,7 +146,7 @@ impl Statement {
                 let brace = tokens.iter().find(|token| token.kind == TokenKind::OpenBrace)?;
                 Some(brace.end)
             }
-            // After the keyword.
+            // The table is the token after the keyword.
             Self::Update(_) => tokens.get(1).map(|table| table.end),
             Self::Delete(delete) if delete.returning => None,
             Self::Delete(_) => {
@@ -153,7 +156,8 @@ impl Statement {
         }
     }
 
-    /// Whether it only reads. EXISTS goes with writes: it is a condition of theirs.
+    /// Whether the statement only reads. EXISTS counts as a write, since it is a condition of
+    /// writes.
     #[must_use]
     pub const fn is_read(&self) -> bool {
         matches!(self, Self::Select(_))

@@ -6,14 +6,14 @@ use beringia_item::{AttributeValue, Item};
 
 use crate::error::{Problems, Stage};
 
-/// Where a value stands in an item: a top-level attribute, then steps into it.
+/// The location of a value in an item: a top-level attribute, then steps into it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Path {
     pub(crate) attribute: String,
     pub(crate) steps: Vec<Step>,
 }
 
-/// A step from a value to one inside it.
+/// A step from a value to a value inside it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
     /// `.name`: a member of a map.
@@ -23,12 +23,12 @@ pub(crate) enum Step {
 }
 
 impl Path {
-    /// How many parts the path has; 1 for a top-level attribute.
+    /// The number of parts of the path; 1 for a top-level attribute.
     pub(crate) const fn parts(&self) -> usize {
         1 + self.steps.len()
     }
 
-    /// The last name in it and the indexes after that, as they are written: `b[0]` of `a.b[0]`.
+    /// The last name of the path and the indexes after it, as written: `b[0]` of `a.b[0]`.
     pub(crate) fn last_name(&self) -> String {
         let mut name = self.attribute.clone();
         for step in &self.steps {
@@ -66,7 +66,7 @@ impl Step {
     }
 }
 
-/// As DynamoDB's messages write paths: `[a, b, [3], c]`.
+/// The notation of DynamoDB's messages: `[a, b, [3], c]`.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}", self.attribute)?;
@@ -80,12 +80,12 @@ impl fmt::Display for Path {
     }
 }
 
-/// How two paths of one expression get into each other's way.
+/// How two paths of one expression clash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clash {
-    /// One is the other or holds it.
+    /// One path is equal to the other or contains it.
     Overlap,
-    /// They need one value to be a map and a list.
+    /// The paths need one value to be both a map and a list.
     Conflict,
 }
 
@@ -103,7 +103,8 @@ fn clash(one: &Path, two: &Path) -> Option<Clash> {
     Some(Clash::Overlap)
 }
 
-/// Notes where two of `paths` (in the order of the text) overlap or conflict.
+/// Notes the first overlap and the first conflict among `paths`, which are in the order of the
+/// text.
 pub(crate) fn note_clashes(paths: &[&Path], problems: &mut Problems) {
     for (position, two) in paths.iter().enumerate() {
         for one in &paths[..position] {
@@ -122,13 +123,13 @@ pub(crate) fn note_clashes(paths: &[&Path], problems: &mut Problems) {
     }
 }
 
-/// Paths that neither overlap nor conflict, merged into one tree that items are cut down to.
+/// Paths that neither overlap nor conflict, merged into one tree to which items are reduced.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PathTree(BTreeMap<String, Branch>);
 
 #[derive(Debug, Clone)]
 enum Branch {
-    /// The whole value.
+    /// The whole value, with everything in it.
     Whole,
     /// These members of a map.
     Members(BTreeMap<String, Branch>),
@@ -148,20 +149,22 @@ impl PathTree {
         Self(tree)
     }
 
-    /// The top-level attributes.
+    /// The top-level attributes of the paths.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The parts of `item` at these paths, inside the maps and lists that they stand in. The elements of a list move
-    /// together, in the order of their indexes. A map or list of which nothing is found is left out.
+    /// The parts of `item` at these paths, inside their maps and lists. The elements of a list are
+    /// moved together, in the order of their indexes. A map or list without any matching part is
+    /// left out.
     pub(crate) fn cut(&self, item: &Item) -> Item {
         cut_members(&self.0, item)
     }
 }
 
 impl Branch {
-    /// The branch below this one. A `Whole` becomes an inner branch, since the paths of a tree do not overlap.
+    /// The branch for the next step. A `Whole` becomes an inner branch, since the paths of a tree
+    /// do not overlap.
     fn descend(&mut self, step: &Step) -> &mut Self {
         match step {
             Step::Member(name) => {

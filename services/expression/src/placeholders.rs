@@ -12,11 +12,11 @@ use crate::{
     limits::{MAX_NAME_BYTES, MAX_PLACEHOLDER_BYTES},
 };
 
-/// Where a statement has more or fewer `?` than the request has parameters.
+/// The message if the number of `?` in a statement differs from that of the parameters.
 pub(crate) const PARAMETERS_MISMATCH: &str = "Number of parameters in request and statement don't match.";
 
-/// The `#names` and `:values` of a request, or the parameters that the `?` of a statement stand for; remembers which of them were
-/// used.
+/// The `#names` and `:values` of a request, or the parameters that the `?` of a statement refer to.
+/// Tracks which of them were used.
 #[derive(Debug, Clone, Default)]
 pub struct Placeholders {
     parameters: VecDeque<Arc<AttributeValue>>,
@@ -31,10 +31,12 @@ struct Entry<T> {
 }
 
 impl Placeholders {
-    /// Takes ExpressionAttributeNames and ExpressionAttributeValues as the request has them; `None` where it has none.
+    /// Takes ExpressionAttributeNames and ExpressionAttributeValues from the request; `None` if it
+    /// has none.
     ///
     /// # Errors
-    /// DynamoDB's messages for an empty map, a key that is no placeholder, and a name that no attribute can have.
+    /// DynamoDB's messages for an empty map, for a malformed placeholder, and for an invalid
+    /// attribute name.
     pub fn new(
         names: Option<BTreeMap<String, String>>,
         values: Option<BTreeMap<String, AttributeValue>>,
@@ -69,7 +71,7 @@ impl Placeholders {
         })
     }
 
-    /// The parameters of a statement.
+    /// The parameters of a PartiQL statement.
     pub(crate) fn of_parameters(parameters: Vec<AttributeValue>) -> Self {
         Self {
             parameters: parameters.into_iter().map(Arc::new).collect(),
@@ -77,12 +79,13 @@ impl Placeholders {
         }
     }
 
-    /// What the next `?` stands for.
+    /// The value of the next `?`.
     pub(crate) fn next_parameter(&mut self) -> Option<Arc<AttributeValue>> {
         self.parameters.pop_front()
     }
 
-    /// To be called when the whole statement is parsed: it must have had a `?` for each parameter.
+    /// Checks that the statement had one `?` per parameter. Call it after parsing the whole
+    /// statement.
     pub(crate) fn check_parameters_used(&self) -> Result<(), ExpressionError> {
         if self.parameters.is_empty() {
             Ok(())
@@ -91,23 +94,25 @@ impl Placeholders {
         }
     }
 
-    /// To be called when all expressions of the request are parsed.
+    /// Checks that every placeholder was used. Call it after parsing all expressions of the
+    /// request.
     ///
     /// # Errors
-    /// `Value provided in ExpressionAttributeValues unused in expressions: keys: {:x}`, and likewise for names.
+    /// `Value provided in ExpressionAttributeValues unused in expressions: keys: {:x}`, and the
+    /// corresponding message for names.
     pub fn check_all_used(&self) -> Result<(), ExpressionError> {
         check_used(&self.names, "ExpressionAttributeNames")?;
         check_used(&self.values, "ExpressionAttributeValues")
     }
 
-    /// The attribute that `#placeholder` stands for.
+    /// The attribute name of `#placeholder`.
     pub(crate) fn name(&mut self, placeholder: &str) -> Option<&str> {
         let entry = self.names.get_mut(placeholder)?;
         entry.used = true;
         Some(&entry.meaning)
     }
 
-    /// The value that `:placeholder` stands for.
+    /// The value of `:placeholder`.
     pub(crate) fn value(&mut self, placeholder: &str) -> Option<Arc<AttributeValue>> {
         let entry = self.values.get_mut(placeholder)?;
         entry.used = true;

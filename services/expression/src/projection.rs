@@ -11,16 +11,16 @@ use crate::{
     path::{Path, PathTree, note_clashes},
 };
 
-/// Which attributes to return.
+/// The attributes to return, and their places in the answer.
 #[derive(Debug, Clone)]
 pub struct Projection(Parts);
 
-/// What of an item, and where it stands in the answer.
+/// The parts of an item, and their places in the answer.
 #[derive(Debug, Clone)]
 enum Parts {
-    /// In the maps and lists that it stands in.
+    /// Inside the maps and lists that contain them.
     Nested(PathTree),
-    /// At the top, each under a name of its own.
+    /// At the top level, each under a name of its own.
     Named(Vec<(String, Path)>),
 }
 
@@ -38,21 +38,23 @@ impl Projection {
         Ok(Self::of(&paths))
     }
 
-    /// Paths that do not overlap.
+    /// A projection to paths that do not overlap.
     pub(crate) fn of(paths: &[Path]) -> Self {
         Self(Parts::Nested(PathTree::new(paths)))
     }
 
-    /// Any paths, each under the name that PartiQL gives it: the last name in it and the indexes after that, so `a.b[0]` is `b[0]`.
-    /// Of two with one name, the later one that is there is shown.
+    /// A projection to any paths, each under PartiQL's name for it: the last name of the path and
+    /// the indexes after it, so `a.b[0]` is `b[0]`. If several paths have the same name, the last
+    /// one that exists wins.
     pub(crate) fn named(paths: Vec<Path>) -> Self {
         Self(Parts::Named(
             paths.into_iter().map(|path| (path.last_name(), path)).collect(),
         ))
     }
 
-    /// The wanted parts of `item`; what is not there is left out. Those of an expression stand inside the maps and lists that they
-    /// stand in there, and the wanted elements of a list move together, in the order of their indexes.
+    /// The projected parts of `item`; missing parts are left out. The parts of an expression keep
+    /// the maps and lists around them, and the projected elements of a list are moved together, in
+    /// the order of their indexes.
     #[must_use]
     pub fn apply(&self, item: &Item) -> Item {
         match &self.0 {
@@ -64,7 +66,7 @@ impl Projection {
         }
     }
 
-    /// The top-level attributes that it mentions, each once.
+    /// The top-level attributes that the projection mentions, each once.
     pub fn top_level_names(&self) -> impl Iterator<Item = &str> {
         let names: BTreeSet<&str> = match &self.0 {
             Parts::Nested(tree) => tree.attributes().collect(),

@@ -1,6 +1,6 @@
-//! The words that an attribute name must not be unless it comes through a `#placeholder`.
+//! The words that an attribute name must not be, unless it is given as a `#placeholder`.
 
-/// Whether `name` is reserved, in any case (developer guide, "Reserved words in DynamoDB").
+/// Whether `name` is reserved, in either case (developer guide, "Reserved words in DynamoDB").
 pub(crate) fn is_reserved(name: &str) -> bool {
     WORDS.binary_search(&name.to_ascii_uppercase().as_str()).is_ok()
 }

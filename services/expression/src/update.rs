@@ -1,4 +1,4 @@
-//! Updates: SET, REMOVE, ADD and DELETE clauses, and what they make of an item.
+//! Updates: SET, REMOVE, ADD and DELETE clauses, and their effect on an item.
 
 mod apply;
 mod parse;
@@ -18,7 +18,7 @@ use crate::{
     path::{Path, PathTree},
 };
 
-/// SET, REMOVE, ADD and DELETE clauses.
+/// A parsed update: SET, REMOVE, ADD and DELETE clauses.
 #[derive(Debug, Clone)]
 pub struct Update {
     actions: Vec<Action>,
@@ -26,7 +26,7 @@ pub struct Update {
     form: Form,
 }
 
-/// In which form of request an update came; that words its errors.
+/// The form in which an update was given, which determines the wording of its errors.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Expression,
@@ -48,12 +48,13 @@ impl Update {
         Self { actions, written, form }
     }
 
-    /// The SET and REMOVE clauses that stand at the cursor in a statement of PartiQL, where each can stand several times.
+    /// Parses the SET and REMOVE clauses at the cursor in a PartiQL statement, where each can occur
+    /// several times.
     pub(crate) fn parse_clauses(parser: &mut Parser<'_, '_>) -> Parsed<Self> {
         Ok(Self::of(parse::clauses(parser)?, Form::Expression))
     }
 
-    /// Changes of attributes that were checked.
+    /// An update from changes of attributes that have been checked.
     pub(crate) fn of_changes(changes: Vec<(Path, AttributeChange)>) -> Self {
         let action = |(path, change)| Action {
             change: Change::of(change, &path),
@@ -62,38 +63,41 @@ impl Update {
         Self::of(changes.into_iter().map(action).collect(), Form::Attributes)
     }
 
-    /// What the update makes of an item that exists. All right-hand sides and all list indexes mean the item as it was.
+    /// Applies the update to an existing item. All right-hand sides and all list indexes refer to
+    /// the item before the update.
     ///
     /// # Errors
-    /// The message of DynamoDB's ValidationException: an attribute that is not there, an operand of a wrong type, a path into
-    /// what is no map or list, a number out of range, a document that becomes too deep.
+    /// The message of DynamoDB's ValidationException: for a missing attribute, an operand of a
+    /// wrong type, a path into a value that is not a map or list, a number out of range, or a
+    /// document that becomes too deep.
     pub fn apply(&self, item: &Item) -> Result<Item, ExpressionError> {
         apply::apply(&self.actions, item, Existence::Exists).map_err(|error| self.told(&error))
     }
 
-    /// What the update makes of an item that does not exist, of which there is only `key`. Other than on an item that exists,
-    /// REMOVE of a path into nothing is no error, as in DynamoDB.
+    /// Applies the update to an item that does not exist and of which only `key` is known. Unlike
+    /// on an existing item, REMOVE of a path into a missing value is no error, as in DynamoDB.
     ///
     /// # Errors
-    /// As for [`Update::apply`].
+    /// The same as of [`Update::apply`].
     pub fn create(&self, key: &Item) -> Result<Item, ExpressionError> {
         apply::apply(&self.actions, key, Existence::OnlyKey).map_err(|error| self.told(&error))
     }
 
-    /// Whether it makes an item where there is none: one that only takes away does not.
+    /// Whether the update creates a missing item; one that only removes does not.
     #[must_use]
     pub fn creates(&self) -> bool {
         let takes_away = |action: &Action| matches!(action.change, Change::Remove | Change::Delete(_));
         !self.actions.iter().all(takes_away)
     }
 
-    /// Whether it came as an expression or statement, not as changes of attributes.
+    /// Whether the update was given as an expression or statement, not as changes of attributes.
     #[must_use]
     pub const fn is_expression(&self) -> bool {
         matches!(self.form, Form::Expression)
     }
 
-    /// The value to which it sets a top-level attribute, where the update says it and does not compute it.
+    /// The value that the update assigns to a top-level attribute, if the value is in the request
+    /// and not computed.
     #[must_use]
     pub fn assigned(&self, name: &str) -> Option<&AttributeValue> {
         self.actions.iter().find_map(|action| match &action.change {
@@ -115,35 +119,38 @@ impl Update {
         })
     }
 
-    /// What the update does to each top-level attribute that it writes, as far as concurrent updates can be reconciled with it.
-    /// `before` is the item that it is applied to, or only its key where there is none.
+    /// The effect of the update on each top-level attribute that it writes, as far as reconciling
+    /// concurrent updates needs it. `before` is the item that the update is applied to, or only its
+    /// key if there is no item.
     #[must_use]
     pub fn touches(&self, before: &Item) -> Touched {
         touch::touches(&self.actions, before)
     }
 
-    /// The parts of `item` at the paths that the update writes: UPDATED_OLD of the item before, UPDATED_NEW of the item
-    /// after. Paths mean the same there and there, so an element that a removal moved to a removed index is shown, and one
-    /// appended at a lower index than was named is not, as in DynamoDB.
+    /// The parts of `item` at the paths that the update writes: UPDATED_OLD for the previous item,
+    /// UPDATED_NEW for the new one. Paths are evaluated in both in the same way. As in DynamoDB, an
+    /// element that a removal shifted to a removed index is therefore included, and an element that
+    /// was appended at a lower index than the one named is not.
     #[must_use]
     pub fn touched(&self, item: &Item) -> Item {
         self.written.cut(item)
     }
 
-    /// The top-level attributes that it writes, each once (an update must not write key attributes).
+    /// The top-level attributes that the update writes, each once (an update must not write key
+    /// attributes).
     pub fn top_level_names(&self) -> impl Iterator<Item = &str> {
         self.written.attributes()
     }
 }
 
-/// Whether there is an item to update.
+/// Whether the item to update exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Existence {
     Exists,
     OnlyKey,
 }
 
-/// What an update does at one path.
+/// The effect of an update at one path.
 #[derive(Debug, Clone)]
 struct Action {
     path: Path,
@@ -159,7 +166,7 @@ enum Change {
 }
 
 impl Change {
-    /// The change of a top-level attribute.
+    /// Converts the change of a top-level attribute.
     fn of(change: AttributeChange, path: &Path) -> Self {
         match change {
             AttributeChange::Put(value) => Self::Set(Source::Operand(Operand::Value(Arc::new(value)))),

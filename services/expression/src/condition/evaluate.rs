@@ -1,4 +1,4 @@
-//! Conditions on items, without copying the item.
+//! Evaluates conditions on items, without copying the item.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,8 @@ use super::{Comparator, Operand, Predicate};
 use crate::operations;
 
 impl Predicate {
-    /// Whether it is true of `item`. Recurses as deep as the expression nests, which the parser bounds.
+    /// Whether the predicate holds for `item`. Recurses as deep as the expression nests, which the
+    /// parser bounds.
     pub(crate) fn holds(&self, item: &Item) -> bool {
         match self {
             Self::And(all) => all.iter().all(|inner| inner.holds(item)),
@@ -38,7 +39,7 @@ impl Predicate {
 }
 
 impl Operand {
-    /// Its value in `item`, if it has one there.
+    /// The operand's value in `item`, if there is one.
     fn of<'v>(&'v self, item: &'v Item) -> Option<Cow<'v, AttributeValue>> {
         match self {
             Self::Path(path) => path.find(item).map(Cow::Borrowed),

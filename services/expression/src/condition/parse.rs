@@ -1,4 +1,4 @@
-//! The grammar of conditions, and what DynamoDB checks beyond it.
+//! The grammar of conditions, and DynamoDB's checks beyond the grammar.
 
 use beringia_item::AttributeValue;
 
@@ -12,35 +12,36 @@ use crate::{
     path::Path,
 };
 
-/// The types, in the order in which DynamoDB lists them where it wants the name of one.
+/// The names of the types, in the order in which DynamoDB's messages list them.
 const TYPE_NAMES: [&str; 10] = ["B", "NULL", "SS", "BOOL", "L", "BS", "N", "NS", "S", "M"];
-/// What DynamoDB calls the type of an operand that could have any.
+/// How DynamoDB's messages show the type of an operand that can have any type.
 const ANY_TYPE: &str = "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}";
 
-/// What stands in parentheses: only what follows shows which of the two it is.
+/// The content of a pair of parentheses: a predicate or an operand. Only what follows shows which
+/// of the two it is.
 enum Node<'t> {
     Term(Term<'t>),
     Predicate(Predicate),
 }
 
-/// What is known of a condition, or of one pair of parentheses in it, up to some place. Explicit rather than on the call
-/// stack, so that no text can exhaust that.
+/// The parser's state within the whole condition or within one pair of parentheses. The stack of
+/// levels is explicit, so that no text can exhaust the call stack.
 #[derive(Default)]
 struct Level {
-    /// Where the parenthesis opened; 0 for the whole condition.
+    /// The position of the opening parenthesis; 0 for the whole condition.
     opened: usize,
-    /// What OR joins so far.
+    /// The completed operands of OR.
     any: Vec<Predicate>,
-    /// What AND joins since then.
+    /// The operands of AND since the last OR.
     all: Vec<Predicate>,
-    /// How many NOT stand before what comes next.
+    /// The number of NOT before the next predicate.
     negations: usize,
 }
 
 impl Level {
     /// Adds an operand of AND or OR.
     fn push(&mut self, predicate: Predicate) {
-        // Two NOT are none, but a key condition must see that there were some.
+        // Two NOT cancel out, but a key condition must still be able to see them.
         let predicate = match std::mem::take(&mut self.negations) {
             0 => predicate,
             odd if odd % 2 == 1 => Predicate::Not(Box::new(predicate)),
@@ -49,13 +50,13 @@ impl Level {
         self.all.push(predicate);
     }
 
-    /// Ends the operands of AND.
+    /// Completes the operands of AND.
     fn end_all(&mut self) {
         let all = std::mem::take(&mut self.all);
         self.any.push(only(all).unwrap_or_else(Predicate::And));
     }
 
-    /// The whole, when `last` is its last operand.
+    /// The predicate of the whole level, whose last operand is `last`.
     fn finish<'t>(mut self, parser: &mut Parser<'t, '_>, last: Node<'t>) -> Parsed<Node<'t>> {
         if self.any.is_empty() && self.all.is_empty() && self.negations == 0 {
             return Ok(last);
@@ -66,7 +67,7 @@ impl Level {
     }
 }
 
-/// The only one, or all of them back.
+/// The only predicate, or all of them if there are several.
 fn only(mut predicates: Vec<Predicate>) -> Result<Predicate, Vec<Predicate>> {
     match predicates.pop() {
         Some(predicate) if predicates.is_empty() => Ok(predicate),
@@ -78,7 +79,7 @@ fn only(mut predicates: Vec<Predicate>) -> Result<Predicate, Vec<Predicate>> {
     }
 }
 
-/// A condition. NOT binds tighter than AND, AND tighter than OR.
+/// Parses a condition. NOT binds tighter than AND, AND tighter than OR.
 pub(crate) fn condition(parser: &mut Parser<'_, '_>) -> Parsed<Predicate> {
     let mut outer: Vec<Level> = Vec::new();
     let mut level = Level::default();
@@ -122,13 +123,14 @@ pub(crate) fn condition(parser: &mut Parser<'_, '_>) -> Parsed<Predicate> {
             let whole = level.finish(parser, node)?;
             return predicate(parser, whole);
         } else {
-            // It does not stand here, or it would have been taken.
+            // The token is not a closing parenthesis, which the loop would have consumed, so this
+            // fails.
             parser.expect(TokenKind::CloseParenthesis)?;
         }
     }
 }
 
-/// A node where a condition must stand: a function may, a path or value may not.
+/// Requires a predicate: functions are allowed here, paths and values are not.
 fn predicate<'t>(parser: &mut Parser<'t, '_>, node: Node<'t>) -> Parsed<Predicate> {
     match node {
         Node::Predicate(predicate) => Ok(predicate),
@@ -141,7 +143,7 @@ fn predicate<'t>(parser: &mut Parser<'t, '_>, node: Node<'t>) -> Parsed<Predicat
     }
 }
 
-/// What is compared with `left`, if anything.
+/// Parses a comparison whose left operand is `left`, if there is one.
 fn comparison<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
     let comparator = match parser.next() {
         TokenKind::Equal => Comparator::Equal,
@@ -212,7 +214,7 @@ fn in_list<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> 
     Ok(Node::Predicate(Predicate::In { operand, candidates }))
 }
 
-/// What only statements have: `IS`, `NOT IN` and `NOT BETWEEN`.
+/// Parses comparisons that only statements have: `IS`, `NOT IN` and `NOT BETWEEN`.
 fn statement_comparison<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
     if parser.take_keyword("IS") {
         return is(parser, left);
@@ -230,7 +232,7 @@ fn statement_comparison<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Pars
     Ok(Node::Predicate(Predicate::Not(Box::new(inner))))
 }
 
-/// `IS MISSING`, `IS NULL`, and both with NOT.
+/// Parses `IS MISSING`, `IS NULL`, and their negations with NOT.
 fn is<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
     parser.count_operator()?;
     let negated = parser.take_keyword("NOT");
@@ -252,7 +254,8 @@ fn is<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
     Ok(Node::Predicate(found))
 }
 
-/// A term where a value must stand. What must not stand there is noted, and NULL stands in for it.
+/// Converts a term to an operand. If the term is not allowed here, notes the problem and uses NULL
+/// instead.
 fn resolve(problems: &mut Problems, term: Term<'_>) -> Operand {
     let stand_in = || Operand::Value(std::sync::Arc::new(AttributeValue::Null));
     let call = match term {
@@ -276,7 +279,8 @@ fn resolve(problems: &mut Problems, term: Term<'_>) -> Operand {
     Operand::Size(Box::new(inner))
 }
 
-/// A function where a condition must stand. What is wrong with it is noted, and something stands in for it.
+/// Converts a function call to a predicate. If the call is wrong, notes the problem and uses a
+/// substitute.
 fn function(problems: &mut Problems, call: Call<'_>) -> Predicate {
     let name = call.function;
     let stand_in = Predicate::Or(Vec::new());
@@ -327,7 +331,7 @@ fn function(problems: &mut Problems, call: Call<'_>) -> Predicate {
     }
 }
 
-/// The operands of a function that takes `N`. Another number of them is noted.
+/// The operands of a function that takes `N`. Notes the problem if their number differs.
 fn operands<const N: usize>(problems: &mut Problems, call: Call<'_>) -> Option<[Operand; N]> {
     let function = call.function;
     let operands: Vec<Operand> = call.operands.into_iter().map(|term| resolve(problems, term)).collect();
@@ -344,7 +348,7 @@ fn operands<const N: usize>(problems: &mut Problems, call: Call<'_>) -> Option<[
     operands
 }
 
-/// Notes a function that does not exist or must not stand where it does.
+/// Notes a function that does not exist or is not allowed here.
 fn note_misuse(problems: &mut Problems, function: &str) {
     match function {
         "attribute_exists" | "attribute_not_exists" | "attribute_type" | "begins_with" | "contains" | "size" => {
@@ -447,7 +451,7 @@ fn note_bounds(problems: &mut Problems, low: &AttributeValue, high: &AttributeVa
     });
 }
 
-/// A string, number or binary as DynamoDB's messages write it: `{N:1}`.
+/// A string, number or binary in the notation of DynamoDB's messages: `{N:1}`.
 fn shown(value: &AttributeValue) -> String {
     match value {
         AttributeValue::S(text) => format!("{{S:{text}}}"),
@@ -461,7 +465,7 @@ fn shown(value: &AttributeValue) -> String {
 }
 
 impl Operand {
-    /// The type that it has whatever the item is; None where that depends on the item.
+    /// The operand's type if it is the same for every item; `None` if it depends on the item.
     fn static_type(&self) -> Option<&'static str> {
         match self {
             Self::Path(_) => None,

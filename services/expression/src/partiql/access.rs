@@ -1,4 +1,4 @@
-//! How a SELECT reads: which partitions, in which order, or everything.
+//! The access path of a SELECT: which partitions it reads, in which order, or a full scan.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -15,25 +15,27 @@ use crate::{
     operations,
 };
 
-/// How a SELECT reads a table or index. It may read more than is selected, so its condition is always checked too.
+/// The access path of a SELECT on a table or index. It can read more than is selected, so the
+/// condition must still be evaluated on every item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// Everything, in any order.
+    /// A scan of everything, in any order.
     Scan,
-    /// Parts of these partitions, no two alike, one after the other.
+    /// Ranges of the given partitions, one after the other. No two partitions are equal.
     Query {
-        /// Which parts.
+        /// The key conditions, one per partition.
         conditions: Vec<ResolvedKeyCondition>,
-        /// Whether items of a partition come in descending order.
+        /// Whether the items of a partition are read in descending order.
         is_descending: bool,
     },
 }
 
 impl Select {
-    /// How to read the table or index whose key this is.
+    /// Determines the access path for a table or index with the key schema `keys`.
     ///
     /// # Errors
-    /// A value of another type than the key's; more than 50 partitions; an order other than the key's.
+    /// The messages for a value of another type than the key's, for more than 50 partitions, and
+    /// for an order that the key does not provide.
     pub fn access(&self, keys: &KeySchema) -> Result<Access, ExpressionError> {
         let alternatives = match &self.filter.0 {
             Some(predicate) => alternatives(predicate, keys)?,
@@ -57,7 +59,7 @@ impl Select {
             match known {
                 None => conditions.push(condition),
                 Some(known) if *known == condition => {}
-                // Nothing is to be read twice, so the whole partition is read.
+                // Nothing may be read twice, so the whole partition is read instead.
                 Some(known) => {
                     known.sort_equal.clear();
                     known.sort = SortCondition::Any;
@@ -75,7 +77,7 @@ impl Select {
         })
     }
 
-    /// Whether partitions come in descending order, and whether the items of each do.
+    /// Whether partitions are read in descending order, and whether the items of each are.
     fn directions(&self, keys: &KeySchema, partitions: usize) -> Result<(bool, bool), ExpressionError> {
         let (mut of_partitions, mut of_items) = (None, None);
         for (place, order) in self.order.iter().enumerate() {
@@ -107,7 +109,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, ExpressionError> {
     Err(ExpressionError(message.into()))
 }
 
-/// Values of the same attributes, one after the other.
+/// Compares values of the same attributes lexicographically.
 fn compare(one: &[AttributeValue], two: &[AttributeValue]) -> Ordering {
     one.iter()
         .zip(two)
@@ -116,10 +118,11 @@ fn compare(one: &[AttributeValue], two: &[AttributeValue]) -> Ordering {
         .unwrap_or(Ordering::Equal)
 }
 
-/// What AND joins in one of the ways in which the condition can be true.
+/// The conjuncts of one way in which the condition can be true.
 type Alternative = Vec<Predicate>;
 
-/// Ways to make the condition true, each with an equality for every attribute of the partition key. `None` where there are others.
+/// The alternatives of the condition, each with an equality for every attribute of the partition
+/// key; `None` if other partition keys can meet the condition.
 fn alternatives(predicate: &Predicate, keys: &KeySchema) -> Result<Option<Vec<Alternative>>, ExpressionError> {
     let mut found = Vec::new();
     for branch in branches(predicate) {
@@ -143,7 +146,7 @@ fn alternatives(predicate: &Predicate, keys: &KeySchema) -> Result<Option<Vec<Al
     Ok(Some(found))
 }
 
-/// More alternatives than these are more values of the key than a statement may name.
+/// Rejects more partition key values than a statement may name.
 fn check_count(alternatives: usize) -> Result<(), ExpressionError> {
     if alternatives <= MAX_PARTITIONS {
         return Ok(());
@@ -153,7 +156,7 @@ fn check_count(alternatives: usize) -> Result<(), ExpressionError> {
     ))
 }
 
-/// What OR joins, or the condition itself.
+/// The operands of OR, or the condition itself.
 fn branches(predicate: &Predicate) -> &[Predicate] {
     match predicate {
         Predicate::Or(any) if !any.is_empty() => any,
@@ -161,8 +164,9 @@ fn branches(predicate: &Predicate) -> &[Predicate] {
     }
 }
 
-/// The conjuncts with an equality for the attribute among them: there already, or one alternative for each value of an IN, or for
-/// each branch of an OR. `None` where the attribute can have other values.
+/// The alternatives of the conjuncts with an equality for the attribute: the conjuncts themselves
+/// if they contain one, else one alternative per value of an IN or per branch of an OR. `None` if
+/// the attribute can have other values.
 fn ways_to_pin(conjuncts: Alternative, attribute: &str) -> Option<Vec<Alternative>> {
     if conjuncts.iter().any(|conjunct| equality(conjunct, attribute).is_some()) {
         return Some(vec![conjuncts]);
@@ -193,7 +197,7 @@ fn ways_to_pin(conjuncts: Alternative, attribute: &str) -> Option<Vec<Alternativ
         Some((place, ways))
     })?;
     if ways.len() > MAX_PARTITIONS {
-        // They are too many already, so nobody needs the rest of them.
+        // There are too many already, and the statement will be rejected.
         return Some(ways);
     }
     let mut others = conjuncts;
@@ -205,7 +209,7 @@ fn ways_to_pin(conjuncts: Alternative, attribute: &str) -> Option<Vec<Alternativ
     Some(ways.into_iter().map(way).collect())
 }
 
-/// The conjuncts and one more: the attribute is equal to the value.
+/// The conjuncts with the additional equality of attribute and value.
 fn with(mut conjuncts: Alternative, attribute: &str, value: Arc<AttributeValue>) -> Alternative {
     conjuncts.insert(
         0,
@@ -221,7 +225,7 @@ fn with(mut conjuncts: Alternative, attribute: &str, value: Arc<AttributeValue>)
     conjuncts
 }
 
-/// The values that the condition leaves to the attribute: those of an equality or of an IN.
+/// The values that the condition allows for the attribute: those of an equality or of an IN.
 fn values_of(predicate: &Predicate, attribute: &str) -> Option<Vec<Arc<AttributeValue>>> {
     match predicate {
         Predicate::In {
@@ -238,8 +242,8 @@ fn values_of(predicate: &Predicate, attribute: &str) -> Option<Vec<Arc<Attribute
     }
 }
 
-/// What of an alternative an index can answer: the equalities of the partition key, those of the leading sort attributes, and one
-/// range of the next.
+/// The part of an alternative that an index can answer: the equalities of the partition key, those
+/// of the leading sort attributes, and one range of the next sort attribute.
 fn key_part(alternative: &[Predicate], keys: &KeySchema) -> Predicate {
     let equal = |name: &str| alternative.iter().find(|conjunct| equality(conjunct, name).is_some());
     let mut taken: Vec<Predicate> = keys
@@ -260,7 +264,7 @@ fn key_part(alternative: &[Predicate], keys: &KeySchema) -> Predicate {
     Predicate::And(taken)
 }
 
-/// Whether the condition is a range of values of the attribute.
+/// Whether the condition restricts the attribute to a range.
 fn is_range(predicate: &Predicate, attribute: &str) -> bool {
     let is_it = |operand: &Operand| matches!(operand, Operand::Path(path) if is_attribute(path, attribute));
     let is_value = |operand: &Operand| matches!(operand, Operand::Value(_));

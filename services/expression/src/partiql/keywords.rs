@@ -1,11 +1,13 @@
-//! The words that an identifier must not be unless it stands in double quotes.
+//! The words that an identifier must not be, unless it is in double quotes.
 
-/// Whether `name` is a keyword of PartiQL, in any case. These are others than the reserved words of expressions.
+/// Whether `name` is a PartiQL keyword, in either case. These differ from the reserved words of
+/// expressions.
 pub(super) fn is_keyword(name: &str) -> bool {
     WORDS.binary_search(&name.to_ascii_uppercase().as_str()).is_ok()
 }
 
-/// The reserved words of SQL-92 but for the parts of a date, and those that PartiQL adds, sorted for binary search.
+/// The reserved words of SQL-92 except the parts of a date, and those that PartiQL adds, sorted for
+/// binary search.
 #[rustfmt::skip]
 static WORDS: [&str; 239] = [
     "ABSOLUTE", "ACTION", "ADD", "ALL", "ALLOCATE", "ALTER", "AND", "ANY", "ARE", "AS", "ASC", "ASSERTION", "AT",

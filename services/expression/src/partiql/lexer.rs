@@ -1,13 +1,14 @@
-//! PartiQL's text to tokens.
+//! The lexer of PartiQL statements.
 
 use crate::lexer::{BLANKS, Token, TokenKind, run, scan, sign};
 
-/// All tokens of `text`, the last one an `End`. Blanks and comments are between tokens.
+/// All tokens of `text`; the last one is `End`. Blanks and comments separate tokens.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     scan(text, skipped, token_at)
 }
 
-/// How many bytes of blanks and comments `rest` begins with. A comment that does not end is none.
+/// The number of bytes of blanks and comments at the start of `rest`. An unterminated comment is
+/// not a comment.
 fn skipped(rest: &str) -> usize {
     let mut length = 0;
     loop {
@@ -25,7 +26,7 @@ fn skipped(rest: &str) -> usize {
     }
 }
 
-/// The token that `rest` begins with, and its length in bytes.
+/// The token at the start of `rest`, and its length in bytes.
 fn token_at(rest: &str, first: char) -> (TokenKind<'_>, usize) {
     let two = |second: u8| rest.as_bytes().get(1) == Some(&second);
     let one = |kind| (kind, 1);
@@ -56,7 +57,8 @@ fn token_at(rest: &str, first: char) -> (TokenKind<'_>, usize) {
     }
 }
 
-/// `12`, `1.5`, `1e-3`: digits, and perhaps a fraction and an exponent.
+/// Scans a number such as `12`, `1.5` or `1e-3`: digits, optionally with a fraction and an
+/// exponent.
 fn number(rest: &str) -> (TokenKind<'_>, usize) {
     let digits = |from| run(rest, from, |byte| byte.is_ascii_digit());
     let byte = |at: usize| rest.as_bytes().get(at).copied();
@@ -79,7 +81,8 @@ fn number(rest: &str) -> (TokenKind<'_>, usize) {
     }
 }
 
-/// The length of what stands in `quote`s, with them; a doubled quote is one inside. `None` where it does not end.
+/// The length of a text in `quote`s, including them; a doubled quote stands for one. `None` if the
+/// text does not end.
 fn quoted(rest: &str, quote: u8) -> Option<usize> {
     let bytes = rest.as_bytes();
     let mut at = 1;
@@ -92,7 +95,7 @@ fn quoted(rest: &str, quote: u8) -> Option<usize> {
     }
 }
 
-/// What stands in quotes, without them and with doubled ones made single.
+/// The text without its quotes, with doubled quotes reduced to one.
 pub(super) fn unquoted(token: &str, quote: char) -> String {
     let inner = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
     inner.replace(&format!("{quote}{quote}"), &quote.to_string())

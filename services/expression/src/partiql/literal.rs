@@ -1,4 +1,4 @@
-//! PartiQL's values, names and functions.
+//! PartiQL's literals, names and functions.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -12,11 +12,13 @@ use crate::{
     parser::{Malformed, Parsed, Parser, Term},
 };
 
-/// The functions that statements have in conditions and updates; SET_ADD and SET_DELETE are no values.
+/// The functions of statements in conditions and updates; SET_ADD and SET_DELETE do not yield
+/// values.
 const FUNCTIONS: [&str; 5] = ["attribute_type", "begins_with", "contains", "list_append", "size"];
 
 impl<'t> Parser<'t, '_> {
-    /// A function's name as expressions write it. One that PartiQL does not have is noted.
+    /// Converts a function's name to the spelling of expressions. Notes a function that PartiQL
+    /// does not have.
     pub(crate) fn function_name(&mut self, written: &'t str) -> &'t str {
         let known = FUNCTIONS.into_iter().find(|name| name.eq_ignore_ascii_case(written));
         known.unwrap_or_else(|| {
@@ -27,7 +29,7 @@ impl<'t> Parser<'t, '_> {
         })
     }
 
-    /// An identifier, which is a keyword only in double quotes.
+    /// Parses an identifier; a keyword is one only in double quotes.
     pub(crate) fn identifier(&mut self) -> Parsed<String> {
         let name = match self.next() {
             TokenKind::Word(word) if !is_keyword(word) => word.to_owned(),
@@ -45,7 +47,7 @@ impl<'t> Parser<'t, '_> {
         Ok(name)
     }
 
-    /// A literal, a parameter or a path.
+    /// Parses a literal, a parameter or a path.
     pub(crate) fn literal_or_path(&mut self) -> Parsed<Term<'t>> {
         let is_path = match self.next() {
             TokenKind::Quoted(_) => true,
@@ -65,7 +67,7 @@ impl<'t> Parser<'t, '_> {
         ["TRUE", "FALSE", "NULL"].iter().any(|word| self.at_keyword(word))
     }
 
-    /// A value that `depth` lists and maps are around.
+    /// Parses a value that is nested in `depth` lists and maps.
     pub(super) fn literal(&mut self, depth: usize) -> Parsed<AttributeValue> {
         if depth > MAX_DEPTH {
             return Err(Malformed("Nesting Levels have exceeded supported limits".to_owned()));
@@ -100,7 +102,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// Moves over an opening sign, what is inside it, separated by commas, and `close`.
+    /// Consumes an opening sign, the comma-separated elements after it, and `close`.
     fn enclosed<T>(&mut self, close: TokenKind<'_>, element: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         self.advance();
         if self.take(close) {
@@ -116,7 +118,7 @@ impl<'t> Parser<'t, '_> {
             return Err(self.unexpected());
         };
         self.advance();
-        // A point without digits after it is PartiQL's, but no text of a number.
+        // PartiQL allows a point without digits after it; the number parser does not.
         let text = format!("{sign}{digits}").replace(".e", "e").replace(".E", "E");
         let number = text.trim_end_matches('.').parse().unwrap_or_else(|error| {
             self.problem(error);
@@ -146,7 +148,7 @@ impl<'t> Parser<'t, '_> {
         map
     }
 
-    /// A set of what must be strings, numbers or binaries, all of one type and no two alike.
+    /// Builds a set. Its members must be distinct strings, numbers or binaries of one type.
     fn set(&mut self, members: Vec<AttributeValue>) -> AttributeValue {
         let count = members.len();
         let (mut texts, mut numbers, mut binaries) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::<Bytes>::new());
@@ -180,7 +182,7 @@ impl<'t> Parser<'t, '_> {
         set
     }
 
-    /// Notes that a value is wrong.
+    /// Notes an invalid value.
     pub(super) fn problem(&mut self, message: impl fmt::Display) {
         self.problems.note(Stage::Operand, || message.to_string());
     }

@@ -1,4 +1,4 @@
-//! The grammar of statements.
+//! The grammar of PartiQL statements.
 
 use beringia_item::{AttributeValue, item_depth};
 
@@ -11,7 +11,7 @@ use crate::{
     parser::{Malformed, Parsed, Parser},
 };
 
-/// One statement, to the end of the text.
+/// Parses one statement, to the end of the text.
 pub(super) fn statement(parser: &mut Parser<'_, '_>) -> Parsed<Statement> {
     let statement = if parser.take_keyword("SELECT") {
         Statement::Select(select(parser)?)
@@ -37,10 +37,10 @@ pub(super) fn statement(parser: &mut Parser<'_, '_>) -> Parsed<Statement> {
     Err(Malformed("Unexpected token after expression".to_owned()))
 }
 
-/// Clauses of PartiQL that DynamoDB does not have.
+/// Clauses of PartiQL that DynamoDB does not support.
 const UNSUPPORTED: [&str; 8] = ["LIMIT", "OFFSET", "GROUP", "HAVING", "UNION", "ON", "JOIN", "RETURNING"];
 
-/// Notes that DynamoDB does not have the clause at the cursor.
+/// Notes that DynamoDB does not support the clause at the cursor.
 fn note_unsupported(parser: &mut Parser<'_, '_>) {
     let (clause, place) = (parser.shown().to_ascii_uppercase(), parser.place());
     parser.problems.note(Stage::FunctionName, || {
@@ -48,7 +48,7 @@ fn note_unsupported(parser: &mut Parser<'_, '_>) {
     });
 }
 
-/// What follows SELECT.
+/// Parses what follows SELECT.
 fn select(parser: &mut Parser<'_, '_>) -> Parsed<Select> {
     let projection = if parser.take(TokenKind::Star) {
         None
@@ -99,7 +99,7 @@ fn ordering(parser: &mut Parser<'_, '_>) -> Parsed<Order> {
     })
 }
 
-/// `(SELECT …)`
+/// Parses `(SELECT …)` after EXISTS.
 fn exists(parser: &mut Parser<'_, '_>) -> Parsed<Select> {
     parser.expect(TokenKind::OpenParenthesis)?;
     parser.expect_keyword("SELECT")?;
@@ -108,7 +108,7 @@ fn exists(parser: &mut Parser<'_, '_>) -> Parsed<Select> {
     Ok(select)
 }
 
-/// The WHERE clause that stands here, or none.
+/// Parses the WHERE clause at the cursor, if there is one.
 fn filter(parser: &mut Parser<'_, '_>) -> Parsed<Where> {
     if parser.take_keyword("WHERE") {
         Ok(Where(Some(condition(parser)?)))
@@ -117,7 +117,7 @@ fn filter(parser: &mut Parser<'_, '_>) -> Parsed<Where> {
     }
 }
 
-/// What follows INSERT.
+/// Parses what follows INSERT.
 fn insert(parser: &mut Parser<'_, '_>) -> Parsed<Insert> {
     parser.expect_keyword("INTO")?;
     let table = parser.identifier()?;
@@ -126,7 +126,7 @@ fn insert(parser: &mut Parser<'_, '_>) -> Parsed<Insert> {
     let AttributeValue::M(item) = parser.literal(0)? else {
         return Err(Malformed(format!("Expected a map to insert at {place}")));
     };
-    // A parameter inside a literal can be as deep as an item on its own.
+    // A parameter inside a literal can by itself be as deep as an item.
     if item_depth(&item) > beringia_item::MAX_DEPTH {
         parser.problem(
             "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit",
@@ -135,7 +135,7 @@ fn insert(parser: &mut Parser<'_, '_>) -> Parsed<Insert> {
     Ok(Insert { table, item })
 }
 
-/// What follows UPDATE.
+/// Parses what follows UPDATE.
 fn update(parser: &mut Parser<'_, '_>) -> Parsed<UpdateStatement> {
     Ok(UpdateStatement {
         table: parser.identifier()?,
@@ -145,7 +145,7 @@ fn update(parser: &mut Parser<'_, '_>) -> Parsed<UpdateStatement> {
     })
 }
 
-/// What follows DELETE.
+/// Parses what follows DELETE.
 fn delete(parser: &mut Parser<'_, '_>) -> Parsed<DeleteStatement> {
     parser.expect_keyword("FROM")?;
     let (table, filter) = (parser.identifier()?, filter(parser)?);
@@ -167,7 +167,7 @@ fn delete(parser: &mut Parser<'_, '_>) -> Parsed<DeleteStatement> {
     })
 }
 
-/// `RETURNING ALL OLD *` and its like, or nothing.
+/// Parses `RETURNING ALL OLD *` and its variants, if there are any.
 fn returning(parser: &mut Parser<'_, '_>) -> Parsed<Option<Returning>> {
     if !parser.take_keyword("RETURNING") {
         return Ok(None);

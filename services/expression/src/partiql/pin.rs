@@ -1,4 +1,4 @@
-//! Statements about one item: which one the WHERE clause names, and what else it says.
+//! Statements about one item: which item the WHERE clause selects, and the rest of the clause.
 
 use beringia_item::{AttributeValue, Item, KeySchema};
 
@@ -9,19 +9,19 @@ use crate::{
     path::Path,
 };
 
-/// The one item that a WHERE clause can mean.
+/// The only item that a WHERE clause can select.
 #[derive(Debug, Clone)]
 pub struct Pin {
-    /// Its key.
+    /// The item's primary key.
     pub key: Item,
-    /// What else must hold of it.
+    /// The conditions on the item besides its key.
     rest: Vec<Predicate>,
-    /// The attribute that tells whether it is there.
+    /// The attribute whose presence shows that the item exists.
     partition: Path,
 }
 
 impl Pin {
-    /// It must be there, and everything must hold of it.
+    /// The condition that the item exists and meets the rest of the clause.
     #[must_use]
     pub fn required(self) -> Condition {
         let mut all = vec![Predicate::Exists(self.partition)];
@@ -29,7 +29,8 @@ impl Pin {
         Condition::of(Predicate::And(all))
     }
 
-    /// Where it is there, everything must hold of it. `None` where there is nothing that must hold.
+    /// The condition that the item, if it exists, meets the rest of the clause; `None` if there is
+    /// no rest.
     #[must_use]
     pub fn where_there(self) -> Option<Condition> {
         let Self { rest, partition, .. } = self;
@@ -41,7 +42,7 @@ impl Pin {
         })
     }
 
-    /// It must not be there.
+    /// The condition that the item does not exist.
     #[must_use]
     pub fn absent(keys: &KeySchema) -> Condition {
         Condition::of(Predicate::NotExists(partition_path(keys)))
@@ -49,7 +50,8 @@ impl Pin {
 }
 
 impl Where {
-    /// The one item that the clause can mean: it must be joined by AND, with an equality for every attribute of the key.
+    /// Determines the only item that the clause can select. The clause must be a conjunction with
+    /// an equality for every key attribute.
     ///
     /// # Errors
     /// `Where clause does not contain a mandatory equality on all key attributes`.
@@ -86,7 +88,7 @@ fn partition_path(keys: &KeySchema) -> Path {
     }
 }
 
-/// What AND joins, however it is nested.
+/// Flattens nested ANDs into a list.
 pub(super) fn flatten(predicate: Predicate, into: &mut Vec<Predicate>) {
     match predicate {
         Predicate::And(all) => all.into_iter().for_each(|inner| flatten(inner, into)),
@@ -94,7 +96,7 @@ pub(super) fn flatten(predicate: Predicate, into: &mut Vec<Predicate>) {
     }
 }
 
-/// What the condition says that the top-level attribute is equal to.
+/// The value that the condition requires the top-level attribute to be equal to.
 pub(super) fn equality<'p>(predicate: &'p Predicate, attribute: &str) -> Option<&'p AttributeValue> {
     let Predicate::Compare {
         comparator: Comparator::Equal,

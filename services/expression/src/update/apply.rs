@@ -1,4 +1,4 @@
-//! Updates on items.
+//! Applies updates to items.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::{
     path::{Path, Step},
 };
 
-/// Why an update fails on an item: DynamoDB's messages.
+/// Why an update fails on an item, with DynamoDB's messages.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpdateError {
     #[error("The provided expression refers to an attribute that does not exist in the item")]
@@ -25,9 +25,10 @@ pub(super) enum UpdateError {
     Operand(#[from] OperandError),
 }
 
-/// The item after `actions`. Everything is computed from the item as it was; then values are set, in the order of their
-/// paths, so that elements beyond the end of a list are appended in the order of their indexes; then the rest is
-/// removed, from the last path to the first, so that no removal moves what another one means.
+/// The item after `actions`. All values are computed from the previous item. Then values are set in
+/// the order of their paths, so that elements beyond the end of a list are appended in the order of
+/// their indexes. Then values are removed from the last path to the first, so that no removal
+/// shifts what another one refers to.
 pub(super) fn apply(actions: &[Action], item: &Item, existence: Existence) -> Result<Item, UpdateError> {
     let mut sets: Vec<(&Path, AttributeValue)> = Vec::new();
     let mut removals: Vec<&Path> = Vec::new();
@@ -58,7 +59,7 @@ pub(super) fn apply(actions: &[Action], item: &Item, existence: Existence) -> Re
     Ok(updated)
 }
 
-/// A nested path must lead into a map or list that is there.
+/// Requires that a nested path leads into an existing map or list.
 fn check_parent(path: &Path, item: &Item) -> Result<(), UpdateError> {
     let Some((last, steps)) = path.steps.split_last() else {
         return Ok(());
@@ -74,7 +75,7 @@ fn check_parent(path: &Path, item: &Item) -> Result<(), UpdateError> {
     }
 }
 
-/// What becomes of the value at a path.
+/// The effect on the value at a path.
 enum Outcome {
     Set(AttributeValue),
     Remove,
@@ -125,7 +126,7 @@ impl Operand {
     }
 }
 
-/// The value that the last step of `path` goes into.
+/// The value that contains the last step of `path`.
 fn parent<'v>(updated: &'v mut Item, path: &Path) -> Result<&'v mut AttributeValue, UpdateError> {
     let steps = path.steps.split_last().map_or(&[][..], |(_, steps)| steps);
     let top = updated.get_mut(&path.attribute).ok_or(UpdateError::Path)?;
@@ -153,7 +154,7 @@ fn set(updated: &mut Item, path: &Path, value: AttributeValue) -> Result<(), Upd
     Ok(())
 }
 
-/// Removes what `apply` saw at `path` in the item as it was.
+/// Removes what `apply` found at `path` in the previous item.
 fn remove(updated: &mut Item, path: &Path) -> Result<(), UpdateError> {
     let Some(last) = path.steps.last() else {
         updated.remove(&path.attribute);

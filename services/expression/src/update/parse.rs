@@ -1,4 +1,4 @@
-//! The grammar of updates, and what DynamoDB checks beyond it.
+//! The grammar of updates, and DynamoDB's checks beyond the grammar.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     path::{Path, note_clashes},
 };
 
-/// One or more clauses.
+/// Parses one or more clauses.
 pub(super) fn update(parser: &mut Parser<'_, '_>) -> Parsed<Vec<Action>> {
     let mut actions = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
@@ -44,7 +44,8 @@ pub(super) fn update(parser: &mut Parser<'_, '_>) -> Parsed<Vec<Action>> {
     Ok(actions)
 }
 
-/// One or more SET and REMOVE, each with one path or several; what follows them is left.
+/// Parses one or more SET and REMOVE clauses with one or more paths each, and stops at what follows
+/// them.
 pub(super) fn clauses(parser: &mut Parser<'_, '_>) -> Parsed<Vec<Action>> {
     let mut actions = Vec::new();
     loop {
@@ -101,7 +102,8 @@ const fn is_set(value: &AttributeValue) -> bool {
     )
 }
 
-/// Clauses call types by longer names than functions do.
+/// Notes an operand of a wrong type. Messages about clauses use longer names of types than those
+/// about functions.
 fn note_clause_operand(problems: &mut Problems, clause: &str, value: &AttributeValue) {
     let name = match value {
         AttributeValue::S(_) => "STRING",
@@ -143,7 +145,8 @@ fn set(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
     })
 }
 
-/// `set_add(path, set)` or `set_delete(path, set)` of PartiQL, which are ADD and DELETE: the path is the one that is set.
+/// Parses PartiQL's `set_add(path, set)` or `set_delete(path, set)`, which mean ADD and DELETE. The
+/// path must be the one that is set.
 fn set_function(
     parser: &mut Parser<'_, '_>,
     path: Path,
@@ -171,7 +174,8 @@ fn set_function(
     })
 }
 
-/// An operand, or two joined by `+` or `-`. Parentheses may stand around each and around both.
+/// Parses an operand, or two joined by `+` or `-`. Each of them and the whole can be in
+/// parentheses.
 fn source(parser: &mut Parser<'_, '_>) -> Parsed<Source> {
     let mut open: Vec<usize> = std::iter::from_fn(|| parser.open()).collect();
     let mut left = Some(parser.term()?);
@@ -206,7 +210,8 @@ fn source(parser: &mut Parser<'_, '_>) -> Parsed<Source> {
     }
 }
 
-/// A term where a value must stand. What must not stand there is noted, and NULL stands in for it.
+/// Converts a term to an operand. If the term is not allowed here, notes the problem and uses NULL
+/// instead.
 fn resolve(problems: &mut Problems, term: Term<'_>, inside_function: bool) -> Operand {
     let Call { function, operands } = match term {
         Term::Path(path) => return Operand::Path(path),
@@ -241,7 +246,7 @@ fn resolve(problems: &mut Problems, term: Term<'_>, inside_function: bool) -> Op
     }
 }
 
-/// Notes a function that does not exist or must not stand here. `list_append` does not nest.
+/// Notes a function that does not exist or is not allowed here. `list_append` cannot be nested.
 fn note_misuse(problems: &mut Problems, function: &str, inside_function: bool) {
     match function {
         "if_not_exists" => {}
@@ -260,7 +265,8 @@ fn note_misuse(problems: &mut Problems, function: &str, inside_function: bool) {
     }
 }
 
-/// Notes a value that is not of the type that `operator` needs. What a path or a function gives is seen on the item.
+/// Notes a value that does not have the type that `operator` needs. The results of paths and
+/// functions are checked on the item.
 fn note_unless(problems: &mut Problems, operator: &str, needed: &str, operand: &Operand) {
     let Operand::Value(value) = operand else { return };
     let found = value.type_name();

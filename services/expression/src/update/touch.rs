@@ -1,11 +1,13 @@
-//! What an update does to attributes, apart from the values that they get: additions are told from assignments.
+//! Classifies what an update does to attributes, regardless of the resulting values: additions and
+//! assignments.
 
 use beringia_item::{AttributeValue, Item, Number, Touch, Touched};
 
 use super::{Action, Change, Operand, Source};
 use crate::path::Path;
 
-/// By top-level attribute. What changes something inside an attribute assigns it.
+/// The effect by top-level attribute. A change inside an attribute counts as an assignment of the
+/// attribute.
 pub(super) fn touches(actions: &[Action], before: &Item) -> Touched {
     actions
         .iter()
@@ -16,7 +18,7 @@ pub(super) fn touches(actions: &[Action], before: &Item) -> Touched {
         .collect()
 }
 
-/// What a change of a whole attribute adds to it, or takes away; `None` for other changes.
+/// What a change of a whole attribute adds to it or removes from it; `None` for other changes.
 fn addition(path: &Path, change: &Change, before: &Item) -> Option<Touch> {
     match change {
         Change::Add(value) => Some(match **value {
@@ -38,7 +40,7 @@ fn addition(path: &Path, change: &Change, before: &Item) -> Option<Touch> {
 }
 
 impl Operand {
-    /// Whether this is the value at `path`, or zero where there is none.
+    /// Whether the operand is the value at `path`, or zero if there is none.
     fn is_value_at(&self, path: &Path, before: &Item) -> bool {
         match self {
             Self::Path(named) => named == path,
@@ -50,7 +52,7 @@ impl Operand {
         }
     }
 
-    /// A number that does not depend on the value at `path`.
+    /// The operand's number, if it does not depend on the value at `path`.
     fn amount(&self, path: &Path, before: &Item) -> Option<Number> {
         if self.mentions(path) {
             return None;

@@ -1,4 +1,4 @@
-//! The forms before expressions: what they mean, and that they mean the same as expressions.
+//! The legacy parameters: what they mean, and that they mean the same as expressions.
 
 use std::collections::BTreeMap;
 
@@ -131,7 +131,7 @@ fn several_tests_must_all_hold_or_one_of_them() {
 }
 
 #[test]
-fn a_test_with_the_wrong_values_is_refused() {
+fn test_with_wrong_values_is_rejected() {
     let arguments = |name: &str| format!("{INVALID}Invalid number of argument(s) for the {name} ComparisonOperator");
     let kind = |name: &str, kind: &str| {
         format!("{INVALID}ComparisonOperator {name} is not valid for {kind} AttributeValue type")
@@ -234,7 +234,7 @@ fn key_conditions_mean_what_the_expression_means() {
 }
 
 #[test]
-fn key_conditions_that_no_index_answers_are_refused() {
+fn key_conditions_without_an_index_are_rejected() {
     for (name, values) in [
         ("NE", vec![json!(1)]),
         ("IN", vec![json!(1)]),
@@ -286,7 +286,7 @@ fn change_of_a(change: AttributeChange) -> Result<Update, ExpressionError> {
 type Kind = fn(beringia_item::AttributeValue) -> AttributeChange;
 
 #[test]
-fn changes_of_attributes_mean_what_the_expression_means() {
+fn attribute_changes_mean_what_the_expression_means() {
     let cases: &[(Kind, Value, &str)] = &[
         (AttributeChange::Put, json!({"x": []}), "SET a = :0"),
         (AttributeChange::Add, json!(5), "ADD a :0"),
@@ -332,7 +332,7 @@ fn a_list_is_added_to_the_end_of_a_list() {
 }
 
 #[test]
-fn values_that_cannot_be_added_or_deleted_are_refused() {
+fn values_that_cannot_be_added_or_deleted_are_rejected() {
     let message = |action: &str, kind: &str| format!("{INVALID}{action} is not supported for the type {kind}");
     for (operand, kind) in [
         (json!("x"), "S"),
@@ -364,7 +364,7 @@ fn values_that_cannot_be_added_or_deleted_are_refused() {
 }
 
 #[test]
-fn an_update_that_only_takes_away_creates_nothing() {
+fn update_that_only_removes_creates_no_item() {
     for (text, creates) in [
         ("REMOVE a", false),
         ("DELETE a :s", false),
@@ -381,7 +381,7 @@ fn an_update_that_only_takes_away_creates_nothing() {
 }
 
 #[test]
-fn names_that_no_attribute_can_have_are_refused() {
+fn invalid_attribute_names_are_rejected() {
     let long = "n".repeat(65_536);
     for (name, message) in [
         ("", "Empty attribute name"),

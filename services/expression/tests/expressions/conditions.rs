@@ -1,11 +1,11 @@
-//! What conditions are true of.
+//! The truth of conditions on items.
 
 use beringia_expression::{Condition, ConditionKind};
 use serde_json::{Value, json};
 
 use crate::support::{condition, item, placeholders};
 
-/// Checks that each condition is, or is not, true of the item.
+/// Asserts of each condition whether the item meets it.
 fn check(stored: &Value, cases: &[(&str, Value, bool)]) {
     for (text, meanings, expected) in cases {
         let parsed = condition(text, meanings).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -34,7 +34,7 @@ fn one_of_each() -> Vec<Value> {
 }
 
 #[test]
-fn values_are_equal_to_themselves_and_to_nothing_of_another_type() {
+fn values_equal_themselves_and_no_other_type() {
     for (i, left) in one_of_each().iter().enumerate() {
         for (j, right) in one_of_each().iter().enumerate() {
             let stored = json!({"a": left, "b": right});
@@ -77,7 +77,7 @@ fn equality_looks_into_documents_and_ignores_the_order_of_sets() {
 }
 
 #[test]
-fn a_missing_attribute_is_unequal_to_everything_and_in_no_order() {
+fn missing_attribute_is_unequal_and_unordered() {
     check(
         &json!({"a": 1}),
         &[
@@ -206,8 +206,9 @@ fn attribute_type_knows_the_ten_types() {
     );
 }
 
+/// `begins_with` compares strings with strings and binaries with binaries.
 #[test]
-fn begins_with_compares_strings_with_strings_and_binaries_with_binaries() {
+fn begins_with_compares_within_one_type() {
     check(
         &json!({"a": "hello", "b": {"$b": "hi there"}, "n": 2}),
         &[
@@ -309,7 +310,7 @@ fn paths_lead_into_documents() {
 }
 
 #[test]
-fn not_binds_tighter_than_and_and_that_tighter_than_or() {
+fn not_binds_tighter_than_and_tighter_than_or() {
     check(
         &json!({"a": 1, "b": 2, "c": 3}),
         &[
@@ -346,7 +347,7 @@ fn white_space_does_not_matter() {
 }
 
 #[test]
-fn a_condition_tells_the_top_level_attributes_that_it_mentions() {
+fn condition_lists_its_top_level_attributes() {
     let meanings = json!({"#n": "and", ":v": 1});
     let text = "size(a.b) > :v AND (#n[1] = b OR NOT c.d IN (e, a)) AND attribute_exists(f) AND begins_with(g, h)";
     let parsed = Condition::parse(text, ConditionKind::Filter, &mut placeholders(&meanings)).unwrap();

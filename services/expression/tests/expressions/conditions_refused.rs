@@ -1,11 +1,11 @@
-//! Which conditions are refused, and with what words.
+//! Rejected conditions, and the messages about them.
 
 use beringia_expression::{Condition, ConditionKind};
 use serde_json::{Value, json};
 
 use crate::support::{check_grammar_refuses, check_refused, condition, placeholders};
 
-/// Checks the message of each condition, without its prefix.
+/// Asserts the message about each condition, without its prefix.
 fn check(cases: &[(&str, Value, &str)]) {
     check_refused(condition, "ConditionExpression", cases);
 }
@@ -43,7 +43,7 @@ fn a_syntax_error_shows_the_token_and_its_neighbours() {
 }
 
 #[test]
-fn what_does_not_follow_the_grammar_is_a_syntax_error() {
+fn violations_of_the_grammar_are_syntax_errors() {
     let ungrammatical = [
         "things are not gonna be ok",
         "a > 4",
@@ -144,7 +144,7 @@ fn functions_must_exist_under_exactly_this_name() {
 }
 
 #[test]
-fn functions_must_stand_where_their_result_can() {
+fn functions_are_allowed_only_where_their_result_is() {
     for (text, function) in [
         ("a=a and attribute_exists((views), (#a)) > b", "attribute_exists"),
         ("attribute_not_exists(things) > b", "attribute_not_exists"),
@@ -171,7 +171,7 @@ fn functions_must_stand_where_their_result_can() {
 }
 
 #[test]
-fn reserved_words_are_no_names() {
+fn reserved_words_are_rejected_as_names() {
     for (text, word) in [
         ("attribute_exists(views, #a)", "views"),
         (":a < abOrT", "abOrT"),
@@ -272,7 +272,7 @@ fn operands_have_the_types_that_functions_take() {
 }
 
 #[test]
-fn attribute_type_wants_the_name_of_a_type_as_a_value() {
+fn attribute_type_needs_a_type_name_as_a_value() {
     check(&[
         (
             "attribute_type(a, :a)",
@@ -289,7 +289,7 @@ fn attribute_type_wants_the_name_of_a_type_as_a_value() {
 }
 
 #[test]
-fn existence_is_asked_of_paths_only() {
+fn existence_applies_only_to_paths() {
     for (text, function) in [
         ("attribute_exists(:a) and a=a", "attribute_exists"),
         ("attribute_not_exists(size(:a))", "attribute_not_exists"),
@@ -346,8 +346,9 @@ fn the_bounds_of_between_have_one_type_and_are_in_order() {
 }
 
 #[test]
-fn of_several_mistakes_the_same_one_is_always_told() {
-    // Grammar, then parentheses, functions' names, functions' places, reserved words; then condition by condition.
+fn one_of_several_mistakes_is_reported_consistently() {
+    // Reported in this order: grammar, then redundant parentheses, unknown functions, misplaced
+    // functions and reserved words, then problems comparison by comparison.
     check(&[
         (
             "((a = b)) AND dog(a) AND",

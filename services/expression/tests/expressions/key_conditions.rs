@@ -1,4 +1,4 @@
-//! What key conditions resolve to, and which are refused.
+//! The resolution of key conditions, and rejected ones.
 
 use beringia_expression::{ResolvedKeyCondition, SortCondition};
 use beringia_item::{KeyPart, KeySchema, KeyType};
@@ -13,7 +13,7 @@ fn part((name, kind): (&str, KeyType)) -> KeyPart {
     }
 }
 
-/// Attributes beginning with `p` or `h` make the partition key, the others the sort key.
+/// Attributes whose names begin with `p` or `h` form the partition key, the others the sort key.
 fn keys(parts: &[(&str, KeyType)]) -> KeySchema {
     let (partition, sort) = parts
         .iter()
@@ -58,7 +58,7 @@ fn resolved(partition: &[Value], sort_equal: &[Value], sort: SortCondition) -> R
 }
 
 #[test]
-fn the_partition_alone_wants_every_sort_key() {
+fn partition_alone_selects_every_sort_key() {
     for keys in [simple(), composite(KeyType::N)] {
         let expected = resolved(&[json!("x")], &[], SortCondition::Any);
         assert_eq!(resolve(" p  =   :p ", &json!({":p": "x"}), &keys), expected);
@@ -123,7 +123,7 @@ fn begins_with_is_for_strings_and_binaries() {
 }
 
 #[test]
-fn keys_of_several_attributes_need_the_whole_partition_and_a_prefix_of_the_sort_key() {
+fn multi_attribute_keys_need_whole_partition_and_sort_prefix() {
     let meanings = |names: &[&str]| {
         let all = json!({":h1": "a", ":h2": "b", ":r1": 1, ":r2": "z"});
         Value::Object(
@@ -285,13 +285,13 @@ fn conditions_must_fit_the_schema() {
     }
 }
 
-/// Checks the message of each key condition, without its prefix.
+/// Asserts the message about each key condition, without its prefix.
 fn check_refused(cases: &[(&str, Value, &str)]) {
     support::check_refused(key_condition, "KeyConditionExpression", cases);
 }
 
 #[test]
-fn it_is_parsed_as_every_condition_is() {
+fn key_conditions_are_parsed_like_other_conditions() {
     check_refused(&[
         ("", json!({}), "The expression can not be empty;"),
         (
@@ -325,7 +325,7 @@ fn it_is_parsed_as_every_condition_is() {
 }
 
 #[test]
-fn operators_that_no_index_answers_are_refused() {
+fn operators_that_no_index_answers_are_rejected() {
     for (text, operator) in [
         ("a > b and size(b) > c or a > c", "OR"),
         ("a in (b, size(c), d)", "IN"),

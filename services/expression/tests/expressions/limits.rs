@@ -1,4 +1,4 @@
-//! What is too long, too much or too deep.
+//! The limits of length, count and depth.
 
 use serde_json::json;
 
@@ -59,8 +59,8 @@ fn an_expression_has_at_most_300_operators() {
 }
 
 #[test]
-fn however_deep_an_expression_nests_it_gets_an_answer() {
-    // A small stack: a parser that recursed for every parenthesis would overflow it.
+fn deeply_nested_expression_does_not_overflow_the_stack() {
+    // The stack is small: a parser that recursed for every parenthesis would overflow it.
     let texts = [
         "(".repeat(4096),
         format!("{}a<b{}", "(".repeat(2046), ")".repeat(2046)),

@@ -1,4 +1,4 @@
-//! How expressions behave, told as DynamoDB's clients see it.
+//! The behaviour of expressions, from the perspective of DynamoDB's clients.
 
 #![expect(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Which `#names` and `:values` a request may have.
+//! The `#names` and `:values` that a request may have.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ fn a_map_of_placeholders_is_not_empty() {
 }
 
 #[test]
-fn a_placeholder_is_its_sign_and_then_letters_digits_and_underscores() {
+fn placeholder_is_sign_letters_digits_and_underscores() {
     for key in ["a", "#", "#hi-there", "#!hi", "##a", ":a", "#a b", "#ü", ""] {
         let refused = names(&[(key, "x")]).unwrap_err();
         assert_eq!(
@@ -86,7 +86,7 @@ fn every_placeholder_is_used_by_some_expression() {
         unused(&request),
         Err("Value provided in ExpressionAttributeValues unused in expressions: keys: {:w, :x}".to_owned())
     );
-    // What an evaluation would not look at is used nevertheless.
+    // A placeholder counts as used even if the evaluation would never reach it.
     Condition::parse("#a = :v OR #b IN (:w, :x)", ConditionKind::Condition, &mut request).unwrap();
     assert_eq!(unused(&request), Ok(()));
 }

@@ -1,4 +1,4 @@
-//! What projections return, and which are refused.
+//! The results of projections, and rejected projections.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn nested_values_keep_the_documents_around_them() {
 }
 
 #[test]
-fn what_is_not_there_leaves_nothing_behind() {
+fn missing_parts_are_left_out() {
     let stored = json!({"a": {"b": [2, 4, {"x": "hi"}], "c": 5}});
     for text in [
         "x",
@@ -64,7 +64,7 @@ fn what_is_not_there_leaves_nothing_behind() {
 }
 
 #[test]
-fn elements_of_one_list_move_together_in_the_order_of_their_indexes() {
+fn list_elements_move_together_in_index_order() {
     check(
         &json!({"l": [0, 1, 2, {"a": 3, "b": 4, "c": 5}, [6, 7, 8]]}),
         &[
@@ -124,7 +124,7 @@ fn paths_neither_overlap_nor_conflict() {
 }
 
 #[test]
-fn what_does_not_follow_the_grammar_is_a_syntax_error() {
+fn violations_of_the_grammar_are_syntax_errors() {
     let ungrammatical = [
         "whatever(stuff)",
         ":a",
@@ -174,7 +174,7 @@ fn names_are_not_reserved_and_placeholders_are_defined() {
 }
 
 #[test]
-fn a_projection_tells_its_top_level_attributes() {
+fn projection_lists_its_top_level_attributes() {
     let parsed = projection("c[1].x, a.b, #n, a.d", &json!({"#n": "b.c"})).unwrap();
     assert_eq!(parsed.top_level_names().collect::<Vec<_>>(), ["a", "b.c", "c"]);
 }

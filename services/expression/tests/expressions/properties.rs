@@ -1,4 +1,4 @@
-//! What holds for every expression and every item.
+//! Properties of every expression on every item.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use beringia_expression::{Condition, ConditionKind, KeyCondition, Placeholders, 
 use beringia_item::{AttributeValue, Item, Number};
 use proptest::{collection, prelude::*};
 
-/// Few names, so that paths often lead somewhere.
+/// A few names only, so that paths often match.
 fn name() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "c", "d"]).prop_map(str::to_owned)
 }
@@ -54,7 +54,7 @@ fn operand() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Conditions that follow the grammar, though DynamoDB's further checks may refuse them.
+/// Conditions that follow the grammar, although DynamoDB's further checks may reject them.
 pub(crate) fn condition() -> impl Strategy<Value = String> {
     let comparator = prop::sample::select(vec!["=", "<>", "<", "<=", ">", ">="]);
     let leaf = prop_oneof![
@@ -76,13 +76,14 @@ pub(crate) fn condition() -> impl Strategy<Value = String> {
     })
 }
 
-/// Paths that an update may write together, in the documents of `document()`.
+/// Paths that one update may write together, in the documents of `document()`.
 const WRITABLE: [&str; 14] = [
     "a", "b.a", "b.b", "b.c[0]", "b.c[2]", "c[0]", "c[1]", "c[2].a", "c[2].b", "c[3]", "c[7]", "d[0][0]", "d[0][1]",
     "e",
 ];
 
-/// An item whose `b` is a map, whose `c` and `d` are lists, and so on, now and then without one of them.
+/// An item whose `b` is a map, whose `c` and `d` are lists, and so on; sometimes one of them is
+/// missing.
 fn document() -> impl Strategy<Value = Item> {
     let list = || collection::vec(value(), 0..4).prop_map(AttributeValue::L);
     let map = || collection::btree_map(name(), value(), 0..4).prop_map(AttributeValue::M);
@@ -143,7 +144,7 @@ fn update() -> impl Strategy<Value = Vec<String>> {
         })
 }
 
-/// What the updates of `update()` refer to.
+/// The values that the updates of `update()` refer to.
 fn update_values() -> impl Strategy<Value = BTreeMap<String, AttributeValue>> {
     (value(), -5_i64..5, collection::btree_set("[a-c]{0,2}", 1..4)).prop_map(|(x, n, s)| {
         let values = [
@@ -188,7 +189,7 @@ fn is_sub_item(part: &Item, whole: &Item) -> bool {
         .all(|(name, value)| whole.get(name).is_some_and(|whole| is_part_of(value, whole)))
 }
 
-/// Any characters, those of the grammar more often.
+/// Arbitrary characters, with those of the grammar more frequent.
 fn text() -> impl Strategy<Value = String> {
     let token = prop_oneof![
         prop::sample::select(vec![
@@ -267,7 +268,7 @@ proptest! {
     }
 
     #[test]
-    fn comparisons_agree_with_one_another(a in operand(), b in operand(), values in values(), item in item()) {
+    fn comparisons_are_consistent(a in operand(), b in operand(), values in values(), item in item()) {
         let holds = |text: String| parse(&text, &values).map(|parsed| parsed.matches(&item));
         if let (Some(equal), Some(unequal)) = (holds(format!("{a} = {b}")), holds(format!("{a} <> {b}"))) {
             prop_assert_eq!(equal, !unequal);
@@ -279,14 +280,16 @@ proptest! {
         if let (Some(less), Some(at_most), Some(more), Some(at_least)) = (less, at_most, more, at_least) {
             prop_assert!(!(less && more));
             prop_assert_eq!(at_most && at_least, at_most && !less);
-            // Either they have an order, or all four are false.
+            // Either the values are ordered, or all four comparisons are false.
             prop_assert_eq!(at_most || at_least, less || more || (at_most && at_least));
             prop_assert_eq!(holds(format!("{a} BETWEEN {b} AND {b}")), Some(at_most && at_least));
         }
     }
 
+    /// A projection is a part of the item. Unless it cuts a list, projecting it again changes
+    /// nothing.
     #[test]
-    fn a_projection_is_a_part_of_the_item_and_projects_to_itself_where_no_list_is_cut(
+    fn projection_is_part_of_item_and_idempotent(
         paths in collection::vec(path(), 1..4), item in item(),
     ) {
         let text = paths.join(", ");
@@ -327,7 +330,7 @@ proptest! {
         let update = Update::parse(&format!("SET {path} = :x"), &mut placeholders(&values)).unwrap();
         if let Ok(updated) = update.apply(&item) {
             let equal = parse(&format!("{path} = :x"), &values).unwrap();
-            // What goes beyond the end of a list goes to its end, not to the index named.
+            // An element beyond the end of a list is appended, so it is not at the index named.
             let appended = Projection::parse(path, &mut Placeholders::default()).unwrap().apply(&updated).is_empty();
             prop_assert!(equal.matches(&updated) || appended && path.contains('['));
         }

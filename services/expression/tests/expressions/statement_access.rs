@@ -1,4 +1,4 @@
-//! How a SELECT reads: which partitions, in which order, or everything.
+//! The access path of a SELECT: which partitions it reads, in which order, or a full scan.
 
 use beringia_expression::{Access, ResolvedKeyCondition, SortCondition};
 use beringia_item::{KeyPart, KeySchema, KeyType};
@@ -29,8 +29,9 @@ fn query(conditions: Vec<ResolvedKeyCondition>, is_descending: bool) -> Result<A
     })
 }
 
+/// An equality of the partition key makes a query, and conditions on the sort key narrow it.
 #[test]
-fn an_equality_of_the_partition_key_makes_a_query_and_conditions_on_the_sort_key_narrow_it() {
+fn partition_equality_queries_and_sort_key_narrows() {
     use SortCondition::{Any, BeginsWith, Between, Greater, GreaterOrEqual, Less, LessOrEqual};
     let n = |n: i64| value(&json!(n));
     for (clause, sort_equal, sort) in [
@@ -69,7 +70,7 @@ fn an_equality_of_the_partition_key_makes_a_query_and_conditions_on_the_sort_key
 }
 
 #[test]
-fn in_and_or_name_several_partitions_each_of_which_is_read_once() {
+fn in_and_or_read_each_named_partition_once() {
     use SortCondition::{Any, Greater};
     let whole = |partition| part(partition, &[], Any);
     for (clause, expected) in [
@@ -134,7 +135,7 @@ fn order_by_follows_the_key() {
 }
 
 #[test]
-fn what_no_key_can_answer_is_refused() {
+fn orders_and_types_that_no_key_provides_are_rejected() {
     for (tail, expected) in [
         (
             "ORDER BY s",
@@ -217,7 +218,7 @@ fn keys_of_several_attributes_need_an_equality_for_each() {
         of("a = 1 AND b = 2 AND c = 3 AND d > 5"),
         query(vec![resolved([1, 2], &[3], SortCondition::Greater(five()))], false)
     );
-    // The range of a later attribute is of no use without an equality for the one before.
+    // A range of a later attribute cannot be used without an equality for the one before.
     assert_eq!(
         of("a = 1 AND b = 2 AND d > 5"),
         query(vec![resolved([1, 2], &[], SortCondition::Any)], false)

@@ -1,4 +1,4 @@
-//! What holds for every statement and every item.
+//! Properties of every statement on every item.
 
 use beringia_expression::{Access, Condition, ConditionKind, Placeholders, Select, SortCondition, Statement};
 use beringia_item::{AttributeValue, Item, Number};
@@ -9,7 +9,7 @@ use crate::{
     statements::keys,
 };
 
-/// The value as a literal; `None` where it has no literal.
+/// The value as a literal; `None` if its type has no literals.
 fn literal(value: &AttributeValue) -> Option<String> {
     let all = |values: Vec<Option<String>>| Some(values.into_iter().collect::<Option<Vec<_>>>()?.join(", "));
     let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
@@ -36,7 +36,8 @@ fn literal(value: &AttributeValue) -> Option<String> {
     })
 }
 
-/// A condition expression as a WHERE clause, with its values as literals where `literals` and they have one, else as parameters.
+/// Converts a condition expression to a WHERE clause. Its values become literals if `literals` is
+/// set and they have a literal form, else parameters.
 fn as_clause(expression: &str, values: &Item, literals: bool) -> (String, Vec<AttributeValue>) {
     let mut clause = String::new();
     let mut parameters = Vec::new();
@@ -78,7 +79,7 @@ fn select(clause: &str, parameters: Vec<AttributeValue>) -> Option<Select> {
     }
 }
 
-/// Any characters, those of the grammar more often.
+/// Arbitrary characters, with those of the grammar more frequent.
 fn text() -> impl Strategy<Value = String> {
     let token = prop_oneof![
         9 => prop::sample::select(vec![
@@ -105,7 +106,7 @@ fn text() -> impl Strategy<Value = String> {
         .prop_map(|(begin, tokens, space)| format!("{begin} {}", tokens.join(space)))
 }
 
-/// Conditions on the key and one more attribute, as deep as statements are.
+/// Conditions on the key and one more attribute, nested as deeply as statements are.
 fn key_clause() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         3 => "[xyz]".prop_map(|value| format!("p = '{value}'")),
@@ -126,7 +127,7 @@ fn key_clause() -> impl Strategy<Value = String> {
     })
 }
 
-/// Whether the read brings the item, so often as it says.
+/// How many times the read returns the item.
 fn times_read(access: &Access, item: &Item) -> usize {
     let Access::Query { conditions, .. } = access else {
         return 1;
@@ -175,7 +176,7 @@ proptest! {
     }
 
     #[test]
-    fn a_where_clause_means_what_the_same_condition_expression_means(
+    fn where_clause_means_what_the_condition_means(
         expression in condition(), values in values(), item in item(), literals in any::<bool>(),
     ) {
         let mut placeholders = Placeholders::new(None, Some(values.clone())).unwrap();
@@ -189,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn every_value_that_is_printed_is_read_again(value in crate::properties::value()) {
+    fn printed_literals_are_parsed_back(value in crate::properties::value()) {
         if let Some(text) = literal(&value) {
             let statement = Statement::parse(&format!("INSERT INTO t VALUE {{'v':{text}}}"), Vec::new());
             let read = match statement {
@@ -201,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn a_select_reads_whatever_it_selects_and_nothing_twice(clause in key_clause()) {
+    fn select_reads_all_selected_items_exactly_once(clause in key_clause()) {
         let select = select(&clause, Vec::new()).unwrap();
         let (access, condition) = (select.access(&keys()).unwrap(), select.filter.condition().unwrap());
         for p in ["x", "y", "z"] {

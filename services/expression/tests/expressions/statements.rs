@@ -1,4 +1,4 @@
-//! Statements of PartiQL: what they mean.
+//! The meaning of PartiQL statements.
 
 use beringia_expression::{Returning, Select, Statement};
 use beringia_item::{AttributeValue, Item, KeyPart, KeySchema, KeyType, Number, Touch};
@@ -29,7 +29,7 @@ fn inserted(text: &str, parameters: &Value) -> Item {
     }
 }
 
-/// `p`, a string, and `s`, a number.
+/// A partition key `p`, a string, and a sort key `s`, a number.
 pub(crate) fn keys() -> KeySchema {
     let part = |name: &str, kind| KeyPart {
         name: name.to_owned(),
@@ -68,8 +68,9 @@ fn a_table_and_an_index_are_named_in_quotes_or_without() {
     }
 }
 
+/// A binary can only be given as a parameter.
 #[test]
-fn literals_are_of_every_type_but_binary_which_comes_as_a_parameter() {
+fn literals_have_every_type_except_binary() {
     let text = "INSERT INTO t VALUE {'p': 'it''s', 'n': -1.5e2, 'i': 007, 't': TRUE, 'f': false, 'z': Null, \
                 'l': [1, 'two', [], {}], 'm': {'a b': {'c': [<<'x'>>]}}, 'ss': <<'a', 'b'>>, 'ns': <<1, 2.50>>, 'b': ?, 'q': [?, ?]}";
     let parameters = json!([{"$b": "bytes"}, 1, {"$ss": ["y"]}]);
@@ -92,7 +93,7 @@ fn holds(clause: &str, parameters: &Value, of: &Value) -> bool {
 }
 
 #[test]
-fn where_has_the_operators_and_functions_of_conditions_and_those_of_sql() {
+fn where_has_operators_of_conditions_and_of_sql() {
     let song = json!({
         "artist": "Can", "year": 1971, "tags": {"$ss": ["kraut", "rock"]}, "label": null, "size": 3,
         "parts": [{"minutes": 18}, {"minutes": 17}], "a b": {"date": 5},
@@ -133,7 +134,7 @@ fn where_has_the_operators_and_functions_of_conditions_and_those_of_sql() {
 }
 
 #[test]
-fn parameters_stand_in_the_order_of_the_text() {
+fn parameters_are_used_in_the_order_of_the_text() {
     let of = json!({"a": 1, "b": "x", "c": {"$b": "y"}});
     assert!(holds(
         "a = ? AND begins_with(b, ?) AND c IN [?, ?]",
@@ -144,7 +145,7 @@ fn parameters_stand_in_the_order_of_the_text() {
 }
 
 #[test]
-fn a_path_is_returned_under_its_last_name_and_the_indexes_after_it() {
+fn path_is_returned_under_its_last_name_and_indexes() {
     let of = item(&json!({"a": {"b": [1, {"c": 2}]}, "d": 3, "e f": 4}));
     for (list, expected) in [
         ("d, \"e f\"", json!({"d": 3, "e f": 4})),
@@ -159,7 +160,7 @@ fn a_path_is_returned_under_its_last_name_and_the_indexes_after_it() {
     }
 }
 
-/// What an UPDATE makes of an item.
+/// The item after an UPDATE.
 fn updated(clauses: &str, parameters: &Value, before: &Value) -> Result<Item, String> {
     match statement(&format!("UPDATE t {clauses} WHERE p = 'x'"), parameters) {
         Statement::Update(statement) => statement.update.apply(&item(before)).map_err(|error| error.to_string()),
@@ -203,8 +204,9 @@ fn updates_set_and_remove_paths_add_numbers_and_append_lists() {
     assert_eq!(updated("SET n = z + 1", &json!([]), &before), Err(missing.to_owned()));
 }
 
+/// Statements distinguish them in the same way as update expressions.
 #[test]
-fn additions_are_told_from_assignments_as_with_update_expressions() {
+fn additions_are_distinguished_from_assignments() {
     let before = item(&json!({"p": "x", "n": 5}));
     for (clauses, expected) in [
         ("SET n = n + 2", Touch::Add(Number::from(2))),
@@ -234,7 +236,7 @@ fn additions_are_told_from_assignments_as_with_update_expressions() {
 }
 
 #[test]
-fn returning_names_what_comes_back() {
+fn returning_selects_the_returned_attributes() {
     for (clause, expected) in [
         ("", None),
         ("RETURNING ALL OLD *", Some(Returning::AllOld)),
@@ -256,7 +258,7 @@ fn returning_names_what_comes_back() {
 }
 
 #[test]
-fn a_key_is_pinned_by_equalities_that_and_joins_and_the_rest_is_a_condition() {
+fn key_equalities_pin_the_item_and_the_rest_is_condition() {
     let pinned = |clause: &str| {
         let pin = select(&format!("SELECT * FROM t WHERE {clause}"), &json!([]))
             .filter
@@ -284,12 +286,12 @@ fn a_key_is_pinned_by_equalities_that_and_joins_and_the_rest_is_a_condition() {
     assert!(!pin.clone().required().matches(&other));
     assert!(!pin.where_there().unwrap().matches(&other));
     assert!(pinned("p = 'x' AND s = 1").where_there().is_none());
-    // What it says of an item that is not there is nothing that an item not there can meet.
+    // An item that does not exist cannot meet conditions on its attributes.
     assert!(!pinned("p = 'x' AND s = 1 AND a IS MISSING").required().matches(&absent));
 }
 
 #[test]
-fn what_does_not_pin_the_whole_key_is_refused() {
+fn clause_without_the_whole_key_is_rejected() {
     for clause in [
         "p = 'x'",
         "s = 1",
@@ -323,8 +325,9 @@ fn statements_know_whether_they_read_and_which_table() {
     }
 }
 
+/// A parameter can have any size, but cannot nest deeper than an item.
 #[test]
-fn a_parameter_can_be_of_any_size_but_nests_no_deeper_than_an_item() {
+fn parameter_has_any_size_but_limited_depth() {
     let mut deep = AttributeValue::Null;
     for _ in 0..31 {
         deep = AttributeValue::L(vec![deep]);

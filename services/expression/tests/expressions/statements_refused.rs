@@ -1,11 +1,11 @@
-//! Statements of PartiQL that are refused, and in which words.
+//! Rejected PartiQL statements, and the messages about them.
 
 use beringia_expression::Statement;
 use serde_json::{Value, json};
 
 use crate::support::value;
 
-/// Why a statement is refused.
+/// The message about a rejected statement.
 fn refused(text: &str, parameters: &Value) -> String {
     let parameters = parameters.as_array().unwrap().iter().map(value).collect();
     match Statement::parse(text, parameters) {
@@ -14,7 +14,7 @@ fn refused(text: &str, parameters: &Value) -> String {
     }
 }
 
-/// Checks why statements do not follow the grammar.
+/// Asserts the messages about statements that do not follow the grammar.
 fn check_not_well_formed(cases: &[(&str, &str)]) {
     for (text, expected) in cases {
         assert_eq!(
@@ -25,7 +25,7 @@ fn check_not_well_formed(cases: &[(&str, &str)]) {
     }
 }
 
-/// Checks why statements that follow the grammar are refused.
+/// Asserts the messages about well-formed statements that are invalid.
 fn check_refused(cases: &[(&str, &str)]) {
     for (text, expected) in cases {
         assert_eq!(refused(text, &json!([])), *expected, "{text}");
@@ -33,7 +33,7 @@ fn check_refused(cases: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_select_that_does_not_follow_the_grammar_is_not_well_formed() {
+fn malformed_select_is_rejected() {
     check_not_well_formed(&[
         ("", "Expected data manipulation"),
         ("MERGE INTO t", "Expected data manipulation"),
@@ -77,7 +77,7 @@ fn a_select_that_does_not_follow_the_grammar_is_not_well_formed() {
 }
 
 #[test]
-fn a_write_that_does_not_follow_the_grammar_is_not_well_formed() {
+fn malformed_write_is_rejected() {
     check_not_well_formed(&[
         ("EXISTS SELECT * FROM t", "Unexpected term: SELECT at 1:8:6"),
         ("EXISTS(SELECT * FROM t", "Expected RIGHT_PAREN"),
@@ -120,7 +120,7 @@ fn a_write_that_does_not_follow_the_grammar_is_not_well_formed() {
 }
 
 #[test]
-fn what_follows_the_grammar_can_be_wrong_all_the_same() {
+fn well_formed_statement_can_still_be_invalid() {
     check_refused(&[
         ("SELECT * FROM t LIMIT 5", "Unsupported clause: LIMIT at 1:17:5"),
         (
@@ -190,7 +190,7 @@ fn what_follows_the_grammar_can_be_wrong_all_the_same() {
 }
 
 #[test]
-fn literals_that_no_attribute_can_have_are_refused() {
+fn literals_that_no_attribute_can_have_are_rejected() {
     check_refused(&[
         (
             "INSERT INTO t VALUE {'a': <<>>}",
@@ -228,7 +228,7 @@ fn literals_that_no_attribute_can_have_are_refused() {
 }
 
 #[test]
-fn a_statement_has_as_many_question_marks_as_there_are_parameters() {
+fn statement_has_one_question_mark_per_parameter() {
     for (text, parameters) in [
         ("SELECT * FROM t WHERE a = ?", json!([])),
         ("SELECT * FROM t WHERE a = ?", json!([1, 2])),
@@ -245,7 +245,7 @@ fn a_statement_has_as_many_question_marks_as_there_are_parameters() {
 }
 
 #[test]
-fn nothing_nests_without_end() {
+fn nesting_is_bounded() {
     let lists = format!("INSERT INTO t VALUE {{'a': {}", "[".repeat(4000));
     assert_eq!(
         refused(&lists, &json!([])),

@@ -1,4 +1,4 @@
-//! Items and placeholders written briefly.
+//! Short notations for items and placeholders.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -7,8 +7,9 @@ use beringia_item::{AttributeValue, Item};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// The value that JSON suggests: strings, numbers, booleans, null, lists and maps. `{"$b": "text"}` is a binary,
-/// `{"$ss": […]}`, `{"$ns": […]}` and `{"$bs": […]}` are sets, `{"$n": "1E10"}` a number too large for JSON.
+/// The value that JSON stands for: strings, numbers, booleans, null, lists and maps. `{"$b":
+/// "text"}` is a binary, `{"$ss": […]}`, `{"$ns": […]}` and `{"$bs": […]}` are sets, `{"$n":
+/// "1E10"}` a number too large for JSON.
 pub(crate) fn value(json: &Value) -> AttributeValue {
     let texts = |json: &Value| -> Vec<String> {
         json.as_array()
@@ -40,7 +41,7 @@ pub(crate) fn value(json: &Value) -> AttributeValue {
     }
 }
 
-/// The item that a JSON object suggests.
+/// The item that a JSON object stands for.
 pub(crate) fn item(json: &Value) -> Item {
     json.as_object()
         .unwrap()
@@ -49,7 +50,7 @@ pub(crate) fn item(json: &Value) -> Item {
         .collect()
 }
 
-/// `#names` and `:values` from one JSON object. None of a sort where it has none of that sort.
+/// `#names` and `:values` from one JSON object; `None` for a kind that it does not contain.
 pub(crate) fn placeholders(json: &Value) -> Placeholders {
     let mut names = BTreeMap::new();
     let mut values = BTreeMap::new();
@@ -83,10 +84,10 @@ pub(crate) fn update(text: &str, meanings: &Value) -> Result<Update, ExpressionE
     Update::parse(text, &mut placeholders(meanings))
 }
 
-/// What reads an expression from its text and placeholders.
+/// Parses an expression from its text and placeholders.
 type Parse<T> = fn(&str, &Value) -> Result<T, ExpressionError>;
 
-/// Checks the message of each refused expression; `parameter` stands before all of them.
+/// Asserts the message about each rejected expression; `parameter` precedes all of them.
 pub(crate) fn check_refused<T: Debug>(parse: Parse<T>, parameter: &str, cases: &[(&str, Value, &str)]) {
     for (text, meanings, expected) in cases {
         let refused = parse(text, meanings).expect_err(text);
@@ -98,7 +99,7 @@ pub(crate) fn check_refused<T: Debug>(parse: Parse<T>, parameter: &str, cases: &
     }
 }
 
-/// Checks that none of these texts follows the grammar.
+/// Asserts that none of these texts follows the grammar.
 pub(crate) fn check_grammar_refuses<T: Debug>(parse: Parse<T>, parameter: &str, texts: &[&str]) {
     let expected = format!("Invalid {parameter}: Syntax error; token: ");
     for text in texts {

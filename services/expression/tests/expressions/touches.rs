@@ -1,11 +1,11 @@
-//! Which updates only add to what is there, and which give an attribute a value.
+//! Which updates only add to an attribute, and which assign it.
 
 use beringia_item::{Number, Touch};
 use serde_json::{Value, json};
 
 use crate::support::{item, update, value};
 
-/// Checks what an update does to the one attribute that it writes.
+/// Asserts the effect of an update on the only attribute that it writes.
 fn check(text: &str, meanings: &Value, before: &Value, expected: &Touch) {
     let touched = update(text, meanings).unwrap().touches(&item(before));
     assert_eq!(
@@ -16,7 +16,7 @@ fn check(text: &str, meanings: &Value, before: &Value, expected: &Touch) {
 }
 
 #[test]
-fn additions_are_told_however_they_are_written() {
+fn additions_are_recognised_in_every_notation() {
     let by = |n: i64| Touch::Add(Number::from(n));
     let (n, there) = (json!({":n": 3}), json!({"p": "x", "a": 1, "b": 7}));
     check("ADD a :n", &n, &there, &by(3));
@@ -35,7 +35,7 @@ fn additions_are_told_however_they_are_written() {
 }
 
 #[test]
-fn what_depends_on_the_value_otherwise_is_an_assignment() {
+fn other_uses_of_the_old_value_are_assignments() {
     let (n, there) = (
         json!({":n": 3}),
         json!({"p": "x", "a": 1, "b": 7, "m": {"a": 1}, "l": [1]}),
@@ -59,7 +59,7 @@ fn what_depends_on_the_value_otherwise_is_an_assignment() {
     check("SET a = a + a", &json!({}), &there, &Touch::Assign);
     check("REMOVE a", &json!({}), &there, &Touch::Assign);
     check("REMOVE l[0], l[2]", &json!({}), &there, &Touch::Assign);
-    // Where there is no number, this begins at five.
+    // If there is no number yet, this starts at five.
     let from_five = json!({":n": 3, ":five": 5});
     check(
         "SET a = if_not_exists(a, :five) + :n",
@@ -85,8 +85,9 @@ fn members_are_added_and_taken_away() {
     }
 }
 
+/// That includes attributes that the update leaves unchanged.
 #[test]
-fn each_top_level_attribute_is_named_once_also_where_nothing_changes() {
+fn each_top_level_attribute_is_listed_once() {
     let meanings = json!({":n": 3});
     let update = update("SET m.a = :n, m.b = :n, a = :n REMOVE c ADD b :n", &meanings).unwrap();
     let touched = update.touches(&item(&json!({"p": "x", "a": 3, "m": {}, "b": 0})));

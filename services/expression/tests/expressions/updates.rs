@@ -1,10 +1,10 @@
-//! What updates make of items.
+//! The effects of updates on items.
 
 use serde_json::{Value, json};
 
 use crate::support::{item, update};
 
-/// Checks what an update makes of an item.
+/// Asserts the item after an update.
 fn check(cases: &[(&str, Value, Value, Value)]) {
     for (text, meanings, before, after) in cases {
         let parsed = update(text, meanings).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -157,7 +157,7 @@ fn if_not_exists_gives_the_attribute_or_else_the_other_operand() {
             json!({"n": 1}),
             json!({"n": 8}),
         ),
-        // The operand that is not needed is not looked for.
+        // The unused operand is not looked up.
         (
             "SET a = if_not_exists(a, nowhere)",
             json!({}),
@@ -220,7 +220,7 @@ fn remove_drops_attributes_members_and_elements() {
 }
 
 #[test]
-fn removing_what_is_not_there_changes_nothing() {
+fn removing_a_missing_value_changes_nothing() {
     let stored = json!({"a": {"x": 3}, "b": ["hi"]});
     for text in ["REMOVE a.y", "REMOVE b[7]", "REMOVE c", "REMOVE b[1], a.z, d"] {
         check(&[(text, json!({}), stored.clone(), stored.clone())]);
@@ -234,7 +234,7 @@ fn an_item_that_does_not_exist_is_made_from_its_key() {
         ("SET a = p", json!({"p": "k", "a": "k"})),
         ("ADD a :v", json!({"p": "k", "a": 1})),
         ("REMOVE a SET b = :v", json!({"p": "k", "b": 1})),
-        // On an item that exists these two are errors.
+        // On an existing item, these two are errors.
         ("REMOVE x.y SET b = :v", json!({"p": "k", "b": 1})),
         ("REMOVE x[0] SET b = :v", json!({"p": "k", "b": 1})),
     ] {
@@ -275,7 +275,7 @@ fn list_indexes_mean_the_list_as_it_was() {
 }
 
 #[test]
-fn elements_set_beyond_the_end_are_appended_in_the_order_of_their_indexes() {
+fn elements_beyond_the_end_are_appended_in_index_order() {
     check(&[
         (
             "SET a[7] = :v",
@@ -350,7 +350,7 @@ fn add_sums_numbers_from_zero_and_unites_sets_from_nothing() {
 }
 
 #[test]
-fn delete_takes_elements_out_of_sets_and_never_leaves_an_empty_one() {
+fn delete_removes_set_elements_and_leaves_no_empty_set() {
     check(&[
         (
             "DELETE a :v",
@@ -408,8 +408,8 @@ fn touched_shows_the_written_parts_before_and_after() {
         ),
         ("SET x = :v", json!({}), json!({"x": 70})),
         ("SET a.x1 = :v", json!({}), json!({"a": {"x1": 70}})),
-        // As in DynamoDB: what was appended stands at another index than the one named, and what follows a removed element
-        // stands at its index.
+        // As in DynamoDB, an appended element is at another index than the one named, and the
+        // element after a removed one is at its index.
         ("SET a.c[100] = :v", json!({}), json!({})),
         (
             "REMOVE a.c[1], a.c[3] SET d = :v",
@@ -427,8 +427,9 @@ fn touched_shows_the_written_parts_before_and_after() {
     }
 }
 
+/// Attributes that it only reads are not listed.
 #[test]
-fn an_update_tells_the_top_level_attributes_that_it_writes_and_not_those_it_reads() {
+fn update_lists_the_top_level_attributes_it_writes() {
     let parsed = update(
         "SET a.b = z, #n[1] = y REMOVE c ADD d :v DELETE a.s :s",
         &json!({"#n": "e", ":v": 1, ":s": {"$ss": ["x"]}}),

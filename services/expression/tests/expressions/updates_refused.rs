@@ -1,4 +1,4 @@
-//! Which updates are refused, with what words, by their text alone or on an item.
+//! Rejected updates, by their text alone or on an item, and the messages about them.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ fn check(cases: &[(&str, Value, &str)]) {
     check_refused(update, "UpdateExpression", cases);
 }
 
-/// Checks the message of an update that parses but fails on an item.
+/// Asserts the message about an update that parses but fails on an item.
 fn check_on_item(cases: &[(&str, Value, Value, &str)]) {
     for (text, meanings, stored, expected) in cases {
         let parsed = update(text, meanings).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -63,7 +63,7 @@ fn a_syntax_error_shows_the_token_and_its_neighbours() {
 }
 
 #[test]
-fn what_does_not_follow_the_grammar_is_a_syntax_error() {
+fn violations_of_the_grammar_are_syntax_errors() {
     let ungrammatical = [
         "whatever",
         "set a",
@@ -113,7 +113,7 @@ fn what_does_not_follow_the_grammar_is_a_syntax_error() {
 }
 
 #[test]
-fn reserved_words_are_no_names() {
+fn reserved_words_are_rejected_as_names() {
     for (text, word) in [
         (" set #c = :c set abOrt = true ", "abOrt"),
         (" remove Absolute ", "Absolute"),
@@ -126,7 +126,7 @@ fn reserved_words_are_no_names() {
 }
 
 #[test]
-fn functions_must_exist_and_stand_where_they_may() {
+fn functions_must_exist_and_be_allowed() {
     let unknown = |name: &str| format!("Invalid function name; function: {name}");
     let foreign = |name: &str| format!("The function is not allowed in an update expression; function: {name}");
     let nested = "The function is not allowed to be used this way in an expression; function: list_append";
@@ -293,7 +293,7 @@ fn operands_have_the_number_and_types_that_functions_take() {
 }
 
 #[test]
-fn what_the_right_hand_side_reads_must_be_there() {
+fn right_hand_side_operands_must_exist() {
     check_on_item(&[
         ("SET c = z", json!({}), json!({"a": 1}), MISSING),
         ("SET c = z", json!({}), json!({}), MISSING),
@@ -342,7 +342,7 @@ fn operands_from_the_item_have_the_right_types() {
 }
 
 #[test]
-fn nested_paths_lead_into_maps_and_lists_that_are_there() {
+fn nested_paths_need_existing_maps_and_lists() {
     let stored = json!({"a": "hello", "b": ["hi"], "m": {}});
     for path in ["a.c", "b.c", "c.c", "a[0]", "c[0]", "m[0]", "m.x.y", "b[1].x", "b[0].x"] {
         for text in [format!("SET {path} = :v"), format!("ADD {path} :v")] {
@@ -353,7 +353,7 @@ fn nested_paths_lead_into_maps_and_lists_that_are_there() {
         check_on_item(&[(&format!("DELETE {path} :v"), meanings, stored.clone(), PATH)]);
         check_on_item(&[(&format!("REMOVE {path}"), json!({}), stored.clone(), PATH)]);
     }
-    // An element that the same update appends is not there yet.
+    // An element that the same update appends does not exist yet.
     check_on_item(&[("SET b[1] = :m, b[2].x = :m", json!({":m": {}}), stored, PATH)]);
 }
 
@@ -389,8 +389,8 @@ fn sums_stay_within_the_range_and_precision_of_numbers() {
 }
 
 #[test]
-fn a_document_never_becomes_deeper_than_an_item_may_be() {
-    // `levels` maps within one another.
+fn document_depth_stays_within_the_limit() {
+    // `levels` nested maps.
     let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "m": inner }));
     let text = "SET a.b.c = :v";
     let stored = json!({"a": {"b": {}}});
