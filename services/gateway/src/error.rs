@@ -1,4 +1,4 @@
-//! Everything that a request can fail with, and the body that says so as DynamoDB does.
+//! Errors of requests, and their encoding as DynamoDB's error bodies.
 
 use beringia_endpoint::{Protocol, Refusal};
 use beringia_engine::{ApiError, CancellationReason, ThrottlingReason};
@@ -8,12 +8,12 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::encode::{Encode, Wire};
 
-/// Why a request has no answer: something about the protocol, or an exception of the operation.
+/// Why a request failed: for a reason of the protocol, or with an exception of the operation.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Failure {
-    /// The operation's own.
+    /// An exception of the operation itself.
     Api(ApiError),
-    /// Found before any operation began.
+    /// Rejected before an operation began.
     Refusal(Refusal),
 }
 
@@ -39,7 +39,7 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// An attribute value that cannot be read is the request's fault: of its form, or of its content.
+/// An unreadable attribute value is the client's error: in its form or in its content.
 pub(crate) fn unreadable(error: JsonError) -> ApiError {
     match error.kind {
         JsonErrorKind::Serialization => ApiError::Serialization(error.message),
@@ -49,7 +49,7 @@ pub(crate) fn unreadable(error: JsonError) -> ApiError {
     }
 }
 
-/// These exceptions spell their message's key with a capital, all others without.
+/// These exceptions spell the key of the message with a capital; all others do not.
 const fn message_key(error: &ApiError) -> &'static str {
     match error {
         ApiError::Serialization(_)
@@ -73,7 +73,7 @@ impl Serialize for Failure {
                 let reasons: Vec<_> = reasons.iter().map(Wire).collect();
                 body.serialize_entry("CancellationReasons", &reasons)?;
             }
-            // So they are spelled.
+            // The two exceptions spell this member differently.
             ApiError::ProvisionedThroughputExceeded { reasons, .. } => {
                 let reasons: Vec<_> = reasons.iter().map(Wire).collect();
                 body.serialize_entry("ThrottlingReasons", &reasons)?;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_shape_is_told_with_a_capital_message() {
+    fn wrong_shape_error_has_a_capital_message_key() {
         let failure = Failure::from(ApiError::Serialization("Unexpected field type".to_owned()));
         assert_eq!(
             body(&failure),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_condition_carries_the_item_only_where_it_was_asked_for() {
+    fn failed_condition_has_the_item_only_if_requested() {
         let with = Failure::from(ApiError::ConditionalCheckFailed { item: Some(item()) });
         assert_eq!(
             body(&with),
@@ -198,8 +198,9 @@ mod tests {
         );
     }
 
+    /// A throttled request reports what is used up.
     #[test]
-    fn what_is_throttled_says_of_what_there_is_too_little_in_the_spelling_of_its_exception() {
+    fn throttling_reasons_have_the_spelling_of_the_exception() {
         let reasons = vec![ThrottlingReason {
             reason: "IndexWriteMaxOnDemandThroughputExceeded".to_owned(),
             resource: "arn:aws:dynamodb:us-east-1:000000000000:table/t/index/i".to_owned(),
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_the_server_are_no_client_errors() {
+    fn server_failures_are_not_client_errors() {
         assert_eq!(Failure::from(ApiError::InternalServer("disk".to_owned())).status(), 500);
         let down = ApiError::ServiceUnavailable("down".to_owned());
         assert_eq!(Failure::from(down).status(), 503);

@@ -1,4 +1,4 @@
-//! One region's DynamoDB API: a whole request in, a whole answer out.
+//! The DynamoDB API of one region: takes a whole request and returns a whole answer.
 
 use std::{
     fmt,
@@ -19,10 +19,10 @@ use crate::{
     operation::{DYNAMODB, Operation, STREAMS},
 };
 
-/// What is answered to a method, path or content type that is none of the API's.
+/// The answer to a method, path or content type that the API does not have.
 const NOT_FOUND: &str = "<UnknownOperationException/>\n";
 
-/// The services of this API. Both are signed alike.
+/// The services of this API. They share one credential scope.
 const ROUTES: [Route; 2] = [
     Route {
         name: "dynamodb",
@@ -40,18 +40,19 @@ const ROUTES: [Route; 2] = [
     },
 ];
 
-/// One region's DynamoDB API.
+/// The DynamoDB API of one region.
 pub struct Gateway {
     engine: Arc<Engine>,
     listener: OnceLock<Arc<dyn Listener>>,
 }
 
-/// What this process is answered where it asked itself ([`Gateway::ask`]).
+/// The answer to an operation that this process itself asked for ([`Gateway::ask`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// As a client would get it.
+    /// The status that a client would get.
     pub status: StatusCode,
-    /// JSON: what the operation answers, or the exception. Empty where an operation has nothing to answer.
+    /// JSON: the answer of the operation, or the exception. Empty if the operation has nothing to
+    /// answer.
     pub body: Vec<u8>,
 }
 
@@ -64,7 +65,7 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// The API of the engine's region.
+    /// Creates the API of the engine's region.
     #[must_use]
     pub const fn new(engine: Arc<Engine>) -> Self {
         Self {
@@ -73,12 +74,13 @@ impl Gateway {
         }
     }
 
-    /// From now on this one hears of what is asked; a second one does not.
+    /// Sets the listener that is notified of operations. Only the first call has an effect.
     pub fn tell(&self, listener: Arc<dyn Listener>) {
         self.listener.get_or_init(|| listener);
     }
 
-    /// Carries out an operation for this process itself, which needs neither HTTP nor a signature and is told to no listener.
+    /// Executes an operation for this process itself. It needs neither HTTP nor a signature, and
+    /// listeners are not notified.
     pub fn ask(&self, operation: &str, parameters: Map<String, Value>) -> BoxFuture<'_, Answer> {
         let operation = Operation::of_target(Some(&format!("{DYNAMODB}.{operation}")));
         Box::pin(async move {
@@ -99,19 +101,20 @@ impl Gateway {
         })
     }
 
-    /// The region that it answers for.
+    /// The region that the API answers for.
     #[must_use]
     pub fn region(&self) -> &str {
         self.engine.region().as_str()
     }
 
-    /// What the client calls this endpoint; where it does not say, DynamoDB's name.
+    /// The host by which the client addresses this endpoint; DynamoDB's host name if the request
+    /// does not say.
     fn host(&self, parts: &Parts) -> String {
         let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         named.map_or_else(|| format!("dynamodb.{}.amazonaws.com", self.region()), str::to_owned)
     }
 
-    /// Carries an operation out, and tells the listener.
+    /// Executes an operation, and notifies the listener.
     async fn perform(
         &self,
         operation: Operation,
@@ -146,10 +149,10 @@ impl Gateway {
     }
 }
 
-/// An operation whose signature is to be checked.
+/// An operation whose signature is still to be checked.
 pub struct Asked {
     operation: Operation,
-    /// None where the request has no body, which is found wrong after the signature.
+    /// `None` if the request has no body, which is reported after the signature check.
     request: Option<Map<String, Value>>,
 }
 
@@ -160,8 +163,8 @@ impl Service for Gateway {
         &ROUTES
     }
 
-    /// Finds fault in DynamoDB's order: path and content type, JSON, operation; then comes the
-    /// signature.
+    /// Makes the checks before the signature in DynamoDB's order: path and content type, JSON,
+    /// operation.
     fn prepare(&self, request: &Received<'_>) -> Result<Asked, Early> {
         let Received { parts, body, .. } = request;
         let root = parts.uri.path() == "/";
@@ -202,8 +205,8 @@ impl Service for Gateway {
     }
 }
 
-/// The body as a JSON object. The parser refuses what nests deeper than 128, which no document of DynamoDB does (32 levels of
-/// two each, and the request around them).
+/// Parses the body as a JSON object. The parser rejects nesting deeper than 128, which no DynamoDB
+/// document reaches (32 levels of two each, and the request around them).
 fn parse(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(members)) => Ok(members),

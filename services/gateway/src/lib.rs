@@ -1,12 +1,12 @@
-//! The DynamoDB API and its streams: operations, their JSON, and the shapes of errors.
+//! The DynamoDB API and its streams: operations, their JSON, and the encoding of errors.
 //!
-//! A [`Gateway`] is one region's API: it takes a request that arrived at the region's endpoint and
-//! gives the answer, through the region's [`beringia_engine::Engine`]. Connections and signatures
-//! are [`beringia_endpoint`]'s.
+//! A [`Gateway`] is the API of one region. It takes a request from the region's endpoint and
+//! answers it with the region's [`beringia_engine::Engine`]. [`beringia_endpoint`] handles
+//! connections and signatures.
 //!
-//! A request goes through `parse JSON → operation → signature → shape → decode → engine → encode`,
-//! each step but the signature in a module of its own, and the first that finds fault answers as
-//! DynamoDB would.
+//! A request passes through `parse JSON → operation → signature → shape → decode → engine →
+//! encode`. Each step except the signature is a module, and the first step that finds a fault
+//! answers as DynamoDB would.
 
 mod decode;
 mod encode;

@@ -1,40 +1,41 @@
-//! Hearing of what clients ask, for whoever records a live run.
+//! Notifications about clients' operations, for recording a live run.
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-/// Hears of every operation of a region that was answered. One that nobody listens to costs a request one question.
+/// Is notified of every answered operation of a region. While no one listens, this costs each
+/// request only one call.
 pub trait Listener: Send + Sync + 'static {
-    /// Whether anybody listens. Only then are parameters kept for it.
+    /// Whether notifications are wanted at the moment. Parameters are kept only then.
     fn listens(&self) -> bool;
 
-    /// An operation was answered. Called on the request's task before the answer is sent: it must not wait. Of a request whose client
-    /// went away before, nothing is heard.
+    /// Called when an operation was answered, on the request's task and before the answer is sent,
+    /// so it must not block. Not called if the client disconnected before.
     fn answered(&self, call: Call);
 }
 
-/// The groups of operations, as the developer guide has them ("How DynamoDB works", "DynamoDB API");
-/// transactions and PartiQL are of the data plane.
+/// The groups of operations in the developer guide ("How DynamoDB works", "DynamoDB API");
+/// transactions and PartiQL belong to the data plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plane {
-    /// Operations on items.
+    /// Operations that read and write items.
     Data,
     /// Operations on tables and their settings.
     Control,
-    /// Operations on streams.
+    /// Operations that read streams.
     Streams,
 }
 
-/// An operation, and what became of it.
+/// An operation and its outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// What was called, such as `PutItem`.
+    /// The name of the operation, such as `PutItem`.
     pub operation: String,
-    /// To which group of operations that belongs.
+    /// The group that the operation belongs to.
     pub plane: Plane,
-    /// With which parameters.
+    /// The parameters of the request, as JSON.
     pub parameters: Map<String, Value>,
-    /// When it began.
+    /// When the operation began.
     pub began: Instant,
     /// The HTTP status of the answer.
     pub status: u16,

@@ -1,5 +1,5 @@
-//! The operations: which there are, and how each is carried from JSON through the engine to JSON.
-//! One table has them all.
+//! The operations: one table lists them and how each is carried from JSON through the engine to
+//! JSON.
 
 use std::future::Future;
 
@@ -18,24 +18,24 @@ use crate::{
     },
 };
 
-/// The target prefix of DynamoDB in the version of the API that this is; the other one is of 2011.
+/// The target prefix of DynamoDB in the supported version of the API; the other version is of 2011.
 pub(crate) const DYNAMODB: &str = "DynamoDB_20120810";
 /// The target prefix of DynamoDB Streams.
 pub(crate) const STREAMS: &str = "DynamoDBStreams_20120810";
 
-/// What an operation does to items, definitions and tags.
+/// How an operation accesses items, definitions and tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
-    /// Nothing, or only where the engine says so, which then asks for itself: as with statements.
+    /// It does not write, or the engine decides that itself, as for statements.
     Reads,
-    /// It writes, so that a region that is being drained does not take it.
+    /// It writes, so a region that is being drained rejects it.
     Writes,
 }
 
-/// Makes the enumeration of operations and all that follows from it. A section has the operations
-/// of a target prefix, with the model's list of those that there are in AWS; a line has an
-/// operation's name, its plane, what it does, and how it is carried out, with the names of the
-/// first line.
+/// Generates the enumeration of operations and all that depends on it. A section contains the
+/// operations of a target prefix, with the model's list of all operations on AWS. A line contains
+/// an operation's name, its plane, its access, and how it is executed, with the names of the first
+/// line.
 macro_rules! operations {
     (
         run($engine:ident, $host:ident, $request:ident):
@@ -43,7 +43,7 @@ macro_rules! operations {
             $($name:ident $plane:ident $access:ident => $run:expr;)*
         })*
     ) => {
-        /// An operation that this server has.
+        /// An operation that this server implements.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Operation {
             $($($name,)*)*
@@ -54,7 +54,7 @@ macro_rules! operations {
             #[cfg(test)]
             const ALL: &[(&str, Self)] = &[$($(($target, Self::$name),)*)*];
 
-            /// The operation that an `X-Amz-Target` header names.
+            /// Finds the operation that an `X-Amz-Target` header names.
             ///
             /// # Errors
             /// UnknownOperationException.
@@ -68,14 +68,14 @@ macro_rules! operations {
                 }
             }
 
-            /// Its name in the API.
+            /// The operation's name in the API.
             pub(crate) const fn name(self) -> &'static str {
                 match self {
                     $($(Self::$name => stringify!($name),)*)*
                 }
             }
 
-            /// Its group in the API.
+            /// The operation's group in the API.
             pub(crate) const fn plane(self) -> Plane {
                 match self {
                     $($(Self::$name => Plane::$plane,)*)*
@@ -88,8 +88,8 @@ macro_rules! operations {
                 }
             }
 
-            /// Carries the operation out and gives the body of its answer. `host` is what the
-            /// client calls the endpoint.
+            /// Executes the operation and returns the body of its answer. `host` is the host by
+            /// which the client addresses the endpoint.
             pub(crate) async fn run(
                 self,
                 $engine: &Engine,
@@ -146,7 +146,8 @@ operations! {
     }
 }
 
-/// Operations of DynamoDB that this server does not have are unknown here, but the answer says more than that.
+/// The error for an operation that DynamoDB has and this server does not. Unlike DynamoDB's, it has
+/// a message.
 fn unknown(name: &str, operations: &[(&str, &Structure)]) -> Refusal {
     let known = operations.iter().any(|(operation, _)| *operation == name);
     Refusal::UnknownOperation(known.then(|| format!("The operation {name} is not supported yet.")))
@@ -173,7 +174,7 @@ where
     Ok(to_body(&answer).map_err(|error| ApiError::InternalServer(format!("the answer has no JSON form: {error}")))?)
 }
 
-/// The same for an operation that has nothing to answer: the body is empty.
+/// The same for an operation without an answer: the body is empty.
 async fn carry_quietly<I, F>(request: Map<String, Value>, operation: impl FnOnce(I) -> F) -> Result<Vec<u8>, Failure>
 where
     I: Decode,
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_touches_items_alone_is_of_the_data_plane() {
+    fn operations_on_items_belong_to_the_data_plane() {
         let of_plane = |plane| {
             let operations = Operation::ALL.iter().map(|(_, operation)| *operation);
             let named = operations.filter(move |operation| operation.plane() == plane);
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_operation_is_unknown_without_a_word() {
+    fn unknown_operation_has_no_message() {
         let targets = [
             "",
             "whatever",
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_to_come_are_unknown_too_but_named() {
+    fn unimplemented_operation_is_unknown_but_named() {
         let is_ours = |name: &str| {
             let mut ours = Operation::ALL.iter().filter(|(target, _)| *target == DYNAMODB);
             ours.any(|(_, operation)| operation.name() == name)

@@ -1,4 +1,4 @@
-//! DescribeEndpoints, DescribeLimits, DescribeContinuousBackups.
+//! Decodes the requests of DescribeEndpoints, DescribeLimits and DescribeContinuousBackups.
 
 use beringia_engine::{
     ApiError,
@@ -8,7 +8,7 @@ use beringia_engine::{
 use super::{Decode, Fields};
 use crate::shape::{Structure, requests};
 
-/// Asks where the API is.
+/// Asks for the address of the API.
 pub(crate) struct EndpointsRequest;
 
 impl Decode for EndpointsRequest {

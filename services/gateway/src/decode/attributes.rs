@@ -1,4 +1,4 @@
-//! The forms of conditions and updates that were before expressions.
+//! Decodes the legacy conditional parameters.
 
 use beringia_engine::{
     ApiError,
@@ -27,7 +27,7 @@ impl Fields {
     }
 }
 
-/// A value of `KeyConditions`, `QueryFilter` or `ScanFilter`.
+/// Decodes one value of `KeyConditions`, `QueryFilter` or `ScanFilter`.
 pub(super) fn attribute_condition(value: Value) -> Result<AttributeCondition, ApiError> {
     let mut fields = fields(value, "condition")?;
     Ok(AttributeCondition {
@@ -36,7 +36,7 @@ pub(super) fn attribute_condition(value: Value) -> Result<AttributeCondition, Ap
     })
 }
 
-/// A value of `Expected`.
+/// Decodes one value of `Expected`.
 pub(super) fn expected(value: Value) -> Result<ExpectedAttributeValue, ApiError> {
     let mut fields = fields(value, "expected")?;
     Ok(ExpectedAttributeValue {
@@ -47,7 +47,7 @@ pub(super) fn expected(value: Value) -> Result<ExpectedAttributeValue, ApiError>
     })
 }
 
-/// A value of `AttributeUpdates`.
+/// Decodes one value of `AttributeUpdates`.
 pub(super) fn attribute_update(value: Value) -> Result<AttributeValueUpdate, ApiError> {
     let mut fields = fields(value, "attributeUpdates")?;
     Ok(AttributeValueUpdate {

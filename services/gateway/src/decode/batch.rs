@@ -1,4 +1,4 @@
-//! BatchGetItem and BatchWriteItem.
+//! Decodes the requests of BatchGetItem and BatchWriteItem.
 
 use beringia_engine::{
     ApiError,

@@ -14,8 +14,9 @@ use crate::{
     shape::{boolean, integer},
 };
 
-/// The members of a structure that has passed the check of its shape. So a member is of the right type or absent, and a
-/// required one is there; what is not so all the same is reported as missing.
+/// The members of a structure that has passed the check of its shape: each member has the right
+/// type or is absent, and required ones are present. A violation of this is reported as a missing
+/// member.
 pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -53,7 +54,8 @@ impl Fields {
         integer(&self.take(name)?)
     }
 
-    /// A time, which the wire has in seconds with a fraction, as milliseconds since the epoch; 0 for one before it.
+    /// Takes a time, which is in seconds with a fraction on the wire, as milliseconds since the
+    /// epoch; 0 for a time before the epoch.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -64,7 +66,7 @@ impl Fields {
         Some((seconds * 1000.0).round() as u64)
     }
 
-    /// One of an enumeration's values, read by its `from_wire`.
+    /// Takes a value of an enumeration and converts it by its `from_wire`.
     pub(super) fn one_of<T>(
         &mut self,
         name: &str,
@@ -73,7 +75,7 @@ impl Fields {
         self.text(name).map(|text| from_wire(&text, name)).transpose()
     }
 
-    /// The same, for a member that must be there.
+    /// Takes a required value of an enumeration.
     pub(super) fn required_one_of<T>(
         &mut self,
         name: &str,
@@ -86,7 +88,7 @@ impl Fields {
         self.take(name).and_then(Self::of)
     }
 
-    /// The elements of a list of structures, each read.
+    /// Takes a list of structures and reads each element.
     pub(super) fn list<T>(
         &mut self,
         name: &str,
@@ -95,7 +97,7 @@ impl Fields {
         self.take(name).map(|value| elements(value, read)).transpose()
     }
 
-    /// The same, for a list that must be there.
+    /// Takes a required list of structures and reads each element.
     pub(super) fn required_list<T>(
         &mut self,
         name: &str,
@@ -111,7 +113,7 @@ impl Fields {
         }
     }
 
-    /// A map whose values are each read.
+    /// Takes a map and reads each of its values.
     pub(super) fn map<T>(
         &mut self,
         name: &str,
@@ -124,7 +126,7 @@ impl Fields {
         entries.into_iter().map(read).collect::<Result<_, _>>().map(Some)
     }
 
-    /// The same, for a map that must be there.
+    /// Takes a required map and reads each of its values.
     pub(super) fn required_map<T>(
         &mut self,
         name: &str,
@@ -133,14 +135,14 @@ impl Fields {
         self.map(name, read)?.ok_or_else(|| ApiError::missing(name))
     }
 
-    /// An attribute value.
+    /// Takes an attribute value, if present.
     pub(super) fn value(&mut self, name: &str) -> Result<Option<AttributeValue>, ApiError> {
         self.take(name)
             .map(|value| value_from_json(value).map_err(unreadable))
             .transpose()
     }
 
-    /// A list of attribute values.
+    /// Takes a list of attribute values.
     pub(super) fn values(&mut self, name: &str) -> Result<Option<Vec<AttributeValue>>, ApiError> {
         let Some(Value::Array(elements)) = self.take(name) else {
             return Ok(None);
@@ -159,7 +161,7 @@ impl Fields {
             .ok_or_else(|| ApiError::missing(name))
     }
 
-    /// The elements of a list of items.
+    /// Takes a list of items.
     pub(super) fn items(&mut self, name: &str) -> Result<Vec<Item>, ApiError> {
         match self.take(name) {
             Some(Value::Array(elements)) => elements
@@ -170,7 +172,7 @@ impl Fields {
         }
     }
 
-    /// `ExpressionAttributeNames`.
+    /// Takes the member `ExpressionAttributeNames`.
     pub(super) fn expression_names(&mut self) -> ExpressionNames {
         match self.take("ExpressionAttributeNames")? {
             Value::Object(entries) => Some(
@@ -183,7 +185,7 @@ impl Fields {
         }
     }
 
-    /// `ExpressionAttributeValues`.
+    /// Takes the member `ExpressionAttributeValues`.
     pub(super) fn expression_values(&mut self) -> Result<ExpressionValues, ApiError> {
         let Some(Value::Object(entries)) = self.take("ExpressionAttributeValues") else {
             return Ok(None);
@@ -197,7 +199,7 @@ impl Fields {
     }
 }
 
-/// The elements of a list of structures, each read.
+/// Reads each element of a list of structures.
 pub(super) fn elements<T>(list: Value, read: fn(Fields) -> Result<T, ApiError>) -> Result<Vec<T>, ApiError> {
     match list {
         Value::Array(elements) => elements.into_iter().filter_map(Fields::of).map(read).collect(),
@@ -205,7 +207,7 @@ pub(super) fn elements<T>(list: Value, read: fn(Fields) -> Result<T, ApiError>) 
     }
 }
 
-/// A value of `ExpressionAttributeValues`, whose errors name it.
+/// Reads one value of `ExpressionAttributeValues`; an error names the value.
 fn expression_value(name: &str, value: Value) -> Result<AttributeValue, ApiError> {
     operand_from_json(value).map_err(|error| match unreadable(error) {
         ApiError::Validation(message) => ApiError::Validation(format!(

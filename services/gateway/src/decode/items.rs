@@ -1,4 +1,4 @@
-//! PutItem, GetItem, UpdateItem, DeleteItem, Query, Scan.
+//! Decodes the requests of PutItem, GetItem, UpdateItem, DeleteItem, Query and Scan.
 
 use beringia_engine::{
     ApiError,
@@ -43,7 +43,8 @@ impl Fields {
             .unwrap_or_default())
     }
 
-    /// `ExclusiveStartKey`, whose errors say so, but for those about numbers and duplicates.
+    /// Takes `ExclusiveStartKey`. Errors name the parameter, except those about numbers and
+    /// duplicates.
     fn start_key(&mut self) -> Result<Option<Item>, ApiError> {
         self.item("ExclusiveStartKey").map_err(|error| match error.kind {
             JsonErrorKind::Invalid => {
@@ -53,7 +54,7 @@ impl Fields {
         })
     }
 
-    /// What all writes of one item can ask for.
+    /// Takes the options that all writes of one item share.
     fn write_options(&mut self) -> Result<WriteOptions, ApiError> {
         Ok(WriteOptions {
             condition_expression: self.text("ConditionExpression"),

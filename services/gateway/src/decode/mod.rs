@@ -1,4 +1,5 @@
-//! Requests from JSON: checked along their shape, then moved into the engine's structures without copying their texts.
+//! Decodes requests from JSON: checks them against their shape, then moves them into the engine's
+//! structures without copying their texts.
 
 mod account;
 mod attributes;
@@ -22,19 +23,19 @@ use serde_json::{Map, Value};
 
 use crate::shape::{self, Structure};
 
-/// A request that can be read from JSON.
+/// A request that can be decoded from JSON.
 pub(crate) trait Decode: Sized {
-    /// Its shape.
+    /// The shape that JSON of this request must have.
     const SHAPE: &'static Structure;
 
     /// Reads a request that has passed the check of its shape.
     fn from_fields(fields: Fields) -> Result<Self, ApiError>;
 }
 
-/// Checks and reads a request.
+/// Checks and decodes a request.
 ///
 /// # Errors
-/// SerializationException or ValidationException, as DynamoDB words them.
+/// SerializationException or ValidationException, with DynamoDB's messages.
 pub(crate) fn decode<T: Decode>(request: Map<String, Value>) -> Result<T, ApiError> {
     shape::check(&request, T::SHAPE)?;
     T::from_fields(Fields::new(request))

@@ -1,4 +1,4 @@
-//! ExecuteStatement, BatchExecuteStatement and ExecuteTransaction.
+//! Decodes the requests of ExecuteStatement, BatchExecuteStatement and ExecuteTransaction.
 
 use beringia_engine::{
     ApiError,
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_comes_with_its_parameters() {
+    fn statement_is_decoded_with_its_parameters() {
         let input: ExecuteStatementInput = read(&json!({
             "Statement": "SELECT * FROM t WHERE a = ?", "Parameters": [{"S": "x"}], "ConsistentRead": true, "NextToken": "token",
             "Limit": 5, "ReturnConsumedCapacity": "TOTAL", "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_and_transactions_have_lists_of_statements() {
+    fn batches_and_transactions_decode_their_statements() {
         let statement =
             json!({"Statement": "x", "Parameters": [{"N": "1"}], "ReturnValuesOnConditionCheckFailure": "ALL_OLD"});
         let batch: BatchExecuteStatementInput =
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_without_a_statement_or_with_empty_lists_are_refused() {
+    fn requests_without_statements_are_rejected() {
         for refused in [
             read::<ExecuteStatementInput>(&json!({})).err(),
             read::<ExecuteStatementInput>(&json!({"Statement": ""})).err(),

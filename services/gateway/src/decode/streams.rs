@@ -1,4 +1,4 @@
-//! ListStreams, DescribeStream, GetShardIterator, GetRecords.
+//! Decodes the requests of ListStreams, DescribeStream, GetShardIterator and GetRecords.
 
 use beringia_engine::{
     ApiError,
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_a_constraint_is_refused_and_named() {
+    fn broken_constraints_are_reported() {
         fn refused<T: Decode + std::fmt::Debug>(request: &Value, constraint: &str) {
             match read::<T>(request.clone()) {
                 Err(ApiError::Validation(message)) if message.contains(constraint) => {}

@@ -1,4 +1,4 @@
-//! CreateTable, DescribeTable, ListTables, DeleteTable, UpdateTable.
+//! Decodes the requests of CreateTable, DescribeTable, ListTables, DeleteTable and UpdateTable.
 
 use beringia_engine::{
     ApiError,
@@ -76,7 +76,7 @@ impl Decode for UpdateTableInput {
             attribute_definitions: fields.list("AttributeDefinitions", attribute_definition)?,
             billing_mode: fields.one_of("BillingMode", BillingMode::from_wire)?,
             provisioned_throughput: throughput(&mut fields)?,
-            // One that names nothing asks for nothing.
+            // A value without members asks for nothing.
             on_demand_throughput: on_demand(&mut fields).filter(|wanted| *wanted != OnDemandThroughput::default()),
             warm_throughput: warm(&mut fields).filter(|wanted| *wanted != WarmThroughput::default()),
             table_class: table_class(&mut fields)?,

@@ -1,4 +1,4 @@
-//! TagResource, UntagResource, ListTagsOfResource.
+//! Decodes the requests of TagResource, UntagResource and ListTagsOfResource.
 
 use beringia_engine::{
     ApiError,

@@ -1,4 +1,4 @@
-//! Requests of every operation, whole and at their smallest, and what the engine is given of them.
+//! Requests of every operation, in full and minimal form, and what the engine receives.
 
 mod items;
 mod many;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Reads a request that must be sound.
+/// Decodes a request that must be valid.
 #[track_caller]
 fn read<T: Decode>(request: Value) -> T {
     match refused(request) {
@@ -25,7 +25,7 @@ fn refused<T: Decode>(request: Value) -> Result<T, ApiError> {
     }
 }
 
-/// The validation message of a request that must be refused.
+/// The validation message of a request that must be rejected.
 #[track_caller]
 fn invalid<T: Decode>(request: Value) -> String {
     match refused::<T>(request).err() {
@@ -57,7 +57,7 @@ fn values() -> beringia_engine::api::ExpressionValues {
     Some([(":v".to_owned(), value("v"))].into())
 }
 
-/// A request with the members of `all` besides its own.
+/// A request extended by the members of `all`.
 fn with(mut request: Value, all: &Value) -> Value {
     let (Value::Object(members), Value::Object(more)) = (&mut request, all) else {
         panic!("no objects")
@@ -66,13 +66,13 @@ fn with(mut request: Value, all: &Value) -> Value {
     request
 }
 
-/// The members that hold the names and values of expressions.
+/// The members with the names and values of expressions.
 fn placeholders() -> Value {
     json!({"ExpressionAttributeNames": {"#a": "a"}, "ExpressionAttributeValues": {":v": {"S": "v"}}})
 }
 
 #[test]
-fn an_unsound_attribute_value_is_told_as_the_item_crate_tells_it() {
+fn invalid_attribute_value_has_the_item_crates_message() {
     use beringia_engine::api::PutItemInput;
     let put = |attribute: Value| json!({"TableName": "Music", "Item": {"pk": attribute}});
     assert_eq!(
@@ -89,7 +89,7 @@ fn an_unsound_attribute_value_is_told_as_the_item_crate_tells_it() {
 }
 
 #[test]
-fn an_unsound_expression_value_is_named() {
+fn invalid_expression_value_is_named() {
     use beringia_engine::api::ScanInput;
     let scan = json!({"TableName": "Music", "ExpressionAttributeValues": {":v": {"N": "x"}}});
     assert_eq!(
@@ -99,7 +99,7 @@ fn an_unsound_expression_value_is_named() {
 }
 
 #[test]
-fn a_null_counts_as_absent() {
+fn null_counts_as_absent() {
     use beringia_engine::api::GetItemInput;
     let request = json!({
         "TableName": "Music", "Key": {"pk": {"S": "a"}}, "ConsistentRead": null, "ProjectionExpression": null,

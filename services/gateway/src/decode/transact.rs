@@ -1,4 +1,4 @@
-//! TransactWriteItems and TransactGetItems.
+//! Decodes the requests of TransactWriteItems and TransactGetItems.
 
 use beringia_engine::{
     ApiError,
@@ -58,7 +58,7 @@ fn write_item(mut fields: Fields) -> Result<TransactWriteItem, ApiError> {
     }
 }
 
-/// What all four actions have.
+/// Reads the members that all four actions have.
 fn with_action(mut fields: Fields, action: TransactAction) -> Result<TransactWriteItem, ApiError> {
     Ok(TransactWriteItem {
         table_name: fields.table_name()?,

@@ -1,4 +1,4 @@
-//! UpdateTimeToLive and DescribeTimeToLive.
+//! Decodes the requests of UpdateTimeToLive and DescribeTimeToLive.
 
 use beringia_engine::{
     ApiError,

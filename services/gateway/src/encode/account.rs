@@ -1,4 +1,4 @@
-//! The account, the endpoint, and backups.
+//! Encodes the answers about the account, the endpoint and backups.
 
 use beringia_engine::api::{DescribeContinuousBackupsOutput, DescribeLimitsOutput};
 use serde::Serializer;
@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::{Encode, Fields};
 
-/// How long a client may remember an endpoint, minutes; DynamoDB says a day.
+/// How long a client may cache an endpoint, in minutes; a day, as in DynamoDB.
 const CACHE_MINUTES: u64 = 24 * 60;
 
-/// Where the API is: where it was just asked.
+/// The address of the API, which is the one that the client used.
 pub(crate) struct Endpoint<'a>(pub(crate) &'a str);
 
 impl Encode for Endpoint<'_> {
@@ -36,7 +36,8 @@ impl Encode for DescribeContinuousBackupsOutput {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
         let description = json!({
-            // DynamoDB says so of every table (API reference, DescribeContinuousBackups); what can be on or off is the recovery.
+            // DynamoDB reports this for every table (API reference, DescribeContinuousBackups);
+            // only recovery can be on or off.
             "ContinuousBackupsStatus": "ENABLED",
             "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
         });

@@ -1,4 +1,4 @@
-//! What an answer says of capacity and item collections.
+//! Encodes capacity and item collections in answers.
 
 use beringia_engine::api::{Capacity, ConsumedCapacity, ItemCollectionMetrics};
 use serde::Serializer;

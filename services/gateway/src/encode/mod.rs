@@ -1,4 +1,4 @@
-//! Answers as JSON, written straight into the body without a tree in between.
+//! Encodes answers as JSON, written directly into the body without a tree in between.
 
 mod account;
 mod capacity;
@@ -19,13 +19,13 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 pub(crate) use account::Endpoint;
 pub(crate) use table::{Deleted, Described};
 
-/// Something of the engine's that has a form on the wire.
+/// A type of the engine that has a wire form.
 pub(crate) trait Encode {
-    /// Writes that form.
+    /// Writes the value in its wire form.
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 }
 
-/// Carries something of the engine's to `serde`, so that it stands in its form on the wire.
+/// Passes a value of the engine to `serde` in its wire form.
 pub(crate) struct Wire<'a, T: ?Sized>(pub(crate) &'a T);
 
 impl<T: Encode + ?Sized> Serialize for Wire<'_, T> {
@@ -34,17 +34,17 @@ impl<T: Encode + ?Sized> Serialize for Wire<'_, T> {
     }
 }
 
-/// The JSON of an answer.
+/// Encodes an answer as JSON.
 ///
 /// # Errors
-/// None that a body in memory can have; an error is one of this program.
+/// A body in memory causes none; an error is a bug in this program.
 pub(crate) fn to_body<T: Encode>(answer: &T) -> Result<Vec<u8>, serde_json::Error> {
     let mut body = Vec::with_capacity(256);
     serde_json::to_writer(&mut body, &Wire(answer))?;
     Ok(body)
 }
 
-/// A structure whose absent members are left out.
+/// Writes a structure and leaves out absent members.
 struct Fields<M>(M);
 
 impl<M: SerializeMap> Fields<M> {
@@ -52,22 +52,22 @@ impl<M: SerializeMap> Fields<M> {
         serializer.serialize_map(None).map(Self)
     }
 
-    /// A member as it is.
+    /// Writes a member with its own serialization.
     fn plain<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), M::Error> {
         self.0.serialize_entry(name, value)
     }
 
-    /// A member of the engine's.
+    /// Writes a member in its wire form.
     fn wire<T: Encode + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), M::Error> {
         self.0.serialize_entry(name, &Wire(value))
     }
 
-    /// A member that may be absent, as it is.
+    /// Writes an optional member with its own serialization.
     fn plain_some<T: Serialize>(&mut self, name: &'static str, value: Option<&T>) -> Result<(), M::Error> {
         value.map_or(Ok(()), |value| self.plain(name, value))
     }
 
-    /// A member of the engine's that may be absent.
+    /// Writes an optional member in its wire form.
     fn wire_some<T: Encode>(&mut self, name: &'static str, value: Option<&T>) -> Result<(), M::Error> {
         value.map_or(Ok(()), |value| self.wire(name, value))
     }

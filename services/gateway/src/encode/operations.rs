@@ -1,4 +1,4 @@
-//! The answers to the operations on items.
+//! Encodes the answers to the operations on items.
 
 use beringia_engine::api::{
     BatchGetItemOutput, BatchWriteItemOutput, GetItemOutput, KeysAndAttributes, ListTablesOutput, PageOutput,
@@ -82,7 +82,7 @@ impl Encode for WriteRequest {
     }
 }
 
-/// A structure whose one member is an item.
+/// A structure whose only member is an item.
 struct Named<'a>(&'static str, &'a Item);
 
 impl Serialize for Named<'_> {
@@ -121,7 +121,7 @@ impl Encode for TransactGetItemsOutput {
     }
 }
 
-/// An element of TransactGetItems' `Responses`: empty where there is no item.
+/// An element of TransactGetItems' `Responses`: empty if there is no item.
 impl Encode for Option<Item> {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;

@@ -1,4 +1,4 @@
-//! The answers to PartiQL statements.
+//! Encodes the answers to PartiQL statements.
 
 use beringia_engine::api::{
     BatchExecuteStatementOutput, BatchStatementError, BatchStatementResponse, ExecuteStatementOutput,
@@ -73,8 +73,9 @@ mod tests {
         Item::from([("p".to_owned(), AttributeValue::S("a".to_owned()))])
     }
 
+    /// The token and the key are present only if there are more items.
     #[test]
-    fn a_statement_answers_with_items_and_where_there_are_more_with_a_token_and_a_key() {
+    fn statement_answer_has_items_and_next_token_and_key() {
         assert_eq!(body(&ExecuteStatementOutput::default()), json!({"Items": []}));
         let page = ExecuteStatementOutput {
             items: vec![item()],
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_answers_with_an_item_or_nothing_for_each_statement() {
+    fn transaction_answer_has_an_entry_per_statement() {
         let output = ExecuteTransactionOutput {
             responses: vec![Some(item()), None],
             consumed_capacity: None,

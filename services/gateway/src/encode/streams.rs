@@ -1,4 +1,4 @@
-//! The answers of the streams service.
+//! Encodes the answers of the streams service.
 
 use beringia_engine::api::{
     GetRecordsOutput, GetShardIteratorOutput, Identity, ListStreamsOutput, Record, ShardDescription, StreamDescription,
@@ -27,7 +27,7 @@ impl Encode for StreamSummary {
     }
 }
 
-/// DescribeStream answers with a structure around the description.
+/// DescribeStream wraps the description in a structure.
 impl Encode for StreamDescription {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
@@ -36,7 +36,7 @@ impl Encode for StreamDescription {
     }
 }
 
-/// The description itself.
+/// The description inside that structure.
 struct Inner<'a>(&'a StreamDescription);
 
 impl Serialize for Inner<'_> {
@@ -69,7 +69,7 @@ impl Encode for ShardDescription {
     }
 }
 
-/// The sequence numbers of a shard.
+/// The range of sequence numbers of a shard.
 struct Range<'a>(&'a ShardDescription);
 
 impl Serialize for Range<'_> {
@@ -112,7 +112,7 @@ impl Encode for Record {
     }
 }
 
-/// What a record says of its item.
+/// The part of a record that describes the item.
 struct Change<'a>(&'a Record);
 
 impl Serialize for Change<'_> {

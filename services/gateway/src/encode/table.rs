@@ -1,4 +1,4 @@
-//! The description of a table.
+//! Encodes the description of a table.
 
 use beringia_engine::api::{
     AttributeDefinition, BillingModeSummary, GlobalSecondaryIndexDescription, KeySchemaElement,
@@ -10,9 +10,9 @@ use serde::Serializer;
 
 use super::{Encode, Fields};
 
-/// An answer whose one member is the description of a table.
+/// An answer whose only member is the description of a table.
 pub(crate) struct Described {
-    /// `Table` or `TableDescription`.
+    /// The member's name: `Table` or `TableDescription`.
     pub(crate) member: &'static str,
     pub(crate) table: TableDescription,
 }
@@ -25,7 +25,7 @@ impl Encode for Described {
     }
 }
 
-/// The answer to DeleteTable, which says less of the table than the other operations do.
+/// The answer to DeleteTable, which contains less about the table than those of other operations.
 pub(crate) struct Deleted(pub(crate) TableDescription);
 
 impl Encode for Deleted {
@@ -92,7 +92,7 @@ impl Encode for TableDescription {
     }
 }
 
-/// What a table or index of that status is ready for.
+/// The warm throughput of a table or index with the given status.
 struct Warm(WarmThroughput, &'static str);
 
 impl Encode for Warm {
@@ -124,7 +124,7 @@ impl Encode for TableClassSummary {
     }
 }
 
-/// Times are seconds with a fraction.
+/// A time in its wire form, seconds with a fraction.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are below 2^53")]
 pub(super) fn seconds(epoch_ms: u64) -> f64 {
     epoch_ms as f64 / 1000.0
@@ -236,7 +236,7 @@ impl Encode for GlobalSecondaryIndexDescription {
 impl Encode for ReplicaDescription {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
-        // What a replica is ready for has the replica's status.
+        // The warm throughput of a replica shows the replica's status.
         let status = self.replica_status.as_str();
         let indexes = self.global_secondary_indexes.as_ref().map(|indexes| {
             let index = |index: &ReplicaGlobalSecondaryIndexDescription| OfReplica(index.clone(), status);
@@ -256,7 +256,7 @@ impl Encode for ReplicaDescription {
     }
 }
 
-/// An index of a replica with that status.
+/// A replica's index, shown with the given status.
 struct OfReplica(ReplicaGlobalSecondaryIndexDescription, &'static str);
 
 impl Encode for OfReplica {

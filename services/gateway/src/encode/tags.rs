@@ -1,4 +1,4 @@
-//! The tags of a table.
+//! Encodes the tags of a table.
 
 use beringia_engine::api::{ListTagsOfResourceOutput, Tag};
 use serde::Serializer;

@@ -1,4 +1,4 @@
-//! Answers of every kind as they stand on the wire.
+//! Answers of every kind in their wire form.
 
 use beringia_engine::api::{
     AttributeDefinition, BatchGetItemOutput, BatchWriteItemOutput, BillingMode, BillingModeSummary, Capacity,
@@ -78,7 +78,7 @@ fn metrics_json() -> Value {
 }
 
 #[test]
-fn what_an_answer_does_not_hold_is_left_out() {
+fn absent_members_are_left_out() {
     assert_eq!(written(&WriteItemOutput::default()), json!({}));
     assert_eq!(written(&GetItemOutput::default()), json!({}));
     assert_eq!(written(&ListTablesOutput::default()), json!({"TableNames": []}));
@@ -111,7 +111,7 @@ fn a_write_answers_with_attributes_capacity_and_metrics() {
 }
 
 #[test]
-fn an_item_that_is_there_and_empty_is_shown_as_such() {
+fn empty_item_is_encoded_as_an_empty_object() {
     let answer = GetItemOutput {
         item: Some(Item::new()),
         consumed_capacity: None,
@@ -128,7 +128,7 @@ fn an_item_that_is_there_and_empty_is_shown_as_such() {
 }
 
 #[test]
-fn a_page_says_how_much_it_read_and_where_to_go_on() {
+fn page_has_its_counts_and_last_key() {
     let answer = PageOutput {
         items: Some(vec![item(), Item::new()]),
         count: 2,
@@ -146,7 +146,7 @@ fn a_page_says_how_much_it_read_and_where_to_go_on() {
 }
 
 #[test]
-fn a_batch_gives_back_what_it_did_not_do_in_the_form_of_a_request() {
+fn batch_answer_returns_unprocessed_parts_as_a_request() {
     let wanted = KeysAndAttributes {
         keys: vec![item()],
         consistent_read: Some(true),
@@ -187,7 +187,7 @@ fn a_batch_gives_back_what_it_did_not_do_in_the_form_of_a_request() {
 }
 
 #[test]
-fn a_read_in_a_transaction_that_finds_nothing_is_an_empty_object() {
+fn missing_item_in_transaction_is_an_empty_object() {
     let answer = TransactGetItemsOutput {
         responses: vec![Some(item()), None],
         consumed_capacity: None,
@@ -305,7 +305,7 @@ fn described() -> TableDescription {
 }
 
 #[test]
-fn a_table_is_described_whole() {
+fn table_is_described_in_full() {
     let throughput = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 2, "NumberOfDecreasesToday": 0,
         "LastIncreaseDateTime": 1_700_000_000.5});
     let expected = json!({

@@ -1,4 +1,4 @@
-//! The expiry of items.
+//! Encodes the answers about the expiry of items.
 
 use beringia_engine::api::{DescribeTimeToLiveOutput, TimeToLiveSpecification, UpdateTimeToLiveOutput};
 use serde::Serializer;
@@ -22,7 +22,7 @@ impl Encode for TimeToLiveSpecification {
     }
 }
 
-/// What DescribeTimeToLive answers inside its only member.
+/// The only member of DescribeTimeToLive's answer.
 struct Description<'a>(&'a DescribeTimeToLiveOutput);
 
 impl Encode for DescribeTimeToLiveOutput {

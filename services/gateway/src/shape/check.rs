@@ -1,4 +1,4 @@
-//! Walks a request along its shape.
+//! Checks a request against its shape.
 
 use beringia_engine::ApiError;
 use beringia_item::{JsonErrorKind, item_from_json, value_from_json};
@@ -10,13 +10,14 @@ use super::{
 };
 use crate::error::unreadable;
 
-/// DynamoDB lists no more errors than this.
+/// The maximum number of errors that DynamoDB lists.
 const ERRORS_MAX: usize = 10;
 
-/// Checks a request: its types, then its constraints, then whether all of it is supported.
+/// Checks a request: its types, then its constraints, then whether everything in it is supported.
 ///
 /// # Errors
-/// SerializationException for the first wrong type; otherwise ValidationException for all broken constraints.
+/// SerializationException for the first wrong type, otherwise one ValidationException for all
+/// broken constraints.
 pub(crate) fn check(request: &Map<String, Value>, shape: &Structure) -> Result<(), ApiError> {
     let mut walk = Walk::default();
     walk.structure(request, shape, &Path::Root)?;
@@ -36,7 +37,7 @@ pub(crate) fn check(request: &Map<String, Value>, shape: &Structure) -> Result<(
         .map_or(Ok(()), |message| Err(ApiError::Validation(message)))
 }
 
-/// Whether a structure is a member, or an element or value; messages tell them apart.
+/// Whether a structure is a member, or an element or value; messages distinguish these.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Member,
@@ -46,14 +47,14 @@ enum Place {
 /// A value that a message shows, with its shape.
 type Shown<'a> = (&'a Value, &'a Shape);
 
-/// What a walk has found.
+/// The findings of a traversal.
 #[derive(Default)]
 struct Walk<'r> {
-    /// What is told before everything else.
+    /// The error that is reported before everything else.
     first: Option<String>,
     broken: Vec<String>,
     unsupported: Option<String>,
-    /// Attribute values on the way, whose types count before any constraint.
+    /// The attribute values found, whose types are checked before any constraint.
     attributes: Vec<(&'r Value, bool)>,
 }
 
@@ -202,14 +203,15 @@ impl<'r> Walk<'r> {
         }
     }
 
-    /// The keys of a map are judged together, in one error.
+    /// Checks the keys of a map, which are reported together in one error.
     fn keys(&mut self, shown: Shown<'_>, entries: &Map<String, Value>, keys: &Text, path: &Path<'_>) {
         if !entries.keys().all(|key| text_fits(key, keys)) {
             self.together("Map keys", shown, &text_constraints(keys), path);
         }
     }
 
-    /// So are texts and lists as members of a list or values of a map; structures are judged one by one.
+    /// Checks texts and lists as members of a list or values of a map, which are also reported
+    /// together; structures are checked one by one.
     fn judged_together<'v>(
         &mut self,
         what: &str,
@@ -251,7 +253,7 @@ impl<'r> Walk<'r> {
         }
     }
 
-    /// A wrong type in an attribute value counts before any broken constraint.
+    /// Checks the types of attribute values, which take precedence over broken constraints.
     fn attributes_readable(&self) -> Result<(), ApiError> {
         for (value, map) in &self.attributes {
             let value = (*value).clone();
@@ -298,7 +300,7 @@ fn is_arn(text: &str, constraints: &Text) -> bool {
     constraints.or_arn && text.starts_with("arn:")
 }
 
-/// Whether a text satisfies all constraints.
+/// Whether a text meets all constraints.
 fn text_fits(text: &str, constraints: &Text) -> bool {
     let long = |lengths: Lengths| lengths.is_any() || lengths.fit(text.chars().count());
     if is_arn(text, constraints) {
@@ -309,7 +311,7 @@ fn text_fits(text: &str, constraints: &Text) -> bool {
         && long(constraints.lengths)
 }
 
-/// All constraints of a text, as they are told where many are judged together.
+/// All constraints of a text, as messages list them where several texts are reported together.
 fn text_constraints(text: &Text) -> Vec<String> {
     let mut constraints = length_constraints(text.lengths);
     constraints.extend(text.pattern.map(|pattern| like(pattern.regex)));
@@ -332,7 +334,8 @@ fn wrong(message: impl Into<String>) -> ApiError {
 const STRUCTURE_FOUND: &str = "Start of structure or map found where not expected";
 const MODEL: &str = "com.amazonaws.dynamodb.v20120810";
 
-/// A scalar of another type, or no scalar, where one of Java's `java.lang` was wanted.
+/// The error for a scalar of another type, or a value that is no scalar, where a type of Java's
+/// `java.lang` is expected.
 fn not_converted(value: &Value, class: &str) -> ApiError {
     match scalar(value, &format!("java.lang.{class}")) {
         Ok(found) => wrong(format!("{found} cannot be converted to {class}")),
@@ -340,7 +343,7 @@ fn not_converted(value: &Value, class: &str) -> ApiError {
     }
 }
 
-/// The same where a time was wanted.
+/// The same error where a time is expected.
 fn no_time(value: &Value) -> ApiError {
     match scalar(value, "java.util.Date") {
         Ok(found) => wrong(format!("{found} can not be converted to milliseconds since epoch")),
@@ -348,7 +351,7 @@ fn no_time(value: &Value) -> ApiError {
     }
 }
 
-/// What DynamoDB calls a scalar; an error where the value is none.
+/// DynamoDB's name for a scalar's type; an error if the value is not a scalar.
 fn scalar(value: &Value, wanted: &str) -> Result<&'static str, ApiError> {
     match value {
         Value::Bool(true) => Ok("TRUE_VALUE"),

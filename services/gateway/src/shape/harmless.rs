@@ -1,20 +1,20 @@
-//! Values of parameters that this server does not support, and that ask for what is so anyway.
+//! Values of unsupported parameters that are accepted, because they ask for the existing behaviour.
 
 use serde_json::Value;
 
 use super::boolean;
 
-/// No value asks for nothing.
+/// No value of the parameter is harmless.
 pub(super) fn never(_: &Value) -> bool {
     false
 }
 
-/// What is not to be enabled is not.
+/// Disabling what does not exist is harmless.
 pub(super) fn is_false(value: &Value) -> bool {
     boolean(value) == Some(false)
 }
 
-/// Not enabled means the service's own key, which asks for nothing.
+/// Disabled encryption means the service's own key, which is the default.
 pub(super) fn asks_for_no_encryption(value: &Value) -> bool {
     value
         .as_object()

@@ -1,11 +1,13 @@
-//! The shapes of requests, as data: which members there are, of which types, within which bounds, and which of them this server
-//! supports.
+//! The shapes of requests, as data: their members, the members' types and bounds, and which members
+//! this server supports.
 //!
-//! The tables in [`requests`] state what the public model of the API says, corrected where DynamoDB is known to differ; they are
-//! generated. [`check()`] walks a request along its table and answers as DynamoDB does: a member of a wrong type first, as a
-//! SerializationException, then all broken constraints at once, as one ValidationException. A member that the table does not know
-//! is ignored, as DynamoDB ignores it; one that the table knows and this server does not support yet is refused by name, so that
-//! nothing is silently ignored. After a check the decoders in [`crate::decode`] find what they expect.
+//! The tables in [`requests`] follow the public model of the API, corrected where DynamoDB is known
+//! to differ; they are generated. [`check()`] traverses a request along its table and answers as
+//! DynamoDB does: a member of a wrong type is reported first, as a SerializationException, then all
+//! broken constraints in one ValidationException. A member that the table does not contain is
+//! ignored, as in DynamoDB. A member that the table contains and this server does not support yet
+//! is rejected by name, so that nothing is silently ignored. After the check, the decoders in
+//! [`crate::decode`] find what they expect.
 
 mod check;
 mod harmless;
@@ -23,17 +25,17 @@ pub(crate) use check::check;
 /// The type of a value, with its constraints.
 #[derive(Debug)]
 pub(crate) enum Shape {
-    /// A string.
+    /// A string, with its constraints.
     Text(Text),
-    /// A whole number: its Java name, which messages mention, the least and the greatest.
+    /// An integer: its Java name, which messages mention, its minimum and its maximum.
     Integer(&'static str, i64, i64),
     /// Any number, with its Java name.
     Number(&'static str),
     /// A time: seconds since the epoch.
     Time,
-    /// True or false.
+    /// A boolean; some texts count, too.
     Boolean,
-    /// A list.
+    /// A list of values of one shape.
     List { lengths: Lengths, member: &'static Shape },
     /// A map. The class is the Java name of its values, which messages mention.
     Map {
@@ -42,7 +44,7 @@ pub(crate) enum Shape {
         keys: Text,
         member: &'static Shape,
     },
-    /// A structure.
+    /// A structure with named members.
     Structure(&'static Structure),
     /// An attribute value; [`beringia_item::value_from_json`] reads it.
     AttributeValue,
@@ -55,17 +57,17 @@ pub(crate) enum Shape {
 pub(crate) struct Text {
     pattern: Option<Pattern>,
     lengths: Lengths,
-    /// The values of an enumeration; empty where any text will do.
+    /// The values of an enumeration; empty if any text is allowed.
     names: &'static [&'static str],
-    /// Whether an ARN will do as well, to which neither the pattern nor the lengths apply.
+    /// Whether an ARN is also allowed. Neither the pattern nor the lengths apply to it.
     or_arn: bool,
 }
 
 impl Text {
-    /// Any string.
+    /// A string without constraints.
     pub(crate) const ANY: Self = Self::of(Lengths::ANY);
 
-    /// A string of so many characters.
+    /// A string whose length lies within bounds.
     pub(crate) const fn of(lengths: Lengths) -> Self {
         Self {
             pattern: None,
@@ -80,7 +82,7 @@ impl Text {
         Self { names, ..Self::ANY }
     }
 
-    /// A string that a pattern of the model, and so the function, matches.
+    /// A string that matches a pattern of the model, which the function implements.
     pub(crate) const fn like(regex: &'static str, matches: fn(&str) -> bool, lengths: Lengths) -> Self {
         Self {
             pattern: Some(Pattern { regex, matches }),
@@ -88,13 +90,13 @@ impl Text {
         }
     }
 
-    /// The same, or an ARN.
+    /// Also allows an ARN.
     pub(crate) const fn or_arn(self) -> Self {
         Self { or_arn: true, ..self }
     }
 }
 
-/// How many characters or members there may be.
+/// Bounds of the number of characters or members.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lengths {
     min: usize,
@@ -103,7 +105,7 @@ pub(crate) struct Lengths {
 
 impl Lengths {
     pub(crate) const ANY: Self = Self::at_least(0);
-    /// Of an ARN.
+    /// The bounds of an ARN.
     const ARN: Self = Self::of(1, 1024);
 
     pub(crate) const fn at_least(min: usize) -> Self {
@@ -123,10 +125,10 @@ impl Lengths {
     }
 }
 
-/// What a string must look like.
+/// A pattern that a string must match.
 #[derive(Debug, Clone, Copy)]
 struct Pattern {
-    /// As messages show it.
+    /// The regular expression, as messages show it.
     regex: &'static str,
     matches: fn(&str) -> bool,
 }
@@ -134,7 +136,7 @@ struct Pattern {
 /// A structure's members, in the order in which their errors are listed.
 #[derive(Debug)]
 pub(crate) struct Structure {
-    /// Its Java name, which messages mention.
+    /// The Java name, which messages mention.
     pub(crate) class: &'static str,
     pub(crate) members: &'static [Member],
 }
@@ -147,17 +149,18 @@ pub(crate) struct Member {
     presence: Presence,
 }
 
-/// Whether a member must be, may be, or cannot be.
+/// Whether a member is required, optional or unsupported.
 #[derive(Debug)]
 enum Presence {
-    /// `Member must not be null`.
+    /// Required; the message is `Member must not be null`.
     Required,
-    /// The same, but found before anything else, and told in other words: the table names of requests about tables.
+    /// Required and checked before anything else, with a message of its own: the table names of
+    /// requests about tables.
     RequiredFirst,
-    /// May be left out.
+    /// The member may be absent.
     Optional,
-    /// DynamoDB knows it and this server does not yet. `harmless` are the values that ask for what is so anyway; the
-    /// hint says what to do instead.
+    /// DynamoDB has the member and this server does not yet. `harmless` accepts the values that ask
+    /// for the existing behaviour; the hint says what to do instead.
     Unsupported {
         harmless: fn(&Value) -> bool,
         hint: &'static str,
@@ -191,7 +194,7 @@ impl Member {
     }
 }
 
-/// A JSON value as DynamoDB reads it where it wants a boolean: some texts count too.
+/// A JSON value that DynamoDB accepts as a boolean, including some texts.
 pub(crate) fn boolean(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(value) => Some(*value),
@@ -204,7 +207,7 @@ pub(crate) fn boolean(value: &Value) -> Option<bool> {
     }
 }
 
-/// A JSON number as DynamoDB reads it where it wants a whole one: without its fraction.
+/// A JSON number that DynamoDB accepts as an integer; it drops the fraction.
 pub(crate) fn integer(value: &Value) -> Option<i64> {
     #[expect(
         clippy::cast_possible_truncation,

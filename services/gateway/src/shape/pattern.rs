@@ -1,4 +1,5 @@
-//! Whether a text matches one of the patterns of the API's model, without an engine for regular expressions.
+//! Matches texts against the patterns of the API's model, without an engine for regular
+//! expressions.
 
 fn all(text: &str, fits: impl Fn(u8) -> bool) -> bool {
     !text.is_empty() && text.bytes().all(fits)
@@ -14,7 +15,7 @@ pub(super) fn printable(text: &str) -> bool {
     all(text, |b| b == b' ' || b.is_ascii_graphic())
 }
 
-/// `[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*`, all that XML has.
+/// `[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*`, every character that XML allows.
 pub(super) fn plain_text(text: &str) -> bool {
     text.chars()
         .all(|c| matches!(c, '\r' | '\n' | '\t') || c >= ' ' && !matches!(c, '\u{FFFE}' | '\u{FFFF}'))
@@ -30,7 +31,7 @@ pub(super) fn without_dollar(text: &str) -> bool {
     all(text, |b| b != b'$')
 }
 
-/// `[,;:|\t ]`, what separates the fields of a CSV file.
+/// `[,;:|\t ]`, the separator of fields in a CSV file.
 pub(super) fn delimiter(text: &str) -> bool {
     matches!(text, "," | ";" | ":" | "|" | "\t" | " ")
 }
@@ -51,7 +52,7 @@ pub(super) fn bucket(text: &str) -> bool {
             .all(|end| end.is_some_and(|b| b.is_ascii_alphanumeric()))
 }
 
-/// `[0-9]{12}`, an account.
+/// `[0-9]{12}`, the id of an account.
 pub(super) fn account(text: &str) -> bool {
     text.len() == 12 && all(text, |b| b.is_ascii_digit())
 }
@@ -63,7 +64,7 @@ mod tests {
     type Case<'a> = (fn(&str) -> bool, &'a [&'a str], &'a [&'a str]);
 
     #[test]
-    fn what_a_pattern_says_matches_and_nothing_else() {
+    fn patterns_match_exactly_what_the_model_says() {
         let word = "0123456789abcdef";
         let words = word.repeat(2);
         let long = format!("{word}0");

@@ -1,4 +1,5 @@
-//! The requests of every operation, as the public model of the API says them, corrected (`services/gateway/model`).
+//! The requests of every operation, from the public model of the API with corrections
+//! (`services/gateway/model`).
 
 mod dynamodb;
 mod streams;

@@ -1,4 +1,4 @@
-//! How messages show where a value stands and what it is.
+//! The notation of paths and values in messages.
 
 use std::fmt;
 
@@ -6,16 +6,17 @@ use serde_json::Value;
 
 use super::Shape;
 
-/// The longest text of a value in a message, characters. DynamoDB shows values whole, whatever their size.
+/// The maximum length of a value in a message, in characters. DynamoDB shows values in full,
+/// whatever their size.
 const SHOWN_MAX: usize = 2_000;
 
-/// Where a value stands in a request.
+/// The path of a value in a request.
 #[derive(Clone, Copy)]
 pub(super) enum Path<'a> {
     Root,
     /// A member of a structure.
     Member(&'a Path<'a>, &'a str),
-    /// An element of a list, from 1.
+    /// An element of a list, counted from 1.
     Element(&'a Path<'a>, usize),
     /// A value of a map.
     Entry(&'a Path<'a>, &'a str),
@@ -49,8 +50,8 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A value as messages show it, much as Java does: texts bare, lists in brackets, `{key=value}`, `Structure(member=value)`. Cut where
-/// it is very long.
+/// A value in the notation of messages, which resembles Java's: texts bare, lists in brackets,
+/// `{key=value}`, `Structure(member=value)`. Truncated if it is very long.
 pub(super) fn show(shown: Option<(&Value, &Shape)>) -> String {
     let Some((value, shape)) = shown else {
         return "null".to_owned();

@@ -1,4 +1,4 @@
-//! Requests of wrong shape, and what DynamoDB says of them.
+//! Malformed requests, and DynamoDB's messages about them.
 
 mod all;
 mod pairs;
@@ -15,7 +15,7 @@ fn verdict(shape: &Structure, request: Value) -> Result<(), ApiError> {
     }
 }
 
-/// Asserts that a request is refused for exactly these broken constraints, in this order.
+/// Asserts that a request is rejected for exactly these broken constraints, in this order.
 #[track_caller]
 fn broken(shape: &Structure, request: Value, constraints: &[&str]) {
     let plural = if constraints.len() == 1 { "" } else { "s" };
@@ -32,7 +32,7 @@ const NAME_PATTERN: &str =
 const NOT_NULL: &str = "failed to satisfy constraint: Member must not be null";
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_members_are_named() {
     broken(
         &requests::GET_ITEM,
         json!({}),
@@ -74,7 +74,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn names_are_held_to_their_pattern_and_length() {
+fn names_must_match_pattern_and_length() {
     let long = "a".repeat(256);
     broken(
         &requests::GET_ITEM,
@@ -104,7 +104,7 @@ fn names_are_held_to_their_pattern_and_length() {
 }
 
 #[test]
-fn an_arn_will_do_for_the_name_of_a_table_that_exists() {
+fn arn_is_accepted_as_the_name_of_an_existing_table() {
     let arn = "arn:aws:dynamodb:eu-west-1:000000000000:table/Music";
     assert_eq!(
         verdict(&requests::GET_ITEM, json!({"TableName": arn, "Key": {}})),
@@ -125,8 +125,9 @@ fn an_arn_will_do_for_the_name_of_a_table_that_exists() {
     );
 }
 
+/// They also have messages of their own for it.
 #[test]
-fn requests_about_tables_tell_of_a_missing_or_short_name_first_and_in_other_words() {
+fn table_requests_report_a_missing_or_short_name_first() {
     let length = "TableName must be at least 3 characters long and at most 255 characters long";
     for shape in [
         &requests::CREATE_TABLE,
@@ -197,7 +198,7 @@ fn paths_lead_through_lists_and_maps() {
 }
 
 #[test]
-fn the_keys_and_values_of_a_map_are_judged_together() {
+fn keys_and_values_of_a_map_are_reported_together() {
     let keys = "Map keys must satisfy constraint: [Member must have length less than or equal to 255, Member must have length \
                 greater than or equal to 3, Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+]";
     broken(
@@ -252,7 +253,7 @@ fn a_long_value_is_shown_in_part() {
     assert!(message.contains(&format!("'{}…'", "é".repeat(2_000))));
 }
 
-/// Asserts that a request is refused for a wrong type, in these words.
+/// Asserts that a request is rejected for a wrong type with this message.
 #[track_caller]
 fn mistyped(shape: &Structure, request: Value, message: &str) {
     assert_eq!(
@@ -264,7 +265,7 @@ fn mistyped(shape: &Structure, request: Value, message: &str) {
 const STRUCTURE: &str = "Start of structure or map found where not expected";
 
 #[test]
-fn a_scalar_of_another_type_is_told_in_dynamodbs_words() {
+fn scalar_of_wrong_type_has_dynamodbs_message() {
     let get = |request: Value, message: &str| mistyped(&requests::GET_ITEM, request, message);
     get(json!({"TableName": true}), "TRUE_VALUE cannot be converted to String");
     get(json!({"TableName": false}), "FALSE_VALUE cannot be converted to String");
@@ -298,7 +299,7 @@ fn a_scalar_of_another_type_is_told_in_dynamodbs_words() {
 }
 
 #[test]
-fn a_collection_of_another_kind_is_told_in_dynamodbs_words() {
+fn collection_of_wrong_type_has_dynamodbs_message() {
     let class = "com.amazonaws.dynamodb.v20120810";
     let map = |class: &str| format!("Unrecognized collection type java.util.Map<java.lang.String, {class}>");
     let get = |request: Value, message: &str| mistyped(&requests::GET_ITEM, request, message);
@@ -328,14 +329,14 @@ fn a_collection_of_another_kind_is_told_in_dynamodbs_words() {
 }
 
 #[test]
-fn a_wrong_type_counts_before_any_constraint_wherever_it_stands() {
+fn wrong_type_is_reported_before_any_constraint() {
     let request = json!({"TableName": "a;", "Key": {"pk": {"S": 1}}});
     let verdict = verdict(&requests::GET_ITEM, request);
     assert!(matches!(verdict, Err(ApiError::Serialization(_))), "{verdict:?}");
 }
 
 #[test]
-fn what_dynamodb_does_not_know_is_ignored() {
+fn members_that_dynamodb_does_not_have_are_ignored() {
     assert_eq!(
         verdict(
             &requests::GET_ITEM,
@@ -345,7 +346,7 @@ fn what_dynamodb_does_not_know_is_ignored() {
     );
 }
 
-/// Asserts that a request, sound but for one parameter, is refused for that one.
+/// Asserts that a request, valid except for one parameter, is rejected for that parameter.
 #[track_caller]
 fn unsupported(shape: &Structure, mut request: Value, parameter: &str, value: Value) {
     request[parameter] = value;
@@ -354,7 +355,7 @@ fn unsupported(shape: &Structure, mut request: Value, parameter: &str, value: Va
 }
 
 #[test]
-fn comparisons_and_operators_are_held_to_their_names() {
+fn comparisons_and_operators_must_have_known_names() {
     let names = "IN, NULL, BETWEEN, LT, NOT_CONTAINS, EQ, GT, NOT_NULL, NE, LE, BEGINS_WITH, GE, CONTAINS";
     broken(
         &requests::QUERY,
@@ -388,7 +389,7 @@ fn comparisons_and_operators_are_held_to_their_names() {
     );
 }
 
-/// A request that makes a table as small as can be.
+/// A minimal request to create a table.
 fn create_table() -> Value {
     json!({
         "TableName": "abc",
@@ -398,7 +399,7 @@ fn create_table() -> Value {
 }
 
 #[test]
-fn settings_that_a_table_cannot_have_yet_are_refused_by_name() {
+fn unsupported_table_settings_are_rejected_by_name() {
     for (parameter, value) in [
         ("SSESpecification", json!({"Enabled": true})),
         ("SSESpecification", json!({"SSEType": "KMS"})),
@@ -419,14 +420,14 @@ fn settings_that_a_table_cannot_have_yet_are_refused_by_name() {
 }
 
 #[test]
-fn a_setting_that_asks_for_what_is_so_anyway_passes() {
+fn unsupported_setting_with_its_default_is_accepted() {
     let mut request = create_table();
     request["SSESpecification"] = json!({"Enabled": false});
     assert_eq!(verdict(&requests::CREATE_TABLE, request), Ok(()));
 }
 
 #[test]
-fn texts_count_as_booleans_and_fractions_are_cut() {
+fn texts_count_as_booleans_and_fractions_are_dropped() {
     for (text, value) in [
         ("true", true),
         ("YES", true),
@@ -446,7 +447,7 @@ fn texts_count_as_booleans_and_fractions_are_cut() {
 }
 
 #[test]
-fn texts_of_a_list_are_judged_together() {
+fn texts_of_a_list_are_reported_together() {
     broken(
         &requests::UPDATE_TABLE,
         json!({"TableName": "abc", "GlobalSecondaryIndexUpdates": [{"Create": {

@@ -1,4 +1,4 @@
-//! Compressed bodies, scripts of web pages, heads that are too large, and where the endpoint is.
+//! Compressed bodies, scripts of web pages, oversized heads, and the address of the endpoint.
 
 use std::io::{Read, Write};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Running, request};
 
-/// The request with other bytes for its body, and more header lines.
+/// The request with another body and additional header lines.
 fn with_body(operation: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = request(operation, "").replace("content-length: 0\r\n", "");
     let head = head.trim_end();
@@ -23,7 +23,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_compressed_request_is_read_and_a_broken_one_is_not() {
+async fn compressed_request_is_read_and_broken_one_rejected() {
     let server = Running::in_memory();
     let mut client = server.connect();
     let table = json!({
@@ -45,7 +45,7 @@ async fn a_compressed_request_is_read_and_a_broken_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_small_body_that_becomes_larger_than_any_may_be_is_refused() {
+async fn small_body_that_decompresses_beyond_limit_is_rejected() {
     let server = Running::start();
     let body = gzip(&format!("{{{}}}", " ".repeat(17 << 20)));
     assert!(body.len() < 1 << 20);
@@ -57,7 +57,7 @@ async fn a_small_body_that_becomes_larger_than_any_may_be_is_refused() {
 }
 
 #[tokio::test]
-async fn a_large_answer_is_compressed_for_whoever_asks() {
+async fn large_answer_is_compressed_on_request() {
     let server = Running::in_memory();
     let mut client = server.connect();
     let definition = json!([{"AttributeName": "a", "AttributeType": "S"}]);
@@ -134,8 +134,9 @@ async fn a_head_that_is_too_large_is_refused() {
     assert_eq!(server.connect().ask(line).await.status, 400);
 }
 
+/// DescribeLimits returns DynamoDB's limits.
 #[tokio::test]
-async fn the_endpoint_is_where_it_was_asked_and_the_limits_are_dynamodbs() {
+async fn describe_endpoints_returns_the_address_that_was_used() {
     let server = Running::start();
     let mut client = server.connect();
     let endpoints = client.call("DescribeEndpoints", &json!({})).await.json();

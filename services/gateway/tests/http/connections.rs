@@ -1,4 +1,4 @@
-//! Connections that break, stall, crowd, or outlive the server.
+//! Connections that break, stall, exceed a bound, or outlive the server.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{EmptyStore, Running, request};
 
-/// A request for a table, which the store keeps waiting.
+/// A request to create a table, which the store blocks.
 fn create_table() -> String {
     let body = json!({
         "TableName": "Music",
@@ -19,7 +19,7 @@ fn create_table() -> String {
     request("CreateTable", &body.to_string())
 }
 
-/// A request whose head announces more than it brings.
+/// A request whose head announces more bytes than follow.
 fn half(length: usize) -> String {
     request("ListTables", "{}").replace("content-length: 2\r\n", &format!("content-length: {length}\r\n"))
 }
@@ -27,7 +27,7 @@ fn half(length: usize) -> String {
 const MIB: usize = 1024 * 1024;
 
 #[tokio::test(start_paused = true)]
-async fn half_a_head_is_given_up() {
+async fn incomplete_head_times_out() {
     let server = Running::start();
     let mut client = server.connect();
     client.send("POST / HTTP/1.1\r\nhost: loc").await;
@@ -37,7 +37,7 @@ async fn half_a_head_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_body_is_given_up_with_an_answer() {
+async fn incomplete_body_times_out_with_an_answer() {
     let server = Running::start();
     let mut client = server.connect();
     client.send(half(1000)).await;
@@ -48,7 +48,7 @@ async fn half_a_body_is_given_up_with_an_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_leaves_in_the_middle_harms_nobody() {
+async fn disconnecting_client_does_not_affect_others() {
     let server = Running::start();
     let bytes = request("ListTables", "{\"Limit\":1}");
     for end in 0..bytes.len() {
@@ -60,7 +60,7 @@ async fn a_client_that_leaves_in_the_middle_harms_nobody() {
 }
 
 #[tokio::test]
-async fn garbage_is_answered_and_cut() {
+async fn garbage_is_answered_and_disconnected() {
     let server = Running::start();
     let mut client = server.connect();
     assert_eq!(client.ask("\x16\x03\x01\x02\0 no HTTP\r\n\r\n").await.status, 400);
@@ -102,7 +102,7 @@ async fn a_body_of_sixteen_mebibytes_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_bodies_wait_for_a_place_and_small_ones_do_not() {
+async fn large_bodies_wait_for_a_permit_and_small_ones_do_not() {
     let limits = Limits {
         large_bodies_max: 1,
         ..Limits::default()
@@ -110,11 +110,11 @@ async fn large_bodies_wait_for_a_place_and_small_ones_do_not() {
     let server = Running::of(EmptyStore::new("eu-west-1"), limits);
     let (mut first, mut second, mut small) = (server.connect(), server.connect(), server.connect());
     first.send(half(2 * MIB)).await;
-    // The first has its place before the second asks.
+    // The first request has its permit before the second one asks.
     sleep(Duration::from_millis(1)).await;
     second.send(half(2 * MIB)).await;
     assert_eq!(small.call("ListTables", &json!({})).await.status, 200);
-    // The second's time runs only from when it has a place.
+    // The second request's time starts when it gets its permit.
     first.send(" ".repeat(2 * MIB - 2)).await;
     assert_eq!(first.answer().await.status, 200);
     second.send(" ".repeat(2 * MIB - 2)).await;
@@ -122,7 +122,7 @@ async fn large_bodies_wait_for_a_place_and_small_ones_do_not() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_first_is_told_to_go_on() {
+async fn expect_continue_is_answered() {
     let server = Running::start();
     let mut client = server.connect();
     let whole = request("ListTables", "{}").replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
@@ -163,7 +163,7 @@ async fn a_failed_accept_does_not_end_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_finishes_what_is_under_way_and_closes_what_idles() {
+async fn shutdown_finishes_requests_and_closes_idle_connections() {
     let store = EmptyStore::new("eu-west-1");
     let mut server = Running::of(store.clone(), Limits::default());
     let (mut idle, mut busy, mut half_sent) = (server.connect(), server.connect(), server.connect());
@@ -177,14 +177,14 @@ async fn a_shutdown_finishes_what_is_under_way_and_closes_what_idles() {
     store.let_through();
     half_sent.send("         ").await;
     assert_eq!(half_sent.answer().await.status, 200);
-    // The store was closed under it, and the answer says so.
+    // The store was closed during the request, so the answer is an error.
     assert!(busy.answer().await.status >= 500);
     server.ended().await;
     assert_eq!(since.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_waits_no_longer_than_it_may() {
+async fn shutdown_waits_no_longer_than_its_timeout() {
     let store = EmptyStore::new("eu-west-1");
     let mut server = Running::of(store.clone(), Limits::default());
     let mut stuck = server.connect();

@@ -20,7 +20,7 @@ use crate::support::{AUTHORIZATION, EmptyStore, Running};
 
 const MIB: usize = 1024 * 1024;
 
-/// One connection, and what becomes of it.
+/// A client connection and its task.
 struct Http2 {
     requests: SendRequest<Full<Bytes>>,
     connection: JoinHandle<hyper::Result<()>>,
@@ -71,13 +71,13 @@ fn music() -> Value {
     })
 }
 
-/// `ListTables` with a body of so many bytes.
+/// `ListTables` with a body padded to `bytes` bytes.
 fn padded(bytes: usize) -> Request<Full<Bytes>> {
     request("ListTables", format!("{{}}{}", " ".repeat(bytes - 2)))
 }
 
 #[tokio::test]
-async fn an_operation_is_answered_with_the_same_marks() {
+async fn answer_has_the_same_stamps_as_over_http1() {
     let server = Running::start();
     let client = Http2::open(&server).await;
     let answer = client.call("ListTables", &json!({})).await.unwrap();
@@ -130,8 +130,9 @@ async fn hundreds_of_streams_share_a_connection() {
     assert_eq!(numbers.len(), 500);
 }
 
+/// A body of exactly 16 MiB is read.
 #[tokio::test]
-async fn a_body_of_sixteen_mebibytes_is_read_and_a_larger_one_is_refused_without_harm_to_the_connection() {
+async fn body_above_16_mib_is_rejected_and_connection_survives() {
     let server = Running::start();
     let client = Http2::open(&server).await;
     assert_eq!(client.send(padded(16 * MIB)).await.unwrap().status(), 200);
@@ -142,7 +143,7 @@ async fn a_body_of_sixteen_mebibytes_is_read_and_a_larger_one_is_refused_without
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_bodies_that_wait_for_a_place_hold_up_nobody() {
+async fn waiting_large_bodies_block_no_other_stream() {
     let limits = Limits {
         large_bodies_max: 1,
         ..Limits::default()
@@ -192,7 +193,7 @@ async fn a_request_above_the_bound_waits_until_another_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_says_nothing_or_idles_is_closed() {
+async fn silent_or_idle_connection_is_closed() {
     let server = Running::start();
     let since = Instant::now();
     assert_eq!(server.pipe().read(&mut [0; 1]).await.unwrap(), 0);
@@ -230,7 +231,7 @@ async fn a_shutdown_finishes_the_streams_that_are_open() {
     server.stop();
     idle.connection.await.unwrap().unwrap();
     store.let_through();
-    // The store was closed under it, and the answer says so.
+    // The store was closed during the request, so the answer is an error.
     assert!(slow.await.unwrap().unwrap().status().as_u16() >= 500);
     server.ended().await;
     assert_eq!(since.elapsed(), Duration::ZERO);
@@ -238,7 +239,7 @@ async fn a_shutdown_finishes_the_streams_that_are_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_waits_no_longer_than_it_may_for_a_stream() {
+async fn shutdown_waits_no_longer_than_its_timeout_for_a_stream() {
     let store = EmptyStore::new("eu-west-1");
     let mut server = Running::of(store.clone(), Limits::default());
     let client = Http2::open(&server).await;

@@ -1,9 +1,11 @@
-//! For each operation: a request that is fine, everything that can be wrong with it, and which of two faults is told.
+//! For each operation: a valid request, everything that can be wrong with it, and which of two
+//! faults is reported.
 //!
-//! DynamoDB looks at a request in steps: the types of its members, their constraints, its attribute values, what its parameters
-//! say together and in expressions, whether the table is there, and then what it asks of the table. The first step that finds
-//! fault answers; where its order is not known, ours is held here. So the faults of an operation form a ladder, from what is
-//! told first to what is told last.
+//! DynamoDB checks a request in steps: the types of its members, their constraints, its attribute
+//! values, the combination of parameters and the expressions, whether the table exists, and then
+//! the request's demands on the table. The first step that finds a fault answers. Where DynamoDB's
+//! order is unknown, these tests pin ours. The faults of an operation therefore form a ladder, from
+//! those reported first to those reported last.
 
 mod definitions;
 mod items;
@@ -16,10 +18,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Running};
 
-/// What is wrong with a request: members to set (null: to take away), and words of the answer.
+/// A fault of a request: members to set (null: to remove), and a part of the message.
 type Fault = (Value, &'static str);
 
-/// Sends a request of either service.
+/// Sends a request to either service.
 async fn call(client: &mut Client, operation: &str, request: &Value) -> (u16, String) {
     let service = match operation {
         "ListStreams" | "DescribeStream" | "GetShardIterator" | "GetRecords" => "DynamoDBStreams_20120810",
@@ -70,7 +72,8 @@ fn share_a_member(one: &Value, other: &Value) -> bool {
     one.as_object().unwrap().keys().any(|name| other.contains_key(name))
 }
 
-/// Asserts that a request is fine, that each fault alone is told, and that of two the one higher up is.
+/// Asserts that a request is valid, that each fault alone is reported, and that of two faults the
+/// earlier one in the list is.
 async fn ladder(client: &mut Client, operation: &str, request: Value, faults: &[Fault]) {
     for (position, (fault, words)) in faults.iter().enumerate() {
         let mut alone = request.clone();

@@ -1,4 +1,4 @@
-//! Hearing of what clients ask, and asking for the process itself.
+//! Listening to clients' operations, and operations of the process itself.
 
 use std::sync::{
     Arc, Mutex,
@@ -28,7 +28,7 @@ impl Listener for Heard {
 }
 
 #[tokio::test]
-async fn a_listener_hears_what_was_asked_with_what_came_of_it_while_it_listens() {
+async fn listener_gets_operations_and_outcomes_while_listening() {
     let gateway = gateway(EmptyStore::new("eu-west-1"));
     let heard = Arc::new(Heard::default());
     gateway.tell(heard.clone());
@@ -53,7 +53,7 @@ async fn a_listener_hears_what_was_asked_with_what_came_of_it_while_it_listens()
 }
 
 #[tokio::test]
-async fn the_process_itself_needs_no_signature_and_is_not_heard() {
+async fn own_operations_need_no_signature_and_are_not_notified() {
     let gateway = gateway(EmptyStore::new("eu-west-1"));
     let heard = Arc::new(Heard::default());
     heard.listens.store(true, Ordering::Relaxed);

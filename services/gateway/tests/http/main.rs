@@ -1,4 +1,4 @@
-//! The gateway as a client sees it: bytes in, bytes out.
+//! The gateway from a client's perspective: bytes in, bytes out.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What is answered to requests, right and wrong, byte for byte where DynamoDB's own bytes are known.
+//! Answers to valid and invalid requests, byte for byte where DynamoDB's own bytes are known.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, EmptyStore, Running, gateway, request, services, signed};
 
-/// A request with these header lines and this body, and nothing else.
+/// A request with exactly these header lines and this body.
 fn bare(method: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("{method} / HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n\r\n{body}")
@@ -16,7 +16,7 @@ fn bare(method: &str, headers: &str, body: &str) -> String {
 const JSON: &str = "content-type: application/json\r\n";
 const AMZ_JSON: &str = "content-type: application/x-amz-json-1.0\r\n";
 
-/// Asserts that an answer is DynamoDB's, whose checksum is known.
+/// Asserts that an answer is DynamoDB's, by its known checksum.
 #[track_caller]
 fn is_dynamodbs(answer: &Answer, exception: &str, checksum: &str, content_type: &str) {
     assert_eq!(answer.status, 400);
@@ -26,7 +26,7 @@ fn is_dynamodbs(answer: &Answer, exception: &str, checksum: &str, content_type: 
 }
 
 #[tokio::test]
-async fn an_operation_is_answered_with_its_marks() {
+async fn answer_has_id_date_and_checksum() {
     let server = Running::start();
     let answer = server.connect().call("ListTables", &json!({})).await;
     assert_eq!((answer.status, answer.text()), (200, "{\"TableNames\":[]}"));
@@ -49,7 +49,7 @@ async fn a_connection_serves_one_request_after_another() {
     assert_eq!(failed.exception(), "ResourceNotFoundException");
     assert_eq!((first.status, last.status), (200, 200));
     assert_ne!(first.header("x-amzn-requestid"), last.header("x-amzn-requestid"));
-    // Two at once are answered in their order.
+    // Two requests sent together are answered in order.
     client
         .send([request("ListTables", "{}"), request("Nothing", "{}")].concat())
         .await;
@@ -84,7 +84,7 @@ async fn a_get_is_a_health_check() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_of_the_api_is_not_found() {
+async fn unknown_methods_paths_and_types_are_not_found() {
     let server = Running::start();
     let mut client = server.connect();
     let requests = [
@@ -110,7 +110,7 @@ async fn what_is_no_request_of_the_api_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_object_is_a_serialization_error() {
+async fn body_that_is_not_a_json_object_fails_to_deserialize() {
     let server = Running::start();
     let mut client = server.connect();
     for (content_type, answers_in) in [
@@ -152,7 +152,7 @@ async fn a_body_that_is_no_json_object_is_a_serialization_error() {
 }
 
 #[tokio::test]
-async fn a_document_nested_ten_thousand_deep_gets_an_error_and_nothing_else_happens() {
+async fn document_nested_ten_thousand_deep_only_gets_an_error() {
     let server = Running::start();
     let mut client = server.connect();
     let nested = |open: &str, close: &str| format!("{{\"Item\":{}1{}}}", open.repeat(10_000), close.repeat(10_000));
@@ -171,7 +171,7 @@ async fn a_document_nested_ten_thousand_deep_gets_an_error_and_nothing_else_happ
 }
 
 #[tokio::test]
-async fn the_deepest_item_that_dynamodb_takes_is_read() {
+async fn deepest_item_that_dynamodb_accepts_is_read() {
     let server = Running::start();
     let mut client = server.connect();
     let nested = |levels: usize| {
@@ -184,7 +184,7 @@ async fn the_deepest_item_that_dynamodb_takes_is_read() {
         })
     };
     let put = |levels| json!({"TransactItems": [{"Put": {"TableName": "Music", "Item": {"a": nested(levels)}}}]});
-    // The table is not there, and that is all that is wrong.
+    // The only fault is that the table does not exist.
     let deepest = client.call("TransactWriteItems", &put(32)).await;
     assert_eq!(deepest.exception(), "ResourceNotFoundException", "{}", deepest.text());
     let deeper = client.call("TransactWriteItems", &put(33)).await;
@@ -194,7 +194,7 @@ async fn the_deepest_item_that_dynamodb_takes_is_read() {
 }
 
 #[tokio::test]
-async fn an_operation_that_is_none_is_unknown() {
+async fn nonexistent_operation_is_unknown() {
     let server = Running::start();
     let mut client = server.connect();
     let without = |content_type: &str| bare("POST", content_type, "{}");
@@ -229,7 +229,7 @@ async fn an_operation_that_is_none_is_unknown() {
 }
 
 #[tokio::test]
-async fn faults_are_told_in_dynamodbs_order() {
+async fn faults_are_reported_in_dynamodbs_order() {
     let server = Running::start();
     let mut client = server.connect();
     let list = "x-amz-target: DynamoDB_20120810.ListTables\r\n";
@@ -317,7 +317,7 @@ async fn verified_requests_need_the_right_secret() {
     )));
     let server = Running::with(resolver, Limits::default());
     let mut client = server.connect();
-    // As botocore signs DescribeTable for localhost:8001 at this moment.
+    // Botocore's signature of DescribeTable for localhost:8001 at this time.
     let good = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/dynamodb/aws4_request, \
                 SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
                 Signature=5311b9249ece0e94c16b36d5a7e8716f43e88f8c1fda577903e4e3eac6f33f86";

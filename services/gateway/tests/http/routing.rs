@@ -1,4 +1,4 @@
-//! The endpoint for all regions: the credential's scope chooses.
+//! The endpoint for all regions: the credential scope chooses the region.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn regions(names: &[&str]) -> Arc<Regions> {
     Arc::new(regions)
 }
 
-/// Asks for the tables as a client of that region.
+/// Lists the tables as a client of that region.
 async fn ask(client: &mut Client, region: &str) -> Answer {
     let authorization = AUTHORIZATION.replace("eu-west-1", region);
     client
@@ -33,7 +33,7 @@ const HEALTH_CHECK: &str = "GET / HTTP/1.1\r\n\r\n";
 #[tokio::test]
 async fn each_request_goes_to_its_own_region() {
     let all = regions(&["eu-west-1"]);
-    // Only this region verifies, so it shows who answered.
+    // Only this region verifies signatures, so an error shows that it answered.
     all.up(of("us-east-1", Authentication::Verify([].into())));
     let server = Running::with(all, Limits::default());
     let mut client = server.connect();
@@ -44,7 +44,7 @@ async fn each_request_goes_to_its_own_region() {
 }
 
 #[tokio::test]
-async fn an_unknown_region_is_told_which_there_are() {
+async fn unknown_region_error_lists_the_regions() {
     let server = Running::with(regions(&["us-east-1", "eu-west-1"]), Limits::default());
     let answer = ask(&mut server.connect(), "mars-1").await;
     assert_eq!(
@@ -58,7 +58,7 @@ async fn an_unknown_region_is_told_which_there_are() {
 }
 
 #[tokio::test]
-async fn a_region_that_is_down_says_so_until_it_is_up_again() {
+async fn stopped_region_says_so_until_it_is_up_again() {
     let all = regions(&["us-east-1", "eu-west-1"]);
     let server = Running::with(all.clone(), Limits::default());
     let mut client = server.connect();
@@ -93,7 +93,7 @@ async fn a_health_check_is_answered_by_a_region_that_runs() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_scope_gets_no_further_than_the_signature() {
+async fn request_without_a_scope_fails_at_the_signature() {
     let server = Running::with(regions(&["eu-west-1"]), Limits::default());
     let mut client = server.connect();
     let unsigned = signed("nothing", "ListTables", "{}");

@@ -44,7 +44,7 @@ fn music(members: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_table_is_made_described_listed_and_deleted() {
+async fn table_is_created_described_listed_and_deleted() {
     let server = Running::in_memory();
     let mut client = with_table(&server).await;
     let described = done(&client.call("DescribeTable", &music(json!({}))).await);
@@ -111,7 +111,7 @@ async fn an_item_with_every_type_comes_back_as_it_was_put() {
 }
 
 #[tokio::test]
-async fn updates_and_deletes_give_back_what_was_asked_for() {
+async fn updates_and_deletes_return_what_was_requested() {
     let server = Running::in_memory();
     let mut client = with_table(&server).await;
     let update = music(json!({
@@ -131,7 +131,7 @@ async fn updates_and_deletes_give_back_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_failed_condition_shows_the_item_where_it_was_asked_for() {
+async fn failed_condition_returns_the_item_if_requested() {
     let server = Running::in_memory();
     let mut client = with_table(&server).await;
     let put = |more: Value| {
@@ -171,7 +171,7 @@ async fn a_failed_condition_shows_the_item_where_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn pages_lead_through_a_partition_and_through_the_table() {
+async fn pages_cover_the_partition_and_the_table() {
     let server = Running::in_memory();
     let mut client = with_table(&server).await;
     let puts: Vec<Value> = (1970..1975)
@@ -216,7 +216,7 @@ async fn pages_lead_through_a_partition_and_through_the_table() {
 }
 
 #[tokio::test]
-async fn a_transaction_happens_whole_or_says_why_not() {
+async fn transaction_commits_in_full_or_reports_reasons() {
     let server = Running::in_memory();
     let mut client = with_table(&server).await;
     let put = |year| {
@@ -252,7 +252,7 @@ async fn a_transaction_happens_whole_or_says_why_not() {
 }
 
 #[tokio::test]
-async fn an_item_above_four_hundred_kibibytes_is_refused_and_one_below_taken() {
+async fn item_above_400_kib_is_rejected_and_one_below_accepted() {
     let server = Running::in_memory();
     let mut client = with_table(&server).await;
     let put = |bytes| {

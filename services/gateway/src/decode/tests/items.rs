@@ -1,4 +1,4 @@
-//! PutItem, GetItem, UpdateItem, DeleteItem.
+//! Decoding PutItem, GetItem, UpdateItem and DeleteItem.
 
 use beringia_engine::api::{
     AttributeAction, AttributeValueUpdate, ComparisonOperator, ConditionalOperator, DeleteItemInput,
@@ -25,7 +25,7 @@ fn write_members() -> Value {
     with(own, &placeholders())
 }
 
-/// The same, read.
+/// The decoded form of `write_members`.
 fn write_options(return_values: ReturnValues) -> WriteOptions {
     WriteOptions {
         condition_expression: some("#a = :v"),
@@ -67,7 +67,7 @@ fn write_options(return_values: ReturnValues) -> WriteOptions {
 }
 
 #[test]
-fn put_item_is_read_whole() {
+fn put_item_is_decoded_in_full() {
     let own = json!({"Item": {"pk": {"S": "a"}}, "ReturnValues": "ALL_OLD"});
     let expected = PutItemInput {
         table_name: "Music".to_owned(),
@@ -78,7 +78,7 @@ fn put_item_is_read_whole() {
 }
 
 #[test]
-fn update_item_is_read_whole() {
+fn update_item_is_decoded_in_full() {
     let own = json!({
         "Key": {"pk": {"S": "a"}}, "UpdateExpression": "SET #a = :v", "ReturnValues": "UPDATED_NEW",
         "AttributeUpdates": {"a": {"Action": "DELETE"}, "b": {"Value": {"S": "v"}}},
@@ -99,7 +99,7 @@ fn update_item_is_read_whole() {
 }
 
 #[test]
-fn delete_item_is_read_whole() {
+fn delete_item_is_decoded_in_full() {
     let own = json!({"Key": {"pk": {"S": "a"}}, "ReturnValues": "NONE"});
     let expected = DeleteItemInput {
         table_name: "Music".to_owned(),
@@ -110,7 +110,7 @@ fn delete_item_is_read_whole() {
 }
 
 #[test]
-fn get_item_is_read_whole() {
+fn get_item_is_decoded_in_full() {
     let request = json!({
         "TableName": "Music",
         "Key": {"pk": {"S": "a"}},
@@ -133,7 +133,7 @@ fn get_item_is_read_whole() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn absent_members_get_defaults() {
     let put = PutItemInput {
         table_name: "Music".to_owned(),
         item: item("pk", "a"),

@@ -1,4 +1,4 @@
-//! Query, Scan, BatchGetItem, BatchWriteItem, TransactWriteItems, TransactGetItems.
+//! Decoding Query, Scan, BatchGetItem, BatchWriteItem, TransactWriteItems and TransactGetItems.
 
 use beringia_engine::api::{
     AttributeCondition, AttributeConditions, BatchGetItemInput, BatchWriteItemInput, ComparisonOperator,
@@ -26,7 +26,7 @@ fn conditions() -> AttributeConditions {
 }
 
 #[test]
-fn query_is_read_whole() {
+fn query_is_decoded_in_full() {
     let request = json!({
         "TableName": "Music",
         "IndexName": "ByYear",
@@ -72,7 +72,7 @@ fn query_is_read_whole() {
 }
 
 #[test]
-fn an_unsound_start_key_is_told_as_such_but_for_its_numbers() {
+fn invalid_start_key_is_named_except_for_its_numbers() {
     let scan = |start: Value| invalid::<ScanInput>(json!({"TableName": "Music", "ExclusiveStartKey": {"pk": start}}));
     assert_eq!(
         scan(json!({})),
@@ -86,7 +86,7 @@ fn an_unsound_start_key_is_told_as_such_but_for_its_numbers() {
 }
 
 #[test]
-fn scan_is_read_whole() {
+fn scan_is_decoded_in_full() {
     let request = json!({
         "TableName": "Music",
         "IndexName": "ByYear",
@@ -130,7 +130,7 @@ fn scan_is_read_whole() {
 }
 
 #[test]
-fn batch_get_item_is_read_whole() {
+fn batch_get_item_is_decoded_in_full() {
     let request = json!({
         "RequestItems": {
             "Music": {
@@ -163,7 +163,7 @@ fn batch_get_item_is_read_whole() {
 }
 
 #[test]
-fn batch_write_item_is_read_whole() {
+fn batch_write_item_is_decoded_in_full() {
     let request = json!({
         "RequestItems": {
             "Music": [{"PutRequest": {"Item": {"pk": {"S": "a"}}}}, {"DeleteRequest": {"Key": {"pk": {"S": "b"}}}}],
@@ -195,7 +195,7 @@ fn a_batch_write_is_a_put_or_a_delete() {
 }
 
 #[test]
-fn transact_write_items_is_read_whole() {
+fn transact_write_items_is_decoded_in_full() {
     let all = with(
         json!({
             "TableName": "Music",
@@ -278,7 +278,7 @@ fn an_element_of_a_transaction_holds_one_action() {
 }
 
 #[test]
-fn transact_get_items_is_read_whole() {
+fn transact_get_items_is_decoded_in_full() {
     let request = json!({
         "TransactItems": [
             {"Get": {

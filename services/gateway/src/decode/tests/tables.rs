@@ -1,4 +1,4 @@
-//! CreateTable, DescribeTable, ListTables, DeleteTable, UpdateTable.
+//! Decoding CreateTable, DescribeTable, ListTables, DeleteTable and UpdateTable.
 
 use beringia_engine::api::{
     AttributeDefinition, BillingMode, CreateTableInput, DeleteTableInput, DescribeTableInput, GlobalSecondaryIndex,
@@ -38,7 +38,7 @@ const fn warm() -> Option<WarmThroughput> {
     })
 }
 
-/// A global index on `a`, as JSON and as it is read.
+/// A global index on `a`, as JSON and decoded.
 fn global_index() -> (Value, GlobalSecondaryIndex) {
     let json = json!({
         "IndexName": "ByA",
@@ -66,7 +66,7 @@ fn global_index() -> (Value, GlobalSecondaryIndex) {
 }
 
 #[test]
-fn create_table_is_read_whole() {
+fn create_table_is_decoded_in_full() {
     let (index_json, index) = global_index();
     let request = json!({
         "TableName": "Music",
@@ -131,7 +131,7 @@ fn create_table_is_read_whole() {
 }
 
 #[test]
-fn describe_delete_and_list_are_read() {
+fn describe_delete_and_list_are_decoded() {
     let named = || json!({"TableName": "Music"});
     assert_eq!(
         read::<DescribeTableInput>(named()),
@@ -157,7 +157,7 @@ fn describe_delete_and_list_are_read() {
 }
 
 #[test]
-fn update_table_is_read_whole() {
+fn update_table_is_decoded_in_full() {
     let (index_json, index) = global_index();
     let request = json!({
         "TableName": "Music",

@@ -1,4 +1,5 @@
-//! Every request of the model: one that keeps all constraints passes, and each broken one is told, alone and beside another.
+//! Every request of the model: a request that meets all constraints is accepted, and each broken
+//! constraint is reported, alone and next to another one.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +13,7 @@ fn operations() -> impl Iterator<Item = (&'static str, &'static Structure)> {
         .copied()
 }
 
-/// A text that keeps its constraints: of the least length, at least one character.
+/// A text that meets its constraints: of the minimum length, but at least one character.
 fn good_text(text: &Text) -> String {
     if let Some(name) = text.names.first() {
         return (*name).to_owned();
@@ -46,7 +47,7 @@ fn good(shape: &Shape) -> Value {
     }
 }
 
-/// All members but those that this server does not support.
+/// All members except those that this server does not support.
 fn good_members(structure: &Structure) -> Map<String, Value> {
     let supported = structure
         .members
@@ -57,7 +58,7 @@ fn good_members(structure: &Structure) -> Map<String, Value> {
         .collect()
 }
 
-/// Values that break one constraint of a member each, with the constraint as it is told.
+/// Values that each break one constraint of a member, with the constraint as messages show it.
 fn bad(shape: &Shape) -> Vec<(Value, String)> {
     let longer = |min: usize| format!("Member must have length greater than or equal to {min}");
     let shorter = |max: usize| format!("Member must have length less than or equal to {max}");
@@ -98,7 +99,7 @@ fn bad(shape: &Shape) -> Vec<(Value, String)> {
     bad
 }
 
-/// Sets what stands at a path of members; the lists and maps on the way have one member.
+/// Sets the value at a path of members; lists and maps on the path have one element.
 fn put(request: &mut Value, path: &[&str], value: Value) {
     match (path, request) {
         ([], place) => *place = value,
@@ -111,24 +112,24 @@ fn put(request: &mut Value, path: &[&str], value: Value) {
     }
 }
 
-/// The name of a member in a message.
+/// The name of a member as messages show it.
 fn told(name: &str) -> String {
     name[..1].to_lowercase() + &name[1..]
 }
 
-/// What can be broken in a request.
+/// A place in a request where a constraint can be broken.
 struct Fault {
-    /// Where to put a broken value.
+    /// The path where the invalid value is put.
     path: Vec<&'static str>,
-    /// The same as it is told.
+    /// The path as messages show it.
     shown: String,
-    /// What stands there.
+    /// The shape of the value at the path.
     shape: &'static Shape,
-    /// The broken values, with the constraint as it is told.
+    /// Invalid values, with the constraint as messages show it.
     values: Vec<(Value, String)>,
 }
 
-/// Every member of a structure, deep down too.
+/// All places of a structure, including nested ones.
 fn faults(structure: &Structure, at: &[&'static str], shown: &str) -> Vec<Fault> {
     let mut found = Vec::new();
     for member in structure.members {
@@ -175,7 +176,7 @@ fn refused(name: &str, shape: &Structure, request: &Value, constraints: &[String
 }
 
 impl Fault {
-    /// What is told of a value at the fault's place.
+    /// The message about a value at this place.
     fn told(&self, value: &Value, constraint: &str) -> String {
         let value = match value {
             Value::Null => "null".to_owned(),
@@ -189,7 +190,7 @@ impl Fault {
 }
 
 #[test]
-fn a_request_that_keeps_every_constraint_passes() {
+fn request_that_meets_every_constraint_is_accepted() {
     assert_eq!(operations().count(), 66);
     for (name, shape) in operations() {
         let request = good_members(shape);
@@ -198,7 +199,7 @@ fn a_request_that_keeps_every_constraint_passes() {
 }
 
 #[test]
-fn each_broken_constraint_is_told_alone() {
+fn each_broken_constraint_is_reported_alone() {
     let mut told = 0;
     for (name, shape) in operations() {
         for fault in faults(shape, &[], "") {
@@ -214,14 +215,14 @@ fn each_broken_constraint_is_told_alone() {
 }
 
 #[test]
-fn two_broken_constraints_are_told_in_the_order_of_the_table() {
+fn two_broken_constraints_are_listed_in_the_tables_order() {
     let mut pairs = 0;
     for (name, shape) in operations() {
         let faults = faults(shape, &[], "");
         let broken = |fault: &Fault| fault.values.last().cloned();
         for (position, first) in faults.iter().enumerate() {
             for second in &faults[position + 1..] {
-                // What is not there, or is another list, has no members to break.
+                // A missing value, or another list, has no members to break.
                 if second.path.starts_with(&first.path) {
                     continue;
                 }
@@ -256,7 +257,7 @@ fn names(shape: &'static Structure, path: &str) -> &'static [&'static str] {
 }
 
 #[test]
-fn the_engine_reads_every_value_of_an_enumeration_that_passes() {
+fn engine_accepts_every_enumeration_value_that_passes() {
     let on_failure = "ReturnValuesOnConditionCheckFailure";
     for (shape, path, expected) in [
         (&requests::QUERY, "Select", api::Select::NAMES),

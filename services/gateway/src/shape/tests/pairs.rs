@@ -1,11 +1,12 @@
-//! For each operation that this server has: two broken parameters whose messages DynamoDB lists in an order of its own.
+//! For each implemented operation: two broken parameters whose messages DynamoDB lists in an order
+//! of its own.
 
 use serde_json::{Value, json};
 
 use super::{super::*, verdict};
 use beringia_engine::ApiError;
 
-/// The paths that a request's errors name, in their order.
+/// The paths that a request's errors name, in order.
 fn places(shape: &Structure, request: Value) -> Vec<String> {
     let shown = request.to_string();
     let Err(ApiError::Validation(message)) = verdict(shape, request) else {
@@ -23,7 +24,7 @@ fn places(shape: &Structure, request: Value) -> Vec<String> {
 }
 
 #[test]
-fn the_capacity_and_the_name_of_the_table_come_before_the_item() {
+fn capacity_and_table_name_are_listed_before_the_item() {
     let request = json!({"ReturnConsumedCapacity": "x", "TableName": "a;b", "ReturnValues": "x", "ReturnItemCollectionMetrics": "x",
         "ConditionalOperator": "x", "ReturnValuesOnConditionCheckFailure": "x"});
     let order = |inside: &'static str| {
@@ -86,7 +87,7 @@ fn reads_have_orders_of_their_own() {
 }
 
 #[test]
-fn what_is_asked_about_many_items_comes_before_the_items() {
+fn options_of_batches_are_listed_before_the_items() {
     let request = json!({"ReturnConsumedCapacity": "x", "ReturnItemCollectionMetrics": "x", "ClientRequestToken": ""});
     assert_eq!(
         places(&requests::BATCH_GET_ITEM, request.clone()),

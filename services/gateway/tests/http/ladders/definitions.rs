@@ -1,4 +1,4 @@
-//! The operations on tables, their tags and their expiry, and on the account.
+//! Operations on tables, their tags and expiry, and on the account.
 
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ async fn create_table() {
 }
 
 #[tokio::test]
-async fn what_asks_for_a_table_by_name_alone() {
+async fn operations_with_only_a_table_name() {
     let (_server, mut client) = music().await;
     for operation in [
         "DescribeTable",
@@ -233,7 +233,7 @@ async fn expiry() {
 
 const ARN: &str = "arn:aws:dynamodb:eu-west-1:000000000000:table/Music";
 
-/// What can be wrong with the ARN of a table: it is missing, empty, none, or of no table.
+/// The possible faults of a table's ARN: it is missing, empty, not an ARN, or names no table.
 fn wrong_arns() -> [(Value, &'static str); 4] {
     [
         (json!({"ResourceArn": null}), "Value null at 'resourceArn'"),
@@ -331,7 +331,7 @@ async fn untag_resource() {
 }
 
 #[tokio::test]
-async fn what_asks_for_nothing() {
+async fn operations_without_parameters() {
     let (_server, mut client) = music().await;
     for (operation, words) in [
         ("DescribeLimits", "AccountMaxReadCapacityUnits"),

@@ -1,4 +1,4 @@
-//! The operations on one item, and the ones that read many.
+//! Operations on one item, and those that read many.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ const EMPTY_VALUE: &str = "Supplied AttributeValue is empty, must contain exactl
 const MIXED: &str = "Can not use both expression and non-expression parameters in the same request";
 const NO_EXPRESSION: &str = "can only be specified when using expressions";
 
-/// Names for expressions, and none of these.
+/// Names for expressions in a request without expressions.
 fn names_alone() -> Value {
     let mut request = json!({"ExpressionAttributeNames": {"#v": "v"}});
     for expression in ["Update", "Condition", "Filter", "Projection"] {
@@ -281,7 +281,7 @@ async fn update_item() {
     .await;
 }
 
-/// What is wrong with a query whatever the table.
+/// The faults of a query that do not depend on the table.
 fn of_its_own() -> Vec<Fault> {
     vec![
         (json!({"Limit": "1"}), "STRING_VALUE cannot be converted to Integer"),
@@ -330,7 +330,7 @@ fn of_its_own() -> Vec<Fault> {
     ]
 }
 
-/// What is wrong with a query of the table.
+/// The faults of a query that depend on the table.
 fn of_the_table() -> Vec<Fault> {
     vec![
         (json!({"TableName": "Films"}), NOT_THERE),

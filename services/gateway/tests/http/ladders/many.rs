@@ -1,4 +1,4 @@
-//! Batches and transactions.
+//! Operations of batches and transactions.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The operations on PartiQL statements.
+//! Operations on PartiQL statements.
 
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ async fn batch_execute_statement() {
         ],
     )
     .await;
-    // What is wrong with a statement is told beside the answers to the others.
+    // A fault of one statement is reported next to the answers of the others.
     let wrong = of(vec![json!({"Statement": "SELECT"})]);
     let (status, body) = call(&mut client, "BatchExecuteStatement", &wrong).await;
     assert!(status == 200 && body.contains(NOT_WELL_FORMED), "{status} {body}");

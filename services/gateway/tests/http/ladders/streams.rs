@@ -1,4 +1,4 @@
-//! The operations of the streams service.
+//! Operations of the streams service.
 
 use serde_json::{Value, json};
 

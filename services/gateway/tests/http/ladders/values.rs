@@ -1,17 +1,19 @@
-//! Of several attribute values of a request that cannot be read, the first is told: items and keys come first, then what conditions and
-//! updates of the older form hold, then placeholders; and among these, names in their order, elements of lists in theirs.
+//! If several attribute values of a request cannot be read, the first one is reported. Items and
+//! keys come first, then the values of legacy conditions and updates, then placeholders; among
+//! these, names come in order, and elements of lists in theirs.
 
 use serde_json::{Value, json};
 
 use super::{call, music};
 use crate::support::Client;
 
-/// A value that cannot be read, and is told by its number.
+/// A value that cannot be read, with a number that shows in the message.
 fn unreadable(number: usize) -> Value {
     json!({"N": format!("bad{number}")})
 }
 
-/// Asserts that of the values at these places, when they cannot be read, each is told alone, and that of two the one further up is.
+/// Puts unreadable values at these places. Asserts that each one alone is reported, and that of two
+/// the earlier one is.
 async fn in_order(client: &mut Client, operation: &str, request: Value, places: &[&str]) {
     let broken = |numbers: &[usize]| {
         let mut request = request.clone();
@@ -91,7 +93,7 @@ async fn of_writes_of_one_item() {
 }
 
 #[tokio::test]
-async fn a_placeholder_may_be_deeper_than_what_an_item_may_hold_until_an_item_would_hold_it() {
+async fn placeholder_may_be_deeper_than_an_item_until_stored() {
     let (_server, mut client) = music().await;
     let nested = |levels| (1..levels).fold(json!({"S": "x"}), |inner, _| json!({"L": [inner]}));
     let with = |deep: usize, mut action: Value| {

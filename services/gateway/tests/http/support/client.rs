@@ -1,15 +1,15 @@
-//! A client that writes the bytes it is told to and reads answers.
+//! A client that sends given bytes and parses answers.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::AUTHORIZATION;
 
-/// An answer, taken apart.
+/// The parts of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Names in lower case, in the order in which they came.
+    /// Names in lower case, in the order of their arrival.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -30,7 +30,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The exception's name without namespace; empty where the answer is none.
+    /// The exception's name without its namespace; empty if the answer is not an exception.
     pub(crate) fn exception(&self) -> String {
         let body = self.json();
         let kind = body.get("__type").and_then(Value::as_str).unwrap_or_default();
@@ -38,10 +38,10 @@ impl Answer {
     }
 }
 
-/// One connection.
+/// A client of one connection.
 pub(crate) struct Client {
     stream: DuplexStream,
-    /// What was read and belongs to the next answer.
+    /// Bytes already read that belong to the next answer.
     read: Vec<u8>,
 }
 
@@ -63,13 +63,13 @@ impl Client {
         self.answer().await
     }
 
-    /// Sends bytes and reads an answer.
+    /// Sends bytes and reads one answer.
     pub(crate) async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Answer {
         self.send(bytes).await;
         self.answer().await
     }
 
-    /// The next answer, whose body has a length.
+    /// Reads the next answer, which must have a content length.
     pub(crate) async fn answer(&mut self) -> Answer {
         let head = self.until(b"\r\n\r\n").await.expect("an answer");
         let head = String::from_utf8(head).unwrap();
@@ -92,7 +92,7 @@ impl Client {
         answer
     }
 
-    /// Everything up to and with a mark; `None` where the connection ends before it.
+    /// Reads up to and including a delimiter; `None` if the connection ends before it.
     async fn until(&mut self, mark: &[u8]) -> Option<Vec<u8>> {
         loop {
             if let Some(at) = self.read.windows(mark.len()).position(|window| window == mark) {
@@ -104,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Whether the server has closed the connection without another byte.
+    /// Whether the server has closed the connection without sending another byte.
     pub(crate) async fn closed(&mut self) -> bool {
         self.fill().await == 0 && self.read.is_empty()
     }
@@ -122,7 +122,7 @@ pub(crate) fn request(operation: &str, body: &str) -> String {
     signed(AUTHORIZATION, operation, body)
 }
 
-/// The same with another signature.
+/// The same request with another signature.
 pub(crate) fn signed(authorization: &str, operation: &str, body: &str) -> String {
     format!(
         "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-amz-json-1.0\r\nx-amz-target: \

@@ -1,4 +1,4 @@
-//! A store without tables, which fails at everything else.
+//! A store without tables in which every operation fails.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,18 +11,18 @@ use beringia_storage::{
 };
 use tokio::sync::{Notify, Semaphore};
 
-/// Holds nothing. Making a table takes until it is let through, and then fails.
+/// An empty store. Creating a table blocks until it is released, and then fails.
 pub(crate) struct EmptyStore {
     origin: Origin,
     changed: Notify,
     gate: Semaphore,
-    /// Signalled when a table is about to be made.
+    /// Notified when a caller is about to create a table.
     waiting: Notify,
-    /// Signalled when somebody who waited to make a table is gone.
+    /// Notified when a caller that waited to create a table is dropped.
     gone: Notify,
 }
 
-/// Tells when it is dropped.
+/// Notifies when it is dropped.
 struct Tell<'a>(&'a Notify);
 
 impl Drop for Tell<'_> {
@@ -42,17 +42,17 @@ impl EmptyStore {
         })
     }
 
-    /// Waits until somebody waits to make a table.
+    /// Waits until a caller is blocked in creating a table.
     pub(crate) async fn reached(&self) {
         self.waiting.notified().await;
     }
 
-    /// Waits until somebody who wanted to make a table does not wait any more.
+    /// Waits until a blocked caller has been dropped.
     pub(crate) async fn abandoned(&self) {
         self.gone.notified().await;
     }
 
-    /// Lets one through who wants to make a table.
+    /// Releases one caller that is blocked in creating a table.
     pub(crate) fn let_through(&self) {
         self.gate.add_permits(1);
     }

@@ -1,4 +1,4 @@
-//! A server to talk to, a client that speaks bytes, and a store without tables.
+//! A server under test, a client that sends bytes, and a store without tables.
 
 mod client;
 mod empty;
@@ -24,12 +24,12 @@ use tokio_stream::{StreamExt as _, wrappers::UnboundedReceiverStream};
 pub(crate) use client::{Answer, Client, request, signed};
 pub(crate) use empty::EmptyStore;
 
-/// 2024-02-29T23:59:58Z in milliseconds: what every clock here shows.
+/// The time that every clock in these tests shows: 2024-02-29T23:59:58Z, in milliseconds.
 pub(crate) const NOW_MS: u64 = 1_709_251_198_000;
-/// A signature that development mode takes.
+/// A signature that development mode accepts.
 pub(crate) const AUTHORIZATION: &str =
     "AWS4-HMAC-SHA256 Credential=me/20240229/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00";
-/// Bytes that a pipe holds in each direction.
+/// The buffer size of a pipe in each direction, in bytes.
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// A gateway in front of a store.
@@ -40,7 +40,7 @@ pub(crate) fn gateway(store: Arc<dyn Store>) -> Arc<Gateway> {
     Arc::new(Gateway::new(Arc::new(Engine::new(store, clock, randomness, [region]))))
 }
 
-/// What a region serves that has nothing but a gateway.
+/// The services of a region that has only a gateway.
 pub(crate) fn services(gateway: Arc<Gateway>, authentication: Authentication) -> Arc<RegionServices> {
     let clock = Arc::new(ManualClock::new(NOW_MS));
     let region = gateway.region().to_owned();
@@ -49,7 +49,7 @@ pub(crate) fn services(gateway: Arc<Gateway>, authentication: Authentication) ->
     Arc::new(RegionServices::new(region, authentication, clock, randomness, first))
 }
 
-/// A server that runs until it is stopped, dropped, or out of connections.
+/// A server that runs until it is stopped, dropped, or has no more connections.
 pub(crate) struct Running {
     connections: mpsc::UnboundedSender<io::Result<DuplexStream>>,
     stop: Option<oneshot::Sender<()>>,
@@ -57,12 +57,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// In front of one region whose store is empty, in development mode.
+    /// A server for one region with an empty store, in development mode.
     pub(crate) fn start() -> Self {
         Self::of(EmptyStore::new("eu-west-1"), Limits::default())
     }
 
-    /// In front of one region whose state is in memory, in development mode.
+    /// A server for one region with its state in memory, in development mode.
     pub(crate) fn in_memory() -> Self {
         let region = Region::new("eu-west-1").unwrap();
         let clock = Arc::new(ManualClock::new(NOW_MS));
@@ -73,13 +73,13 @@ impl Running {
         )
     }
 
-    /// In front of one region, in development mode.
+    /// A server for one region on the given store, in development mode.
     pub(crate) fn of(store: Arc<dyn Store>, limits: Limits) -> Self {
         let services = services(gateway(store), Authentication::AcceptAny);
         Self::with(Arc::new(OneRegion(services)), limits)
     }
 
-    /// In front of whatever the resolver finds.
+    /// A server for the regions that the resolver finds.
     pub(crate) fn with(resolver: Arc<dyn Resolver>, limits: Limits) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let server = Server::new(resolver, clock, Arc::new(SeededRandomness::new(8)), limits);
@@ -89,7 +89,7 @@ impl Running {
         let incoming = incoming.map(|accepted: io::Result<DuplexStream>| Ok(Box::new(accepted?) as BoxedIo));
         let shutdown = async move {
             if stopped.await.is_err() {
-                // Nobody can stop it any more; it ends with its connections.
+                // The shutdown handle is gone; the server ends with its connections.
                 std::future::pending::<()>().await;
             }
         };
@@ -112,29 +112,29 @@ impl Running {
         ours
     }
 
-    /// An accept that fails.
+    /// Makes an accept fail.
     pub(crate) fn fail_to_accept(&self) {
         self.connections
             .send(Err(io::Error::other("too many open files")))
             .unwrap();
     }
 
-    /// Asks it to stop.
+    /// Asks the server to shut down.
     pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    /// Waits until it has ended.
+    /// Waits until the server has ended.
     pub(crate) async fn ended(&mut self) {
         (&mut self.task).await.unwrap();
     }
 
-    /// Drops it with all its connections.
+    /// Drops the server with all its connections.
     pub(crate) fn kill(self) {
         self.task.abort();
     }
 
-    /// No connections will come any more.
+    /// Ends the stream of incoming connections.
     pub(crate) async fn run_out(self) {
         drop(self.connections);
         self.task.await.unwrap();
