@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_writes_never_hinder_each_other_nor_a_transaction() {
+    fn plain_writes_never_block_each_other_or_a_transaction() {
         let contention = Arc::new(Contention::default());
         let first = contention.write(place("a")).unwrap();
         let second = contention.write(place("a")).unwrap();
@@ -199,8 +199,9 @@ mod tests {
         assert_eq!(contention.conflicts(), 1);
     }
 
+    /// A cancelled transaction holds none of its items.
     #[test]
-    fn of_two_transactions_with_an_item_in_common_the_second_is_cancelled_and_holds_nothing() {
+    fn second_transaction_on_an_item_is_cancelled() {
         let contention = Arc::new(Contention::default());
         let first = contention.transaction(vec![place("a"), place("b")]).unwrap();
         let second = contention.transaction(vec![place("c"), place("b")]);

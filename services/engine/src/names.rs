@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_three_to_255_letters_digits_and_marks_pass() {
+    fn names_of_3_to_255_allowed_characters_pass() {
         for name in ["abc", "A_b-c.9", &"n".repeat(255)] {
             assert_eq!(check(name), Ok(()));
         }

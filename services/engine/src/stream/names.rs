@@ -107,8 +107,9 @@ mod tests {
         }
     }
 
+    /// They grow with the shard and with the position.
     #[test]
-    fn sequence_numbers_have_21_to_40_digits_and_grow_with_shard_and_position() {
+    fn sequence_numbers_have_21_to_40_digits_and_grow() {
         let places = [
             (1, 0),
             (1, 9),
@@ -130,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sequence_number_of_the_shard_is_none() {
+    fn foreign_sequence_numbers_are_rejected() {
         for number in ["", "+170000000000000000000000000000000", "abc", "1", &"9".repeat(40)] {
             assert_eq!(parse_sequence_number(number, 1_700_000_000_000), None, "{number}");
         }
     }
 
     #[test]
-    fn only_an_arn_of_a_stream_of_this_region_is_taken() {
+    fn only_arns_of_streams_of_this_region_are_accepted() {
         let region = Region::new("us-east-1").unwrap();
         let arn = stream_arn(&region, "music", 0);
         assert_eq!(

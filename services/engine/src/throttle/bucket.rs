@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_minutes_of_units_can_be_taken_at_once_and_then_as_they_come() {
+    fn bucket_allows_a_burst_of_five_minutes_then_its_rate() {
         let mut bucket = Bucket::full(2, 1_000);
         assert!(bucket.allows(600.0));
         bucket.charge(600.0);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_is_paid_first() {
+    fn debt_is_paid_first() {
         let mut bucket = Bucket::full(10, 0);
         bucket.charge(3_025.0);
         bucket.refill(10, 2_500);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_five_minutes_bring() {
+    fn bucket_keeps_at_most_five_minutes_of_units() {
         let mut bucket = Bucket::full(1, 0);
         bucket.charge(-50.0);
         bucket.refill(1, 3_600_000);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_never_fits_goes_through_when_the_bucket_is_full() {
+    fn full_bucket_allows_a_request_larger_than_itself() {
         let mut bucket = Bucket::full(1, 0);
         assert!(bucket.allows(400.0));
         bucket.charge(400.0);
@@ -118,8 +118,9 @@ mod tests {
         assert!(bucket.allows(400.0));
     }
 
+    /// A clock that is set back adds no units.
     #[test]
-    fn a_new_rate_counts_from_when_it_was_set_and_a_clock_set_back_brings_nothing() {
+    fn new_rate_applies_from_its_change_on() {
         let mut bucket = Bucket::full(10, 10_000);
         bucket.charge(3_000.0);
         bucket.refill(100, 11_000);
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_lower_rate_cannot_keep_is_gone() {
+    fn lower_rate_discards_units_above_its_capacity() {
         let mut bucket = Bucket::full(10, 0);
         bucket.refill(1, 0);
         bucket.charge(300.0);

@@ -231,21 +231,21 @@ mod tests {
     }
 
     #[test]
-    fn a_state_survives_its_item() {
+    fn state_survives_its_encoding_as_an_item() {
         let item = Item::from([(STATE.to_owned(), state(123).encode())]);
         assert_eq!(State::of(&item), Some(state(123)));
         assert_eq!(State::of(&Item::new()), None);
     }
 
     #[test]
-    fn a_token_counts_for_ten_minutes_whatever_the_clock_does() {
+    fn token_is_valid_for_ten_minutes_whatever_the_clock_does() {
         assert!(state(1_000_000).counts(1_000_000 + TOKEN_MS - 1));
         assert!(!state(1_000_000).counts(1_000_000 + TOKEN_MS));
         assert!(state(1_000_000).counts(0));
     }
 
     #[test]
-    fn a_token_that_counts_is_not_written_again_and_an_expired_one_is() {
+    fn only_expired_tokens_are_overwritten() {
         let known = Item::from([(STATE.to_owned(), state(0).encode())]);
         let remember = |committed_ms| Remember {
             token: "t".to_owned(),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn only_expired_tokens_are_forgotten() {
+    fn only_expired_tokens_are_removed() {
         let known = Item::from([(STATE.to_owned(), state(0).encode())]);
         assert_eq!(Forget { now_ms: TOKEN_MS }.decide(Some(&known)), Ok(Effect::Delete));
         assert_eq!(Forget { now_ms: TOKEN_MS - 1 }.decide(Some(&known)), Ok(Effect::Keep));

@@ -1,4 +1,4 @@
-//! The request forms before expressions, through the operations.
+//! The legacy parameters, through the operations.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ async fn attribute_updates_put_add_and_delete() {
 }
 
 #[tokio::test]
-async fn no_updates_make_an_item_and_deletions_alone_do_not() {
+async fn empty_update_creates_an_item_and_pure_deletions_do_not() {
     let harness = Harness::new().with_simple().await;
     let delete = UpdateItemInput {
         attribute_updates: updates([("x", Some(AttributeAction::Delete), None)]),
@@ -124,7 +124,7 @@ async fn no_updates_make_an_item_and_deletions_alone_do_not() {
 }
 
 #[tokio::test]
-async fn attribute_updates_that_make_no_sense_are_refused() {
+async fn invalid_attribute_updates_are_rejected() {
     let harness = Harness::new().with_simple().await;
     for (attribute, action, value, message) in [
         (
@@ -218,7 +218,7 @@ async fn expected_guards_puts_updates_and_deletes() {
 }
 
 #[tokio::test]
-async fn expected_that_makes_no_sense_is_refused() {
+async fn invalid_expected_is_rejected() {
     let harness = Harness::new().with_simple().await;
     let compared = |comparison| ExpectedAttributeValue {
         comparison_operator: Some(comparison),
@@ -293,7 +293,7 @@ async fn expected_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn an_operator_needs_something_to_combine() {
+async fn conditional_operator_needs_conditions() {
     let harness = Harness::new().with_simple().await;
     for options in [
         WriteOptions {
@@ -318,7 +318,7 @@ async fn an_operator_needs_something_to_combine() {
 }
 
 #[tokio::test]
-async fn the_two_forms_cannot_be_mixed() {
+async fn legacy_parameters_and_expressions_cannot_be_mixed() {
     let harness = Harness::new().with_music().await;
     let mixed = |older: &str, expressions: &str| {
         format!(
@@ -471,7 +471,7 @@ async fn a_query_takes_key_conditions_a_filter_and_names() {
 }
 
 #[tokio::test]
-async fn a_query_in_the_older_form_is_checked_like_any_other() {
+async fn legacy_query_is_checked_like_any_other() {
     let harness = with_songs().await;
     let query = || QueryInput {
         table_name: "music".to_owned(),
@@ -529,7 +529,7 @@ async fn a_query_in_the_older_form_is_checked_like_any_other() {
 }
 
 #[tokio::test]
-async fn scans_gets_and_batches_take_the_older_form_too() {
+async fn scans_gets_and_batches_accept_legacy_parameters() {
     let harness = with_songs().await;
     let scan = ScanInput {
         table_name: "music".to_owned(),

@@ -1,4 +1,4 @@
-//! BatchGetItem and BatchWriteItem.
+//! Tests of BatchGetItem and BatchWriteItem.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ fn numbered(count: usize) -> impl Iterator<Item = Item> {
 }
 
 #[tokio::test]
-async fn a_batch_puts_and_deletes_and_another_gets_what_is_left() {
+async fn batch_writes_are_visible_to_batch_reads() {
     let harness = Harness::new().with_simple().await;
     harness.put("simple", key("old")).await;
     let requests = vec![
@@ -80,7 +80,7 @@ async fn a_batch_puts_and_deletes_and_another_gets_what_is_left() {
 }
 
 #[tokio::test]
-async fn batches_have_their_greatest_sizes() {
+async fn batches_have_size_limits() {
     let harness = Harness::new().with_simple().await;
     harness
         .engine
@@ -133,8 +133,9 @@ async fn batches_have_their_greatest_sizes() {
     assert!(refused(harness.engine.batch_get_item(gets(Vec::new())).await).contains("keys"));
 }
 
+/// They are reported before a missing table is.
 #[tokio::test]
-async fn what_is_wrong_whatever_the_tables_are_is_told_before_a_table_is_missing() {
+async fn faults_independent_of_tables_are_reported_first() {
     let harness = Harness::new().with_simple().await;
     let mut twice = gets(vec![key("a"), key("a")]);
     let wanted = twice.request_items.remove("simple").unwrap_or_default();
@@ -238,7 +239,7 @@ async fn a_batch_with_one_wrong_request_does_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_failing_store_did_not_write_stays_unprocessed() {
+async fn writes_that_the_store_fails_stay_unprocessed() {
     let harness = Harness::faked().with_simple().await;
     harness.store.fail(StoreError::DiskFull("full".to_owned()), 2);
     let requests: Vec<WriteRequest> = numbered(5).map(put).collect();
@@ -254,7 +255,7 @@ async fn what_a_failing_store_did_not_write_stays_unprocessed() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_into_16_mb_stays_unprocessed() {
+async fn keys_beyond_16_mb_stay_unprocessed() {
     let harness = Harness::new().with_simple().await;
     let large = s(&"x".repeat(300 * 1024));
     for mut item in numbered(80) {

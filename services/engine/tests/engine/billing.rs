@@ -1,4 +1,4 @@
-//! How tables are paid for: modes, maxima, warm throughput, classes.
+//! The billing of tables: modes, maxima, warm throughput, classes.
 
 use beringia_clock::WallClock;
 use beringia_engine::{
@@ -122,7 +122,7 @@ async fn an_on_demand_table_can_have_maxima_and_lose_them() {
         refused(harness.update_simple(change(maxima(0, 1))).await),
         format!("{INVALID}Requested MaxReadRequestUnits for OnDemandThroughput for table is outside of valid range")
     );
-    // A new table has no maximum that could be taken away.
+    // A new table has no maximum to remove.
     let input = CreateTableInput {
         table_name: "other".to_owned(),
         on_demand_throughput: maxima(1, -1),
@@ -146,7 +146,7 @@ async fn an_on_demand_table_can_have_maxima_and_lose_them() {
 }
 
 #[tokio::test]
-async fn maxima_go_with_the_mode_and_warm_throughput_stays() {
+async fn mode_change_drops_maxima_and_keeps_warm_throughput() {
     let harness = Harness::new();
     let mut index = global("by-p", vec![hash("p")], projection(ProjectionType::All, &[]));
     index.on_demand_throughput = maxima(7, 8);
@@ -264,7 +264,7 @@ async fn warm_throughput_grows_and_never_shrinks() {
 }
 
 #[tokio::test]
-async fn a_class_that_was_chosen_is_shown() {
+async fn explicitly_set_class_is_shown() {
     let harness = Harness::new();
     let created = harness.engine.create_table(simple()).await.unwrap();
     assert_eq!(created.table_class_summary, None);
@@ -362,7 +362,7 @@ async fn the_settings_stay_when_a_table_becomes_global() {
 }
 
 #[tokio::test]
-async fn throughput_tells_when_it_was_changed_and_how_often_it_fell_today() {
+async fn throughput_shows_change_times_and_decreases_of_today() {
     let harness = Harness::new();
     let mut index = global("by-p", vec![hash("p")], projection(ProjectionType::All, &[]));
     index.provisioned_throughput = units(2, 2);
@@ -390,12 +390,12 @@ async fn throughput_tells_when_it_was_changed_and_how_often_it_fell_today() {
     assert_eq!(change(6, 6).await, (Some(NOW_MS), None, 0));
     assert_eq!(change(7, 5).await, (Some(NOW_MS), Some(NOW_MS), 1));
     assert_eq!(change(6, 5).await, (Some(NOW_MS), Some(NOW_MS), 2));
-    // It is a quarter past ten in the evening; two hours later is another day.
+    // The clock shows 22:13 UTC, so two hours later is another day.
     let later = NOW_MS + 2 * 60 * 60 * 1000;
     harness.clock.set(later);
     assert_eq!(shown(&harness.settled("simple").await), (Some(NOW_MS), Some(NOW_MS), 0));
     assert_eq!(change(5, 5).await, (Some(NOW_MS), Some(later), 1));
-    // Neither its index nor a change of the mode is a change of its units.
+    // Changes of an index or of the billing mode do not change the table's units.
     let index = GlobalSecondaryIndexUpdate::Update {
         index_name: "by-p".to_owned(),
         provisioned_throughput: units(1, 1),

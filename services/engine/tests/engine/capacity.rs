@@ -1,4 +1,4 @@
-//! Capacity that single writes and reads consume, and what collection metrics say.
+//! The capacity that single writes and reads consume, and the contents of collection metrics.
 
 use beringia_engine::api::{
     ConsumedCapacity, DeleteItemInput, GetItemInput, PutItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
@@ -20,7 +20,7 @@ async fn put(harness: &Harness, table: &str, item: Item) -> ConsumedCapacity {
     harness.engine.put_item(input).await.unwrap().consumed_capacity.unwrap()
 }
 
-/// An item of table `simple` that counts so many bytes.
+/// An item of table `simple` whose size counts as `bytes` bytes.
 fn of_size(bytes: usize) -> Item {
     item([("p", s("a")), ("x", s(&"x".repeat(bytes - 3)))])
 }
@@ -123,7 +123,8 @@ async fn an_index_costs_where_its_entry_changes() {
         let indexes = consumed.global_secondary_indexes.clone().unwrap_or_default();
         indexes.get(index).map_or(0.0, |capacity| capacity.capacity_units)
     };
-    // Each item, and what it costs the indexes by genre (keys), by year (with title) and by song (all).
+    // Each item, and its cost in the indexes by genre (keys), by year (with title) and by song
+    // (all).
     let steps = [
         (song(&[]), 0.0, 0.0, 1.0),
         (song(&[("genre", s("jazz"))]), 1.0, 0.0, 1.0),
@@ -168,8 +169,9 @@ async fn an_index_costs_where_its_entry_changes() {
     );
 }
 
+/// The metrics name the partition that was written to.
 #[tokio::test]
-async fn collection_metrics_name_the_partition_of_a_table_with_local_indexes() {
+async fn collection_metrics_require_local_indexes() {
     let harness = Harness::new().with_music().await;
     harness.engine.create_table(crate::support::simple()).await.unwrap();
     let put = |table: &str, item| PutItemInput {

@@ -1,4 +1,5 @@
-//! Contention: what a transaction meets that is not alone with its items, while commits take time.
+//! Contention between transactions and other requests for the same items, with commits that take
+//! time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use tokio::join;
 
 use crate::support::{Harness, item, n, s, simple, text, values};
 
-/// On a disk where every commit takes ten milliseconds.
+/// A harness on a disk where every commit takes ten milliseconds.
 async fn slow() -> Harness {
     Harness::slow(Duration::from_millis(10)).with_simple().await
 }
@@ -83,7 +84,7 @@ fn conflict() -> CancellationReason {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_transactions_at_once_the_second_is_cancelled_and_goes_through_when_the_first_is_done() {
+async fn concurrent_transaction_is_cancelled_and_can_be_retried() {
     let harness = slow().await;
     let (first, second, other) = join!(
         transact(&harness, &["a", "b"], None),
@@ -106,8 +107,9 @@ async fn of_two_transactions_at_once_the_second_is_cancelled_and_goes_through_wh
     assert_eq!(harness.engine.refused(), refused);
 }
 
+/// A plain write in progress does not block a transaction.
 #[tokio::test(start_paused = true)]
-async fn a_plain_write_is_refused_while_a_transaction_writes_its_item_and_not_the_other_way_round() {
+async fn plain_write_is_rejected_during_a_transaction() {
     let harness = slow().await;
     let (transaction, write) = join!(transact(&harness, &["a", "b"], None), put(&harness, "a"));
     transaction.unwrap();
@@ -128,7 +130,7 @@ async fn a_plain_write_is_refused_while_a_transaction_writes_its_item_and_not_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_that_a_transaction_only_checks_is_held_too() {
+async fn condition_checked_items_are_held() {
     let harness = slow().await;
     let check = TransactWriteItem {
         action: TransactAction::ConditionCheck {
@@ -148,7 +150,7 @@ async fn an_item_that_a_transaction_only_checks_is_held_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_hands_back_what_meets_a_transaction() {
+async fn batch_returns_writes_that_conflict_with_a_transaction() {
     let harness = slow().await;
     let batch = |names: &[&str]| BatchWriteItemInput {
         request_items: [(
@@ -176,7 +178,7 @@ async fn a_batch_hands_back_what_meets_a_transaction() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transaction_reads_nothing_that_is_being_written_and_other_reads_are_never_refused() {
+async fn only_transactional_reads_are_rejected_during_writes() {
     let harness = slow().await;
     let get = GetItemInput {
         table_name: "simple".to_owned(),
@@ -214,13 +216,13 @@ async fn a_transaction_reads_nothing_that_is_being_written_and_other_reads_are_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_being_used_says_so_and_then_stands_for_what_was_done() {
+async fn token_in_use_is_reported_then_idempotent() {
     let harness = slow().await;
     let (first, second) = join!(
         transact(&harness, &["a"], Some("t")),
         transact(&harness, &["a"], Some("t"))
     );
-    // Which of both is first depends on the making of the tokens' table.
+    // The creation of the token table determines which of the two is first.
     let (done, refused) = if first.is_ok() {
         (first, second)
     } else {
@@ -241,7 +243,7 @@ async fn a_token_that_is_being_used_says_so_and_then_stands_for_what_was_done() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_transaction_refuses_takes_no_throughput() {
+async fn rejected_writes_consume_no_throughput() {
     let harness = Harness::slow(Duration::from_millis(10)).throttling();
     let one_unit = CreateTableInput {
         billing_mode: Some(BillingMode::Provisioned),
@@ -252,7 +254,7 @@ async fn what_a_transaction_refuses_takes_no_throughput() {
         ..simple()
     };
     harness.engine.create_table(one_unit).await.unwrap();
-    // The table has 300 units, of which the transaction takes two.
+    // The table has 300 units, of which the transaction consumes two.
     let refused = async {
         for _ in 0..300 {
             assert!(matches!(
@@ -281,8 +283,9 @@ async fn what_a_transaction_refuses_takes_no_throughput() {
     assert_eq!((conflicts.throttled_reads, conflicts.throttled_writes), (0, 1));
 }
 
-/// Clients that move money between few accounts, each as an SDK's user would: again after a conflict, up to a while. How many
-/// transfers each made, how often it was refused, and what the accounts hold.
+/// Runs clients that move money between a few accounts. Like users of an SDK, they retry after a
+/// conflict with a delay. Returns the transfers and rejections of each client, and the final
+/// balances.
 async fn bank() -> (Vec<(i64, u64)>, Vec<i64>) {
     const ACCOUNTS: [&str; 4] = ["a", "b", "c", "d"];
     let harness = Arc::new(slow().await);
@@ -343,8 +346,9 @@ async fn bank() -> (Vec<(i64, u64)>, Vec<i64>) {
     (done, balances)
 }
 
+/// No money is lost, and a second run gives the same result.
 #[tokio::test(start_paused = true)]
-async fn clients_that_try_again_all_get_through_no_money_is_lost_and_it_happens_the_same_way_twice() {
+async fn retrying_clients_all_succeed_deterministically() {
     let (done, balances) = bank().await;
     assert_eq!(balances.iter().sum::<i64>(), 4000, "{balances:?}");
     assert!(done.iter().all(|(made, _)| *made > 5), "{done:?}");

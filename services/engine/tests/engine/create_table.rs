@@ -1,4 +1,4 @@
-//! CreateTable.
+//! Tests of the CreateTable operation.
 
 use beringia_engine::{
     ApiError,
@@ -156,8 +156,9 @@ async fn a_provisioned_table_shows_its_throughput() {
     assert_eq!(created.billing_mode_summary, None);
 }
 
+/// The messages are DynamoDB's.
 #[tokio::test]
-async fn wrong_keys_and_definitions_are_refused_with_dynamodbs_words() {
+async fn invalid_keys_and_definitions_are_rejected() {
     let harness = Harness::new();
     let invalid = "One or more parameter values were invalid: ";
     let many = |count: usize| {
@@ -288,9 +289,10 @@ async fn capacity_settings_must_fit_the_billing_mode() {
     }
 }
 
+/// The messages are DynamoDB's.
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
-async fn wrong_indexes_are_refused_with_dynamodbs_words() {
+async fn invalid_indexes_are_rejected() {
     let harness = Harness::new();
     let include: Vec<String> = (0..21).map(|number| format!("a{number}")).collect();
     let include: Vec<&str> = include.iter().map(String::as_str).collect();
@@ -436,7 +438,7 @@ async fn wrong_indexes_are_refused_with_dynamodbs_words() {
 }
 
 #[tokio::test]
-async fn a_stream_needs_a_view_and_only_then() {
+async fn view_type_is_required_exactly_for_streams() {
     let harness = Harness::new();
     for (stream_enabled, stream_view_type, words) in [
         (true, None, "enabled, UpdateViewType is required"),

@@ -1,4 +1,5 @@
-//! A store made of maps: what tests need of one, with states and failures that a real store reaches only by chance.
+//! A fake store made of maps, which tests can put into states and failures that a real store
+//! reaches only by chance.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +18,7 @@ use beringia_storage::{
 };
 use tokio::sync::Notify;
 
-/// The store. Only what the engine calls works.
+/// The fake store. It implements only what the engine calls.
 pub(crate) struct FakeStore {
     origin: Origin,
     state: Mutex<State>,
@@ -30,7 +31,7 @@ struct State {
     items: BTreeMap<(TableId, KeyBytes), (Version, Item)>,
     sequence: u64,
     failure: Option<StoreError>,
-    /// How many commits go through before `failure`.
+    /// The number of commits that succeed before `failure` occurs.
     commits_left: usize,
 }
 
@@ -43,14 +44,14 @@ impl FakeStore {
         }
     }
 
-    /// Every call but `commits_left` commits fails so from now on.
+    /// Makes every call fail with `failure` after `commits_left` more commits.
     pub(crate) fn fail(&self, failure: StoreError, commits_left: usize) {
         let mut state = self.state.lock().unwrap();
         state.failure = Some(failure);
         state.commits_left = commits_left;
     }
 
-    /// Changes a table behind the engine's back.
+    /// Changes a table without the engine's knowledge.
     pub(crate) fn alter(&self, name: &str, change: impl FnOnce(&mut Table)) {
         let mut state = self.state.lock().unwrap();
         change(state.tables.values_mut().find(|table| table.core.name == name).unwrap());
@@ -320,7 +321,7 @@ impl Store for FakeStore {
 
     async fn close(&self) {}
 
-    // Nothing below is the engine's business.
+    // The engine does not call the methods below.
 
     async fn apply(&self, _: RemoteBatch) -> Result<Applied, StoreError> {
         Err(StoreError::Closed)

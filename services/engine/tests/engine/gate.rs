@@ -4,8 +4,9 @@ use beringia_engine::ApiError;
 
 use crate::support::Harness;
 
+/// No write begins while writes are stopped.
 #[tokio::test]
-async fn writes_under_way_are_counted_until_they_end_and_none_begins_while_they_are_stopped() {
+async fn stopped_writes_are_counted_until_they_end() {
     let engine = Harness::new().engine;
     let first = engine.begin_write().unwrap();
     let second = engine.begin_write().unwrap();

@@ -1,4 +1,5 @@
-//! What an index's key attribute may be, and how each way of writing it is refused.
+//! The values allowed for an index's key attribute, and the error of each way of writing an invalid
+//! one.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +47,7 @@ fn set_genre(value: AttributeValue) -> TransactWriteItem {
     action(update, Some(value))
 }
 
-/// A transaction of these actions after one that is fit.
+/// A transaction of a valid action and then `wrong`.
 fn after_a_fit_one(wrong: TransactWriteItem) -> TransactWriteItemsInput {
     TransactWriteItemsInput {
         transact_items: vec![put(item([("artist", s("x")), ("song", s("y"))])), wrong],
@@ -68,7 +69,7 @@ fn update(expression: &str, value: AttributeValue) -> UpdateItemInput {
 }
 
 #[tokio::test]
-async fn an_update_must_leave_index_keys_fit() {
+async fn update_must_leave_index_keys_valid() {
     let harness = Harness::new().with_music().await;
     harness
         .engine
@@ -122,8 +123,10 @@ async fn an_update_must_leave_index_keys_fit() {
     }
 }
 
+/// An attribute that is unfit for an index created later does not prevent updates of other
+/// attributes.
 #[tokio::test]
-async fn an_attribute_that_is_older_than_its_index_hinders_no_update_of_others() {
+async fn invalid_key_older_than_its_index_blocks_no_update() {
     let harness = Harness::faked().with_music().await;
     let mut indexes = Default::default();
     harness
@@ -150,7 +153,7 @@ async fn an_attribute_that_is_older_than_its_index_hinders_no_update_of_others()
 }
 
 #[tokio::test]
-async fn an_empty_key_refuses_a_whole_transaction_and_other_unfit_keys_cancel_it() {
+async fn empty_key_rejects_and_invalid_key_cancels_transaction() {
     let harness = Harness::new().with_music().await;
     let empty = "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string \
                  value. Key: artist";
@@ -218,8 +221,9 @@ async fn an_empty_key_refuses_a_whole_transaction_and_other_unfit_keys_cancel_it
     assert_eq!(harness.items(), 0);
 }
 
+/// Other operations reject them.
 #[tokio::test]
-async fn placeholders_without_an_expression_are_let_be_in_transactions_only() {
+async fn transactions_ignore_placeholders_without_expressions() {
     let harness = Harness::new().with_music().await;
     let delete = TransactAction::Delete {
         key: song(&[]),
@@ -247,7 +251,7 @@ async fn placeholders_without_an_expression_are_let_be_in_transactions_only() {
     let responses = harness.engine.transact_get_items(read).await.unwrap().responses;
     assert_eq!(responses, [Some(item([("artist", s("x")), ("song", s("y"))]))]);
 
-    // Where there is an expression, each placeholder must be used.
+    // With an expression, every placeholder must be used.
     if let TransactAction::Put {
         condition_expression, ..
     } = &mut writes[0].action

@@ -1,4 +1,5 @@
-//! Which keys tables and indexes can have: how many attributes, in which roles and order, and what is said of the others.
+//! The allowed keys of tables and indexes: how many attributes, in which roles and order; and the
+//! messages about others.
 
 use beringia_engine::{
     ApiError,
@@ -20,7 +21,7 @@ fn all() -> ProjectionSpecification {
     projection(ProjectionType::All, &[])
 }
 
-/// `HHR` as two attributes of the partition key and one of the sort key, called `a0` and so on.
+/// `HHR` as two partition attributes and one sort attribute, named `a0` and so on.
 fn key(roles: &str) -> Vec<KeySchemaElement> {
     let element = |(position, role): (usize, char)| {
         let name = format!("a{position}");
@@ -40,7 +41,7 @@ fn definitions(key: &[KeySchemaElement]) -> Vec<AttributeDefinition> {
         .collect()
 }
 
-/// Every order of up to `length` roles.
+/// Every sequence of up to `length` roles.
 fn orders(length: usize) -> Vec<String> {
     let mut orders = vec![String::new()];
     let mut last = orders.clone();
@@ -54,7 +55,7 @@ fn orders(length: usize) -> Vec<String> {
     orders
 }
 
-/// Makes a table with that key.
+/// Creates a table with that key.
 async fn of_table(key: &[KeySchemaElement]) -> Result<TableDescription, ApiError> {
     let input = CreateTableInput {
         attribute_definitions: definitions(key),
@@ -64,7 +65,7 @@ async fn of_table(key: &[KeySchemaElement]) -> Result<TableDescription, ApiError
     Harness::new().engine.create_table(input).await
 }
 
-/// Makes a table with a local index of that key.
+/// Creates a table with a local index of that key.
 async fn of_local_index(key: &[KeySchemaElement]) -> Result<TableDescription, ApiError> {
     let of_table = vec![hash("a0"), range("z")];
     let index = LocalSecondaryIndex {
@@ -81,7 +82,7 @@ async fn of_local_index(key: &[KeySchemaElement]) -> Result<TableDescription, Ap
     Harness::new().engine.create_table(input).await
 }
 
-/// Makes a table with a global index of that key.
+/// Creates a table with a global index of that key.
 async fn of_global_index(key: &[KeySchemaElement]) -> Result<TableDescription, ApiError> {
     let mut attribute_definitions = definitions(key);
     attribute_definitions.push(definition("p", ScalarAttributeType::S));
@@ -137,7 +138,7 @@ async fn a_table_has_one_attribute_of_each_role_at_most() {
 }
 
 #[tokio::test]
-async fn a_local_index_has_the_tables_partition_key_and_one_sort_attribute() {
+async fn local_index_has_table_partition_key_and_a_sort_attribute() {
     let member = "localSecondaryIndexes.1.member.keySchema";
     for roles in orders(3) {
         let made = of_local_index(&key(&roles)).await;
@@ -158,7 +159,7 @@ async fn a_local_index_has_the_tables_partition_key_and_one_sort_attribute() {
     }
 }
 
-/// What is said of a global index whose key has attributes in that order; nothing where it can be made.
+/// The message about a global index whose key has these roles in this order; `None` if it is valid.
 fn of_roles(roles: &str) -> Option<String> {
     let hashes = roles.chars().take_while(|role| *role == 'H').count();
     let ranges = roles[hashes..].chars().take_while(|role| *role == 'R').count();
@@ -182,8 +183,9 @@ fn of_roles(roles: &str) -> Option<String> {
     }
 }
 
+/// The attributes of the partition key come first.
 #[tokio::test]
-async fn a_global_index_has_up_to_four_attributes_of_each_role_those_of_the_partition_key_first() {
+async fn global_index_key_has_up_to_four_attributes_per_role() {
     let counts = (1..=6).flat_map(|hashes| (0..=6).map(move |ranges| (hashes, ranges)));
     let sorted = counts.map(|(hashes, ranges)| "H".repeat(hashes) + &"R".repeat(ranges));
     let mut made = 0;
@@ -214,7 +216,7 @@ async fn no_key_names_an_attribute_twice() {
         for (first, second) in (0..roles.len()).flat_map(|first| (0..first).map(move |second| (first, second))) {
             let mut key = key(&roles);
             key[first].attribute_name = key[second].attribute_name.clone();
-            // A key of two roles is looked at as that of a table.
+            // A key of two roles is checked like that of a table.
             let simple = matches!(roles.as_str(), "HR" | "RH" | "RR");
             let words = if simple { SAME_TWO } else { SAME };
             assert_eq!(
@@ -233,7 +235,7 @@ async fn no_key_names_an_attribute_twice() {
     };
     let made = Harness::new().engine.create_table(input(&key("HR"))).await;
     assert_eq!(refused(made), SAME_TWO);
-    // More attributes than are defined are told first.
+    // A key with more attributes than are defined is reported first.
     let made = Harness::new().engine.create_table(input(&twice)).await;
     assert_eq!(
         refused(made),
@@ -242,7 +244,7 @@ async fn no_key_names_an_attribute_twice() {
 }
 
 #[tokio::test]
-async fn every_attribute_of_a_key_is_defined_and_none_besides() {
+async fn exactly_the_key_attributes_are_defined() {
     let of = |keys: &[&str], defined: &[&str]| CreateTableInput {
         attribute_definitions: defined
             .iter()
@@ -269,7 +271,8 @@ async fn every_attribute_of_a_key_is_defined_and_none_besides() {
         (of(&["a"], &["p"]), undefined("a", "p")),
         (of(&["a", "b", "c"], &["p", "a", "c"]), undefined("a, b, c", "p, a, c")),
         (of(&["a"], &["p", "a", "b"]), unused("p, a, b", "p, a")),
-        // What is wrong with the key of an index is told before what is not used, and that before what else is wrong with it.
+        // Faults of an index's key are reported before unused definitions, and those before other
+        // faults of the index.
         (of(&["a"], &["p", "b"]), undefined("a", "p, b")),
         (of(&["a"; 5], &["p", "a", "b"]), SAME.to_owned()),
         (

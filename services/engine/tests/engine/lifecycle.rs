@@ -1,4 +1,5 @@
-//! Statuses of tables, indexes, streams and time to live: in the answer to a change, and for as long as a change is to show.
+//! Statuses of tables, indexes, streams and time to live: in the answer to a change, and for as
+//! long as a change shows.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ fn slow() -> Harness {
     Harness::with_slow_changes(Duration::from_millis(SHOWN_MS))
 }
 
-/// With a table `simple` whose creation shows no more.
+/// A harness with a table `simple` whose creation no longer shows.
 async fn with_table() -> Harness {
     let harness = slow().with_simple().await;
     harness.clock.set(NOW_MS + SHOWN_MS);
@@ -145,7 +146,7 @@ fn of_index(table: &TableDescription) -> (TableStatus, Option<(IndexStatus, Opti
 }
 
 #[tokio::test]
-async fn an_answer_shows_the_status_that_a_change_begins_with_and_the_next_one_its_end() {
+async fn answer_shows_first_status_and_next_answer_the_last() {
     let harness = Harness::new();
     let created = harness.engine.create_table(simple()).await.unwrap();
     assert_eq!(created.table_status, TableStatus::Creating);
@@ -180,7 +181,7 @@ async fn an_answer_shows_the_status_that_a_change_begins_with_and_the_next_one_i
 }
 
 #[tokio::test]
-async fn a_table_that_is_being_created_can_be_described_and_nothing_else() {
+async fn table_being_created_can_only_be_described() {
     let harness = slow().with_simple().await;
     let created = describe(&harness).await.unwrap();
     assert_eq!(created.table_status, TableStatus::Creating);
@@ -222,7 +223,7 @@ async fn a_table_that_is_being_created_can_be_described_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_being_updated_is_read_and_written_but_not_changed() {
+async fn table_being_updated_is_usable_but_cannot_be_changed() {
     let harness = with_table().await;
     harness.engine.update_table(class()).await.unwrap();
     assert_eq!(status(&harness).await, TableStatus::Updating);
@@ -241,8 +242,9 @@ async fn a_table_that_is_being_updated_is_read_and_written_but_not_changed() {
     assert!(described.deletion_protection_enabled);
 }
 
+/// Its name is still in use.
 #[tokio::test]
-async fn a_table_that_is_being_deleted_is_described_and_listed_and_its_name_is_taken() {
+async fn table_being_deleted_is_described_and_listed() {
     let harness = with_table().await;
     harness.engine.put_item(put()).await.unwrap();
     delete(&harness).await.unwrap();
@@ -269,8 +271,9 @@ async fn a_table_that_is_being_deleted_is_described_and_listed_and_its_name_is_t
     assert_eq!((created.table_status, created.item_count), (TableStatus::Creating, 0));
 }
 
+/// An index that is being deleted is still described.
 #[tokio::test]
-async fn an_index_that_is_being_created_is_not_read_and_one_that_is_being_deleted_is_still_described() {
+async fn index_being_created_is_unreadable() {
     let harness = with_table().await;
     harness.engine.put_item(put()).await.unwrap();
     harness.engine.update_table(create_index()).await.unwrap();
@@ -306,7 +309,7 @@ async fn an_index_that_is_being_created_is_not_read_and_one_that_is_being_delete
 }
 
 #[tokio::test]
-async fn a_stream_and_the_time_to_live_are_being_enabled_and_disabled() {
+async fn stream_and_time_to_live_show_intermediate_statuses() {
     let harness = with_table().await;
     let ttl = async || {
         let described = harness.engine.describe_time_to_live(named()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Global indexes whose partition and sort keys are made of several attributes.
+//! Global indexes whose partition and sort keys consist of several attributes.
 
 use beringia_engine::api::{
     AttributeDefinition, CreateTableInput, GlobalSecondaryIndexUpdate, PageOutput, ProjectionType, QueryInput,
@@ -24,7 +24,7 @@ fn definitions() -> Vec<AttributeDefinition> {
     .into()
 }
 
-/// By country and year; within these by state, town and house.
+/// An index with the partition key country and year, and the sort key state, town and house.
 fn index() -> beringia_engine::api::GlobalSecondaryIndex {
     let keys = vec![
         hash("country"),
@@ -69,7 +69,7 @@ async fn fill(harness: &Harness) {
         ("bx", "", 0),
     ] {
         if town.is_empty() {
-            // Without a town it is in no index.
+            // Without a town, the item is not in the index.
             let mut incomplete = house("de", 1990, state, "-", number);
             incomplete.remove("town");
             harness.put("simple", incomplete).await;
@@ -77,7 +77,7 @@ async fn fill(harness: &Harness) {
             harness.put("simple", house("de", 1990, state, town, number)).await;
         }
     }
-    // Written one after the other, these have the partition's letters.
+    // Concatenated, these partition attributes resemble those that are queried.
     harness.put("simple", house("de1", 990, "a", "a", 1)).await;
     harness.put("simple", house("d", 1990, "a", "a", 1)).await;
 }
@@ -107,7 +107,7 @@ fn houses(page: &PageOutput) -> Vec<String> {
 const ALL: [&str; 5] = ["a/z/5", "b/x/9", "b/x/10", "b/xy/1", "c/x/-1"];
 
 #[tokio::test]
-async fn a_query_names_every_partition_attribute_and_sort_attributes_from_the_left() {
+async fn query_needs_all_partition_and_leading_sort_attributes() {
     let harness = streets().await;
     for (rest, more, expected) in [
         ("", vec![], &ALL[..]),
@@ -161,7 +161,7 @@ async fn a_query_names_every_partition_attribute_and_sort_attributes_from_the_le
 }
 
 #[tokio::test]
-async fn what_skips_an_attribute_or_follows_a_range_is_refused() {
+async fn skipped_sort_attributes_and_late_ranges_are_rejected() {
     let harness = streets().await;
     for (condition, more, message) in [
         (
@@ -202,7 +202,7 @@ async fn what_skips_an_attribute_or_follows_a_range_is_refused() {
 }
 
 #[tokio::test]
-async fn pages_of_the_index_go_on_from_all_its_attributes() {
+async fn pages_of_the_index_continue_from_the_whole_key() {
     let harness = streets().await;
     let mut input = query("country = :c AND #y = :y", &[]);
     input.expression_attribute_names = crate::support::names([("#y", "year")]);
@@ -230,7 +230,7 @@ async fn pages_of_the_index_go_on_from_all_its_attributes() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_added_later_holds_what_was_there() {
+async fn index_added_later_contains_existing_items() {
     let harness = Harness::new().with_simple().await;
     fill(&harness).await;
     let created = index();
@@ -249,8 +249,9 @@ async fn an_index_that_is_added_later_holds_what_was_there() {
     assert_eq!(houses(&harness.engine.query(input).await.unwrap()), ALL);
 }
 
+/// Each key attribute must have its type.
 #[tokio::test]
-async fn a_write_moves_the_entry_when_any_attribute_of_the_key_changes_and_must_give_each_its_type() {
+async fn write_moves_entry_when_any_key_attribute_changes() {
     let harness = streets().await;
     let update = |expression: &str, value: AttributeValue| UpdateItemInput {
         table_name: "simple".to_owned(),

@@ -1,4 +1,4 @@
-//! Queries against the plain meaning of their conditions, on keys that are hard to order.
+//! Compares queries with a direct evaluation of their conditions, on keys that are hard to order.
 
 use beringia_engine::api::{
     BatchWriteItemInput, BillingMode, CreateTableInput, QueryInput, ScalarAttributeType, WriteRequest,
@@ -9,12 +9,12 @@ use proptest::{collection::btree_set, prelude::*};
 
 use crate::support::{Harness, definition, global, hash, item, n, projection, range, s, text, values};
 
-/// Bytes that end, escape or follow something in stored keys, and one that does not.
+/// Bytes that terminate, escape or follow something in stored keys, and one ordinary byte.
 fn key() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(prop::sample::select(vec![0x00, 0x01, 0x02, 0x61, 0xFE, 0xFF]), 1..4)
 }
 
-/// A condition's text, and what it means.
+/// The text of a condition, and its meaning.
 type Case = (&'static str, fn(&[u8], &[u8], &[u8]) -> bool);
 
 const CASES: [Case; 7] = [
@@ -75,7 +75,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_query_finds_exactly_the_keys_that_its_condition_means(
+    fn query_finds_exactly_the_keys_of_its_condition(
         keys in btree_set(key(), 1..24),
         low in key(),
         high in key(),

@@ -1,4 +1,4 @@
-//! Stale reads: eventually consistent ones see what was a while ago, and never what is older than that.
+//! Stale reads: eventually consistent reads see data of up to a configured age, and nothing older.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,10 +10,10 @@ use beringia_item::{AttributeValue, Item};
 use crate::support::{Harness, item, n, s, text, values};
 
 const STALE: Duration = Duration::from_millis(100);
-/// How often something random is tried.
+/// How often a random read is repeated.
 const TRIES: usize = 200;
 
-/// A song's title, one of ten that it had in the last hundred milliseconds, as each kind of read sees it. The last is title 9.
+/// A harness with a song whose title changed ten times, every 20 ms, most recently to 9.
 async fn library() -> Harness {
     let harness = Harness::stale(STALE).with_music().await;
     for number in 0..10 {
@@ -91,10 +91,12 @@ async fn scan(harness: &Harness, consistent_read: bool) -> i64 {
     title(harness.engine.scan(input).await.unwrap().items.unwrap().first())
 }
 
+/// Eventually consistent reads see any state of that period, and none before it.
 #[tokio::test(start_paused = true)]
-async fn eventually_consistent_reads_see_any_moment_of_the_last_hundred_milliseconds_and_none_before() {
+async fn stale_reads_see_only_the_last_hundred_milliseconds() {
     let harness = library().await;
-    // Titles were written 200, 180, …, 20 ms ago: a hundred milliseconds ago it was 5.
+    // The titles were written 200, 180, …, 20 ms ago, so the title a hundred milliseconds ago was
+    // 5.
     let expected: BTreeSet<i64> = (5..10).collect();
     let mut seen = [const { BTreeSet::<i64>::new() }; 5];
     for _ in 0..TRIES {
@@ -136,7 +138,7 @@ async fn consistent_reads_and_transactions_see_the_newest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_index_shows_an_item_for_a_while_under_the_key_that_it_had() {
+async fn index_shows_an_item_under_its_old_key_for_a_while() {
     let harness = library().await;
     tokio::time::advance(STALE).await;
     let mut moved = song(9);

@@ -1,4 +1,5 @@
-//! What the tests of all operations share: an engine on a store, and short ways to write items and requests.
+//! Common parts of the tests of all operations: an engine on a store, and short notations for items
+//! and requests.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,10 +18,10 @@ use beringia_storage_memory::{Execution, MemoryState, Options, RegionStore};
 
 use crate::fake::FakeStore;
 
-/// When the tests begin, ms since the epoch.
+/// The time when the tests begin, in ms since the epoch.
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 
-/// A region under test: `us-east-1`, of three.
+/// A region under test: `us-east-1`, one of three.
 pub(crate) struct Harness<S = RegionStore> {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<S>,
@@ -32,24 +33,24 @@ pub(crate) fn region(name: &str) -> Region {
 }
 
 impl Harness {
-    /// On memory of its own.
+    /// A harness on new memory.
     pub(crate) fn new() -> Self {
         Self::on_state(MemoryState::new())
     }
 
-    /// On what a store left there.
+    /// A harness on the state that an earlier store left.
     pub(crate) fn on_state(state: MemoryState) -> Self {
         Self::with(state, |_| {})
     }
 
-    /// On a disk where every commit takes so long.
+    /// A harness on a disk where every commit takes the given time.
     pub(crate) fn slow(commit: Duration) -> Self {
         Self::with(MemoryState::new(), |options| {
             options.disk_faults.set_commit_delay(commit);
         })
     }
 
-    /// With reads that are as old as that.
+    /// A harness whose eventually consistent reads are as old as that.
     pub(crate) fn stale(by: Duration) -> Self {
         let mut harness = Self::with(MemoryState::new(), |options| options.store.look_back = by);
         harness.engine = harness.engine.behaving(Behaviour {
@@ -59,7 +60,7 @@ impl Harness {
         harness
     }
 
-    /// Where what a change does to a table shows for so long.
+    /// A harness in which changes of tables show for the given time.
     pub(crate) fn with_slow_changes(by: Duration) -> Self {
         let mut harness = Self::new();
         harness.engine = harness.engine.behaving(Behaviour {
@@ -82,7 +83,7 @@ impl Harness {
 }
 
 impl Harness<FakeStore> {
-    /// On a store that can be brought into any state and made to fail.
+    /// A harness on a fake store, which can be put into any state and made to fail.
     pub(crate) fn faked() -> Self {
         Self::on(
             Arc::new(FakeStore::new(&region("us-east-1"))),
@@ -102,7 +103,7 @@ impl<S: Store> Harness<S> {
         }
     }
 
-    /// Held to the throughput of tables and indexes.
+    /// Limits requests to the throughput of tables and indexes.
     pub(crate) fn throttling(mut self) -> Self {
         self.engine = self.engine.behaving(Behaviour {
             throttling: true,
@@ -111,7 +112,7 @@ impl<S: Store> Harness<S> {
         self
     }
 
-    /// How many items all tables hold, tokens too.
+    /// The number of items in all tables, including tokens.
     pub(crate) fn items(&self) -> u64 {
         self.store
             .catalog()
@@ -121,7 +122,7 @@ impl<S: Store> Harness<S> {
             .sum()
     }
 
-    /// Waits until nothing goes on with the table.
+    /// Waits until no change of the table is in progress.
     pub(crate) async fn settled(&self, table: &str) -> TableDescription {
         loop {
             let changed = self.store.catalog_changed().notified();
@@ -136,13 +137,13 @@ impl<S: Store> Harness<S> {
         }
     }
 
-    /// With a table `music` of [`music`].
+    /// Adds a table `music`, defined by [`music`].
     pub(crate) async fn with_music(self) -> Self {
         self.engine.create_table(music()).await.unwrap();
         self
     }
 
-    /// With a table `simple` that has only the partition key `p`.
+    /// Adds a table `simple` that has only the partition key `p`.
     pub(crate) async fn with_simple(self) -> Self {
         self.engine.create_table(simple()).await.unwrap();
         self
@@ -182,12 +183,12 @@ pub(crate) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> I
         .collect()
 }
 
-/// `:values`.
+/// Values by `:name`, for an expression.
 pub(crate) fn values<const N: usize>(values: [(&str, AttributeValue); N]) -> Option<BTreeMap<String, AttributeValue>> {
     Some(item(values))
 }
 
-/// `#names`.
+/// Attribute names by `#name`, for an expression.
 pub(crate) fn names<const N: usize>(names: [(&str, &str); N]) -> Option<BTreeMap<String, String>> {
     Some(
         names
@@ -255,7 +256,8 @@ pub(crate) fn simple() -> CreateTableInput {
     }
 }
 
-/// Artist and song; by genre (keys), by year (title included), and locally by length (everything) and label (keys).
+/// A table by artist and song, with indexes by genre (keys) and by year (with title), and local
+/// ones by length (everything) and by label (keys).
 pub(crate) fn music() -> CreateTableInput {
     CreateTableInput {
         table_name: "music".to_owned(),

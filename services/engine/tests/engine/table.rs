@@ -1,4 +1,4 @@
-//! DescribeTable, ListTables and DeleteTable.
+//! Tests of DescribeTable, ListTables and DeleteTable.
 
 use beringia_engine::{
     ApiError,
@@ -29,7 +29,7 @@ async fn describe<S: Store>(harness: &Harness<S>, table: &str) -> TableDescripti
 }
 
 #[tokio::test]
-async fn a_deleted_table_is_gone_with_its_items() {
+async fn deleting_a_table_deletes_its_items() {
     let harness = Harness::new().with_simple().await;
     harness.put("simple", item([("p", s("a")), ("x", n(1))])).await;
     let deleted = harness.engine.delete_table(delete("simple")).await.unwrap();
@@ -109,7 +109,7 @@ async fn names_are_listed_in_order_by_pages() {
 }
 
 #[tokio::test]
-async fn the_status_follows_from_what_goes_on() {
+async fn status_follows_from_changes_in_progress() {
     let harness = Harness::faked().with_music().await;
     harness.store.alter("music", |table| {
         table.global_indexes.get_mut("by-genre").unwrap().1 = IndexState::Backfilling;
@@ -201,7 +201,7 @@ async fn deleting_a_replica_marks_it_until_the_others_have_its_writes() {
 }
 
 #[tokio::test]
-async fn an_index_tells_how_many_items_it_shows_and_their_size_as_it_shows_them() {
+async fn index_describes_its_item_count_and_projected_size() {
     let harness = Harness::new().with_music().await;
     for (song, genre) in [("s1", Some("jazz")), ("s2", Some("rock")), ("s3", None)] {
         let mut song = item([
@@ -225,7 +225,7 @@ async fn an_index_tells_how_many_items_it_shows_and_their_size_as_it_shows_them(
             .collect()
     };
     let sized = |name: &str, items, bytes| (name.to_owned(), items, bytes);
-    // artist 7, song 6, genre 9, length 8, text 104 bytes.
+    // In bytes: artist 7, song 6, genre 9, length 8, text 104.
     let keys = 7 + 6;
     assert_eq!(
         sizes(&table),

@@ -1,4 +1,4 @@
-//! TagResource, UntagResource, ListTagsOfResource, and tags at CreateTable.
+//! Tests of TagResource, UntagResource, ListTagsOfResource, and tags in CreateTable.
 
 use std::collections::BTreeMap;
 
@@ -185,7 +185,7 @@ async fn tags_of_the_wrong_form_are_refused_and_nothing_changes() {
 }
 
 #[tokio::test]
-async fn only_the_arn_of_a_table_of_this_region_will_do() {
+async fn only_arns_of_tables_of_this_region_are_accepted() {
     let harness = Harness::new().with_simple().await;
     let one = [tag("a", "b")];
     let missing = format!("{ARN}x");
@@ -233,7 +233,7 @@ async fn only_the_arn_of_a_table_of_this_region_will_do() {
 const POLICY: &str = "beringia:conflict-policy";
 
 #[tokio::test]
-async fn a_tag_chooses_the_tables_conflict_policy_and_is_kept_apart_from_labels() {
+async fn policy_tag_sets_the_conflict_policy_and_is_no_label() {
     let harness = Harness::new().with_simple().await;
     let policy = || harness.store.catalog().by_name["simple"].conflict_policy;
     assert_eq!(policy(), None);
@@ -253,7 +253,7 @@ async fn a_tag_chooses_the_tables_conflict_policy_and_is_kept_apart_from_labels(
 }
 
 #[tokio::test]
-async fn a_policy_that_does_not_exist_is_refused_with_those_that_do() {
+async fn unknown_policy_error_lists_the_known_ones() {
     let harness = Harness::new().with_simple().await;
     let refused = harness
         .tag(&[tag("team", "shop"), tag(POLICY, "newest")])

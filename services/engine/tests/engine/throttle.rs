@@ -1,4 +1,5 @@
-//! Throttling: what is refused when the throughput of a table or index is used up, with which words, and when it goes on.
+//! Throttling: what is rejected when the throughput of a table or index is used up, with which
+//! messages, and when requests succeed again.
 
 use beringia_engine::{
     ApiError, CancellationReason, Refused, ThrottlingReason,
@@ -13,7 +14,7 @@ use beringia_item::Item;
 
 use crate::support::{Harness, NOW_MS, definition, global, hash, item, n, projection, s, simple, text, values};
 
-/// What a table keeps of each unit a second.
+/// The number of seconds of its rate that a bucket keeps.
 const BURST: usize = 300;
 
 fn units(read: i64, write: i64) -> ProvisionedThroughput {
@@ -23,7 +24,7 @@ fn units(read: i64, write: i64) -> ProvisionedThroughput {
     }
 }
 
-/// `simple`, with so many units a second.
+/// The table `simple` with these units per second.
 fn provisioned(read: i64, write: i64) -> CreateTableInput {
     CreateTableInput {
         billing_mode: Some(BillingMode::Provisioned),
@@ -32,7 +33,7 @@ fn provisioned(read: i64, write: i64) -> CreateTableInput {
     }
 }
 
-/// The same with an index `by-g` that has one unit of each.
+/// The same with an index `by-g` that has one read unit and one write unit.
 fn indexed() -> CreateTableInput {
     let mut by_g = global("by-g", vec![hash("g")], projection(ProjectionType::KeysOnly, &[]));
     by_g.provisioned_throughput = Some(units(1, 1));
@@ -85,7 +86,7 @@ async fn scan(harness: &Harness) -> Result<(), ApiError> {
     harness.engine.scan(input).await.map(drop)
 }
 
-/// Why a request was refused; for provisioned tables and indexes.
+/// The throttling reasons of a request, for provisioned tables and indexes.
 #[track_caller]
 fn reasons<T: std::fmt::Debug>(result: Result<T, ApiError>) -> Vec<(String, String)> {
     match result {
@@ -112,7 +113,7 @@ fn index_reason(usage: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn writes_go_on_for_five_minutes_worth_and_then_at_their_rate() {
+async fn writes_burst_for_five_minutes_and_then_keep_their_rate() {
     let harness = with(provisioned(1, 2)).await;
     for _ in 0..2 * BURST {
         put(&harness, key("a")).await.unwrap();
@@ -131,8 +132,9 @@ async fn writes_go_on_for_five_minutes_worth_and_then_at_their_rate() {
     assert_eq!(harness.engine.refused(), refused);
 }
 
+/// That is, with throttling switched off, or on demand.
 #[tokio::test]
-async fn a_table_with_its_throttling_off_or_on_demand_is_never_refused() {
+async fn unlimited_tables_are_never_throttled() {
     let harness = Harness::new();
     harness.engine.create_table(provisioned(1, 1)).await.unwrap();
     let on_demand = with(simple()).await;
@@ -145,7 +147,7 @@ async fn a_table_with_its_throttling_off_or_on_demand_is_never_refused() {
 }
 
 #[tokio::test]
-async fn reads_of_single_items_take_whole_or_half_units() {
+async fn reads_of_single_items_consume_whole_or_half_units() {
     let harness = with(provisioned(1, 1)).await;
     for _ in 0..BURST - 1 {
         get(&harness, true).await.unwrap();
@@ -158,9 +160,9 @@ async fn reads_of_single_items_take_whole_or_half_units() {
 }
 
 #[tokio::test]
-async fn what_a_page_took_beyond_what_there_was_is_owed() {
+async fn pages_can_go_into_debt() {
     let harness = with(provisioned(1, 1000)).await;
-    // 62 of 16 KiB fit a page: 250 units and something.
+    // 62 items of 16 KiB fit into a page: a little more than 250 units.
     for number in 0..62 {
         let large = item([("p", s(&number.to_string())), ("x", s(&"x".repeat(16 * 1024)))]);
         put(&harness, large).await.unwrap();
@@ -175,11 +177,11 @@ async fn what_a_page_took_beyond_what_there_was_is_owed() {
 }
 
 #[tokio::test]
-async fn what_a_write_took_is_what_the_greater_of_old_and_new_takes() {
+async fn write_consumes_the_units_of_the_larger_item() {
     let harness = with(provisioned(1000, 1)).await;
     let large = item([("p", s("a")), ("x", s(&"x".repeat(150 * 1024)))]);
     put(&harness, large).await.unwrap();
-    // 149 of 300 units are left, and one is asked for.
+    // 149 of 300 units are left, and one is requested.
     let delete = DeleteItemInput {
         table_name: "simple".to_owned(),
         key: key("a"),
@@ -192,7 +194,7 @@ async fn what_a_write_took_is_what_the_greater_of_old_and_new_takes() {
 }
 
 #[tokio::test]
-async fn a_failed_condition_takes_what_the_item_that_is_there_would() {
+async fn failed_condition_consumes_the_units_of_the_existing_item() {
     let harness = with(provisioned(1000, 1)).await;
     put(&harness, item([("p", s("a")), ("x", s(&"x".repeat(99 * 1024)))]))
         .await
@@ -221,12 +223,13 @@ async fn a_failed_condition_takes_what_the_item_that_is_there_would() {
     );
 }
 
+/// The reason names the index.
 #[tokio::test]
-async fn a_write_that_an_index_has_no_units_for_is_refused_with_the_reason_of_the_index() {
+async fn write_is_throttled_for_an_index_without_units() {
     let harness = with(indexed()).await;
     let entry = |group: usize| item([("p", s("a")), ("g", s(&group.to_string()))]);
     put(&harness, entry(0)).await.unwrap();
-    // An entry that moves takes two units.
+    // Moving an entry costs two units.
     for group in 1..=149 {
         put(&harness, entry(group)).await.unwrap();
     }
@@ -271,7 +274,7 @@ async fn an_index_is_read_from_units_of_its_own() {
     }
     assert_eq!(reasons(harness.engine.query(query()).await), index_reason("Read"));
     get(&harness, true).await.unwrap();
-    // The other way round: what the table owes is not the index's.
+    // Conversely, the index does not owe what the table owes.
     let narrow = UpdateTableInput {
         table_name: "simple".to_owned(),
         provisioned_throughput: Some(units(1, 1000)),
@@ -289,8 +292,9 @@ async fn an_index_is_read_from_units_of_its_own() {
     harness.engine.query(query()).await.unwrap();
 }
 
+/// Otherwise it does what there are units for.
 #[tokio::test]
-async fn a_batch_does_what_there_are_units_for_and_fails_only_where_there_are_none() {
+async fn batch_fails_only_if_there_are_no_units_at_all() {
     let harness = with(provisioned(1, 1)).await;
     let writes = |count: usize| BatchWriteItemInput {
         request_items: [(
@@ -347,7 +351,7 @@ async fn a_batch_does_what_there_are_units_for_and_fails_only_where_there_are_no
 }
 
 #[tokio::test]
-async fn a_transaction_is_cancelled_with_a_reason_for_each_action_that_has_to_wait() {
+async fn throttled_transaction_has_a_reason_per_throttled_action() {
     let harness = with(provisioned(1, 1)).await;
     let action = |name: &str| TransactWriteItem {
         table_name: "simple".to_owned(),
@@ -389,7 +393,7 @@ async fn a_transaction_is_cancelled_with_a_reason_for_each_action_that_has_to_wa
             reasons: vec![CancellationReason::none(), CancellationReason::none(), exceeded.clone()]
         }
     );
-    // What was taken for the first two was given back.
+    // The units reserved for the first two were returned.
     harness
         .engine
         .transact_write_items(transaction(&["a", "b"]))
@@ -415,7 +419,7 @@ async fn a_transaction_is_cancelled_with_a_reason_for_each_action_that_has_to_wa
 }
 
 #[tokio::test]
-async fn an_on_demand_table_is_held_to_the_maxima_that_were_set_and_no_more_when_they_are_taken_away() {
+async fn on_demand_maxima_limit_until_they_are_removed() {
     let maxima = |most: i64| OnDemandThroughput {
         max_read_request_units: None,
         max_write_request_units: Some(most),

@@ -1,4 +1,4 @@
-//! TransactWriteItems and TransactGetItems.
+//! Tests of TransactWriteItems and TransactGetItems.
 
 use beringia_clock::WallClock;
 use beringia_engine::{
@@ -101,7 +101,7 @@ fn codes<T: std::fmt::Debug>(result: Result<T, ApiError>) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn all_actions_of_a_transaction_happen() {
+async fn all_actions_of_a_transaction_take_effect() {
     let harness = Harness::new().with_music().await;
     harness.engine.create_table(crate::support::simple()).await.unwrap();
     harness.put("simple", key("gone")).await;
@@ -129,8 +129,9 @@ async fn all_actions_of_a_transaction_happen() {
     assert_eq!(harness.get("music", song.clone()).await, Some(song));
 }
 
+/// There is a reason for every action, in order.
 #[tokio::test]
-async fn one_false_condition_cancels_everything_and_every_reason_is_told_in_order() {
+async fn one_false_condition_cancels_everything() {
     let harness = Harness::new().with_simple().await;
     let stored = item([("p", s("d")), ("x", s("text"))]);
     harness.put("simple", stored.clone()).await;
@@ -166,7 +167,7 @@ async fn one_false_condition_cancels_everything_and_every_reason_is_told_in_orde
 }
 
 #[tokio::test]
-async fn a_wrong_key_cancels_and_a_wrong_expression_refuses() {
+async fn invalid_key_cancels_and_invalid_expression_rejects() {
     let harness = Harness::new().with_simple().await;
     let wrong = vec![
         put_if(key("a"), "attribute_exists(p)"),
@@ -207,7 +208,7 @@ async fn a_wrong_key_cancels_and_a_wrong_expression_refuses() {
 }
 
 #[tokio::test]
-async fn a_transaction_has_1_to_100_actions_on_different_items_of_4_mb_together() {
+async fn transaction_has_1_to_100_distinct_items_and_4_mb() {
     let harness = Harness::new().with_simple().await;
     let many = |count: u32| (0..count).map(|number| put(key(&number.to_string()))).collect();
     assert!(refused(harness.engine.transact_write_items(transaction(Vec::new())).await).contains("'transactItems'"));
@@ -328,7 +329,7 @@ async fn a_token_survives_a_crash_with_its_transaction() {
 }
 
 #[tokio::test]
-async fn expired_tokens_go_and_no_client_sees_their_table() {
+async fn expired_tokens_are_removed_and_their_table_is_hidden() {
     let harness = Harness::new().with_simple().await;
     for number in 0..40 {
         harness
@@ -401,7 +402,7 @@ async fn reads_of_a_transaction_come_in_their_order() {
 }
 
 #[tokio::test]
-async fn writes_of_a_transaction_cost_twice_and_its_repetition_costs_reads() {
+async fn transactional_writes_cost_twice_and_repetitions_reads() {
     let harness = Harness::new().with_simple().await;
     let input = || TransactWriteItemsInput {
         return_consumed_capacity: ReturnConsumedCapacity::Total,
@@ -449,7 +450,7 @@ async fn an_index_costs_in_a_transaction_what_it_costs_without() {
     };
     let output = harness.engine.transact_write_items(input).await.unwrap();
     let consumed = &output.consumed_capacity.unwrap()[0];
-    // By genre, by song, by length.
+    // The costs of the indexes by genre, by song and by length.
     assert_eq!(consumed.total.write_capacity_units, Some(2.0 + 3.0));
     assert_eq!(consumed.table.unwrap().write_capacity_units, Some(2.0));
     let units = |indexes: &Option<std::collections::BTreeMap<String, beringia_engine::api::Capacity>>| {

@@ -1,4 +1,4 @@
-//! UpdateTimeToLive, DescribeTimeToLive, and the expiry of items.
+//! Tests of UpdateTimeToLive, DescribeTimeToLive, and the expiry of items.
 
 use beringia_clock::WallClock;
 use beringia_engine::{
@@ -84,7 +84,7 @@ async fn the_setting_is_changed_and_described() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_or_names_another_attribute_is_refused() {
+async fn unchanged_setting_or_other_attribute_is_rejected() {
     let harness = Harness::new().with_simple().await;
     let off = update(&harness, "simple", false, "until").await;
     assert_eq!(refused(off), "TimeToLive is already disabled");
@@ -173,7 +173,7 @@ async fn many_items_expire_in_one_sweep() {
 }
 
 #[tokio::test]
-async fn nothing_expires_where_it_is_turned_off() {
+async fn nothing_expires_while_expiry_is_off() {
     let harness = Harness::new().expiring().await;
     harness.put_until("a", n(NOW_S - 1)).await;
     update(&harness, "simple", false, "until").await.unwrap();
@@ -187,7 +187,7 @@ async fn nothing_expires_where_it_is_turned_off() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_says_so() {
+async fn store_failure_is_reported() {
     let harness = Harness::new().expiring().await;
     harness.put_until("a", n(NOW_S - 1)).await;
     harness.store.close().await;
@@ -210,7 +210,7 @@ async fn a_replica_that_is_not_active_expires_nothing() {
 }
 
 #[tokio::test]
-async fn a_region_that_is_being_drained_leaves_what_expired_to_the_others() {
+async fn drained_region_leaves_expired_items_to_the_others() {
     let harness = Harness::new().expiring().await;
     harness.put_until("gone", n(NOW_S - 10)).await;
     harness.engine.stop_writes();

@@ -1,4 +1,4 @@
-//! UpdateTable where it makes global indexes and takes them away.
+//! UpdateTable requests that create and delete global indexes.
 
 use beringia_engine::{
     ApiError,
@@ -18,7 +18,7 @@ use crate::{
 async fn an_index_is_filled_from_the_table_read_and_deleted() {
     let harness = Harness::new().with_simple().await;
     for number in 0..30 {
-        // The last ten have a value that is unfit for the index.
+        // The last ten items have a value that is invalid for the index.
         let value = if number < 20 { n(number) } else { s("text") };
         harness
             .put("simple", item([("p", s(&format!("{number:02}"))), ("x", value)]))
@@ -61,7 +61,7 @@ async fn an_index_is_filled_from_the_table_read_and_deleted() {
 }
 
 #[tokio::test]
-async fn wrong_index_updates_are_refused() {
+async fn invalid_index_updates_are_rejected() {
     let harness = Harness::new().with_simple().await;
     harness
         .engine
@@ -139,7 +139,7 @@ async fn wrong_index_updates_are_refused() {
 }
 
 #[tokio::test]
-async fn a_table_whose_index_is_being_filled_takes_no_other_change_but_of_its_protection() {
+async fn table_filling_an_index_accepts_only_protection_changes() {
     let harness = Harness::faked().with_simple().await;
     harness
         .engine
@@ -182,7 +182,7 @@ async fn a_table_whose_index_is_being_filled_takes_no_other_change_but_of_its_pr
 }
 
 #[tokio::test]
-async fn an_index_that_is_being_filled_can_be_given_up_and_made_anew() {
+async fn index_being_filled_can_be_deleted_and_created_again() {
     let harness = Harness::new().with_simple().await;
     for number in 0..3000 {
         let key = s(&format!("{number}"));
@@ -225,7 +225,7 @@ async fn an_index_that_is_being_filled_can_be_given_up_and_made_anew() {
 }
 
 #[tokio::test]
-async fn indexes_are_described_in_the_order_in_which_they_were_asked_for() {
+async fn indexes_are_described_in_the_order_of_creation() {
     let harness = Harness::new();
     let names = async || {
         let described = harness.settled("simple").await;

@@ -1,4 +1,4 @@
-//! Which changes of a table come together in one UpdateTable, and which do not.
+//! Which changes of a table can be combined in one UpdateTable, and which cannot.
 
 use beringia_engine::{
     ApiError,
@@ -27,7 +27,7 @@ fn index(name: &str, provisioned_throughput: Option<ProvisionedThroughput>) -> G
     }
 }
 
-/// A table that is paid for in that mode, with a global index `old` and a local one, `local`.
+/// A table with that billing mode, a global index `old` and a local index `local`.
 async fn table(mode: BillingMode) -> Harness {
     let bought = mode == BillingMode::Provisioned;
     let units = units(2).filter(|_| bought);
@@ -83,7 +83,7 @@ const WARM: WarmThroughput = WarmThroughput {
     write_units_per_second: Some(5_000),
 };
 
-/// What can be asked for.
+/// The kinds of changes that a request can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Replica,
@@ -150,7 +150,8 @@ impl Kind {
     }
 }
 
-/// What is said of two kinds in one request, the first of which comes first in [`KINDS`]; nothing where they come together.
+/// The message about two kinds in one request, the first of which precedes the other in [`KINDS`];
+/// `None` if they can be combined.
 fn words(one: Kind, other: Kind) -> Option<&'static str> {
     use Kind::{Class, CreateIndex, DeleteIndex, Maxima, OnDemand, Protection, Replica, Stream, Units, Warm};
     Some(match (one, other) {
@@ -174,10 +175,10 @@ fn words(one: Kind, other: Kind) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn one_request_makes_one_change_but_for_few_pairs() {
+async fn one_request_makes_one_change_except_for_few_pairs() {
     for (position, one) in KINDS.into_iter().enumerate() {
         for other in KINDS[position + 1..].iter().copied() {
-            // A table has to be on demand for a maximum, and bought for units.
+            // A maximum needs an on-demand table, and units a provisioned one.
             let mode = if [one, other].contains(&Kind::OnDemand) || [one, other].contains(&Kind::Units) {
                 BillingMode::Provisioned
             } else {
@@ -218,7 +219,7 @@ async fn each_kind_of_change_can_come_alone() {
 }
 
 #[tokio::test]
-async fn a_list_of_index_updates_that_is_empty_is_refused_where_something_else_is_asked_for() {
+async fn empty_list_of_index_updates_is_rejected_with_other_changes() {
     let harness = table(BillingMode::PayPerRequest).await;
     let input = UpdateTableInput {
         deletion_protection_enabled: Some(true),
@@ -232,7 +233,7 @@ async fn a_list_of_index_updates_that_is_empty_is_refused_where_something_else_i
 }
 
 #[tokio::test]
-async fn a_change_of_an_index_names_a_global_one_and_what_changes() {
+async fn index_update_needs_a_global_index_and_a_change() {
     let harness = table(BillingMode::PayPerRequest).await;
     let refuse = async |indexes| {
         let input = UpdateTableInput {
@@ -257,7 +258,7 @@ async fn a_change_of_an_index_names_a_global_one_and_what_changes() {
     let missing = ApiError::ResourceNotFound("Requested resource not found: Index none for table simple".to_owned());
     assert_eq!(refuse(delete("none")).await, Err(missing.clone()));
     assert_eq!(refuse(of_index(change("none", Some(MAXIMA), None))).await, Err(missing));
-    // What names nothing is told before it is known whether the index is there.
+    // An update that changes nothing is reported before a missing index.
     for name in ["old", "none"] {
         let none = of_index(change(name, None, Some(WarmThroughput::default())));
         assert_eq!(
@@ -277,7 +278,7 @@ async fn a_change_of_an_index_names_a_global_one_and_what_changes() {
 }
 
 #[tokio::test]
-async fn a_new_index_of_a_table_that_there_is_has_units_where_the_table_has() {
+async fn index_added_later_needs_units_if_the_table_has_them() {
     let harness = table(BillingMode::Provisioned).await;
     let create = |units| UpdateTableInput {
         attribute_definitions: Some(vec![definition("x", Type::S)]),
@@ -299,8 +300,9 @@ async fn a_new_index_of_a_table_that_there_is_has_units_where_the_table_has() {
     harness.engine.update_table(create(units(1))).await.unwrap();
 }
 
+/// However they were created.
 #[tokio::test]
-async fn a_table_has_twenty_global_indexes_at_most_however_they_come() {
+async fn table_has_at_most_twenty_global_indexes() {
     let harness = Harness::new();
     let indexes = (0..20).map(|number| index(&format!("index{number}"), None));
     let input = CreateTableInput {

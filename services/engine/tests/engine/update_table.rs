@@ -1,4 +1,4 @@
-//! UpdateTable.
+//! Tests of the UpdateTable operation.
 
 use beringia_engine::{
     ApiError,
@@ -75,7 +75,7 @@ pub(crate) fn stream(stream_view_type: Option<StreamViewType>) -> UpdateTableInp
     }
 }
 
-/// Lets the region's own part of the work be done.
+/// Sets a replica's status, as the region's own part of the work would.
 async fn replica(harness: &Harness, name: &str, status: ReplicaStatus) {
     let replica = Replica { status, since_ms: 0 };
     let region = region(name);
@@ -149,7 +149,7 @@ async fn a_request_that_changes_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn a_table_changes_between_the_billing_modes_with_all_its_indexes() {
+async fn billing_mode_change_includes_all_indexes() {
     let harness = Harness::new();
     let mut input = simple();
     input.attribute_definitions.push(definition("x", Type::S));
@@ -206,7 +206,7 @@ async fn a_table_changes_between_the_billing_modes_with_all_its_indexes() {
 }
 
 #[tokio::test]
-async fn wrong_capacity_settings_are_refused() {
+async fn invalid_capacity_settings_are_rejected() {
     let harness = Harness::new();
     let input = CreateTableInput {
         billing_mode: None,
@@ -350,7 +350,7 @@ async fn a_replica_makes_the_table_global_and_gives_it_a_stream() {
 }
 
 #[tokio::test]
-async fn a_replica_whose_creation_failed_can_be_removed_or_tried_again() {
+async fn failed_replica_can_be_removed_or_created_again() {
     let failed = || ReplicaStatus::CreationFailed {
         reason: "a table of that name".to_owned(),
     };
@@ -365,7 +365,7 @@ async fn a_replica_whose_creation_failed_can_be_removed_or_tried_again() {
 }
 
 #[tokio::test]
-async fn wrong_replica_updates_are_refused() {
+async fn invalid_replica_updates_are_rejected() {
     let harness = Harness::new().with_simple().await;
     let two = UpdateTableInput {
         replica_updates: Some(vec![

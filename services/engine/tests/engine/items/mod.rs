@@ -1,4 +1,4 @@
-//! PutItem, GetItem and DeleteItem, and what they have in common with UpdateItem.
+//! PutItem, GetItem and DeleteItem, and what they share with UpdateItem.
 
 mod update;
 
@@ -49,7 +49,7 @@ fn get(key: Item) -> GetItemInput {
 }
 
 #[tokio::test]
-async fn what_was_put_is_got_and_what_was_not_is_absent() {
+async fn get_returns_what_was_put() {
     let harness = Harness::new().with_simple().await;
     let stored = item([("p", s("a")), ("x", n(1))]);
     harness.put("simple", stored.clone()).await;
@@ -75,7 +75,7 @@ async fn a_projection_returns_only_what_it_names() {
 }
 
 #[tokio::test]
-async fn put_returns_the_old_item_only_when_asked_and_only_where_there_was_one() {
+async fn put_returns_an_existing_old_item_on_request() {
     let harness = Harness::new().with_simple().await;
     let first = item([("p", s("a")), ("x", n(1))]);
     let asking = |item| PutItemInput {
@@ -101,8 +101,9 @@ async fn put_returns_the_old_item_only_when_asked_and_only_where_there_was_one()
     assert_eq!(harness.engine.put_item(put(first)).await.unwrap().attributes, None);
 }
 
+/// The messages are DynamoDB's.
 #[tokio::test]
-async fn items_that_do_not_fit_their_table_are_refused_with_dynamodbs_words() {
+async fn items_that_do_not_fit_their_table_are_rejected() {
     let harness = Harness::new().with_simple().await;
     let invalid = "One or more parameter values were invalid:";
     let cases: [(Item, String); 7] = [
@@ -136,7 +137,7 @@ async fn items_that_do_not_fit_their_table_are_refused_with_dynamodbs_words() {
 }
 
 #[tokio::test]
-async fn attributes_that_are_keys_of_indexes_must_be_fit_for_them() {
+async fn index_key_attributes_must_be_valid() {
     let harness = Harness::new().with_music().await;
     let song = |genre| item([("artist", s("a")), ("song", s("b")), ("genre", genre)]);
     let put = |item| PutItemInput {
@@ -250,7 +251,7 @@ async fn keys_of_all_three_types_find_their_items() {
 }
 
 #[tokio::test]
-async fn a_condition_decides_on_the_item_as_it_is() {
+async fn condition_is_evaluated_on_the_current_item() {
     let harness = Harness::new().with_simple().await;
     let first = item([("p", s("a")), ("x", n(1))]);
     let unless_there = |item| PutItemInput {
@@ -286,8 +287,9 @@ async fn a_condition_decides_on_the_item_as_it_is() {
     assert_eq!(harness.get("simple", item([("p", s("a"))])).await, None);
 }
 
+/// Deleting an item that does not exist is no error.
 #[tokio::test]
-async fn delete_returns_the_old_item_when_asked_and_accepts_that_there_is_none() {
+async fn delete_returns_the_old_item_on_request() {
     let harness = Harness::new().with_simple().await;
     let stored = item([("p", s("a")), ("x", n(1))]);
     harness.put("simple", stored.clone()).await;
@@ -337,7 +339,7 @@ async fn only_updates_return_new_or_updated_values() {
 }
 
 #[tokio::test]
-async fn placeholders_without_expressions_and_unused_ones_are_refused() {
+async fn unused_placeholders_are_rejected() {
     let harness = Harness::new().with_simple().await;
     let plain = put(item([("p", s("a"))]));
     let with_names = PutItemInput {
@@ -387,7 +389,7 @@ async fn placeholders_without_expressions_and_unused_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn tables_that_are_not_there_or_not_ready_are_not_found() {
+async fn missing_and_unready_tables_are_not_found() {
     let harness = Harness::faked().with_simple().await;
     let not_found = Err(ApiError::ResourceNotFound("Requested resource not found".to_owned()));
     let missing = GetItemInput {
@@ -452,7 +454,7 @@ async fn a_malformed_table_name_is_a_validation_error() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_an_internal_error_and_one_that_closes_is_unavailable() {
+async fn store_failure_is_internal_error_and_closing_unavailable() {
     let harness = Harness::faked().with_simple().await;
     harness.store.fail(StoreError::DiskFull("full".to_owned()), 0);
     let error = harness.engine.put_item(put(item([("p", s("a"))]))).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! UpdateItem.
+//! Tests of the UpdateItem operation.
 
 use beringia_engine::api::{ReturnValues, UpdateItemInput, WriteOptions};
 use beringia_item::{AttributeValue, Item};
@@ -7,7 +7,7 @@ use super::update;
 use crate::support::{Harness, item, n, refused, s, values};
 
 #[tokio::test]
-async fn an_update_makes_the_item_where_there_is_none() {
+async fn update_creates_a_missing_item() {
     let harness = Harness::new().with_simple().await;
     let input = UpdateItemInput {
         options: WriteOptions {
@@ -92,7 +92,7 @@ async fn an_update_returns_what_return_values_asks_for() {
 }
 
 #[tokio::test]
-async fn updates_that_cannot_be_carried_out_are_refused_and_change_nothing() {
+async fn failing_updates_are_rejected_and_change_nothing() {
     let harness = Harness::new().with_simple().await;
     let stored = item([("p", s("a")), ("x", s("text"))]);
     harness.put("simple", stored.clone()).await;

@@ -1,4 +1,4 @@
-//! Query and Scan.
+//! Tests of Query and Scan.
 
 mod refused;
 
@@ -8,7 +8,8 @@ use beringia_storage::Store;
 
 use crate::support::{Harness, item, n, names, refused, s, text, values};
 
-/// Twenty songs of two artists; every other song has a genre and a year, all have a length and a label.
+/// Twenty songs of two artists. Every other song has a genre and a year; all have a length and a
+/// label.
 async fn library() -> Harness {
     library_on(Harness::new()).await
 }
@@ -140,7 +141,7 @@ async fn numbers_in_sort_keys_are_ordered_as_numbers() {
 }
 
 #[tokio::test]
-async fn pages_of_any_size_cover_the_partition_once_in_either_direction() {
+async fn pages_cover_the_partition_once_in_either_direction() {
     let harness = library().await;
     for forward in [true, false] {
         for limit in 1..=11 {
@@ -208,7 +209,7 @@ async fn a_page_ends_with_a_megabyte() {
         page.last_evaluated_key,
         Some(item([("artist", s("a")), ("song", n_as_text(3))]))
     );
-    // An index that holds only keys is not read at the price of whole items.
+    // Reading an index that contains only keys does not cost as much as reading whole items.
     let input = ScanInput {
         index_name: text("by-song"),
         select: Some(Select::Count),
@@ -304,7 +305,7 @@ async fn pages_of_an_index_continue_where_the_last_ended() {
 }
 
 #[tokio::test]
-async fn a_scan_returns_every_item_once_however_it_is_divided() {
+async fn scan_returns_every_item_once_for_any_segments() {
     let harness = library().await;
     let every: Vec<u32> = (0..20).collect();
     for total in [1, 2, 3, 5, 100] {
@@ -434,7 +435,7 @@ async fn reading_costs_what_was_read_not_what_was_returned() {
 }
 
 #[tokio::test]
-async fn a_query_of_a_key_without_sort_part_never_goes_on() {
+async fn query_of_a_key_without_sort_part_has_one_page() {
     let harness = Harness::new().with_simple().await;
     harness.put("simple", item([("p", s("a"))])).await;
     let query = QueryInput {

@@ -1,4 +1,4 @@
-//! Queries and scans that are refused.
+//! Queries and scans that are rejected.
 
 use beringia_engine::{
     ApiError,
@@ -10,9 +10,10 @@ use beringia_storage::IndexState;
 use super::{jazz, library, library_on, query, scan};
 use crate::support::{Harness, item, n, refused, s, text, values};
 
+/// The messages are DynamoDB's.
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
-async fn wrong_queries_are_refused_with_dynamodbs_words() {
+async fn invalid_queries_are_rejected() {
     let harness = library().await;
     let base = query("artist = :a");
     let start = |position| QueryInput {
@@ -102,7 +103,7 @@ async fn wrong_queries_are_refused_with_dynamodbs_words() {
 }
 
 #[tokio::test]
-async fn only_a_scan_of_a_table_says_what_is_wrong_with_a_starting_key_of_another_form() {
+async fn only_table_scans_explain_invalid_start_keys() {
     let harness = library().await;
     let (bare, explained) = (
         "The provided starting key is invalid",
@@ -136,7 +137,7 @@ async fn only_a_scan_of_a_table_says_what_is_wrong_with_a_starting_key_of_anothe
 }
 
 #[tokio::test]
-async fn wrong_scans_are_refused() {
+async fn invalid_scans_are_rejected() {
     let harness = library().await;
     let cases = [
         (

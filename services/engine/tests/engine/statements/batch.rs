@@ -1,4 +1,4 @@
-//! BatchExecuteStatement.
+//! Tests of the BatchExecuteStatement operation.
 
 use beringia_engine::api::{
     BatchExecuteStatementInput, BatchStatement, BatchStatementError, BatchStatementResponse, ReturnConsumedCapacity,

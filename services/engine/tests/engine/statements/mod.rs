@@ -1,4 +1,4 @@
-//! PartiQL statements.
+//! PartiQL statements through the engine.
 
 mod batch;
 mod select;
@@ -37,7 +37,7 @@ impl Harness {
         self.engine.execute_statement(input).await
     }
 
-    /// The units that a statement takes of its table.
+    /// The units of its table that a statement consumes.
     pub(crate) async fn units_of(&self, input: ExecuteStatementInput) -> f64 {
         let input = ExecuteStatementInput {
             return_consumed_capacity: ReturnConsumedCapacity::Total,
@@ -47,14 +47,14 @@ impl Harness {
         output.consumed_capacity.unwrap().total.capacity_units
     }
 
-    /// The items that a statement gives.
+    /// The items that a statement returns.
     pub(crate) async fn items_of(&self, text: &str) -> Vec<Item> {
         let output = self.execute(text).await;
         output.unwrap_or_else(|error| panic!("{text}: {error}")).items
     }
 }
 
-/// Songs of some artists.
+/// A harness with songs of several artists.
 pub(crate) async fn songs() -> Harness {
     let harness = Harness::new().with_music().await;
     for (artist, song, genre, year, length) in [

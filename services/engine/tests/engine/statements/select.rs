@@ -1,4 +1,4 @@
-//! SELECT.
+//! Tests of SELECT statements.
 
 use beringia_engine::api::ExecuteStatementInput;
 use beringia_item::{AttributeValue, Item};
@@ -18,7 +18,7 @@ fn titles(items: &[Item]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_key_of_the_where_clause_chooses_between_one_item_a_query_and_a_scan() {
+async fn where_clause_selects_one_item_a_query_or_a_scan() {
     let harness = songs().await;
     for (text, expected, scanned_bytes_of) in [
         ("artist = 'Can' AND song = 'Spoon'", vec!["Spoon"], 1),
@@ -46,7 +46,7 @@ async fn a_key_of_the_where_clause_chooses_between_one_item_a_query_and_a_scan()
         let text = format!("SELECT * FROM music WHERE {text}");
         let found = harness.items_of(&text).await;
         assert_eq!(titles(&found), expected, "{text}");
-        // What a limit of so many leaves is nothing.
+        // Limited to the items that have to be read, one page still returns all of them.
         let input = ExecuteStatementInput {
             limit: Some(scanned_bytes_of.max(1)),
             ..statement(&text)
@@ -61,7 +61,7 @@ async fn a_key_of_the_where_clause_chooses_between_one_item_a_query_and_a_scan()
 }
 
 #[tokio::test]
-async fn indexes_are_read_by_name_and_show_what_they_hold() {
+async fn indexes_are_read_by_name_and_show_their_contents() {
     let harness = songs().await;
     let by_year = harness
         .items_of(
@@ -75,7 +75,7 @@ async fn indexes_are_read_by_name_and_show_what_they_hold() {
         .items_of("SELECT song, length FROM \"music\".\"by-length\" WHERE artist = 'Can' AND length > 3")
         .await;
     assert_eq!(by_length, [item([("song", s("Halleluhwah")), ("length", n(18))])]);
-    // A local index fetches what it does not hold, a global one does not.
+    // A local index fetches attributes that it does not contain; a global index does not.
     harness
         .execute("UPDATE music SET label = 'UA' WHERE artist = 'Can' AND song = 'Spoon'")
         .await
@@ -112,7 +112,7 @@ async fn indexes_are_read_by_name_and_show_what_they_hold() {
 }
 
 #[tokio::test]
-async fn order_by_the_sort_key_turns_the_order() {
+async fn order_by_the_sort_key_sets_the_order() {
     let harness = songs().await;
     for (order, expected) in [
         ("", vec!["Halleluhwah", "Spoon", "Vitamin C"]),
@@ -168,7 +168,7 @@ async fn projections_are_flat_and_values_come_by_parameters() {
     );
 }
 
-/// Reads a statement page by page; gives the items page by page.
+/// Reads a statement page by page and returns the items of each page.
 async fn pages(harness: &Harness, text: &str, limit: Option<i64>) -> Vec<Vec<Item>> {
     let mut pages = Vec::new();
     let mut next_token = None;
@@ -218,8 +218,9 @@ async fn pages_follow_each_other_by_token_in_every_kind_of_read() {
     );
 }
 
+/// Reading items by key ends without a token.
 #[tokio::test]
-async fn a_page_of_several_partitions_has_ten_items_and_items_by_key_end_without_a_token() {
+async fn page_of_several_partitions_has_at_most_ten_items() {
     let harness = Harness::new().with_simple().await;
     for number in 10..40 {
         harness.put("simple", item([("p", s(&number.to_string()))])).await;
@@ -280,7 +281,7 @@ async fn a_token_belongs_to_its_statement_and_parameters() {
 }
 
 #[tokio::test]
-async fn reading_takes_what_query_and_scan_take() {
+async fn select_consumes_what_query_and_scan_consume() {
     let harness = songs().await;
     for (text, consistent_read, expected) in [
         ("SELECT * FROM music WHERE artist = 'Can'", true, 1.0),
@@ -300,7 +301,7 @@ async fn reading_takes_what_query_and_scan_take() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused() {
+async fn unreadable_selects_are_rejected() {
     let harness = songs().await;
     for (text, expected) in [
         (

@@ -1,4 +1,4 @@
-//! ExecuteTransaction.
+//! Tests of the ExecuteTransaction operation.
 
 use beringia_clock::WallClock;
 use beringia_engine::{
@@ -24,7 +24,7 @@ fn transaction(texts: &[&str]) -> ExecuteTransactionInput {
     }
 }
 
-/// Why a transaction was cancelled, statement by statement.
+/// The cancellation reasons, statement by statement.
 fn reasons<T: std::fmt::Debug>(result: Result<T, ApiError>) -> Vec<CancellationReason> {
     match result {
         Err(ApiError::TransactionCanceled { reasons }) => reasons,
@@ -70,7 +70,7 @@ async fn a_transaction_writes_everything() {
 }
 
 #[tokio::test]
-async fn a_transaction_is_cancelled_as_a_whole_with_a_reason_for_each_statement() {
+async fn transaction_is_cancelled_with_a_reason_per_statement() {
     let harness = songs().await;
     let failed = harness
         .engine
@@ -138,7 +138,7 @@ async fn a_statement_that_is_invalid_cancels_the_transaction() {
 }
 
 #[tokio::test]
-async fn a_transaction_of_reads_reads_as_of_one_moment() {
+async fn read_transaction_sees_one_snapshot() {
     let harness = songs().await;
     let input = ExecuteTransactionInput {
         return_consumed_capacity: ReturnConsumedCapacity::Indexes,
@@ -197,7 +197,7 @@ async fn a_transaction_reads_or_writes_each_item_once() {
 }
 
 #[tokio::test]
-async fn every_write_with_an_unfit_key_is_told() {
+async fn every_write_with_an_invalid_key_is_reported() {
     let harness = Harness::new().with_simple().await;
     let texts = [
         "UPDATE simple SET x = 1 WHERE p = 1",

@@ -1,4 +1,4 @@
-//! INSERT, UPDATE and DELETE.
+//! Tests of INSERT, UPDATE and DELETE statements.
 
 use beringia_engine::{
     ApiError,
@@ -14,7 +14,7 @@ fn p(name: &str) -> Item {
 }
 
 #[tokio::test]
-async fn insert_makes_an_item_once() {
+async fn insert_creates_an_item_once() {
     let harness = Harness::new().with_simple().await;
     let made = harness
         .execute_with(
@@ -43,7 +43,7 @@ async fn insert_makes_an_item_once() {
 }
 
 #[tokio::test]
-async fn an_item_that_put_item_would_refuse_is_refused() {
+async fn insert_rejects_items_that_put_item_rejects() {
     let harness = Harness::new().with_music().await;
     let filler = s(&"x".repeat(MAX_ITEM_BYTES));
     for (text, parameters, expected) in [
@@ -81,7 +81,7 @@ async fn an_item_that_put_item_would_refuse_is_refused() {
 }
 
 #[tokio::test]
-async fn update_changes_an_item_that_is_there_and_returns_what_is_asked_for() {
+async fn update_changes_an_existing_item_and_returns_as_requested() {
     let harness = songs().await;
     let key = "artist = 'Can' AND song = 'Spoon'";
     for (clauses, returning, expected) in [
@@ -134,7 +134,7 @@ async fn update_changes_an_item_that_is_there_and_returns_what_is_asked_for() {
 }
 
 #[tokio::test]
-async fn an_update_makes_no_item_and_heeds_its_conditions() {
+async fn update_creates_no_item_and_checks_its_conditions() {
     let harness = songs().await;
     let key = "artist = 'Can' AND song = 'Spoon'";
     let failed = |result: Result<_, ApiError>| match result {
@@ -176,7 +176,7 @@ async fn an_update_makes_no_item_and_heeds_its_conditions() {
 }
 
 #[tokio::test]
-async fn delete_takes_an_item_and_one_that_is_not_there_is_no_error() {
+async fn delete_removes_an_item_and_accepts_a_missing_one() {
     let harness = songs().await;
     let key = "artist = 'Can' AND song = 'Spoon'";
     let failed = harness
@@ -224,7 +224,7 @@ async fn a_write_needs_the_whole_key_and_leaves_it_alone() {
 }
 
 #[tokio::test]
-async fn writing_takes_what_the_same_operation_on_items_takes() {
+async fn statements_consume_what_item_operations_consume() {
     let harness = songs().await;
     for (text, expected) in [
         (
@@ -239,7 +239,7 @@ async fn writing_takes_what_the_same_operation_on_items_takes() {
 }
 
 #[tokio::test]
-async fn a_region_that_is_drained_takes_no_writing_statements_but_reads() {
+async fn drained_region_rejects_writing_statements_only() {
     let harness = songs().await;
     harness.engine.stop_writes();
     for text in [

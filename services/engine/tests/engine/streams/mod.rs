@@ -1,4 +1,4 @@
-//! The streams service: what its tests share.
+//! Common parts of the tests of the streams service.
 
 mod records;
 mod refused;
@@ -32,7 +32,7 @@ fn with_stream(table: CreateTableInput, view: StreamViewType) -> CreateTableInpu
 }
 
 impl Harness {
-    /// With the table `simple`, whose stream shows that.
+    /// A harness with the table `simple`, whose stream has the given view type.
     async fn streaming(view: StreamViewType) -> Self {
         let harness = Self::new();
         harness.engine.create_table(with_stream(simple(), view)).await.unwrap();
@@ -55,7 +55,7 @@ impl Harness {
         self.clock.set(self.clock.now_ms() + ms);
     }
 
-    /// Makes the store look at the time.
+    /// Makes the store check the time.
     async fn wake(&self) {
         self.store
             .forget(&beringia_storage::Acknowledged::default())
@@ -109,7 +109,7 @@ impl Harness {
         self.engine.get_records(input).await
     }
 
-    /// Everything in a stream, shard by shard.
+    /// All records of a stream, shard by shard.
     async fn records(&self, arn: &str) -> Vec<Record> {
         let mut records = Vec::new();
         for shard in self.describe(arn).await.shards {
@@ -147,7 +147,7 @@ fn with(key: &str, value: i64) -> Item {
     item([("p", s(key)), ("v", n(value))])
 }
 
-/// What a record tells: event, key, old image, new image.
+/// The contents of a record: event, key, old image, new image.
 type Told = (EventName, Item, Option<Item>, Option<Item>);
 
 fn told(records: &[Record]) -> Vec<Told> {

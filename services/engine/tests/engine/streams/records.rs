@@ -1,4 +1,4 @@
-//! GetRecords: what a record tells, and what makes one.
+//! GetRecords: the contents of records, and which writes create one.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::{told, with};
 use crate::support::*;
 
 #[tokio::test]
-async fn every_view_tells_of_every_change_what_it_shows() {
+async fn every_view_type_records_its_images_of_every_change() {
     use EventName::{Insert, Modify, Remove};
     for (view, shows_old, shows_new) in [
         (StreamViewType::KeysOnly, false, false),
@@ -39,7 +39,7 @@ async fn every_view_tells_of_every_change_what_it_shows() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_makes_no_record() {
+async fn writes_without_effect_make_no_record() {
     let harness = Harness::streaming(StreamViewType::NewAndOldImages).await;
     harness.put("simple", with("a", 1)).await;
     harness.put("simple", with("a", 1)).await;
@@ -77,7 +77,7 @@ async fn a_transaction_makes_a_record_of_each_of_its_changes() {
 }
 
 #[tokio::test]
-async fn a_record_names_its_region_its_time_its_size_and_its_place() {
+async fn record_has_region_time_size_and_sequence_number() {
     let harness = Harness::streaming(StreamViewType::NewAndOldImages).await;
     harness.clock.set(NOW_MS + 1999);
     // The developer guide's example: 26 and 59 bytes.
@@ -112,7 +112,7 @@ async fn a_record_names_its_region_its_time_its_size_and_its_place() {
     assert_eq!(harness.records(&arn).await, records, "read again, they are the same");
 }
 
-/// A delete by the sweeper of expired items.
+/// A delete by the sweep of expired items.
 struct Expired;
 
 impl Change for Expired {

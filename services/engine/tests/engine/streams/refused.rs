@@ -1,4 +1,4 @@
-//! What the streams service refuses, and in which words.
+//! Requests that the streams service rejects, and its messages.
 
 use beringia_engine::{
     ApiError,
@@ -8,7 +8,7 @@ use beringia_engine::{
 use crate::support::*;
 
 #[tokio::test]
-async fn a_stream_or_table_that_is_not_there_is_not_found_and_a_malformed_arn_is_invalid() {
+async fn missing_stream_is_not_found_and_malformed_arn_invalid() {
     let harness = Harness::streaming(StreamViewType::KeysOnly).await;
     let arn = harness.arn().await;
     let shard = harness.describe(&arn).await.shards.remove(0);
@@ -70,7 +70,7 @@ async fn a_stream_or_table_that_is_not_there_is_not_found_and_a_malformed_arn_is
 }
 
 #[tokio::test]
-async fn a_place_that_is_not_in_the_shard_is_refused_and_so_is_an_iterator_that_is_none() {
+async fn foreign_positions_and_invalid_iterators_are_rejected() {
     let harness = Harness::streaming(StreamViewType::KeysOnly).await;
     let arn = harness.arn().await;
     let shard = harness.describe(&arn).await.shards.remove(0);

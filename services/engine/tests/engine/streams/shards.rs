@@ -1,4 +1,4 @@
-//! Streams and their shards: how they are listed, described, iterated, closed and trimmed.
+//! Streams and their shards: listing, description, iteration, closing and trimming.
 
 use beringia_engine::api::{
     CreateTableInput, DeleteTableInput, DescribeStreamInput, DescribeTableInput, EventName, GetRecordsOutput,
@@ -41,8 +41,9 @@ async fn a_stream_is_described_with_its_table_and_its_open_shard() {
     assert_eq!(described.last_evaluated_shard_id, None);
 }
 
+/// Its last page has no iterator.
 #[tokio::test]
-async fn a_closed_shard_has_an_end_and_a_child_and_its_last_page_no_iterator() {
+async fn closed_shard_has_an_end_and_a_child() {
     let harness = Harness::streaming(StreamViewType::NewImage).await;
     let arn = harness.arn().await;
     harness.put("simple", with("a", 1)).await;
@@ -257,8 +258,9 @@ async fn records_older_than_a_day_are_trimmed() {
     assert_eq!(kept[0].sequence_number, numbers[1]);
 }
 
+/// So can the streams of deleted tables.
 #[tokio::test]
-async fn a_disabled_stream_and_that_of_a_deleted_table_can_be_read_for_a_day() {
+async fn disabled_streams_can_be_read_for_a_day() {
     let harness = Harness::streaming(StreamViewType::NewImage).await;
     harness.put("simple", with("a", 1)).await;
     let first = harness.arn().await;
@@ -360,7 +362,7 @@ async fn streams_are_listed_by_arn_page_by_page() {
 }
 
 #[tokio::test]
-async fn an_iterator_by_time_begins_with_the_first_record_written_then_or_later() {
+async fn iterator_by_time_starts_at_the_first_record_from_then_on() {
     let harness = Harness::streaming(StreamViewType::NewImage).await;
     let arn = harness.arn().await;
     let shard = harness.describe(&arn).await.shards.remove(0).shard_id;
