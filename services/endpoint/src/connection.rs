@@ -101,7 +101,7 @@ pub(crate) async fn serve_connection<C, F>(
         }
     };
     if let Err(error) = served {
-        tracing::debug!(%error, "a connection broke");
+        tracing::debug!(%error, "connection failed");
     }
     reap(&mut tasks.lock());
 }
@@ -128,7 +128,7 @@ pub(crate) fn report(done: Result<(), JoinError>) {
     if let Err(error) = done
         && error.is_panic()
     {
-        tracing::error!(%error, "a connection ended with a panic");
+        tracing::error!(%error, "the task of a connection panicked");
     }
 }
 

@@ -249,7 +249,7 @@ async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: 
                     connections.spawn(serve_connection(stream, bounds.clone(), closing.clone(), answer));
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    tracing::warn!(%error, "failed to accept a connection");
                     sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
                 }
                 None => ended = true,
@@ -267,7 +267,7 @@ async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: 
     if timeout(server.limits.drain_timeout, drain).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
-            "requests under way did not finish in time and are cut"
+            "requests in progress did not finish before the drain timeout; closing their connections"
         );
     }
 }

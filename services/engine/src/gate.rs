@@ -41,7 +41,7 @@ impl Engine {
             return Ok(pass);
         }
         Err(ApiError::ServiceUnavailable(format!(
-            "{} is being drained: it is temporarily unavailable for writes. Reads go on.",
+            "{} is being drained and temporarily rejects writes; reads still work. Retry later or write to another region.",
             self.region()
         )))
     }

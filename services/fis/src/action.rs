@@ -89,6 +89,6 @@ pub(crate) fn all(region: &str, account: &str) -> [ActionDescription; 2] {
             "Pauses the replication of global tables in their regions, to and from all other replicas.",
             tables,
         ),
-        describe(WAIT, "Does nothing for a while.", Targets { tables: None }),
+        describe(WAIT, "Waits for the given duration.", Targets { tables: None }),
     ]
 }

@@ -60,10 +60,10 @@ pub(crate) fn check(template: &CreateTemplate) -> Result<BTreeMap<String, Step>,
     length("roleArn", &template.role_arn, 20, 2048)?;
     stop_conditions(&template.stop_conditions)?;
     if template.log_configuration.is_some() {
-        return refused("logConfiguration is not supported: there is nowhere to log to");
+        return refused("logConfiguration is not supported: remove it");
     }
     if template.experiment_report_configuration.is_some() {
-        return refused("experimentReportConfiguration is not supported: there is nowhere to put a report");
+        return refused("experimentReportConfiguration is not supported: remove it");
     }
     one_of(
         "accountTargeting",
@@ -87,14 +87,14 @@ pub(crate) fn steps(
     targets: &BTreeMap<String, Target>,
 ) -> Result<BTreeMap<String, Step>, FisError> {
     if actions.is_empty() || actions.len() > ACTIONS_MAX {
-        return refused(format!("actions: expected 1 to {ACTIONS_MAX} of them"));
+        return refused(format!("actions: expected 1 to {ACTIONS_MAX}"));
     }
     let mut steps = BTreeMap::new();
     for (name, action) in actions {
         for other in &action.start_after {
             if !actions.contains_key(other) {
                 return refused(format!(
-                    "action {name}: startAfter names {other}, which is no action of the template"
+                    "action {name}: startAfter names {other}, which is not an action of the template"
                 ));
             }
         }
@@ -132,7 +132,7 @@ fn stop_conditions(conditions: &[StopCondition]) -> Result<(), FisError> {
     match conditions.iter().find(|condition| condition.source != "none") {
         None => Ok(()),
         Some(condition) => refused(format!(
-            "the stop condition source `{}` is not supported: there are no alarms here, use `none`",
+            "the stop condition source `{}` is not supported, because there are no alarms: use `none`",
             condition.source
         )),
     }
@@ -147,7 +147,7 @@ fn check_target(name: &str, target: &Target) -> Result<(), FisError> {
     }
     if !target.resource_tags.is_empty() || !target.filters.is_empty() || !target.parameters.is_empty() {
         return refused(format!(
-            "target {name}: tables are found by resourceArns here, not by resourceTags, filters or parameters"
+            "target {name}: select tables by resourceArns; resourceTags, filters and parameters are not supported"
         ));
     }
     if target.resource_arns.is_empty() || target.resource_arns.len() > ARNS_MAX {
@@ -158,7 +158,7 @@ fn check_target(name: &str, target: &Target) -> Result<(), FisError> {
     for arn in &target.resource_arns {
         replica(arn).ok_or_else(|| {
             FisError::validation(format!(
-                "target {name}: `{arn}` is no ARN of a table, expected arn:aws:dynamodb:REGION:ACCOUNT:table/NAME"
+                "target {name}: `{arn}` is not the ARN of a table, expected arn:aws:dynamodb:REGION:ACCOUNT:table/NAME"
             ))
         })?;
     }
@@ -186,7 +186,7 @@ pub(crate) fn selection(name: &str, mode: &str) -> Result<Selection, FisError> {
         (_, Some(count @ 1..), _) => Ok(Selection::Count(count)),
         (_, _, Some(percent @ 1..=100)) => Ok(Selection::Percent(percent)),
         _ => refused(format!(
-            "target {name}: selectionMode: `{mode}` is none, expected ALL, COUNT(n) or PERCENT(n)"
+            "target {name}: selectionMode: `{mode}` is not valid, expected ALL, COUNT(n) or PERCENT(n)"
         )),
     }
 }
@@ -208,7 +208,7 @@ fn step(name: &str, action: &Action, targets: &BTreeMap<String, Target>) -> Resu
                 return refused(format!("action {name}: expected one target, called {TABLES}"));
             };
             if !targets.contains_key(target) {
-                return refused(format!("action {name}: {target} is no target of the template"));
+                return refused(format!("action {name}: {target} is not a target of the template"));
             }
             Some(target.clone())
         }
@@ -235,7 +235,7 @@ fn duration(name: &str, text: Option<&String>) -> Result<Duration, FisError> {
     match length.filter(|length| (DURATION_MIN..=DURATION_MAX).contains(length)) {
         Some(length) => Ok(length.unsigned_abs()),
         None => refused(format!(
-            "action {name}: {DURATION}: `{text}` is none, expected PT1S to PT12H in ISO 8601, such as PT5M"
+            "action {name}: {DURATION}: `{text}` is not a valid duration, expected PT1S to PT12H in ISO 8601, such as PT5M"
         )),
     }
 }
@@ -250,7 +250,7 @@ fn in_order(steps: &BTreeMap<String, Step>) -> Result<(), FisError> {
         let Some((name, _)) = next else {
             let stuck = steps.keys().find(|name| !done.contains(name));
             return refused(format!(
-                "action {}: startAfter leads back to it",
+                "action {}: startAfter forms a cycle",
                 stuck.map_or("", String::as_str)
             ));
         };

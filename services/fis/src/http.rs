@@ -91,7 +91,7 @@ impl Service for Fis {
             match body.collect().await {
                 Ok(body) => Response::from_parts(parts, body.to_bytes()),
                 Err(error) => {
-                    tracing::error!(%error, "an answer broke off");
+                    tracing::error!(%error, "failed to read the body of an answer");
                     let mut response = Response::new(Bytes::new());
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                     response
@@ -124,7 +124,8 @@ async fn unknown(request: Request<Body>) -> Response<Body> {
 }
 
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, FisError> {
-    serde_json::from_slice(body).map_err(|error| FisError::validation(format!("the request cannot be read: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| FisError::validation(format!("the request is not valid JSON for this operation: {error}")))
 }
 
 /// The query parameters of a list.
@@ -154,7 +155,7 @@ impl Paging {
             None => 0,
             Some(token) => token
                 .parse::<usize>()
-                .map_err(|_| FisError::validation("nextToken: it is none that this service gave"))?,
+                .map_err(|_| FisError::validation("nextToken: not a token that this service returned"))?,
         };
         let more = all.len() > start.saturating_add(count);
         let page: Vec<T> = all.into_iter().skip(start).take(count).collect();

@@ -87,7 +87,7 @@ impl FaultInjection {
             }
             if known.templates.len() >= TEMPLATES_MAX {
                 return Err(FisError::Quota(format!(
-                    "there are {TEMPLATES_MAX} experiment templates already"
+                    "{TEMPLATES_MAX} experiment templates already exist; delete one first"
                 )));
             }
             let id = self.new_id("EXT");
@@ -132,7 +132,7 @@ impl FaultInjection {
     pub(crate) fn start(&self, region: &str, request: StartExperiment) -> Result<Experiment, FisError> {
         if !matches!(request.experiment_options.actions_mode.as_str(), "run-all" | "skip-all") {
             return Err(FisError::validation(format!(
-                "actionsMode: `{}` is none, expected run-all or skip-all",
+                "actionsMode: `{}` is not valid, expected run-all or skip-all",
                 request.experiment_options.actions_mode
             )));
         }
@@ -231,32 +231,38 @@ impl FaultInjection {
 
     pub(crate) fn action(region: &str, id: &str) -> Result<ActionDescription, FisError> {
         let found = Self::actions(region).into_iter().find(|action| action.id == id);
-        found.ok_or_else(|| FisError::NotFound(format!("there is no action `{id}` here")))
+        found.ok_or_else(|| {
+            FisError::NotFound(format!(
+                "action `{id}` does not exist or is not supported, see ListActions"
+            ))
+        })
     }
 }
 
 fn token_in_use() -> FisError {
-    FisError::Conflict("the clientToken was used for a request with other parameters".to_owned())
+    FisError::Conflict("the clientToken was already used for a request with other parameters".to_owned())
 }
 
 impl Region {
     fn template(&self, id: &str) -> Result<&Template, FisError> {
         let found = self.templates.iter().find(|(_, template)| template.id == id);
         let found = found.map(|(_, template)| template);
-        found.ok_or_else(|| FisError::NotFound(format!("experiment template {id} is not there")))
+        found.ok_or_else(|| FisError::NotFound(format!("experiment template {id} does not exist")))
     }
 
     fn experiment(&self, id: &str) -> Result<Arc<Run>, FisError> {
         let found = self.experiments.iter().find(|(_, run)| run.show().id == id);
         let found = found.map(|(_, run)| Arc::clone(run));
-        found.ok_or_else(|| FisError::NotFound(format!("experiment {id} is not there")))
+        found.ok_or_else(|| FisError::NotFound(format!("experiment {id} does not exist")))
     }
 
     fn make_room(&mut self) -> Result<(), FisError> {
         let has_ended = |run: &Run| run.status().is_final();
         let active = self.experiments.iter().filter(|(_, run)| !has_ended(run)).count();
         if active >= ACTIVE_MAX {
-            return Err(FisError::Quota(format!("{ACTIVE_MAX} experiments are running already")));
+            return Err(FisError::Quota(format!(
+                "{ACTIVE_MAX} experiments are already running; stop one or wait for its end"
+            )));
         }
         if self.experiments.len() >= EXPERIMENTS_MAX {
             let oldest = self.experiments.iter().position(|(_, run)| has_ended(run));

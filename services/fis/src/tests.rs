@@ -178,13 +178,21 @@ fn wrong_values() -> [(&'static str, Value, &'static str); 20] {
             json!({}),
             "expected one target, called Tables",
         ),
-        ("/actions/pause/targets/Tables", json!("others"), "others is no target"),
+        (
+            "/actions/pause/targets/Tables",
+            json!("others"),
+            "others is not a target",
+        ),
         (
             "/actions/pause/startAfter",
             json!(["nothing"]),
-            "nothing, which is no action",
+            "nothing, which is not an action",
         ),
-        ("/actions/pause/startAfter", json!(["pause"]), "leads back to it"),
+        (
+            "/actions/pause/startAfter",
+            json!(["pause"]),
+            "startAfter forms a cycle",
+        ),
         ("/actions", json!({}), "expected 1 to 20"),
         (
             "/targets/tables/resourceType",
@@ -195,7 +203,7 @@ fn wrong_values() -> [(&'static str, Value, &'static str); 20] {
         (
             "/targets/tables/resourceArns",
             json!(["arn:aws:s3:::bucket"]),
-            "is no ARN of a table",
+            "is not the ARN of a table",
         ),
         (
             "/targets/tables/selectionMode",

@@ -171,7 +171,8 @@ where
     O: Encode,
 {
     let answer = operation(decode::<I>(request)?).await?;
-    Ok(to_body(&answer).map_err(|error| ApiError::InternalServer(format!("the answer has no JSON form: {error}")))?)
+    Ok(to_body(&answer)
+        .map_err(|error| ApiError::InternalServer(format!("cannot encode the answer as JSON: {error}")))?)
 }
 
 /// The same for an operation without an answer: the body is empty.

@@ -220,7 +220,7 @@ fn signature_fits(claim: &Claim, canonical_request: &str, secret: &str) -> bool 
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn keyed(key: &[u8], message: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC accepts keys of any length");
     mac.update(message);
     mac
 }

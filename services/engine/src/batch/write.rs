@@ -122,7 +122,7 @@ impl Engine {
             Ok(_) => Ok(units),
             Err(CommitError::Store(error)) => Err(error.into()),
             Err(CommitError::Refused(_)) => Err(ApiError::InternalServer(
-                "Internal server error: a write was refused".to_owned(),
+                "Internal server error: the store rejected a write".to_owned(),
             )),
         }
     }

@@ -78,7 +78,7 @@ impl Engine {
         let key = request_key(&table, &lost.key)?;
         if let Some(image) = &lost.image {
             if !lost.key.iter().all(|(name, value)| image.get(name) == Some(value)) {
-                return Err(ApiError::validation("The item to restore has another key"));
+                return Err(ApiError::validation("The item to restore has a different key"));
             }
             check_item(&table, image)?;
         }

@@ -213,7 +213,7 @@ pub(super) fn refusal(error: CommitError, item_on_failure: ReturnValuesOnConditi
         Some((Refusal::Invalid(message), _)) => ApiError::Validation(message),
         // A single write never repeats another one.
         Some((Refusal::Repeated, _)) | None => {
-            ApiError::InternalServer("Internal server error: a write was refused without a reason".to_owned())
+            ApiError::InternalServer("Internal server error: the store rejected a write without a reason".to_owned())
         }
     }
 }

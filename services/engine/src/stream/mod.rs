@@ -54,7 +54,7 @@ pub(crate) fn shard_not_found() -> ApiError {
 /// The error for records that are older than a day.
 pub(crate) fn trimmed() -> ApiError {
     ApiError::TrimmedDataAccess(
-        "The records asked for are older than the retention of 24 hours and have been trimmed: begin at TRIM_HORIZON"
+        "The requested records are older than the retention of 24 hours and have been trimmed: start at TRIM_HORIZON"
             .to_owned(),
     )
 }

@@ -256,8 +256,7 @@ fn describe_replica(table: &Table, region: &Region, replica: &Replica, change: O
         ReplicaStatus::Active => (ReplicaStatusName::Active, None),
         ReplicaStatus::Deleting => (ReplicaStatusName::Deleting, None),
         ReplicaStatus::Dropped { .. } => {
-            let reason =
-                "It was out of reach for too long and was dropped: it begins anew by a full copy when it is back";
+            let reason = "The region was unreachable for too long, so the replica was dropped. It is copied again once reachable";
             (ReplicaStatusName::RegionDisabled, Some(reason.to_owned()))
         }
     };

@@ -60,7 +60,7 @@ pub(super) fn replica_edits(
         ReplicationGroupUpdate::Update { .. } => {
             member(table, region)?;
             Err(ApiError::validation(
-                "A replica has no settings of its own that could be updated",
+                "A replica has no settings of its own, so there is nothing to update",
             ))
         }
         ReplicationGroupUpdate::Delete { .. } => {
