@@ -192,10 +192,13 @@ mod tests {
         let second = contention.write(place("a")).unwrap();
         let transaction = contention.transaction(vec![place("a")]).unwrap();
         drop((first, second));
-        assert!(contention.write(place("a")).is_err(), "the transaction is still there");
+        assert!(
+            contention.write(place("a")).is_err(),
+            "the transaction still holds the item"
+        );
         drop(transaction);
         drop(contention.write(place("a")).unwrap());
-        assert!(contention.lock().is_empty(), "nothing is left behind");
+        assert!(contention.lock().is_empty(), "no entry is left");
         assert_eq!(contention.conflicts(), 1);
     }
 

@@ -24,7 +24,7 @@ pub struct WritePass(Arc<Gate>);
 impl Drop for WritePass {
     fn drop(&mut self) {
         let before = self.0.under_way.fetch_sub(1, Ordering::SeqCst);
-        debug_assert!(before > 0, "what ends has begun");
+        debug_assert!(before > 0, "a write that ends must have begun");
     }
 }
 

@@ -301,7 +301,11 @@ async fn actions_run_in_their_order_and_the_tables_are_resumed() {
     sleep(Duration::from_secs(60)).await;
     assert_eq!(bench.paused(), Vec::<String>::new());
     assert_eq!(statuses(&bench.shown(&id))[1].1, Status::Completed);
-    assert_eq!(statuses(&bench.shown(&id))[3].1, Status::Pending, "it waits for both");
+    assert_eq!(
+        statuses(&bench.shown(&id))[3].1,
+        Status::Pending,
+        "it starts after both"
+    );
     sleep(Duration::from_secs(300)).await;
     let shown = bench.shown(&id);
     assert_eq!(shown.state.status, Status::Completed);
@@ -321,7 +325,7 @@ async fn pause_duration_counts_once_all_targets_are_paused() {
     both["targets"]["tables"]["resourceArns"] = json!([arn(US, "Carts"), arn("eu-west-1", "Carts")]);
     let id = bench.start(&bench.create(both).unwrap(), "t").unwrap().id;
     sleep(Duration::from_millis(9_300)).await;
-    assert_eq!(bench.paused().len(), 2, "1.4 s went by before both were paused");
+    assert_eq!(bench.paused().len(), 2, "pausing both took 1.4 s");
     sleep(Duration::from_millis(200)).await;
     assert_eq!(bench.paused(), Vec::<String>::new());
     let shown = bench.shown(&id);

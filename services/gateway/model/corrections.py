@@ -1,10 +1,11 @@
-"""Where DynamoDB is known to differ from its public model, and what of it this server does not support yet.
+"""Known differences between DynamoDB and its public model, and the members that this server does not support yet.
 
-Each entry has its reason. `generate.py` refuses an entry that the model has no place for, so that none outlives its cause.
+Each table states its reason. `generate.py` rejects entries that do not apply to the model, so that none becomes stale.
 """
 
-# The order in which messages list the broken constraints of a structure's members. The service goes by an order of its own
-# inside, which its messages show, and the model does not. Members that are not named here follow in the model's order.
+# The order in which messages list the broken constraints of a structure's members. It is an
+# internal order of the service, known from its messages, and not in the model. Other members follow
+# in the model's order.
 MEMBER_ORDER = {
     "PutItemInput": [
         "ReturnConsumedCapacity",
@@ -109,7 +110,8 @@ MEMBER_ORDER = {
     "TimeToLiveSpecification": ["AttributeName", "Enabled"],
 }
 
-# The order in which messages list an enumeration's values: again the service's own. The service's messages show each of these.
+# The order in which messages list an enumeration's values, also an internal order of the service.
+# Each of these is known from the service's messages.
 VALUE_ORDER = {
     "ComparisonOperator": [
         "IN",
@@ -134,18 +136,21 @@ VALUE_ORDER = {
     "StreamViewType": ["NEW_IMAGE", "NEW_AND_OLD_IMAGES", "OLD_IMAGE", "KEYS_ONLY"],
 }
 
-# Members that the model lets be left out, and the service does not.
+# Members that are optional in the model and required by the service.
 REQUIRED = {
-    # Only a table that is made as a replica of another (GlobalTableSourceArn) has them from there, and that is not supported yet.
+    # Only a table that is created as a replica of another one (GlobalTableSourceArn) can do without
+    # them, which is not supported yet.
     ("CreateTableInput", "AttributeDefinitions"),
     ("CreateTableInput", "KeySchema"),
 }
 
-# Members that the model requires, and whose absence the service tells in other words: "The Tag Key provided is invalid, Key: null".
+# Members that are required in the model, and whose absence the service reports with another
+# message: "The Tag Key provided is invalid, Key: null".
 OPTIONAL = {("Tag", "Key"), ("Tag", "Value")}
 
-# Table names that are looked at before everything else, and whose absence or length is told in other words: "The parameter
-# 'TableName' is required but was not present in the request". So do the operations on tables, not those on items.
+# Table names that are checked before everything else, and whose absence or length has another
+# message: "The parameter 'TableName' is required but was not present in the request". This applies
+# to operations on tables, not to those on items.
 REQUIRED_FIRST = {
     ("CreateTableInput", "TableName"),
     ("DeleteTableInput", "TableName"),
@@ -156,42 +161,46 @@ REQUIRED_FIRST = {
     ("UpdateTimeToLiveInput", "TableName"),
 }
 
-# Members whose shape the service takes for another than the model says.
+# Members that the service treats as another shape than the model's.
 MEMBER_SHAPE = {
-    # A table that is yet to be made has no ARN.
+    # A table that does not exist yet has no ARN.
     ("CreateTableInput", "TableName"): "TableName",
 }
 
-# Where the model says TableArn for a member of that name, or for the key of a map, a name will do as well; and what does not begin
-# like an ARN is held to the pattern and lengths of a name, as messages show.
+# If a member of this name, or the key of a map, is a TableArn in the model, the service also
+# accepts a name. As its messages show, it checks a text that does not begin like an ARN against the
+# pattern and lengths of a name.
 NAME_OR_ARN = "TableName"
 
-# Texts that are judged with other words than the model's constraints give: "must be less than 65536 bytes", "The Tag Key provided is
-# invalid, Key: ", "Invalid table-class parameter provided."
+# Texts whose constraints the service reports with other messages than the model's: "must be less
+# than 65536 bytes", "The Tag Key provided is invalid, Key: ", "Invalid table-class parameter
+# provided."
 OTHER_WORDS = {"AttributeName", "TagKeyString", "TagValueString", "TableClass"}
 
-# Bounds (least, most) that the service keeps and the model does not say; None leaves the model's.
+# Bounds (minimum, maximum) that the service enforces and the model lacks; None keeps the model's.
 BOUNDS = {
-    # Messages about 256 attributes to get name 255 as the most.
+    # The service's message about 256 attributes to get names 255 as the maximum.
     "AttributeNameList": (None, 255),
 }
 MEMBER_BOUNDS = {
-    # A table or local index has one or two key attributes. A global index has up to four of each role, but what is wrong with them
-    # is told in other words; the model has one list for all.
+    # A table or local index has one or two key attributes. A global index has up to four of each
+    # role, but violations have other messages; the model has one list for all.
     ("CreateTableInput", "KeySchema"): (None, 2),
     ("LocalSecondaryIndex", "KeySchema"): (None, 2),
     ("TableCreationParameters", "KeySchema"): (None, 2),
-    # API reference of the streams service: at most 100 streams or shards, and 1,000 records, in one answer.
+    # API reference of the streams service: at most 100 streams or shards, and 1,000 records, per
+    # answer.
     ("ListStreamsInput", "Limit"): (None, 100),
     ("DescribeStreamInput", "Limit"): (None, 100),
     ("GetRecordsInput", "Limit"): (None, 1000),
-    # The engine refuses empty batches, with words of their own.
+    # The engine rejects empty batches, with a message of their own.
     ("BatchGetItemInput", "RequestItems"): (0, None),
     ("BatchWriteItemInput", "RequestItems"): (0, None),
 }
 
-# What DynamoDB has and this server does not have yet: refused by name, never ignored. A text is what to do instead; a name of a Rust
-# function says which values ask for nothing and so pass.
+# Members that DynamoDB has and this server does not support yet: they are rejected by name, never
+# ignored. A hint says what to do instead; `unless` names a Rust function that recognises values
+# which ask for the existing behaviour and are accepted.
 UNSUPPORTED = {
     ("CreateTableInput", "SSESpecification"): {"unless": "asks_for_no_encryption"},
     ("CreateTableInput", "ResourcePolicy"): {},
@@ -217,7 +226,7 @@ UNSUPPORTED = {
     },
 }
 
-# The Rust function that says whether a text matches a pattern of the model.
+# The Rust functions that match texts against the patterns of the model.
 PATTERNS = {
     "[a-zA-Z0-9_.-]+": "name",
     r"\p{Print}+": "printable",

@@ -1,9 +1,9 @@
-"""Makes the tables of requests in `src/shape/requests` from the public model of DynamoDB's API that botocore carries.
+"""Generates the tables of requests in `src/shape/requests` from the public model of DynamoDB's API, which is part of botocore.
 
-    python generate.py           writes them
-    python generate.py --check   fails where they differ from what is written
+    python generate.py           writes the tables
+    python generate.py --check   fails if the existing tables differ from the generated ones
 
-Needs botocore in the version that `tests/clients/requirements.txt` pins, and rustfmt. Only names, types and constraints are taken.
+Requires rustfmt, and botocore in the version that `tests/clients/requirements.txt` pins. Only names, types and constraints are used.
 """
 
 import difflib
@@ -19,14 +19,14 @@ import corrections
 
 HERE = Path(__file__).resolve().parent
 REQUESTS = HERE.parent / "src/shape/requests"
-# By botocore's name of the service: its own name, and what its file is called.
+# By botocore's name of the service: its own name, and the name of its file.
 SERVICES = {"dynamodb": ("DynamoDB", "dynamodb"), "dynamodbstreams": ("DynamoDB Streams", "streams")}
 INTEGERS = {"integer": "Integer", "long": "Long"}
 NUMBERS = {"double": 'Shape::Number("Double")', "timestamp": "Shape::Time"}
 
 
 class Used(dict):
-    """A table of corrections that remembers which of its entries had a place in the model."""
+    """A table of corrections that records which of its entries apply to the model."""
 
     seen = set()
 
@@ -78,15 +78,15 @@ def text(value):
 
 
 def order(names, first):
-    """The names, those of `first` first."""
+    """The names, beginning with those in `first`."""
     unknown = [name for name in first if name not in names]
     if unknown:
-        raise SystemExit(f"the model has no {unknown}")
+        raise SystemExit(f"the model does not contain {unknown}")
     return first + [name for name in names if name not in first]
 
 
 class Service:
-    """One service's tables."""
+    """The tables of one service."""
 
     def __init__(self, name):
         self.name = name
@@ -94,14 +94,14 @@ class Service:
         self.shapes = model["shapes"]
         self.operations = model["operations"]
         self.inputs = {operation["input"]["shape"] for operation in self.operations.values()}
-        # By the name of the Rust item, in the order in which they are needed first.
+        # By the name of the Rust item, in the order of first use.
         self.items = {}
         for operation in sorted(self.operations):
             self.structure(self.operations[operation]["input"]["shape"])
 
     def define(self, item, made):
         if self.items.setdefault(item, made) != made:
-            raise SystemExit(f"two shapes want to be {item}")
+            raise SystemExit(f"two shapes map to the item {item}")
 
     def item(self, shape):
         if shape in self.inputs:
@@ -157,7 +157,7 @@ class Service:
         if kind in ("list", "map"):
             made = self.list(shape["member"]["shape"], lengths) if kind == "list" else self.map(shape, lengths)
             return made if place in corrections.MEMBER_BOUNDS else self.named(name, made)
-        raise SystemExit(f"{name}: what is a {kind}?")
+        raise SystemExit(f"{name}: unknown type {kind}")
 
     def named(self, name, made):
         item = self.item(name)
@@ -175,7 +175,7 @@ class Service:
         )
 
     def java(self, name):
-        """What Java calls the values of a map."""
+        """The Java name of the values of a map."""
         shape = self.shapes[name]
         if shape["type"] == "structure":
             return f"com.amazonaws.dynamodb.v20120810.{name}"
@@ -183,10 +183,10 @@ class Service:
             return f"java.util.List<{self.java(shape['member']['shape'])}>"
         if shape["type"] == "string":
             return "java.lang.String"
-        raise SystemExit(f"{name}: values of that type have no Java name here")
+        raise SystemExit(f"{name}: no Java name is known for values of this type")
 
     def text(self, name, place=None, key=False):
-        """The constraints of a string; `key` says that it is the key of a map."""
+        """The constraints of a string; `key` is whether it is the key of a map."""
         if correction("OTHER_WORDS", name):
             return "Text::ANY"
         or_arn = name == "TableArn" and (key or (place and place[1] == corrections.NAME_OR_ARN))
@@ -204,7 +204,7 @@ class Service:
         else:
             matches = correction("PATTERNS", pattern)
             if not matches:
-                raise SystemExit(f"{name}: there is no function for the pattern {pattern}")
+                raise SystemExit(f"{name}: corrections.PATTERNS has no function for the pattern {pattern}")
             made = f"Text::like({text(pattern)}, pattern::{matches}, {self.lengths(bounds)})"
         if or_arn:
             made += ".or_arn()"
@@ -231,7 +231,7 @@ class Service:
         return f"Lengths::of({least or 0}, {most})"
 
     def source(self):
-        """The file, formatted."""
+        """The formatted source of the file."""
         name, file = SERVICES[self.name]
         operations = "".join(
             f"({text(operation)}, &{self.item(self.operations[operation]['input']['shape'])})," for operation in sorted(self.operations)
@@ -241,12 +241,12 @@ class Service:
         types = [name for name in ("Lengths", "Member", "Shape", "Structure", "Text") if re.search(rf"\b{name}\b", body)]
         source = f"""//! The requests of {name}, member by member.
 //
-// Generated by services/gateway/model/generate.py from botocore {botocore.__version__} ({self.name}, 2012-08-10), with the
-// corrections that stand beside it. Change those, not this.
+// Generated by services/gateway/model/generate.py from corrections.py and botocore {botocore.__version__}
+// ({self.name}, 2012-08-10). Edit the generator or the corrections, not this file.
 
 use crate::shape::{{{', '.join(types + imports)}}};
 
-/// Every operation of the service, whether or not this server has it, with its request.
+/// Every operation of the service with its request, whether or not this server implements it.
 pub(crate) static {file.upper()}_OPERATIONS: &[(&str, &Structure)] = &[{operations}];
 
 {body}
@@ -268,7 +268,7 @@ def main():
     for name, table in TABLES.items():
         idle = [key for key in table if (name, key) not in Used.seen]
         if idle:
-            raise SystemExit(f"corrections.{name} has entries that the model has no place for: {idle}")
+            raise SystemExit(f"corrections.{name} has entries that do not apply to the model: {idle}")
     differs = False
     for path, source in made.items():
         written = path.read_text() if path.exists() else ""
@@ -280,7 +280,7 @@ def main():
         else:
             path.write_text(source)
     if differs:
-        raise SystemExit("the tables of requests are not what the model gives: run services/gateway/model/generate.py")
+        raise SystemExit("the tables of requests differ from the model: run services/gateway/model/generate.py")
 
 
 if __name__ == "__main__":

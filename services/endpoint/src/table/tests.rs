@@ -151,7 +151,7 @@ async fn answered(
     let response = services.answer(found, parts, Bytes::new()).await;
     assert!(
         response.headers().contains_key("x-amzn-requestid"),
-        "every answer is marked"
+        "every answer is stamped"
     );
     let name = response.headers().get("x-amzn-errortype");
     let name = name.map(|name| name.to_str().unwrap().to_owned());

@@ -101,7 +101,7 @@ mod tests {
             assert_eq!(
                 Iterator::read(&text, 0),
                 Ok(iterator),
-                "a clock that was set back does no harm"
+                "setting the clock back does not invalidate it"
             );
             assert!(matches!(
                 Iterator::read(&text, until_ms + 1),

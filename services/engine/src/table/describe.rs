@@ -256,7 +256,8 @@ fn describe_replica(table: &Table, region: &Region, replica: &Replica, change: O
         ReplicaStatus::Active => (ReplicaStatusName::Active, None),
         ReplicaStatus::Deleting => (ReplicaStatusName::Deleting, None),
         ReplicaStatus::Dropped { .. } => {
-            let reason = "The region was unreachable for too long, so the replica was dropped. It is copied again once reachable";
+            let reason =
+                "The replica was unreachable for too long and was dropped; it is copied again once it is reachable";
             (ReplicaStatusName::RegionDisabled, Some(reason.to_owned()))
         }
     };

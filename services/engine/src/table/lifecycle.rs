@@ -182,7 +182,7 @@ impl Lifecycle {
     pub(super) fn begin(&self, table: TableId, change: Change) {
         debug_assert!(
             change.before.as_ref().is_none_or(|before| before.id == table),
-            "the change is of this table"
+            "the change must concern this table"
         );
         self.note(|showing, now_ms, lasting_ms| showing.changes.remember(table, change, now_ms, lasting_ms));
     }

@@ -80,10 +80,7 @@ mod tests {
         bucket.charge(600.0);
         assert!(!bucket.allows(0.5));
         bucket.refill(2, 1_249);
-        assert!(
-            !bucket.allows(0.5),
-            "a quarter of a second brings half a unit, not less"
-        );
+        assert!(!bucket.allows(0.5), "a quarter of a second adds half a unit");
         bucket.refill(2, 1_250);
         assert!(bucket.allows(0.5));
     }
@@ -126,7 +123,7 @@ mod tests {
         bucket.refill(100, 11_000);
         assert!(
             bucket.allows(10.0) && !bucket.allows(11.0),
-            "the second before brought ten"
+            "the second before the change added ten"
         );
         bucket.refill(100, 5_000);
         assert!(!bucket.allows(11.0));

@@ -247,11 +247,7 @@ async fn writes_that_the_store_fails_stay_unprocessed() {
     assert_eq!(output.unprocessed_items["simple"], requests[2..]);
     assert_eq!(harness.items(), 2);
     let error = harness.engine.batch_write_item(writes(requests)).await.unwrap_err();
-    assert_eq!(
-        error.name(),
-        "InternalServerError",
-        "where nothing was written, that is an error"
-    );
+    assert_eq!(error.name(), "InternalServerError", "a batch that writes nothing fails");
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ async fn mode_change_drops_maxima_and_keeps_warm_throughput() {
     };
     let bought = harness.update_simple(buy).await.unwrap();
     assert_eq!(bought.on_demand_throughput, None);
-    assert_eq!(bought.warm_throughput, warm(20_000, 4_000), "the greater of both");
+    assert_eq!(bought.warm_throughput, warm(20_000, 4_000), "the greater of the two");
     let index = &bought.global_secondary_indexes.unwrap()[0];
     assert_eq!(
         (index.on_demand_throughput, index.warm_throughput),

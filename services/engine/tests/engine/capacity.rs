@@ -60,7 +60,7 @@ async fn a_write_costs_the_greater_of_old_and_new_by_kilobytes() {
             consumed.total.capacity_units, expected,
             "a delete costs what it deletes, or one unit"
         );
-        assert_eq!(consumed.table, None, "only INDEXES tells the parts");
+        assert_eq!(consumed.table, None, "only INDEXES reports the parts");
     }
     let update = UpdateItemInput {
         table_name: "simple".to_owned(),

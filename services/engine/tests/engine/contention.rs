@@ -98,7 +98,11 @@ async fn concurrent_transaction_is_cancelled_and_can_be_retried() {
             reasons: vec![CancellationReason::none(), conflict()]
         })
     );
-    assert_eq!(harness.get("simple", key("c")).await, None, "nothing of it was done");
+    assert_eq!(
+        harness.get("simple", key("c")).await,
+        None,
+        "the cancelled transaction wrote nothing"
+    );
     transact(&harness, &["c", "b"], None).await.unwrap();
     let refused = Refused {
         transaction_conflicts: 1,
@@ -237,7 +241,7 @@ async fn token_in_use_is_reported_then_idempotent() {
     assert_eq!(
         harness.get("simple", key("a")).await.unwrap()["x"],
         n(1),
-        "it was done once"
+        "it took effect once"
     );
     assert_eq!(harness.engine.refused(), Refused::default());
 }
@@ -341,7 +345,7 @@ async fn bank() -> (Vec<(i64, u64)>, Vec<i64>) {
     let refused: u64 = done.iter().map(|(_, refused)| refused).sum();
     assert!(
         harness.engine.refused().transaction_conflicts >= refused,
-        "of each refused transfer at least one item"
+        "at least one item of each rejected transfer conflicted"
     );
     (done, balances)
 }

@@ -220,7 +220,7 @@ async fn invalid_keys_and_definitions_are_rejected() {
     ];
     for (input, message) in cases {
         let refused = refused(harness.engine.create_table(input).await);
-        assert!(refused.contains(&message), "{refused}\nrather than\n{message}");
+        assert!(refused.contains(&message), "got\n{refused}\nexpected\n{message}");
     }
 }
 
@@ -433,7 +433,7 @@ async fn invalid_indexes_are_rejected() {
     ];
     for (input, message) in cases {
         let refused = refused(harness.engine.create_table(input).await);
-        assert!(refused.contains(message), "{refused}\nrather than\n{message}");
+        assert!(refused.contains(message), "got\n{refused}\nexpected\n{message}");
     }
 }
 

@@ -15,8 +15,8 @@ async fn stopped_writes_are_counted_until_they_end() {
     assert_eq!(engine.writes_under_way(), 2);
     let refused = engine.begin_write().unwrap_err();
     assert!(matches!(refused, ApiError::ServiceUnavailable(_)), "{refused:?}");
-    assert_eq!(refused.http_status(), 503, "clients repeat it");
-    assert_eq!(engine.writes_under_way(), 2, "what is refused is not under way");
+    assert_eq!(refused.http_status(), 503, "clients retry it");
+    assert_eq!(engine.writes_under_way(), 2, "a rejected write is not in progress");
     drop(first);
     assert_eq!(engine.writes_under_way(), 1);
     drop(second);

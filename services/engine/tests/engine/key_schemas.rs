@@ -206,7 +206,7 @@ async fn global_index_key_has_up_to_four_attributes_per_role() {
     assert_eq!(
         made,
         4 * 5 + 10,
-        "each count once, and those of up to four attributes twice"
+        "every valid pair of counts, and keys of up to four attributes a second time"
     );
 }
 

@@ -174,7 +174,11 @@ async fn answer_shows_first_status_and_next_answer_the_last() {
     assert_eq!(of_index(&harness.settled("simple").await), (TableStatus::Active, None));
 
     let protected = harness.engine.update_table(protect(true)).await.unwrap();
-    assert_eq!(protected.table_status, TableStatus::Active, "that disturbs nothing");
+    assert_eq!(
+        protected.table_status,
+        TableStatus::Active,
+        "deletion protection does not change the status"
+    );
     harness.engine.update_table(protect(false)).await.unwrap();
     assert_eq!(delete(&harness).await.unwrap().table_status, TableStatus::Deleting);
     assert!(matches!(describe(&harness).await, Err(ApiError::ResourceNotFound(_))));

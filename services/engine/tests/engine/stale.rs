@@ -78,7 +78,7 @@ async fn query(harness: &Harness, index: Option<&str>, consistent_read: bool) ->
         ..QueryInput::default()
     };
     let page = harness.engine.query(input).await.unwrap();
-    assert_eq!(page.count, 1, "at every moment there was one");
+    assert_eq!(page.count, 1, "there was an item at every time");
     title(page.items.unwrap().first())
 }
 

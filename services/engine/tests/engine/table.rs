@@ -196,7 +196,7 @@ async fn deleting_a_replica_marks_it_until_the_others_have_its_writes() {
     last.engine.delete_table(delete("simple")).await.unwrap();
     assert!(
         last.engine.describe_table(named("simple")).await.is_err(),
-        "the last replica goes at once"
+        "the last replica is dropped at once"
     );
 }
 

@@ -247,7 +247,7 @@ async fn policy_tag_sets_the_conflict_policy_and_is_no_label() {
         assert_eq!(harness.tags().await, [tag(POLICY, name), tag("team", "shop")]);
     }
     harness.tag(&[tag("team", "bank")]).await.unwrap();
-    assert_eq!(policy(), Some(ConflictPolicy::Item), "other tags leave it alone");
+    assert_eq!(policy(), Some(ConflictPolicy::Item), "other tags do not change it");
     harness.untag(&[POLICY]).await.unwrap();
     assert_eq!((policy(), harness.tags().await), (None, vec![tag("team", "bank")]));
 }

@@ -125,7 +125,7 @@ async fn all_actions_of_a_transaction_take_effect() {
     assert_eq!(counter(&harness, "a").await, Some(key("a")));
     assert_eq!(counter(&harness, "b").await, Some(item([("p", s("b")), ("x", n(1))])));
     assert_eq!(counter(&harness, "gone").await, None);
-    assert_eq!(counter(&harness, "c").await, None, "a check makes no item");
+    assert_eq!(counter(&harness, "c").await, None, "a condition check creates no item");
     assert_eq!(harness.get("music", song.clone()).await, Some(song));
 }
 
@@ -178,14 +178,14 @@ async fn invalid_key_cancels_and_invalid_expression_rejects() {
     assert_eq!(
         codes(result),
         ["None", "ValidationError", "None"],
-        "only the first wrong action is told"
+        "only the first invalid action is reported"
     );
     let twice_and_wrong = vec![put(key("a")), put(key("a")), put(item([("p", n(7))]))];
     let result = harness.engine.transact_write_items(transaction(twice_and_wrong)).await;
     assert_eq!(
         codes(result),
         ["None", "None", "ValidationError"],
-        "keys are looked at before it is looked for repeated items"
+        "keys are checked before repeated items"
     );
     let message = refused(
         harness
@@ -347,7 +347,7 @@ async fn expired_tokens_are_removed_and_their_table_is_hidden() {
             .await
             .unwrap();
     }
-    assert_eq!(harness.items(), 21, "what has not expired stays");
+    assert_eq!(harness.items(), 21, "unexpired tokens are kept");
     let listed = harness
         .engine
         .list_tables(beringia_engine::api::ListTablesInput::default())

@@ -80,7 +80,7 @@ mod tests {
     fn read<T: Decode>(request: Value) -> Result<T, ApiError> {
         match request {
             Value::Object(members) => decode(members),
-            other => panic!("{other} is no request"),
+            other => panic!("{other} is not a JSON object"),
         }
     }
 

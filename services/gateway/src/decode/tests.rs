@@ -21,7 +21,7 @@ fn read<T: Decode>(request: Value) -> T {
 fn refused<T: Decode>(request: Value) -> Result<T, ApiError> {
     match request {
         Value::Object(members) => decode(members),
-        other => panic!("{other} is no request"),
+        other => panic!("{other} is not a JSON object"),
     }
 }
 
@@ -60,7 +60,7 @@ fn values() -> beringia_engine::api::ExpressionValues {
 /// A request extended by the members of `all`.
 fn with(mut request: Value, all: &Value) -> Value {
     let (Value::Object(members), Value::Object(more)) = (&mut request, all) else {
-        panic!("no objects")
+        panic!("both must be JSON objects")
     };
     members.extend(more.clone());
     request

@@ -11,7 +11,7 @@ use beringia_engine::ApiError;
 fn verdict(shape: &Structure, request: Value) -> Result<(), ApiError> {
     match request {
         Value::Object(members) => check(&members, shape),
-        other => panic!("{other} is no request"),
+        other => panic!("{other} is not a JSON object"),
     }
 }
 

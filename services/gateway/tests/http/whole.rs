@@ -37,7 +37,7 @@ fn key(artist: &str, year: u32) -> Value {
 fn music(members: Value) -> Value {
     let mut request = json!({"TableName": "Music"});
     let Value::Object(members) = members else {
-        panic!("no object")
+        panic!("the members must be a JSON object")
     };
     request.as_object_mut().unwrap().extend(members);
     request

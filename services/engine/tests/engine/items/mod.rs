@@ -421,7 +421,7 @@ async fn missing_and_unready_tables_are_not_found() {
             .replicas
             .insert(region("us-east-1"), replica(ReplicaStatus::Deleting));
     });
-    assert_eq!(harness.engine.get_item(get()).await, not_found, "on its way out");
+    assert_eq!(harness.engine.get_item(get()).await, not_found, "being deleted");
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ async fn an_update_returns_what_return_values_asks_for() {
     assert_eq!(
         harness.engine.update_item(input).await.unwrap().attributes,
         None,
-        "nothing was there"
+        "there was no item"
     );
 }
 

@@ -98,7 +98,7 @@ async fn invalid_queries_are_rejected() {
     ];
     for (input, message) in cases {
         let refused = refused(harness.engine.query(input).await);
-        assert!(refused.contains(message), "{refused}\nrather than\n{message}");
+        assert!(refused.contains(message), "got\n{refused}\nexpected\n{message}");
     }
 }
 

@@ -109,7 +109,11 @@ async fn record_has_region_time_size_and_sequence_number() {
     assert!(numbers.is_sorted_by(|a, b| a < b));
     let ids: BTreeSet<_> = records.iter().map(|record| record.event_id.clone()).collect();
     assert_eq!(ids.len(), 2);
-    assert_eq!(harness.records(&arn).await, records, "read again, they are the same");
+    assert_eq!(
+        harness.records(&arn).await,
+        records,
+        "a second read returns the same records"
+    );
 }
 
 /// A delete by the sweep of expired items.

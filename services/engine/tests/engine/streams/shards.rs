@@ -57,7 +57,7 @@ async fn closed_shard_has_an_end_and_a_child() {
     let next = open.next_shard_iterator.unwrap();
     harness.advance(10 * MINUTE_MS);
     let again = harness.read(&next, None).await.unwrap();
-    assert_eq!(again.records, [], "nothing comes twice");
+    assert_eq!(again.records, [], "no record is returned twice");
     harness.advance(DEFAULT_SHARD_AGE_MS - 10 * MINUTE_MS);
     harness.put("simple", with("a", 2)).await;
     harness.put("simple", with("a", 3)).await;
@@ -80,7 +80,7 @@ async fn closed_shard_has_an_end_and_a_child() {
     assert_eq!(
         harness.read(&latest, None).await.unwrap(),
         GetRecordsOutput::default(),
-        "it is closed"
+        "the shard is closed"
     );
     let oldest = harness
         .iterator(&arn, &first, ShardIteratorType::TrimHorizon, None)
@@ -133,7 +133,7 @@ async fn shards_are_paged_and_filtered_by_their_parent() {
     assert_eq!(
         page(4, None, None).await,
         (all.clone(), None),
-        "a full last page says that it is the last"
+        "a full last page has no continuation"
     );
     assert_eq!(page(3, Some(&"z".repeat(30)), None).await, (vec![], None));
     assert_eq!(page(3, None, Some(&all[1])).await, (vec![all[2].clone()], None));
@@ -166,7 +166,7 @@ async fn an_iterator_begins_where_its_type_says() {
     let empty = harness
         .iterator(&arn, &shard.shard_id, ShardIteratorType::AtSequenceNumber, Some(start))
         .await;
-    let from_start = empty.expect("a shard's start is a place in it before there is any record");
+    let from_start = empty.expect("the start of a shard is valid before its first record");
     for value in 1..=4 {
         harness.put("simple", with("a", value)).await;
     }
@@ -349,7 +349,7 @@ async fn streams_are_listed_by_arn_page_by_page() {
     assert_eq!(
         page(Some(2), Some(arns[1].clone())).await,
         (vec!["tcc".to_owned()], None),
-        "the place is no table's"
+        "the position belongs to no table"
     );
     assert_eq!(page(None, Some(arns[2].clone())).await, (vec![], None));
     assert_eq!(harness.arns(Some("taa")).await, arns[..1]);

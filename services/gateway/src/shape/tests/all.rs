@@ -30,7 +30,7 @@ fn good_text(text: &Text) -> String {
     candidates
         .into_iter()
         .find(|candidate| text.pattern.is_none_or(|pattern| (pattern.matches)(candidate)))
-        .unwrap_or_else(|| panic!("nothing matches {text:?}"))
+        .unwrap_or_else(|| panic!("no text matches {text:?}"))
 }
 
 fn good(shape: &Shape) -> Value {
@@ -108,7 +108,7 @@ fn put(request: &mut Value, path: &[&str], value: Value) {
             let place = members.entry((*name).to_owned()).or_insert(Value::Null);
             put(place, rest, value);
         }
-        (path, other) => panic!("{path:?} leads nowhere in {other}"),
+        (path, other) => panic!("{path:?} does not exist in {other}"),
     }
 }
 

@@ -10,7 +10,7 @@ use beringia_engine::ApiError;
 fn places(shape: &Structure, request: Value) -> Vec<String> {
     let shown = request.to_string();
     let Err(ApiError::Validation(message)) = verdict(shape, request) else {
-        panic!("{shown} passes")
+        panic!("{shown} was accepted")
     };
     let places: Vec<_> = message
         .split("' failed to satisfy constraint")

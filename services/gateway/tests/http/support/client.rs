@@ -71,7 +71,7 @@ impl Client {
 
     /// Reads the next answer, which must have a content length.
     pub(crate) async fn answer(&mut self) -> Answer {
-        let head = self.until(b"\r\n\r\n").await.expect("an answer");
+        let head = self.until(b"\r\n\r\n").await.expect("the server answers");
         let head = String::from_utf8(head).unwrap();
         let mut lines = head.trim_end().split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -86,7 +86,7 @@ impl Client {
         };
         let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
         while self.read.len() < length {
-            assert_ne!(self.fill().await, 0, "the answer breaks off");
+            assert_ne!(self.fill().await, 0, "the answer ends early");
         }
         answer.body = self.read.drain(..length).collect();
         answer
