@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_takes_the_form_of_the_protocol() {
+    fn refusal_has_the_form_of_the_protocol() {
         let refusal = Refusal::InvalidSignature("it is wrong".to_owned());
         assert_eq!(
             answered(&refusal, Protocol::AwsJson10),

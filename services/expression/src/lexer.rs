@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn names_values_and_words_are_told_apart() {
+    fn names_values_and_words_are_distinguished() {
         use TokenKind::{CloseBracket, Digits, Dot, End, LessOrEqual, Name, OpenBracket, Value, Word};
         assert_eq!(
             kinds("a_1.#2b[34]<=:_v"),

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_sorted_and_has_no_doubles() {
+    fn list_is_sorted_without_duplicates() {
         assert!(WORDS.windows(2).all(|pair| pair[0] < pair[1]));
     }
 

@@ -256,7 +256,7 @@ fn durations_are_parsed_as_iso_8601() {
 }
 
 #[test]
-fn a_client_token_makes_one_template_and_not_another() {
+fn client_token_creates_one_template() {
     let bench = Bench::new();
     let first = template(&json!({"pause": pause("PT1M", &[])}));
     let id = bench.create(first.clone()).unwrap();

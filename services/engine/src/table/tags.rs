@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_page_at_the_end_has_no_next() {
+    fn full_last_page_has_no_next_token() {
         let all: BTreeMap<String, String> = (0..PAGE_MAX).map(|i| (format!("{i:03}"), i.to_string())).collect();
         assert_eq!(page(&all, None).next_token, None);
     }

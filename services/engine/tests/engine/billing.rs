@@ -205,7 +205,7 @@ async fn mode_change_drops_maxima_and_keeps_warm_throughput() {
 }
 
 #[tokio::test]
-async fn a_new_table_is_not_less_warm_than_it_begins() {
+async fn new_table_has_at_least_the_default_warm_throughput() {
     let harness = Harness::new();
     let lower = |than: &str| format!("{INVALID}Requested ReadUnitsPerSecond for WarmThroughput for {than}");
     for (input, words) in [

@@ -469,7 +469,7 @@ async fn view_type_is_required_exactly_for_streams() {
 }
 
 #[tokio::test]
-async fn a_name_is_used_once() {
+async fn duplicate_table_name_is_rejected() {
     let harness = Harness::new().with_simple().await;
     let again = harness.engine.create_table(simple()).await;
     assert_eq!(

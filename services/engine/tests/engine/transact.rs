@@ -258,7 +258,7 @@ fn n_text(number: u32) -> beringia_item::AttributeValue {
 }
 
 #[tokio::test]
-async fn a_repeated_token_does_nothing_more_for_ten_minutes() {
+async fn repeated_token_has_no_further_effect_for_ten_minutes() {
     let harness = Harness::new().with_simple().await;
     for _ in 0..3 {
         harness

@@ -295,7 +295,7 @@ async fn a_stream_is_turned_on_and_off_but_not_twice() {
 }
 
 #[tokio::test]
-async fn a_replica_makes_the_table_global_and_gives_it_a_stream() {
+async fn adding_a_replica_makes_the_table_global_with_a_stream() {
     let harness = Harness::new().with_simple().await;
     let shown = harness.engine.update_table(create_replica("eu-west-1")).await.unwrap();
     assert_eq!(replicas(&shown), [("eu-west-1", ReplicaStatusName::Creating)]);

@@ -26,7 +26,7 @@ fn on_a(name: &str, values: &[Value]) -> Result<Condition, ExpressionError> {
 }
 
 #[test]
-fn every_comparison_has_a_name_that_leads_back_to_it() {
+fn every_comparison_round_trips_through_its_name() {
     assert_eq!(Comparison::NAMES.len(), 13);
     for name in Comparison::NAMES {
         assert_eq!(Comparison::from_name(name).map(Comparison::as_str), Some(*name));

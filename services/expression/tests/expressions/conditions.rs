@@ -289,7 +289,7 @@ fn size_counts_code_units_bytes_or_elements() {
 }
 
 #[test]
-fn paths_lead_into_documents() {
+fn paths_reach_into_documents() {
     check(
         &json!({"b": {"x": 1, "y": [-1, {"or": 2}, 0]}, "a.b": 7, "and": {"or": 3}}),
         &[

@@ -228,7 +228,7 @@ fn removing_a_missing_value_changes_nothing() {
 }
 
 #[test]
-fn an_item_that_does_not_exist_is_made_from_its_key() {
+fn missing_item_is_created_from_its_key() {
     for (text, after) in [
         ("SET a = :v", json!({"p": "k", "a": 1})),
         ("SET a = p", json!({"p": "k", "a": "k"})),
@@ -386,7 +386,7 @@ fn delete_removes_set_elements_and_leaves_no_empty_set() {
 }
 
 #[test]
-fn each_clause_stands_once_in_any_order() {
+fn each_clause_occurs_once_in_any_order() {
     check(&[(
         "DELETE d :s ADD n :one REMOVE r SET s = :one",
         json!({":s": {"$ss": ["x"]}, ":one": 1}),

@@ -145,7 +145,7 @@ fn functions_must_exist_and_be_allowed() {
 }
 
 #[test]
-fn a_clause_stands_only_once() {
+fn a_clause_occurs_only_once() {
     for (text, clause) in [
         ("set a = #c set c = :d", "SET"),
         ("remove #d set a = b remove e", "REMOVE"),

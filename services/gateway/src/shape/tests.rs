@@ -155,7 +155,7 @@ fn table_requests_report_a_missing_or_short_name_first() {
 }
 
 #[test]
-fn paths_lead_through_lists_and_maps() {
+fn paths_pass_through_lists_and_maps() {
     broken(
         &requests::CREATE_TABLE,
         json!({

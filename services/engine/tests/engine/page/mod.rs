@@ -347,7 +347,7 @@ async fn scan_returns_every_item_once_for_any_segments() {
 }
 
 #[tokio::test]
-async fn select_says_what_is_returned() {
+async fn select_chooses_what_is_returned() {
     let harness = library().await;
     let count = QueryInput {
         select: Some(Select::Count),

@@ -218,7 +218,7 @@ async fn every_write_with_an_invalid_key_is_reported() {
 }
 
 #[tokio::test]
-async fn a_token_makes_a_repeated_transaction_do_nothing_more() {
+async fn token_makes_a_repeated_transaction_idempotent() {
     let harness = Harness::new().with_simple().await;
     harness.put("simple", item([("p", s("a")), ("x", n(0))])).await;
     let increment = |token: &str, by: i64| ExecuteTransactionInput {

@@ -266,7 +266,7 @@ fn transact_write_items_is_decoded_in_full() {
 }
 
 #[test]
-fn an_element_of_a_transaction_holds_one_action() {
+fn element_of_a_transaction_has_one_action() {
     let delete = json!({"TableName": "Music", "Key": {"pk": {"S": "a"}}});
     let put = json!({"TableName": "Music", "Item": {"pk": {"S": "a"}}});
     for element in [json!({}), json!({"Put": put, "Delete": delete})] {

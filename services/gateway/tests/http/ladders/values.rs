@@ -64,7 +64,7 @@ fn key() -> Value {
 }
 
 #[tokio::test]
-async fn of_writes_of_one_item() {
+async fn order_in_writes_of_one_item() {
     let (_server, mut client) = music().await;
     let put = json!({
         "TableName": "Music", "Item": {"a": {"S": "x"}, "b": {"N": "1"}, "c": {"L": [{"N": "1"}]}},
@@ -154,7 +154,7 @@ async fn placeholder_may_be_deeper_than_an_item_until_stored() {
 }
 
 #[tokio::test]
-async fn of_reads() {
+async fn order_in_reads() {
     let (_server, mut client) = music().await;
     in_order(
         &mut client,
@@ -183,7 +183,7 @@ async fn of_reads() {
 }
 
 #[tokio::test]
-async fn of_many_items() {
+async fn order_in_batches() {
     let (_server, mut client) = music().await;
     let get = json!({"RequestItems": {"Films": {"Keys": [key()]}, "Music": {"Keys": [key(), key()]}}});
     let keys = [
@@ -204,7 +204,7 @@ async fn of_many_items() {
 }
 
 #[tokio::test]
-async fn of_transactions_and_statements() {
+async fn order_in_transactions_and_statements() {
     let (_server, mut client) = music().await;
     let get = json!({"Get": {"TableName": "Music", "Key": key()}});
     let gets = ["/TransactItems/0/Get/Key/a", "/TransactItems/1/Get/Key/a"];
