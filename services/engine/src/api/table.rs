@@ -386,9 +386,9 @@ pub struct TableDescription {
     pub warm_throughput: WarmThroughput,
     /// Present if the class was ever set.
     pub table_class_summary: Option<TableClassSummary>,
-    /// `None` where there are none.
+    /// The local indexes; `None` if there are none.
     pub local_secondary_indexes: Option<Vec<LocalSecondaryIndexDescription>>,
-    /// `None` where there are none.
+    /// The global indexes; `None` if there are none.
     pub global_secondary_indexes: Option<Vec<GlobalSecondaryIndexDescription>>,
     /// Present while the stream is on.
     pub stream_specification: Option<StreamSpecification>,
@@ -506,7 +506,7 @@ pub struct ReplicaDescription {
     /// The load that it sustains at once, which is the table's; `None` if the region has no copy of
     /// the table.
     pub warm_throughput: Option<WarmThroughput>,
-    /// Its global indexes; `None` where there are none.
+    /// Its global indexes; `None` if there are none.
     pub global_secondary_indexes: Option<Vec<ReplicaGlobalSecondaryIndexDescription>>,
 }
 
