@@ -5,7 +5,8 @@ use std::{io, pin::Pin};
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A byte stream in both directions: a TCP connection, a duplex pipe, or either behind a link model.
+/// A byte stream in both directions: a TCP connection, a duplex pipe, or either behind a link
+/// model.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 

@@ -5,8 +5,9 @@ use beringia_item::Item;
 /// Why a transaction was cancelled, for one of its actions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CancellationReason {
-    /// `None`, `ConditionalCheckFailed`, `DuplicateItem`, `ItemCollectionSizeLimitExceeded`, `TransactionConflict`,
-    /// `ProvisionedThroughputExceeded`, `ThrottlingError` or `ValidationError`.
+    /// `None`, `ConditionalCheckFailed`, `DuplicateItem`, `ItemCollectionSizeLimitExceeded`,
+    /// `TransactionConflict`, `ProvisionedThroughputExceeded`, `ThrottlingError` or
+    /// `ValidationError`.
     pub code: &'static str,
     /// The message; `None` with the code `None`.
     pub message: Option<String>,
@@ -36,7 +37,8 @@ pub struct ThrottlingReason {
     pub resource: String,
 }
 
-/// An exception of the DynamoDB API (API reference, "Error handling", and each operation's errors). Displays as its message.
+/// An exception of the DynamoDB API (API reference, "Error handling", and each operation's errors).
+/// Displays as its message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ApiError {
     /// A parameter is invalid.

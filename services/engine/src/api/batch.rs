@@ -13,8 +13,8 @@ use super::{
 pub struct KeysAndAttributes {
     /// Primary keys, without duplicates.
     pub keys: Vec<Item>,
-    /// Whether the reads must see every earlier write of this region. Without stale reads they always
-    /// do, and the parameter affects only the price.
+    /// Whether the reads must see every earlier write of this region. Without stale reads they
+    /// always do, and the parameter affects only the price.
     pub consistent_read: Option<bool>,
     /// The attributes to return, in the legacy form.
     pub attributes_to_get: Option<Vec<String>>,

@@ -352,7 +352,8 @@ pub struct UpdateTableInput {
     pub deletion_protection_enabled: Option<bool>,
 }
 
-/// The answer to CreateTable, DescribeTable, DeleteTable and UpdateTable (as `TableDescription` or `Table`).
+/// The answer to CreateTable, DescribeTable, DeleteTable and UpdateTable (as `TableDescription` or
+/// `Table`).
 pub type TableOutput = TableDescription;
 
 /// The full description of a table.

@@ -1,4 +1,5 @@
-//! `ReplicaUpdates` of UpdateTable: creating and deleting replicas of a global table, version 2019.11.21.
+//! `ReplicaUpdates` of UpdateTable: creating and deleting replicas of a global table, version
+//! 2019.11.21.
 
 use std::collections::BTreeSet;
 

@@ -32,7 +32,8 @@ async fn call(client: &mut Client, operation: &str, request: &Value) -> (u16, St
     (answer.status, answer.text().to_owned())
 }
 
-/// A server with a table whose items have the keys `a` (S) and `b` (N), an index `by-c`, and a stream.
+/// A server with a table whose items have the keys `a` (S) and `b` (N), an index `by-c`, and a
+/// stream.
 async fn music() -> (Running, Client) {
     let server = Running::in_memory();
     let mut client = server.connect();
