@@ -1,4 +1,4 @@
-//! What can be wrong with a topology.
+//! The errors of topologies.
 
 use thiserror::Error;
 
@@ -7,7 +7,7 @@ use crate::{
     form::{self, FileError, Mistake},
 };
 
-/// Why a topology, or the table of latencies that it names, cannot be used.
+/// Why a topology, or the latency table that it names, cannot be used.
 pub type TopologyError = FileError<Problem>;
 
 /// Why a form does not describe a topology.
@@ -16,41 +16,41 @@ pub type Misplaced = form::Misplaced<Problem, TopologyError>;
 /// What is wrong with a topology.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum Problem {
-    /// What can be wrong with any file.
+    /// A mistake that any file can have.
     #[error(transparent)]
     Mistake(#[from] Mistake),
-    /// Nothing to run.
+    /// The topology has no region.
     #[error("no region; expected at least one [[region]] with a name")]
     NoRegion,
-    /// More regions than a group can have.
+    /// The topology has more than [`REGIONS_MAX`] regions.
     #[error("{0} regions; expected at most {REGIONS_MAX}")]
     TooManyRegions(usize),
-    /// A name that cannot be a region's.
+    /// A name that is not a valid name of a region.
     #[error(
         "{0:?} cannot name a region; expected 1 to {REGION_NAME_BYTES_MAX} characters of a-z, 0-9 and -, beginning with a letter"
     )]
     RegionName(String),
-    /// Two regions of one name.
-    #[error("region {0} is there twice; expected each name once")]
+    /// Two regions with one name.
+    #[error("two regions are called {0}; expected each name once")]
     DuplicateRegion(String),
     /// A link from a region to itself.
     #[error("a link from {0} to itself; expected two different regions")]
     LinkToItself(String),
-    /// A link without ends, or with too many.
-    #[error("which link is this? expected either between = [A, B], for both directions, or from = A and to = B")]
+    /// A link that names neither `between` nor both `from` and `to`, or names all of them.
+    #[error("a link needs its ends; expected either between = [A, B], for both directions, or from = A and to = B")]
     LinkEnds,
-    /// A pair of regions about whose link nothing says how long it takes.
+    /// A pair of regions whose link has no delay from any source.
     #[error(
         "no delay from {from} to {to}; expected a [[link]] with delay_ms, latencies that have the pair, or delay_ms \
          under [defaults]"
     )]
     NoDelay {
-        /// Where the link begins.
+        /// The region that the link begins at.
         from: String,
-        /// Where it ends.
+        /// The region that the link ends at.
         to: String,
     },
-    /// An empty host.
+    /// The `host` of a region is empty.
     #[error("an empty host; expected a host name or an address")]
     EmptyHost,
 }

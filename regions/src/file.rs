@@ -1,4 +1,4 @@
-//! The form of a topology file, and what it must say to become a [`Topology`].
+//! The format of a topology file, and its conversion to a [`Topology`].
 
 use std::{collections::BTreeSet, ops::RangeInclusive, path::Path};
 
@@ -13,7 +13,7 @@ use crate::{
     latency::Latencies,
 };
 
-/// A topology as files write it: the whole of a topology file, or a table in a file that has more to say.
+/// A topology as a file writes it: the whole of a topology file, or a table in a larger file.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TopologyForm {
@@ -39,7 +39,8 @@ struct Site {
     replication_port: Option<u16>,
 }
 
-/// What a link does. Fields that are absent leave what an earlier entry, `latencies` or `[defaults]` says.
+/// The settings of a link. An absent field keeps the value of an earlier entry, of `latencies` or
+/// of `[defaults]`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -49,9 +50,10 @@ struct Settings {
     loss_percent: Option<Spanned<f64>>,
 }
 
-/// A `[[link]]`: which links, and what differs in them from what was said before.
+/// A `[[link]]` entry: which links it changes, and the settings that it changes.
 ///
-/// `serde(flatten)` would lose the positions and the check for unknown fields, so the settings are repeated here.
+/// The settings are repeated here because `serde(flatten)` would lose the positions and the check
+/// for unknown fields.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkForm {
@@ -82,10 +84,11 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Topology, TopologyError> 
 }
 
 impl TopologyForm {
-    /// The topology that it describes. A relative `latencies` is looked for in the directory of `file`.
+    /// Converts the form to a topology. A relative `latencies` is looked up in the directory of
+    /// `file`.
     ///
     /// # Errors
-    /// [`Misplaced`], if the form does not say what a topology needs, or its `latencies` cannot be used.
+    /// [`Misplaced`], if the form is not a valid topology, or its `latencies` cannot be used.
     pub fn topology(self, file: &Path) -> Result<Topology, Misplaced> {
         let starts: Vec<usize> = self.region.iter().map(|site| site.name.span().start).collect();
         let regions = sites(self.region)?;
@@ -98,7 +101,7 @@ impl TopologyForm {
         let mut topology = unsettled(regions, &latencies, &self.defaults)?;
         topology.change_links(self.link)?;
         if let Some(Link { from, to, .. }) = topology.links.iter().find(|link| link.delay_ms.is_nan()) {
-            // The later of the two is the one that somebody just added.
+            // Blame the later region of the two: it was probably added last.
             let is_end = |region: &RegionSite| region.name == *from || region.name == *to;
             let later = topology.regions.iter().rposition(is_end);
             let offset = later.and_then(|index| starts.get(index)).copied().unwrap_or(0);
@@ -113,7 +116,7 @@ impl TopologyForm {
         Ok(topology)
     }
 
-    /// The form of a topology, every setting of every link spelled out.
+    /// The form of a topology, with every setting of every link spelled out.
     #[must_use]
     pub fn of(topology: &Topology) -> Self {
         let site = |site: &RegionSite| Site {
@@ -132,7 +135,7 @@ impl TopologyForm {
 }
 
 impl LinkForm {
-    /// The form of a directed link, every setting spelled out.
+    /// The form of a directed link, with every setting spelled out.
     #[must_use]
     pub fn of(link: &Link) -> Self {
         Self {
@@ -148,10 +151,10 @@ impl LinkForm {
 }
 
 impl Topology {
-    /// Changes links as `[[link]]` entries say, later ones over earlier ones.
+    /// Applies `[[link]]` entries in order; later entries override earlier ones.
     ///
     /// # Errors
-    /// [`Misplaced::Here`], if an entry means no link, or a setting is out of bounds.
+    /// [`Misplaced::Here`], if an entry names no link, or a setting is out of bounds.
     pub fn change_links(&mut self, entries: Vec<Spanned<LinkForm>>) -> Result<(), Misplaced> {
         for entry in entries {
             let start = entry.span().start;
@@ -213,7 +216,8 @@ fn is_region_name(name: &str) -> bool {
         && name.bytes().all(allowed)
 }
 
-/// One link per ordered pair, before `[[link]]` entries. A delay that nothing gives is NaN, which no valid one is.
+/// One link per ordered pair, before `[[link]]` entries. A delay without a source is NaN, which no
+/// valid delay is.
 fn unsettled(regions: Vec<RegionSite>, latencies: &Latencies, defaults: &Settings) -> Result<Topology, At<Problem>> {
     let default_delay_ms = within("delay_ms", defaults.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)?;
     let mut links = Vec::new();
@@ -244,7 +248,7 @@ fn unsettled(regions: Vec<RegionSite>, latencies: &Latencies, defaults: &Setting
     Ok(Topology { regions, links })
 }
 
-/// The directed pairs that an entry is about.
+/// The directed pairs of regions that an entry changes.
 fn ends(regions: &[RegionSite], entry: &LinkForm, start: usize) -> Result<Vec<(String, String)>, At<Problem>> {
     let (first, second, both) = match (entry.between.as_deref(), &entry.from, &entry.to) {
         (Some([first, second]), None, None) => (first, second, true),

@@ -1,5 +1,5 @@
-//! What all files share that people write in TOML: values with their places, and errors that name
-//! the place and what was expected.
+//! What all TOML files that people write share: values with their places, and errors that name the
+//! place and what was expected.
 
 use std::{
     fmt,
@@ -12,32 +12,32 @@ use toml::Spanned;
 
 use crate::words::explained;
 
-/// Why a file cannot be used. `P` is what can be wrong with what it says.
+/// Why a file cannot be used. `P` is the type of problems with its content.
 #[derive(Debug, Error)]
 pub enum FileError<P: fmt::Display> {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {}: {source}", file.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// It does not say what it must.
+    /// The content is invalid.
     #[error("{}:{line}:{column}: {problem}", file.display())]
     Invalid {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// In characters, counted from 1.
+        /// The column in characters, counted from 1.
         column: usize,
-        /// What is wrong there.
+        /// The problem at that place.
         problem: P,
     },
 }
 
-/// What can be wrong with any file.
+/// A mistake that any file can have.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum Mistake {
     /// Not TOML, an unknown field, or a value of another type.
@@ -46,21 +46,21 @@ pub enum Mistake {
     /// A value outside its bounds.
     #[error("{field} = {value}; expected {expected}")]
     OutOfBounds {
-        /// The field's name.
+        /// The name of the field.
         field: &'static str,
         /// The value in the file.
         value: String,
-        /// The bounds.
+        /// The bounds, in words.
         expected: String,
     },
-    /// A name that nothing has.
+    /// A name that refers to nothing.
     #[error("no {what} is called {name:?}; expected one of {}", known.join(", "))]
     UnknownName {
-        /// What should have it.
+        /// What kind of thing the name should refer to, such as `region`.
         what: &'static str,
-        /// The name.
+        /// The name in the file.
         name: String,
-        /// The names there are.
+        /// The names that exist.
         known: Vec<String>,
     },
 }
@@ -70,17 +70,17 @@ pub enum Mistake {
 pub struct At<P>(pub usize, pub P);
 
 /// Why a form cannot be used, for a caller that knows the text from which it was read: a problem in
-/// that text, or an error of type `E` in a file that the form names.
+/// that text, or an error of type `E` in another file that the form names.
 #[derive(Debug)]
 pub enum Misplaced<P, E> {
-    /// The form says something wrong.
+    /// The form itself has a problem.
     Here(At<P>),
     /// A file that the form names cannot be used.
     Elsewhere(E),
 }
 
 impl<P> At<P> {
-    /// The same problem as one of a form that has this one in it.
+    /// The same problem, as a problem of a form that contains this one.
     pub fn within<Q: From<P>>(self) -> At<Q> {
         At(self.0, self.1.into())
     }
@@ -93,7 +93,7 @@ impl<P, E> From<At<P>> for Misplaced<P, E> {
 }
 
 impl<P, E> Misplaced<P, E> {
-    /// The same of a form that has this one in it.
+    /// The same error, as an error of a form that contains this one.
     pub fn within<Q: From<P>, F: From<E>>(self) -> Misplaced<Q, F> {
         match self {
             Self::Here(at) => Misplaced::Here(at.within()),
@@ -101,7 +101,7 @@ impl<P, E> Misplaced<P, E> {
         }
     }
 
-    /// The error of the file with that text.
+    /// The error for the file that has this text.
     pub fn in_file(self, file: &Path, text: &str) -> E
     where
         P: fmt::Display,
@@ -115,7 +115,7 @@ impl<P, E> Misplaced<P, E> {
 }
 
 impl<P: fmt::Display> FileError<P> {
-    /// A problem in the file with that text.
+    /// A problem in the file that has this text.
     pub fn invalid(file: &Path, text: &str, At(offset, problem): At<P>) -> Self {
         let (line, column) = line_and_column(text, offset);
         Self::Invalid {
@@ -127,7 +127,7 @@ impl<P: fmt::Display> FileError<P> {
     }
 }
 
-/// The text of a file.
+/// Reads a file.
 ///
 /// # Errors
 /// [`FileError::Unreadable`], if the system cannot read it, or it is not UTF-8.
@@ -138,10 +138,10 @@ pub fn read<P: fmt::Display>(file: &Path) -> Result<String, FileError<P>> {
     })
 }
 
-/// The form that a text has.
+/// Parses a form.
 ///
 /// # Errors
-/// [`Mistake::Form`], if the text is no TOML, has a field that the form does not know, or a value
+/// [`Mistake::Form`], if the text is not TOML, has a field that the form does not know, or a value
 /// of another type.
 pub fn parse<T: DeserializeOwned, P: From<Mistake>>(text: &str) -> Result<T, At<P>> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
@@ -150,22 +150,22 @@ pub fn parse<T: DeserializeOwned, P: From<Mistake>>(text: &str) -> Result<T, At<
     })
 }
 
-/// A value of a form that was not read from a file.
+/// A value without a place, for a form that was not read from a file.
 pub fn nowhere<T>(value: T) -> Spanned<T> {
     Spanned::new(0..0, value)
 }
 
-/// A number from `least` to `most`.
+/// Checks that a number is from `least` to `most`.
 ///
 /// # Errors
-/// [`Mistake::OutOfBounds`], if it is not within them; NaN is in no bounds.
+/// [`Mistake::OutOfBounds`], if it is not; NaN never is.
 pub fn number<T, P>(field: &'static str, value: &Spanned<T>, least: T, most: T) -> Result<T, At<P>>
 where
     T: Copy + PartialOrd + fmt::Display,
     P: From<Mistake>,
 {
     let number = *value.get_ref();
-    // Not the opposite of the opposite, for the sake of NaN.
+    // Written this way because every comparison with NaN is false.
     if least <= number && number <= most {
         return Ok(number);
     }
@@ -173,7 +173,7 @@ where
     Err(out_of_bounds(field, value.span().start, &number.to_string(), &expected))
 }
 
-/// That the value of a field is not what was expected.
+/// The problem that a field's value is not the expected one.
 pub fn out_of_bounds<P: From<Mistake>>(field: &'static str, start: usize, value: &str, expected: &str) -> At<P> {
     let mistake = Mistake::OutOfBounds {
         field,
@@ -183,7 +183,8 @@ pub fn out_of_bounds<P: From<Mistake>>(field: &'static str, start: usize, value:
     At(start, mistake.into())
 }
 
-/// A name, where it is one of those that are known. `what`: what has such a name.
+/// Checks that a name is one of the known names. `what` is the kind of thing that has such a name,
+/// for the error.
 ///
 /// # Errors
 /// [`Mistake::UnknownName`], if it is none of them.

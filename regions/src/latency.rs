@@ -1,4 +1,4 @@
-//! Tables of measured round trips, from which links take their delays.
+//! Tables of measured round-trip times, from which links take their delays.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -10,10 +10,11 @@ use crate::{
     form::{self, Mistake},
 };
 
-/// `latencies = "aws"`: median round trips between AWS regions (README.md names the source).
+/// `latencies = "aws"`: median round-trip times between AWS regions (README.md names the source).
 const AWS: &str = include_str!("../aws-region-rtt.csv");
 
-/// Round trips in milliseconds, by the region from which they were measured and the one to which.
+/// Round-trip times in milliseconds, by the region that measured them and the region that they were
+/// measured to.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies(BTreeMap<(String, String), f64>);
 
@@ -68,7 +69,7 @@ impl Latencies {
         Ok(Self(round_trips))
     }
 
-    /// Half of the round trip as measured from `from`, else as measured from `to`.
+    /// Half of the round-trip time as measured from `from`, else as measured from `to`.
     pub(crate) fn one_way_ms(&self, from: &str, to: &str) -> Option<f64> {
         let measured = |a: &str, b: &str| self.0.get(&(a.to_owned(), b.to_owned()));
         measured(from, to)

@@ -1,4 +1,4 @@
-//! Topologies: which regions there are, and what the links between them do.
+//! Topologies: the regions, and the delay, jitter, bandwidth and loss of the links between them.
 
 mod error;
 mod file;
@@ -12,7 +12,7 @@ use std::{path::Path, time::Duration};
 pub use error::{Misplaced, Problem, TopologyError};
 pub use file::{LinkForm, TopologyForm};
 
-/// The names of the topologies that are built in, for [`Topology::shipped`].
+/// The names of the built-in topologies, for [`Topology::shipped`].
 pub const SHIPPED: [&str; 3] = ["two", "three", "ten"];
 /// The most regions a topology may have.
 pub const REGIONS_MAX: usize = 32;
@@ -20,46 +20,47 @@ pub const REGIONS_MAX: usize = 32;
 pub const REGION_NAME_BYTES_MAX: usize = 32;
 /// The longest one-way delay or jitter.
 pub const DELAY_MAX: Duration = Duration::from_mins(10);
-/// The same in milliseconds.
+/// [`DELAY_MAX`] in milliseconds.
 pub const DELAY_MS_MAX: f64 = DELAY_MAX.as_secs_f64() * 1e3;
 /// The least bandwidth, in megabits per second.
 pub const BANDWIDTH_MBIT_MIN: f64 = 1e-3;
 /// The greatest bandwidth, in megabits per second.
 pub const BANDWIDTH_MBIT_MAX: f64 = 1_000_000.0;
-/// The greatest loss, in percent. Beyond it a link is as good as cut, which is its own setting.
+/// The greatest loss, in percent. To lose everything, cut the link instead.
 pub const LOSS_PERCENT_MAX: f64 = 99.0;
 
-/// A place that holds a replica of everything.
+/// A region of a topology, and its addresses where it runs as a process of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionSite {
-    /// Its name: 1 to 32 characters of a–z, 0–9 and `-`, beginning with a letter.
+    /// The name: 1 to 32 characters of a–z, 0–9 and `-`, beginning with a letter.
     pub name: String,
-    /// The host at which other processes reach it, when each region is a process of its own.
+    /// The host at which the other regions' processes reach it; `None`: this machine.
     pub host: Option<String>,
-    /// Its DynamoDB port, when each region is a process of its own.
+    /// The DynamoDB port of the region's own process; `None`: 8000 plus its position, from 1.
     pub dynamodb_port: Option<u16>,
-    /// Its replication port, when each region is a process of its own.
+    /// The replication port of the region's own process; `None`: 9000 plus its position, from 1.
     pub replication_port: Option<u16>,
 }
 
-/// A directed path between two regions.
+/// A directed link between two regions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
-    /// Where bytes enter.
+    /// The region that sends.
     pub from: String,
-    /// Where bytes leave.
+    /// The region that receives.
     pub to: String,
     /// One-way delay in milliseconds, 0 to [`DELAY_MS_MAX`].
     pub delay_ms: f64,
-    /// A packet's delay is increased by up to so many milliseconds, 0 to [`DELAY_MS_MAX`].
+    /// The greatest random extra delay of a packet in milliseconds, 0 to [`DELAY_MS_MAX`].
     pub jitter_ms: f64,
-    /// Megabits (10^6 bits) per second, [`BANDWIDTH_MBIT_MIN`] to [`BANDWIDTH_MBIT_MAX`]; `None`: unlimited.
+    /// Bandwidth in megabits (10^6 bits) per second, [`BANDWIDTH_MBIT_MIN`] to
+    /// [`BANDWIDTH_MBIT_MAX`]; `None`: unlimited.
     pub bandwidth_mbit: Option<f64>,
-    /// Share of packets that must be sent again, 0 to [`LOSS_PERCENT_MAX`].
+    /// Share of packets that are lost and sent again, in percent, 0 to [`LOSS_PERCENT_MAX`].
     pub loss_percent: f64,
 }
 
-/// Regions in their order, and one link for every ordered pair of them.
+/// The regions in order, and one link for every ordered pair of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Topology {
     regions: Vec<RegionSite>,
@@ -67,17 +68,18 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// The topology in the file at `path`.
+    /// Reads the topology file at `path`.
     ///
     /// # Errors
-    /// [`TopologyError::Unreadable`] if it, or the file that its `latencies` names, cannot be read;
-    /// [`TopologyError::Invalid`], with the place and what was expected, if either does not say what a topology needs.
+    /// [`TopologyError::Unreadable`] if the file, or the file that its `latencies` names, cannot be
+    /// read; [`TopologyError::Invalid`], with the place and what was expected, if either is
+    /// invalid.
     pub fn load(path: &Path) -> Result<Self, TopologyError> {
         file::load(path)
     }
 
-    /// The topology that `text` describes. `file` is its name in errors; a relative `latencies` is looked for in the
-    /// same directory.
+    /// Parses a topology. `file` is its name in errors; a relative `latencies` is looked up in the
+    /// directory of `file`.
     ///
     /// # Errors
     /// As [`Topology::load`].
@@ -85,7 +87,7 @@ impl Topology {
         file::parse(text, file)
     }
 
-    /// The built-in topology of that name, one of [`SHIPPED`].
+    /// The built-in topology with this name, one of [`SHIPPED`].
     #[must_use]
     pub fn shipped(name: &str) -> Option<Self> {
         match name {
@@ -125,13 +127,13 @@ impl Topology {
         self.regions.iter().map(|region| region.name.as_str())
     }
 
-    /// The region of that name.
+    /// The region with this name.
     #[must_use]
     pub fn region(&self, name: &str) -> Option<&RegionSite> {
         self.regions.iter().find(|region| region.name == name)
     }
 
-    /// One link for every ordered pair of different regions, by the order of the regions.
+    /// One link for every ordered pair of different regions, in the order of the regions.
     #[must_use]
     pub fn links(&self) -> &[Link] {
         &self.links
@@ -143,8 +145,9 @@ impl Topology {
         self.links.iter().find(|link| link.from == from && link.to == to)
     }
 
-    /// What a data directory is marked with, so that one of another topology is recognised: the names of the regions,
-    /// sorted, with commas between. Neither their order nor the links matter, since data does not depend on them.
+    /// The identity that a data directory is marked with, to detect a directory of another
+    /// topology: the names of the regions, sorted and separated by commas. Neither their order nor
+    /// the links matter, because data does not depend on them.
     #[must_use]
     pub fn identity(&self) -> String {
         let mut names: Vec<&str> = self.names().collect();

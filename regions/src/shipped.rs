@@ -1,4 +1,4 @@
-//! The topologies that are built in, so that a first run needs no file.
+//! The built-in topologies, so that a first run needs no file.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
-//! What is wrong with a TOML file, in the words of whoever writes one.
+//! Explains errors of TOML files in the terms of the file's author.
 
-/// What a file says wrongly: that it is no TOML, has an unknown field, or a value of a kind that does not belong there. `text` is the
-/// file's, for what the error does not tell.
+/// The message for a file that is not TOML, has an unknown field, or has a value of the wrong type.
+/// `text` is the content of the file, for values that the error does not contain.
 pub(crate) fn explained(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', ", ");
     let of_value = ["invalid type: ", "invalid value: ", "invalid length "];
@@ -13,12 +13,12 @@ pub(crate) fn explained(error: &toml::de::Error, text: &str) -> String {
     format!("{} does not fit here; expected {}", shown(found, here), kind(expected))
 }
 
-/// The value that was found: as it is written, where that is short.
+/// The found value, as the file writes it if that is short.
 fn shown(found: &str, here: &str) -> String {
     /// Longer values are not repeated.
     const SHOWN_MAX: usize = 60;
     match found {
-        // A date comes as a map.
+        // The `toml` crate reports a date as a map.
         "map" if here.starts_with(|first: char| first.is_ascii_digit()) => here.to_owned(),
         "map" => "a table".to_owned(),
         "sequence" => "a list".to_owned(),
@@ -27,7 +27,7 @@ fn shown(found: &str, here: &str) -> String {
     }
 }
 
-/// What belongs there. The kinds are as `serde` names them.
+/// The expected kind in words; `expected` is serde's name of it.
 fn kind(expected: &str) -> &str {
     match expected {
         "a string" => "text in quotes",

@@ -1,4 +1,4 @@
-//! What a topology file means, and what it is told when it means nothing.
+//! The meaning of topology files, and the errors of invalid ones.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
@@ -8,7 +8,7 @@ use beringia_regions::{Link, Problem, SHIPPED, Topology, TopologyError, Topology
 
 const MEASURED: &str = include_str!("../aws-region-rtt.csv");
 
-/// Read apart from the crate's own reader, so that both would have to be wrong.
+/// Reads the table without the crate's own reader, so that an error in one of the two shows.
 fn measured_rtt_ms(from: &str, to: &str) -> f64 {
     let row = MEASURED
         .lines()
@@ -84,7 +84,7 @@ fn two_lines_add_a_region() {
 }
 
 #[test]
-fn a_link_holds_for_both_directions_unless_one_is_named() {
+fn a_link_entry_is_for_both_directions_unless_it_names_one() {
     let topology = parse(
         r#"
         [defaults]
@@ -129,7 +129,7 @@ fn a_link_holds_for_both_directions_unless_one_is_named() {
 }
 
 #[test]
-fn latencies_may_come_from_a_file_beside_the_topology() {
+fn reads_latencies_from_a_file_beside_the_topology() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("moon.toml");
     std::fs::write(directory.path().join("moon.csv"), "from,to,rtt_ms\nearth,moon,2564\n").expect("written");
@@ -163,7 +163,7 @@ fn latencies_may_come_from_a_file_beside_the_topology() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn names_a_missing_file() {
     let error = Topology::load(Path::new("nowhere/none.toml"))
         .expect_err("no such file")
         .to_string();
@@ -171,7 +171,7 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn errors_say_where_and_what_was_expected() {
+fn errors_name_the_place_and_what_was_expected() {
     let two = "[[region]]\nname = \"a\"\n[[region]]\nname = \"b\"\n";
     let linked = |link: &str| format!("{two}[[link]]\n{link}\n");
     let cases: [(String, usize, usize, &str); 13] = [
@@ -205,7 +205,7 @@ fn errors_say_where_and_what_was_expected() {
             format!("{two}[[region]]\nname = \"a\"\n"),
             6,
             8,
-            "region a is there twice",
+            "two regions are called a",
         ),
         (two.to_owned(), 4, 8, "no delay from a to b; expected a [[link]]"),
         (
@@ -259,7 +259,7 @@ fn a_group_has_1_to_32_regions_with_names_of_1_to_32_characters() {
 }
 
 #[test]
-fn identity_is_that_of_the_set_of_regions() {
+fn identity_ignores_order_and_links() {
     let named = |names: [&str; 2], delay_ms: u32| {
         let [first, second] = names;
         parse(&format!(
@@ -273,7 +273,7 @@ fn identity_is_that_of_the_set_of_regions() {
 }
 
 #[test]
-fn a_region_of_its_own_process_has_an_address() {
+fn reads_the_address_of_a_region() {
     let text = "[[region]]\nname = \"a\"\nhost = \"10.0.0.7\"\ndynamodb_port = 80\nreplication_port = 81\n";
     let topology = parse(text);
     let site = topology.region("a").expect("it is there");
@@ -283,8 +283,10 @@ fn a_region_of_its_own_process_has_an_address() {
     );
 }
 
+/// `Topology::shipped` finds each by its name, and its form, written and parsed again, gives the
+/// same topology.
 #[test]
-fn every_shipped_topology_is_found_by_its_name_and_survives_being_written_down() {
+fn shipped_topologies_survive_a_round_trip() {
     for name in SHIPPED {
         let topology = Topology::shipped(name).expect("its name is listed");
         let form = toml::to_string(&TopologyForm::of(&topology)).expect("a form can be written");
