@@ -11,7 +11,8 @@ pub(crate) enum Failure {
     /// Wrong input, or the command cannot start: exit code 2.
     #[error("{0}")]
     Wrong(String),
-    /// Nobody reads the output any more (`beringia conflicts | head`): not an error of ours, exit code 0.
+    /// The reader of the output closed it (`beringia conflicts | head`): not an error of ours, exit
+    /// code 0.
     #[error("the output was closed")]
     OutputClosed,
     /// A second signal while shutting down: exit code 130, as shells say it.

@@ -14,8 +14,8 @@ use clap::Parser;
 
 use crate::{commands::Command, failure::Failure, output::Format};
 
-/// Needs a sixth less of the processor than the C library's, which shows in simulations and while regions catch up
-/// (`.cargo/config.toml` says how it is built).
+/// Uses a sixth less CPU time than the C library's allocator in simulations and while regions catch
+/// up (`.cargo/config.toml` says how it is built).
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -27,29 +27,30 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
     version,
     about = "DynamoDB Global Tables that anyone can run: regions that all accept writes, replicate and converge",
     long_about = "DynamoDB Global Tables that anyone can run.\n\n\
-        `beringia up` starts the regions of a topology in one process. Every region speaks the DynamoDB API and accepts writes; \
-        each ships its writes to the others, and conflicts are decided by last-writer-wins on hybrid logical clocks. Between the \
-        regions stands a network model: every directed link can be delayed, throttled, made lossy or cut while it runs, by the \
-        `net` commands from another terminal.",
+        `beringia up` starts the regions of a topology in one process. Every region speaks the \
+        DynamoDB API and accepts writes; each ships its writes to the others, and conflicts are \
+        decided by last-writer-wins on hybrid logical clocks. A network model sits between the \
+        regions: the `net` commands, from another terminal, delay, throttle or cut any directed \
+        link, or make it lose packets.",
     after_help = "A first tour, in two terminals:\n  \
         beringia up                                start three regions\n  \
-        beringia net isolate eu-west-1             cut one off from the others\n  \
+        beringia net isolate eu-west-1             cut one region off from the others\n  \
         beringia status                            see the backlog grow while applications write on both sides\n  \
-        beringia net heal                          join them again\n  \
-        beringia converge --timeout 30             wait until all regions hold the same\n  \
-        beringia conflicts                         see which writes met, and which won\n\n\
+        beringia net heal                          open all links again\n  \
+        beringia converge --timeout 30             wait until all regions hold the same data\n  \
+        beringia conflicts                         see which writes conflicted, and which won\n\n\
         Without anything running:\n  \
         beringia sim run partition                 the same in virtual time, judged and measured\n\n\
-        Exit codes: 0 done; 1 what was asked about is not so (not converged in time); 2 wrong input, or cannot start."
+        Exit codes: 0 success; 1 a check failed (such as: not converged in time); 2 wrong input, or cannot start; 130 interrupted."
 )]
 struct Arguments {
-    /// The form of the output: for people, or one JSON object per line for programs.
+    /// The format of the output: text for people, or one JSON object per line for programs.
     #[arg(long, value_enum, default_value = "text", global = true)]
     format: Format,
     /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`. [default: warn; for sim: off]
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
     log: Option<String>,
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     command: Command,
 }

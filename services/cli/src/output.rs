@@ -12,13 +12,13 @@ use crate::failure::Failure;
 /// The form of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// Tables and sentences for people.
     Text,
     /// For programs: one JSON object per line.
     Json,
 }
 
-/// Writes one line and sends it off at once, so that a reader of a pipe sees it.
+/// Writes one line and flushes it, so that the reader of a pipe sees it at once.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
@@ -49,7 +49,7 @@ pub(crate) fn progress_bar() -> ProgressBar {
     }
 }
 
-/// Writes a table.
+/// Writes a table with a header and without padding at the ends of lines.
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,

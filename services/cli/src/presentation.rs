@@ -7,7 +7,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::failure::Failure;
 
-/// A moment as ISO 8601 in UTC with milliseconds; the bare number where no calendar reaches (after the year 9999).
+/// A time as ISO 8601 in UTC with milliseconds; after the year 9999, the number of milliseconds.
 pub(crate) fn iso(ms: u64) -> String {
     i64::try_from(ms)
         .ok()
@@ -33,15 +33,16 @@ pub(crate) fn version_text(version: &ItemVersion) -> String {
 /// A version as programs read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct VersionJson {
-    /// ISO 8601.
+    /// The wall part of the version's hybrid time, as ISO 8601 in UTC with milliseconds.
     time: String,
     /// The same in milliseconds since the Unix epoch.
     time_ms: u64,
-    /// Which of the events of its millisecond.
+    /// The counter of the hybrid time: it orders events of one millisecond.
     counter: u16,
-    /// The region that took the write.
+    /// The region that accepted the write.
     region: String,
-    /// The region's number for it; as text, because it is beyond what JavaScript's numbers hold.
+    /// The sequence that the region gave to the write. A string, because JavaScript's numbers
+    /// cannot represent it.
     sequence: String,
 }
 
@@ -62,7 +63,7 @@ impl From<&ItemVersion> for VersionJson {
 #[derive(Debug, Serialize)]
 pub(crate) struct SideJson {
     version: VersionJson,
-    /// The region that took the write.
+    /// The region that accepted the write.
     region: String,
     /// The item in DynamoDB's JSON; null for a delete.
     image: Option<Box<RawValue>>,
@@ -95,7 +96,8 @@ pub(crate) fn side_text(side: &ConflictSideReport) -> String {
     )
 }
 
-/// The beginning of an item that would fill the screen; the JSON format has it whole.
+/// The first 200 characters of an item that would fill the screen; the JSON format prints all of
+/// it.
 pub(crate) fn shortened(json: &str) -> String {
     const SHOWN: usize = 200;
     match json.char_indices().nth(SHOWN) {
@@ -104,12 +106,13 @@ pub(crate) fn shortened(json: &str) -> String {
     }
 }
 
-/// JSON that is passed on as it came.
+/// JSON that is passed on unchanged.
 pub(crate) fn raw(json: &str) -> Result<Box<RawValue>, Failure> {
     RawValue::from_string(json.to_owned()).map_err(|error| incomplete(&format!("an item that is no JSON ({error})")))
 }
 
-/// The same JSON whatever the order of attributes and the blanks, to compare keys that several regions wrote.
+/// The JSON with whitespace and the order of attributes normalised, to compare keys that several
+/// regions wrote.
 pub(crate) fn canonical(json: &str) -> String {
     serde_json::from_str::<Value>(json).map_or_else(|_| json.to_owned(), |value| value.to_string())
 }
@@ -121,7 +124,7 @@ pub(crate) fn incomplete(what: &str) -> Failure {
     ))
 }
 
-/// Numbers as people write ranges: `0-2, 7, 9-10`.
+/// Numbers as ranges: `0-2, 7, 9-10`.
 pub(crate) fn spans(numbers: &[usize]) -> String {
     let mut spans: Vec<(usize, usize)> = Vec::new();
     for number in numbers {

@@ -2,9 +2,9 @@
 
 use crate::failure::Failure;
 
-/// More workers than this only spread the memory: each region commits on one thread of its own.
+/// Further workers only cost memory: each region commits on one thread of its own.
 const WORKERS_MAX: usize = 8;
-/// Long reads of all regions at once; further ones wait.
+/// The most long reads that run at once, over all regions; further ones wait.
 const BLOCKING_THREADS_MAX: usize = 32;
 
 /// Runs a command that only talks to control services.
@@ -28,7 +28,7 @@ pub(crate) fn serve(command: impl Future<Output = Result<(), Failure>>) -> Resul
         .build()
         .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
     let result = runtime.block_on(command);
-    // Whatever is still under way was given its time by the shutdown, or is not to be waited for.
+    // The shutdown has waited for the tasks that matter; the others are abandoned.
     runtime.shutdown_background();
     result
 }

@@ -1,10 +1,10 @@
-//! Ctrl-C and SIGTERM: the first asks for a clean end, the second for an end at once.
+//! Ctrl-C and SIGTERM: the first signal asks for a clean shutdown, the second ends the process.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 
-/// The signals that end the process.
+/// The signals that shut the process down.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -20,7 +20,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal of either kind.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             biased;

@@ -1,15 +1,15 @@
-//! The arguments of commands that talk to control services, and the way to those.
+//! The arguments of commands that talk to control services, and the connection to those services.
 
 use beringia_host::fleet::Fleet;
 use clap::Args;
 
 use crate::{failure::Failure, output};
 
-/// Where the control services are.
+/// The addresses of the control services.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ControlArguments {
-    /// Address of a control service. Give one per process where the regions run as processes of their own: several times, or
-    /// separated by commas.
+    /// Address of a control service. Where each region is a process of its own, give one address
+    /// per process: repeat the option, or separate the addresses by commas.
     #[arg(
         long = "control",
         value_name = "URL",

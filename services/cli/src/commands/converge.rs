@@ -1,4 +1,4 @@
-//! `converge`: waits until all regions hold the same.
+//! `converge`: waits until all regions hold the same data.
 
 use std::time::Duration;
 
@@ -20,27 +20,29 @@ use crate::{
     presentation::spans,
 };
 
-/// Wait until all regions hold the same.
+/// Wait until all regions hold the same data.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Wait until all regions hold the same: until, for every table and for the catalog of tables, all replicas have applied the same \
-        writes and their digests over (key, version) of all items are equal. Prints {\"converged\":true,\"elapsed_ms\":…,\"digest\":\"…\"}. \
-        When time runs out the exit code is 1 and the tables and ranges that differ are named.",
+    long_about = "Wait until all regions hold the same data: until, for every table and for the \
+        catalog of tables, all replicas have applied the same writes and their digests of all \
+        items are equal. Prints {\"converged\":true,\"elapsed_ms\":…,\"digest\":\"…\"}. When time \
+        runs out, the exit code is 1 and the message names the tables and ranges that differ.",
     after_help = "Examples:\n  beringia converge\n  beringia converge --timeout 30 && echo safe to fail over\n  \
         beringia converge --verify --timeout 60      recompute the digests from the rows first"
 )]
 pub(crate) struct ConvergeArguments {
     #[command(flatten)]
     pub(crate) control: ControlArguments,
-    /// Give up after so many seconds; without it, never. Fractions are allowed; 0 looks once.
+    /// Give up after this many seconds; without it, never. Fractions are allowed; 0 checks once.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub(crate) timeout: Option<Duration>,
-    /// First recompute every digest from the rows, so that damage behind the server's back is seen too.
+    /// First recompute every digest from the rows, which also finds damage done to the database
+    /// files from outside.
     #[arg(long)]
     pub(crate) verify: bool,
 }
 
-/// The pause between two looks. A look costs each region a read of its stored digests.
+/// The pause between two checks. Each check costs every region a read of its stored digests.
 const PAUSE: Duration = Duration::from_millis(25);
 
 #[derive(Serialize)]
@@ -48,7 +50,7 @@ struct ConvergedJson<'a> {
     converged: bool,
     elapsed_ms: u64,
     digest: &'a str,
-    /// Tables in which recomputing the digests found damage; only with `--verify`.
+    /// Ranges in which recomputing the digests found damage; only with `--verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
     mended: Option<&'a [MendedJson]>,
 }
@@ -58,13 +60,14 @@ struct DivergentJson<'a> {
     converged: bool,
     elapsed_ms: u64,
     divergent: Vec<&'a TableComparison>,
-    /// Control services that did not answer at last.
+    /// Control services that did not answer the last check.
     silent: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     mended: Option<&'a [MendedJson]>,
 }
 
-/// Ranges of a table in one region whose stored digest did not agree with the rows.
+/// Ranges of a table in one region whose stored digest did not match the rows, and which were
+/// repaired.
 #[derive(Debug, Serialize)]
 struct MendedJson {
     region: String,
@@ -79,7 +82,7 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
     let unwatched = fleet.not_hosted();
     if !unwatched.is_empty() {
         return Err(Failure::wrong(format!(
-            "nothing given with --control hosts {}: convergence can only be seen where all regions are asked",
+            "nothing given with --control hosts {}: comparing needs an answer from every region; add the missing control services",
             unwatched.join(", ")
         )));
     }
@@ -117,7 +120,7 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
                 })?;
                 return Err(Failure::NotSo(explanation(&comparison, &silent, elapsed, format)));
             }
-            // Without a limit nobody would learn that the process is gone for good.
+            // Without a timeout the command would never report that the process is gone for good.
             Err(failure) if out_of_time || arguments.timeout.is_none() => return Err(failure),
             Ok((comparison, silent)) => progress.set_message(summary(&comparison, &silent)),
             Err(failure) => progress.set_message(failure.to_string()),
@@ -140,7 +143,7 @@ async fn look(fleet: &Fleet) -> Result<(Comparison, Vec<String>), Failure> {
     ))
 }
 
-/// As [`verify`], for so long at most; 0 is no limit.
+/// As [`verify`], with a time limit; 0 is no limit.
 async fn verify_within(
     fleet: &Fleet,
     timeout: Option<Duration>,
@@ -151,7 +154,7 @@ async fn verify_within(
         None => verification.await,
         Some(timeout) => tokio::time::timeout(timeout, verification).await.map_err(|_| {
             Failure::NotSo(format!(
-                "the digests were not recomputed within {:.1} s",
+                "the digests were not recomputed within {:.1} s; give more time with --timeout",
                 timeout.as_secs_f64()
             ))
         })?,
@@ -184,7 +187,7 @@ async fn verify(fleet: &Fleet, progress: &ProgressBar) -> Result<Vec<MendedJson>
     Ok(mended)
 }
 
-/// One line that is shown while waiting.
+/// The progress line while the command waits.
 fn summary(comparison: &Comparison, silent: &[String]) -> String {
     let mut parts: Vec<String> = comparison
         .divergent()
@@ -198,7 +201,8 @@ fn summary(comparison: &Comparison, silent: &[String]) -> String {
     parts.join("; ")
 }
 
-/// Why it is not so, for standard error. In JSON the details are on standard output already.
+/// Why the regions have not converged, for standard error. With JSON, standard output already has
+/// the details.
 fn explanation(comparison: &Comparison, silent: &[String], elapsed: Duration, format: Format) -> String {
     let mut text = format!("not converged after {:.1} s", elapsed.as_secs_f64());
     if format == Format::Json {

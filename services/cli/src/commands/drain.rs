@@ -1,4 +1,5 @@
-//! `drain` and `undrain`: stops a region's writes and waits for the proof that every other region has the last one.
+//! `drain` and `undrain`: closes a region for writes and waits for the proof that every other
+//! region has its last write.
 
 use std::time::Duration;
 
@@ -16,25 +17,29 @@ use crate::{
     presentation::iso,
 };
 
-/// Stop a region's writes, and wait until every other region has the last one.
+/// Close a region for writes, and wait until every other region has its last write.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Close a region for writes and wait until every other region has acknowledged the last one of every table, so that \
-        the region can be left and nothing is lost. Clients' writes are refused with ServiceUnavailable (HTTP 503), which SDKs repeat; \
-        reads go on. It ends with the proof: for each other region and table the sequence of the last write here, the sequence that was \
-        acknowledged there, and when. A region that is out of reach cannot be proved to have anything, whatever a relay brought there.\n\n\
-        When time runs out the exit code is 1 and what is missing where is named. The region stays closed either way, until `beringia \
-        undrain` or its restart.",
+    long_about = "Close a region for writes and wait until every other region has acknowledged the \
+        last write of every table, so that traffic can leave the region without loss. Clients' \
+        writes are refused with ServiceUnavailable (HTTP 503), which SDKs retry; reads continue. \
+        The command prints the proof: for each other region and table, the sequence of the last \
+        write in this region, the sequence that the other region acknowledged, and when. An \
+        unreachable region cannot prove that it has anything, even where a relay has sent it the \
+        writes.\n\n\
+        When time runs out, the exit code is 1 and the message says which regions are missing \
+        which writes. Either way the region stays closed until `beringia undrain` or a restart of \
+        the region.",
     after_help = "Examples:\n  beringia drain us-east-1\n  beringia drain us-east-1 --timeout 30 && echo safe to fail over\n  \
         beringia drain us-east-1 --format json | tail -1 | jq .watermarks\n  beringia undrain us-east-1"
 )]
 pub(crate) struct DrainArguments {
     #[command(flatten)]
     pub(crate) control: ControlArguments,
-    /// The region to leave.
+    /// The region to close for writes.
     #[arg(value_name = "REGION")]
     pub(crate) region: String,
-    /// Give up waiting after so many seconds; without it, never. Fractions are allowed; 0 looks once.
+    /// Give up after this many seconds; without it, never. Fractions are allowed; 0 checks once.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub(crate) timeout: Option<Duration>,
 }
@@ -42,7 +47,7 @@ pub(crate) struct DrainArguments {
 /// Open a drained region for writes again.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Open a region that was drained for writes again. One that takes writes stays as it is.",
+    long_about = "Open a drained region for writes again. A region that is open stays open.",
     after_help = "Examples:\n  beringia undrain us-east-1"
 )]
 pub(crate) struct UndrainArguments {
@@ -53,33 +58,36 @@ pub(crate) struct UndrainArguments {
     pub(crate) region: String,
 }
 
-/// How far a drain is, as programs read it.
+/// The progress of a drain, as programs read it.
 #[derive(Debug, Serialize)]
 struct DrainJson<'a> {
     region: &'a str,
     /// Whether every other region has the last write of every table.
     drained: bool,
-    /// Since the command began.
+    /// Time since the command began.
     elapsed_ms: u64,
     writes_under_way: u64,
     watermarks: Vec<WatermarkJson<'a>>,
 }
 
-/// Up to where another region has this one's writes to a table.
+/// How far another region has acknowledged this region's writes to a table.
 #[derive(Debug, Serialize)]
 struct WatermarkJson<'a> {
     peer: &'a str,
     table: &'a str,
-    /// The sequence of the last write here, null where there is none; as text, because it is beyond what JavaScript's numbers hold.
+    /// The sequence of the last write in the drained region; null where there is none. A string,
+    /// because JavaScript's numbers cannot represent it.
     last: Option<String>,
-    /// The sequence that was acknowledged; null where nothing was.
+    /// The sequence up to which the peer has acknowledged; null where it has acknowledged nothing.
     acknowledged: Option<String>,
-    /// When, in ISO 8601 and in milliseconds since the Unix epoch, by the clock of the region that is drained.
+    /// The time of the acknowledgement by the clock of the drained region, in ISO 8601 and in
+    /// milliseconds since the Unix epoch.
     acknowledged_at: Option<String>,
     acknowledged_at_ms: Option<u64>,
-    /// Null where the peer has the last write; else `behind`, `unreachable`, `being bootstrapped` or `paused`.
+    /// Why the peer does not have the last write: `behind`, `unreachable`, `being bootstrapped` or
+    /// `paused`; null where it does.
     obstacle: Option<&'a str>,
-    /// Writes above what was acknowledged.
+    /// Writes that the peer has not acknowledged.
     missing_mutations: u64,
     missing_bytes: u64,
 }
@@ -90,8 +98,8 @@ struct UndrainedJson<'a> {
     draining: bool,
 }
 
-/// With `--format json` one object whenever something changed, the last one being the outcome; as text the outcome alone, with the
-/// progress on standard error.
+/// With `--format json`, prints one object whenever something changes, the last of which is the
+/// outcome; as text, prints only the outcome, with the progress on standard error.
 pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<(), Failure> {
     let begun = Instant::now();
     let region = &arguments.region;
@@ -103,7 +111,7 @@ pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<()
     let mut last = None;
     let drained = loop {
         let next = match (arguments.timeout, &last) {
-            // Also where no time is given there is one look.
+            // The first report is awaited even with a timeout of 0.
             (Some(timeout), Some(_)) => tokio::time::timeout_at(begun + timeout, reports.message()).await,
             _ => Ok(reports.message().await),
         };
@@ -126,7 +134,7 @@ pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<()
     if format == Format::Text {
         if drained {
             output::line(&format!(
-                "{region} is drained after {:.1} s: every other region has its last write of every table\n",
+                "{region} is drained after {:.1} s: every other region has its last write to every table\n",
                 elapsed.as_secs_f64()
             ))?;
         }
@@ -152,7 +160,7 @@ pub(crate) async fn undo(arguments: &UndrainArguments, format: Format) -> Result
             region,
             draining: false,
         }),
-        Format::Text => output::line(&format!("{region} takes writes")),
+        Format::Text => output::line(&format!("{region} accepts writes")),
     }
 }
 
@@ -164,11 +172,11 @@ fn name(watermark: &WatermarkReport) -> &str {
     }
 }
 
-/// What is missing where, in one line.
+/// Which peers are missing which writes, in one line.
 fn summary(report: &ControlDrainReport) -> String {
     let mut parts = Vec::new();
     if report.writes_under_way > 0 {
-        parts.push(format!("{} writes are under way", report.writes_under_way));
+        parts.push(format!("{} writes are in progress", report.writes_under_way));
     }
     for watermark in report
         .watermarks

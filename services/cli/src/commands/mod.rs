@@ -22,7 +22,7 @@ use clap::Subcommand;
 
 use crate::{failure::Failure, output::Format, runtime};
 
-/// The commands; what each is for stands at its arguments, where clap takes it from.
+/// The commands. The arguments of each carry its help, where clap reads it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Up(up::UpArguments),
@@ -42,7 +42,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Does what was asked.
+    /// Runs the command on the runtime that it needs.
     pub(crate) fn run(self, format: Format) -> Result<(), Failure> {
         match self {
             Self::Up(up) => runtime::serve(up::run(up, format)),
@@ -62,8 +62,8 @@ impl Command {
         }
     }
 
-    /// What is logged where nobody says what. Simulated regions are meant to get into trouble, and at no time that a log record could
-    /// say.
+    /// The log filter when neither --log nor RUST_LOG is given. Simulations log nothing: faults are
+    /// intended there, and a log record cannot carry virtual time.
     pub(crate) const fn usual_log(&self) -> &'static str {
         if matches!(self, Self::Sim(_)) { "off" } else { "warn" }
     }

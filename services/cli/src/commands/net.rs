@@ -20,16 +20,19 @@ use crate::{
 /// Show or change the network between the regions of a running `up`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Show or change the network between the regions of a running `up`. Every pair of regions has two directed links; a \
-        change applies to both unless --one-way is given. Changes last until the process ends.\n\n\
-        `net pause` leaves the links alone and stops the replication of one table in one region, as AWS Fault Injection Service does: the \
-        region's clients go on reading and writing the table, the other regions go on among themselves, and nothing of the table goes in \
-        or out. After `net resume` everything catches up. A restart of the region ends its pauses.",
+    long_about = "Show or change the network between the regions of a running `up`. Every pair of \
+        regions has two directed links; a change applies to both unless --one-way is given. \
+        Changes last until the process ends.\n\n\
+        `net pause` leaves the links alone and stops the replication of one table in one region, \
+        as AWS Fault Injection Service does: the region's clients continue to read and write the \
+        table, the other regions continue to replicate it among themselves, and the region neither \
+        sends nor receives writes to it. After `net resume` all regions catch up. A restart of the \
+        region ends its pauses.",
     after_help = "Examples:\n  \
         beringia net show\n  \
-        beringia net cut us-east-1 eu-west-1                 both ways, silently: bytes vanish, as when a cable breaks\n  \
+        beringia net cut us-east-1 eu-west-1                 both ways, silently: bytes vanish, as if a cable broke\n  \
         beringia net cut us-east-1 eu-west-1 --one-way       only from us-east-1 to eu-west-1\n  \
-        beringia net cut us-east-1 eu-west-1 --reset         connections are reset at once, as by a firewall\n  \
+        beringia net cut us-east-1 eu-west-1 --reset         connections are reset at once, as a firewall does\n  \
         beringia net heal us-east-1 eu-west-1\n  \
         beringia net heal                                    all links\n  \
         beringia net delay us-east-1 eu-west-1 120 --jitter 15\n  \
@@ -47,16 +50,17 @@ pub(crate) struct NetArguments {
     pub(crate) action: NetAction,
 }
 
-/// What `net` can do.
+/// The subcommands of `net`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum NetAction {
     /// Show every directed link, and which replication is paused.
     Show,
     #[command(flatten)]
     Change(LinkChange),
-    /// Pause the replication of a global table in a region: nothing of it goes out or comes in.
+    /// Pause the replication of a global table in a region: the region neither sends nor receives
+    /// writes to it.
     Pause {
-        /// The table's name.
+        /// The name of the table.
         #[arg(long, value_name = "TABLE")]
         table: String,
         /// The region.
@@ -65,35 +69,36 @@ pub(crate) enum NetAction {
     },
     /// Resume the replication of a table in a region; both sides catch up.
     Resume {
-        /// The table's name; without it, all that are paused.
+        /// The name of the table; without it, all paused tables.
         #[arg(long, value_name = "TABLE")]
         table: Option<String>,
-        /// The region; without it, all.
+        /// The region; without it, all regions.
         #[arg(long, value_name = "REGION")]
         region: Option<String>,
     },
 }
 
-/// What can be changed about links.
+/// The changes to links.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum LinkChange {
     /// Cut the links between two regions.
     Cut {
         #[command(flatten)]
         pair: PairArguments,
-        /// Reset the connections, and every later attempt, at once; without it the links fall silent.
+        /// Reset the connections and every later attempt at once; without it, bytes vanish
+        /// silently.
         #[arg(long)]
         reset: bool,
     },
     /// Open the links between two regions, or all links, again; delay, loss and bandwidth stay as they are.
     Heal {
-        /// One region; with none, all links are opened.
+        /// The region at one end of the links; without it, all links are opened.
         #[arg(value_name = "A", requires = "to")]
         from: Option<String>,
         /// The other region.
         #[arg(value_name = "B")]
         to: Option<String>,
-        /// Only the link from A to B, not its opposite.
+        /// Only the link from A to B, not the one from B to A.
         #[arg(long, requires = "to")]
         one_way: bool,
     },
@@ -101,18 +106,20 @@ pub(crate) enum LinkChange {
     Delay {
         #[command(flatten)]
         pair: PairArguments,
-        /// Delay of one way, in milliseconds; fractions are allowed.
+        /// One-way delay in milliseconds; fractions are allowed.
         #[arg(value_name = "MS", value_parser = parse_milliseconds)]
         delay: Duration,
-        /// Up to so many milliseconds more, at random. Without it the jitter stays as it is.
+        /// Random extra delay of up to this many milliseconds; without it, the jitter stays as it
+        /// is.
         #[arg(long, value_name = "MS", value_parser = parse_milliseconds)]
         jitter: Option<Duration>,
     },
-    /// Set how many packets the links between two regions lose.
+    /// Set the packet loss of the links between two regions.
     Loss {
         #[command(flatten)]
         pair: PairArguments,
-        /// Lost packets in percent, 0 to 99; they are sent again, as TCP does, so loss shows as delay.
+        /// Packet loss in percent, 0 to 99. Lost packets are sent again, as TCP does, so loss shows
+        /// as delay.
         #[arg(value_name = "PERCENT", value_parser = parse_percent)]
         loss_millionths: u32,
     },
@@ -120,7 +127,7 @@ pub(crate) enum LinkChange {
     Bandwidth {
         #[command(flatten)]
         pair: PairArguments,
-        /// Megabits per second of one way, or `unlimited`.
+        /// Bandwidth of each direction in megabits per second, or `unlimited`.
         #[arg(value_name = "MBIT", value_parser = parse_bandwidth)]
         bits_per_second: u64,
     },
@@ -129,13 +136,13 @@ pub(crate) enum LinkChange {
         /// The region.
         #[arg(value_name = "A")]
         region: String,
-        /// Reset the connections at once; without it the links fall silent.
+        /// Reset the connections at once; without it, bytes vanish silently.
         #[arg(long)]
         reset: bool,
     },
 }
 
-/// Two regions, and whether both directions are meant.
+/// A pair of regions, and whether both directions between them change.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PairArguments {
     /// One region.
@@ -144,7 +151,7 @@ pub(crate) struct PairArguments {
     /// The other region.
     #[arg(value_name = "B")]
     pub(crate) to: String,
-    /// Only the link from A to B.
+    /// Only the link from A to B, not the one from B to A.
     #[arg(long)]
     pub(crate) one_way: bool,
 }
@@ -169,7 +176,7 @@ fn parse_percent(text: &str) -> Result<u32, Expected> {
     }
 }
 
-/// A bandwidth in Mbit/s, as bits per second; 0 stands for no limit.
+/// A bandwidth in Mbit/s, as bits per second; 0 means no limit.
 fn parse_bandwidth(text: &str) -> Result<u64, Expected> {
     if text == "unlimited" {
         return Ok(0);
@@ -194,11 +201,12 @@ struct LinkJson<'a> {
     delay_ms: f64,
     jitter_ms: f64,
     loss_percent: f64,
-    /// Null for no limit.
+    /// Null if unlimited.
     bandwidth_mbit: Option<f64>,
 }
 
-/// Does what `net` was asked, then shows all links as they are now: one JSON object per link. Of pauses it shows the pauses.
+/// Runs the subcommand, then prints all links as they are now, one JSON object per link. `pause`
+/// and `resume` print the pauses instead.
 pub(crate) async fn run(arguments: NetArguments, format: Format) -> Result<(), Failure> {
     let fleet = arguments.control.connect().await?;
     let (action, pauses_too) = match arguments.action {
@@ -292,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_are_read_with_their_units_and_bounds() {
+    fn parses_quantities_within_their_bounds() {
         assert_eq!(parse_milliseconds("1.5"), Ok(Duration::from_micros(1500)));
         assert!(parse_milliseconds("-1").is_err());
         assert!(parse_milliseconds("NaN").is_err());

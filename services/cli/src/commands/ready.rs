@@ -1,4 +1,4 @@
-//! What is said when all regions accept requests.
+//! The announcement that all regions accept requests.
 
 use beringia_host::Addresses;
 use serde::Serialize;
@@ -8,12 +8,12 @@ use crate::{
     output::{self, Format},
 };
 
-/// The ready line.
+/// The addresses that `up` and `region` announce once they serve.
 #[derive(Debug, Serialize)]
 pub(crate) struct Ready {
     event: &'static str,
     control: String,
-    /// The endpoint for all regions; that of the region where there is but one.
+    /// The endpoint for all regions; the region's own endpoint where there is only one region.
     endpoint: String,
     regions: Vec<ReadyRegion>,
     #[serde(skip)]
@@ -52,7 +52,7 @@ impl Ready {
         }
     }
 
-    /// Says it.
+    /// Prints the addresses; as text, with commands to try.
     pub(crate) fn announce(&self, format: Format) -> Result<(), Failure> {
         if format == Format::Json {
             return output::json(self);
@@ -61,21 +61,21 @@ impl Ready {
             .regions
             .iter()
             .map(|region| [region.name.clone(), region.dynamodb.clone(), region.replication.clone()]);
-        let all = (self.regions.len() > 1).then(|| ["all of them".to_owned(), self.endpoint.clone(), String::new()]);
+        let all = (self.regions.len() > 1).then(|| ["all regions".to_owned(), self.endpoint.clone(), String::new()]);
         output::table(["REGION", "DYNAMODB", "REPLICATION"], rows.chain(all))?;
         output::line(&self.hints())
     }
 
-    /// A line to try, by command line and by Python.
+    /// Commands to try: the AWS CLI, Python, and `beringia status`.
     fn hints(&self) -> String {
         let Self { control, endpoint, .. } = self;
         let region = self.regions.first().map_or("us-east-1", |region| region.name.as_str());
         let (keys, who) = if self.verifies {
-            ("", "Requests must be signed with one of the access keys given.")
+            ("", "Requests must be signed with one of the given access keys.")
         } else {
             (
                 "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any ",
-                "Any access key does.",
+                "Any access key is accepted.",
             )
         };
         let credentials = if self.verifies {
@@ -86,7 +86,7 @@ impl Ready {
         format!(
             "\nTry:\n  {keys}aws dynamodb list-tables --endpoint-url {endpoint} --region {region}\n  \
              boto3.resource('dynamodb', endpoint_url='{endpoint}', region_name='{region}'{credentials})\n  \
-             beringia status --control {control}\n\n{who} Ctrl-C ends it."
+             beringia status --control {control}\n\n{who} Stop with Ctrl-C."
         )
     }
 }

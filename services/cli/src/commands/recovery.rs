@@ -14,9 +14,11 @@ use crate::{
 /// Kill a region of a running `up` as a crash would.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Kill a region of a running `up` as a crash would: its listeners, connections and tasks vanish at once, no answer under \
-        way is completed, and its database is left as it is. The other regions and the process go on.\n\nWith --lose-disk its database \
-        is gone too: it comes back empty, and the others fill it with what had reached them.",
+    long_about = "Kill a region of a running `up` as a crash would: its listeners, connections and \
+        tasks vanish at once, answers in progress are never completed, and its database stays as \
+        it is. The other regions and the process continue.\n\n\
+        With --lose-disk the database is deleted, too: the region comes back empty, and the other \
+        regions bootstrap its replicas from their own. Writes that it had not shipped are lost.",
     after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-fail us-east-1 --lose-disk\n  beringia region-recover us-east-1"
 )]
 pub(crate) struct RegionFailArguments {
@@ -25,16 +27,16 @@ pub(crate) struct RegionFailArguments {
     /// The region to kill.
     #[arg(value_name = "NAME")]
     pub(crate) region: String,
-    /// Delete its database too.
+    /// Delete the region's database, too.
     #[arg(long)]
     pub(crate) lose_disk: bool,
 }
 
-/// Start a failed region again, on what its disk holds.
+/// Start a failed region again, with its database.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Start a failed region again, on the database that it left and on the same ports. With `up --ephemeral` \
-        what it had committed is still in memory.",
+    long_about = "Start a failed region again, with its database and on the same ports. With `up \
+        --ephemeral`, its committed writes are still in memory.",
     after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-recover us-east-1"
 )]
 pub(crate) struct RegionRecoverArguments {
@@ -51,7 +53,7 @@ struct Done<'a> {
     running: bool,
 }
 
-/// Kills a region.
+/// Kills a region, as `region-fail` asks.
 pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Result<(), Failure> {
     let region = &arguments.region;
     let mut client = arguments.control.connect().await?.hosting(region)?;
@@ -79,7 +81,7 @@ fn say(region: &str, running: bool, format: Format) -> Result<(), Failure> {
         Format::Json => output::json(&Done { region, running }),
         Format::Text if running => output::line(&format!("{region} is running again")),
         Format::Text => output::line(&format!(
-            "{region} is down; `beringia region-recover {region}` brings it back"
+            "{region} is down; `beringia region-recover {region}` starts it again"
         )),
     }
 }

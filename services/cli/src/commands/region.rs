@@ -1,4 +1,4 @@
-//! `region`: runs one region of a topology as a process of its own.
+//! `region`: runs one region of a topology in a process of its own.
 
 use beringia_host::OneRegion;
 use clap::Args;
@@ -6,14 +6,17 @@ use clap::Args;
 use super::serve::{ServeArguments, deployment, serve};
 use crate::{failure::Failure, output::Format, signals::Signals};
 
-/// Start one region of a topology as a process of its own.
+/// Start one region of a topology in a process of its own.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Start one region of a topology as a process of its own: on its own host, in its own container.\n\n\
-        The network between such processes is the real one; nothing is delayed or cut by beringia. The other regions are looked for \
-        where --peer says, else where the topology file says (`replication = \"host:port\"` of a region), else on this machine at the \
-        ports that they take by default. By default the n-th region of the topology takes ports 8000 + n, 9000 + n and 9089 + n, so that \
-        all regions of a topology can run on one machine without a flag.",
+    long_about = "Start one region of a topology in a process of its own: on its own host or in \
+        its own container.\n\n\
+        The network between such processes is the real one; beringia neither delays nor cuts \
+        anything. The address of another region comes from --peer, else from `host` and \
+        `replication_port` of the region in the topology file; without them it is this machine and \
+        the region's default port. By default the n-th region of the topology uses the ports 8000 \
+        + n (DynamoDB), 9000 + n (replication) and 9089 + n (control), so that all regions of a \
+        topology can run on one machine without options.",
     after_help = "Examples:\n  \
         beringia region --topology regions/two.toml --name us-east-1 --data /var/lib/beringia\n  \
         beringia region --topology t.toml --name eu-west-1 --data /data --listen 0.0.0.0 \\\n      \
@@ -25,19 +28,22 @@ use crate::{failure::Failure, output::Format, signals::Signals};
 pub(crate) struct RegionArguments {
     #[command(flatten)]
     pub(crate) serve: ServeArguments,
-    /// Which region of the topology.
+    /// The name of the region in the topology.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: String,
-    /// Where another region's replication endpoint is. May be given several times.
+    /// The replication endpoint of another region. May be given several times.
     #[arg(long = "peer", value_name = "NAME=HOST:PORT", value_delimiter = ',')]
     pub(crate) peers: Vec<String>,
-    /// The DynamoDB port; 0: any free one. [default: 8000 + place in the topology]
+    /// The DynamoDB port; 0: pick a free port. [default: `dynamodb_port` in the topology, else 8000
+    /// + position]
     #[arg(long, value_name = "PORT")]
     pub(crate) dynamodb_port: Option<u16>,
-    /// The replication port; 0: any free one. [default: 9000 + place in the topology]
+    /// The replication port; 0: pick a free port. [default: `replication_port` in the topology,
+    /// else 9000 + position]
     #[arg(long, value_name = "PORT")]
     pub(crate) replication_port: Option<u16>,
-    /// The port of the control service; 0: any free one. [default: 9089 + place in the topology]
+    /// The port of the control service; 0: pick a free port. [default: 9089 + position in the
+    /// topology]
     #[arg(long, value_name = "PORT")]
     pub(crate) control_port: Option<u16>,
 }

@@ -17,7 +17,7 @@ use crate::{
 struct PauseJson<'a> {
     region: &'a str,
     table: &'a str,
-    /// Always `paused`.
+    /// Always the word `paused`.
     replication: &'static str,
 }
 
@@ -29,7 +29,8 @@ pub(crate) async fn pause(fleet: &Fleet, table: String, region: String, format: 
     show(fleet, format).await
 }
 
-/// Ends the pauses of a table (of all) in a region (in all); prints those that are left.
+/// Ends the pauses of a table (without a name, of all tables) in a region (without a name, in all);
+/// prints the pauses that are left.
 pub(crate) async fn resume(
     fleet: &Fleet,
     table: Option<String>,
@@ -64,7 +65,7 @@ async fn show(fleet: &Fleet, format: Format) -> Result<(), Failure> {
     print(&paused, format)
 }
 
-/// Prints the pauses below something else, where there is any.
+/// Prints the pauses below other output, if there are any.
 pub(crate) async fn show_any(fleet: &Fleet, format: Format) -> Result<(), Failure> {
     let paused = paused(fleet).await?;
     if !paused.is_empty() && format == Format::Text {

@@ -1,4 +1,4 @@
-//! What `up` and `region` have in common: their arguments, and serving until a signal ends it.
+//! What `up` and `region` share: their arguments, and serving until a signal arrives.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -11,27 +11,30 @@ use clap::Args;
 use super::ready::Ready;
 use crate::{failure::Failure, output::Format, signals::Signals};
 
-/// What `up` and `region` have in common.
+/// The arguments that `up` and `region` share.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ServeArguments {
-    /// The topology file: which regions, and the delays between them. Without one: us-east-1, eu-west-1 and ap-northeast-1.
+    /// The topology file: the regions, and the delays between them. Without it: us-east-1,
+    /// eu-west-1 and ap-northeast-1.
     #[arg(long, value_name = "FILE")]
     pub(crate) topology: Option<PathBuf>,
-    /// The directory of the database files, one `REGION.db` per region. It belongs to the regions that first used it.
+    /// The directory of the database files, one `REGION.db` per region. A directory can only be
+    /// used with the topology's regions that first used it.
     #[arg(long, value_name = "DIR", default_value = ".beringia")]
     pub(crate) data: PathBuf,
-    /// Keep everything in memory; it is gone when the process ends.
+    /// Keep everything in memory; the data is lost when the process ends.
     #[arg(long, conflicts_with = "data")]
     pub(crate) ephemeral: bool,
-    /// The address to listen on. Containers use 0.0.0.0.
+    /// The address to listen on. Use 0.0.0.0 in containers.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) listen: IpAddr,
-    /// Verify signatures (SigV4) against the keys in this file, written as the AWS tools do: `[profile]`,
-    /// `aws_access_key_id = …`, `aws_secret_access_key = …`. Without keys any signature is accepted (development mode).
+    /// Verify signatures (SigV4) against the keys in this file, in the format of the AWS
+    /// credentials file: `[profile]`, `aws_access_key_id = …`, `aws_secret_access_key = …`. Without
+    /// keys any signature is accepted (development mode).
     #[arg(long, value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,
-    /// Verify signatures against this key, too. May be given several times. Other users of the machine can read command lines: prefer
-    /// a file where the secret matters.
+    /// Verify signatures against this key, too. May be given several times. Other users of the
+    /// machine can read command lines: use --credentials where the secret matters.
     #[arg(
         long = "access-key",
         value_name = "ID=SECRET",
@@ -40,32 +43,37 @@ pub(crate) struct ServeArguments {
         hide_env_values = true
     )]
     pub(crate) access_keys: Vec<String>,
-    /// How far ahead of this region's clock another region's may be, in milliseconds, before its writes are held back.
+    /// How far another region's clock may be ahead of this region's, in milliseconds, before its
+    /// writes are quarantined.
     #[arg(long, value_name = "MS", default_value_t = 500)]
     pub(crate) max_clock_offset_ms: u64,
-    /// How old a shard of a stream gets, in milliseconds, before it is closed and a child goes on: four hours, about as in DynamoDB.
-    /// Make it short to see whether an application follows.
+    /// The age at which a shard of a stream is closed and a child shard continues, in milliseconds:
+    /// four hours, about as in DynamoDB. Use a short age to test whether an application follows the
+    /// children.
     #[arg(long, value_name = "MS", default_value_t = DEFAULT_SHARD_AGE_MS, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stream_shard_age_ms: u64,
-    /// How long a region may be out of reach of all others, in milliseconds, before they drop its replicas: 20 hours, as in DynamoDB.
-    /// Until then they keep for it what they delete and log. One that comes back later is filled by a full copy; what it had not shipped
-    /// is among the `conflicts`.
+    /// How long a region may be unreachable from all others, in milliseconds, before they drop its
+    /// replicas: 20 hours, as in DynamoDB. Until then they keep the log records and tombstones that
+    /// it needs. A region that comes back later is re-bootstrapped with a full copy; its unshipped
+    /// writes are listed among the `conflicts`.
     #[arg(long, value_name = "MS", default_value_t = DEFAULT_UNREACHABLE_MS_MAX, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_unreachable_ms: u64,
-    /// Hold tables and global indexes to their provisioned throughput, or to the maxima of on-demand tables, as DynamoDB does: each may
-    /// take what 300 seconds bring at once, and then what comes. Without this nothing is throttled, so that an application with small
-    /// tables can be worked on; on-demand tables without maxima never are.
+    /// Throttle tables and global indexes at their provisioned throughput, or at the maxima of
+    /// on-demand tables, as DynamoDB does, with a burst of up to 300 seconds of unused throughput.
+    /// Without this option nothing is throttled; on-demand tables without maxima never are.
     #[arg(long)]
     pub(crate) throttling: bool,
-    /// Let reads that are not consistent, and global indexes, show what was up to so many milliseconds ago, at random: what an
-    /// application takes for granted it may not find in DynamoDB. Consistent reads and transactions see the newest. Off by default;
-    /// at most a minute.
+    /// Let eventually consistent reads, and reads of global indexes, return data that is up to this
+    /// many milliseconds old, at random, to find applications that rely on fresh reads. Strongly
+    /// consistent reads and transactions return the newest data. Off by default; at most a minute.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) stale_reads: Option<u64>,
-    /// Let tables, indexes, streams and time to live show for so many milliseconds what a change does to them (CREATING, UPDATING,
-    /// DELETING, ENABLING, DISABLING), and refuse meanwhile what DynamoDB refuses: a new table is not found by reads and writes, one that changes
-    /// cannot be changed again, the name of one that goes is taken. So it is seen whether an application waits for its tables. Without
-    /// this only the answer to the request shows it, and the table can be used at once. At most an hour.
+    /// Let changes to tables, indexes, streams and time to live take this many milliseconds, to
+    /// find applications that do not wait for their tables. Meanwhile the descriptions show
+    /// CREATING, UPDATING, DELETING, ENABLING or DISABLING, and the region refuses what DynamoDB
+    /// refuses: reads and writes do not find a new table, a table that is changing cannot be
+    /// changed again, the name of a table that is being deleted is taken. Without this option a
+    /// table can be used as soon as the request is answered. At most an hour.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) slow_changes: Option<u64>,
 }
@@ -93,7 +101,7 @@ pub(super) fn deployment(arguments: ServeArguments) -> Result<Deployment, Failur
     })
 }
 
-/// Says where they are, and ends them at a signal.
+/// Prints the addresses, serves until a signal arrives, then shuts down.
 pub(super) async fn serve(running: Running, mut signals: Signals, format: Format) -> Result<(), Failure> {
     Ready::of(running.addresses()).announce(format)?;
     signals.next().await;

@@ -1,4 +1,4 @@
-//! `status`: how far each region is behind each other, and which tables differ.
+//! `status`: shows how far each region is behind each other region, and which tables differ.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,14 @@ use crate::{
     presentation::spans,
 };
 
-/// Show how far each region is behind each other, and which tables differ.
+/// Show how far each region is behind each other region, and which tables differ.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Show, for each pair of regions, how far one is behind the other: the age of its oldest write that the other has not \
-        confirmed (lag), how many such writes and bytes there are (backlog), what those took to arrive that came in the last five \
-        minutes (p50, p99), and the state of link and connection. For each table: in how many of its 256 ranges its replicas differ.",
+    long_about = "Show, for each pair of regions, how far one is behind the other: the age of the \
+        oldest write that it has not acknowledged (lag), the number and bytes of such writes \
+        (backlog), how long the writes of the last five minutes took to arrive (p50, p99), and the \
+        state of the link and the connection. For each table, show in how many of its 256 ranges \
+        its replicas differ.",
     after_help = "Examples:\n  beringia status\n  beringia status --format json | jq .pairs"
 )]
 pub(crate) struct StatusArguments {
@@ -30,7 +32,7 @@ pub(crate) struct StatusArguments {
     pub(crate) control: ControlArguments,
 }
 
-/// Everything that `status` says.
+/// The output of `status`.
 #[derive(Debug, Serialize)]
 struct StatusJson {
     /// Whether all replicas of all tables are equal.
@@ -48,19 +50,19 @@ struct RegionJson {
     name: String,
     /// `running`, `down`, or `unknown` where no control service hosts it.
     state: &'static str,
-    /// Whether it is closed for clients' writes.
+    /// Whether the region is closed for clients' writes.
     draining: bool,
-    /// What its clients were refused since its start; null where it cannot be asked.
+    /// What the region has refused its clients since its start; null where it cannot be asked.
     refused: Option<RefusedJson>,
 }
 
-/// Counted per item or page.
+/// Refusals of a region, counted per item or page.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct RefusedJson {
-    /// Beyond the throughput of a table or index.
+    /// Refused because the throughput of a table or index was exceeded.
     throttled_reads: u64,
     throttled_writes: u64,
-    /// Because of a transaction.
+    /// Refused because a transaction was using the item.
     transaction_conflicts: u64,
 }
 
@@ -70,33 +72,34 @@ struct PauseJson {
     table: String,
 }
 
-/// The way of one region's writes to another.
+/// The path of one region's writes to another.
 #[derive(Debug, Default, PartialEq, Serialize)]
 struct PairJson {
     from: String,
     to: String,
     /// Age of the oldest write that `to` has not acknowledged; null where `from` cannot be asked.
     lag_ms: Option<u64>,
-    /// How many writes have arrived in the last five minutes, and how long they took from commit at `from` to commit at `to`; null
-    /// where none has.
+    /// How many writes have arrived in the last five minutes, and how long they took from the
+    /// commit at `from` to the commit at `to`; null where none has.
     arrival_count: Option<u64>,
     arrival_p50_ms: Option<u64>,
     arrival_p99_ms: Option<u64>,
     arrival_p999_ms: Option<u64>,
     arrival_max_ms: Option<u64>,
-    /// Null until `to` has said what it holds.
+    /// Null until `to` has reported its version vectors.
     backlog_mutations: Option<u64>,
     backlog_bytes: Option<u64>,
-    /// `open`, `cut`, `reset`; null where no model of the link is (regions in processes of their own).
+    /// `open`, `cut` or `reset`; null where no network model runs (regions in processes of their
+    /// own).
     link: Option<String>,
     /// `connected`, `connecting`, `down`, `refused`; null where neither side can be asked.
     connection: Option<String>,
-    /// What went wrong last.
+    /// The last error of the connection; null while it is connected.
     error: Option<String>,
-    /// Set while the writes are held back because the clock of `from` is too far ahead.
+    /// Set while the writes are quarantined because the clock of `from` is too far ahead.
     quarantine_ahead_ms: Option<u64>,
     quarantine_limit_ms: Option<u64>,
-    /// The region that passes the writes on while `to` cannot reach `from`.
+    /// The region that relays the writes while `to` cannot reach `from`.
     relayed_through: Option<String>,
 }
 
@@ -110,7 +113,7 @@ struct JoinJson {
     rows: u64,
 }
 
-/// Prints one JSON object, or three tables.
+/// Prints one JSON object, or up to five tables.
 pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(), Failure> {
     let fleet = arguments.control.connect().await?;
     let topology = fleet.topology();
@@ -240,13 +243,13 @@ impl RegionJson {
 
     fn state_text(&self) -> String {
         if self.draining {
-            format!("{}, takes no writes", self.state)
+            format!("{}, closed for writes", self.state)
         } else {
             self.state.to_owned()
         }
     }
 
-    /// What its clients were refused, where that is anything.
+    /// What the region has refused its clients; empty where it has refused nothing.
     fn refused_text(&self) -> String {
         let counts = self.refused.iter().flat_map(|refused| {
             [
@@ -272,13 +275,13 @@ impl PauseJson {
     }
 }
 
-/// What `region` says about `peer`.
+/// The report of `region` about `peer`.
 fn peer_of<'a>(reports: &BTreeMap<&str, &'a RegionReport>, region: &str, peer: &str) -> Option<&'a PeerReport> {
     reports.get(region)?.peers.iter().find(|report| report.peer == peer)
 }
 
 impl PairJson {
-    /// `sender` is what `from` says about `to`, `receiver` what `to` says about `from`.
+    /// `sender` is the report of `from` about `to`, `receiver` the report of `to` about `from`.
     fn of(
         from: &str,
         to: &str,
@@ -324,7 +327,7 @@ impl PairJson {
         let mut notes = Vec::new();
         if let (Some(ahead), Some(limit)) = (self.quarantine_ahead_ms, self.quarantine_limit_ms) {
             notes.push(format!(
-                "held back: its clock is {ahead} ms ahead, {limit} ms are allowed"
+                "quarantined: its clock is {ahead} ms ahead, the limit is {limit} ms"
             ));
         }
         if let Some(relay) = &self.relayed_through {
@@ -409,8 +412,9 @@ mod tests {
         }
     }
 
+    /// Arrival times, the state of the connection and its error come from the receiver.
     #[test]
-    fn a_pair_takes_lag_and_backlog_from_the_sender_and_the_rest_from_the_receiver() {
+    fn a_pair_takes_lag_and_backlog_from_the_sender() {
         let sender = PeerReport {
             lag_ms: 40,
             backlog_mutations: Some(3),
@@ -436,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_error_of_a_connection_that_is_back_is_not_shown() {
+    fn hides_the_error_of_a_connection_that_recovered() {
         let receiver = PeerReport {
             error: "long ago".into(),
             ..peer("a")
@@ -445,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_that_cannot_be_asked_leaves_its_figures_open() {
+    fn figures_of_an_unknown_region_are_null() {
         let status = StatusJson::of(&["a".into(), "b".into()], &[], convergence::compare(&[], &[]));
         assert_eq!(status.regions[0].state, "unknown");
         assert_eq!(status.pairs.len(), 2);

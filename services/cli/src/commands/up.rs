@@ -10,32 +10,36 @@ use crate::{failure::Failure, output::Format, signals::Signals};
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Start all regions of a topology in this process.\n\n\
-        Each region has its own database file, DynamoDB port and replication port. Besides there is one endpoint for all, where the \
-        region in the request's credentials chooses: an application sets one endpoint and keeps its region names. Each of these endpoints \
-        answers DynamoDB, DynamoDB Streams and AWS Fault Injection Service (experiments that pause the replication of tables). The regions \
-        reach each other over real TCP connections that are delayed as the topology says.\n\n\
-        Ctrl-C or SIGTERM ends it cleanly; a second one at once.",
+        Each region has its own database file, DynamoDB port and replication port. One more \
+        endpoint serves all regions: the region in a request's credentials chooses the region that \
+        answers, so that an application sets one endpoint and keeps its region names. Each of \
+        these endpoints answers DynamoDB, DynamoDB Streams and AWS Fault Injection Service \
+        (experiments that pause the replication of tables). The regions reach each other over real \
+        TCP connections, which the network model delays as the topology says.\n\n\
+        Ctrl-C or SIGTERM shuts everything down cleanly; a second one ends the process at once.",
     after_help = "Examples:\n  \
         beringia up\n  \
         beringia up --ephemeral --format json\n  \
         beringia up --topology regions/two.toml --data /var/lib/beringia\n  \
-        beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0    any free ports\n\n\
+        beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0    pick free ports\n\n\
         Then:\n  \
         aws dynamodb list-tables --endpoint-url http://127.0.0.1:8000 --region eu-west-1"
 )]
 pub(crate) struct UpArguments {
     #[command(flatten)]
     pub(crate) serve: ServeArguments,
-    /// The first region's DynamoDB port; the others follow. 0: any free ones.
+    /// The first region's DynamoDB port; the other regions use the following ports. 0: pick free
+    /// ports.
     #[arg(long, value_name = "PORT", default_value_t = 8001)]
     pub(crate) dynamodb_port: u16,
-    /// The first region's replication port; the others follow. 0: any free ones.
+    /// The first region's replication port; the other regions use the following ports. 0: pick free
+    /// ports.
     #[arg(long, value_name = "PORT", default_value_t = 9001)]
     pub(crate) replication_port: u16,
-    /// The port of the control service, to which the other commands talk. 0: any free one.
+    /// The port of the control service, which the other commands talk to. 0: pick a free port.
     #[arg(long, value_name = "PORT", default_value_t = 9090)]
     pub(crate) control_port: u16,
-    /// The port of the endpoint that serves all regions. 0: any free one.
+    /// The port of the endpoint that serves all regions. 0: pick a free port.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub(crate) endpoint_port: u16,
 }

@@ -142,7 +142,7 @@ fn what_lost_a_conflict_is_written_back_as_a_new_version() {
     assert!(text.starts_with("restored in "), "{text}");
     assert_refused(
         &up.command(&["conflicts", "restore", "000000000000"]),
-        &["no region here journalled"],
+        &["no region has a conflict"],
     );
     assert_refused(
         &up.command(&["conflicts", "restore", id, "--region", "mars-1"]),
@@ -265,7 +265,7 @@ fn an_item_is_explained_while_regions_differ_and_after() {
     assert_eq!(said["agree"], true);
     let why = said["why"].as_str().unwrap();
     assert!(
-        why.contains("written concurrently") && why.contains("later time"),
+        why.contains("is concurrent with") && why.contains("later time"),
         "{why}"
     );
     for region in said["regions"].as_array().unwrap() {
@@ -370,7 +370,7 @@ fn what_a_region_wrote_before_it_was_dropped_is_listed_and_can_be_written_back()
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(listed[0]["winner"], Value::Null);
     assert_eq!(listed[0]["loser"]["image"]["v"], json!({"S": "aside"}));
-    assert!(stdout(&up.command(&["conflicts"])).contains("winner  nobody"));
+    assert!(stdout(&up.command(&["conflicts"])).contains("winner  none"));
 
     let _ = up.json(&["conflicts", "restore", listed[0]["id"].as_str().unwrap()]);
     converge(&up);

@@ -198,7 +198,7 @@ fn questions_about_tables_that_are_not_there_are_wrong_input() {
     );
     assert_refused(
         &up.command(&["explain", "--table", "Nothing", "--key", "{"]),
-        &["--key is no JSON"],
+        &["--key is not JSON"],
     );
     assert_refused(&up.command(&["conflicts", "--table", "Nothing"]), &["Nothing"]);
     assert_eq!(stdout(&up.command(&["conflicts"])), "no conflicts\n");

@@ -271,7 +271,10 @@ fn what_a_seed_was_shrunk_to_may_fail_less_and_says_so() {
     );
     assert_eq!(shrunk["actions"], 0);
     let said = stderr(&output);
-    assert!(said.ends_with(&format!("in it fails:\n✗ {conflicts}\n")), "{said}");
+    assert!(
+        said.ends_with(&format!("the smaller plan fails:\n✗ {conflicts}\n")),
+        "{said}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Puts the conflict journals of several regions together, so that a conflict that many saw is one.
+//! Merges the conflict journals of several regions, so that a conflict that several regions saw
+//! appears once.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,25 +9,24 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::presentation::canonical;
 
-/// A region that saw a conflict, and when.
+/// When a region saw a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sighting {
-    /// The region.
     pub(crate) region: String,
-    /// Its wall time, milliseconds since the Unix epoch.
+    /// By the region's clock, milliseconds since the Unix epoch.
     pub(crate) seen_ms: u64,
 }
 
-/// A conflict with everybody who saw it.
+/// A conflict and all regions that saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Merged {
     /// The conflict as the first region reported it.
     pub(crate) conflict: ControlConflict,
-    /// Who saw it, earliest first.
+    /// The regions that saw it, earliest first.
     pub(crate) seen: Vec<Sighting>,
 }
 
-/// What makes two reports the same conflict: table, key, and the two versions, which no other writes have.
+/// What identifies a conflict: table, key, and the two versions, which no other writes have.
 type Identity = (String, String, VersionKey, VersionKey);
 type VersionKey = (u64, String, u64);
 
@@ -38,7 +38,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Takes a report in.
+    /// Adds a report, and merges it with an earlier report of the same conflict.
     pub(crate) fn add(&mut self, conflict: ControlConflict) {
         let identity = identity(&conflict);
         let sighting = Sighting {
@@ -64,14 +64,14 @@ impl Journal {
         );
     }
 
-    /// Everything, by when it was first seen.
+    /// All conflicts, in the order in which they were first seen.
     pub(crate) fn into_sorted(self) -> Vec<Merged> {
         let mut all: Vec<(Identity, Merged)> = self.merged.into_iter().collect();
         all.sort_by(|(a_identity, a), (b_identity, b)| (first_seen(a), a_identity).cmp(&(first_seen(b), b_identity)));
         all.into_iter().map(|(_, merged)| merged).collect()
     }
 
-    /// Takes the oldest report out.
+    /// Removes the conflict that was reported first.
     fn pop_first(&mut self) -> Option<Merged> {
         self.arrival
             .pop_front()
@@ -79,7 +79,7 @@ impl Journal {
     }
 }
 
-/// What a conflict is called, in all regions alike: 12 hexadecimal digits over its identity.
+/// The id of a conflict, the same in all regions: 12 hexadecimal digits, a hash of its identity.
 pub(crate) fn id(conflict: &ControlConflict) -> String {
     let mut hash = Xxh3::new();
     let (table, key, winner, loser) = identity(conflict);
@@ -109,8 +109,8 @@ fn identity(conflict: &ControlConflict) -> Identity {
     )
 }
 
-/// For `--follow`: holds each conflict back for a while, so that the other regions' reports of it join the first one, and
-/// remembers it for some time after it was shown.
+/// For `--follow`: delays each conflict, so that other regions' reports of it are merged into the
+/// first, and remembers the conflicts that were shown.
 #[derive(Debug)]
 pub(crate) struct Follower<T> {
     waiting: Journal,
@@ -121,7 +121,7 @@ pub(crate) struct Follower<T> {
 }
 
 impl<T: Copy + PartialOrd> Follower<T> {
-    /// Remembers up to `shown_max` conflicts that were shown.
+    /// Remembers at most `shown_max` conflicts that were shown.
     pub(crate) fn new(shown_max: usize) -> Self {
         Self {
             waiting: Journal::default(),
@@ -132,7 +132,7 @@ impl<T: Copy + PartialOrd> Follower<T> {
         }
     }
 
-    /// Takes a report in, to be shown at `deadline`; later calls have later deadlines.
+    /// Adds a report, to be shown at `deadline`; later calls must have later deadlines.
     pub(crate) fn add(&mut self, conflict: ControlConflict, deadline: T) {
         if self.shown.contains_key(&identity(&conflict)) {
             return;
@@ -144,12 +144,12 @@ impl<T: Copy + PartialOrd> Follower<T> {
         }
     }
 
-    /// When the next one is due.
+    /// When the next conflict is due.
     pub(crate) fn next_deadline(&self) -> Option<T> {
         self.deadlines.front().copied()
     }
 
-    /// What is due by now.
+    /// Removes the conflicts that are due by `now`.
     pub(crate) fn due(&mut self, now: T) -> Vec<Merged> {
         let mut due = Vec::new();
         while self.deadlines.front().is_some_and(|deadline| *deadline <= now) {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_that_several_regions_saw_is_one() {
+    fn merges_reports_of_one_conflict() {
         let mut journal = Journal::default();
         journal.add(conflict("b", 20, r#"{"pk":{"S":"x"},"sk":{"N":"1"}}"#, 9));
         journal.add(conflict("a", 10, r#"{"sk":{"N":"1"}, "pk":{"S":"x"}}"#, 9));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn following_waits_for_the_other_regions_and_shows_each_conflict_once() {
+    fn follower_waits_for_other_regions_and_shows_conflicts_once() {
         let mut follower = Follower::new(10);
         follower.add(conflict("a", 1, "{}", 9), 100);
         follower.add(conflict("b", 2, "{}", 9), 110);
@@ -228,12 +228,16 @@ mod tests {
         assert_eq!(due.len(), 1);
         assert_eq!(regions(&due[0]), ["a", "b"]);
         follower.add(conflict("c", 4, "{}", 9), 130);
-        assert_eq!(follower.due(200).len(), 1, "what was shown is not shown again");
+        assert_eq!(
+            follower.due(200).len(),
+            1,
+            "a conflict that was shown is not shown again"
+        );
         assert_eq!(follower.next_deadline(), None);
     }
 
     #[test]
-    fn a_conflict_has_one_name_whoever_reports_it_and_another_one_has_another() {
+    fn a_conflict_has_the_same_id_in_every_report() {
         let here = conflict("b", 20, r#"{"pk":{"S":"x"},"sk":{"N":"1"}}"#, 9);
         let there = conflict("a", 10, r#"{"sk":{"N":"1"}, "pk":{"S":"x"}}"#, 9);
         let other = conflict("b", 20, r#"{"pk":{"S":"x"},"sk":{"N":"1"}}"#, 10);
@@ -243,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_shown_is_remembered_within_bounds() {
+    fn remembers_a_bounded_number_of_shown_conflicts() {
         let mut follower = Follower::new(1);
         for winner in 5..9 {
             follower.add(conflict("a", 1, "{}", winner), 1);

@@ -1,4 +1,4 @@
-//! `conflicts`: the journals of all regions as one.
+//! `conflicts`: lists the conflict journals of all regions as one.
 
 mod journal;
 
@@ -25,9 +25,12 @@ use crate::{
 /// List the conflicts: concurrent writes to one item, and which won.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "List the conflicts: two writes to one item neither of which knew of the other. For each, both writes with their version \
-        (hybrid time, region, sequence) and image, which attributes were lost where it was not the whole item, the rule that decided, and which regions saw it when. A conflict that several \
-        regions saw is listed once.",
+    long_about = "List the conflicts: concurrent writes to one item, of which one lost something. \
+        For each, print both writes with their version (hybrid time, region, sequence) and image, \
+        the attributes that were lost where it was not the whole item, the rule that decided, and \
+        which regions saw the conflict when. A conflict that several regions saw is listed once. \
+        The list also contains unshipped writes: writes of a dropped replica that no other region \
+        has.",
     after_help = "Examples:\n  beringia conflicts\n  beringia conflicts --table Carts --format json | jq .loser.image\n  beringia conflicts --follow\n  beringia conflicts restore 1f0c9a3be27d",
     args_conflicts_with_subcommands = true
 )]
@@ -37,10 +40,10 @@ pub(crate) struct ConflictsArguments {
     /// Only conflicts in this table.
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: Option<String>,
-    /// Go on, and show conflicts as they happen.
+    /// Keep running, and show conflicts as they happen.
     #[arg(long)]
     pub(crate) follow: bool,
-    /// What to do instead of listing them.
+    /// What to do instead of listing conflicts.
     #[command(subcommand)]
     pub(crate) action: Option<ConflictsAction>,
 }
@@ -48,42 +51,44 @@ pub(crate) struct ConflictsArguments {
 /// What can be done about a conflict.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ConflictsAction {
-    /// Write what lost back, as a new write.
+    /// Write back what a conflict lost, as a new write.
     #[command(
-        long_about = "Write what lost a conflict back as a new write of a region, whatever stands now: the whole item, or, where single attributes \
-            were lost, those; where the loser was a delete, the item is deleted. Prints the version of the new write, which replicates like \
-            any other.",
+        long_about = "Write back what a conflict lost, as a new write of a region that replaces \
+            the current version: the whole item or, where single attributes were lost, those; \
+            where the loser was a delete, the item is deleted. Prints the version of the new \
+            write, which replicates like any other.",
         after_help = "Examples:\n  beringia conflicts restore 1f0c9a3be27d\n  beringia conflicts restore 1f0c9a3be27d --region eu-west-1"
     )]
     Restore {
-        /// The conflict, as `beringia conflicts` names it.
+        /// The id of the conflict, as `beringia conflicts` prints it.
         #[arg(value_name = "ID")]
         id: String,
-        /// Where to write; without it, in the region that saw the conflict first.
+        /// The region to write in; without it, the region that saw the conflict first.
         #[arg(long, value_name = "REGION")]
         region: Option<String>,
     },
 }
 
-/// How long a conflict waits for the reports of other regions before it is shown; longer than it takes to reach any of them.
+/// How long a conflict waits for the reports of other regions before it is shown; longer than a
+/// report takes to arrive.
 const GATHERING: Duration = Duration::from_secs(1);
 /// How many conflicts are remembered as shown.
 const SHOWN_MAX: usize = 100_000;
 
 #[derive(Serialize)]
 struct ConflictJson<'a> {
-    /// Names it for `conflicts restore`.
+    /// The argument of `conflicts restore`.
     id: String,
     table: &'a str,
     table_id: &'a str,
-    /// Null where the table is gone.
+    /// Null where the table was deleted.
     key: Option<Box<RawValue>>,
-    /// Null where the write lost to nobody: it was not shipped before its region's replica was dropped.
+    /// Null for an unshipped write: its region's replica was dropped before it was shipped.
     winner: Option<SideJson>,
     loser: SideJson,
-    /// What the loser lost; empty for the whole item.
+    /// The attributes that the loser lost; empty for the whole item.
     attributes: &'a [String],
-    /// What decided.
+    /// The rule that decided.
     rule: &'a str,
     seen: Vec<SeenJson<'a>>,
 }
@@ -100,10 +105,10 @@ struct SeenJson<'a> {
 #[derive(Serialize)]
 struct RestoredJson<'a> {
     id: &'a str,
-    /// Where.
+    /// The region in which it was written back.
     region: &'a str,
     table: &'a str,
-    /// Of the new write; null where an item was to be deleted and there is none.
+    /// The version of the new write; null where an item was to be deleted and does not exist.
     version: Option<VersionJson>,
 }
 
@@ -121,7 +126,7 @@ pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Resul
     }
 }
 
-/// What the regions journalled.
+/// Opens the conflict journals of all regions.
 async fn journals(fleet: &Fleet, table: String, follow: bool) -> Result<Vec<Streaming<ControlConflict>>, Failure> {
     let request = ControlConflictsRequest { table, follow };
     let answers = join_all(fleet.clients().map(|mut client| {
@@ -134,7 +139,7 @@ async fn journals(fleet: &Fleet, table: String, follow: bool) -> Result<Vec<Stre
     for answer in answers {
         match answer {
             Ok(stream) => streams.push(stream.into_inner()),
-            // Another process may have the table.
+            // A region of another process may have the table.
             Err(status) if status.code() == Code::NotFound => refusal = Some(status),
             Err(status) => return Err(status.into()),
         }
@@ -160,14 +165,14 @@ async fn restore(fleet: &Fleet, id: &str, region: Option<&str>, format: Format) 
     let found = conflicts.into_iter().find(|merged| journal::id(&merged.conflict) == id);
     let Merged { conflict, seen } = found.ok_or_else(|| {
         Failure::wrong(format!(
-            "no region here journalled a conflict {id}: see `beringia conflicts`"
+            "no region has a conflict {id} in its journal; `beringia conflicts` lists the ids"
         ))
     })?;
     let region = region.or_else(|| seen.first().map(|sighting| sighting.region.as_str()));
     let region = region
-        .ok_or_else(|| incomplete("a conflict that nobody saw"))?
+        .ok_or_else(|| incomplete("a conflict that no region saw"))?
         .to_owned();
-    let gone = || Failure::wrong(format!("the table of the conflict {id} is gone"));
+    let gone = || Failure::wrong(format!("the table of the conflict {id} was deleted"));
     let loser = conflict.loser.ok_or_else(|| incomplete("a conflict without a loser"))?;
     let request = ControlRestoreRequest {
         region: region.clone(),
@@ -186,7 +191,7 @@ async fn restore(fleet: &Fleet, id: &str, region: Option<&str>, format: Format) 
         }),
         Format::Text => output::line(&match &reply.version {
             Some(version) => format!("restored in {region} as {}", version_text(version)),
-            None => format!("nothing to do: the loser was a delete, and {region} holds no such item"),
+            None => format!("nothing to do: the loser was a delete, and {region} has no such item"),
         }),
     }
 }
@@ -265,8 +270,8 @@ fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
     };
     output::line(&format!(
         "{table} {}\n  winner  {}\n  loser   {}\n  lost    {lost}\n  rule    {}\n  seen    {}\n  id      {}",
-        conflict.key_json.as_deref().unwrap_or("(the table is gone)"),
-        winner.map_or_else(|| "nobody".to_owned(), side_text),
+        conflict.key_json.as_deref().unwrap_or("(the table was deleted)"),
+        winner.map_or_else(|| "none".to_owned(), side_text),
         side_text(loser),
         conflict.rule,
         seen.join(", "),

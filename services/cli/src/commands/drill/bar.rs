@@ -1,4 +1,4 @@
-//! The progress of a drill on standard error.
+//! Shows the progress of a drill on standard error.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 use crate::output;
 
-/// A line that says what goes on, where standard error is a terminal.
+/// A progress line; hidden where standard error is not a terminal.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {

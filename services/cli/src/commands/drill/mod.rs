@@ -1,4 +1,5 @@
-//! `drill`: scenarios in real time, against regions that run or are started for them.
+//! `drill`: plays scenarios in real time, against regions that already run or are started for the
+//! drill.
 
 mod bar;
 mod run;
@@ -12,26 +13,28 @@ use crate::{
     output::{self, Format},
 };
 
-/// Play scenarios in real time, against regions that run.
+/// Play scenarios in real time, against running regions.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Play scenarios in real time: the same files as `beringia sim`, against the regions of a running `up`, against regions that are \
-        processes or containers of their own, or against regions that are started for it.\n\n\
-        A drill measures RPO, RTO, time to convergence, lag, availability and conflicts, and says whether all that the scenario \
-        expects holds. Ctrl-C undoes everything that it did.",
+    long_about = "Play scenarios in real time: the same files as `beringia sim`, against the \
+        regions of a running `up`, against regions that are processes or containers of their own, \
+        or against regions that the drill starts itself.\n\n\
+        A drill measures RPO, RTO, time to convergence, lag, availability and conflicts, and \
+        checks them against the scenario's expectations. Ctrl-C undoes everything that the drill \
+        has changed.",
     after_help = "Examples:\n  \
         beringia drill list\n  \
-        beringia drill run partition --report out              regions of its own, in memory\n  \
-        beringia drill run region-loss --attach                the regions of the `up` that runs, and your application as the load\n\n\
-        Exit codes: 0 all that was expected holds; 1 it does not, or the drill was interrupted; 2 wrong input, or cannot start."
+        beringia drill run partition --report out              start regions in memory for it\n  \
+        beringia drill run region-loss --attach                use the running `up`, with your application as the load\n\n\
+        Exit codes: 0 all expectations hold; 1 one does not, or the drill was interrupted; 2 wrong input, or cannot start."
 )]
 pub(crate) struct DrillArguments {
-    /// What to do.
+    /// The action to perform.
     #[command(subcommand)]
     pub(crate) action: DrillAction,
 }
 
-/// What can be done with drills.
+/// The subcommands of `drill`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DrillAction {
     /// List the scenarios that are built in.
@@ -47,7 +50,7 @@ struct ListedJson<'a> {
     duration_s: f64,
 }
 
-/// `drill`.
+/// Lists the scenarios or plays one.
 pub(crate) async fn run(arguments: &DrillArguments, format: Format) -> Result<(), Failure> {
     match &arguments.action {
         DrillAction::List => list(format),

@@ -24,20 +24,24 @@ use crate::{
     signals::Signals,
 };
 
-/// How long regions may take to become equal, in seconds.
+/// How long regions may take to converge after the load, in seconds.
 const PATIENCE_S: &str = "120";
 
 /// Play a scenario in real time.
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Play a scenario in real time.\n\n\
-        Without --attach, regions are started for it, on free ports, and end with it. With --attach it goes to regions that run: the load is \
-        then what your applications do, and probes (a small table that is written and read in every region) measure availability; \
-        --with-load adds the scenario's own load. Pauses go for all global tables that are there, replicas come and go only of the drill's own.\n\n\
-        What the control services cannot do (cut the links between containers, kill a process) a program of yours can: --hook names it. It is called \
-        with words such as `isolate eu-west-1 silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, `delay us-east-1 eu-west-1 both \
-        300 0` (milliseconds that are added to what the network takes, and jitter), first with `can` before the word (exit code 0: it can), and \
-        at the end with `undo`.",
+        Without --attach, the drill starts regions on free ports, and stops them at its end. With \
+        --attach it uses running regions: the load is then what your applications do, and probes \
+        (writes to and reads of a small table in every region) measure availability; --with-load \
+        adds the scenario's own load. Pauses apply to all global tables; replicas are added and \
+        removed only for the drill's own tables.\n\n\
+        For what the control services cannot do (cut the links between containers, kill a \
+        process), name a program of your own with --hook. The drill calls it with arguments such \
+        as `isolate eu-west-1 silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, \
+        `delay us-east-1 eu-west-1 both 300 0` (milliseconds to add to the network's own delay, \
+        and jitter). Before the drill it calls it with `can` and the first of these words (exit \
+        code 0: it can); at the end with `undo`.",
     after_help = "Examples:\n  \
         beringia drill run partition\n  \
         beringia drill run failover-and-failback --report out --pace 2\n  \
@@ -51,40 +55,42 @@ pub(crate) struct DrillRunArguments {
     pub(crate) scenario: ScenarioArguments,
     #[command(flatten)]
     pub(crate) seed: SeedArgument,
-    /// Against the regions that run already.
+    /// Use the regions that already run, instead of starting some.
     #[arg(long)]
     pub(crate) attach: bool,
-    /// With --attach: also with the scenario's own load, in tables of its own.
+    /// With --attach: add the scenario's own load, on tables of its own.
     #[arg(long, requires = "attach")]
     pub(crate) with_load: bool,
-    /// With --attach: where a region's DynamoDB endpoint is, where it is not where the region thinks it is (containers).
+    /// With --attach: the address of a region's DynamoDB endpoint, where it differs from the one
+    /// that the region reports (containers).
     #[arg(long, value_name = "NAME=HOST:PORT", requires = "attach")]
     pub(crate) dynamodb: Vec<String>,
-    /// With --attach: let a scenario that loses disks delete databases.
+    /// With --attach: allow a scenario that loses disks to delete databases.
     #[arg(long, requires = "attach")]
     pub(crate) allow_data_loss: bool,
-    /// With --attach: leave the drill's tables where they are.
+    /// With --attach: keep the drill's tables at the end.
     #[arg(long, requires = "attach")]
     pub(crate) keep_tables: bool,
-    /// A program that does what the control services cannot.
+    /// A program that carries out the actions that the control services cannot.
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) hook: Option<PathBuf>,
     /// Without --attach: keep the regions' databases in this directory, rather than in memory.
     #[arg(long, value_name = "DIR", conflicts_with = "attach")]
     pub(crate) data: Option<PathBuf>,
-    /// Play the timeline so many times as fast. What is expected stays as it is.
+    /// Play the timeline faster by this factor, 0.1 to 100. Expectations stay as they are.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_pace)]
     pub(crate) pace: f64,
-    /// How long regions may take to become equal after the load, in seconds.
+    /// How long regions may take to converge after the load, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = PATIENCE_S, value_parser = parse_seconds)]
     pub(crate) patience: Duration,
-    /// Write a report into this directory: a page of charts, its numbers as JSON, the series as CSV.
+    /// Write a report into this directory: a page of charts, its numbers as JSON, and the series as
+    /// CSV.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
 }
 
 impl DrillRunArguments {
-    /// The command that runs it again, wherever it was run.
+    /// The command that repeats this run, in whatever directory it ran.
     pub(crate) fn replay(&self, seed: u64) -> String {
         let mut words = vec![jobs::replay("drill", &self.scenario, &[], seed)];
         let mut flag = |name: &str, value: &str| words.push(format!("{name} {}", quoted(value)));
@@ -172,7 +178,7 @@ pub(super) async fn run(arguments: &DrillRunArguments, format: Format) -> Result
     }
 }
 
-/// Plays the plan and undoes it, whatever happens.
+/// Plays the plan and undoes its actions, also after a failure or a signal.
 async fn on_stage(
     arguments: &DrillRunArguments,
     plan: &Plan,
@@ -185,7 +191,7 @@ async fn on_stage(
     let replay = arguments.replay(plan.seed);
     let played = tokio::select! {
         biased;
-        () = signals.next() => Err(Failure::NotSo("interrupted; what the drill had done was undone".to_owned())),
+        () = signals.next() => Err(Failure::NotSo("interrupted; the drill's changes were undone".to_owned())),
         played = session.play(&replay) => played.map_err(Failure::from),
     };
     tokio::select! {
@@ -208,14 +214,14 @@ mod tests {
         run: DrillRunArguments,
     }
 
-    /// What is said of how to run this again.
+    /// The command that a report prints to repeat the run.
     fn replay(words: &[&str]) -> String {
         let words = std::iter::once(&"run").chain(words);
         Command::try_parse_from(words).unwrap().run.replay(7)
     }
 
     #[test]
-    fn a_drill_is_run_again_as_it_was_run() {
+    fn replay_repeats_the_options_of_the_drill() {
         assert_eq!(replay(&["partition"]), "beringia drill run partition --seed 7");
         assert_eq!(
             replay(&["partition", "--data", "my data", "--pace", "2.5", "--report", "out"]),

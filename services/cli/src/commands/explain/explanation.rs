@@ -1,4 +1,5 @@
-//! Why an item is what it is: turns what the regions report of it into sentences, without talking to anybody.
+//! Explains the state of an item: turns what the regions report about it into sentences, without
+//! I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,24 +7,24 @@ use beringia_proto::v1::{ControlConflict, ItemVersion, LinkReport, PeerReport, R
 
 use crate::presentation::version_text;
 
-/// What is known when an item is explained.
+/// The input of an explanation.
 pub(crate) struct Evidence<'a> {
-    /// What each region holds.
+    /// The item in each region.
     pub(crate) regions: &'a [RegionExplanation],
-    /// How replication stands.
+    /// The state of replication in each region.
     pub(crate) reports: &'a [RegionReport],
-    /// The links, where they are modelled.
+    /// The links; empty where no network model runs.
     pub(crate) links: &'a [LinkReport],
 }
 
-/// The outcome.
+/// The explanation of an item.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Verdict {
     /// Whether all replicas hold the same version.
     pub(crate) agree: bool,
     /// The greatest version that any region holds.
     pub(crate) winner: Option<ItemVersion>,
-    /// Why, one sentence each.
+    /// The reasons, one sentence each.
     pub(crate) why: Vec<String>,
 }
 
@@ -42,8 +43,8 @@ pub(crate) fn explain(evidence: &Evidence<'_>) -> Verdict {
         .cloned();
     let Some(winner) = winner else {
         let mut why = vec![
-            "No region that answers holds anything under this key: it was never written, or deleted so long ago that its tombstone is \
-             forgotten."
+            "No region that answers has an item or a tombstone under this key: it was never \
+             written, or it was deleted so long ago that its tombstone has been collected."
                 .to_owned(),
         ];
         why.extend(replicas.iter().filter_map(|region| absence(region)));
@@ -73,7 +74,8 @@ pub(crate) fn explain(evidence: &Evidence<'_>) -> Verdict {
     }
 }
 
-/// The ids under which the regions know the table: more than one where tables of different regions share the name.
+/// The ids of the tables that the regions have under the name: more than one where regional tables
+/// share it.
 pub(crate) fn table_ids(regions: &[RegionExplanation]) -> BTreeSet<&str> {
     regions
         .iter()
@@ -82,7 +84,7 @@ pub(crate) fn table_ids(regions: &[RegionExplanation]) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The regions that have or ought to have a replica.
+/// The regions that have a replica or should have one.
 fn replicas<'a>(evidence: &Evidence<'a>) -> Vec<&'a RegionExplanation> {
     let named: BTreeSet<&str> = evidence
         .regions
@@ -101,18 +103,18 @@ fn order(version: &ItemVersion) -> (u64, &str, u64) {
     (version.hybrid_time, version.origin.as_str(), version.sequence)
 }
 
-/// Why a region says nothing about the item.
+/// Why a region cannot report the item; `None` where it can.
 fn absence(region: &RegionExplanation) -> Option<String> {
     if !region.running {
         Some(format!("{} is down.", region.region))
     } else if !region.has_table {
-        Some(format!("{} does not hold its replica of the table yet.", region.region))
+        Some(format!("{} does not have its replica of the table yet.", region.region))
     } else {
         None
     }
 }
 
-/// Where and when the winner was written.
+/// The winner's version, and whether it is a write or a delete.
 fn origin_of(winner: &ItemVersion, holders: &[&RegionExplanation]) -> String {
     let deleted = holders
         .iter()
@@ -121,7 +123,8 @@ fn origin_of(winner: &ItemVersion, holders: &[&RegionExplanation]) -> String {
     format!("{what} {} is the greatest version of this item.", version_text(winner))
 }
 
-/// Which concurrent writes the winner won over, as journalled anywhere; or that there were none.
+/// The concurrent writes that the winner won against, from the journals of all regions; or a
+/// sentence that says that there are none.
 fn decisions(winner: &ItemVersion, holders: &[&RegionExplanation]) -> Vec<String> {
     let mut lost: BTreeMap<(u64, &str, u64), &ControlConflict> = BTreeMap::new();
     for conflict in holders.iter().flat_map(|region| &region.conflicts) {
@@ -136,12 +139,12 @@ fn decisions(winner: &ItemVersion, holders: &[&RegionExplanation]) -> Vec<String
         }
     }
     if lost.is_empty() {
-        // Where a region holds something else, the two have not met: nothing has been decided between them.
+        // Where a region has another version, it has not reconciled the two yet.
         let met = holders.iter().all(|region| region.version.as_ref() == Some(winner));
         let sentence = if met {
-            "It won without a conflict: its region knew of every write that it replaced."
+            "It won without a conflict: it causally depends on every write that it replaced."
         } else {
-            "So far it met no write that it had to win over."
+            "So far no region has journalled a conflict that it won."
         };
         return vec![sentence.to_owned()];
     }
@@ -149,7 +152,7 @@ fn decisions(winner: &ItemVersion, holders: &[&RegionExplanation]) -> Vec<String
         .filter_map(|conflict| {
             let loser = conflict.loser.as_ref()?.version.as_ref()?;
             Some(format!(
-                "It was written concurrently with {}, neither knowing of the other, and won by the rule: {}{}.",
+                "It is concurrent with {}, and won by the rule: {}{}.",
                 version_text(loser),
                 conflict.rule,
                 rule_in_figures(winner, loser),
@@ -158,7 +161,7 @@ fn decisions(winner: &ItemVersion, holders: &[&RegionExplanation]) -> Vec<String
         .collect()
 }
 
-/// What the rule compared.
+/// The values that the rule compared.
 fn rule_in_figures(winner: &ItemVersion, loser: &ItemVersion) -> String {
     let (won, lost) = (winner.hybrid_time >> 16, loser.hybrid_time >> 16);
     if won > lost {
@@ -172,12 +175,12 @@ fn rule_in_figures(winner: &ItemVersion, loser: &ItemVersion) -> String {
     }
 }
 
-/// Why a region holds something else than the winner.
+/// Why a region does not have the winner's version.
 fn difference(region: &RegionExplanation, winner: &ItemVersion, evidence: &Evidence<'_>) -> String {
     let name = &region.region;
     let holds = match &region.version {
-        Some(version) => format!("{name} still holds {}", version_text(version)),
-        None => format!("{name} holds nothing under this key"),
+        Some(version) => format!("{name} still has {}", version_text(version)),
+        None => format!("{name} has nothing under this key"),
     };
     let applied = region
         .applied
@@ -197,7 +200,7 @@ fn difference(region: &RegionExplanation, winner: &ItemVersion, evidence: &Evide
     )
 }
 
-/// What stands between an origin and a region that lacks its write.
+/// What keeps a write of `origin` from `region`; `None` where nothing is known to.
 fn obstacle(region: &str, origin: &str, evidence: &Evidence<'_>) -> Option<String> {
     if evidence
         .reports
@@ -247,7 +250,7 @@ fn obstacle(region: &str, origin: &str, evidence: &Evidence<'_>) -> Option<Strin
 fn quarantine(peer: &PeerReport) -> Option<String> {
     let (ahead, limit) = (peer.quarantine_ahead_ms?, peer.quarantine_limit_ms?);
     Some(format!(
-        "the writes of {} are held back: its clock is {ahead} ms ahead, {limit} ms are allowed",
+        "the writes of {} are quarantined: its clock is {ahead} ms ahead, the limit is {limit} ms",
         peer.peer
     ))
 }
@@ -288,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_that_agree_say_so_and_that_there_was_no_conflict() {
+    fn explains_agreement_without_a_conflict() {
         let v = version(5, "a", 1);
         let verdict = verdict(&[region("a", Some(v.clone())), region("b", Some(v.clone()))], &[], &[]);
         assert!(verdict.agree);
@@ -298,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rule_and_the_loser_are_named() {
+    fn names_the_rule_and_the_loser_once() {
         let (won, lost) = (version(9, "b", 1), version(5, "a", 1));
         let side = |v: &ItemVersion| {
             Some(ConflictSideReport {
@@ -316,7 +319,12 @@ mod tests {
         let mut other = region("b", Some(won));
         other.conflicts.clone_from(&holder.conflicts);
         let verdict = verdict(&[holder, other], &[], &[]);
-        assert_eq!(verdict.why.len(), 3, "seen twice, said once: {:?}", verdict.why);
+        assert_eq!(
+            verdict.why.len(),
+            3,
+            "two regions saw it, one sentence: {:?}",
+            verdict.why
+        );
         assert!(verdict.why[1].contains(&version_text(&lost)), "{:?}", verdict.why);
         assert!(
             verdict.why[1].ends_with("later time (4 ms later)."),
@@ -326,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_link_is_why_a_write_has_not_arrived() {
+    fn names_the_cut_link_that_delays_a_write() {
         let regions = [
             region("a", Some(version(9, "a", 7))),
             region("b", Some(version(5, "b", 1))),
@@ -352,8 +360,10 @@ mod tests {
         );
     }
 
+    /// The region has applied the write's sequence but has no row: the row was removed from
+    /// outside.
     #[test]
-    fn a_row_that_vanished_behind_the_servers_back_is_told_from_one_that_has_not_arrived() {
+    fn tells_a_damaged_row_from_a_write_in_transit() {
         let mut damaged = region("b", None);
         damaged.applied.push(OriginSequence {
             origin: "a".into(),
@@ -364,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn quarantine_and_downtime_are_named() {
+    fn names_quarantine_and_downtime() {
         let regions = [region("a", Some(version(9, "a", 7))), region("b", None)];
         let mut report = RegionReport {
             name: "b".into(),
@@ -388,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_anywhere_is_an_answer() {
+    fn regions_agree_on_an_item_that_none_has() {
         let verdict = verdict(&[region("a", None), region("b", None)], &[], &[]);
         assert!(verdict.agree);
         assert_eq!(verdict.winner, None);

@@ -1,4 +1,4 @@
-//! `explain`: an item in every region, and why it is what it is.
+//! `explain`: shows an item in every region, and why its version won.
 
 mod explanation;
 
@@ -16,17 +16,17 @@ use crate::{
     presentation::{VersionJson, raw, shortened, version_text},
 };
 
-/// Show an item in every region, and why it is what it is.
+/// Show an item in every region, and why its version won.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Show an item in every region, with its version (hybrid time, region, sequence), and say why that version won, or where regions \
-        differ, what the newer write is still waiting for.",
+    long_about = "Show an item in every region, with its version (hybrid time, region, sequence), \
+        and explain why that version won or, where regions differ, what delays the newer write.",
     after_help = "Examples:\n  beringia explain --table Carts --key '{\"pk\":{\"S\":\"customer#7\"},\"sk\":{\"S\":\"cart\"}}'"
 )]
 pub(crate) struct ExplainArguments {
     #[command(flatten)]
     pub(crate) control: ControlArguments,
-    /// The table's name.
+    /// The name of the table.
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: String,
     /// The item's key in DynamoDB's JSON.
@@ -39,9 +39,9 @@ struct ExplainJson<'a> {
     table: &'a str,
     table_id: &'a str,
     key: Box<RawValue>,
-    /// Whether all replicas hold the same version.
+    /// Whether all replicas have the same version.
     agree: bool,
-    /// The greatest version in any region; null where nothing stands under the key.
+    /// The greatest version in any region; null where no region has a row under the key.
     winner: Option<VersionJson>,
     why: String,
     regions: Vec<RegionJson<'a>>,
@@ -53,15 +53,15 @@ struct RegionJson<'a> {
     /// `present`, `deleted` (a tombstone), `absent`, `no replica` or `down`.
     state: &'static str,
     version: Option<VersionJson>,
-    /// The region that took the write.
+    /// The region that accepted the write.
     origin: Option<&'a str>,
     item: Option<Box<RawValue>>,
 }
 
-/// Prints one JSON object, or a table and the sentences that explain it, for every table of that name (regional tables of
-/// different regions can share one).
+/// Prints one JSON object, or a table and the sentences that explain it, for every table of that
+/// name (regional tables of different regions can share one).
 pub(crate) async fn run(arguments: &ExplainArguments, format: Format) -> Result<(), Failure> {
-    let key = raw(&arguments.key).map_err(|_| Failure::wrong(format!("--key is no JSON: {}", arguments.key)))?;
+    let key = raw(&arguments.key).map_err(|_| Failure::wrong(format!("--key is not JSON: {}", arguments.key)))?;
     let fleet = arguments.control.connect().await?;
     let request = ControlExplainRequest {
         table: arguments.table.clone(),
@@ -103,7 +103,8 @@ pub(crate) async fn run(arguments: &ExplainArguments, format: Format) -> Result<
         )));
     }
     for id in &ids {
-        // Regions without the table belong to every table of the name: they may be replicas that are not there yet.
+        // Regions without the table are listed with every table of that name: their replica may
+        // still be on its way.
         let of_table: Vec<RegionExplanation> = regions
             .iter()
             .filter(|region| region.table_id == *id || !region.has_table)

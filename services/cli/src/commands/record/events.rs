@@ -1,4 +1,4 @@
-//! What was done to regions and links while a recording ran, as the actions of a scenario.
+//! The faults and network changes during a recording, as the actions of a scenario.
 
 use std::time::Duration;
 
@@ -8,10 +8,11 @@ use beringia_proto::v1::{
 };
 use beringia_scenario::{Action, Ends};
 
-/// The links as they are by now.
+/// The links, with the changes so far.
 pub(super) struct Links(Vec<LinkReport>);
 
-/// What was wrong when the recording began.
+/// The state at the beginning of the recording that differs from a scenario's: links that are not
+/// open, regions that are down or drained, paused tables.
 pub(super) fn initial(links: &[LinkReport], regions: &[RegionReport]) -> Vec<(Duration, Action)> {
     let cut = links
         .iter()
@@ -53,7 +54,7 @@ impl Links {
         Self(links)
     }
 
-    /// What was done as a scenario says it; none for what changes nothing.
+    /// The action of a scenario for what was done; `None` for what changes nothing.
     pub(super) fn action(&mut self, what: What) -> Option<Action> {
         Some(match what {
             What::Call(_) => return None,
@@ -100,7 +101,7 @@ impl Links {
         })
     }
 
-    /// Where no jitter is named it stays as it is.
+    /// A change of delay without jitter keeps the link's jitter.
     fn delay(&mut self, delay: NetworkDelay) -> Option<Action> {
         let ends = ends(delay.pair?);
         let link = self

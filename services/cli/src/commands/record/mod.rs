@@ -1,4 +1,5 @@
-//! `record`: writes down what clients do and what happens to the network of running regions, as a scenario.
+//! `record`: records what clients do and what happens to the network of running regions, as a
+//! scenario.
 
 mod events;
 mod scenario;
@@ -35,34 +36,37 @@ use crate::{
     output::{self, Format},
 };
 
-/// Write down what clients do and what happens to the network, as a scenario.
+/// Record what clients do and what happens to the network, as a scenario.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Write down what the clients of running regions do to items (in which region, when, with which parameters) and what is done to \
-        the regions and the links between them meanwhile (`net`, `drain`, `region-fail` and so on), as a scenario that `beringia sim run` \
-        plays again in virtual time. The tables are taken as they are when the recording begins, with their items.\n\n\
-        It ends after --duration, or with Ctrl-C. Operations that are not on items (CreateTable, UpdateTable and so on) are left out; tables \
-        that appear meanwhile are there from the beginning of the scenario. The operations go to a file of their own beside the scenario as they \
-        come (monday.jsonl beside monday.toml), which may be longer than memory. A recording holds what the clients sent: keep it as carefully as the tables \
-        themselves.",
+    long_about = "Record the item operations of the clients of running regions (region, time and \
+        parameters) and what is done meanwhile to the regions and the links between them (`net`, \
+        `drain`, `region-fail` and so on), as a scenario that `beringia sim run` plays in virtual \
+        time. The recording begins with the tables and their items as they are.\n\n\
+        It ends after --duration, or with Ctrl-C. Operations on tables (CreateTable, UpdateTable \
+        and so on) are left out; tables that are created meanwhile exist from the beginning of the \
+        scenario. The operations go to a file beside the scenario as they arrive (monday.jsonl \
+        beside monday.toml), so a recording may be larger than memory. A recording contains what \
+        the clients sent: protect it like the tables themselves.",
     after_help = "Examples:\n  beringia record --out monday.toml --duration 60\n  beringia sim run monday.toml\n  \
-        beringia sim run monday.toml --set policy=merge      what would have become of it with another policy"
+        beringia sim run monday.toml --set policy=merge      the same operations under another policy"
 )]
 pub(crate) struct RecordArguments {
     #[command(flatten)]
     pub(crate) control: ControlArguments,
-    /// The scenario file to write, and beside it one with the extension jsonl; what is there already is not touched.
+    /// The scenario file to write; the operations go beside it, with the extension jsonl. Existing
+    /// files are not overwritten.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// How long, in seconds; without it, until Ctrl-C.
+    /// How long to record, in seconds; without it, until Ctrl-C.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub(crate) duration: Option<Duration>,
-    /// Of each table at most so many items are taken.
+    /// The most items to record of each table at the beginning.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) items: u64,
 }
 
-/// What was recorded, as programs read it.
+/// A summary of the recording, as programs read it.
 #[derive(Debug, Serialize)]
 struct RecordedJson<'a> {
     file: String,
@@ -71,11 +75,11 @@ struct RecordedJson<'a> {
     operations: u64,
     tables: Vec<&'a str>,
     events: usize,
-    /// What came faster than it could be written down, and is not there.
+    /// Operations that arrived faster than they could be recorded, and are missing.
     missed: u64,
 }
 
-/// What is known of the regions when a recording begins.
+/// The state of the regions when a recording begins.
 struct Beginning {
     at: Instant,
     wall_ms: u64,
@@ -83,33 +87,34 @@ struct Beginning {
     regions: Vec<RegionReport>,
 }
 
-/// What is listened to.
+/// The streams that a recording reads.
 struct Listening {
-    /// Of each control service: when it began to tell, and what it tells.
+    /// For each control service, when its stream began, and the stream.
     events: Vec<(Duration, Streaming<ControlRecorded>)>,
-    /// The tables and their items: the place of each control service, and what it has.
+    /// The tables and their items: the index of each control service, and its stream.
     tables: Vec<(usize, Streaming<ControlTable>)>,
 }
 
-/// What happened beside operations, and how much was missed.
+/// The recorded events other than operations, and how many operations were missed.
 #[derive(Default)]
 struct Heard {
     happened: Vec<(Duration, What)>,
     missed: u64,
 }
 
-/// Records until the time is over or the user ends it, and writes the scenario.
+/// Records until the duration is over or the user stops it, and writes the scenario.
 pub(crate) async fn run(arguments: &RecordArguments, format: Format) -> Result<(), Failure> {
     let path = &arguments.out;
     let beside = path.with_extension("jsonl");
     if beside == *path {
         return Err(Failure::wrong(format!(
-            "{} is where the operations go: name the scenario, such as {}",
+            "{} is the name of the file for the operations: name the scenario with --out, such as {}",
             path.display(),
             path.with_extension("toml").display()
         )));
     }
-    // Before anything is recorded: whether there is room for it.
+    // Both files are created before anything is recorded, so that a missing permission shows at
+    // once.
     let file = create(path)?;
     let created = create(&beside).map(|file| Writing::new(file, &beside));
     let recorded = match created {
@@ -142,12 +147,12 @@ async fn record(
     let fleet = arguments.control.connect().await?;
     let (beginning, listening) = begin(&fleet, arguments.items).await?;
     output::note(&format!(
-        "recording from now on; Ctrl-C ends it and writes {}",
+        "recording; Ctrl-C stops it and writes {}",
         arguments.out.display()
     ));
     let heard = listen(listening, &beginning, arguments, &mut writing).await?;
     let lasted = beginning.at.elapsed();
-    // Those that appeared meanwhile.
+    // The tables that were created during the recording.
     for (place, mut tables) in ask_for_tables(&fleet, 0).await? {
         while let Some(table) = tables.message().await? {
             writing.table(place, table, 0)?;
@@ -164,14 +169,14 @@ async fn record(
     Ok((scenario, writing, heard.missed))
 }
 
-/// Has all control services tell from now on, and asks how things are.
+/// Starts the streams of all control services, and asks for the state of the regions.
 async fn begin(fleet: &Fleet, items_max: u64) -> Result<(Beginning, Listening), Failure> {
     let at = Instant::now();
     let wall_ms = SystemClock.now_ms();
     let mut events = Vec::new();
     for mut client in fleet.clients() {
         let mut told = client.record(ControlRecordRequest {}).await?.into_inner();
-        // From the first message on all is told.
+        // The first message says that the stream has begun: nothing after it is missed.
         told.message().await?;
         events.push((at.elapsed(), told));
     }
@@ -198,7 +203,8 @@ async fn ask_for_tables(fleet: &Fleet, items_max: u64) -> Result<Vec<(usize, Str
     Ok(tables)
 }
 
-/// Writes down all that is told until the time is over or the user ends it, and all that was in the tables.
+/// Writes down all events until the duration is over or the user stops it, and the items of all
+/// tables.
 async fn listen(
     listening: Listening,
     beginning: &Beginning,
@@ -221,7 +227,7 @@ async fn listen(
             .into_iter()
             .map(|(offset, events)| placed(offset, events)),
     );
-    // One after the other: of a table that several have, the first tells all.
+    // One service after the other: a table that several services have is recorded from the first.
     let mut tables = stream::iter(listening.tables).flat_map(|(place, tables)| placed(place, tables));
     let mut has_tables = true;
     let mut heard = Heard::default();
@@ -232,7 +238,7 @@ async fn listen(
             _ = &mut user => break,
             message = told.next() => match message {
                 Some((offset, message)) => heard.take(offset, message?, writing)?,
-                None => return Err(Failure::NotSo("the regions that were recorded are gone".to_owned())),
+                None => return Err(Failure::NotSo("the recorded regions have stopped".to_owned())),
             },
             page = tables.next(), if has_tables => match page {
                 Some((place, page)) => writing.table(place, page?, arguments.items)?,
@@ -245,7 +251,7 @@ async fn listen(
             heard.happened.len()
         ));
     }
-    // What was in the tables is needed whole.
+    // The items of the tables are needed completely.
     while let Some((place, page)) = tables.next().await.filter(|_| has_tables) {
         writing.table(place, page?, arguments.items)?;
     }
@@ -254,7 +260,7 @@ async fn listen(
     Ok(heard)
 }
 
-/// Each message with where it comes from.
+/// The messages of a stream, each with the place that identifies the stream.
 fn placed<P: Copy, T>(place: P, messages: Streaming<T>) -> impl Stream<Item = (P, Result<T, Status>)> + Unpin {
     messages.map(move |message| (place, message))
 }
@@ -284,7 +290,7 @@ fn say(
 ) -> Result<(), Failure> {
     if missed > 0 {
         output::note(&format!(
-            "{missed} operations came faster than they could be written down, and are left out"
+            "{missed} operations arrived faster than they could be recorded, and are missing from the recording"
         ));
     }
     let said = RecordedJson {
@@ -315,5 +321,5 @@ fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What happened when, as actions of a scenario.
+/// Events with their times, as actions of a scenario.
 type Happened = Vec<(Duration, Action)>;

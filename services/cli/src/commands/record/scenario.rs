@@ -1,4 +1,4 @@
-//! The scenario of a recording: regions, links and policy as they were, and what happened to them.
+//! Makes the scenario of a recording: regions, links and policy as they were, and the events.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,10 +17,10 @@ use beringia_scenario::{Behaviour, Event, Expectations, Kind, Policy, Scenario, 
 use super::{Beginning, Happened, writing::Writing};
 use crate::{failure::Failure, output};
 
-/// The shortest scenario.
+/// The shortest duration of a scenario.
 const DURATION_MIN: Duration = Duration::from_secs(1);
 
-/// The scenario of what was written. Its operations are left where they are.
+/// The scenario of a recording. The operations stay in their file.
 pub(super) async fn of(
     path: &Path,
     fleet: &Fleet,
@@ -38,14 +38,15 @@ pub(super) async fn of(
     if replicas.is_empty() {
         replicas = topology.names().map(str::to_owned).collect();
     }
-    // To the millisecond, as the operations' times are; one more, so that the last is within.
+    // In milliseconds, as the operations' times are, plus one, so that the last operation is
+    // within.
     let duration = Duration::from_millis(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX).saturating_add(1));
     let scenario = Scenario {
         name: path
             .file_stem()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default(),
-        about: "What clients did, recorded.".to_owned(),
+        about: "A recording of what clients did.".to_owned(),
         seed: None,
         topology,
         duration: duration.max(DURATION_MIN),
@@ -55,7 +56,7 @@ pub(super) async fn of(
         policy: policy(fleet, writing).await?,
         replicas,
         workloads: vec![Workload {
-            // Neither rate nor keys matter to what was recorded.
+            // A replay uses neither rate nor keys.
             rate: 1.0,
             clients: 64,
             keys: 1,
@@ -73,7 +74,7 @@ pub(super) async fn of(
     with_events(scenario, happened, path)
 }
 
-/// Writes the scenario, whose operations are in the file of that name with the extension `jsonl`.
+/// Writes the scenario; its operations are in the file of the same name with the extension `jsonl`.
 pub(super) fn write(scenario: &Scenario, mut file: File, path: &Path) -> Result<(), Failure> {
     let beside = path.with_extension("jsonl");
     let name = beside.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -82,7 +83,7 @@ pub(super) fn write(scenario: &Scenario, mut file: File, path: &Path) -> Result<
     written.map_err(|error| Failure::wrong(format!("cannot write {}: {error}", path.display())))
 }
 
-/// What the regions were started with.
+/// The options that the regions were started with.
 fn behaviour(fleet: &Fleet) -> Behaviour {
     let usual = Duration::from_millis(DEFAULT_UNREACHABLE_MS_MAX);
     let mut behaviour = fleet.behaviour();
@@ -90,8 +91,8 @@ fn behaviour(fleet: &Fleet) -> Behaviour {
     behaviour
 }
 
-/// How the recorded tables decide between concurrent writes. A scenario has one policy for all; where they differ, it is that of tables without
-/// a tag.
+/// The conflict policy of the recorded tables. A scenario has one policy for all tables; where
+/// theirs differ, it is that of tables without a tag.
 async fn policy(fleet: &Fleet, writing: &Writing) -> Result<Policy, Failure> {
     let request = ControlDigestsRequest {
         verify: false,
@@ -107,14 +108,17 @@ async fn policy(fleet: &Fleet, writing: &Writing) -> Result<Policy, Failure> {
     match (policies.next(), policies.next()) {
         (Some(policy), None) => Ok(policy),
         (Some(_), Some(_)) => {
-            output::note("the tables have different conflict policies, and a scenario has one for all: item");
+            output::note(
+                "the tables have different conflict policies, but a scenario has one for all tables: using item",
+            );
             Ok(Policy::default())
         }
         (None, _) => Ok(Policy::default()),
     }
 }
 
-/// The regions, and the links as they were when the recording began; without a model of them, as the regions' names say.
+/// The regions, and the links as they were when the recording began; without a network model, the
+/// links that the regions' names give.
 fn topology(names: &[String], links: &[LinkReport]) -> Result<Topology, Failure> {
     let mut text = String::new();
     for name in names {
@@ -138,21 +142,24 @@ fn topology(names: &[String], links: &[LinkReport]) -> Result<Topology, Failure>
         }
     }
     let unusable = |error: beringia_regions::TopologyError| {
-        Failure::wrong(format!("the regions make no topology of a scenario: {error}"))
+        Failure::wrong(format!(
+            "cannot make the topology of a scenario from the regions: {error}"
+        ))
     };
     Topology::parse(&text, Path::new("recorded topology"))
         .or_else(|error| {
-            // Names that no latencies are known for.
+            // Regions whose latencies are unknown get a delay of 1 ms.
             let usual = format!("[defaults]\ndelay_ms = 1\n{text}");
             Topology::parse(&usual, Path::new("recorded topology")).map_err(|_| error)
         })
         .map_err(unusable)
 }
 
-/// The scenario with the events that make sense in one: what changes nothing (healing what is whole) is not for it.
+/// Adds the events that are valid in a scenario. Events that change nothing, such as healing an
+/// open link, are left out.
 fn with_events(mut scenario: Scenario, happened: Happened, path: &Path) -> Result<Scenario, Failure> {
     let parsed = |scenario: &Scenario| Scenario::parse(&scenario.to_toml(), path);
-    parsed(&scenario).map_err(|error| Failure::wrong(format!("what was recorded makes no scenario: {error}")))?;
+    parsed(&scenario).map_err(|error| Failure::wrong(format!("cannot make a scenario from the recording: {error}")))?;
     for (at, action) in happened {
         let at = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
         scenario.events.push(Event {
@@ -162,7 +169,9 @@ fn with_events(mut scenario: Scenario, happened: Happened, path: &Path) -> Resul
         });
         if parsed(&scenario).is_err() {
             scenario.events.pop();
-            output::note(&format!("left out, since it means nothing in a scenario: {action}"));
+            output::note(&format!(
+                "left out, because it changes nothing in the scenario: {action}"
+            ));
         }
     }
     Ok(scenario)

@@ -1,4 +1,4 @@
-//! Writing a recording line by line as it comes, so that it may be longer than memory.
+//! Writes a recording line by line as it arrives, so that it may be larger than memory.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,19 +15,19 @@ use serde_json::{Value, json};
 
 use crate::{failure::Failure, output};
 
-/// A recording that is being written.
+/// A recording in progress.
 pub(super) struct Writing {
     file: BufWriter<File>,
     path: PathBuf,
     operations: u64,
-    /// The regions that clients asked.
+    /// The regions that clients sent requests to.
     asked: BTreeSet<String>,
     tables: BTreeMap<String, Held>,
 }
 
-/// Where a table is.
+/// The source of a table, and its replicas.
 struct Held {
-    /// Which control service tells of it.
+    /// The index of the control service that sends it.
     place: usize,
     replicas: Vec<String>,
 }
@@ -51,13 +51,13 @@ impl Writing {
         self.tables.keys().map(String::as_str)
     }
 
-    /// Whether clients asked this region, or it holds one of the tables.
+    /// Whether clients sent requests to this region, or it has one of the tables.
     pub(super) fn has(&self, region: &str) -> bool {
         let holds = |held: &Held| held.replicas.iter().any(|replica| replica == region);
         self.asked.contains(region) || self.tables.values().any(holds)
     }
 
-    /// An operation that was answered.
+    /// Writes an answered operation.
     pub(super) fn operation(&mut self, at: Duration, call: RecordedCall) -> Result<(), Failure> {
         self.operations += 1;
         if !self.asked.contains(&call.region) {
@@ -73,7 +73,8 @@ impl Writing {
         self.line(&recorded)
     }
 
-    /// A table, or more of its items, as the control service at a place tells it. The first that has it tells all.
+    /// Writes a table, or more of its items, from the control service at index `place`. The first
+    /// service that has the table sends all of it.
     pub(super) fn table(&mut self, place: usize, message: ControlTable, items_max: u64) -> Result<(), Failure> {
         let ControlTable {
             table: name,
@@ -84,7 +85,7 @@ impl Writing {
         } = message;
         if has_more && items_max > 0 {
             output::note(&format!(
-                "{name} has more than {items_max} items: the others are left out (--items)"
+                "{name} has more than {items_max} items: the others are left out; raise the limit with --items"
             ));
         }
         let items: Vec<Value> = items_json.iter().map(|item| parse(item)).collect::<Result<_, _>>()?;
@@ -107,7 +108,7 @@ impl Writing {
         self.line(&recorded(&description, &parse(&time_to_live_json)?, items))
     }
 
-    /// All of it is in the file.
+    /// Flushes the recording to its file.
     pub(super) fn end(&mut self) -> Result<(), Failure> {
         let flushed = self.file.flush();
         flushed.map_err(|error| self.unwritten(&error))
@@ -125,10 +126,11 @@ impl Writing {
 }
 
 fn parse(text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::wrong(format!("the control service sends no JSON: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| Failure::wrong(format!("the control service sent invalid JSON: {error}")))
 }
 
-/// What makes a table as it is described.
+/// The requests that create a table like the described one.
 fn recorded(description: &Value, time_to_live: &Value, items: Vec<Value>) -> RecordedTable {
     let throughput = |described: &Value| {
         json!({
@@ -178,7 +180,7 @@ fn recorded(description: &Value, time_to_live: &Value, items: Vec<Value>) -> Rec
     }
 }
 
-/// The maxima of a table or index that is paid for by request.
+/// Copies the maxima of an on-demand table or index.
 fn limits(created: &mut Value, described: &Value) {
     if described["OnDemandThroughput"].is_object() {
         created["OnDemandThroughput"] = described["OnDemandThroughput"].clone();

@@ -1,4 +1,5 @@
-//! From arguments to runs: which seeds, on how many threads, with which command to do each again; and the progress of all.
+//! Turns arguments into runs: the seeds, the number of threads, the command that repeats each run,
+//! and the progress of all.
 
 use std::{
     io::IsTerminal as _,
@@ -22,33 +23,33 @@ use super::{
 };
 use crate::{commands::quantity::Expected, failure::Failure, signals::Signals};
 
-/// Which seed.
+/// The option for one seed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SeedArgument {
-    /// The seed from which everything random is drawn. [default: the scenario's own, else 1]
+    /// The seed of all random choices. [default: the scenario's own, else 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 }
 
-/// Which seeds.
+/// The options for one seed or a range of seeds.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SeedArguments {
     #[command(flatten)]
     pub(crate) one: SeedArgument,
-    /// Several seeds: from A up to, and without, B.
+    /// A range of seeds: from A up to, but not including, B.
     #[arg(long, value_name = "A..B", value_parser = parse_seeds, conflicts_with = "seed")]
     pub(crate) seeds: Option<Range<u64>>,
 }
 
-/// Where simulated regions keep their state.
+/// The option for the storage backend of simulated regions.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct StoreArguments {
-    /// The storage backend of every region. What regions decide is the same; memory is faster.
+    /// The storage backend of every region. Regions decide the same with both; `memory` is faster.
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t = Backend::Sqlite)]
     pub(crate) store: Backend,
 }
 
-/// A storage backend.
+/// A storage backend of simulated regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Backend {
     /// SQLite, as `up` and `region` use it, but in memory.
@@ -65,7 +66,7 @@ impl StoreArguments {
         }
     }
 
-    /// What a command that runs it again says of it.
+    /// The option that a repeating command needs; empty for the default.
     const fn words(self) -> &'static str {
         match self.store {
             Backend::Sqlite => "",
@@ -74,15 +75,16 @@ impl StoreArguments {
     }
 }
 
-/// How runs are done.
+/// The option for the number of threads.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct JobArguments {
-    /// How many runs at once, each on a thread of its own. [default: one per processor]
+    /// How many runs to play at once, each on a thread of its own. [default: one per processor]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
 }
 
-/// What `sim run` and `sim sweep` have in common beside the scenario: which runs, and how they are done.
+/// The arguments that `sim run` and `sim sweep` share beside the scenario: which runs to play, and
+/// how.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlayArguments {
     #[command(flatten)]
@@ -102,7 +104,7 @@ fn parse_seeds(text: &str) -> Result<Range<u64>, Expected> {
     }
 }
 
-/// The seeds that are meant, at least one.
+/// The seeds to play, at least one.
 pub(super) fn seeds(arguments: &SeedArguments, scenario: &Scenario) -> RangeInclusive<u64> {
     match &arguments.seeds {
         Some(seeds) => seeds.start..=seeds.end.saturating_sub(1),
@@ -113,17 +115,17 @@ pub(super) fn seeds(arguments: &SeedArguments, scenario: &Scenario) -> RangeIncl
     }
 }
 
-/// How many they are.
+/// The number of seeds in the range; `u64::MAX` where it is greater.
 pub(super) fn count(seeds: &RangeInclusive<u64>) -> u64 {
     (seeds.end() - seeds.start()).saturating_add(1)
 }
 
-/// The seed that is meant where there is one.
+/// The seed of a single run: the named one, else the scenario's own, else [`SEED`].
 pub(crate) fn seed(named: Option<u64>, scenario: &Scenario) -> u64 {
     named.or(scenario.seed).unwrap_or(SEED)
 }
 
-/// A run of the scenario with these further settings.
+/// A run of the scenario, which has the settings `more` already.
 pub(super) fn job(
     arguments: &ScenarioArguments,
     store: &StoreArguments,
@@ -140,7 +142,7 @@ pub(super) fn job(
     }
 }
 
-/// The command that runs it again.
+/// The command that repeats a run; `player` is `sim` or `drill`.
 pub(crate) fn replay(player: &str, arguments: &ScenarioArguments, more: &[(String, String)], seed: u64) -> String {
     let mut words = vec![format!("beringia {player} run"), quoted(&arguments.scenario)];
     for (path, value) in arguments.settings.iter().chain(more) {
@@ -151,7 +153,7 @@ pub(crate) fn replay(player: &str, arguments: &ScenarioArguments, more: &[(Strin
     words.join(" ")
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell, if it needs quotes.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@+%".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {
@@ -160,8 +162,8 @@ pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Plays all jobs, of which there are so many, with a bar of progress, and hands over each with what came of it, in their order. Ctrl-C
-/// stops it.
+/// Plays all jobs, with a progress bar of `count` steps, and passes each with its result to `take`,
+/// in their order. Ctrl-C stops it.
 pub(super) fn play_all(
     jobs: impl Iterator<Item = Job>,
     count: u64,
@@ -185,7 +187,7 @@ pub(super) fn play_all(
     result
 }
 
-/// Has the first signal stop something, and the second end the process.
+/// Calls `stop` at the first signal, and ends the process at the second.
 pub(super) fn on_signal(stop: Box<dyn Fn() + Send>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -197,14 +199,14 @@ pub(super) fn on_signal(stop: Box<dyn Fn() + Send>) -> Result<(), Failure> {
             signals.next().await;
             stop();
             signals.next().await;
-            // What is being written cannot be waited for: that is what was asked.
+            // The user asked to end at once: files may be left half written.
             exit(Failure::INTERRUPTED.into());
         });
     });
     Ok(())
 }
 
-/// Progress for whoever watches a terminal; hidden otherwise.
+/// A progress bar; hidden where standard error is not a terminal.
 pub(super) fn progress(name: &str, length: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -222,7 +224,7 @@ pub(super) fn progress(name: &str, length: u64) -> ProgressBar {
     progress
 }
 
-/// What of a run does not hold, a line each.
+/// The expectations of a run that do not hold, one line each.
 pub(crate) fn failures(run: &Run) -> Vec<String> {
     let failed = run.verdicts.iter().filter(|verdict| !verdict.holds);
     failed
@@ -235,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replay_can_be_pasted_into_a_shell() {
+    fn replay_is_quoted_for_a_shell() {
         assert_eq!(quoted("link.delay_ms=5"), "link.delay_ms=5");
         assert_eq!(quoted("my file.toml"), "'my file.toml'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn seeds_reach_to_the_last_that_there_is() {
+    fn seeds_may_reach_u64_max() {
         let scenario = Scenario::shipped("partition").unwrap();
         let of = |seed, seeds| {
             let one = SeedArgument { seed };
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn seeds_are_a_range_that_is_not_empty() {
+    fn rejects_empty_ranges_of_seeds() {
         assert_eq!(parse_seeds("3..5"), Ok(3..5));
         for wrong in ["5", "5..5", "6..5", "a..b", "1..=2", ".."] {
             assert!(parse_seeds(wrong).is_err(), "{wrong}");

@@ -1,4 +1,4 @@
-//! `sim`: scenarios in virtual time.
+//! `sim`: plays scenarios in virtual time.
 
 pub(super) mod jobs;
 pub(super) mod run;
@@ -19,31 +19,33 @@ use crate::{
     output::{self, Format},
 };
 
-/// Play scenarios in virtual time: whole groups of regions, clients and faults as functions of a seed.
+/// Play scenarios in virtual time: regions, clients and faults, all drawn from a seed.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Play scenarios in virtual time: whole groups of regions, their clients and what goes wrong, in this process, everything \
-        drawn from a seed. An hour of traffic takes seconds to minutes, and the same seed gives the same run, byte for byte.\n\n\
-        A scenario is a TOML file, or one of those that are built in; simulations/scenarios/README.md explains the form.",
+    long_about = "Play scenarios in virtual time: regions, their clients and the faults, all in \
+        this process and all drawn from a seed. An hour of traffic takes seconds to minutes, and \
+        the same seed gives the same run, byte for byte.\n\n\
+        A scenario is a TOML file, or one of the built-in scenarios; \
+        simulations/scenarios/README.md describes the format.",
     after_help = "Examples:\n  \
-        beringia sim list                                       the scenarios that are built in\n  \
+        beringia sim list                                       the built-in scenarios\n  \
         beringia sim run partition --report out                 one run, with a page of charts\n  \
         beringia sim run swarm --seeds 0..200                   two hundred different days\n  \
         beringia sim sweep partition --vary link.delay_ms=5,80,320 --vary policy=item,merge\n  \
-        beringia sim shrink swarm --seed 17 --out small.toml    the smallest that still fails\n\n\
-        Exit codes: 0 all that was expected holds; 1 it does not; 2 a wrong file, or cannot start; 130 interrupted: what had ended by then is \
-        printed and written."
+        beringia sim shrink swarm --seed 17 --out small.toml    the smallest plan that still fails\n\n\
+        Exit codes: 0 all expectations hold; 1 one does not; 2 wrong input, or cannot start; 130 interrupted: the runs that had \
+        finished are printed and written."
 )]
 pub(crate) struct SimArguments {
-    /// What to do.
+    /// The action to perform.
     #[command(subcommand)]
     pub(crate) action: SimAction,
 }
 
-/// What can be done with scenarios; what each is for stands at its arguments, where clap takes it from.
+/// The subcommands of `sim`. The arguments of each carry its help, where clap reads it.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum SimAction {
-    /// List the scenarios that are built in.
+    /// List the built-in scenarios.
     List,
     Show(show::ShowArguments),
     Run(run::RunArguments),
@@ -51,10 +53,10 @@ pub(crate) enum SimAction {
     Shrink(shrink::ShrinkArguments),
 }
 
-/// The seed of a run for which neither the command line nor the scenario names one.
+/// The seed where neither the command line nor the scenario gives one.
 const SEED: u64 = 1;
 
-/// Does what was asked.
+/// Runs the subcommand.
 pub(crate) fn run(arguments: &SimArguments, format: Format) -> Result<(), Failure> {
     match &arguments.action {
         SimAction::List => list(format),
@@ -85,11 +87,12 @@ fn list(format: Format) -> Result<(), Failure> {
     }
     match format {
         Format::Json => Ok(()),
-        Format::Text => output::table(["SCENARIO", "WHAT IT IS ABOUT"], rows),
+        Format::Text => output::table(["SCENARIO", "ABOUT"], rows),
     }
 }
 
-/// Makes the directory of a report, where one is wanted: better to know before than after the work that it cannot be written.
+/// Creates the directory of a report, if one is wanted, before the runs, so that a missing
+/// permission shows at once.
 pub(crate) fn prepared(report: Option<&Path>) -> Result<(), Failure> {
     let made = report.map_or(Ok(()), beringia_report::make);
     Ok(made?)

@@ -24,8 +24,8 @@ use crate::{
 /// Play a scenario, with one seed or many.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Play a scenario, with one seed or many, and say whether all that it expects holds. What fails is named with its value, and with \
-        the command that runs it again.",
+    long_about = "Play a scenario, with one seed or many, and check its expectations. For each \
+        failure, print the expectation, the measured value, and the command that repeats the run.",
     after_help = "Examples:\n  \
         beringia sim run partition\n  \
         beringia sim run my.toml --seed 42 --report out --trace trace.txt\n  \
@@ -37,11 +37,11 @@ pub(crate) struct RunArguments {
     pub(crate) scenario: ScenarioArguments,
     #[command(flatten)]
     pub(crate) play: PlayArguments,
-    /// Write reports into this directory: a page of charts, its numbers as JSON, the series as CSV. With --seeds: these of each seed in a
-    /// directory of its own, and a comparison of all.
+    /// Write reports into this directory: a page of charts, its numbers as JSON, and the series as
+    /// CSV. With --seeds, write these into one directory per seed, and a comparison of all seeds.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
-    /// Write the full trace, every event with its virtual time; of one seed only.
+    /// Write the full trace into this file: every event with its virtual time. Not with --seeds.
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     pub(crate) trace: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
         is_traced: arguments.trace.is_some(),
         ..job(&arguments.scenario, &arguments.play.store, &[], &scenario, seed)
     });
-    // Better to know before than after the work that it cannot be written.
+    // Created before the runs, so that a missing permission shows at once.
     let trace = arguments.trace.as_deref().map(create).transpose()?;
     prepared(arguments.report.as_deref())?;
     let mut all = All::new(&scenario.name, arguments.report.as_deref(), format);
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
     }
     match ending {
         Ending::Done if is_one => all.end_of_one(),
-        Ending::Stopped if is_one => Err(Failure::Unfinished("the run had not ended".to_owned())),
+        Ending::Stopped if is_one => Err(Failure::Unfinished("the run had not finished".to_owned())),
         Ending::Done | Ending::Stopped => all.end_of_many(count),
     }
 }
@@ -96,7 +96,7 @@ fn write_trace(out: &mut BufWriter<File>, lines: &[String]) -> std::io::Result<(
     out.flush()
 }
 
-/// A run that came to no end.
+/// A run that did not finish.
 #[derive(Serialize)]
 struct BrokenJson<'a> {
     scenario: &'a str,
@@ -105,7 +105,7 @@ struct BrokenJson<'a> {
     replay: &'a str,
 }
 
-/// Writes the report of a run where there is a directory for it, and says what came of it.
+/// Writes the report of a run, if there is a directory for it, and prints the result.
 pub(crate) fn tell(run: &Run, directory: Option<&Path>, format: Format) -> Result<(), Failure> {
     let page = directory.map(|directory| report(directory, run)).transpose()?;
     match format {
@@ -120,13 +120,13 @@ pub(crate) fn tell(run: &Run, directory: Option<&Path>, format: Format) -> Resul
     Ok(())
 }
 
-/// What is said about runs as they come.
+/// Prints the results of runs as they arrive, and collects the totals.
 struct All<'a> {
     scenario: &'a str,
     report: Option<&'a Path>,
     format: Format,
     compared: Comparison,
-    /// How many came, those that came to no end included.
+    /// How many runs were played, including those that did not finish.
     played: u64,
     failed: Vec<String>,
 }
@@ -188,7 +188,7 @@ impl<'a> All<'a> {
         Ok(())
     }
 
-    /// What came of so many runs, or, where they were stopped, of those that had ended.
+    /// Prints the totals of `wanted` runs or, after a stop, of those that had finished.
     fn end_of_many(self, wanted: u64) -> Result<(), Failure> {
         let page = match self.report {
             Some(directory) if !self.compared.runs.is_empty() => Some(self.compared.write(directory)?),
@@ -211,7 +211,7 @@ impl<'a> All<'a> {
         if self.failed.is_empty() {
             return Ok(());
         }
-        /// More names than this help nobody.
+        /// The most failed seeds that the message names.
         const NAMED_MAX: usize = 10;
         let named = self
             .failed

@@ -1,4 +1,4 @@
-//! Runs of plans, each on a thread of its own, as many at once as there are processors.
+//! Plays plans, each on a thread of its own, as many at once as there are processors.
 
 use std::{
     collections::BTreeMap,
@@ -15,40 +15,41 @@ use parking_lot::Mutex;
 
 use crate::output;
 
-/// How long virtual time may stand still: far longer than anything takes between two timers.
+/// How long, in real time, virtual time may stand still: far longer than any computation between
+/// two timers.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
 
-/// How many jobs per thread may be under way or done while an earlier one is not: enough to keep the threads busy beside a slow run, and few
-/// enough to hold in memory what came of them.
+/// How many jobs per thread may be running or done while an earlier one is not: enough to keep the
+/// threads busy beside a slow run, and few enough to keep their results in memory.
 const AHEAD: usize = 8;
 
-/// A run that is to be done.
+/// A run to play.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    /// What happens.
+    /// The scenario with everything drawn from the seed.
     pub(crate) plan: Plan,
-    /// The command that does it again.
+    /// The command that repeats the run.
     pub(crate) replay: String,
     /// The values of the settings that vary, where runs are compared by them.
     pub(crate) values: Vec<String>,
-    /// In which storage backend regions keep their state.
+    /// The storage backend of every region.
     pub(crate) store: StoreKind,
-    /// Whether somebody wants the trace, which is long.
+    /// Whether to record the trace, which is long.
     pub(crate) is_traced: bool,
 }
 
 /// Why a run has no outcome.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoOutcome {
-    /// It could not go on.
+    /// The simulation stopped with an error.
     #[error(transparent)]
     Stopped(#[from] SimulationError),
-    /// The panic itself was printed where it happened.
+    /// The run panicked. The panic hook has printed the message.
     #[error("the run panicked")]
     Panicked,
 }
 
-/// What came of a run: its outcome, or why it has none.
+/// The result of a run: its outcome, or why it has none.
 pub(crate) type Played = Result<Outcome, NoOutcome>;
 
 /// Plays a plan on this thread.
@@ -63,7 +64,7 @@ pub(crate) fn play(job: &Job) -> Played {
         let seconds = for_at_least.as_secs();
         // The stuck thread cannot be interrupted, so nothing orderly can follow.
         output::note(&format!(
-            "error: {name}: virtual time stands still at {virtual_ms} ms for {seconds} s: a task computes without end or blocks the \
+            "error: {name}: virtual time has not advanced from {virtual_ms} ms for {seconds} s: a task computes without end or blocks the \
              thread\nagain: {replay}"
         ));
         exit(1);
@@ -85,50 +86,53 @@ pub(crate) fn play(job: &Job) -> Played {
     }
 }
 
-/// Plays one after the other, until it is stopped.
+/// Plays jobs one after the other, until it is stopped.
 pub(crate) struct OneByOne {
     tell: mpsc::Sender<Option<Played>>,
     told: mpsc::Receiver<Option<Played>>,
 }
 
 impl OneByOne {
-    /// `stoppable` gets what stops it.
+    /// Passes to `stoppable` a function that stops the runs.
     pub(crate) fn new<E>(stoppable: impl FnOnce(Box<dyn Fn() + Send>) -> Result<(), E>) -> Result<Self, E> {
         let (tell, told) = mpsc::channel();
         let stop = tell.clone();
-        // Fails where nobody plays any more.
+        // Fails if the receiver is gone: then no run is in progress.
         stoppable(Box::new(move || drop(stop.send(None))))?;
         Ok(Self { tell, told })
     }
 
-    /// What comes of it; `None` once it is stopped. What is under way then is not waited for; its thread ends with the process.
+    /// Plays a job and returns its result; `None` once stopped. A run in progress is not awaited
+    /// then; its thread ends with the process.
     pub(crate) fn play(&self, job: Job) -> Option<Played> {
         let tell = self.tell.clone();
-        // Fails where nobody waits for it any more.
+        // Fails if the receiver is gone: then the result is not needed.
         thread::spawn(move || drop(tell.send(Some(play(&job)))));
         self.told.recv().ok().flatten()
     }
 }
 
-/// How [`in_order`] ended.
+/// Whether [`in_order`] finished all jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// All jobs are done.
     Done,
-    /// It was stopped; what was done by then was handed over.
+    /// It was stopped; the jobs that were done by then were passed on.
     Stopped,
 }
 
-/// What comes to the thread that hands over.
+/// A message to the thread that passes results on.
 enum Told<J, P> {
     Played(u64, J, P),
     Stop,
 }
 
-/// Plays all on so many threads, and hands over each with what came of it in the order of the jobs: it does not depend on which was done
-/// first. Jobs are drawn from the iterator as they are taken up, at most [`AHEAD`] per thread before an earlier one is handed over; so
-/// neither their number nor a slow one fills the memory. `stoppable` gets what stops it: then what is done is handed over, and what is under
-/// way is not waited for; its threads end with the process. `done` is called with how many are done.
+/// Plays all jobs on `threads` threads, and passes each job with its result to `take`, in the order
+/// of the jobs, whichever is done first. Jobs are drawn from the iterator when a thread can take
+/// them, at most [`AHEAD`] per thread before an earlier result is passed on, so that neither their
+/// number nor a slow one fills the memory. `stoppable` gets a function that stops it: then the
+/// finished results are passed on, and jobs in progress are not awaited; their threads end with the
+/// process. `done` is called with the number of finished jobs.
 pub(crate) fn in_order<J: Send + 'static, P: Send + 'static, E>(
     mut jobs: impl Iterator<Item = J>,
     threads: usize,
@@ -140,9 +144,9 @@ pub(crate) fn in_order<J: Send + 'static, P: Send + 'static, E>(
     let room = threads.saturating_mul(AHEAD) as u64;
     let (send, receive) = mpsc::channel();
     let stop = send.clone();
-    // Fails where all is done already.
+    // Fails if the receiver is gone: then all jobs are done.
     stoppable(Box::new(move || drop(stop.send(Told::Stop))))?;
-    // The threads end when this is gone, however the loop is left.
+    // The threads end when this sender is dropped, however the loop ends.
     let mut give = Some(on_threads(threads, play, &send));
     let mut early = BTreeMap::new();
     let (mut drawn, mut finished, mut expected) = (0_u64, 0_u64, 0_u64);
@@ -178,7 +182,8 @@ pub(crate) fn in_order<J: Send + 'static, P: Send + 'static, E>(
     }
 }
 
-/// Starts threads that play what they are given, and say what came of it. They end when nothing more can be given.
+/// Starts threads that play the jobs they are given and send back the results. They end when the
+/// returned sender is dropped.
 fn on_threads<J: Send + 'static, P: Send + 'static>(
     threads: usize,
     play: impl Fn(&J) -> P + Send + Sync + 'static,
@@ -195,7 +200,7 @@ fn on_threads<J: Send + 'static, P: Send + 'static>(
                 let Ok((number, job)) = next else { return };
                 let played = play(&job);
                 if told.send(Told::Played(number, job, played)).is_err() {
-                    // Nobody takes any more.
+                    // The receiver is gone: no result is needed any more.
                     return;
                 }
             }
@@ -219,9 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn what_came_of_jobs_is_handed_over_in_their_order() {
+    fn passes_results_on_in_the_order_of_the_jobs() {
         let mut taken = Vec::new();
-        // The first is done only after the second.
+        // The first job ends only after the second.
         let (second, first) = mpsc::channel();
         let first = Mutex::new(first);
         let play = move |job: &u64| {
@@ -241,15 +246,16 @@ mod tests {
         assert_eq!(taken, [(0, 0), (1, 10), (2, 20), (3, 30)]);
     }
 
+    /// A job that is still running at the stop is not awaited.
     #[test]
-    fn what_is_done_when_it_is_stopped_is_handed_over_and_what_is_under_way_is_not_waited_for() {
+    fn passes_finished_results_on_when_stopped() {
         let taken = RefCell::new(Vec::new());
         let stop = RefCell::new(None);
         let stoppable = |asked: Box<dyn Fn() + Send>| {
             *stop.borrow_mut() = Some(asked);
             Ok::<(), Infallible>(())
         };
-        // The second never ends while the test runs.
+        // The second job does not end while the test runs.
         let (_never, second) = mpsc::channel::<()>();
         let second = Mutex::new(second);
         let play = move |job: &u64| {
@@ -279,11 +285,11 @@ mod tests {
     }
 
     #[test]
-    fn jobs_without_end_are_drawn_only_a_little_ahead_of_what_is_handed_over() {
+    fn draws_a_bounded_number_of_jobs_ahead() {
         let (drawn, taken) = (Cell::new(0_u64), Cell::new(0_u64));
         let jobs = (0..u64::MAX).inspect(|_| drawn.set(drawn.get() + 1));
         let (threads, enough) = (3, 100);
-        // The first is slow: it is done only when as many as may be ahead of it are taken up.
+        // The first job is slow: it ends only when as many jobs as may be ahead of it have begun.
         let last_ahead = threads as u64 * AHEAD as u64 - 1;
         let is_ahead = AtomicBool::new(false);
         let play = move |job: &u64| match *job {

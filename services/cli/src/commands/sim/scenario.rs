@@ -1,4 +1,4 @@
-//! Which scenario is meant, and what in it is other than its file says.
+//! The argument for a scenario, and for settings that replace those of its file.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use clap::Args;
 
 use crate::{commands::quantity::Expected, failure::Failure};
 
-/// Which scenario, and what in it is other than the file says.
+/// The scenario, and settings that replace those of its file.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ScenarioArguments {
-    /// The path of a scenario file, or the name of a scenario that is built in.
+    /// The path of a scenario file, or the name of a built-in scenario.
     #[arg(value_name = "FILE|NAME")]
     pub(crate) scenario: String,
     /// Change a setting of the scenario, such as `duration=5m`, `link.loss_percent=1` or `event.1.lasts=40s`. May be given several
@@ -19,7 +19,7 @@ pub(crate) struct ScenarioArguments {
     pub(crate) settings: Vec<(String, String)>,
 }
 
-/// The scenario that is meant, with its settings changed.
+/// Loads the scenario, and replaces its settings.
 pub(in crate::commands) fn load(arguments: &ScenarioArguments) -> Result<Scenario, Failure> {
     let name = &arguments.scenario;
     let scenario = if is_file(name) {
@@ -44,7 +44,7 @@ pub(super) fn source(name: &str) -> Result<String, Failure> {
     Ok(text.to_owned())
 }
 
-/// Whether a path is meant, and not the name of a scenario that is built in.
+/// Whether the argument is a path, and not the name of a built-in scenario.
 fn is_file(name: &str) -> bool {
     name.contains(['/', '\\', '.']) || Path::new(name).exists() && Scenario::shipped_text(name).is_err()
 }

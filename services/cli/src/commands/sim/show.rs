@@ -1,4 +1,4 @@
-//! `sim show`: prints a scenario's file, or what a seed makes of it.
+//! `sim show`: prints a scenario's file, or the plan that a seed draws from it.
 
 use std::io::{self, Write as _};
 
@@ -12,17 +12,17 @@ use crate::{
     output::{self, Format},
 };
 
-/// Print a scenario's file, or what a seed makes of it.
+/// Print a scenario's file, or the plan that a seed draws from it.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Print a scenario as a file. With --seed: what that seed makes of it, every random time and fault drawn. Either can be edited \
-        and run.",
+    long_about = "Print a scenario as a file. With --seed, print the plan of that seed: the \
+        scenario with every random time and fault drawn. Either can be edited and played.",
     after_help = "Examples:\n  beringia sim show partition > mine.toml\n  beringia sim show swarm --seed 17"
 )]
 pub(crate) struct ShowArguments {
     #[command(flatten)]
     pub(crate) scenario: ScenarioArguments,
-    /// Show the plan of this seed.
+    /// Print the plan that this seed draws.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 }
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &ShowArguments, format: Format) -> Result<(), Failu
     let scenario = load(&arguments.scenario)?;
     let text = match arguments.seed {
         Some(seed) => Plan::draw(&scenario, seed).to_toml(),
-        // As it was written, with its comments, where it is what was written.
+        // Without changed settings: the file as it was written, with its comments.
         None if arguments.scenario.settings.is_empty() => source(&arguments.scenario.scenario)?,
         None => scenario.to_toml(),
     };

@@ -25,10 +25,12 @@ use crate::{
 /// Reduce a failing seed to the smallest plan that still fails.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Reduce a failing seed to the smallest plan that still fails in the same way: fewer faults, workloads, seconds, operations \
-        (recorded ones too), clients and keys. Prints the plan as a scenario file, which `sim run` \
-        plays again. It may fail fewer expectations: one is enough, or, where promises are broken, these. JSON has `failed`, what did not hold \
-        before, and `fails`, what does not hold in the plan.",
+    long_about = "Reduce a failing seed to the smallest plan that still fails in the same way: \
+        with fewer faults, workloads, seconds, operations (recorded ones, too), clients and keys. \
+        Prints the plan as a scenario file, which `sim run` plays. The plan may fail fewer \
+        expectations than the seed: one of them is enough or, where the run breaks promises, all \
+        of those. The JSON output has `failed`, the expectations that did not hold before, and \
+        `fails`, those that do not hold in the plan.",
     after_help = "Example:\n  beringia sim shrink swarm --seed 17 --out small.toml && beringia sim run small.toml"
 )]
 pub(crate) struct ShrinkArguments {
@@ -39,10 +41,10 @@ pub(crate) struct ShrinkArguments {
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Write the plan into this file, rather than to standard output.
+    /// Write the plan into this file, instead of to standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Try at most so many plans.
+    /// Try at most this many plans.
     #[arg(long, value_name = "N", default_value_t = 300)]
     pub(crate) runs: u32,
 }
@@ -51,9 +53,9 @@ pub(crate) struct ShrinkArguments {
 struct ShrunkJson<'a> {
     scenario: &'a str,
     seed: u64,
-    /// What did not hold in the plan that was shrunk.
+    /// The expectations that did not hold in the original plan.
     failed: &'a BTreeSet<String>,
-    /// What does not hold in what it was shrunk to: at least one of these.
+    /// The expectations that do not hold in the shrunken plan: at least one of `failed`.
     fails: &'a BTreeSet<String>,
     actions: usize,
     workloads: usize,
@@ -79,13 +81,13 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     let played = runs.play(first.clone());
     let Some(wanted) = played.map(Broken::of) else {
         progress.finish_and_clear();
-        let message = "it is not known yet whether it fails";
+        let message = "the first run had not finished, so there is nothing to shrink yet";
         return Err(Failure::Unfinished(message.to_owned()));
     };
     if wanted.expected.is_empty() {
         progress.finish_and_clear();
         return Err(Failure::NotSo(format!(
-            "nothing to shrink: all that is expected holds in `{}`",
+            "nothing to shrink: all expectations hold in `{}`",
             first.replay
         )));
     }
@@ -109,7 +111,7 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
         let broken = Broken::of(played?);
         let is_like = broken.is_like(&wanted);
         if is_like {
-            // It is the smallest by now.
+            // The smallest plan so far.
             fails = broken.expected;
         }
         Some(is_like)
@@ -121,7 +123,7 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     let left = if fails == wanted.expected {
         String::new()
     } else {
-        format!("\nin it fails:\n{}", lines(&fails))
+        format!("\nthe smaller plan fails:\n{}", lines(&fails))
     };
     let again = again(arguments);
     if is_stopped {
@@ -130,20 +132,21 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     let limit = if shrunk.is_smallest {
         ""
     } else {
-        ", and stopped there; --runs takes it further"
+        ", the limit; a greater --runs may shrink it further"
     };
     output::note(&format!("  {told}{limit}{left}{again}"));
     Ok(())
 }
 
-/// How what was written is played again; nothing where it is in no file.
+/// How to play the written plan; empty where it is in no file.
 fn again(arguments: &ShrinkArguments) -> String {
     arguments.out.as_ref().map_or_else(String::new, |file| {
         format!("\nagain: beringia sim run {}", quoted(&file.display().to_string()))
     })
 }
 
-/// Writes what a plan was shrunk to where it is wanted: what failed in the plan, and what fails in this.
+/// Writes the shrunken plan. `failed` are the failures of the original plan, `fails` those of the
+/// shrunken one.
 fn write(
     arguments: &ShrinkArguments,
     format: Format,
@@ -176,7 +179,7 @@ fn write(
     }
 }
 
-/// What does not hold, a line each.
+/// The failed expectations, one line each.
 fn lines(failed: &BTreeSet<String>) -> String {
     let lines: Vec<String> = failed.iter().map(|failure| format!("✗ {failure}")).collect();
     lines.join("\n")
@@ -194,7 +197,7 @@ fn size(plan: &Plan) -> String {
     )
 }
 
-/// How many operations there are in recordings; `None` where there is no recording.
+/// The number of recorded operations; `None` where there is no recording.
 fn recorded(scenario: &Scenario) -> Option<usize> {
     let count = |kind: &Kind| match kind {
         Kind::Replay { operations } => Some(Recording::parse(operations).map_or(0, |read| read.operations.len())),
@@ -204,13 +207,14 @@ fn recorded(scenario: &Scenario) -> Option<usize> {
     counts.reduce(|all, more| all + more)
 }
 
-/// What of a run does not hold, without values, which may change while it is the same failure.
+/// The failures of a run, without values, which may change while the failure stays the same.
 struct Broken {
-    /// Everything, also what every run promises; or that the run cannot go on.
+    /// All expectations that do not hold, including what every run promises; or that the run cannot
+    /// go on.
     expected: BTreeSet<String>,
-    /// Of it, what every run promises, whatever its scenario expects.
+    /// Of these, what every run promises, whatever its scenario expects.
     promised: BTreeSet<String>,
-    /// In which ways promises were broken.
+    /// The kinds of violations by which promises were broken.
     ways: Vec<Discriminant<Violation>>,
 }
 
@@ -237,8 +241,9 @@ impl Broken {
         }
     }
 
-    /// Whether it is the same failure as the one that is looked for. Where that one breaks promises, these must be broken too, and in one of
-    /// its ways: an expectation alone often fails in a plan in which nothing happens. Otherwise one expectation in common is enough.
+    /// Whether this is the same failure as `wanted`. If `wanted` breaks promises, this must break
+    /// them, too, with a violation of one of the same kinds: an expectation alone often fails in a
+    /// plan in which nothing happens. Otherwise one expectation in common is enough.
     fn is_like(&self, wanted: &Self) -> bool {
         if wanted.promised.is_empty() {
             return !wanted.expected.is_disjoint(&self.expected);
@@ -248,7 +253,7 @@ impl Broken {
     }
 }
 
-/// What was expected of a run and does not hold.
+/// The expectations of a run that do not hold.
 fn failed(run: &Run) -> BTreeSet<String> {
     let failed = run.verdicts.iter().filter(|verdict| !verdict.holds);
     failed.map(|verdict| verdict.expected.clone()).collect()
@@ -277,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_promise_must_stay_broken_in_one_of_its_ways() {
+    fn a_broken_promise_must_stay_broken_in_the_same_way() {
         let (promise, lack) = ("no promise broken", "conflicts: at least 1");
         let wanted = broken(&[lack], &[promise], &[&lost("a")]);
         assert!(broken(&[], &[promise], &[&lost("b")]).is_like(&wanted), "another key");
@@ -295,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_promise_is_broken_one_expectation_in_common_is_enough() {
+    fn one_common_expectation_suffices_without_broken_promises() {
         let wanted = broken(&["lag at most 1 s", "RTO at most 5 s"], &[], &[]);
         assert!(broken(&["RTO at most 5 s"], &[], &[]).is_like(&wanted));
         assert!(!broken(&["conflicts: 0"], &[], &[]).is_like(&wanted));

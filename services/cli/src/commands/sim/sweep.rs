@@ -1,4 +1,4 @@
-//! `sim sweep`: plays a scenario for every combination of some settings, and compares.
+//! `sim sweep`: plays a scenario for every combination of some settings, and compares the runs.
 
 use std::path::PathBuf;
 
@@ -17,11 +17,12 @@ use crate::{
     output::{self, Format},
 };
 
-/// Play a scenario for every combination of some settings, and compare.
+/// Play a scenario for every combination of some settings, and compare the runs.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Play a scenario for every combination of the values of some settings, and compare conflicts, lost updates, convergence, lag and \
-        bytes. `beringia sim sweep FILE --vary nothing=1` names the settings that the scenario has.",
+    long_about = "Play a scenario for every combination of the values of some settings, and \
+        compare conflicts, lost updates, convergence, lag and bytes. `beringia sim sweep FILE \
+        --vary nothing=1` fails with a list of the settings that the scenario has.",
     after_help = "Examples:\n  \
         beringia sim sweep partition --vary link.delay_ms=5,20,80,320\n  \
         beringia sim sweep split-brain --vary policy=item,attribute,merge --seeds 0..5\n  \
@@ -30,13 +31,14 @@ use crate::{
 pub(crate) struct SweepArguments {
     #[command(flatten)]
     pub(crate) scenario: ScenarioArguments,
-    /// A setting, and its values. Given several times: every combination.
+    /// A setting and its values. Given several times: every combination.
     #[arg(long, value_name = "PATH=VALUE,…", required = true, value_parser = parse_variation)]
     pub(crate) vary: Vec<Variation>,
     #[command(flatten)]
     pub(crate) play: PlayArguments,
-    /// Write the comparison into this directory: a page of charts, and its numbers, a line for each run, as JSON and CSV. Of a single run
-    /// `sim run --set PATH=VALUE --report DIR` writes a page.
+    /// Write the comparison into this directory: a page of charts, and its numbers as JSON and CSV,
+    /// a line for each run. For the page of a single run, use `sim run --set PATH=VALUE --report
+    /// DIR`.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -44,7 +46,7 @@ pub(crate) struct SweepArguments {
 /// A setting that varies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variation {
-    /// Its path.
+    /// The path of the setting, as --set takes it.
     pub(crate) path: String,
     /// Its values, at least one.
     pub(crate) values: Vec<String>,
@@ -63,7 +65,8 @@ fn parse_variation(text: &str) -> Result<Variation, Expected> {
 pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Failure> {
     let scenario = load(&arguments.scenario)?;
     let seeds = seeds(&arguments.play.seeds, &scenario);
-    // Every combination is tried before the first run: a wrong value should not show after hours.
+    // Every combination is checked before the first run, so that a wrong value does not show after
+    // hours.
     let points = grid(&arguments.vary)
         .into_iter()
         .map(|point| Ok((with(&scenario, &point)?, point)))
@@ -140,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grid_has_every_combination_once_in_order() {
+    fn a_grid_has_every_combination_in_order() {
         let variation = |path: &str, values: &[&str]| Variation {
             path: path.to_owned(),
             values: values.iter().map(|value| (*value).to_owned()).collect(),
