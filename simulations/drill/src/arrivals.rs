@@ -1,4 +1,4 @@
-//! What a drill hears of writes that arrive in other regions, and makes of it.
+//! Receives the arrivals of writes in other regions, and measures their lag.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,33 +15,35 @@ use tonic::Streaming;
 
 use crate::error::DrillError;
 
-/// What arrivals are measured by.
+/// The state by which arrivals are measured.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     /// When the drill began, by the wall clock, milliseconds since the Unix epoch.
     began_ms: u64,
-    /// By origin and receiver.
+    /// The links, by origin and receiver.
     links: BTreeMap<(String, String), Link>,
-    /// By region, how far its clock is ahead, milliseconds.
+    /// How far each region's clock is ahead, in milliseconds.
     ahead_ms: BTreeMap<String, i64>,
     seen: Seen,
     missed_commits: u64,
 }
 
-/// A link at this moment.
+/// The current delay and bandwidth of a link.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Link {
     pub(super) one_way: Duration,
     pub(super) bandwidth_mbit: Option<f64>,
 }
 
-/// By receiver, table id and origin: up to which sequence writes have come by a log, which has them in order. What comes a second time, to
-/// a region that lost its disk, had its lag before.
+/// By receiver, table id and origin, the sequence up to which writes have arrived through a log,
+/// which has them in order. A write that arrives again, in a region that lost its disk, was
+/// measured before.
 #[derive(Debug, Default)]
 struct Seen(BTreeMap<(String, String, String), u64>);
 
 impl Seen {
-    /// Tells for each write of a group, in order, whether it comes for the first time.
+    /// A function that says, for each write of a group in order, whether it arrives for the first
+    /// time.
     fn is_first(&mut self, group: &ArrivalGroup) -> impl FnMut(u64) -> bool {
         let kind = (group.region.clone(), group.table_id.clone(), group.origin.clone());
         let (until, by_log) = (self.0.entry(kind).or_default(), group.by_log);
@@ -56,7 +58,7 @@ impl Seen {
 }
 
 impl Arrivals {
-    /// Of a drill that began at this time, milliseconds since the Unix epoch.
+    /// The arrivals of a drill that began at this time, milliseconds since the Unix epoch.
     pub(super) fn since(began_ms: u64) -> Self {
         Self {
             began_ms,
@@ -64,7 +66,7 @@ impl Arrivals {
         }
     }
 
-    /// What links do from now on.
+    /// Sets the delay and bandwidth of links from now on.
     pub(super) fn links_changed(&mut self, links: &[LinkReport]) {
         for link in links {
             let state = Link {
@@ -75,7 +77,7 @@ impl Arrivals {
         }
     }
 
-    /// How far a region's clock is ahead from now on, milliseconds.
+    /// Sets how far a region's clock is ahead from now on, in milliseconds.
     pub(super) fn clock_changed(&mut self, region: String, ahead_ms: i64) {
         self.ahead_ms.insert(region, ahead_ms);
     }
@@ -85,17 +87,17 @@ impl Arrivals {
         self.links.get(&pair).copied().unwrap_or_default()
     }
 
-    /// What a region's clock shows, by one that is right.
+    /// Converts a time of a region's clock to one of a correct clock.
     pub(super) fn right_ms(&self, region: &str, shown_ms: u64) -> u64 {
         shown_ms.saturating_add_signed(-self.ahead_ms(region))
     }
 
-    /// Commits whose arrivals were not told.
+    /// The number of commits whose arrivals the control services could not report.
     pub(super) fn missed_commits(&self) -> u64 {
         self.missed_commits
     }
 
-    /// Measures what a control service tells.
+    /// Measures the arrivals in a message of a control service.
     pub(super) fn heard(&mut self, message: &ControlArrivals, recorder: &mut Recorder) {
         self.missed_commits += message.missed_commits;
         for group in &message.groups {
@@ -125,10 +127,10 @@ impl Arrivals {
     }
 }
 
-/// What listens to one control service.
+/// A subscription to the arrivals of one control service.
 #[derive(Debug, Default)]
 pub(super) struct Ear {
-    /// While it hears.
+    /// The open stream; `None` while the control service is away.
     line: Mutex<Option<Line>>,
 }
 
@@ -136,12 +138,13 @@ pub(super) struct Ear {
 struct Line {
     requests: UnboundedSender<ControlArrivalsRequest>,
     last_mark: u64,
-    /// By mark, who waits until it is heard.
+    /// By mark, the task that waits for the message with that mark.
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
 impl Ear {
-    /// Has a control service tell of arrivals. When this is done, all that happen are told.
+    /// Subscribes to the arrivals of a control service. Once this returns, every later arrival is
+    /// reported.
     pub(super) async fn hear(&self, client: &mut Client) -> Result<Streaming<ControlArrivals>, DrillError> {
         let (requests, asked) = unbounded_channel();
         let asked = UnboundedReceiverStream::new(asked);
@@ -159,20 +162,20 @@ impl Ear {
         });
     }
 
-    /// A message was measured.
+    /// Notes that a message was measured, and wakes the task that waits for its mark.
     pub(super) fn heard(&self, message: &ControlArrivals) {
         if let Some(waits) = self.line().as_mut().and_then(|line| line.waiting.remove(&message.mark)) {
-            // It fails where nobody waits any more.
+            // Fails if the task no longer waits.
             let _ = waits.send(());
         }
     }
 
-    /// The control service went away. Whoever waits for it does not any more.
+    /// Notes that the control service went away. No task waits for it any more.
     pub(super) fn lost(&self) {
         *self.line() = None;
     }
 
-    /// Until all that is visible by now was measured, or the control service is away.
+    /// Waits until everything that is visible by now was measured, or the control service is away.
     pub(super) async fn has_heard_all(&self) {
         let heard = {
             let mut line = self.line();
@@ -186,7 +189,7 @@ impl Ear {
             }
             heard
         };
-        // It fails where the control service went away.
+        // Fails if the control service went away.
         heard.await.ok();
     }
 
@@ -213,7 +216,7 @@ mod tests {
 
     const BEGAN_MS: u64 = 1_000_000;
 
-    /// The recorder of a scenario that is built in, and the names of two of its regions.
+    /// The recorder of a built-in scenario, and the names of two of its regions.
     fn recorder() -> (Recorder, Region, Region) {
         let plan = Plan::draw(&Scenario::shipped("partition").unwrap(), 1);
         let names: Vec<Region> = plan
@@ -225,7 +228,8 @@ mod tests {
         (Recorder::new(&plan, Player::Drill), names[0].clone(), names[1].clone())
     }
 
-    /// A write that was committed so long after the beginning and visible 40 ms later, by the two wall clocks.
+    /// A write that was committed `after_ms` after the beginning and visible 40 ms later, by the
+    /// two wall clocks.
     fn commit(from: &Region, to: &Region, sequence: u64, after_ms: u64) -> Commit {
         Commit {
             region: to.clone(),
@@ -243,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn in_the_end_all_that_arrived_is_measured() {
+    async fn measures_all_arrivals_before_the_end() {
         let (recorder, from, to) = recorder();
         let (commits, heard) = broadcast::channel(64);
         let (requests, asked) = unbounded_channel();
@@ -280,15 +284,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_a_control_service_that_goes_away() {
+    async fn waiting_ends_when_a_control_service_goes_away() {
         let ear = Ear::default();
         let (requests, _asked) = unbounded_channel();
         ear.connected(requests);
         tokio::join!(ear.has_heard_all(), async { ear.lost() });
     }
 
+    /// A write from before the drill has no lag.
     #[test]
-    fn lag_is_by_clocks_as_they_were_and_what_was_written_before_the_drill_has_none() {
+    fn measures_lag_by_the_clocks_at_the_time() {
         let (mut recorder, from, to) = recorder();
         let mut arrivals = Arrivals::since(BEGAN_MS);
         let mut hear = |arrivals: &mut Arrivals, sequence, after_ms| {
@@ -302,7 +307,7 @@ mod tests {
             arrivals.heard(&message, &mut recorder);
         };
         hear(&mut arrivals, 1, 500);
-        // Its clock shows ten seconds more than it is.
+        // The origin's clock is ten seconds ahead.
         arrivals.clock_changed(from.to_string(), 10_000);
         hear(&mut arrivals, 2, 9_000);
         hear(&mut arrivals, 3, 10_600);
@@ -314,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_again_to_a_region_that_lost_its_disk_had_its_lag_before() {
+    fn measures_a_write_once_after_a_lost_disk() {
         let mut seen = Seen::default();
         let mut first = |region: &str, by_log, sequences: &[u64]| -> Vec<bool> {
             let group = ArrivalGroup {
@@ -329,7 +334,8 @@ mod tests {
         };
         assert_eq!(first("b", true, &[1, 3]), [true, true]);
         assert_eq!(first("c", true, &[2]), [true]);
-        // Rows are not in order: the newest may come before others that were never here.
+        // Rows of a copy are not in order: the newest may arrive before others that this region
+        // never had.
         assert_eq!(first("b", false, &[3, 9]), [false, true], "rows of a copy");
         assert_eq!(first("b", true, &[2, 5, 5]), [false, true, false], "the log after it");
     }

@@ -1,4 +1,4 @@
-//! Why a drill cannot go on.
+//! The errors of drills.
 
 use std::{io, path::PathBuf};
 
@@ -8,89 +8,89 @@ use tonic::Status;
 
 use crate::{evidence::EvidenceError, tables::TableError};
 
-/// Why a drill cannot be played, or not to its end.
+/// Why a drill cannot be played to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
-    /// Its own regions cannot be started.
+    /// The drill's own regions cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The regions' control services do not do what they are asked.
+    /// A control service refuses a request, or does not answer.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The user's program does not do what it is asked.
+    /// The hook fails.
     #[error(transparent)]
     Hook(#[from] HookError),
-    /// A table cannot be made, changed or removed.
+    /// A table cannot be created, changed or deleted.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// The load cannot begin.
+    /// The load cannot be started.
     #[error(transparent)]
     Load(#[from] WorkloadError),
-    /// Regions are not watched.
-    #[error("nothing given with --control hosts {0}: a drill needs all regions")]
+    /// No control service hosts some of the regions.
+    #[error("nothing given with --control hosts {0}: a drill needs the control services of all regions")]
     NotHosted(String),
-    /// Not the form of an endpoint's address.
+    /// The address of an endpoint is not of the form NAME=HOST:PORT.
     #[error("--dynamodb {0}: expected NAME=HOST:PORT")]
     EndpointForm(String),
-    /// The address of an endpoint of no region.
+    /// The address of an endpoint names an unknown region.
     #[error("--dynamodb {flag}: no region is called {name}")]
     UnknownEndpoint {
-        /// The address.
+        /// The value of `--dynamodb`.
         flag: String,
-        /// What was taken for a region.
+        /// The unknown name.
         name: String,
     },
-    /// The plan is for other regions.
+    /// The plan has other regions than the fleet.
     #[error(
-        "the scenario has the regions {wanted}, but here are {here}: start `beringia up` with the scenario's topology, or give the \
-         scenario this one"
+        "the scenario has the regions {wanted}, but the running regions are {here}: start \
+         `beringia up` with the scenario's topology, or give the scenario this topology"
     )]
     OtherRegions {
-        /// Those of the plan.
+        /// The regions of the plan.
         wanted: String,
-        /// Those that there are.
+        /// The regions of the fleet.
         here: String,
     },
-    /// The plan has what cannot be done here.
+    /// Some actions of the plan cannot be carried out here.
     #[error(
         "this scenario cannot be played here; `beringia sim run {scenario}` can\n  {}",
         problems.join("\n  ")
     )]
     Unplayable {
-        /// What the user calls the scenario.
+        /// The scenario, as the user named it.
         scenario: String,
-        /// Each thing that cannot be done, and why.
+        /// Each action that cannot be carried out, and why.
         problems: Vec<String>,
     },
-    /// Nobody can carry out an action.
+    /// Neither the control services nor a hook can carry out an action.
     #[error(transparent)]
     NoMeans(#[from] NoMeans),
     /// An action of the timeline failed.
     #[error("{action}: {source}")]
     Action {
-        /// The action.
+        /// The action that failed, as a sentence.
         action: String,
-        /// Why.
+        /// The cause of the failure.
         source: Box<DrillError>,
     },
-    /// Regions differ before the load.
-    #[error("the tables are not the same everywhere before the load begins\n{}", .0.join("\n"))]
+    /// Regions still differ when the load should begin.
+    #[error("the regions still differ before the load begins\n{}", .0.join("\n"))]
     NotEqual(Vec<String>),
-    /// A region's evidence cannot be read.
-    #[error("what {region} says that it holds of {table} is not understood: {source}")]
+    /// The evidence of a region cannot be decoded.
+    #[error("cannot decode the evidence of {region} about {table}: {source}")]
     Evidence {
-        /// The region.
+        /// The region that sent the evidence.
         region: String,
-        /// The table.
+        /// The name of the table.
         table: String,
-        /// What is wrong with it.
+        /// The problem with the message.
         source: EvidenceError,
     },
-    /// There is nothing to judge.
+    /// The drill was not begun, so there is nothing to judge.
     #[error("the drill did not begin")]
     NotBegun,
-    /// Somebody still measures.
-    #[error("the drill's measurements did not end")]
+    /// A task that measures did not end.
+    #[error("a task of the drill's measurements did not end")]
     Measuring,
 }
 
@@ -100,30 +100,30 @@ impl From<Status> for DrillError {
     }
 }
 
-/// Why a hook does not do what it is asked.
+/// The errors of hooks.
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
-    /// It cannot be started.
+    /// The program cannot be started.
     #[error("cannot start the hook {}: {source}", program.display())]
     Start {
-        /// The program.
+        /// The path of the program.
         program: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It says by its exit code that it failed.
+    /// The program ended with an exit code other than 0.
     #[error("`{} {words}` failed: {said}", program.display())]
     Failed {
-        /// The program.
+        /// The path of the program.
         program: PathBuf,
-        /// What it was called with.
+        /// The arguments of the call.
         words: String,
-        /// What it said on standard error.
+        /// Its output on standard error, or its exit code if that is empty.
         said: String,
     },
 }
 
-/// Nobody can carry out an action here.
+/// Neither the control services nor a hook can carry out an action here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the regions are processes of their own on a real network; --hook names a program that can")]
+#[error("the regions are processes of their own on a real network; name a program that can do it with --hook")]
 pub struct NoMeans;

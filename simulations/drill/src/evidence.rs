@@ -1,4 +1,4 @@
-//! What the regions of a drill hold and have committed, in the terms of the oracle.
+//! Reads what the regions of a drill hold and have committed, in the terms of the oracle.
 
 use beringia_clock::HybridTime;
 use beringia_history::{Conflict, Evidence, Held, KeptAside, Logged, ReplicaHistory, key_text};
@@ -11,44 +11,45 @@ use beringia_workload::Table;
 
 use crate::error::DrillError;
 
-/// Why a message about what a region holds is not understood.
+/// Why a message about a region's items cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
-    /// It says nothing.
+    /// The message has no content.
     #[error("a message has no content")]
     Empty,
-    /// A key's bytes are not those of attributes.
+    /// The bytes of a key do not encode attributes.
     #[error("a key cannot be decoded: {0}")]
     KeyBytes(#[source] CodecError),
-    /// Attributes lack a part of the table's key, or have a value there that no key has.
-    #[error("{attributes:?} is no key of {}", parts.join(", "))]
+    /// The attributes of a key are incomplete, or one has a type that no key has.
+    #[error("{attributes:?} is not a key with the attributes {}", parts.join(", "))]
     Key {
-        /// The attributes.
+        /// The decoded attributes.
         attributes: Item,
         /// The names of the key's parts.
         parts: Vec<String>,
     },
-    /// An image's bytes are not those of an item.
+    /// The bytes of an image do not encode an item.
     #[error("the item {key} cannot be decoded: {source}")]
     ImageBytes {
-        /// The item's key.
+        /// The key of the item, as text.
         key: String,
-        /// What is wrong with the bytes.
+        /// The error of the codec.
         source: CodecError,
     },
     /// A write has no version.
     #[error("a write to {0} has no version")]
     NoVersion(String),
-    /// A version or a vector names no origin.
+    /// A version or a version vector has an invalid origin.
     #[error(transparent)]
     Origin(#[from] OriginError),
 }
 
-/// Reads all that the regions hold of a table.
+/// Reads the items, logs and journals of all regions for a table.
 pub(crate) async fn gather(fleet: &Fleet, table: &Table, replicas: &ReplicaHistory) -> Result<Evidence, DrillError> {
     let mut evidence = Evidence::default();
-    // What a region that was empty at some time has of its own log, others have more of. Unlike a
-    // store, the control service is not asked for single origins: all regions send all or their own.
+    // The log of a region that was empty at some time is shorter than other regions' copies of it.
+    // Unlike a store, the control service cannot be asked for single origins: all regions send
+    // either all origins or their own.
     let every_origin = !fleet
         .topology()
         .iter()
@@ -77,7 +78,7 @@ pub(crate) async fn gather(fleet: &Fleet, table: &Table, replicas: &ReplicaHisto
     Ok(evidence)
 }
 
-/// Puts one thing that a region holds where it belongs.
+/// Adds one message of a region to the evidence.
 fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Result<(), EvidenceError> {
     let region = message.region;
     let (parts, expires) = (&table.key, table.expires());

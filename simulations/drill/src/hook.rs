@@ -1,4 +1,5 @@
-//! A program of the user's that does to regions what their control services cannot, such as cutting the network between containers.
+//! The hook: a program of the user that carries out actions that the control services cannot, such
+//! as cutting the network between containers.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,25 +12,25 @@ use beringia_scenario::{Action, Ends};
 
 use crate::error::HookError;
 
-/// What it says to what it is called with.
+/// The result of a call of the hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Its exit code is 0.
+    /// The exit code was 0.
     Yes,
-    /// It is not; what it said on standard error.
+    /// The exit code was not 0; has the output on standard error.
     No(String),
 }
 
-/// That program.
+/// A hook, and the topology whose delays the network has by itself.
 #[derive(Debug, Clone)]
 pub struct Hook {
     program: PathBuf,
-    /// The scenario's. The network may differ.
+    /// The topology of the scenario. The real network may differ.
     topology: Topology,
 }
 
 impl Hook {
-    /// The program, and the topology whose delays the network is taken to have.
+    /// A hook at the path `program`. The network is assumed to have the delays of `topology`.
     pub fn new(program: &Path, topology: &Topology) -> Self {
         Self {
             program: program.to_path_buf(),
@@ -37,26 +38,27 @@ impl Hook {
         }
     }
 
-    /// Makes sure that it can be started. It is asked about the word with which every drill calls it in the end; its answer does not matter.
+    /// Checks that the program can be started, by asking whether it can `undo`, as every drill does
+    /// at its end. The answer does not matter.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// [`HookError::Start`], if the program cannot be started.
     pub async fn check(&self) -> Result<(), HookError> {
         self.can("undo").await.map(drop)
     }
 
-    /// Whether it can do what a word stands for.
+    /// Asks whether the hook can carry out an action, by its word.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// [`HookError::Start`], if the program cannot be started.
     pub(crate) async fn can(&self, word: &str) -> Result<Answer, HookError> {
         self.call(&["can".to_owned(), word.to_owned()]).await
     }
 
-    /// Does it, and waits until it is done.
+    /// Carries out an action, and waits until it is done.
     ///
     /// # Errors
-    /// Where it cannot be started, or says by its exit code that it failed.
+    /// [`HookError`], if the program cannot be started or fails.
     pub(crate) async fn act(&self, action: &Action) -> Result<(), HookError> {
         match words(action, &self.topology) {
             Some(words) => self.call_successfully(&words).await,
@@ -64,10 +66,10 @@ impl Hook {
         }
     }
 
-    /// Has it undo all that it did.
+    /// Asks the hook to undo everything that it did.
     ///
     /// # Errors
-    /// As of [`Hook::act`].
+    /// As [`Hook::act`].
     pub(crate) async fn undo(&self) -> Result<(), HookError> {
         self.call_successfully(&["undo".to_owned()]).await
     }
@@ -108,13 +110,15 @@ impl Hook {
     }
 }
 
-/// The word for an action, with which a hook is asked whether it can do it; `None` for what needs none.
+/// The word for an action, with which the hook is asked whether it can carry it out; `None` for
+/// actions that need no hook.
 pub(crate) fn word(action: &Action, topology: &Topology) -> Option<String> {
     words(action, topology).and_then(|words| words.into_iter().next())
 }
 
-/// What a hook is called with for an action; `None` for what needs none. The network has delays of its own, which the hook adds to: it adds
-/// nothing to a link that is to be as the scenario's topology has it.
+/// The arguments of the hook for an action; `None` for actions that need no hook. The hook adds to
+/// the delays that the network has by itself: it adds nothing to a link that is to be as the
+/// scenario's topology has it.
 fn words(action: &Action, topology: &Topology) -> Option<Vec<String>> {
     let adds = !action.is_usual(topology);
     let mut words = Vec::new();
@@ -177,7 +181,7 @@ fn which(ends: &Ends) -> [&str; 3] {
 mod tests {
     use super::*;
 
-    /// From a to b: 40 ms, loss and a limit; back: 40 ms and neither.
+    /// From a to b 40 ms, loss and a bandwidth limit; from b to a 40 ms.
     fn topology() -> Topology {
         let link = "[[link]]\nfrom = \"a\"\nto = \"b\"\nloss_percent = 2\nbandwidth_mbit = 20\n";
         let text = format!("[defaults]\ndelay_ms = 40\n[[region]]\nname = \"a\"\n[[region]]\nname = \"b\"\n{link}");
@@ -198,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_is_called_with_one_word_for_everything_that_it_needs_to_know() {
+    fn actions_become_arguments_of_the_hook() {
         let region = || "a".to_owned();
         let delay = Action::Delay {
             ends: ends(true),
@@ -223,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_adds_nothing_to_links_that_are_to_be_as_the_topology_has_them() {
+    fn a_hook_adds_nothing_to_links_as_in_the_topology() {
         let delay = |ms, one_way| Action::Delay {
             ends: ends(one_way),
             delay: Duration::from_millis(ms),

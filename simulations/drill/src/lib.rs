@@ -1,4 +1,4 @@
-//! Drills: plans played in real time, against regions that run or are started for them.
+//! Drills: plays plans in real time, against regions that already run or are started for the drill.
 
 mod arrivals;
 mod error;

@@ -1,4 +1,5 @@
-//! What a drill measures: begun with the load, told what is done, ended with a recorder that has everything.
+//! The measurements of a drill: they begin with the load, follow its actions, and end with a
+//! complete recorder.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,10 +18,12 @@ use crate::{
     watch::{Heal, Proofs, Shared, flows},
 };
 
-/// What a report says where a clock was changed.
-const DRAGGED: &str = "a write's lag is counted from its hybrid time, and hybrid clocks follow the one that is furthest ahead: after a clock was \
-                       changed, the lag of writes from regions behind it shows too small, until their clocks have caught up";
-/// How long a control service may take to tell what has arrived, before something is done and in the end.
+/// The note in the report of a drill that changes clocks.
+const DRAGGED: &str = "a write's lag is counted from its hybrid time, and hybrid clocks follow the \
+                       clock that is furthest ahead: after a clock was changed, the lag of writes \
+                       from regions behind it appears too small until their clocks have caught up";
+/// How long a control service may take to report the arrivals so far, before an action and at the
+/// end.
 const HEARD_BEFORE: Duration = Duration::from_millis(100);
 const HEARD_IN_THE_END: Duration = Duration::from_secs(5);
 
@@ -31,9 +34,9 @@ pub(crate) struct Measure {
 }
 
 impl Measure {
-    /// Begins: time is counted from now.
+    /// Starts measuring: time is counted from now.
     pub(crate) async fn begin(scope: Scope, recorder: Recorder, links: &[LinkReport]) -> Result<Self, DrillError> {
-        // Bytes from before the load do not count.
+        // Bytes that were sent before the load do not count.
         let before = scope.fleet.ask(flows).await?;
         let mut listening = Vec::new();
         let mut ears = Vec::new();
@@ -73,57 +76,60 @@ impl Measure {
         Ok(measure)
     }
 
-    /// Since it began.
+    /// The time since measuring began.
     pub(crate) fn now(&self) -> Duration {
         self.shared.began.elapsed()
     }
 
-    /// When it began.
+    /// When measuring began, by the monotonic clock.
     pub(crate) fn began(&self) -> Instant {
         self.shared.began
     }
 
-    /// The same by the wall clock, milliseconds since the Unix epoch.
+    /// When measuring began by the wall clock, milliseconds since the Unix epoch.
     pub(crate) fn began_ms(&self) -> u64 {
         self.shared.began_ms
     }
 
-    /// What links do from now on.
+    /// Sets the delay and bandwidth of links from now on.
     pub(crate) fn links_changed(&self, links: &[LinkReport]) {
         self.shared.arrivals.lock().links_changed(links);
     }
 
-    /// How far a region's clock is ahead from now on, milliseconds. A drift shows in the lag, and a write that was committed before and
-    /// arrives after is measured wrongly by the step.
+    /// Sets how far a region's clock is ahead from now on, in milliseconds. A drift shows in the
+    /// lag, and a write that was committed before a step and arrives after it is measured wrongly
+    /// by the step.
     pub(crate) fn clock_changed(&self, region: String, ahead_ms: i64) {
         self.shared.recorder.lock().note(DRAGGED.to_owned());
         self.shared.arrivals.lock().clock_changed(region, ahead_ms);
     }
 
-    /// Until all that is visible by now was measured, by what links and clocks are until now; a moment at most.
+    /// Waits until everything that is visible by now was measured, with the links and clocks as
+    /// they are now; at most [`HEARD_BEFORE`].
     pub(crate) async fn has_heard_all(&self) {
         self.shared.has_heard_all(HEARD_BEFORE).await;
     }
 
-    /// Follows what a region says of how far its drain is.
+    /// Follows the reports of a region about its drain.
     pub(crate) fn drained(&mut self, region: String, reports: Streaming<ControlDrainReport>, told: Proofs) {
         self.tasks
             .spawn(Arc::clone(&self.shared).watch_drain(region, reports, told));
     }
 
-    /// The times of the timeline are known better than they were.
+    /// Records the times of the timeline after a drain was proven.
     pub(crate) fn rescheduled(&self, course: &Course) {
         self.shared.recorder.lock().rescheduled(&course.plan());
     }
 
-    /// The timeline is over: what happened, and when.
+    /// Records what the timeline did and when, at its end.
     pub(crate) fn played(&self, course: &Course, end: Duration) {
         let mut recorder = self.shared.recorder.lock();
         recorder.rescheduled(&course.played());
         recorder.not_played(&course.overdue(end));
     }
 
-    /// These replicas are kept from the others by somebody else than the drill: nothing that they lack or have is waited for.
+    /// Excludes replicas whose replication is paused, but not by the drill, from convergence:
+    /// neither what they are missing nor what only they have is awaited.
     pub(crate) fn kept_apart(&self, paused: Vec<PausedTable>) {
         let paused = paused
             .into_iter()
@@ -131,7 +137,8 @@ impl Measure {
         let mut apart = Apart::new();
         for one in paused {
             self.shared.recorder.lock().note(format!(
-                "the replication of {} is paused in {}, not by the drill: what it lacks there, or only there, was not waited for",
+                "the replication of {} is paused in {}, not by the drill: the drill did not wait \
+                    for writes that this replica is missing, or that only it has",
                 one.table, one.region
             ));
             apart.insert((one.table_id, one.region));
@@ -139,7 +146,8 @@ impl Measure {
         *self.shared.apart.lock() = apart;
     }
 
-    /// Something was put right: what was written until now has to come everywhere.
+    /// Records that an action repaired something: everything that was written until now has to
+    /// arrive everywhere.
     pub(crate) async fn healed(&self, by: &Action) -> Result<(), DrillError> {
         let at = self.now();
         let digests = self.shared.scope.digests().await?;
@@ -149,9 +157,10 @@ impl Measure {
         Ok(())
     }
 
-    /// What a region had alone that lost its disk just now, of what it said that each other lacked; `None` where it said nothing.
+    /// What a region that has just lost its disk reported before as unshipped: the least that all
+    /// other regions were missing. `None` where it reported nothing.
     pub(crate) fn reported(&self, unshipped: &[FlowReport]) -> Option<ReportedBacklog> {
-        // What the others lack differs; the least is what all of them do.
+        // The other regions may be missing different writes; all of them are missing the least.
         let least = unshipped
             .iter()
             .filter(|flow| flow.backlog_mutations.is_some())
@@ -167,8 +176,9 @@ impl Measure {
         })
     }
 
-    /// The load is over: waits until all regions hold the same of the drill's tables and what was written to others until now, at most so
-    /// long. Gives what is missing where they do not, a line each.
+    /// Waits, after the load, until all regions hold the same data in the drill's tables, and
+    /// everything that was written to other tables until now; at most `patience`. Returns what is
+    /// missing then, one line each.
     pub(crate) async fn converge(&self, patience: Duration) -> Result<Vec<String>, DrillError> {
         let at = self.now();
         let awaited = self.shared.must_converge("the end of the load", at).await?;
@@ -183,15 +193,20 @@ impl Measure {
         Ok(missing)
     }
 
-    /// Ends measuring, when all that arrived until now is measured. Gives the recorder, and how many commits' arrivals went by unmeasured.
+    /// Ends measuring once all arrivals until now are measured. Returns the recorder, and the
+    /// number of commits whose arrivals were not measured; `None` if a task still holds the
+    /// recorder.
     pub(crate) async fn end(mut self) -> Option<(Recorder, u64)> {
         let has_all = self.shared.has_heard_all(HEARD_IN_THE_END).await;
         self.tasks.shutdown().await;
         let shared = Arc::into_inner(self.shared)?;
         let mut recorder = shared.recorder.into_inner();
         if !has_all {
-            recorder
-                .note("the last arrivals were not measured: a control service did not tell of them in time".to_owned());
+            recorder.note(
+                "the last arrivals were not measured: a control service did not report them \
+                    in time"
+                    .to_owned(),
+            );
         }
         let missed_commits = shared.arrivals.lock().missed_commits();
         Some((recorder, missed_commits))

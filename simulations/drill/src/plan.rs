@@ -1,4 +1,5 @@
-//! What a drill plays: a scenario's plan, at another pace, with the scenario's load or with probes, and whether it can be played here.
+//! Adapts a scenario's plan to a drill (its pace, probes instead of its load), and checks whether
+//! it can be played here.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +11,14 @@ use crate::{
     stage::{Means, Stage},
 };
 
-/// The table of the probes.
+/// The name of the probes' table and of their workload.
 pub(crate) const PROBES: &str = "beringia-drill-probes";
-/// Probes per second in each region: each a write or a read.
+/// Probes per second in each region. A probe is a write or a read.
 const PROBES_PER_SECOND: f64 = 10.0;
-/// So many keys that probes of two regions hardly ever meet.
+/// Enough keys that probes of two regions hardly ever use the same one.
 const PROBE_KEYS: u64 = 100_000;
 
-/// Takes probes for the load of a plan: what clients do is left to applications.
+/// Replaces the load of a plan by probes: applications are the load.
 pub fn with_probes(plan: &mut Plan) {
     plan.scenario.workloads = vec![probes()];
 }
@@ -27,7 +28,7 @@ pub(crate) fn is_probed(plan: &Plan) -> bool {
     plan.scenario.workloads.iter().all(|workload| workload.name == PROBES)
 }
 
-/// Writes and reads of a few bytes in every region.
+/// The workload of probes: writes and reads of a few bytes in every region.
 fn probes() -> Workload {
     let kind = Kind::Mixed {
         put_percent: 50,
@@ -43,7 +44,7 @@ fn probes() -> Workload {
     }
 }
 
-/// Makes everything happen so many times as early.
+/// Divides all times of a plan by `pace`.
 pub fn hurry(plan: &mut Plan, pace: f64) {
     plan.scenario.duration = plan.scenario.duration.div_f64(pace);
     for workload in &mut plan.scenario.workloads {
@@ -55,10 +56,10 @@ pub fn hurry(plan: &mut Plan, pace: f64) {
     }
 }
 
-/// What regions that run must be started with to show what a scenario wants of them.
+/// The options that running regions should have been started with for this scenario.
 fn unlike(wanted: &Behaviour, here: &Behaviour) -> Vec<String> {
     let mut problems = Vec::new();
-    let mut missing = |flag: String| problems.push(format!("the regions have to be started with {flag}"));
+    let mut missing = |flag: String| problems.push(format!("start the regions with {flag}"));
     if wanted.throttling && !here.throttling {
         missing("--throttling".to_owned());
     }
@@ -77,10 +78,12 @@ fn unlike(wanted: &Behaviour, here: &Behaviour) -> Vec<String> {
     problems
 }
 
-/// That the plan can be played here, before anything is done.
+/// Checks that the plan can be played here, before anything is done.
 ///
 /// # Errors
-/// Names everything that cannot; `scenario` is what the user calls it. Disks are lost only where they may be: that deletes databases.
+/// [`DrillError::OtherRegions`] or [`DrillError::Unplayable`], with everything that cannot be
+/// played; `scenario` is the user's name for it. Disks are lost only if `may_lose_disks`: that
+/// deletes databases.
 pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: bool) -> Result<(), DrillError> {
     let here = stage.fleet.topology();
     let unknown: Vec<&str> = plan
@@ -107,7 +110,7 @@ pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: b
         let loses = matches!(action, Action::Crash { lose_disk: true, .. });
         if loses && !may_lose_disks {
             problems.push(format!(
-                "{action}: that deletes a database; allow it with --allow-data-loss"
+                "{action}: this deletes a database; allow it with --allow-data-loss"
             ));
         }
     }
@@ -115,7 +118,7 @@ pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: b
     if let Some(hook) = &stage.hook {
         for word in words {
             if let Answer::No(why) = hook.can(&word).await? {
-                problems.push(format!("{word}: the hook says that it cannot ({why})"));
+                problems.push(format!("{word}: the hook cannot do it ({why})"));
             }
         }
     }

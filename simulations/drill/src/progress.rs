@@ -1,18 +1,18 @@
-//! Who is told of a drill while it goes on.
+//! Reports the progress of a drill.
 
 use std::time::Duration;
 
-/// Whoever watches a drill.
+/// A receiver of a drill's progress.
 pub trait Progress: Send + Sync {
-    /// The timeline begins, and takes so long.
+    /// The timeline begins, and takes `length`.
     fn begin(&self, length: Duration);
 
-    /// What the drill does now. `played`: how far the timeline is, where it goes on.
+    /// The drill does something new. `played` is the time in the timeline, while it runs.
     fn show(&self, doing: &str, played: Option<Duration>);
 
-    /// Something that is worth knowing also afterwards, and is in no report.
+    /// A message that should stay visible, and is in no report.
     fn note(&self, text: &str);
 
-    /// Nothing goes on any more.
+    /// The drill has ended.
     fn end(&self);
 }

@@ -1,4 +1,4 @@
-//! Which regions and tables a drill watches, and whether they are equal.
+//! The regions and tables that a drill watches, and whether they have converged.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,34 +15,37 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::DrillError;
 
-/// How often regions are looked at that are waited for, when each look counts.
+/// How often regions are compared while the drill waits for them.
 const POLL: Duration = Duration::from_millis(25);
 
-/// The regions, and those of their tables that are watched.
+/// The regions, and the tables that the drill watches.
 #[derive(Clone)]
 pub(crate) struct Scope {
     pub(crate) fleet: Arc<Fleet>,
-    /// The drill's own tables, which rest when its load is over, and have to become equal.
+    /// The drill's own tables. Nothing writes to them after the load, and they must become equal.
     pub(crate) own: BTreeSet<String>,
-    /// Tables of applications, which may go on writing: what they wrote until some moment has to come everywhere.
+    /// The tables of applications, which may continue to write: what they wrote until a given time
+    /// must arrive everywhere.
     pub(crate) others: BTreeSet<String>,
 }
 
 /// By table id and origin, the sequence of the last write.
 pub(super) type LastWrites = BTreeMap<(String, String), u64>;
 
-/// By table id and region: replicas whose replication is paused by somebody else than the drill.
+/// By table id and region, the replicas whose replication is paused, but not by the drill.
 pub(super) type Apart = BTreeSet<(String, String)>;
 
 impl Scope {
-    /// Waits until all regions hold the same of the drill's tables, at most so long. Gives what differs where they do not, a line each.
+    /// Waits until all regions hold the same data in the drill's tables, at most `patience`.
+    /// Returns the differences that are left, one line each.
     pub(crate) async fn converge(&self, patience: Duration) -> Result<Vec<String>, DrillError> {
         let (before, apart) = (LastWrites::new(), Apart::new());
         let missing = async || Ok(self.missing(&self.digests().await?, &before, &apart));
         until_nothing(patience, missing).await
     }
 
-    /// What differs between the drill's tables, and who has not applied all of these writes to others; a line each.
+    /// The differences between the drill's tables, and the replicas that have not applied all
+    /// writes in `last` to other tables; one line each.
     pub(super) fn missing(&self, digests: &[RegionDigests], last: &LastWrites, apart: &Apart) -> Vec<String> {
         let comparison = self.compare(digests);
         let is_apart = |id: &str| apart.iter().any(|(table, _)| table == id);
@@ -63,7 +66,7 @@ impl Scope {
             if !regions.is_empty() {
                 let regions = regions.join(", ");
                 missing.push(format!(
-                    "{}: what was written until then is not all in {regions}",
+                    "{}: some writes from before have not arrived in {regions}",
                     table.table
                 ));
             }
@@ -90,7 +93,7 @@ impl Scope {
     }
 }
 
-/// Looks until nothing is missing, at most so long; gives what still is.
+/// Checks repeatedly until nothing is missing, at most `patience`; returns what is still missing.
 pub(super) async fn until_nothing(
     patience: Duration,
     missing: impl AsyncFn() -> Result<Vec<String>, DrillError>,
@@ -105,7 +108,7 @@ pub(super) async fn until_nothing(
     }
 }
 
-/// The last write of every region to every table, as anybody knows of it.
+/// The last write of every region to every table, by the version vectors of all regions.
 pub(super) fn last_writes(digests: &[RegionDigests]) -> LastWrites {
     let mut last = LastWrites::new();
     for table in digests.iter().flat_map(|region| &region.tables) {
@@ -117,8 +120,8 @@ pub(super) fn last_writes(digests: &[RegionDigests]) -> LastWrites {
     last
 }
 
-/// The replicas, by table id and region, that have not applied all of these writes; but for what replicas that are kept apart lack, or
-/// wrote.
+/// The replicas, by table id and region, that have not applied all of these writes. Writes that
+/// replicas in `apart` are missing or made do not count.
 pub(super) fn behind<'a>(
     last: &'a LastWrites,
     digests: &'a [RegionDigests],
@@ -173,8 +176,10 @@ mod tests {
         }
     }
 
+    /// A replica that is down or does not answer counts as behind; one that is paused, but not by
+    /// the drill, does not count.
     #[test]
-    fn writes_have_come_everywhere_when_every_running_replica_has_applied_them() {
+    fn writes_arrived_when_every_replica_has_applied_them() {
         let last = last_writes(&[region("a", true, &[("a", 7)]), region("b", true, &[("a", 5), ("b", 3)])]);
         assert_eq!(last.into_values().collect::<Vec<_>>(), [7, 3]);
         let last = last_writes(&[region("a", true, &[("a", 7)])]);

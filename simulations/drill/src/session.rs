@@ -1,4 +1,4 @@
-//! A drill from its first table to its report.
+//! Plays a drill, from creating its tables to its report.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,40 +34,42 @@ use crate::{
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_millis(250);
 
-/// A drill on its way.
+/// A drill in progress.
 pub struct Session<'a> {
     plan: &'a Plan,
     stage: &'a Stage,
     patience: Duration,
     performer: Performer,
-    /// The drill's own tables that are there.
+    /// The drill's own tables that were created.
     tables: Vec<Table>,
-    /// The tables that pauses are about: where applications are the load, also theirs.
+    /// The tables that pauses apply to: the drill's own and, where applications are the load, all
+    /// global tables.
     replicated: Vec<String>,
     measure: Option<Measure>,
     load: Option<Load>,
     disks: Vec<Disk>,
-    /// Regions that did not hold replicas all the time.
+    /// The regions whose replicas were added or removed during the drill.
     came_or_went: Vec<String>,
-    /// Where drains that are proven are told, and heard of.
+    /// The channel for drains that are proven: region and time.
     proofs: (Proofs, UnboundedReceiver<(String, Duration)>),
-    /// For each action of the plan whether it puts something right.
+    /// For each action of the plan, whether it repairs something.
     heals: Vec<bool>,
 }
 
-/// A disk that was taken away.
+/// A disk that a region lost.
 struct Disk {
     region: String,
     at: Duration,
-    /// What the region said that it had alone.
+    /// The writes that the region reported as unshipped before.
     backlog: Option<ReportedBacklog>,
 }
 
 impl<'a> Session<'a> {
-    /// Of a plan that was checked; once the drill's load is over, regions have so long to become equal.
+    /// A session of a plan that was checked. After the load, regions may take `patience` to
+    /// converge.
     ///
     /// # Errors
-    /// Where the links cannot be looked at.
+    /// [`DrillError::Control`], if the links cannot be read.
     pub fn new(plan: &'a Plan, stage: &'a Stage, patience: Duration) -> LocalBoxFuture<'a, Result<Self, DrillError>> {
         Box::pin(async move {
             Ok(Self {
@@ -87,10 +89,11 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Plays everything and gives what came of it, judged.
+    /// Plays the plan and returns the judged run. `replay` is the command that repeats it, for the
+    /// report.
     ///
     /// # Errors
-    /// Where an action fails, or the regions cannot be asked what came of it.
+    /// [`DrillError`], if an action fails, or the regions cannot be asked for the results.
     pub fn play<'s>(&'s mut self, replay: &'s str) -> LocalBoxFuture<'s, Result<Run, DrillError>> {
         Box::pin(async move {
             self.prepare().await?;
@@ -104,7 +107,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Undoes what is still done, and removes the drill's tables from regions that go on.
+    /// Undoes the actions that are still in effect, and deletes the drill's tables from regions
+    /// that continue to run.
     pub fn undo(&mut self, keep_tables: bool) -> LocalBoxFuture<'_, ()> {
         Box::pin(async move {
             self.stage.progress.end();
@@ -118,13 +122,13 @@ impl<'a> Session<'a> {
                 if let Err(failure) = removed {
                     self.stage
                         .progress
-                        .note(&format!("the table {} is left over: {failure}", table.name));
+                        .note(&format!("could not delete the table {}: {failure}", table.name));
                 }
             }
         })
     }
 
-    /// Creates and fills the tables, and puts clients to work.
+    /// Creates and fills the tables, and starts the clients.
     async fn prepare(&mut self) -> Result<(), DrillError> {
         self.stage.progress.show("creating tables", None);
         let scenario = &self.plan.scenario;
@@ -142,7 +146,7 @@ impl<'a> Session<'a> {
             Some(first) => setting.load(first).await?,
             None => Loaded::default(),
         };
-        // Filled tables begin with all that they may take at once.
+        // Throttling begins after filling, so that tables begin with their full burst.
         for table in &self.tables {
             tables::hold(&self.stage.targets(), table, &scenario.replicas).await?;
         }
@@ -158,7 +162,8 @@ impl<'a> Session<'a> {
         let scope = Scope {
             fleet: Arc::clone(fleet),
             own,
-            // Where applications are the load, what they write must come everywhere, not only the probes.
+            // Where applications are the load, their writes must arrive everywhere, not only the
+            // probes.
             others: if probed { others } else { BTreeSet::new() },
         };
         if !probed {
@@ -185,7 +190,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Global tables that are there before the drill.
+    /// The global tables that exist before the drill.
     async fn global_tables(&self) -> Result<BTreeSet<String>, DrillError> {
         let request = ControlDigestsRequest {
             verify: false,
@@ -216,7 +221,8 @@ impl<'a> Session<'a> {
                 self.measure.iter().for_each(|measure| measure.rescheduled(&course));
                 continue;
             }
-            // Where something did not happen, what is to put things right in the end may make no sense; it is undone all the same.
+            // If an action did not happen, the last repairs may be invalid; everything is undone
+            // anyway.
             let is_over = until >= duration && !course.overdue(duration).is_empty();
             let Some((index, at)) = next.filter(|_| !is_over) else {
                 self.measure
@@ -235,7 +241,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits, and shows what goes on. Ends early with a drain that was proven, and when.
+    /// Waits, and shows the progress. Returns early with a drain that was proven, and when.
     async fn wait_until(&mut self, until: tokio::time::Instant, next: &str) -> Option<(String, Duration)> {
         loop {
             let now = tokio::time::Instant::now();
@@ -264,7 +270,7 @@ impl<'a> Session<'a> {
         if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
             self.came_or_went.push(region.clone());
         }
-        // What has arrived is measured by what links and clocks were until now.
+        // Past arrivals are measured with the links and clocks as they were until now.
         if let Some(measure) = &self.measure {
             measure.has_heard_all().await;
         }
@@ -290,7 +296,8 @@ impl<'a> Session<'a> {
         {
             self.disks.push(Disk {
                 region: region.clone(),
-                // Only now is the region known to be dead: until this moment it may have acknowledged writes that are gone.
+                // Only now is the region known to be dead: until here it may have acknowledged
+                // writes that are lost.
                 at: measure.now(),
                 backlog: measure.reported(&done.unshipped),
             });
@@ -307,11 +314,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Puts right what the timeline left wrong, and waits until the regions are equal.
+    /// Undoes what the timeline left in effect, and waits until the regions have converged.
     async fn end_of_load(&mut self) -> Result<(), DrillError> {
         self.stage
             .progress
-            .show("waiting until all regions hold the same", None);
+            .show("waiting until all regions hold the same data", None);
         self.performer.undo(self.stage).await;
         if let Some(measure) = &self.measure {
             measure.kept_apart(self.performer.paused_by_others(self.stage).await?);
@@ -333,14 +340,14 @@ impl<'a> Session<'a> {
             return Err(DrillError::NotBegun);
         };
         let (total, began_ms) = (measure.now(), measure.began_ms());
-        // A moment for what is on its way from the control services.
+        // Messages of the control services may still be in transit.
         sleep(TICK).await;
         let Some((mut recorder, missed)) = measure.end().await else {
             return Err(DrillError::Measuring);
         };
         if missed > 0 {
             self.stage.progress.note(&format!(
-                "the arrivals of {missed} commits were not measured: this machine was too slow"
+                "the arrivals of {missed} commits were not measured: this machine is too slow"
             ));
         }
         recorder.history(history);
@@ -356,8 +363,8 @@ impl<'a> Session<'a> {
     }
 
     async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, DrillError> {
-        // A region that was unreachable for so long may have been dropped by the others. The control
-        // service does not say so; no replica then counts as held all the time.
+        // A region that was unreachable for `max_unreachable` may have been dropped by the others.
+        // The control service does not report that, so no replica counts as held all the time then.
         let may_be_dropped = self
             .stage
             .fleet
@@ -380,7 +387,7 @@ impl<'a> Session<'a> {
         Ok(evidence)
     }
 
-    /// Conflicts of the applications' tables since the drill began, from the journals.
+    /// Records the conflicts of the applications' tables since the drill began, from the journals.
     async fn journalled_conflicts(&self, recorder: &mut Recorder, began_ms: u64) -> Result<(), DrillError> {
         let mut seen = BTreeSet::new();
         for mut client in self.stage.fleet.clients() {
@@ -403,7 +410,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Has the oracle judge the history, and the run against what was expected.
+    /// Has the oracle judge the history, and judges the run against the expectations.
     fn judge(&self, run: &mut Run, history: &History, evidence: &BTreeMap<String, Evidence>) {
         let lost: Vec<LostDisk> = self
             .disks
@@ -419,7 +426,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Each conflict once, however many regions journalled it.
+/// Records each conflict once, however many regions journalled it.
 fn conflicts(recorder: &mut Recorder, evidence: &BTreeMap<String, Evidence>, began_ms: u64) {
     for Conflict { winner, loser, .. } in evidence.values().flat_map(Evidence::conflicts) {
         let at = Duration::from_millis(loser.time.millis().saturating_sub(began_ms));

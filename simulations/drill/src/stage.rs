@@ -1,4 +1,5 @@
-//! Where a drill takes place: the control services of the regions, the ways to their clients' endpoints, and who does what to them.
+//! The regions of a drill: their control services, the addresses of their endpoints, and the means
+//! to carry out actions.
 
 use std::{
     collections::BTreeMap,
@@ -18,36 +19,39 @@ use crate::{
     progress::Progress,
 };
 
-/// The regions of a drill.
+/// The regions of a drill, and the means to act on them.
 pub struct Stage {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) hook: Option<Hook>,
-    /// Who is told how it goes.
+    /// The receiver of the drill's progress.
     pub(crate) progress: Arc<dyn Progress>,
-    /// By region: `host:port` of its DynamoDB endpoint.
+    /// By region, the `host:port` of its DynamoDB endpoint.
     addresses: BTreeMap<String, String>,
-    /// The regions that were started for the drill.
+    /// The regions that the drill has started; `None` when attached.
     own: Option<Running>,
 }
 
-/// Who carries out an action.
+/// The means to carry out an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Means {
     /// The regions' control services.
     Control,
-    /// The user's program.
+    /// The hook, a program of the user.
     Hook,
-    /// The DynamoDB API.
+    /// Requests to the DynamoDB API.
     Api,
     /// The drill's own load.
     Load,
 }
 
 impl Stage {
-    /// Regions that run. `elsewhere`: `NAME=HOST:PORT` of endpoints that are not where their region thinks.
+    /// Attaches to running regions. `elsewhere` has, as `NAME=HOST:PORT`, the endpoints whose
+    /// address differs from the one that their region reports.
     ///
     /// # Errors
-    /// Where the fleet has not all regions, or `elsewhere` names one that it has not.
+    /// [`DrillError::NotHosted`], if the fleet does not have all regions;
+    /// [`DrillError::EndpointForm`] or [`DrillError::UnknownEndpoint`], if `elsewhere` has no valid
+    /// address or an unknown region.
     pub fn attach(
         fleet: Fleet,
         elsewhere: &[String],
@@ -79,10 +83,10 @@ impl Stage {
         })
     }
 
-    /// Regions that are started for the drill.
+    /// Starts regions for the drill, on free ports.
     ///
     /// # Errors
-    /// Where they cannot be started.
+    /// [`DrillError`], if the regions cannot be started or reached.
     pub async fn start(
         scenario: &Scenario,
         data: Option<&Path>,
@@ -109,19 +113,19 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Whether the regions end with the drill.
+    /// Whether the drill has started the regions, and stops them.
     pub(crate) fn is_own(&self) -> bool {
         self.own.is_some()
     }
 
-    /// Clients of the regions.
+    /// Targets for the drill's clients.
     pub(crate) fn targets(&self) -> HttpTargets<TcpDial> {
         HttpTargets::new(TcpDial {
             addresses: self.addresses.clone(),
         })
     }
 
-    /// Who can carry out an action here; an error says why nobody can.
+    /// The means to carry out an action here.
     pub(crate) fn means(&self, action: &Action) -> Result<Means, NoMeans> {
         let modelled = self.fleet.has_network();
         match action {
@@ -152,7 +156,7 @@ impl Stage {
         }
     }
 
-    /// Ends the regions that were started for the drill.
+    /// Stops the regions that were started for the drill.
     pub async fn close(self) {
         if let Some(own) = self.own {
             own.shutdown().await;

@@ -1,4 +1,4 @@
-//! The tables of a drill: created in one region, replicated to the others, and removed again.
+//! Creates the tables of a drill in one region, replicates them to the others, and deletes them.
 
 use std::time::Duration;
 
@@ -6,37 +6,38 @@ use beringia_workload::{CallError, Table, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// Why a table of a drill is not as it should be.
+/// Why a table of a drill could not be created, changed or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// A region refuses, or does not answer.
+    /// A region refuses a request, or does not answer.
     #[error("{operation} in {region} failed: {source}{hint}")]
     Call {
-        /// What it was asked.
+        /// The operation of DynamoDB.
         operation: String,
-        /// Which region.
+        /// The region that was asked.
         region: String,
-        /// What it said.
+        /// The error of the call.
         source: Box<CallError>,
-        /// What may be done about it.
+        /// What the user may do about it; empty where nothing is known.
         hint: &'static str,
     },
-    /// It takes too long.
+    /// A change takes too long.
     #[error("{what} in {region} after {} s", PATIENCE.as_secs())]
     Late {
-        /// What is not so.
+        /// The condition that does not hold, as a sentence.
         what: String,
-        /// Where.
+        /// The region in which it does not hold.
         region: String,
     },
 }
 
-/// How often replicas are asked whether they are active.
+/// How often regions are asked for a table's description.
 const POLL: Duration = Duration::from_millis(50);
-/// How long they are waited for.
+/// How long the drill waits for them.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Creates a table in the first of the regions and replicates it to the others, until all take writes.
+/// Creates a table in the first region and replicates it to the others; returns when all accept
+/// writes.
 pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: &[String]) -> Result<(), TableError> {
     let Some((first, others)) = regions.split_first() else {
         return Ok(());
@@ -55,22 +56,23 @@ pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: 
     Ok(())
 }
 
-/// Holds a table to its throughput, and waits until all regions do.
+/// Limits a table to its throughput, and waits until all regions throttle it.
 pub(crate) async fn hold(targets: &impl Targets, table: &Table, regions: &[String]) -> Result<(), TableError> {
     let (Some(first), Some(limits)) = (regions.first(), &table.limits) else {
         return Ok(());
     };
     call(targets, first, "UpdateTable", limits).await?;
-    let what = format!("the table {} is not held to its throughput", table.name);
+    let what = format!("the table {} is not limited to its throughput", table.name);
     for region in regions {
         shown(targets, &table.name, region, &what, |answer| table.is_held(answer)).await?;
     }
     Ok(())
 }
 
-/// Removes a table from all regions; what stands in the way is said on standard error by the caller.
+/// Deletes a table from all regions; the caller reports an error to the user.
 pub(crate) async fn delete(targets: &impl Targets, table: &str, regions: &[String]) -> Result<(), TableError> {
-    // Replicas may have come and gone since it was created: one of those that are left says which there are.
+    // Replicas may have been added and removed since it was created: a region that still has the
+    // table knows which there are.
     let mut found = Ok(None);
     for region in regions {
         found = call(targets, region, "DescribeTable", &json!({ "TableName": table }))
@@ -103,12 +105,12 @@ pub(crate) fn adding(table: &str, region: &str) -> Value {
     json!({ "TableName": table, "ReplicaUpdates": [{ "Create": { "RegionName": region } }] })
 }
 
-/// The request that removes one.
+/// The request that removes a replica.
 pub(crate) fn removing(table: &str, region: &str) -> Value {
     json!({ "TableName": table, "ReplicaUpdates": [{ "Delete": { "RegionName": region } }] })
 }
 
-/// Has a region change a table, again while the table is still changing.
+/// Asks a region to change a table, and repeats the request while the table is still changing.
 pub(crate) async fn insist(targets: &impl Targets, region: &str, update: &Value) -> Result<(), TableError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -133,10 +135,10 @@ pub(crate) async fn call(
 fn failed(region: &str, operation: &str, source: CallError) -> TableError {
     let hint = match &source {
         CallError::Refused { kind, .. } if kind == "ResourceInUseException" => {
-            "; it may be left over from another drill: delete it first"
+            "; it may be left from another drill: delete it first"
         }
         CallError::Refused { kind, .. } if kind == "UnrecognizedClientException" => {
-            "; a drill has no access keys: it needs regions that accept any"
+            "; a drill has no access keys: start the regions without --access-key and --credentials"
         }
         _ => "",
     };
@@ -148,13 +150,14 @@ fn failed(region: &str, operation: &str, source: CallError) -> TableError {
     }
 }
 
-/// Waits until the table is active in a region, and that region knows of these active replicas.
+/// Waits until the table is active in a region, and the region describes `replicas` as active.
 async fn active(targets: &impl Targets, table: &str, region: &str, replicas: &[String]) -> Result<(), TableError> {
     let what = format!("the table {table} is not active");
     shown(targets, table, region, &what, |answer| is_active(answer, replicas)).await
 }
 
-/// Waits until a region describes a table as it should; `what` says that it does not.
+/// Waits until a region's description of a table satisfies `is_so`; `what` is the message if it
+/// does not.
 async fn shown(
     targets: &impl Targets,
     table: &str,

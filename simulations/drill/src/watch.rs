@@ -1,4 +1,5 @@
-//! What goes on beside a drill: arrivals as they come, backlogs ten times a second, digests five times a second.
+//! Measures in the background of a drill: arrivals as they happen, backlogs ten times a second,
+//! digests five times a second.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,41 +22,41 @@ use crate::{
     scope::{Apart, LastWrites, Scope, behind},
 };
 
-/// Where a drain that is proven is told, with its region and its time.
+/// The channel for drains that are proven, with their region and time.
 pub(crate) type Proofs = UnboundedSender<(String, Duration)>;
 
-/// How often backlogs are looked at.
+/// How often backlogs are read.
 const FLOWS_EVERY: Duration = Duration::from_millis(100);
-/// How often digests are compared while the load goes on.
+/// How often digests are compared during the load.
 const DIGESTS_EVERY: Duration = Duration::from_millis(200);
-/// The pause before a control service that went away is asked again.
+/// The pause before a lost connection to a control service is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// What all that watch share.
+/// The state that the measuring tasks share.
 pub(super) struct Shared {
     pub(super) scope: Scope,
     pub(super) recorder: Mutex<Recorder>,
     pub(super) began: Instant,
-    /// The same by the wall clock, milliseconds since the Unix epoch.
+    /// When measuring began by the wall clock, milliseconds since the Unix epoch.
     pub(super) began_ms: u64,
     pub(super) arrivals: Mutex<Arrivals>,
-    /// For each control service.
+    /// One subscription for each control service.
     pub(super) ears: Vec<Ear>,
-    /// From and to: bytes, at the last look.
+    /// By sending and receiving region, the bytes sent at the last reading.
     pub(super) bytes_sent: Mutex<BTreeMap<(String, String), u64>>,
     pub(super) heals: Mutex<Vec<Heal>>,
-    /// By table id and region: replicas that somebody else keeps from the others.
+    /// By table id and region, the replicas that are paused, but not by the drill.
     pub(super) apart: Mutex<Apart>,
 }
 
-/// A moment after which everything that was written until then has to come everywhere.
+/// A time by which everything written before has to arrive everywhere eventually.
 pub(super) struct Heal {
     pub(super) awaited: Awaited,
     pub(super) last: LastWrites,
 }
 
 impl Shared {
-    /// Takes a control service's arrivals, also after it was away.
+    /// Receives a control service's arrivals, and subscribes again after it was away.
     pub(super) async fn listen(self: Arc<Self>, index: usize, mut client: Client, first: Streaming<ControlArrivals>) {
         let ear = &self.ears[index];
         let mut messages = Ok(first);
@@ -72,13 +73,15 @@ impl Shared {
         }
     }
 
-    /// Until all that is visible by now was measured, at most so long; whether it was.
+    /// Waits until everything that is visible by now was measured, at most `patience`; returns
+    /// whether it was.
     pub(super) async fn has_heard_all(&self, patience: Duration) -> bool {
         let ears = self.ears.iter().map(Ear::has_heard_all);
         timeout(patience, join_all(ears)).await.is_ok()
     }
 
-    /// Notes which others have all of a region that is drained, until the region is opened or gone, or all have.
+    /// Records which peers have all writes of a drained region, until the region is opened or
+    /// stops, or all have them.
     pub(super) async fn watch_drain(
         self: Arc<Self>,
         region: String,
@@ -99,7 +102,7 @@ impl Shared {
                 });
             }
             if is_proven {
-                // It fails where the drill is over.
+                // Fails if the drill has ended.
                 told.send((region.clone(), at)).ok();
             }
         }
@@ -134,7 +137,7 @@ impl Shared {
         let before = bytes_sent
             .insert((flow.from.clone(), flow.to.clone()), flow.bytes_sent)
             .unwrap_or(0);
-        // A region that started again counts from zero.
+        // A region that was restarted counts from zero.
         let more = flow.bytes_sent.checked_sub(before).unwrap_or(flow.bytes_sent);
         recorder.wire_bytes(&flow.from, &flow.to, more);
     }
@@ -144,12 +147,12 @@ impl Shared {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            // A look that fails is one sample less.
+            // A failed comparison is one sample less.
             self.look().await.ok();
         }
     }
 
-    /// Compares all regions now, and notes what it sees.
+    /// Compares all regions now, and records the divergence and what has converged.
     pub(super) async fn look(&self) -> Result<Vec<RegionDigests>, DrillError> {
         let digests = self.scope.digests().await?;
         let at = self.began.elapsed();
@@ -190,7 +193,7 @@ impl Shared {
     }
 }
 
-/// The regions that have all of one that is drained.
+/// The peers that have all writes of a drained region.
 fn complete_peers(report: &ControlDrainReport) -> Vec<String> {
     let mut peers: BTreeMap<&str, bool> = BTreeMap::new();
     for watermark in &report.watermarks {
@@ -200,7 +203,7 @@ fn complete_peers(report: &ControlDrainReport) -> Vec<String> {
     complete.map(|(peer, _)| peer.to_owned()).collect()
 }
 
-/// What flows between regions.
+/// Asks a control service for the flows between its regions and the others.
 pub(super) async fn flows(mut client: Client) -> Result<Response<ControlFlowsReply>, Status> {
     client.flows(ControlFlowsRequest {}).await
 }
@@ -212,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_region_has_all_of_another_when_it_has_all_tables_and_no_write_is_under_way() {
+    fn a_peer_is_complete_with_all_tables_and_no_write_pending() {
         let watermark = |peer: &str, obstacle: &str| WatermarkReport {
             peer: peer.to_owned(),
             obstacle: obstacle.to_owned(),

@@ -356,10 +356,7 @@ fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
     let needless = ["drill", "run", "steady", "--hook", hook.to_str().unwrap()];
     assert_refused(&run(&needless), &[&cannot_start]);
     write_hook("echo 'no network here' >&2; exit 1");
-    assert_refused(
-        &run(&with_hook),
-        &["isolate: the hook says that it cannot (no network here)"],
-    );
+    assert_refused(&run(&with_hook), &["isolate: the hook cannot do it (no network here)"]);
     write_hook(&format!("echo \"$*\" >> {}", log.display()));
     let output = run(&with_hook);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -436,7 +433,7 @@ fn a_drill_that_cannot_be_played_is_refused_before_anything_is_done() {
     };
     refused(
         "topology = \"three\"\nduration = \"1s\"\n",
-        &["ap-northeast-1", "here are us-east-1, eu-west-1"],
+        &["ap-northeast-1", "the running regions are us-east-1, eu-west-1"],
     );
     let lost = "topology = \"two\"\nduration = \"9s\"\n[[event]]\nat = \"1s\"\nlasts = \"1s\"\ncrash = \"eu-west-1\"\nlose_disk = true\n";
     refused(lost, &["--allow-data-loss"]);
@@ -485,7 +482,7 @@ fn a_drill_makes_clocks_wrong_and_right_again() {
     );
     let notes = run["notes"].to_string();
     assert!(
-        notes.contains("hybrid clocks follow the one that is furthest ahead"),
+        notes.contains("hybrid clocks follow the clock that is furthest ahead"),
         "{notes}"
     );
     // With the clock right again, and the time come that it had shown, everything arrives.

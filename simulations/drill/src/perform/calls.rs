@@ -1,4 +1,4 @@
-//! What a drill asks of control services, and of regions as a client.
+//! Requests of a drill to control services, and to regions as a client.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use beringia_workload::Table;
 
 use crate::{error::DrillError, stage::Stage, tables};
 
-/// A directed link.
+/// A directed link: the sending and the receiving region.
 pub(super) type Way = (String, String);
 
 pub(super) fn ways(ends: &Ends) -> impl Iterator<Item = Way> {
@@ -40,7 +40,7 @@ pub(super) fn heal_one_way(way: &Way) -> Change {
     Change::Heal(NetworkHeal { pair })
 }
 
-/// An action on links in the words of the control protocol.
+/// The request of the control protocol for an action on links.
 pub(super) fn as_change(action: &Action) -> Option<Change> {
     let pair = |ends: &Ends| {
         Some(LinkPair {
@@ -75,14 +75,14 @@ pub(super) fn as_change(action: &Action) -> Option<Change> {
     })
 }
 
-/// Has the network changed; gives the links after it.
+/// Changes the network; returns all links after the change.
 pub(super) async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkReport>, DrillError> {
     let request = ControlNetworkRequest { action: Some(action) };
     let reply = stage.fleet.modelling_links()?.network(request).await?;
     Ok(reply.into_inner().links)
 }
 
-/// Changes a region's clock; gives how far it is ahead then, milliseconds.
+/// Changes a region's clock; returns how far it is ahead then, in milliseconds.
 pub(super) async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String, i64), DrillError> {
     let request = ControlClockRequest {
         region: region.to_owned(),
@@ -92,7 +92,7 @@ pub(super) async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Res
     Ok((region.to_owned(), reply.ahead_ms))
 }
 
-/// Makes a region's disk slow or full, or well again.
+/// Makes a region's disk slow or full, or normal again.
 pub(super) async fn set_disk(stage: &Stage, region: &str, action: Disk) -> Result<(), DrillError> {
     let request = ControlDiskRequest {
         region: region.to_owned(),
@@ -110,7 +110,7 @@ pub(super) async fn recover(stage: &Stage, region: &str) -> Result<(), DrillErro
     Ok(())
 }
 
-/// Has the replication of tables in a region changed; gives what is paused after it.
+/// Pauses or resumes replication in a region; returns all pauses after it.
 pub(super) async fn replication(
     stage: &Stage,
     region: &str,
@@ -121,7 +121,8 @@ pub(super) async fn replication(
     Ok(reply.into_inner().paused)
 }
 
-/// Has another region add or remove the replicas of a region. It takes its time; the timeline goes on.
+/// Asks another region to add or remove a region's replicas. It does not wait: the timeline
+/// continues meanwhile.
 pub(super) fn change_replicas(stage: &Stage, action: &Action, own: &[Table]) {
     let (region, update): (_, fn(&str, &str) -> serde_json::Value) = match action {
         Action::AddReplica { region } => (region, tables::adding),

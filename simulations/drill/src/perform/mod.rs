@@ -1,4 +1,4 @@
-//! Carries out the actions of a timeline, and keeps account of what has to be undone.
+//! Carries out the actions of a timeline, and records what has to be undone.
 
 mod calls;
 mod undo;
@@ -28,48 +28,50 @@ use crate::{
     stage::{Means, Stage},
 };
 
-/// How long writes that had begun may take to end, where a region was closed for them.
+/// How long writes in progress may take to end after their region was closed.
 const UNDER_WAY: Duration = Duration::from_millis(50);
 
-/// What was done and not undone yet.
+/// The actions that are in effect and have to be undone.
 #[derive(Debug, Default)]
 pub(crate) struct Performer {
-    /// The links before the drill, where they are modelled.
+    /// The links before the drill; empty without a network model.
     before: Vec<LinkReport>,
-    /// Links that are cut, and whether with resets.
+    /// The cut links, and whether they reset connections.
     cut: BTreeMap<Way, bool>,
     shaped: bool,
     down: BTreeSet<String>,
-    /// By region, the tables whose replication was going on before it was paused.
+    /// By region, the tables whose replication the drill has paused.
     paused: BTreeMap<String, BTreeSet<String>>,
-    /// Regions that took writes before they were drained.
+    /// The regions that the drill has drained.
     drained: BTreeSet<String>,
-    /// Regions whose clocks are wrong.
+    /// The regions whose clocks were changed.
     skewed: BTreeSet<String>,
-    /// Regions whose disks were changed.
+    /// The regions whose disks were made slow or full.
     bad_disks: BTreeSet<String>,
     hooked: bool,
 }
 
-/// The tables that actions are about.
+/// The tables that actions apply to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reach<'a> {
-    /// The drill's own, whose replicas may come and go: an application's would be gone, or there, for good.
+    /// The drill's own tables. Only their replicas are added and removed: for an application's
+    /// table that could not be undone.
     pub(crate) own: &'a [Table],
-    /// Those that pauses are about.
+    /// The tables that pauses apply to.
     pub(crate) replicated: &'a [String],
 }
 
-/// What came of an action that others have to know of.
+/// The results of an action that the measurements need.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
-    /// The links after it, where it changed them.
+    /// The links after the action, if it changed them.
     pub(crate) links: Option<Vec<LinkReport>>,
-    /// What others had not acknowledged of a region that was killed; empty where it did not say.
+    /// The writes of a killed region that other regions had not acknowledged; empty where it did
+    /// not report them.
     pub(crate) unshipped: Vec<FlowReport>,
-    /// How far a region's clock is ahead now, milliseconds, where it was changed.
+    /// The region whose clock the action changed, and how far it is ahead now, in milliseconds.
     pub(crate) ahead: Option<(String, i64)>,
-    /// What a region that was closed for writes says of how far its last ones are.
+    /// The reports of a region that was closed for writes about its drain.
     pub(crate) drain: Option<Streaming<ControlDrainReport>>,
 }
 
@@ -86,12 +88,13 @@ impl Performer {
         })
     }
 
-    /// The links before the drill.
+    /// The links as they were before the drill.
     pub(crate) fn links_before(&self) -> &[LinkReport] {
         &self.before
     }
 
-    /// Makes clocks as wrong as the scenario has them from the beginning; gives how far each is ahead then, milliseconds.
+    /// Sets the clocks' errors at the beginning of the scenario; returns how far each clock is
+    /// ahead then, in milliseconds.
     pub(crate) async fn skew(
         &mut self,
         stage: &Stage,
@@ -114,7 +117,7 @@ impl Performer {
         tables: &Reach<'_>,
         load: Option<&Load>,
     ) -> Result<Done, DrillError> {
-        // Noted first: if this is interrupted, it counts as done.
+        // Noted first: if the action is interrupted, it counts as done.
         let was_cut = self.cut.clone();
         self.note(stage, action);
         match stage.means(action)? {
@@ -136,7 +139,7 @@ impl Performer {
                     lose_disk: true,
                 } = action
                 {
-                    // A region that does not answer may be what the drill is about.
+                    // The region may not answer: that may be what the drill tests.
                     done.unshipped = self.close(stage, region).await.unwrap_or_default();
                 }
                 if let Some(hook) = &stage.hook {
@@ -148,7 +151,7 @@ impl Performer {
         }
     }
 
-    /// Keeps account of what has to be undone.
+    /// Records what has to be undone.
     fn note(&mut self, stage: &Stage, action: &Action) {
         match action {
             Action::Cut { ends, reset } => self.cut.extend(ways(ends).map(|way| (way, *reset))),
@@ -223,7 +226,7 @@ impl Performer {
         Ok(done)
     }
 
-    /// The tables whose replication somebody else than the drill has paused in some region.
+    /// The tables whose replication is paused in some region, but not by the drill.
     pub(crate) async fn paused_by_others(&self, stage: &Stage) -> Result<Vec<PausedTable>, DrillError> {
         let show = ControlReplicationRequest {
             action: Some(Replication::Show(ReplicationShow {})),
@@ -243,7 +246,8 @@ impl Performer {
         Ok(paused)
     }
 
-    /// Pauses tables in a region, except those that somebody else has paused there: that is not the drill's to end.
+    /// Pauses tables in a region, except those that are paused already: the drill must not end
+    /// those pauses.
     async fn pause(&mut self, stage: &Stage, region: &str, tables: &[String]) -> Result<(), DrillError> {
         let paused = replication(stage, region, Replication::Show(ReplicationShow {})).await?;
         let is_going_on = |table: &&String| !paused.iter().any(|one| one.region == region && one.table == **table);
@@ -259,7 +263,7 @@ impl Performer {
         Ok(())
     }
 
-    /// Ends the drill's own pauses in a region, or that of one table.
+    /// Ends the drill's own pauses in a region, of all tables or of one.
     async fn resume(&mut self, stage: &Stage, region: &str, table: Option<&str>) -> Result<(), DrillError> {
         let mut ended = self.paused.get(region).cloned().unwrap_or_default();
         ended.retain(|paused| table.is_none_or(|table| table == paused));
@@ -274,7 +278,8 @@ impl Performer {
         Ok(())
     }
 
-    /// Closes a region for writes, unless it is already. It ships what it has while the timeline goes on, and says how far that is.
+    /// Closes a region for writes, unless it is closed already. It ships its writes while the
+    /// timeline continues, and reports its progress.
     async fn drain(&mut self, stage: &Stage, region: &str) -> Result<Streaming<ControlDrainReport>, DrillError> {
         let mut client = stage.fleet.hosting(region)?;
         let status = client.status(ControlStatusRequest {}).await?.into_inner();
@@ -284,11 +289,12 @@ impl Performer {
         let request = ControlDrainRequest {
             region: region.to_owned(),
         };
-        // With the answer the region is closed; it stays closed when nobody listens any more.
+        // The region is closed once it answers, and stays closed if the stream is dropped.
         Ok(client.drain(request).await?.into_inner())
     }
 
-    /// Closes a region for writes that is about to lose its disk, and asks it what the others lack then: so that this is what will be lost.
+    /// Closes a region for writes that is about to lose its disk, and asks which writes the other
+    /// regions are missing then: exactly these will be lost.
     async fn close(&mut self, stage: &Stage, region: &str) -> Result<Vec<FlowReport>, DrillError> {
         drop(self.drain(stage, region).await?);
         sleep(UNDER_WAY).await;
@@ -302,7 +308,7 @@ impl Performer {
         Ok(flows.into_iter().filter(|flow| flow.from == region).collect())
     }
 
-    /// Opens a region that the drill has closed.
+    /// Opens a region for writes if the drill has closed it.
     async fn undrain(&mut self, stage: &Stage, region: &str) -> Result<(), DrillError> {
         if self.drained.contains(region) {
             let request = ControlUndrainRequest {

@@ -1,4 +1,4 @@
-//! Undoes what a drill has done.
+//! Undoes the actions of a drill.
 
 use beringia_proto::v1::{
     LinkReport, NetworkBandwidth, NetworkDelay, NetworkLoss, NetworkShow, control_clock_request::Action as Clock,
@@ -12,8 +12,8 @@ use super::{
 use crate::{error::DrillError, stage::Stage};
 
 impl Performer {
-    /// Undoes everything that is still done: opens links, gives them their settings back, starts regions, resumes and undrains. What cannot be
-    /// undone is said on standard error.
+    /// Undoes everything that is still in effect: opens links and restores their settings, starts
+    /// regions, resumes and undrains. Problems are printed to standard error.
     pub(crate) async fn undo(&mut self, stage: &Stage) {
         let mut problems = Vec::new();
         let mut note =
@@ -53,7 +53,7 @@ impl Performer {
         };
     }
 
-    /// Gives every link back what it had before.
+    /// Restores the settings of every link from before the drill.
     async fn restore_links(&self, stage: &Stage) -> Result<(), DrillError> {
         let now = change(stage, Change::Show(NetworkShow {})).await?;
         let differ = |link: &&LinkReport| !now.contains(link);
