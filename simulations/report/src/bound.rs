@@ -1,29 +1,32 @@
-//! The least time in which regions can become equal.
+//! The lower bound of the time in which regions can converge.
 
 use std::{collections::BTreeMap, time::Duration};
 
-/// What one region has to send another before they are equal, and the link that it goes over.
+/// The mutations that one region has to send to another before they are equal, and the link between
+/// them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shipment {
-    /// Whose mutations.
+    /// The region that sends the mutations.
     pub from: String,
-    /// Where they have to go.
+    /// The region that receives them.
     pub to: String,
-    /// How many.
+    /// The number of mutations.
     pub mutations: u64,
-    /// Their bytes.
+    /// The bytes of these mutations.
     pub bytes: u64,
-    /// The link's delay, one way; of what is under way already, what is left of it.
+    /// The link's one-way delay; for mutations in transit already, the rest of it.
     pub one_way: Duration,
-    /// The link's megabits (10^6 bits) per second; `None`: without limit.
+    /// The link's bandwidth in megabits (10^6 bits) per second; `None`: unlimited.
     pub bandwidth_mbit: Option<f64>,
 }
 
-/// The least time in which all shipments can have arrived and be applied.
+/// The least time in which all shipments can arrive and be applied.
 ///
-/// For each region the greatest of: what a link takes for its bytes, and its delay; and what the region takes to apply everything
-/// that is for it at `applied_per_second`, after the first of it can have come. `None`, or a rate that is not above zero: applying
-/// takes no time. Links work at the same time, and so do regions, so the bound is the greatest of all.
+/// For each region, this is the greater of two times: the time that a link needs for its bytes and
+/// its delay; and the time that the region needs to apply everything that it receives at
+/// `applied_per_second`, after the first of it can arrive. With `None`, or a rate that is not above
+/// zero, applying takes no time. Links and regions work in parallel, so the bound is the greatest
+/// over all regions.
 #[must_use]
 pub fn least_convergence(shipments: &[Shipment], applied_per_second: impl Fn(&str) -> Option<f64>) -> Duration {
     let mut by_receiver: BTreeMap<&str, Vec<&Shipment>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Several runs side by side: what varied, and what came of it.
+//! Compares several runs: the settings that vary, and the measures.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::{
 /// Runs of one scenario that differ in some settings (and in their seeds).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The scenario's name.
+    /// The name of the scenario.
     pub scenario: String,
     /// The settings that vary, such as `link.delay_ms`.
     pub varied: Vec<String>,
@@ -23,43 +23,43 @@ pub struct Comparison {
     pub runs: Vec<ComparedRun>,
 }
 
-/// One of them.
+/// A run of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparedRun {
     /// The value of each setting that varies, in their order.
     pub values: Vec<String>,
-    /// Its seed.
+    /// The seed of the run.
     pub seed: u64,
-    /// Whether all that was expected of it holds.
+    /// Whether all of its expectations hold.
     pub holds: bool,
-    /// What was measured.
+    /// The measures of the run.
     pub measured: Measured,
 }
 
-/// What is compared.
+/// The measures that are compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Writes acknowledged.
+    /// The number of acknowledged writes.
     pub acknowledged: f64,
     /// Conflicts per 100 acknowledged writes.
     pub conflicts_percent: Option<f64>,
-    /// Acknowledged writes that stand in the end or were replaced by one that knew of them, per 100.
+    /// Acknowledged writes that are current at the end or superseded, per 100.
     pub kept_percent: Option<f64>,
     /// Acknowledged writes lost to conflicts, wholly or in part, per 100.
     pub lost_to_conflicts_percent: Option<f64>,
-    /// Updates that a client based on what it had read and that were lost (anomaly `lost-update`).
+    /// Updates that a client based on a read, and that were lost (anomaly `lost-update`).
     pub lost_updates: Option<f64>,
     /// The slowest convergence, milliseconds.
     pub converged_ms: Option<f64>,
-    /// The same as a multiple of the least that links and disks allow.
+    /// The slowest convergence as a multiple of its lower bound.
     pub converged_ratio: Option<f64>,
-    /// The 99th percentile of lag of the worst pair, milliseconds.
+    /// The 99th percentile of the lag of the worst pair, in milliseconds.
     pub lag_p99_ms: Option<f64>,
     /// Bytes on the wire per mutation that arrived.
     pub wire_bytes_per_mutation: Option<f64>,
 }
 
-/// The mean of a measure over the runs of one point, with the least and the greatest.
+/// The mean, the least and the greatest of a measure over the runs of one point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) mean: f64,
@@ -119,7 +119,7 @@ pub(crate) const MEASURES: [Measure; 8] = [
 ];
 
 impl Comparison {
-    /// A comparison of no runs yet.
+    /// A comparison without runs.
     #[must_use]
     pub fn new(scenario: &str, varied: Vec<String>) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Comparison {
         }
     }
 
-    /// Adds a run. `values`: one for each setting that varies.
+    /// Adds a run. `values` has one value for each setting that varies.
     pub fn add(&mut self, values: Vec<String>, run: &Run) {
         self.runs.push(ComparedRun {
             values,
@@ -139,13 +139,14 @@ impl Comparison {
         });
     }
 
-    /// Whether all that was expected of every run holds.
+    /// Whether all expectations of all runs hold.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.runs.iter().all(|run| run.holds)
     }
 
-    /// A line for each point of the grid. Where a point has several runs: the mean, and the least and the greatest in brackets.
+    /// A table with a line for each point of the grid. Where a point has several runs, a cell has
+    /// the mean, and the least and the greatest in brackets.
     #[must_use]
     pub fn table(&self) -> String {
         let measures = MEASURES.iter().map(|measure| match measure.unit {
@@ -175,8 +176,8 @@ impl Comparison {
         aligned(table)
     }
 
-    /// Writes `sweep.html`, `sweep.json` and `sweep.csv` (a line for each run) into a directory, which is made where it is not there.
-    /// Gives the page's path.
+    /// Writes `sweep.html`, `sweep.json` and `sweep.csv` (a line for each run) into a directory,
+    /// which is created if needed. Returns the path of the page.
     ///
     /// # Errors
     /// [`WriteError`] if a file cannot be written.
@@ -195,7 +196,7 @@ impl Comparison {
         put(directory, "sweep.html", Ok(comparison_page(self).into_bytes()))
     }
 
-    /// The points of the grid in the order in which they came, and the runs of each.
+    /// The points of the grid in the order in which they were added, and the runs of each.
     pub(crate) fn points(&self) -> Vec<(&[String], Vec<&ComparedRun>)> {
         let mut points: Vec<(&[String], Vec<&ComparedRun>)> = Vec::new();
         for run in &self.runs {
@@ -248,7 +249,7 @@ impl Measured {
             .iter()
             .filter(|pair| pair.lag_ms.count > 0)
             .map(|pair| pair.lag_ms.p99);
-        // One that did not end has no time; that the run failed says so.
+        // A convergence that did not end has no time; the failed run shows it.
         let all_ended = run.undisturbed().all(|convergence| convergence.elapsed_ms.is_some());
         let slowest = run.undisturbed().filter(|_| all_ended).max_by_key(|one| one.elapsed_ms);
         Self {
@@ -265,12 +266,12 @@ impl Measured {
     }
 }
 
-/// To four decimals, so that JSON brings back the same.
+/// Rounds to four decimals, so that a value survives JSON unchanged.
 fn round(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 
-/// The spread of a measure; `None` where no run has it.
+/// The spread of a measure; `None` where no run has the measure.
 pub(crate) fn spread(runs: &[&ComparedRun], of: fn(&Measured) -> Option<f64>) -> Option<Spread> {
     let values: Vec<f64> = runs.iter().filter_map(|run| of(&run.measured)).collect();
     let sum: f64 = values.iter().sum();
@@ -284,7 +285,7 @@ pub(crate) fn spread(runs: &[&ComparedRun], of: fn(&Measured) -> Option<f64>) ->
 }
 
 impl Spread {
-    /// The mean, and where it is not all there is, the least and the greatest.
+    /// The mean and, where the runs differ, the least and the greatest.
     pub(crate) fn words(&self, unit: &str) -> String {
         let one = |value: f64| {
             if unit == "ms" {

@@ -4,7 +4,8 @@ use beringia_scenario::{Action, Plan};
 
 use crate::{Drain, DrainSample, DrainedPeer, recorder::whole_millis};
 
-/// The drains of a plan, with when each region was left, and for each until when it lasts.
+/// The drains of a plan, with the time at which clients left each region; and for each, when it
+/// ends in milliseconds.
 pub(crate) fn planned(plan: &Plan) -> Vec<(Drain, u64)> {
     let mut drains: Vec<(Drain, u64)> = Vec::new();
     for planned in &plan.timeline {
@@ -33,7 +34,7 @@ pub(crate) fn planned(plan: &Plan) -> Vec<(Drain, u64)> {
             Action::Crash { region, .. } => {
                 if let Some((drain, until)) = open(&mut drains, region) {
                     drain.left_ms.get_or_insert(at_ms);
-                    // A region that starts takes writes.
+                    // A region is open for writes when it starts.
                     *until = at_ms;
                 }
             }
@@ -48,10 +49,10 @@ pub(crate) fn planned(plan: &Plan) -> Vec<(Drain, u64)> {
     drains
 }
 
-/// Notes how far a drain was. `until`: of each drain, until when it lasts.
+/// Records the progress of a drain. `until` has, for each drain, when it ends.
 pub(crate) fn seen(drains: &mut [Drain], until: &[u64], sample: &DrainSample) {
     let at_ms = whole_millis(sample.at);
-    // An action is carried out a moment after it is due, so what is seen of a drain is never before it.
+    // An action is carried out shortly after it is due, so a sample of a drain is never before it.
     let meant = |(drain, until): &(&mut Drain, &u64)| {
         drain.region == sample.region && (drain.from_ms..=**until).contains(&at_ms)
     };
@@ -66,7 +67,7 @@ pub(crate) fn seen(drains: &mut [Drain], until: &[u64], sample: &DrainSample) {
     }
 }
 
-/// The drain of a region that goes on.
+/// The drain of a region that has not ended.
 fn open<'a>(drains: &'a mut [(Drain, u64)], region: &str) -> Option<&'a mut (Drain, u64)> {
     drains
         .iter_mut()

@@ -1,4 +1,4 @@
-//! What went wrong when, as the timeline of a plan says.
+//! The faults of a plan's timeline, with their times.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,28 +9,28 @@ use beringia_scenario::{Action, Ends, Plan};
 
 use crate::{FaultKind, FaultSpan};
 
-/// A directed link.
+/// A directed link: the sending and the receiving region.
 type Way = (String, String);
 
-/// A fault of the timeline, and what must happen for it to be over.
+/// A fault of the timeline, and the condition that ends it.
 struct Open {
     span: FaultSpan,
     over: Over,
 }
 
-/// What ends a fault.
+/// The condition that ends a fault.
 enum Over {
-    /// All of these are open again.
+    /// All of these links are open again.
     Links(BTreeSet<Way>),
-    /// Another setting of the same kind on the same thing.
+    /// Another setting of the same kind on the same link, region or workload.
     Setting(Setting),
-    /// The region starts.
+    /// The region is started again.
     Restart(String),
-    /// It takes no time.
+    /// The fault takes no time.
     AtOnce,
 }
 
-/// A kind of setting, and on what; of each there is one at a time.
+/// A kind of setting, and what it is set on. Each has one value at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Setting {
     Delay(Ends),
@@ -39,28 +39,32 @@ enum Setting {
     Disk(String),
     Room(String),
     Drift(String),
-    /// A region, and a table or all.
+    /// A region, and a table; `None`: all tables.
     Pause(String, Option<String>),
     Drain(String),
     Rate(Option<String>, Option<String>),
 }
 
-/// The faults and changes of a plan, each from when to when, in order of their beginning.
+/// The faults and changes of a plan with their beginnings and ends, in the order of their
+/// beginnings.
 ///
-/// An action that undoes an earlier one (a heal, a restart, the link's own delay) ends that one's span and is none itself.
+/// An action that undoes an earlier one (a heal, a restart, the link's own delay) ends the earlier
+/// span and makes none itself.
 #[must_use]
 pub fn fault_spans(plan: &Plan) -> Vec<FaultSpan> {
     follow(plan).0.into_iter().map(|fault| fault.span).collect()
 }
 
-/// For each action of a plan whether it puts something right, so that regions have to become equal: links that are open or as fast again as
-/// usual, a region that is back, a disk that is well, replication that goes on, a clock that is where it was.
+/// For each action of a plan, whether it repairs something, so that regions have to converge: it
+/// opens links or restores their usual settings, starts a region, makes a disk normal, resumes
+/// replication, or sets a clock back.
 #[must_use]
 pub fn heals(plan: &Plan) -> Vec<bool> {
     follow(plan).1
 }
 
-/// From when to when something kept regions apart that was over at some time. What stays as it is belongs to the scenario.
+/// The times during which something kept regions apart, and which ended. A fault that never ends
+/// belongs to the scenario.
 pub(crate) fn disturbances(plan: &Plan) -> Vec<(u64, u64)> {
     let faults = follow(plan).0.into_iter().filter(Open::keeps_apart);
     faults
@@ -68,7 +72,7 @@ pub(crate) fn disturbances(plan: &Plan) -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// The faults, and for each action whether it puts something right.
+/// The faults, and for each action whether it repairs something.
 fn follow(plan: &Plan) -> (Vec<Open>, Vec<bool>) {
     let mut faults: Vec<Open> = Vec::new();
     let mut heals = Vec::new();
@@ -102,7 +106,7 @@ fn follow(plan: &Plan) -> (Vec<Open>, Vec<bool>) {
 }
 
 impl Open {
-    /// Whether it keeps writes from coming to other regions, or slows them.
+    /// Whether the fault keeps writes from arriving in other regions, or slows them.
     fn keeps_apart(&self) -> bool {
         match self.span.kind {
             FaultKind::Partition | FaultKind::Network | FaultKind::Region | FaultKind::Disk => true,
@@ -112,7 +116,8 @@ impl Open {
     }
 }
 
-/// Ends what the action undoes or replaces; whether any of that was broken or kept regions apart.
+/// Ends the faults that the action undoes or replaces; returns whether one of them was a fault or
+/// kept regions apart.
 fn end(faults: &mut [Open], action: &Action, at_ms: u64) -> bool {
     let mut has_ended = false;
     for fault in faults.iter_mut().filter(|fault| fault.span.until_ms.is_none()) {
@@ -142,7 +147,8 @@ fn end(faults: &mut [Open], action: &Action, at_ms: u64) -> bool {
     has_ended
 }
 
-/// What the action is called and what will end it; `None` if it only undoes something.
+/// The label of an action and the condition that ends it; `None` if the action only undoes
+/// something.
 fn begin(plan: &Plan, action: &Action) -> Option<(String, Over)> {
     let link = |ends: &Ends| plan.scenario.topology.link(&ends.from, &ends.to);
     let label = match action {
@@ -209,7 +215,7 @@ fn begin(plan: &Plan, action: &Action) -> Option<(String, Over)> {
     Some((label, over_of(plan, action)))
 }
 
-/// What will end the action.
+/// The condition that ends the action.
 fn over_of(plan: &Plan, action: &Action) -> Over {
     match action {
         Action::Cut { ends, .. } => Over::Links(ways(ends).collect()),
@@ -223,7 +229,7 @@ fn over_of(plan: &Plan, action: &Action) -> Over {
     }
 }
 
-/// The setting that an action changes, if it changes one that stays.
+/// The setting that an action changes, if it is a lasting one.
 fn setting_of(action: &Action) -> Option<Setting> {
     Some(match action {
         Action::Delay { ends, .. } => Setting::Delay(ends.clone()),
@@ -258,7 +264,7 @@ fn kind_of(action: &Action) -> FaultKind {
     }
 }
 
-/// The regions that an action touches, in the order of the topology where it touches all.
+/// The regions that an action affects; if it affects all, in the order of the topology.
 fn regions_of(plan: &Plan, action: &Action) -> Vec<String> {
     match action {
         Action::Delay { ends, .. }
@@ -299,13 +305,13 @@ fn arrow(ends: &Ends) -> String {
     format!("{} {} {}", ends.from, if ends.one_way { "→" } else { "↔" }, ends.to)
 }
 
-/// A number with no more decimals than it needs.
+/// A number with at most two decimals, without zeros at the end.
 fn short(number: f64) -> String {
     let text = format!("{number:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Whether two settings are the same to a microsecond or a millionth.
+/// Whether two settings are equal, to within a thousandth of their unit.
 fn same(one: f64, other: f64) -> bool {
     (one - other).abs() < 1e-3
 }

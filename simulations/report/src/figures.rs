@@ -1,4 +1,4 @@
-//! The few numbers of a run that are looked for first, as the page and the summary show them.
+//! The headline figures of a run, as the page and the summary show them.
 
 use crate::{
     Clients, Drain, ReportedBacklog, Run,
@@ -6,14 +6,14 @@ use crate::{
     words::{and_kept_aside, and_with_disk, bytes, count, decimals, duration_ms, percent},
 };
 
-/// Whether a number is alarming in itself.
+/// Whether a figure is highlighted as bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
     Bad,
 }
 
-/// A number with its name.
+/// A headline figure of a run.
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
@@ -22,7 +22,8 @@ pub(crate) struct Figure {
     pub(crate) tone: Tone,
 }
 
-/// RPO, RTO, convergence, conflicts, what became of the writes, lag, bytes on the wire and availability.
+/// RPO, RTO, convergence, conflicts, outcomes of writes, lag, bytes on the wire, availability, and
+/// each drain.
 pub(crate) fn figures(run: &Run) -> Vec<Figure> {
     let mut figures = vec![
         rpo(run),
@@ -39,7 +40,7 @@ pub(crate) fn figures(run: &Run) -> Vec<Figure> {
     figures
 }
 
-/// One line of facts: player, seed, policy, regions, duration.
+/// One line with player, seed, policy, duration and regions.
 pub(crate) fn headline(run: &Run) -> String {
     let player = match run.player {
         crate::Player::Sim => "simulated",
@@ -53,7 +54,7 @@ pub(crate) fn headline(run: &Run) -> String {
         duration_ms(run.load_ms as f64),
         match run.clients {
             Clients::Scenario => "load",
-            Clients::ScenarioAndApplications => "load beside applications",
+            Clients::ScenarioAndApplications => "load and applications",
             Clients::ApplicationsAndProbes => "applications and probes",
         },
         run.regions.len(),
@@ -88,7 +89,7 @@ fn rpo(run: &Run) -> Figure {
     if run.clients != Clients::Scenario && !losses.is_empty() {
         let own = run.disk_losses.iter().map(|loss| loss.writes).sum();
         more.push_str(&format!(
-            ", by what the regions reported; {}{} are missing",
+            ", as the regions reported; {}{} are missing",
             count(own),
             whose(run.clients)
         ));
@@ -172,7 +173,7 @@ fn conflicts(run: &Run) -> Figure {
                 decimals(share, 2)
             )
         }
-        // How much the applications wrote nobody counted.
+        // The number of the applications' writes is unknown.
         Clients::ApplicationsAndProbes => "between writes of the applications".to_owned(),
     };
     figure("Conflicts", count(run.conflict_count()), more, false)
@@ -181,7 +182,7 @@ fn conflicts(run: &Run) -> Figure {
 fn writes(run: &Run) -> Figure {
     let writes = &run.writes;
     let more = format!(
-        "acknowledged: {} stand, {} replaced knowingly, {} lost to concurrent writes{}{}",
+        "acknowledged: {} current, {} superseded, {} lost to conflicts{}{}",
         count(writes.standing),
         count(writes.superseded),
         count(writes.lost_to_conflicts),
@@ -240,7 +241,12 @@ fn availability(run: &Run) -> Figure {
         .iter()
         .filter_map(|region| Some((run.availability(region)?, region)));
     match regions.min_by(|one, other| one.0.total_cmp(&other.0)) {
-        None => figure("Availability", "–".to_owned(), "nothing was asked".to_owned(), false),
+        None => figure(
+            "Availability",
+            "–".to_owned(),
+            "no operations were due".to_owned(),
+            false,
+        ),
         Some((share, _)) if share >= 100.0 => {
             figure("Availability", percent(share), "in every region".to_owned(), false)
         }

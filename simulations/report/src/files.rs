@@ -1,4 +1,4 @@
-//! The report as files in a directory.
+//! Writes the report into files of a directory.
 
 use std::{
     fs, io,
@@ -55,17 +55,18 @@ pub enum WriteError {
     /// The directory or a file in it cannot be written.
     #[error("cannot write {path}: {source}; choose another directory with --report")]
     File {
-        /// Which.
+        /// The path of the directory or file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// Writes `report.html`, `report.json` and the CSV files into a directory, which is made where it is not there. Gives the page's path.
+/// Writes `report.html`, `report.json` and the CSV files into a directory, which is created if
+/// needed. Returns the path of the page.
 ///
 /// # Errors
-/// [`WriteError`] if a file cannot be written; some may be there then.
+/// [`WriteError`] if a file cannot be written; others may have been written then.
 pub fn write(directory: &Path, run: &Run) -> Result<PathBuf, WriteError> {
     make(directory)?;
     let json = serde_json::to_vec_pretty(run).map_err(io::Error::from);
@@ -85,10 +86,11 @@ pub fn write(directory: &Path, run: &Run) -> Result<PathBuf, WriteError> {
     put(directory, "report.html", Ok(page(run).into_bytes()))
 }
 
-/// Makes the directory of a report: better to know before than after the work that it cannot be written.
+/// Creates the directory of a report, if needed. Callers do so before a run, so that a missing
+/// permission shows at once.
 ///
 /// # Errors
-/// [`WriteError`] if there is none and it cannot be made.
+/// [`WriteError`] if the directory does not exist and cannot be created.
 pub fn make(directory: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(directory).map_err(|source| WriteError::File {
         path: directory.to_path_buf(),
@@ -96,7 +98,7 @@ pub fn make(directory: &Path) -> Result<(), WriteError> {
     })
 }
 
-/// Writes a file whose content may have failed to be made.
+/// Writes a file, unless making its content failed.
 pub(crate) fn put(directory: &Path, name: &str, content: io::Result<Vec<u8>>) -> Result<PathBuf, WriteError> {
     let path = directory.join(name);
     match content.and_then(|content| fs::write(&path, content)) {
@@ -105,7 +107,7 @@ pub(crate) fn put(directory: &Path, name: &str, content: io::Result<Vec<u8>>) ->
     }
 }
 
-/// Rows under a line of names, which is there without rows, too.
+/// CSV with a header line, which is there without rows, too.
 fn csv(head: &[&str], rows: impl IntoIterator<Item = impl Serialize>) -> io::Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     writer.write_record(head).map_err(io::Error::from)?;
@@ -115,7 +117,7 @@ fn csv(head: &[&str], rows: impl IntoIterator<Item = impl Serialize>) -> io::Res
     writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
-/// The same of rows whose columns are not known beforehand.
+/// CSV of rows whose columns are not known at compile time.
 pub(crate) fn csv_of(head: &[String], rows: impl Iterator<Item = Vec<String>>) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(head).map_err(io::Error::from)?;

@@ -1,4 +1,4 @@
-//! The verdicts on a run: what was expected of it, and what always is.
+//! Judges a run: the expectations of its scenario, and what every run promises.
 
 use std::time::Duration;
 
@@ -9,17 +9,18 @@ use crate::{
     words::{and_kept_aside, and_with_disk, bytes, count, duration, duration_ms, percent},
 };
 
-/// Times are known to the microsecond in simulation.
+/// The precision of times in simulation: a microsecond.
 const SAME_SECONDS: f64 = 1e-6;
-/// Commits are known to the millisecond in a drill, by one clock; the beginning of the load too.
+/// The precision of times in a drill: commits, and the beginning of the load, have milliseconds of
+/// one clock each.
 const CLOCK_SECONDS: f64 = 0.002;
 
-/// Where applications lost a disk's writes, and the region had not said what it had alone.
-pub(crate) const UNKNOWN_LOSS: &str = "unknown: the region did not say what it had alone";
+/// The RPO if applications lost writes with a disk, and the region did not report its backlog.
+pub(crate) const UNKNOWN_LOSS: &str = "unknown: the region did not report its backlog";
 
-/// Puts the verdicts into the run, and says whether all hold. What is expected of something that did not happen in the run does not hold:
-/// a convergence, a moved client, a replicated write. Bounds of the RPO are the exception: where no disk was lost, nothing was, and they
-/// hold.
+/// Adds the verdicts to the run, and returns whether all hold. An expectation of something that did
+/// not happen in the run (a convergence, a moved client, a replicated write) does not hold. Bounds
+/// of the RPO are the exception: where no disk was lost, nothing was lost, and they hold.
 pub fn judge(expected: &Expectations, run: &mut Run) -> bool {
     let mut verdicts = always(run);
     verdicts.extend(of_disks_and_failovers(expected, run));
@@ -33,24 +34,25 @@ pub fn judge(expected: &Expectations, run: &mut Run) -> bool {
 }
 
 impl Run {
-    /// Whether everything expected holds; `false` for a run that nobody judged.
+    /// Whether all expectations hold; `false` for a run that was not judged.
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.verdicts.is_empty() && self.verdicts.iter().all(|verdict| verdict.holds)
     }
 
-    /// Each time that regions had to become equal, and nothing else kept them apart meanwhile.
+    /// The convergences during which nothing else kept regions apart.
     pub fn undisturbed(&self) -> impl Iterator<Item = &crate::Convergence> {
         self.convergences.iter().filter(|convergence| !convergence.disturbed)
     }
 
-    /// Conflicts, each counted once.
+    /// The number of conflicts, each counted once.
     #[must_use]
     pub fn conflict_count(&self) -> u64 {
         self.conflicts.iter().map(|cell| cell.count).sum()
     }
 
-    /// The share of operations due in a region that were answered, in percent; `None` where none were due.
+    /// The share of the operations due in a region that were answered, in percent; `None` where
+    /// none were due.
     #[must_use]
     pub fn availability(&self, region: &str) -> Option<f64> {
         let seconds = self.seconds.iter().filter(|second| second.region == region);
@@ -60,8 +62,10 @@ impl Run {
         (due > 0).then(|| answered as f64 * 100.0 / due as f64)
     }
 
-    /// Whether a region's process and disk were well in a second, in the one before and in the one after: what was due just before a fault may
-    /// fail by it, and what waited for its end takes a moment. Regions that operators close or leave count as not well.
+    /// Whether a region's process and disk had no fault in a second, in the one before and in the
+    /// one after: an operation that was due just before a fault may fail because of it, and one
+    /// that waited for its end may take some time. Regions that operators drain, pause or otherwise
+    /// operate on count as faulty.
     fn is_well(&self, region: &str, second: u64) -> bool {
         let (from_ms, until_ms) = (second.saturating_sub(1) * 1000, (second + 2) * 1000);
         let touches = |fault: &&FaultSpan| {
@@ -75,7 +79,7 @@ impl Run {
         touching.all(|fault| fault.from_ms >= until_ms || fault.until_ms.is_some_and(|until| until <= from_ms))
     }
 
-    /// How often clients could see an anomaly.
+    /// How often an anomaly was visible to clients.
     #[must_use]
     pub fn anomaly_count(&self, name: &str) -> u64 {
         let named = self.anomalies.iter().filter(|anomaly| anomaly.name == name);
@@ -90,7 +94,7 @@ fn always(run: &Run) -> Vec<Verdict> {
             expected: if writes.lost_with_disk == 0 {
                 "no acknowledged write lost".to_owned()
             } else {
-                "no acknowledged write lost but with a disk".to_owned()
+                "no acknowledged write lost except with a disk".to_owned()
             },
             measured: format!(
                 "{} of {}{} lost{}{}",
@@ -114,14 +118,15 @@ fn always(run: &Run) -> Vec<Verdict> {
     ];
     if let Some(first) = run.not_played.first() {
         verdicts.push(Verdict {
-            expected: "drains proven in time for what waits for them".to_owned(),
+            expected: "drains proven in time for the events that wait for them".to_owned(),
             measured: format!("{} events did not happen, the first: {first}", run.not_played.len()),
             holds: false,
         });
     }
-    // A backlog that was read from outside is a moment older than the loss; what arrived in between makes it an upper bound.
+    // A backlog that was read from outside is slightly older than the loss; what arrived in between
+    // makes it an upper bound.
     let exact = run.player == Player::Sim;
-    // Where a region did not say what it had, there is nothing to compare with.
+    // Where a region did not report a backlog, there is nothing to compare with.
     let reports = run
         .disk_losses
         .iter()
@@ -131,7 +136,7 @@ fn always(run: &Run) -> Vec<Verdict> {
             format!("RPO of {} is the backlog that it reported", loss.region)
         } else {
             format!(
-                "what{} was lost with {} is at most the backlog that it reported",
+                "loss{} with {} is at most the backlog that it reported",
                 whose(run.clients),
                 loss.region
             )
@@ -153,7 +158,7 @@ fn always(run: &Run) -> Vec<Verdict> {
     verdicts
 }
 
-/// Whose operations a number counts, where that is not all.
+/// Whose operations a number counts, if not everyone's.
 pub(crate) fn whose(clients: Clients) -> &'static str {
     match clients {
         Clients::Scenario => "",
@@ -162,7 +167,7 @@ pub(crate) fn whose(clients: Clients) -> &'static str {
     }
 }
 
-/// Writes, bytes and the age of the oldest.
+/// A loss as text: writes, bytes and the age of the oldest write.
 fn loss_in_words(writes: u64, lost_bytes: u64, seconds: f64) -> String {
     format!(
         "{}, {}, {}",
@@ -174,7 +179,7 @@ fn loss_in_words(writes: u64, lost_bytes: u64, seconds: f64) -> String {
 
 fn of_disks_and_failovers(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
-    // `None`: of a disk nobody knows what was on it alone.
+    // `None`: for one of the disks, what only it had is unknown.
     let losses: Option<Vec<ReportedBacklog>> = run.disk_losses.iter().map(|loss| loss.rpo(run.clients)).collect();
     if let Some(most) = expected.rpo_writes_max {
         let worst = losses
@@ -206,7 +211,7 @@ fn of_disks_and_failovers(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     verdicts
 }
 
-/// That regions were drained in time, and none was left before.
+/// Checks that regions were drained in time, and that traffic left none before.
 fn of_drains(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     let Some(most) = expected.drained_within else {
         return Vec::new();
@@ -223,7 +228,7 @@ fn of_drains(expected: &Expectations, run: &Run) -> Vec<Verdict> {
             .iter()
             .filter(|drain| drain.left_ms.is_some())
             .map(|drain| Verdict {
-                expected: format!("{} left only when it was drained", drain.region),
+                expected: format!("{} left only after it was drained", drain.region),
                 measured: drain_in_words(drain),
                 holds: !drain.was_left_early(),
             }),
@@ -231,7 +236,7 @@ fn of_drains(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     verdicts
 }
 
-/// When a drain was proven, and whether the region was left before.
+/// When a drain was proven, and whether traffic left the region before.
 pub(crate) fn drain_in_words(drain: &crate::Drain) -> String {
     let since = |at_ms: u64| duration_ms(at_ms.saturating_sub(drain.from_ms) as f64);
     let proven = match drain.proven_ms {
@@ -240,7 +245,7 @@ pub(crate) fn drain_in_words(drain: &crate::Drain) -> String {
     };
     match drain.left_ms {
         Some(left_ms) if drain.was_left_early() => {
-            format!("left before, {} after it was closed; {proven}", since(left_ms))
+            format!("left too early, {} after it was closed; {proven}", since(left_ms))
         }
         Some(left_ms) => format!("{proven}, left {} after", since(left_ms)),
         None => proven,
@@ -260,7 +265,7 @@ fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
         ));
     }
     if let Some(most) = expected.converged_ratio_max {
-        // Where nothing had to be sent there is no bound to compare with.
+        // Where nothing had to be sent, there is no bound to compare with.
         let bounded = run.undisturbed().filter(|convergence| convergence.bound_ms > 0.0);
         let ratios: Vec<Option<f64>> = bounded.map(crate::Convergence::ratio).collect();
         let worst = ratios.iter().flatten().copied().fold(0.0, f64::max);
@@ -277,12 +282,12 @@ fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     verdicts
 }
 
-/// That the greatest of some times is within a bound, and all of them ended.
+/// Checks that the greatest of some times is within a bound, and that none is missing.
 fn within(expected: &str, times: &[Option<u64>], most: Duration, nothing: &str) -> Verdict {
     let worst = times.iter().flatten().max().copied();
     let (measured, holds) = match worst {
         _ if times.is_empty() => (nothing.to_owned(), false),
-        _ if times.contains(&None) => ("not while the run lasted".to_owned(), false),
+        _ if times.contains(&None) => ("not before the run ended".to_owned(), false),
         worst => {
             let worst = Duration::from_millis(worst.unwrap_or(0));
             (duration(worst), worst <= most)
@@ -301,7 +306,7 @@ fn of_availability(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     for region in &run.regions {
         let named = expected.availability.get(region);
         let measured = run.availability(region);
-        // `*` speaks of the regions that have clients.
+        // `*` stands for all regions that have clients.
         let Some(least) = named.or(of_all.filter(|_| measured.is_some())) else {
             continue;
         };
@@ -316,7 +321,8 @@ fn of_availability(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     verdicts
 }
 
-/// That every region was as available as that in the seconds in which its process and its disk were well.
+/// Checks the availability of every region in the seconds in which its process and its disk had no
+/// fault.
 fn available_when_well(run: &Run, least: f64) -> Verdict {
     let worst = run.regions.iter().filter_map(|region| {
         let was_well = |second: &&RegionSecond| second.region == *region && run.is_well(region, second.second);
@@ -331,9 +337,9 @@ fn available_when_well(run: &Run, least: f64) -> Verdict {
     });
     let worst = worst.min_by(|one, other| one.0.total_cmp(&other.0));
     Verdict {
-        expected: format!("regions that are well available at least {}", percent(least)),
+        expected: format!("regions without faults available at least {}", percent(least)),
         measured: worst.map_or_else(
-            || "no region was well while operations were due".to_owned(),
+            || "no region was without faults while operations were due".to_owned(),
             |(share, region)| format!("{} ({region})", percent(share)),
         ),
         holds: worst.is_some_and(|(share, _)| share >= least),

@@ -1,4 +1,4 @@
-//! What clients did and the oracle made of it, in the terms of a run.
+//! Adds the recorded history and the oracle's judgement to a run.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use beringia_oracle::{Anomaly, Judgement};
 use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog, Run};
 
 impl Recorder {
-    /// All operations of a load.
+    /// Records all operations of a load.
     pub fn history(&mut self, history: &History) {
         for operation in &history.operations {
             self.operation(&OperationSample {
@@ -24,8 +24,8 @@ impl Recorder {
 }
 
 impl Run {
-    /// Takes in what the oracle found. `reported_backlogs`: for each lost disk, in the order in which the oracle was given them,
-    /// [`DiskLoss::reported_backlog`].
+    /// Adds the judgement of the oracle. `reported_backlogs` has, for each lost disk in the order
+    /// in which the oracle was given them, [`DiskLoss::reported_backlog`].
     pub fn judged(
         &mut self,
         judgement: &Judgement,

@@ -1,26 +1,27 @@
-//! What each region lacked of the others when they had to become equal.
+//! The mutations that each region was missing from the others when they had to converge.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::Shipment;
 
-/// A moment from which regions have to become equal.
+/// A time from which regions have to converge, and what was missing then.
 #[derive(Debug)]
 pub(crate) struct Lacking {
-    /// The moment, since the load began.
+    /// When convergence begins, since the load began.
     pub(crate) at: Duration,
-    /// Every pair of regions at that moment. What the origin has not heard to be acknowledged is more than what the receiver lacks: some
-    /// is under way, some came through a third region.
+    /// Every pair of regions at that time. The origin's unacknowledged mutations are more than what
+    /// the receiver is missing: some are in transit, some arrived through a third region.
     pub(crate) links: Vec<Shipment>,
-    /// By origin and receiver, as they are numbered in the run.
+    /// By origin and receiver, as indexes into the run's regions.
     pub(crate) pairs: BTreeMap<(usize, usize), Lack>,
 }
 
-/// What became visible in one region, of another, later than that moment, though it was written before.
+/// The mutations of one region that became visible in another after that time, though they were
+/// committed before.
 #[derive(Debug, Default)]
 pub(crate) struct Lack {
     pub(crate) mutations: u64,
-    /// When the newest was committed, and when the last was visible, since the load began.
+    /// When the newest was committed, and when the last became visible, since the load began.
     pub(crate) newest: Duration,
     pub(crate) visible: Duration,
 }
@@ -34,7 +35,7 @@ impl Lacking {
         }
     }
 
-    /// A mutation of one region became visible in another.
+    /// Records a mutation that became visible in another region.
     pub(crate) fn arrived(&mut self, pair: (usize, usize), committed: Duration, visible: Duration) {
         if committed > self.at || visible <= self.at {
             return;
@@ -45,7 +46,7 @@ impl Lacking {
         lack.visible = lack.visible.max(visible);
         debug_assert!(
             lack.newest <= self.at && self.at < lack.visible,
-            "what was lacking was committed by then, and visible after"
+            "a missing mutation was committed by then, and visible after"
         );
     }
 }

@@ -1,13 +1,13 @@
-//! The least time in which what regions lacked could come, from what did come.
+//! Computes the lower bound of a convergence from the mutations that arrived in it.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{Shipment, lacking::Lacking, least_convergence};
 
-/// The least time in which all that was lacking can have come, however it went. `names`: of the
-/// regions. `rates`: mutations per second that a region was seen to apply; where it applied what it
-/// lacked faster than that, it could. `wire`: bytes on the wire of a pair, and of how many
-/// mutations.
+/// The least time in which all missing mutations could have arrived. `names` are the regions.
+/// `rates` has the mutations per second that each region was seen to apply; a region that applied
+/// the missing mutations faster has that rate. `wire` returns the bytes on the wire of a pair, and
+/// the number of mutations in them.
 pub(crate) fn least(
     lacking: &Lacking,
     names: &[String],
@@ -39,8 +39,8 @@ pub(crate) fn least(
     })
 }
 
-/// At what rate a region applied what it lacked, from the first that can have come to the last that
-/// did; `None`: at once.
+/// The rate at which a region applied its missing mutations, from the first that could have arrived
+/// to the last that did; `None`: all at once.
 fn applied_per_second(lacking: &Lacking, names: &[String], region: &str, shipments: &[Shipment]) -> Option<f64> {
     let mine = || shipments.iter().filter(|shipment| shipment.to == region);
     let mutations: u64 = mine().map(|shipment| shipment.mutations).sum();
@@ -54,11 +54,11 @@ fn applied_per_second(lacking: &Lacking, names: &[String], region: &str, shipmen
     (!took.is_zero()).then(|| mutations as f64 / took.as_secs_f64())
 }
 
-/// The least delay from a region to another, one way, through a third where that is shorter; `None`
-/// where there is no way.
+/// The least one-way delay from a region to another, through other regions where that is shorter;
+/// `None` where there is no path.
 fn least_delay(links: &[Shipment], from: &str, to: &str) -> Option<Duration> {
     let mut reached = BTreeMap::from([(from, Duration::ZERO)]);
-    // A shortest way has fewer hops than there are links.
+    // A shortest path has fewer hops than there are links (Bellman-Ford).
     for _ in links {
         let mut shorter = false;
         for link in links {

@@ -1,8 +1,9 @@
-//! What came of a run: the measurements, the verdicts on what was expected, and how people and programs read them.
+//! The result of a run: the measurements, the verdicts on its expectations, and their output for
+//! people and programs.
 //!
-//! A player feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what the oracle found ([`Run::judged`]),
-//! and has it judged with [`judge`]. [`summary`] is for the terminal, [`write()`] makes the files.
-//! A [`Comparison`] puts several runs side by side.
+//! A player feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds the
+//! oracle's judgement ([`Run::judged`]), and judges it with [`judge`]. [`summary`] makes the text
+//! for the terminal, [`write()`] the files. A [`Comparison`] puts several runs side by side.
 
 mod bound;
 mod comparison;

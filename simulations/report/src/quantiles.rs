@@ -1,4 +1,4 @@
-//! Many lengths of time, and their quantiles.
+//! Quantiles of many durations.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use hdrhistogram::Histogram;
 
 use crate::Quantiles;
 
-/// Significant digits that the histogram keeps: its quantiles are wrong by at most a thousandth.
+/// The significant digits of the histogram: its quantiles are wrong by at most a thousandth.
 const DIGITS: u8 = 3;
 
-/// Lengths of time, of which only quantiles are asked. Memory does not grow with their number.
+/// Durations, reduced to their quantiles. Memory does not grow with their number.
 #[derive(Debug, Clone)]
 pub struct Samples {
-    /// Microseconds; grows with the greatest.
+    /// In microseconds; its memory grows with the greatest value.
     histogram: Option<Histogram<u64>>,
     least_us: u64,
     greatest_us: u64,
@@ -21,7 +21,8 @@ pub struct Samples {
 impl Default for Samples {
     fn default() -> Self {
         Self {
-            // Fails only for digits beyond 5; without a histogram the quantiles fall back on least and greatest.
+            // Fails only for more than 5 digits; without a histogram the quantiles fall back on
+            // least and greatest.
             histogram: Histogram::new(DIGITS).ok(),
             least_us: u64::MAX,
             greatest_us: 0,
@@ -30,7 +31,7 @@ impl Default for Samples {
 }
 
 impl Samples {
-    /// One more, to the microsecond.
+    /// Adds a duration, with a precision of a microsecond.
     pub fn add(&mut self, length: Duration) {
         let us = micros(length);
         self.least_us = self.least_us.min(us);
@@ -42,12 +43,13 @@ impl Samples {
         }
     }
 
-    /// How many.
+    /// The number of durations.
     pub(crate) fn count(&self) -> u64 {
         self.histogram.as_ref().map_or(0, Histogram::len)
     }
 
-    /// The quantiles in milliseconds: least, greatest and count exact, the others within a thousandth. All 0 where there are no samples.
+    /// The quantiles in milliseconds: least, greatest and count are exact, the others within a
+    /// thousandth. All are 0 without samples.
     #[must_use]
     pub fn quantiles_ms(&self) -> Quantiles {
         let Some(histogram) = self.histogram.as_ref().filter(|histogram| !histogram.is_empty()) else {
@@ -70,7 +72,8 @@ impl Samples {
     }
 }
 
-/// The quantile of a few samples, exactly: the least of them that at least that share of all does not exceed. 0 where there are none.
+/// The exact quantile of a few samples: the least one that is not exceeded by this share of all. 0
+/// without samples.
 pub(crate) fn exact(sorted: &[u32], quantile: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -81,12 +84,12 @@ pub(crate) fn exact(sorted: &[u32], quantile: f64) -> u32 {
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
 }
 
-/// Whole microseconds.
+/// A duration in whole microseconds; saturates.
 pub(crate) fn micros(length: Duration) -> u64 {
     u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Microseconds as milliseconds with three decimals, which JSON brings back exactly.
+/// Microseconds as milliseconds with three decimals, which survive JSON unchanged.
 pub(crate) fn millis(us: u64) -> f64 {
     us as f64 / 1000.0
 }

@@ -1,4 +1,4 @@
-//! Turns what a player sees, one thing at a time, into the series of a run.
+//! Records the events of a run as a player sees them, and turns them into the series of the run.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,9 +14,10 @@ use crate::{
     quantiles::{exact, micros, millis},
 };
 
-/// Windows in which applied mutations are counted: short enough to show what a region can do while it catches up, and long enough for many
-/// commits. One of a full batch takes a tenth of a second, and all of it becomes visible at its end: half a second gave rates for one program
-/// that differed by half from run to run.
+/// The windows in which applied mutations are counted: short enough to show what a region can do
+/// while it catches up, and long enough for many commits. A commit of a full batch takes a tenth of
+/// a second, and all of it becomes visible at its end: windows of half a second gave rates for one
+/// program that differed by half from run to run.
 const APPLY_WINDOW: Duration = Duration::from_secs(1);
 
 /// An operation of a client. Times are since the load began.
@@ -24,15 +25,16 @@ const APPLY_WINDOW: Duration = Duration::from_secs(1);
 pub struct OperationSample<'a> {
     /// The region where the client lives.
     pub home: &'a str,
-    /// The region that it asked.
+    /// The region that it was sent to.
     pub asked: &'a str,
-    /// When the rate wanted it.
+    /// When it was due by the workload's rate.
     pub due: Duration,
     /// When it was sent.
     pub sent: Duration,
-    /// When it was answered, or given up.
+    /// When it was answered, or the client gave up.
     pub done: Duration,
-    /// Whether the region answered (also with a refusal that the workload provokes itself).
+    /// Whether the region answered (a refusal that the workload provokes itself counts as an
+    /// answer).
     pub answered: bool,
 }
 
@@ -41,17 +43,17 @@ pub struct OperationSample<'a> {
 pub struct ArrivalSample {
     /// When it was committed, since the load began.
     pub committed: Duration,
-    /// From then to visible.
+    /// The time from its commit until it was visible.
     pub lag: Duration,
-    /// What the direct link's delay was, one way, when it was committed.
+    /// The one-way delay of the direct link when it was committed.
     pub one_way: Duration,
 }
 
-/// A moment from which regions have to become equal, and when they were.
+/// Identifies a convergence that is being recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Awaited(usize);
 
-/// How far a region's drain was at a moment.
+/// The progress of a region's drain at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrainSample {
     /// The region that was closed for writes.
@@ -60,11 +62,12 @@ pub struct DrainSample {
     pub at: Duration,
     /// Whether every other region is known to have the last write of every table.
     pub is_proven: bool,
-    /// The other regions that have, while no write is under way.
+    /// The other regions that have the last writes, once no write is in progress.
     pub peers: Vec<String>,
 }
 
-/// Records a run while it goes on. What nobody feeds (writes, disk losses, anomalies, violations) the player sets in the [`Run`].
+/// Records a run while it is played. The player sets in the [`Run`] what nothing feeds to the
+/// recorder: writes, disk losses, anomalies, violations.
 #[derive(Debug)]
 pub struct Recorder {
     run: Run,
@@ -72,25 +75,26 @@ pub struct Recorder {
     /// By the region where the clients live.
     latencies: BTreeMap<usize, Samples>,
     pairs: BTreeMap<(usize, usize), PairSamples>,
-    /// By receiver and window: mutations that became visible.
+    /// By receiver and window, the number of mutations that became visible.
     applied: BTreeMap<(usize, u64), u64>,
     conflicts: BTreeMap<(usize, usize, u64), u64>,
-    /// For each convergence of the run.
+    /// What was missing at the beginning of each convergence.
     lacking: Vec<Lacking>,
-    /// Of each drain of the run, until when it lasts.
+    /// When each drain of the run ends, in milliseconds.
     drained_until_ms: Vec<u64>,
-    /// What was seen of drains. Which one was meant is certain when the times of the plan are.
+    /// The samples of drains. They are assigned to drains at the end, when the times of the plan
+    /// are final.
     drain_samples: Vec<DrainSample>,
-    /// From when to when something kept regions apart.
+    /// The times during which something kept regions apart, in milliseconds.
     disturbances: Vec<(u64, u64)>,
 }
 
-/// What was due in a second in a region.
+/// The operations due in a region in one second.
 #[derive(Debug, Default)]
 struct Second {
     due: u64,
     failed: u64,
-    /// Microseconds.
+    /// The latencies of answered operations, in microseconds.
     latencies_us: Vec<u32>,
 }
 
@@ -98,7 +102,7 @@ struct Second {
 struct PairSamples {
     lag: Samples,
     excess: Samples,
-    /// By second of the commit, microseconds.
+    /// The lags by the second of the commit, in microseconds.
     by_second: BTreeMap<u64, Vec<u32>>,
     backlog: Vec<Backlog>,
     wire_bytes: u64,
@@ -152,7 +156,8 @@ impl Recorder {
         }
     }
 
-    /// A client's operation; in any order. Of a region that the plan does not know nothing is recorded, here and below.
+    /// Records a client's operation; in any order. An unknown region records nothing, here and
+    /// below.
     pub fn operation(&mut self, operation: &OperationSample<'_>) {
         let Some(home) = self.region(operation.home) else {
             return;
@@ -179,13 +184,14 @@ impl Recorder {
         }
     }
 
-    /// Mutations of one region became visible in another; in any order, but quickest in the order of time.
+    /// Records mutations of one region that became visible in another; in any order, but fastest in
+    /// the order of time.
     pub fn arrivals(&mut self, from: &str, to: &str, arrivals: impl IntoIterator<Item = ArrivalSample>) {
         let (Some(from), Some(to)) = (self.region(from), self.region(to)) else {
             return;
         };
         let pair = self.pairs.entry((from, to)).or_default();
-        // Many become visible at once: they are counted together.
+        // Many become visible at once, and are counted together.
         let (mut now, mut at_once) = (0, 0);
         for arrival in arrivals {
             pair.lag.add(arrival.lag);
@@ -205,7 +211,8 @@ impl Recorder {
         applied(&mut self.applied, (to, now), at_once);
     }
 
-    /// What of a region's writes another had not acknowledged at a moment; in order of time.
+    /// Records the writes of a region that another had not acknowledged at a time; in the order of
+    /// time.
     pub fn backlog(&mut self, from: &str, to: &str, sample: Backlog) {
         let (Some(from), Some(to)) = (self.region(from), self.region(to)) else {
             return;
@@ -215,7 +222,7 @@ impl Recorder {
         keep_corners(backlog, sample, same, |kept| kept.at_ms = sample.at_ms);
     }
 
-    /// How many keys (or ranges) differed at a moment; in order of time.
+    /// Records how many keys (or ranges) differed at a time; in the order of time.
     pub fn divergence(&mut self, at: Duration, keys: u64) {
         let at_ms = whole_millis(at);
         let sample = Divergence { at_ms, keys };
@@ -227,22 +234,23 @@ impl Recorder {
         );
     }
 
-    /// More bytes went over the wire from one region to another.
+    /// Adds bytes that were sent over the wire from one region to another.
     pub fn wire_bytes(&mut self, from: &str, to: &str, bytes: u64) {
         if let (Some(from), Some(to)) = (self.region(from), self.region(to)) {
             self.pairs.entry((from, to)).or_default().wire_bytes += bytes;
         }
     }
 
-    /// A conflict, once, however many regions journalled it. `at`: when the losing write was committed.
+    /// Records a conflict once, however many regions journalled it. `at` is when the losing write
+    /// was committed.
     pub fn conflict(&mut self, winner: &str, loser: &str, at: Duration) {
         if let (Some(winner), Some(loser)) = (self.region(winner), self.region(loser)) {
             *self.conflicts.entry((winner, loser, at.as_secs())).or_default() += 1;
         }
     }
 
-    /// The times of the timeline are known better than they were: what waited for the proof of a drain happened then, or did not. To be
-    /// called before the history is fed.
+    /// Replaces the times of the timeline: an event that waits for the proof of a drain happened
+    /// then, or did not happen. Must be called before the history is recorded.
     pub fn rescheduled(&mut self, plan: &Plan) {
         (self.run.drains, self.drained_until_ms) = drains::planned(plan).into_iter().unzip();
         self.run.faults = fault_spans(plan);
@@ -250,31 +258,34 @@ impl Recorder {
         self.disturbances = disturbances(plan);
     }
 
-    /// Something of the timeline did not happen before the load ended, since the proof of a drain did not come, or too late.
+    /// Records the events that did not happen before the load ended, because the proof of a drain
+    /// came too late or not at all.
     pub fn not_played(&mut self, what: &[&Action]) {
         self.run.not_played = what.iter().map(ToString::to_string).collect();
     }
 
-    /// How far a region's drain is. While a run goes on, the plan has the earliest time of what waits for a proof, also of what ends the
-    /// drain itself; so it is only in the end that this is counted for a drain.
+    /// Records the progress of a region's drain. During the run, the plan has only the earliest
+    /// times of events that wait for a proof, including the end of the drain itself; so samples are
+    /// assigned to drains at the end.
     pub fn drain(&mut self, sample: DrainSample) {
         self.drain_samples.push(sample);
     }
 
-    /// Who used the regions, where it was not the scenario's clients alone.
+    /// Sets who used the regions, if not only the scenario's clients.
     pub fn used_by(&mut self, clients: Clients) {
         self.run.clients = clients;
     }
 
-    /// Something that a reader has to know to understand the numbers.
+    /// Adds a note that a reader needs to understand the numbers.
     pub fn note(&mut self, what: String) {
         if !self.run.notes.contains(&what) {
             self.run.notes.push(what);
         }
     }
 
-    /// From now on regions have to become equal. `links`: every ordered pair of regions, with what the one has not heard to be acknowledged by
-    /// the other. What they lack is known by what arrives after that.
+    /// Begins a convergence. `links` has every ordered pair of regions, with the mutations that the
+    /// second has not acknowledged to the first. What the second is missing is known from what
+    /// arrives later.
     pub fn must_converge(&mut self, after: &str, from: Duration, links: Vec<Shipment>) -> Awaited {
         self.run.convergences.push(Convergence {
             after: after.to_owned(),
@@ -287,12 +298,12 @@ impl Recorder {
         debug_assert_eq!(
             self.lacking.len(),
             self.run.convergences.len(),
-            "what was lacking is known for each convergence"
+            "each convergence has its missing mutations"
         );
         Awaited(self.lacking.len() - 1)
     }
 
-    /// They are equal. Only the first time counts.
+    /// Ends a convergence: the regions are equal. Only the first call counts.
     pub fn converged(&mut self, awaited: Awaited, at: Duration) {
         let entry = self
             .run
@@ -300,14 +311,15 @@ impl Recorder {
             .get_mut(awaited.0)
             .zip(self.lacking.get(awaited.0));
         if let Some((convergence, lacking)) = entry {
-            // Rounded up, so that it is never less than it can be.
+            // Rounded up, so that it is never less than the bound.
             let elapsed = at.saturating_sub(lacking.at);
             let elapsed_ms = u64::try_from(elapsed.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
             convergence.elapsed_ms.get_or_insert(elapsed_ms);
         }
     }
 
-    /// The run with all series. `total`: until the regions had converged, or patience ended.
+    /// The run with all series. `total` is the time until the regions had converged, or the player
+    /// gave up.
     #[must_use]
     pub fn finish(mut self, total: Duration, replay: &str) -> Run {
         for sample in &self.drain_samples {
@@ -354,7 +366,7 @@ impl Recorder {
         self.run
     }
 
-    /// By region, the most mutations per second that it was seen to apply in any window.
+    /// By region, the most mutations per second that it was seen to apply in a window.
     fn apply_rates(&self) -> BTreeMap<String, f64> {
         let mut rates: BTreeMap<String, f64> = BTreeMap::new();
         for ((region, _), count) in &self.applied {
@@ -414,7 +426,7 @@ impl PairSamples {
     }
 }
 
-/// Every ordered pair of regions, also where nothing went.
+/// Every ordered pair of regions, also those without traffic.
 fn pairs(regions: &[String], mut samples: BTreeMap<(usize, usize), PairSamples>) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (from, from_name) in regions.iter().enumerate() {
@@ -426,8 +438,9 @@ fn pairs(regions: &[String], mut samples: BTreeMap<(usize, usize), PairSamples>)
     pairs
 }
 
-/// The shifts of traffic in a plan. What failed is the fault that made the region unreachable and is still open then; of several the first,
-/// for clients are without it from then on.
+/// The shifts of traffic in a plan. Each belongs to the fault that made the region unreachable and
+/// has not ended by then; of several, to the first, because clients are without the region from
+/// then on.
 fn failovers(plan: &Plan) -> Vec<Failover> {
     let shifts = plan.timeline.iter().filter_map(|planned| match &planned.action {
         Action::Shift { from, to } if from != to => Some((planned.at, from, to)),
@@ -452,7 +465,7 @@ fn failovers(plan: &Plan) -> Vec<Failover> {
         .collect()
 }
 
-/// Adds a sample to a series, without the middle one of three that are alike.
+/// Adds a sample to a series, and drops the middle one of three equal samples.
 fn keep_corners<T>(series: &mut Vec<T>, sample: T, same: impl Fn(&T) -> bool, move_last: impl FnOnce(&mut T)) {
     if let [.., before, last] = series.as_mut_slice()
         && same(before)
@@ -464,7 +477,7 @@ fn keep_corners<T>(series: &mut Vec<T>, sample: T, same: impl Fn(&T) -> bool, mo
     }
 }
 
-/// So many mutations became visible in a region in a window.
+/// Counts mutations that became visible in a region in a window.
 fn applied(applied: &mut BTreeMap<(usize, u64), u64>, place: (usize, u64), mutations: u64) {
     if mutations > 0 {
         *applied.entry(place).or_default() += mutations;
@@ -475,7 +488,7 @@ fn window(time: Duration) -> u64 {
     micros(time) / micros(APPLY_WINDOW)
 }
 
-/// Microseconds up to 71 minutes; what is longer counts as that.
+/// Microseconds as a `u32`, which saturates after 71 minutes.
 fn short_micros(length: Duration) -> u32 {
     u32::try_from(length.as_micros()).unwrap_or(u32::MAX)
 }

@@ -1,44 +1,44 @@
-//! The measurements of one run, whoever played it. Times are since the load began.
+//! The measurements of one run, by any player. Times are in milliseconds since the load began.
 
 use beringia_oracle::Accounting;
 use serde::{Deserialize, Serialize};
 
-/// Everything that was measured in a run. The JSON report is this, field by field.
+/// All measurements of a run. The JSON report has the same fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// The scenario's name.
+    /// The name of the scenario.
     pub scenario: String,
     /// What the scenario teaches.
     pub about: String,
-    /// What ran it.
+    /// The player of the run.
     pub player: Player,
-    /// From what everything random was drawn.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// The command that runs it again.
+    /// The command that repeats the run.
     pub replay: String,
     /// The conflict policy of its tables: `item`, `attribute` or `merge`.
     pub policy: String,
     /// The regions, in the order of the topology.
     pub regions: Vec<String>,
-    /// Who used them.
+    /// The clients that used the regions.
     pub clients: Clients,
     /// How long the load lasted.
     pub load_ms: u64,
-    /// Until the regions had converged, or patience ended.
+    /// When the regions had converged, or the player gave up.
     pub total_ms: u64,
-    /// What went wrong when.
+    /// The faults and changes, with their times.
     pub faults: Vec<FaultSpan>,
-    /// Every region's every second.
+    /// What clients saw, by region and second.
     pub seconds: Vec<RegionSecond>,
-    /// Every region that had clients who were answered.
+    /// Client latency of every region that answered clients.
     pub latencies: Vec<ClientLatency>,
-    /// Every ordered pair of regions.
+    /// Lag, backlog and bytes of every ordered pair of regions.
     pub pairs: Vec<Pair>,
-    /// Divergence over time.
+    /// How many keys or ranges differed, over time.
     pub divergence: Vec<Divergence>,
-    /// Each time that regions had to become equal: whenever something was put right, and at the end.
+    /// Each time that regions had to converge: after every repair, and at the end.
     pub convergences: Vec<Convergence>,
-    /// What became of the writes.
+    /// The outcomes of the writes.
     pub writes: Accounting,
     /// Each loss of a disk.
     pub disk_losses: Vec<DiskLoss>,
@@ -46,62 +46,64 @@ pub struct Run {
     pub failovers: Vec<Failover>,
     /// Each drain of a region.
     pub drains: Vec<Drain>,
-    /// What clients could see.
+    /// The anomalies that were visible to clients.
     pub anomalies: Vec<AnomalyCount>,
     /// How many conflicts there were, by pair of origins and second.
     pub conflicts: Vec<ConflictCell>,
-    /// Promises that were broken, in words; empty, or something is wrong with Beringia.
+    /// Broken promises as sentences; each is a bug in Beringia.
     pub violations: Vec<String>,
-    /// What of the timeline did not happen, since it waits for the proof of a drain that did not come in time.
+    /// The events that did not happen, because the drain that they wait for was not proven in time.
     pub not_played: Vec<String>,
-    /// What a reader has to know to understand the numbers, such as what was not waited for.
+    /// Notes that a reader needs to understand the numbers, such as what the run did not wait for.
     pub notes: Vec<String>,
-    /// What was expected, and whether it holds.
+    /// The expectations, and whether they hold.
     pub verdicts: Vec<Verdict>,
 }
 
-/// Who used the regions during a run. What applications do nobody records: it is in the lag and the backlog of regions, and not in
-/// [`Run::seconds`], [`Run::writes`] and [`DiskLoss::writes`].
+/// Who used the regions during a run. The operations of applications are not recorded: they are
+/// part of the lag and the backlog of regions, but not of [`Run::seconds`], [`Run::writes`] and
+/// [`DiskLoss::writes`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clients {
-    /// The scenario's clients alone.
+    /// Only the scenario's clients.
     #[default]
     Scenario,
-    /// These, and applications that have global tables of their own.
+    /// The scenario's clients, and applications with global tables of their own.
     ScenarioAndApplications,
-    /// Applications, and probes.
+    /// Applications, and the probes of a drill.
     ApplicationsAndProbes,
 }
 
-/// What ran a scenario.
+/// The kind of player that ran a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Player {
-    /// Virtual time, one process.
+    /// The simulator: virtual time, one process.
     Sim,
-    /// Real time, regions of an `up`.
+    /// A drill in real time, against the regions of one process.
     Drill,
-    /// Real time, regions in containers.
+    /// A drill in real time, against regions in processes or containers of their own.
     Containers,
 }
 
-/// Something that was wrong for a while.
+/// A fault or change of the timeline, and how long it lasted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultSpan {
-    /// From.
+    /// The beginning of the fault.
     pub from_ms: u64,
-    /// Until; the same as `from_ms` for what takes no time, `None` where it lasted to the end.
+    /// The end of the fault; equal to `from_ms` for one that takes no time, `None` for one that
+    /// lasted to the end.
     pub until_ms: Option<u64>,
-    /// What, in a few words.
+    /// A short description, such as `isolate eu-west-1`.
     pub label: String,
-    /// The regions that it touched.
+    /// The regions that it affected.
     pub regions: Vec<String>,
-    /// What kind of thing.
+    /// The kind of fault or change.
     pub kind: FaultKind,
 }
 
-/// Kinds of what a timeline does.
+/// The kinds of faults and changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultKind {
@@ -109,160 +111,155 @@ pub enum FaultKind {
     Partition,
     /// Links that are slower, narrower or lossier.
     Network,
-    /// A region that is gone.
+    /// A region that is down.
     Region,
     /// A disk that is slow or full.
     Disk,
-    /// A clock that goes wrong.
+    /// A clock that jumps or drifts.
     Clock,
-    /// What operators do: pauses, drains, replicas.
+    /// Operations: pauses, drains, replicas.
     Operation,
     /// Load that moves or changes.
     Traffic,
 }
 
 impl FaultKind {
-    /// Whether something is broken, rather than done on purpose.
+    /// Whether it is a fault, and not an intended change.
     #[must_use]
     pub fn is_fault(self) -> bool {
         !matches!(self, Self::Operation | Self::Traffic)
     }
 
-    /// Whether clients or other regions cannot reach the region that it touches; what only slows it or its clock does not.
+    /// Whether clients or other regions cannot reach the region. Slow disks, slow links and wrong
+    /// clocks do not count.
     #[must_use]
     pub fn makes_unreachable(self) -> bool {
         matches!(self, Self::Region | Self::Partition)
     }
 }
 
-/// What one region's clients saw in one second, by when operations were due.
+/// What the clients of one region saw in one second, by when operations were due.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegionSecond {
     /// The region where the clients live.
     pub region: String,
     /// The second since the load began.
     pub second: u64,
-    /// Operations that the rate wanted.
+    /// Operations that were due by the workloads' rates.
     pub due: u64,
-    /// Of these, answered (also with a refusal that the workload provokes itself, such as a failed condition).
+    /// Of these, the answered ones (a refusal that the workload provokes itself, such as a failed
+    /// condition, counts as an answer).
     pub answered: u64,
-    /// Of these, without a connection or an answer, or that the region failed.
+    /// Of these, the ones that got no connection, no answer, or an error of the region.
     pub failed: u64,
-    /// From due to done, milliseconds, of those answered; `None` where none was.
+    /// The median latency of answered operations from when they were due, in milliseconds; `None`
+    /// where none was answered.
     pub latency_ms_p50: Option<f64>,
-    /// The same.
+    /// The 99th percentile of the same latency.
     pub latency_ms_p99: Option<f64>,
 }
 
-/// How long one region's clients waited for answers, over the whole run.
+/// The latency of one region's clients, over the whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClientLatency {
     /// The region where the clients live.
     pub region: String,
-    /// From when an operation was due to its answer, milliseconds, of those answered.
+    /// From when an operation was due to its answer, in milliseconds, for answered operations.
     pub latency_ms: Quantiles,
 }
 
-/// The quantiles 0, .5, .9, .95, .99, .999 and 1 of a number of samples.
+/// The number of samples, and their quantiles 0 (`min`), .5, .9, .95, .99, .999 and 1 (`max`).
+#[expect(missing_docs, reason = "the fields' names say it all")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
-    /// Samples.
     pub count: u64,
-    /// The least.
     pub min: f64,
-    /// Median.
     pub p50: f64,
-    /// 90 %.
     pub p90: f64,
-    /// 95 %.
     pub p95: f64,
-    /// 99 %.
     pub p99: f64,
-    /// 99.9 %.
     pub p999: f64,
-    /// The greatest.
     pub max: f64,
 }
 
 impl Quantiles {
-    /// All of them, from the least to the greatest.
+    /// All quantiles, from the least to the greatest.
     pub(crate) const fn all(&self) -> [f64; 7] {
         [self.min, self.p50, self.p90, self.p95, self.p99, self.p999, self.max]
     }
 }
 
-/// What was measured between two regions.
+/// The measurements of replication from one region to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
-    /// Where the mutations were written.
+    /// The region in which the mutations were written.
     pub from: String,
-    /// Where they became visible.
+    /// The region in which they became visible.
     pub to: String,
-    /// From commit there to visible here, milliseconds.
+    /// The time from the commit in `from` until visible in `to`, in milliseconds.
     pub lag_ms: Quantiles,
-    /// The same without the link's one-way delay at that time.
+    /// The lag without the link's one-way delay at that time.
     pub excess_ms: Quantiles,
-    /// Over time, by the second of the commit.
+    /// The lag over time, by the second of the commit.
     pub lag: Vec<LagPoint>,
-    /// What had not arrived yet, over time.
+    /// The unacknowledged mutations, over time.
     pub backlog: Vec<Backlog>,
-    /// Bytes that went over the wire in this direction.
+    /// Bytes sent over the wire in this direction.
     pub wire_bytes: u64,
     /// Mutations of `from` that arrived at `to`.
     pub mutations: u64,
 }
 
-/// The lag of what was committed in one second.
+/// The lag of the mutations of one second, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LagPoint {
     /// The second since the load began.
     pub second: u64,
-    /// Median, milliseconds.
+    /// The median lag in milliseconds.
     pub p50_ms: f64,
-    /// 99th percentile, milliseconds.
+    /// The 99th percentile of the lag in milliseconds.
     pub p99_ms: f64,
-    /// The greatest, milliseconds.
+    /// The greatest lag in milliseconds.
     pub max_ms: f64,
 }
 
-/// What of a region's writes another had not acknowledged at a moment.
+/// The mutations of a region that another had not acknowledged at a time.
+#[expect(missing_docs, reason = "the fields' names say it all")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
-    /// The moment.
     pub at_ms: u64,
-    /// Mutations.
     pub mutations: u64,
-    /// Bytes.
     pub bytes: u64,
 }
 
-/// How much regions differed at a moment.
+/// How much regions differed at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Divergence {
-    /// The moment.
+    /// When they were compared, in milliseconds since the load began.
     pub at_ms: u64,
     /// Keys that are not equal in all running regions; where only digests can be compared, ranges.
     pub keys: u64,
 }
 
-/// How long it took regions to become equal.
+/// How long regions took to converge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Convergence {
-    /// What they converged after, such as `restart eu-west-1` or `the end of the load`.
+    /// The event before it, such as `restart eu-west-1` or `the end of the load`.
     pub after: String,
-    /// From when it is counted.
+    /// The time of that event.
     pub from_ms: u64,
-    /// How long it took; `None`: they did not, while the run lasted.
+    /// How long it took; `None`: they did not converge before the run ended.
     pub elapsed_ms: Option<u64>,
-    /// The least that bandwidth, delay and the measured apply rate allowed.
+    /// The least time that bandwidth, delay and the measured apply rate allow.
     pub bound_ms: f64,
-    /// Whether something else kept regions apart meanwhile (a partition, a region or disk that was away, a pause, a link that was made worse):
-    /// then nothing follows from how long it took, and it is not judged.
+    /// Whether something else kept regions apart meanwhile (a partition, a region or disk with a
+    /// fault, a pause, a degraded link). Then its duration means nothing, and it is not judged.
     pub disturbed: bool,
 }
 
 impl Convergence {
-    /// How many times the least time it took; `None` where it did not end, or there was nothing to send.
+    /// The duration as a multiple of the bound; `None` where it did not end, or there was nothing
+    /// to send.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         let elapsed_ms = self.elapsed_ms? as f64;
@@ -270,26 +267,28 @@ impl Convergence {
     }
 }
 
-/// A disk that was lost.
+/// The loss of a region's disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DiskLoss {
-    /// Whose.
+    /// The region that lost its disk.
     pub region: String,
-    /// When.
+    /// When the disk was lost.
     pub at_ms: u64,
-    /// Acknowledged writes of recorded clients that no other region had: [`DiskLoss::rpo`] in writes, where there were no others.
+    /// Acknowledged writes of recorded clients that no other region had. Without other clients this
+    /// is [`DiskLoss::rpo`] in writes.
     pub writes: u64,
-    /// The same in bytes.
+    /// The bytes of these writes.
     pub bytes: u64,
-    /// From when the oldest of them was acknowledged to the loss.
+    /// The time from the acknowledgement of the oldest of them to the loss.
     pub seconds: f64,
-    /// The same as it was known at that moment, before anybody looked for what is missing; `None`: the region did not answer.
+    /// The backlog that the region reported before the loss; `None`: the region did not answer.
     pub reported_backlog: Option<ReportedBacklog>,
 }
 
 impl DiskLoss {
-    /// The recovery point. What recorded clients lost; where applications used the region besides, what the region said that it had alone, which
-    /// is theirs too; `None`: it did not say.
+    /// The measured recovery point: what recorded clients lost. If applications used the region,
+    /// too, it is at least the backlog that the region reported, which includes their writes;
+    /// `None`: it did not report one.
     #[must_use]
     pub fn rpo(&self, clients: Clients) -> Option<ReportedBacklog> {
         if clients == Clients::Scenario {
@@ -307,51 +306,54 @@ impl DiskLoss {
     }
 }
 
-/// What was known to be nowhere else when a disk was lost: in simulation what no other region's vector covered and a client had been told
-/// of, in a drill what the region last said of its backlog.
+/// The writes that were known to be in no other region when a disk was lost: in simulation, the
+/// acknowledged writes that no other region's vector covered; in a drill, the backlog that the
+/// region last reported.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ReportedBacklog {
-    /// Writes.
+    /// The number of writes.
     pub writes: u64,
-    /// Bytes: in simulation of the requests, in a drill of the records in the region's log.
+    /// In simulation the bytes of the requests, in a drill the bytes of the records in the region's
+    /// log.
     pub bytes: u64,
-    /// The age of the oldest: in simulation since it was acknowledged, in a drill since it was committed.
+    /// The age of the oldest write: in simulation since it was acknowledged, in a drill since it
+    /// was committed.
     pub seconds: f64,
 }
 
-/// A region that was closed for writes, to be left.
+/// The drain of a region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
-    /// Which.
+    /// The name of the region.
     pub region: String,
     /// When it was closed.
     pub from_ms: u64,
-    /// When every other region was known to have its last write of every table; `None`: that was not seen before it was opened again, or
-    /// the run ended.
+    /// When every other region was known to have its last write of every table; `None`: not before
+    /// it was opened again, or the run ended.
     pub proven_ms: Option<u64>,
-    /// When it was left: its clients were sent elsewhere, or it was taken down; `None`: it was not.
+    /// When traffic left it: its clients were moved, or it was taken down; `None`: neither.
     pub left_ms: Option<u64>,
     /// When each other region had acknowledged its last write of every table.
     pub peers: Vec<DrainedPeer>,
 }
 
-/// What another region has of one that is drained.
+/// Another region's part in the proof of a drain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainedPeer {
-    /// Which.
+    /// The name of the region.
     pub peer: String,
-    /// When it had acknowledged the last write; `None`: that was not seen.
+    /// When it had acknowledged the last write of every table; `None`: never seen.
     pub proven_ms: Option<u64>,
 }
 
 impl Drain {
-    /// From the closing to the proof; `None`: there was none.
+    /// The time from closing the region to the proof; `None`: there was no proof.
     #[must_use]
     pub fn elapsed_ms(&self) -> Option<u64> {
         Some(self.proven_ms?.saturating_sub(self.from_ms))
     }
 
-    /// Whether the region was left before it was known that nothing would be lost by it.
+    /// Whether traffic left the region before the drain was proven.
     #[must_use]
     pub fn was_left_early(&self) -> bool {
         self.left_ms
@@ -359,62 +361,62 @@ impl Drain {
     }
 }
 
-/// Traffic that moved after a fault.
+/// A shift of traffic from one region to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failover {
-    /// From where.
+    /// The region that the clients left.
     pub from: String,
-    /// To where.
+    /// The region that they moved to.
     pub to: String,
-    /// When `from` was first unreachable, or the traffic moved where it was not.
+    /// When `from` became unreachable; `shifted_ms` if it was reachable.
     pub fault_ms: u64,
-    /// When traffic moved.
+    /// When the clients moved.
     pub shifted_ms: u64,
-    /// The first success of moved traffic; `None`: there was none.
+    /// When the first operation of the moved clients succeeded; `None`: none did.
     pub first_success_ms: Option<u64>,
 }
 
 impl Failover {
-    /// From the fault to the first success of moved traffic; `None`: there was none.
+    /// The time from the fault to the first success of the moved clients; `None`: there was none.
     #[must_use]
     pub fn rto_ms(&self) -> Option<u64> {
         Some(self.first_success_ms?.saturating_sub(self.fault_ms))
     }
 }
 
-/// An anomaly that clients could see.
+/// An anomaly that was visible to clients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnomalyCount {
     /// Its name, such as `stale-read`.
     pub name: String,
-    /// How often.
+    /// How often it was visible.
     pub count: u64,
-    /// The worst, in milliseconds where it has a length (how stale).
+    /// The worst case in milliseconds, if the anomaly has a duration (how stale).
     pub worst_ms: Option<f64>,
-    /// One of them, in words.
+    /// An example, as a sentence.
     pub example: Option<String>,
 }
 
 /// Conflicts between writes of two regions in one second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConflictCell {
-    /// Whose write stayed.
+    /// The region whose write won.
     pub winner: String,
-    /// Whose did not.
+    /// The region whose write lost.
     pub loser: String,
     /// The second of the losing write, since the load began.
     pub second: u64,
-    /// How many.
+    /// The number of conflicts.
     pub count: u64,
 }
 
-/// Whether something expected holds.
+/// The verdict on an expectation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// What was expected, in words with its bound, such as `converged within 10 s of each heal`.
+    /// The expectation with its bound, such as `converged within 10 s of each heal`.
     pub expected: String,
-    /// What was measured, in words.
+    /// The measured value, as text.
     pub measured: String,
-    /// Whether it holds.
+    /// Whether the expectation holds.
     pub holds: bool,
 }

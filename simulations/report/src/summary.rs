@@ -1,4 +1,4 @@
-//! The text that a person reads in ten seconds when a run is over.
+//! The text summary of a run, short enough to read in ten seconds.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -8,10 +8,10 @@ use crate::{
     words::{count, duration_ms, percent},
 };
 
-/// Pairs whose lag is shown at most: those with the greatest.
+/// The most pairs whose lag is shown: those with the greatest lag.
 const PAIRS_MAX: usize = 6;
 
-/// The verdict first, with every expectation that does not hold; then what was measured.
+/// The verdict with the failed expectations first, then the measurements.
 #[must_use]
 pub fn summary(run: &Run) -> String {
     let verdict = if run.holds() { "passed" } else { "FAILED" };
@@ -109,7 +109,7 @@ fn regions(run: &Run) -> String {
     format!("\n{}\n", aligned(table))
 }
 
-/// A table without lines, the first column to the left and numbers to the right.
+/// A table without borders.
 pub(crate) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table

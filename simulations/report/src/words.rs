@@ -1,8 +1,8 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
 use std::time::Duration;
 
-/// With a comma between thousands.
+/// A number with commas between thousands.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -15,12 +15,12 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
-/// In the unit that leaves one to three digits before the point.
+/// A duration in the unit that leaves one to three digits before the point.
 pub(crate) fn duration(length: Duration) -> String {
     duration_ms(length.as_secs_f64() * 1000.0)
 }
 
-/// The same, of milliseconds.
+/// As [`duration`], of milliseconds.
 pub(crate) fn duration_ms(ms: f64) -> String {
     match ms {
         ms if ms < 0.9995 => format!("{} ms", decimals(ms, 2)),
@@ -31,13 +31,13 @@ pub(crate) fn duration_ms(ms: f64) -> String {
     }
 }
 
-/// Never rounded up to 100.
+/// A percentage, rounded down so that it never shows 100 by rounding.
 pub(crate) fn percent(share: f64) -> String {
     let rounded = (share * 100.0).floor() / 100.0;
     format!("{} %", decimals(rounded, 2))
 }
 
-/// With binary units.
+/// A number of bytes in binary units.
 pub(crate) fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = number as f64;
@@ -49,7 +49,7 @@ pub(crate) fn bytes(number: u64) -> String {
     format!("{} {}", decimals(value, 1), UNITS.get(unit).copied().unwrap_or("B"))
 }
 
-/// At most so many decimals, without zeros at the end.
+/// A number with at most `most` decimals, without zeros at the end.
 pub(crate) fn decimals(number: f64, most: usize) -> String {
     let text = format!("{number:.most$}");
     if text.contains('.') {
@@ -59,14 +59,14 @@ pub(crate) fn decimals(number: f64, most: usize) -> String {
     }
 }
 
-/// What a sentence about writes says of those that are kept aside; nothing where there are none.
+/// The part of a sentence for unshipped writes; empty where there are none.
 pub(crate) fn and_kept_aside(writes: u64) -> String {
-    and(writes, "kept aside")
+    and(writes, "unshipped")
 }
 
-/// What a sum says of the writes that went with a disk, where there are any.
+/// The part of a sentence for writes that were lost with a disk; empty where there are none.
 pub(crate) fn and_with_disk(writes: u64) -> String {
-    and(writes, "gone with a disk")
+    and(writes, "lost with a disk")
 }
 
 fn and(writes: u64, what: &str) -> String {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_as_people_read_them() {
+    fn formats_numbers_for_people() {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");

@@ -408,7 +408,7 @@ fn traffic_that_waits_for_a_drain_that_is_not_proven_stays_and_the_run_fails() {
         .map(|verdict| verdict.expected.as_str())
         .collect();
     assert!(
-        failed.contains(&"drains proven in time for what waits for them"),
+        failed.contains(&"drains proven in time for the events that wait for them"),
         "{failed:?}"
     );
 }

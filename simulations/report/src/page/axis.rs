@@ -1,4 +1,4 @@
-//! Where a value stands on paper, and the round values that are written beside it.
+//! Axes: the position of a value in pixels, and round values for ticks.
 
 use crate::words::decimals;
 
@@ -13,7 +13,7 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// From `from` at `pixels.0` to `to` at `pixels.1`, evenly.
+    /// A linear axis from `from` at `pixels.0` to `to` at `pixels.1`.
     pub(crate) fn linear(from: f64, to: f64, pixels: (f64, f64)) -> Self {
         Self {
             from,
@@ -24,7 +24,8 @@ impl Axis {
         }
     }
 
-    /// The same by powers of ten, from the power at or below the least value (at least 0.1) to that at or above the greatest.
+    /// A logarithmic axis by powers of ten, from the power at or below the least value (at least
+    /// 0.1) to that at or above the greatest.
     pub(crate) fn logarithmic(least: f64, greatest: f64, pixels: (f64, f64)) -> Self {
         let from = 10f64.powf(least.max(0.1).log10().floor());
         let to = 10f64.powf(greatest.max(from * 1.0001).log10().ceil());
@@ -37,7 +38,7 @@ impl Axis {
         }
     }
 
-    /// Where a value stands; what is beyond an end stands at the end.
+    /// The position of a value; values beyond an end are drawn at the end.
     pub(crate) fn at(&self, value: f64) -> f64 {
         let value = value.clamp(self.from, self.to);
         let share = if self.log {
@@ -48,7 +49,7 @@ impl Axis {
         self.pixel_from + share * (self.pixel_to - self.pixel_from)
     }
 
-    /// Round values, about so many: each a multiple of 1, 2 or 5, or a power of ten.
+    /// About `about` round values: each a multiple of 1, 2 or 5, or a power of ten.
     pub(crate) fn ticks(&self, about: f64) -> Vec<f64> {
         if self.log {
             let decades = (self.to.log10() - self.from.log10()).round();
@@ -64,7 +65,7 @@ impl Axis {
         multiples(self.from, self.to, step).collect()
     }
 
-    /// Round times, about so many, of an axis in milliseconds.
+    /// About `about` round times of an axis in milliseconds.
     pub(crate) fn time_ticks(&self, about: f64) -> Vec<f64> {
         const SECONDS: [f64; 17] = [
             0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0,
@@ -81,7 +82,7 @@ impl Axis {
     }
 }
 
-/// `from`, and so many steps until `to`.
+/// The multiples of `step` from `from` to `to`, at most 1000.
 fn multiples(from: f64, to: f64, step: f64) -> impl Iterator<Item = f64> {
     let first = (from / step).ceil();
     (0..1000u32)
@@ -89,7 +90,8 @@ fn multiples(from: f64, to: f64, step: f64) -> impl Iterator<Item = f64> {
         .take_while(move |value| *value <= to + step * 1e-6)
 }
 
-/// A time since the beginning, as `12 s`, `1:30` or `1:02:00`; the same form along an axis that ends at `end_ms`.
+/// A time since the beginning, as `12 s`, `1:30` or `1:02:00`: in one form along an axis that ends
+/// at `end_ms`.
 pub(crate) fn clock(ms: f64, end_ms: f64) -> String {
     let seconds = ms / 1000.0;
     if end_ms <= 120_000.0 {
@@ -109,7 +111,7 @@ pub(crate) fn clock(ms: f64, end_ms: f64) -> String {
     }
 }
 
-/// A value beside an axis: 12, 1.5k, 3M.
+/// A short form of a value for an axis: 12, 1.5k, 3M.
 pub(crate) fn short(value: f64) -> String {
     match value {
         value if value >= 1e9 => format!("{}G", decimals(value / 1e9, 1)),

@@ -1,4 +1,4 @@
-//! The page of a sweep: each measure against what varied.
+//! The page of a sweep: each measure against the settings that vary.
 
 use super::{
     axis::{Axis, short},
@@ -18,15 +18,15 @@ const RIGHT: f64 = WIDTH - 16.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 208.0;
 
-/// What stands along the horizontal axis, and the other settings as one line each.
+/// The setting along the horizontal axis, and the combinations of the other settings, a line each.
 struct Layout<'a> {
-    /// Which setting.
+    /// The index of the setting along the axis.
     across: usize,
-    /// Its values in order.
+    /// The values of that setting in order.
     positions: Vec<&'a str>,
-    /// Whether they are numbers, so that a line between two of them means something.
+    /// Whether the values are numbers, so that points can be joined by lines.
     numbers: bool,
-    /// The other settings' values.
+    /// The values of the other settings, one entry for each line.
     lines: Vec<Vec<&'a str>>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn comparison_page(comparison: &Comparison) -> String {
 }
 
 impl<'a> Layout<'a> {
-    /// The first setting whose values are numbers stands across; the first of all where there is none.
+    /// The axis has the first setting whose values are numbers; without one, the first setting.
     fn of(comparison: &'a Comparison) -> Self {
         let values_of = |setting: usize| {
             let mut values: Vec<&str> = Vec::new();
@@ -100,7 +100,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The middle of a value's place.
+    /// The horizontal middle of a position.
     fn x(&self, position: usize) -> f64 {
         LEFT + (position as f64 + 0.5) * (RIGHT - LEFT) / self.positions.len().max(1) as f64
     }
@@ -188,7 +188,7 @@ fn chart(comparison: &Comparison, layout: &Layout<'_>, measure: &Measure) -> Str
 
 fn draw(index: usize, spreads: &[Option<Spread>], layout: &Layout<'_>, axis: &Axis, measure: &Measure) -> String {
     let class = super::markup::region_class(index);
-    // Beside each other, so that equal ones do not hide each other.
+    // Shifted sideways, so that equal points do not hide each other.
     let aside = (index as f64 - (layout.lines.len() as f64 - 1.0) / 2.0) * 7.0;
     let points = spreads
         .iter()
@@ -219,7 +219,7 @@ fn draw(index: usize, spreads: &[Option<Spread>], layout: &Layout<'_>, axis: &Ax
     out
 }
 
-/// A line for each point.
+/// The table of numbers, a line for each point.
 fn numbers(comparison: &Comparison) -> String {
     let varied = comparison.varied.iter().map(|name| format!("<th>{}</th>", Text(name)));
     let measures = MEASURES

@@ -1,4 +1,4 @@
-//! The curve along which regions became equal, against the least time it could have taken.
+//! The curve along which regions converged, against the lower bound.
 
 use super::{
     axis::{Axis, short},
@@ -15,10 +15,12 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = WIDTH - 24.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 226.0;
-/// Convergences that are drawn at most: the slowest, those first that nothing disturbed, since they are judged.
+/// The most convergences that are drawn: the slowest, undisturbed ones first, since those are
+/// judged.
 const CURVES_MAX: usize = 6;
 
-/// Keys that still differ, from the moment from which regions had to become equal; `None` where nothing had to, or was not watched.
+/// The keys that still differ, from when regions had to converge; `None` where nothing had to
+/// converge, or divergence was not watched.
 pub(crate) fn curves(run: &Run) -> Option<String> {
     let mut slowest: Vec<&Convergence> = run.convergences.iter().collect();
     slowest.sort_by_key(|one| (one.disturbed, std::cmp::Reverse(one.elapsed_ms.unwrap_or(u64::MAX))));
@@ -40,7 +42,7 @@ pub(crate) fn curves(run: &Run) -> Option<String> {
     let time = Axis::linear(0.0, longest.max(1.0) * 1.04, (LEFT, RIGHT));
     let keys = Axis::linear(0.0, most * 1.05, (BOTTOM, TOP));
     let title = format!(
-        "How many {} differ, since regions could become equal",
+        "How many {} differ, since regions could converge",
         divergent_things(run)
     );
     let mut out = label(LEFT, TOP - 12.0, "title", "start", &title);
@@ -62,13 +64,13 @@ pub(crate) fn curves(run: &Run) -> Option<String> {
         WIDTH,
         BOTTOM + 26.0,
         "convergence",
-        "What differs over the time since the heal",
+        "Divergence over the time since the heal",
         &out,
     );
     Some(format!("{}{svg}", legend(&slowest)))
 }
 
-/// The divergence from the beginning of a convergence on, as steps.
+/// The divergence during a convergence, as steps.
 fn curve(run: &Run, one: &Convergence, lasted: f64) -> Vec<(f64, f64)> {
     let before = run
         .divergence
@@ -113,7 +115,7 @@ fn draw(index: usize, one: &Convergence, points: &[(f64, f64)], time: &Axis, key
 fn legend(shown: &[&Convergence]) -> String {
     let entries = shown.iter().enumerate().map(|(index, one)| {
         let took = match (one.elapsed_ms, one.ratio()) {
-            (None, _) => "not while the run lasted".to_owned(),
+            (None, _) => "not before the run ended".to_owned(),
             (Some(elapsed), None) => duration_ms(elapsed as f64),
             (Some(elapsed), Some(ratio)) => format!(
                 "{}, {} times the lower bound of {} (broken line)",

@@ -1,12 +1,12 @@
-//! A run's series on one grid of time, coarse enough to draw.
+//! Puts a run's series on a grid of time that is coarse enough to draw.
 
 use std::collections::BTreeMap;
 
 use crate::Run;
 
-/// Steps in time that are drawn at most: a long run's are made wider.
+/// The most steps that are drawn; a long run has longer steps.
 const STEPS_MAX: u64 = 480;
-/// The least step, milliseconds: seconds are what regions and pairs are measured by.
+/// The shortest step in milliseconds: regions and pairs are measured by seconds.
 const STEP_MS_MIN: u64 = 1000;
 
 /// Equal steps of time from the beginning of the load to the end of the run.
@@ -16,10 +16,10 @@ pub(crate) struct Grid {
     pub(crate) steps: usize,
 }
 
-/// A value for each step; `None` where nothing was measured.
+/// One value for each step; `None` where nothing was measured.
 pub(crate) type Values = Vec<Option<f64>>;
 
-/// What a step shows of several values in it.
+/// How a step combines several values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fold {
     Greatest,
@@ -44,7 +44,7 @@ impl Grid {
         self.step_ms as f64 / 1000.0
     }
 
-    /// Moments and their values, folded into steps. What is after the end is left out.
+    /// Folds timed values into steps. Values after the end are left out.
     pub(crate) fn fold(&self, moments: impl Iterator<Item = (u64, f64)>, fold: Fold) -> Values {
         let mut values = vec![None; self.steps];
         for (at_ms, value) in moments {
@@ -60,7 +60,8 @@ impl Grid {
         values
     }
 
-    /// The same of something that stays as it is between two moments: a step without a moment shows what was before it, up to the last one.
+    /// Folds the values of a level, which holds between two samples: a step without a sample shows
+    /// the level before it, up to the last sample.
     pub(crate) fn fold_level(&self, moments: impl Iterator<Item = (u64, f64)>) -> Values {
         let mut latest: BTreeMap<u64, f64> = BTreeMap::new();
         let mut values = self.fold(
@@ -83,7 +84,7 @@ impl Grid {
     }
 }
 
-/// The greater of two series, step by step.
+/// The greatest of several series, step by step.
 pub(crate) fn greatest(series: impl Iterator<Item = Values>) -> Values {
     series
         .reduce(|mut all, one| {
@@ -108,7 +109,7 @@ mod tests {
     };
 
     #[test]
-    fn a_step_shows_the_greatest_or_the_sum_of_what_is_in_it() {
+    fn a_step_shows_the_greatest_or_the_sum_of_its_values() {
         let moments = [(0, 1.0), (900, 3.0), (2500, 2.0), (9000, 9.0)];
         let folded = |fold| GRID.fold(moments.into_iter(), fold);
         assert_eq!(folded(Fold::Greatest), [Some(3.0), None, Some(2.0), None, None]);
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_stays_until_the_next_moment() {
+    fn a_level_holds_until_the_next_sample() {
         let moments = [(0, 5.0), (900, 3.0), (3500, 0.0)];
         assert_eq!(
             GRID.fold_level(moments.into_iter()),

@@ -10,7 +10,7 @@ use crate::{
     words::{count, duration_ms},
 };
 
-/// Pairs that the map over time shows at most: those with most conflicts.
+/// The most pairs that the map over time shows: those with the most conflicts.
 const PAIRS_MAX: usize = 16;
 const CELL_HEIGHT: f64 = 34.0;
 
@@ -18,11 +18,11 @@ const CELL_HEIGHT: f64 = 34.0;
 struct Cell {
     text: String,
     title: String,
-    /// 0 to 1.
+    /// The intensity of the colour, 0 to 1.
     heat: f64,
 }
 
-/// Who lost to whom; `None` where nobody did.
+/// Conflicts by winner and loser; `None` where there were none.
 pub(crate) fn conflict_matrix(run: &Run) -> Option<String> {
     let of_pair = |winner: &str, loser: &str| {
         let cells = run
@@ -68,12 +68,12 @@ pub(crate) fn lag_matrix(run: &Run) -> Option<String> {
     }))
 }
 
-/// In a narrow cell there is no room for tenths of milliseconds.
+/// Milliseconds for a narrow cell, which has no room for tenths.
 fn whole_ms(ms: f64) -> String {
     duration_ms(if ms > 10.0 { ms.round() } else { ms })
 }
 
-/// Regions by regions. `axes`: what rows and columns are.
+/// A matrix of regions by regions. `axes` names rows and columns.
 fn matrix(run: &Run, id: &str, axes: (&str, &str), cell: impl Fn(&str, &str) -> Option<Cell>) -> String {
     let names = run.regions.iter().map(|region| width_of(region)).fold(60.0, f64::max);
     let (left, top) = (names + 14.0, 44.0);
@@ -111,7 +111,7 @@ fn matrix(run: &Run, id: &str, axes: (&str, &str), cell: impl Fn(&str, &str) -> 
 }
 
 fn heated((x, y): (f64, f64), (width, height): (f64, f64), cell: &Cell) -> String {
-    // The square root lets small values be told from none.
+    // The square root makes small values distinguishable from none.
     let opacity = cell.heat.clamp(0.0, 1.0).sqrt();
     let title = super::markup::Text(&cell.title);
     let fill = rectangle(

@@ -1,8 +1,8 @@
-//! Text in HTML and SVG, and the few shapes that all charts are made of.
+//! Text in HTML and SVG, and the shapes that charts are made of.
 
 use std::fmt;
 
-/// Text that stands for itself, whatever is in it.
+/// Text whose special characters are escaped.
 pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Text<'_> {
@@ -21,7 +21,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// A coordinate, to a tenth of a pixel.
+/// A coordinate, rounded to a tenth of a pixel.
 pub(crate) struct Px(pub(crate) f64);
 
 impl fmt::Display for Px {
@@ -30,12 +30,12 @@ impl fmt::Display for Px {
     }
 }
 
-/// The pixels that a text takes at most, at the size of labels.
+/// The greatest width of a text in pixels, at the size of labels.
 pub(crate) fn width_of(text: &str) -> f64 {
     text.chars().count() as f64 * 6.4
 }
 
-/// A word at a place. `anchor`: `start`, `middle` or `end`.
+/// A text at a position. `anchor` is `start`, `middle` or `end`.
 pub(crate) fn label(x: f64, y: f64, class: &str, anchor: &str, text: &str) -> String {
     format!(
         "<text x=\"{}\" y=\"{}\" class=\"{class}\" text-anchor=\"{anchor}\">{}</text>",
@@ -45,13 +45,13 @@ pub(crate) fn label(x: f64, y: f64, class: &str, anchor: &str, text: &str) -> St
     )
 }
 
-/// What a chart shows, and after it in smaller letters its unit or what else is to be known.
+/// The title of a chart, followed in smaller letters by its unit or a note.
 pub(crate) fn heading((x, y): (f64, f64), title: &str, unit: &str) -> String {
     let (x, y, title, unit) = (Px(x), Px(y), Text(title), Text(unit));
     format!("<text x=\"{x}\" y=\"{y}\" class=\"title\">{title}<tspan class=\"unit\" dx=\"10\">{unit}</tspan></text>")
 }
 
-/// A straight line.
+/// A straight line of an SVG class.
 pub(crate) fn line(class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) -> String {
     let (x1, y1, x2, y2) = (Px(x1), Px(y1), Px(x2), Px(y2));
     format!("<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>")
@@ -63,7 +63,7 @@ pub(crate) fn rectangle(class: &str, (x, y): (f64, f64), (width, height): (f64, 
     format!("<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" {more}/>")
 }
 
-/// A picture that scales with the page; `described` says what it shows to those who do not see it.
+/// A picture that scales with the page; `described` is its text for screen readers.
 pub(crate) fn picture(width: f64, height: f64, id: &str, described: &str, content: &str) -> String {
     format!(
         "<svg id=\"{id}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{content}</svg>",
@@ -73,7 +73,8 @@ pub(crate) fn picture(width: f64, height: f64, id: &str, described: &str, conten
     )
 }
 
-/// The class that gives a region its colour, the same in every chart. Beyond six the colours come again with broken lines.
+/// The class that gives a region its colour, the same in every chart. Beyond six regions, the
+/// colours repeat with broken lines.
 pub(crate) fn region_class(index: usize) -> String {
     let dashed = if (index / 6).is_multiple_of(2) { "" } else { " dashed" };
     format!("r{}{dashed}", index % 6)

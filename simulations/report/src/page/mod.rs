@@ -1,4 +1,5 @@
-//! The report as one page of HTML that needs nothing else: figures are drawn here, the script only adds a pointer.
+//! The report as one self-contained HTML page: the charts are drawn here, the script only adds a
+//! pointer.
 
 mod axis;
 mod comparison;
@@ -30,27 +31,27 @@ pub(crate) fn page(run: &Run) -> String {
     body.push_str(&conflicts(run));
     body.push_str(&section(
         "Lag per pair",
-        "From the commit in one region to visible in another, milliseconds. Excess is what remains without the link's own delay.",
+        "From the commit in one region to visible in another, milliseconds. Excess is the lag without the link's own delay.",
         &format!("{}{}", heat::lag_matrix(run).unwrap_or_default(), tables::lag(run)),
     ));
     if !run.latencies.is_empty() {
         body.push_str(&section(
-            "What clients waited",
+            "Client latency",
             "From when an operation was due to its answer, milliseconds, over the whole run.",
             &tables::latencies(run),
         ));
     }
     body.push_str(&section(
-        "What became of the writes",
+        "Outcomes of writes",
         "Every acknowledged write, counted once.",
         &tables::writes(run),
     ));
     if !run.anomalies.is_empty() {
         let says = "From the recorded history of every operation.";
-        body.push_str(&section("What clients could see", says, &tables::anomalies(run)));
+        body.push_str(&section("Anomalies", says, &tables::anomalies(run)));
     }
     if !run.notes.is_empty() {
-        body.push_str(&section("To be known", "", &tables::list(&run.notes, "notes")));
+        body.push_str(&section("Notes", "", &tables::list(&run.notes, "notes")));
     }
     if !run.violations.is_empty() {
         body.push_str(&section(
@@ -63,7 +64,7 @@ pub(crate) fn page(run: &Run) -> String {
     document(&format!("{}: Beringia {}", run.scenario, player(run)), &body)
 }
 
-/// A whole document around the body.
+/// The HTML document around a body.
 fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -74,7 +75,7 @@ fn document(title: &str, body: &str) -> String {
     )
 }
 
-/// A part of the page under a heading.
+/// A section of the page with a heading.
 fn section(title: &str, says: &str, content: &str) -> String {
     let says = if says.is_empty() {
         String::new()
@@ -124,10 +125,10 @@ fn conflicts(run: &Run) -> String {
         return section(
             "Conflicts",
             "",
-            "<p class=\"says\">None: no two regions wrote an item without knowing of each other.</p>",
+            "<p class=\"says\">None: no two regions wrote an item concurrently.</p>",
         );
     };
     let over_time = heat::conflicts_over_time(run).unwrap_or_default();
-    let says = "Two writes to an item neither of which knew of the other: whose stayed, and whose did not.";
+    let says = "Concurrent writes to an item: whose write won, and whose lost.";
     section("Conflicts", says, &format!("{matrix}{over_time}"))
 }

@@ -1,4 +1,4 @@
-//! The panels of the timeline: what is drawn over the same time, one below the other.
+//! The panels of the timeline: charts over the same time, one below the other.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{Player, Run, words::duration_ms};
 
-/// How a panel's values are drawn.
+/// The kind of chart in a panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Lines,
@@ -17,7 +17,7 @@ pub(crate) enum Shape {
     Bars,
 }
 
-/// One measure over time.
+/// A chart of one measure over time.
 pub(crate) struct Panel {
     pub(crate) title: &'static str,
     pub(crate) unit: &'static str,
@@ -26,16 +26,16 @@ pub(crate) struct Panel {
     pub(crate) series: Vec<Series>,
 }
 
-/// One line of a panel.
+/// A series of a panel.
 #[derive(Debug, Serialize)]
 pub(crate) struct Series {
     pub(crate) name: String,
-    /// The class of its colour.
+    /// The CSS class that gives its colour.
     pub(crate) class: String,
     pub(crate) values: Values,
 }
 
-/// Where a panel stands on paper.
+/// The position of a panel in pixels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) left: f64,
@@ -44,7 +44,7 @@ pub(crate) struct Place {
     pub(crate) bottom: f64,
 }
 
-/// Every panel of a run, from top to bottom. Those of which nothing was measured are there too, and say so.
+/// Every panel of a run, from top to bottom. A panel without measurements says so.
 pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
     let lines = |title, unit, log, series| Panel {
         title,
@@ -64,7 +64,7 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             }),
         ),
         lines(
-            "Backlog of a region's writes to the region that lacks most",
+            "Backlog of a region's writes to the region that is furthest behind",
             "mutations",
             false,
             per_origin(run, |pair| {
@@ -116,7 +116,7 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
     ]
 }
 
-/// What is counted where regions differ: live regions are compared by the digests of ranges.
+/// The unit of divergence: live regions are compared by the digests of ranges.
 pub(crate) fn divergent_things(run: &Run) -> &'static str {
     match run.player {
         Player::Sim => "keys",
@@ -142,7 +142,7 @@ fn alone(name: &str, values: Values) -> Series {
     }
 }
 
-/// For each region the greatest value over the pairs in which it is the origin.
+/// For each region, the greatest value over the pairs in which it is the origin.
 fn per_origin(run: &Run, values: impl Fn(&crate::Pair) -> Values) -> Vec<Series> {
     let series = run.regions.iter().enumerate().map(|(index, region)| Series {
         name: region.clone(),
@@ -152,7 +152,7 @@ fn per_origin(run: &Run, values: impl Fn(&crate::Pair) -> Values) -> Vec<Series>
     series.collect()
 }
 
-/// How many of something a region had per second.
+/// A count of each region, per second.
 fn per_second(run: &Run, grid: &Grid, count: fn(&crate::RegionSecond) -> u64) -> Vec<Series> {
     let value = |second| count(second) as f64 / grid.seconds_per_step();
     let series = run.regions.iter().enumerate().map(|(index, region)| {
@@ -166,7 +166,7 @@ fn per_second(run: &Run, grid: &Grid, count: fn(&crate::RegionSecond) -> u64) ->
     series.collect()
 }
 
-/// A second in which nothing was answered has no latency.
+/// Client latency of each region. A second without answers has none.
 fn answered_only(run: &Run, grid: &Grid) -> Vec<Series> {
     let series = run.regions.iter().enumerate().map(|(index, region)| {
         let seconds = run.seconds.iter().filter(|second| second.region == *region);
@@ -183,7 +183,7 @@ fn answered_only(run: &Run, grid: &Grid) -> Vec<Series> {
 }
 
 impl Panel {
-    /// The panel, its title above it and its values beside it.
+    /// Draws the panel, with its title above it and its values beside it.
     pub(crate) fn draw(&self, place: Place, grid: &Grid) -> String {
         let unit = if self.log {
             format!("{}, log scale", self.unit)
@@ -225,7 +225,7 @@ impl Panel {
         out
     }
 
-    /// A value beside the axis; of times, in the unit that suits it.
+    /// A value beside the axis; a time in a suitable unit.
     fn tick(&self, value: f64) -> String {
         if self.unit == "ms" {
             duration_ms(value)
@@ -234,7 +234,7 @@ impl Panel {
         }
     }
 
-    /// The height that its content needs: where everything is zero, one line says so.
+    /// The height of the panel: small where everything is zero, which one line says.
     pub(crate) fn height(&self) -> f64 {
         let values = self.series.iter().flat_map(|series| series.values.iter().flatten());
         let empty = values.copied().fold(0.0, f64::max) == 0.0;
@@ -269,7 +269,7 @@ impl Panel {
             let path = path.replacen('L', "M", 1);
             let ends = points.first().zip(points.last());
             if let ([(x, y)], Shape::Lines) = (points.as_slice(), self.shape) {
-                // A line of one point would not be seen.
+                // A line of one point would be invisible.
                 let (from, to) = ((*x - width / 2.0, *y), (*x + width / 2.0, *y));
                 out.push_str(&line(&format!("line {class}"), from, to));
             } else if let (Shape::Area, Some(((first, _), (last, _)))) = (self.shape, ends) {

@@ -1,4 +1,4 @@
-//! The parts of the page that are words and numbers.
+//! The parts of the page that are text and tables.
 
 use super::markup::{Px, Text, rectangle};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     words::{bytes, count, decimals, duration_ms},
 };
 
-/// The few numbers that are looked for first.
+/// The cards with the headline figures.
 pub(crate) fn cards(run: &Run) -> String {
     let card = |figure: Figure| {
         let tone = match figure.tone {
@@ -25,10 +25,10 @@ pub(crate) fn cards(run: &Run) -> String {
     format!("<div class=\"cards\">{}</div>\n", cards.collect::<String>())
 }
 
-/// What was expected, what was measured, and whether it holds; what does not comes first.
+/// The table of verdicts; failed expectations come first.
 pub(crate) fn verdicts(run: &Run) -> String {
     if run.verdicts.is_empty() {
-        return "<p class=\"says\">Nobody has judged this run.</p>".to_owned();
+        return "<p class=\"says\">This run was not judged.</p>".to_owned();
     }
     let (failed, held): (Vec<_>, Vec<_>) = run.verdicts.iter().partition(|verdict| !verdict.holds);
     let rows = failed.into_iter().chain(held).map(|verdict| {
@@ -47,7 +47,7 @@ pub(crate) fn verdicts(run: &Run) -> String {
     format!("<table class=\"verdicts\">{head}{}</table>", rows.collect::<String>())
 }
 
-/// Quantiles of what clients waited, by region.
+/// Quantiles of client latency, by region.
 pub(crate) fn latencies(run: &Run) -> String {
     let head = "<tr><th>clients in</th><th>answered</th><th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th>\
                 <th>p99.9</th><th>max</th></tr>";
@@ -106,21 +106,25 @@ pub(crate) fn lag(run: &Run) -> String {
     }
 }
 
-/// A bar of all acknowledged writes, and what its parts are.
+/// A bar of all acknowledged writes, and a table of its parts.
 pub(crate) fn writes(run: &Run) -> String {
     let writes = &run.writes;
     let parts = [
-        ("standing", "standing in every region at the end", writes.standing),
-        ("superseded", "replaced by a write that knew of it", writes.superseded),
+        ("standing", "current in every region at the end", writes.standing),
+        (
+            "superseded",
+            "superseded by a write that causally depends on it",
+            writes.superseded,
+        ),
         (
             "conflicted",
-            "lost to a write that did not know of it (a conflict)",
+            "lost to a concurrent write (a conflict)",
             writes.lost_to_conflicts,
         ),
-        ("disk", "gone with a lost disk", writes.lost_with_disk),
+        ("disk", "lost with a disk", writes.lost_with_disk),
         (
             "aside",
-            "kept aside by a region whose replica was dropped",
+            "unshipped when the region's replica was dropped",
             writes.kept_aside,
         ),
         ("lost", "lost otherwise", writes.lost),
@@ -158,7 +162,7 @@ pub(crate) fn writes(run: &Run) -> String {
     )
 }
 
-/// Anomalies with their worst and an example.
+/// The table of anomalies, with the worst case and an example of each.
 pub(crate) fn anomalies(run: &Run) -> String {
     let rows = run.anomalies.iter().map(|anomaly| {
         format!(

@@ -1,4 +1,4 @@
-//! The figure that tells the story of a run: faults, availability, and every measure over the same time.
+//! The timeline of a run: faults, availability, and every measure over the same time.
 
 use serde::Serialize;
 
@@ -13,14 +13,14 @@ use crate::{FaultKind, FaultSpan, Run, words::percent};
 const WIDTH: f64 = 1080.0;
 const LEFT: f64 = 104.0;
 const RIGHT: f64 = WIDTH - 64.0;
-/// Rows of faults at most; the rest are counted below.
+/// The most rows of faults; the rest are counted below.
 const FAULT_ROWS_MAX: usize = 14;
 const FAULT_ROW: f64 = 19.0;
 const STRIP_ROW: f64 = 16.0;
-/// Between the panels: room for a title.
+/// The gap between panels, with room for a title.
 const GAP: f64 = 38.0;
 
-/// What the pointer shows, as the page's script reads it.
+/// The data of the pointer, as the page's script reads it.
 #[derive(Serialize)]
 struct Hover<'a> {
     left: f64,
@@ -38,7 +38,7 @@ struct HoverPanel<'a> {
     series: &'a [Series],
 }
 
-/// The figure and the data for its pointer.
+/// The chart and the data for its pointer.
 pub(crate) fn timeline(run: &Run) -> String {
     let grid = Grid::of(run);
     let time = Axis::linear(0.0, grid.end_ms(), (LEFT, RIGHT));
@@ -50,7 +50,7 @@ pub(crate) fn timeline(run: &Run) -> String {
     let (faults, faults_bottom) = draw_faults(run, &time, y);
     content.push_str(&faults);
     y = faults_bottom + GAP - 6.0;
-    let says = "share of operations due that were answered; pale: all, strong: hardly any";
+    let says = "share of operations due that were answered; pale: all, strong: almost none";
     content.push_str(&heading((LEFT, y - 8.0), "Availability", says));
     let shades_top = y;
     content.push_str(&draw_availability(run, &grid, y));
@@ -79,7 +79,7 @@ pub(crate) fn timeline(run: &Run) -> String {
     format!("{}{svg}{}", legend(run), hover_data(run, &grid, &panels))
 }
 
-/// Which colour is which region.
+/// The legend of the regions' colours.
 fn legend(run: &Run) -> String {
     let entries = run.regions.iter().enumerate().map(|(index, region)| {
         format!(
@@ -103,7 +103,8 @@ fn kind_class(kind: FaultKind) -> &'static str {
     }
 }
 
-/// A bar for each fault with its name in or beside it, in as few rows as they fit; and where they end.
+/// A bar for each fault with its label in or beside it, in as few rows as possible; and the bottom
+/// of the rows.
 fn draw_faults(run: &Run, time: &Axis, top: f64) -> (String, f64) {
     let mut rows_end: Vec<f64> = Vec::new();
     let mut out = String::new();
@@ -139,7 +140,7 @@ fn draw_faults(run: &Run, time: &Axis, top: f64) -> (String, f64) {
         let (x, class, anchor) = match (inside, beside) {
             (true, _) => (from + 5.0, "event within", "start"),
             (_, true) => (until + 5.0, "event", "start"),
-            // Neither within nor behind: before it, over whatever there is.
+            // Neither inside nor after the bar: before it, over whatever is there.
             _ => (from - 4.0, "event", "end"),
         };
         out.push_str(&label(x, y + 11.5, class, anchor, &fault.label));
@@ -156,7 +157,8 @@ fn draw_faults(run: &Run, time: &Axis, top: f64) -> (String, f64) {
     (out, bottom)
 }
 
-/// A row for each region: a cell for each step in which operations were due, the stronger the fewer were answered.
+/// A row for each region with a cell for each step in which operations were due: the stronger the
+/// colour, the fewer were answered.
 fn draw_availability(run: &Run, grid: &Grid, top: f64) -> String {
     let width = (RIGHT - LEFT) / grid.steps as f64;
     let mut out = String::new();
@@ -175,7 +177,7 @@ fn draw_availability(run: &Run, grid: &Grid, top: f64) -> String {
             .map(|(due, answered)| due.filter(|due| *due > 0.0).map(|due| answered.unwrap_or(0.0) / due))
             .collect();
         let mut step = 0;
-        // Neighbours of one shade are one shape.
+        // Adjacent cells of one shade are drawn as one shape.
         for alike in shares.chunk_by(|one, other| shade(*one) == shade(*other)) {
             if let Some(Some(share)) = alike.first() {
                 let x = LEFT + step as f64 * width;
@@ -191,7 +193,7 @@ fn draw_availability(run: &Run, grid: &Grid, top: f64) -> String {
     out
 }
 
-/// Which of five shades shows a share: 4 for all, 0 for hardly any.
+/// The shade of a share, 0 to 4: 4 for all, 0 for almost none.
 fn shade(share: Option<f64>) -> Option<u8> {
     share.map(|share| match share {
         share if share >= 0.9999 => 4,
@@ -202,7 +204,7 @@ fn shade(share: Option<f64>) -> Option<u8> {
     })
 }
 
-/// The time of each fault behind everything below.
+/// The duration of each fault, shaded behind everything below.
 fn draw_shades(run: &Run, time: &Axis, top: f64, bottom: f64) -> String {
     let faults = run.faults.iter().filter(|fault| fault.kind.is_fault());
     let shades = faults.map(|fault| {
@@ -236,7 +238,8 @@ fn draw_time(run: &Run, time: &Axis, end_ms: f64, bottom: f64) -> String {
     out
 }
 
-/// The values under the pointer, for the script. JSON in a page must not end the element that it stands in.
+/// The values under the pointer, for the script. JSON in a page must not end the element that
+/// contains it.
 fn hover_data(run: &Run, grid: &Grid, panels: &[Panel]) -> String {
     let data = Hover {
         left: LEFT,
@@ -253,7 +256,8 @@ fn hover_data(run: &Run, grid: &Grid, panels: &[Panel]) -> String {
             .collect(),
         faults: &run.faults,
     };
-    // Cannot fail: there are only strings, numbers and lists in it. Without the data the page has no pointer, and all else.
+    // Cannot fail: the data has only strings, numbers and lists. Without it the page only has no
+    // pointer.
     let json = serde_json::to_string(&data).unwrap_or_default().replace('<', "\\u003c");
     format!("<script type=\"application/json\" id=\"timeline-data\">{json}</script>")
 }

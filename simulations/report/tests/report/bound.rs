@@ -1,4 +1,4 @@
-//! The least time in which regions can become equal.
+//! The lower bound of convergence.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ fn shipment(from: &str, to: &str, mutations: u64, bytes: u64, mbit: Option<f64>)
 }
 
 #[test]
-fn a_link_needs_its_delay_and_the_time_of_its_bytes() {
+fn a_link_needs_its_delay_and_the_time_for_its_bytes() {
     // 10 MB over 8 Mbit/s take ten seconds.
     let shipments = [shipment("a", "b", 10, 10_000_000, Some(8.0))];
     assert_eq!(least_convergence(&shipments, |_| None), seconds(10) + millis(40));
 }
 
 #[test]
-fn a_region_applies_what_comes_from_all_others_one_after_the_other() {
+fn a_region_applies_all_shipments_one_after_the_other() {
     let shipments = [
         shipment("a", "c", 3000, 1, None),
         shipment("b", "c", 1000, 1, None),
@@ -36,7 +36,7 @@ fn a_region_applies_what_comes_from_all_others_one_after_the_other() {
 }
 
 #[test]
-fn nothing_to_send_takes_no_time() {
+fn sending_nothing_takes_no_time() {
     assert_eq!(least_convergence(&[], |_| Some(1.0)), Duration::ZERO);
     assert_eq!(
         least_convergence(&[shipment("a", "b", 0, 0, None)], |_| Some(1.0)),
@@ -46,7 +46,7 @@ fn nothing_to_send_takes_no_time() {
 
 proptest! {
     #[test]
-    fn more_to_send_never_takes_less(
+    fn more_shipments_never_lower_the_bound(
         mutations in 1u64..100_000, bytes in 1u64..100_000_000, more in 0u64..1_000_000, mbit in 0.1f64..1000.0, rate in 1.0f64..1e6,
     ) {
         let one = [shipment("a", "b", mutations, bytes, Some(mbit))];

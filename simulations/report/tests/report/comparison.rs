@@ -1,4 +1,4 @@
-//! Several runs side by side.
+//! Comparisons of several runs.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use beringia_report::{Comparison, Run};
 
 use crate::{sample::sample, support::empty_run};
 
-/// A run with so many conflicts, and so long a convergence, as a setting would make.
+/// A run with a given number of conflicts and duration of convergence.
 fn run(sample: &Run, conflicts: u64, converged_ms: Option<u64>, seed: u64) -> Run {
     let mut run = sample.clone();
     run.seed = seed;
@@ -41,7 +41,7 @@ fn compared() -> Comparison {
 }
 
 #[test]
-fn a_point_with_several_runs_shows_their_mean_least_and_greatest() {
+fn a_point_shows_mean_least_and_greatest_of_its_runs() {
     let sample = sample(Topology::three());
     let mut comparison = Comparison::new("partition", strings(&["policy"]));
     comparison.add(strings(&["item"]), &run(&sample, 10, Some(2_500), 1));
@@ -62,7 +62,7 @@ fn a_point_with_several_runs_shows_their_mean_least_and_greatest() {
 }
 
 #[test]
-fn a_run_that_did_not_converge_has_failed_and_no_time() {
+fn a_run_without_convergence_failed_and_has_no_time() {
     let sample = sample(Topology::three());
     let mut comparison = Comparison::new("partition", strings(&["policy"]));
     comparison.add(strings(&["item"]), &run(&sample, 10, None, 1));
@@ -77,7 +77,7 @@ fn a_run_that_did_not_converge_has_failed_and_no_time() {
 }
 
 #[test]
-fn the_files_hold_every_run_and_the_page_draws_every_measure() {
+fn the_files_have_every_run_and_the_page_every_measure() {
     let comparison = compared();
     let directory = tempfile::tempdir().unwrap();
     let page = fs::read_to_string(comparison.write(directory.path()).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The faults of a plan, and when each is over.
+//! The faults of a plan, and when each ends.
 
 use beringia_report::{FaultSpan, fault_spans, heals};
 use beringia_scenario::Action;
@@ -11,7 +11,7 @@ fn spans(timeline: Vec<(u64, Action)>) -> Vec<(String, u64, Option<u64>)> {
 }
 
 #[test]
-fn a_cut_is_over_when_both_of_its_links_are_open_again() {
+fn a_cut_ends_when_both_links_are_open() {
     let [one, other, _] = REGIONS;
     let heal = |one_way| Action::Heal(Some(ends(one, other, one_way)));
     let cut = Action::Cut {
@@ -32,7 +32,7 @@ fn a_cut_is_over_when_both_of_its_links_are_open_again() {
 }
 
 #[test]
-fn an_isolation_is_over_when_every_link_of_the_region_is_open_again() {
+fn an_isolation_ends_when_all_links_of_the_region_are_open() {
     let [one, other, third] = REGIONS;
     let isolate = Action::Isolate {
         region: one.to_owned(),
@@ -50,8 +50,9 @@ fn an_isolation_is_over_when_every_link_of_the_region_is_open_again() {
     );
 }
 
+/// Setting the usual value again is no fault.
 #[test]
-fn a_setting_is_over_at_the_next_one_and_going_back_to_the_usual_is_no_fault() {
+fn a_setting_ends_at_the_next_one() {
     let [one, other, _] = REGIONS;
     let usual = plan(Vec::new()).scenario.topology.link(one, other).unwrap().clone();
     let delay = |ms: f64| Action::Delay {
@@ -69,7 +70,7 @@ fn a_setting_is_over_at_the_next_one_and_going_back_to_the_usual_is_no_fault() {
 }
 
 #[test]
-fn a_crash_lasts_until_the_restart_of_that_region_and_a_jump_of_a_clock_takes_no_time() {
+fn a_crash_ends_at_the_restart_and_a_clock_step_at_once() {
     let region = |name: &str| name.to_owned();
     let timeline = vec![
         (
@@ -109,7 +110,7 @@ fn a_crash_lasts_until_the_restart_of_that_region_and_a_jump_of_a_clock_takes_no
 }
 
 #[test]
-fn whatever_brings_something_back_to_what_it_was_is_a_heal() {
+fn every_action_that_restores_a_state_is_a_heal() {
     let [one, other, third] = REGIONS;
     let region = || one.to_owned();
     let usual = plan(Vec::new()).scenario.topology.link(one, other).unwrap().clone();

@@ -1,4 +1,4 @@
-//! What is expected of a run, and whether it holds.
+//! Judging runs by their expectations.
 
 use beringia_report::{
     AnomalyCount, Clients, ConflictCell, Convergence, DiskLoss, Drain, Failover, FaultKind, FaultSpan, Player,
@@ -8,7 +8,7 @@ use beringia_scenario::{Availability, Count, Expectations};
 
 use crate::support::{REGIONS, empty_run, millis, seconds};
 
-/// The one verdict that speaks of `words`: what was measured, and whether it holds.
+/// The one verdict whose expectation contains `words`: what was measured, and whether it holds.
 fn verdict(expected: &Expectations, run: &mut Run, words: &str) -> (String, bool) {
     judge(expected, run);
     let mut found = run.verdicts.iter().filter(|verdict| verdict.expected.contains(words));
@@ -30,9 +30,9 @@ fn convergence(elapsed_ms: Option<u64>, bound_ms: f64) -> Convergence {
 }
 
 #[test]
-fn a_lost_write_and_a_broken_promise_fail_a_run_of_which_nothing_was_expected() {
+fn lost_writes_and_broken_promises_always_fail_a_run() {
     let mut run = empty_run();
-    assert!(!run.holds(), "nobody judged it yet");
+    assert!(!run.holds(), "not judged yet");
     assert!(judge(&Expectations::default(), &mut run));
     run.writes.lost = 1;
     assert!(!judge(&Expectations::default(), &mut run));
@@ -45,8 +45,9 @@ fn a_lost_write_and_a_broken_promise_fail_a_run_of_which_nothing_was_expected() 
     );
 }
 
+/// In simulation exactly; in a drill the loss may be at most the reported backlog.
 #[test]
-fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in_a_drill() {
+fn rpo_must_match_the_reported_backlog() {
     let mut run = empty_run();
     run.disk_losses.push(DiskLoss {
         region: REGIONS[0].to_owned(),
@@ -56,7 +57,7 @@ fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in
         seconds: 1.5,
         reported_backlog: None,
     });
-    // What was reported, and whether it agrees in simulation and in a drill.
+    // The reported backlog, and whether it agrees in simulation and in a drill.
     for (writes, bytes, seconds, holds) in [
         (8, 800, 1.5, (true, true)),
         (9, 800, 1.5, (false, true)),
@@ -91,8 +92,9 @@ fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in
     assert!(judge(&bounds(0, millis(0)), &mut run), "no disk was lost");
 }
 
+/// The probes' own losses do not include the applications' writes.
 #[test]
-fn where_applications_write_too_the_rpo_is_what_the_region_reported_and_not_what_the_probes_lost() {
+fn rpo_with_applications_is_the_reported_backlog() {
     let mut run = empty_run();
     run.player = Player::Drill;
     run.clients = Clients::ApplicationsAndProbes;
@@ -119,16 +121,16 @@ fn where_applications_write_too_the_rpo_is_what_the_region_reported_and_not_what
     assert!(!verdict(&bounds(84, millis(5_749)), &mut run, "RPO at most 5.7").1);
     let text = beringia_report::summary(&run);
     assert!(
-        text.contains("84 writes    19.5 KiB, 5.75 s, by what the regions reported; 27 of the probes' own are missing"),
+        text.contains("84 writes    19.5 KiB, 5.75 s, as the regions reported; 27 of the probes' own are missing"),
         "{text}"
     );
     run.disk_losses[0].reported_backlog = None;
     let (measured, holds) = verdict(&bounds(84, seconds(6)), &mut run, "RPO at most 84");
-    assert!(!holds && measured.contains("did not say"), "{measured}");
+    assert!(!holds && measured.contains("did not report"), "{measured}");
 }
 
 #[test]
-fn convergence_is_judged_by_the_slowest_and_must_have_happened() {
+fn judges_the_slowest_convergence_which_must_have_happened() {
     let within = Expectations {
         converged_within: Some(seconds(10)),
         ..Expectations::default()
@@ -155,7 +157,7 @@ fn convergence_is_judged_by_the_slowest_and_must_have_happened() {
 }
 
 #[test]
-fn availability_is_of_each_region_by_its_own_bound_or_that_of_all() {
+fn judges_availability_per_region() {
     let second = |region: &str, due, answered| RegionSecond {
         region: region.to_owned(),
         second: 0,
@@ -177,12 +179,12 @@ fn availability_is_of_each_region_by_its_own_bound_or_that_of_all() {
     expected.availability.insert(REGIONS[2].to_owned(), least(1.0));
     assert!(
         !verdict(&expected, &mut run, REGIONS[2]).1,
-        "a region that is named must have had clients"
+        "a named region must have had clients"
     );
 }
 
 #[test]
-fn rto_is_judged_by_the_slowest_failover_and_each_must_have_succeeded() {
+fn judges_the_slowest_failover_all_must_have_succeeded() {
     let failover = |first_success_ms| Failover {
         from: REGIONS[0].to_owned(),
         to: REGIONS[1].to_owned(),
@@ -203,7 +205,7 @@ fn rto_is_judged_by_the_slowest_failover_and_each_must_have_succeeded() {
 }
 
 #[test]
-fn counts_have_a_least_and_a_greatest() {
+fn counts_have_lower_and_upper_bounds() {
     let mut run = empty_run();
     run.conflicts = vec![ConflictCell {
         winner: REGIONS[0].to_owned(),
@@ -233,12 +235,12 @@ fn counts_have_a_least_and_a_greatest() {
     assert!(!judge(&anomaly("stale-read", 1), &mut run));
     assert!(
         judge(&anomaly("lost-update", 0), &mut run),
-        "what was not seen was seen 0 times"
+        "an anomaly that was not seen counts 0 times"
     );
 }
 
 #[test]
-fn lag_is_judged_by_the_worst_pair_with_traffic() {
+fn judges_lag_by_the_worst_pair_with_traffic() {
     let expected = Expectations {
         lag_max: Some(millis(500)),
         lag_p99_max: Some(millis(100)),
@@ -257,7 +259,7 @@ fn lag_is_judged_by_the_worst_pair_with_traffic() {
 }
 
 #[test]
-fn a_convergence_while_something_else_kept_regions_apart_is_not_judged() {
+fn does_not_judge_disturbed_convergences() {
     let within = Expectations {
         converged_within: Some(seconds(10)),
         ..Expectations::default()
@@ -270,7 +272,7 @@ fn a_convergence_while_something_else_kept_regions_apart_is_not_judged() {
 }
 
 #[test]
-fn a_drain_is_proven_in_time_and_before_the_region_is_left() {
+fn a_drain_must_be_proven_in_time_and_before_traffic_leaves() {
     let drain = |proven_ms, left_ms| Drain {
         region: REGIONS[0].to_owned(),
         from_ms: 1_000,
@@ -299,14 +301,14 @@ fn a_drain_is_proven_in_time_and_before_the_region_is_left() {
             Some(3_000),
             2_500,
             false,
-            "left before, 1.5 s after it was closed; proven 2 s after it was closed",
+            "left too early, 1.5 s after it was closed; proven 2 s after it was closed",
             false,
         ),
         (
             None,
             2_500,
             false,
-            "left before, 1.5 s after it was closed; never proven",
+            "left too early, 1.5 s after it was closed; never proven",
             false,
         ),
     ] {
@@ -316,8 +318,9 @@ fn a_drain_is_proven_in_time_and_before_the_region_is_left() {
     }
 }
 
+/// Only faults of the region's process or disk, and operations on it, excuse missing answers.
 #[test]
-fn a_region_must_be_available_in_the_seconds_in_which_its_process_and_disk_are_well() {
+fn judges_availability_in_seconds_without_faults() {
     let expected = Expectations {
         available_when_well: Some(99.0),
         ..Expectations::default()
@@ -339,13 +342,16 @@ fn a_region_must_be_available_in_the_seconds_in_which_its_process_and_disk_are_w
         kind,
     };
     let mut run = empty_run();
-    assert!(!verdict(&expected, &mut run, "well").1, "nothing was asked");
+    assert!(
+        !verdict(&expected, &mut run, "without faults").1,
+        "no operations were due"
+    );
     run.seconds = (0..10)
         .map(|at| second(at, if (5..7).contains(&at) { 10 } else { 0 }))
         .collect();
     run.faults = vec![fault(FaultKind::Region, REGIONS[0])];
     assert_eq!(
-        verdict(&expected, &mut run, "well"),
+        verdict(&expected, &mut run, "without faults"),
         ("100 % (us-east-1)".to_owned(), true)
     );
     for faults in [
@@ -354,7 +360,7 @@ fn a_region_must_be_available_in_the_seconds_in_which_its_process_and_disk_are_w
     ] {
         run.faults = vec![faults];
         assert_eq!(
-            verdict(&expected, &mut run, "well"),
+            verdict(&expected, &mut run, "without faults"),
             ("80 % (us-east-1)".to_owned(), false)
         );
     }

@@ -1,4 +1,4 @@
-//! What a report says of a run.
+//! Tests of measurements, verdicts and their output.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! What people and programs are given to read.
+//! The output of a report: page, files and summary.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use beringia_report::{FaultKind, FaultSpan, Run, summary, write};
 
 use crate::{sample::sample, support::empty_run};
 
-/// A name that would end every element it stands in, if it were let.
+/// A name that would end every element that contains it, if it were not escaped.
 const HOSTILE: &str = "</script><script>alert('x')</script>\"&<b>";
 
 fn page(run: &Run) -> String {
@@ -15,7 +15,7 @@ fn page(run: &Run) -> String {
     fs::read_to_string(write(directory.path(), run).unwrap()).unwrap()
 }
 
-/// Fields of the first column of every row but the first line.
+/// The fields of the first column of every row except the header.
 fn rows(directory: &Path, file: &str) -> Vec<Vec<String>> {
     let text = fs::read_to_string(directory.join(file)).unwrap();
     let fields = |line: &str| line.split(',').map(str::to_owned).collect();
@@ -33,7 +33,7 @@ fn the_json_report_is_the_run() {
 }
 
 #[test]
-fn the_csv_files_hold_every_sample() {
+fn the_csv_files_have_every_sample() {
     let run = sample(Topology::three());
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), &run).unwrap();
@@ -75,7 +75,7 @@ fn the_csv_files_hold_every_sample() {
 }
 
 #[test]
-fn the_csv_files_name_their_columns_where_nothing_happened_too() {
+fn the_csv_files_of_an_empty_run_have_headers() {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), &empty_run()).unwrap();
     let heads = |file| fs::read_to_string(directory.path().join(file)).unwrap();
@@ -95,7 +95,7 @@ fn the_csv_files_name_their_columns_where_nothing_happened_too() {
 }
 
 #[test]
-fn a_label_before_its_bar_does_not_stand_on_that_of_another_fault() {
+fn labels_before_bars_do_not_overlap_other_labels() {
     let fault = |from_ms, until_ms, label: &str| FaultSpan {
         from_ms,
         until_ms: Some(until_ms),
@@ -117,7 +117,7 @@ fn a_label_before_its_bar_does_not_stand_on_that_of_another_fault() {
 }
 
 #[test]
-fn the_page_needs_nothing_from_elsewhere() {
+fn the_page_is_self_contained() {
     let page = page(&sample(Topology::three()));
     for elsewhere in ["http:", "https:", "src=", "href=", "@import", "url("] {
         assert!(!page.contains(elsewhere), "the page has {elsewhere}");
@@ -146,7 +146,7 @@ fn the_page_shows_every_region_fault_verdict_and_figure() {
             "{verdict:?} is missing"
         );
     }
-    assert!(page.contains("kept aside by a region whose replica was dropped</td><td>3</td>"));
+    assert!(page.contains("unshipped when the region's replica was dropped</td><td>3</td>"));
     // Lag, backlog, throughput and latency have a line for each region; of the errors only the first region has some.
     for class in ["r0", "r1", "r2"] {
         let lines = page.matches(&format!("<path class=\"line {class}\"")).count();
@@ -177,16 +177,16 @@ fn names_cannot_break_out_of_the_page() {
 }
 
 #[test]
-fn a_run_in_which_nothing_happened_has_a_page_and_a_summary_too() {
+fn an_empty_run_has_a_page_and_a_summary() {
     let run = empty_run();
     let page = page(&run);
-    assert!(page.contains("nothing measured") && page.contains("Nobody has judged this run"));
+    assert!(page.contains("nothing measured") && page.contains("This run was not judged"));
     assert!(!page.contains("NaN") && !page.contains("inf"));
     assert!(summary(&run).contains("nothing was replicated"));
 }
 
 #[test]
-fn a_long_run_of_many_regions_is_drawn_with_a_bounded_number_of_points() {
+fn bounds_the_points_drawn_for_a_long_run() {
     let short = sample(Topology::ten());
     let mut long = short.clone();
     long.load_ms *= 100;
@@ -207,7 +207,7 @@ fn a_long_run_of_many_regions_is_drawn_with_a_bounded_number_of_points() {
 }
 
 #[test]
-fn the_summary_says_first_what_failed() {
+fn the_summary_begins_with_the_failures() {
     let mut run = sample(Topology::three());
     run.verdicts[1].holds = false;
     run.verdicts[1].measured = "three were".to_owned();
@@ -218,9 +218,9 @@ fn the_summary_says_first_what_failed() {
         "{text}"
     );
     assert_eq!(lines[1], "  ✗ no promise broken: three were");
-    let lost = "  ✓ no acknowledged write lost but with a disk: 0 of 23,410 lost, 12 gone with a disk, 3 kept aside";
+    let lost = "  ✓ no acknowledged write lost except with a disk: 0 of 23,410 lost, 12 lost with a disk, 3 unshipped";
     assert!(lines.contains(&lost), "{text}");
-    let became = "698 lost to concurrent writes, 12 gone with a disk, 3 kept aside";
+    let became = "698 lost to conflicts, 12 lost with a disk, 3 unshipped";
     assert!(text.contains(became), "{text}");
     assert_eq!(lines.last(), Some(&"again: beringia sim run partition --seed 7"));
     assert!(

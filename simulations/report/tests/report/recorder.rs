@@ -1,4 +1,4 @@
-//! What becomes of single events in the series of a run.
+//! How a recorder turns events into the series of a run.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn recorded(timeline: Vec<(u64, Action)>, feed: impl FnOnce(&mut Recorder)) -> R
 }
 
 #[test]
-fn an_operation_counts_where_its_client_lives_and_when_it_was_due() {
+fn counts_operations_by_home_region_and_due_time() {
     let [home, other, _] = REGIONS;
     let run = recorded(Vec::new(), |recorder| {
         recorder.operation(&operation(home, home, millis(1_900), millis(300), true));
@@ -55,12 +55,13 @@ fn an_operation_counts_where_its_client_lives_and_when_it_was_due() {
     assert_eq!(run.availability(other), None);
 }
 
+/// A second without answers has no latency.
 #[test]
-fn a_stall_shows_in_the_latencies_of_the_whole_run_and_a_second_without_answers_has_none() {
+fn a_stall_shows_in_the_latencies_of_the_whole_run() {
     let [home, ..] = REGIONS;
     let run = recorded(Vec::new(), |recorder| {
         for number in 0..100 {
-            // Five of them wait for a disk that stood still.
+            // Five of them wait for a stalled disk.
             let took = if number < 5 { seconds(9) } else { millis(4) };
             recorder.operation(&operation(home, home, millis(1_000 + number), took, true));
         }
@@ -76,8 +77,9 @@ fn a_stall_shows_in_the_latencies_of_the_whole_run_and_a_second_without_answers_
     assert_eq!(run.seconds[1].latency_ms_p99, None);
 }
 
+/// Lag counts in the second of the commit; its excess is the lag without the link's delay.
 #[test]
-fn lag_is_kept_per_pair_and_second_of_the_commit_and_its_excess_is_what_the_link_does_not_explain() {
+fn records_lag_and_its_excess_per_pair_and_second() {
     let [from, to, _] = REGIONS;
     let arrival = |committed: u64, lag: u64| ArrivalSample {
         committed: millis(committed),
@@ -103,7 +105,7 @@ fn lag_is_kept_per_pair_and_second_of_the_commit_and_its_excess_is_what_the_link
 }
 
 #[test]
-fn rto_is_from_the_crash_to_the_first_success_of_the_moved_traffic() {
+fn rto_ends_at_the_first_success_of_moved_traffic() {
     let [from, to, third] = REGIONS;
     let crash = Action::Crash {
         region: from.to_owned(),
@@ -139,8 +141,9 @@ fn rto_is_from_the_crash_to_the_first_success_of_the_moved_traffic() {
     );
 }
 
+/// Only faults count that made the region unreachable and have not ended when traffic moves.
 #[test]
-fn rto_is_from_the_first_fault_that_made_the_region_unreachable_and_is_not_over() {
+fn rto_begins_at_the_first_open_fault_of_the_region() {
     let [from, to, third] = REGIONS;
     let region = from.to_owned();
     let cut = |other: &str| Action::Cut {
@@ -190,7 +193,7 @@ fn rto_is_from_the_first_fault_that_made_the_region_unreachable_and_is_not_over(
 }
 
 #[test]
-fn a_series_that_stands_still_keeps_its_corners_only() {
+fn a_constant_series_keeps_only_its_corners() {
     let [from, to, _] = REGIONS;
     let run = recorded(Vec::new(), |recorder| {
         for (at, mutations) in [(0, 0), (100, 0), (200, 0), (300, 7), (400, 0), (500, 0), (600, 0)] {
@@ -219,31 +222,31 @@ fn a_series_that_stands_still_keeps_its_corners_only() {
 }
 
 #[test]
-fn the_bound_of_a_convergence_uses_the_rate_at_which_the_receiver_was_seen_to_apply() {
+fn the_bound_uses_the_measured_apply_rate() {
     let [from, to, _] = REGIONS;
     let run = recorded(Vec::new(), |recorder| {
         let awaited = recorder.must_converge("heal", seconds(30), links(&[(from, to, 40)]));
-        // 1,000 within one window of a second, all of them in one commit.
+        // 1,000 within one window of a second, all in one commit.
         arrive(recorder, from, to, 1_000, seconds(1), seconds(2));
-        // 6,000 that were lacking, the last of them after four seconds and a half.
+        // 6,000 missing mutations, the last of them after four and a half seconds.
         arrive(recorder, from, to, 5_000, millis(29_000), millis(31_000));
         arrive(recorder, from, to, 1_000, seconds(10), millis(34_540));
         recorder.converged(awaited, millis(34_560));
         recorder.converged(awaited, seconds(50));
     });
     let convergence = &run.convergences[0];
-    // 5,000 per second, as was seen in the window of 5,000.
+    // 5,000 per second, as seen in the window of 5,000.
     assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(4_560), 1_200.0));
     assert_eq!(convergence.ratio(), Some(3.8));
 }
 
 #[test]
-fn a_region_that_never_had_to_hurry_is_bound_by_the_delay_and_by_what_it_applied_then() {
+fn the_bound_of_an_idle_region_is_delay_and_apply_time() {
     let [from, to, third] = REGIONS;
     let run = recorded(Vec::new(), |recorder| {
         let all = links(&[(from, to, 300), (from, third, 30), (third, to, 40)]);
         let awaited = recorder.must_converge("end", seconds(10), all);
-        // Three of ten a second are under way, through the third region, which is nearer.
+        // Three of ten per second are in transit, through the third region, which is nearer.
         for (at_ms, came_ms) in [(9_000, 9_070), (9_950, 10_035), (9_980, 10_052), (9_990, 10_062)] {
             arrive(recorder, from, to, 1, millis(at_ms), millis(came_ms));
         }
@@ -257,9 +260,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn nothing_converges_faster_than_the_least_that_it_can_take(
+    fn no_convergence_is_faster_than_its_bound(
         moment_ms in 0u64..5_000,
-        // Committed, and how much later than it can be visible; microseconds.
+        // The time of the commit, and how much later than possible it is visible; in microseconds.
         arrivals in prop::collection::vec((0u64..6_000_000, 0u64..2_000_000, 0usize..6), 1..60),
     ) {
         let pairs: Vec<(&str, &str, u64)> = REGIONS
@@ -286,7 +289,7 @@ proptest! {
     }
 }
 
-/// Links that know nothing of a backlog.
+/// Links without a backlog.
 fn links(delays_ms: &[(&str, &str, u64)]) -> Vec<Shipment> {
     let link = |(from, to, delay_ms): &(&str, &str, u64)| Shipment {
         from: (*from).to_owned(),
@@ -299,7 +302,7 @@ fn links(delays_ms: &[(&str, &str, u64)]) -> Vec<Shipment> {
     delays_ms.iter().map(link).collect()
 }
 
-/// So many mutations of one commit became visible at once.
+/// Mutations of one commit that became visible at once.
 fn arrive(recorder: &mut Recorder, from: &str, to: &str, mutations: u64, committed: Duration, visible: Duration) {
     let arrival = ArrivalSample {
         committed,
@@ -309,8 +312,9 @@ fn arrive(recorder: &mut Recorder, from: &str, to: &str, mutations: u64, committ
     recorder.arrivals(from, to, (0..mutations).map(|_| arrival));
 }
 
+/// A fault disturbs a convergence if it ends during it or begins during it.
 #[test]
-fn a_convergence_is_disturbed_by_what_kept_regions_apart_until_later_and_by_what_began_meanwhile() {
+fn overlapping_faults_disturb_a_convergence() {
     let [one, other, third] = REGIONS;
     let cut = |to: &str| Action::Cut {
         ends: ends(one, to, false),
@@ -335,8 +339,10 @@ fn a_convergence_is_disturbed_by_what_kept_regions_apart_until_later_and_by_what
     assert_eq!(disturbed, [true, false, true, false]);
 }
 
+/// It is proven when all peers have all writes; traffic leaves when clients move or the region is
+/// taken down.
 #[test]
-fn a_drain_is_proven_by_the_first_time_that_all_have_all_and_left_when_clients_go_or_it_is_taken_down() {
+fn records_when_a_drain_is_proven_and_when_traffic_leaves() {
     let [one, other, third] = REGIONS;
     let (region, to) = (|| one.to_owned(), other.to_owned());
     let plan = plan(vec![
@@ -396,7 +402,7 @@ fn a_drain_is_proven_by_the_first_time_that_all_have_all_and_left_when_clients_g
 }
 
 #[test]
-fn a_proof_counts_however_late_it_is_where_what_ends_the_drain_waits_for_it() {
+fn a_late_proof_counts_if_the_end_of_the_drain_waits_for_it() {
     let [region, peer, _] = REGIONS;
     let action = |undrained| {
         let region = region.to_owned();
@@ -428,7 +434,7 @@ fn a_proof_counts_however_late_it_is_where_what_ends_the_drain_waits_for_it() {
 
 proptest! {
     #[test]
-    fn quantiles_are_those_of_the_sorted_samples_within_a_thousandth(mut lengths in prop::collection::vec(0u64..10_000_000, 1..500)) {
+    fn quantiles_are_exact_within_a_thousandth(mut lengths in prop::collection::vec(0u64..10_000_000, 1..500)) {
         let mut samples = Samples::default();
         for us in &lengths {
             samples.add(Duration::from_micros(*us));

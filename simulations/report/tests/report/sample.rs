@@ -1,4 +1,5 @@
-//! A run such as a player would record it: two minutes, a partition, a crash with traffic moved, and conflicts.
+//! A run as a player would record it: two minutes with a partition, a crash with moved traffic, and
+//! conflicts.
 
 use std::time::Duration;
 
@@ -12,18 +13,18 @@ use beringia_scenario::{Action, Availability, Expectations, Plan, Planned};
 
 use crate::support::{ends, millis, plan, seconds};
 
-/// Seconds of load, and of the partition of the first region from the second.
+/// The seconds of load, and of the partition between the first and the second region.
 const LOAD: u64 = 120;
 const PARTITION: std::ops::Range<u64> = 20..60;
 const CRASH: std::ops::Range<u64> = 75..95;
 
-/// Numbers that look irregular and are the same every time.
+/// Numbers that look random and are always the same.
 fn jitter(index: u64) -> u64 {
     let mixed = (index ^ 0x9E37_79B9).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     (mixed ^ (mixed >> 29)) % 1000
 }
 
-/// The plan whose run this is.
+/// The plan of the run.
 pub(crate) fn sample_plan(topology: Topology) -> Plan {
     let names: Vec<String> = topology.names().map(str::to_owned).collect();
     let mut plan = plan(Vec::new());
@@ -78,12 +79,12 @@ pub(crate) fn sample_plan(topology: Topology) -> Plan {
     plan
 }
 
-/// What a player would have recorded of it.
+/// The run as a player would have recorded it.
 pub(crate) fn sample(topology: Topology) -> Run {
     let plan = sample_plan(topology);
     let mut recorder = Recorder::new(&plan, Player::Sim);
     let names: Vec<&str> = plan.scenario.topology.names().collect();
-    // What is lacking shows in what arrives after this.
+    // The missing mutations are those that arrive after this.
     awaited(&mut recorder, &names);
     for second in 0..LOAD {
         for (index, name) in names.iter().enumerate() {
@@ -129,7 +130,7 @@ pub(crate) fn sample(topology: Topology) -> Run {
             name: "lost-update".to_owned(),
             count: 88,
             worst_ms: None,
-            example: Some("m-1021 was based on m-877, which m-990 replaced without knowing of it".to_owned()),
+            example: Some("m-1021 was based on m-877, which the concurrent m-990 replaced".to_owned()),
         },
     ];
     let mut expected = Expectations {
@@ -166,7 +167,7 @@ fn operations(recorder: &mut Recorder, names: &[&str], index: usize, name: &str,
     }
 }
 
-/// A write of second `second` from one region reaches another when the link is open.
+/// When a write of second `second` from one region reaches another: once the link is open.
 fn arrivals(recorder: &mut Recorder, plan: &Plan, second: u64) {
     for (number, link) in plan.scenario.topology.links().iter().enumerate() {
         let cut = PARTITION.contains(&second) && is_cut(plan, &link.from, &link.to);

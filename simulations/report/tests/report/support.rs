@@ -6,7 +6,7 @@ use beringia_regions::Topology;
 use beringia_report::{Player, Recorder, Run};
 use beringia_scenario::{Action, Behaviour, Ends, Expectations, Plan, Planned, Policy, Scenario};
 
-/// The three regions of every plan here.
+/// The three regions of every plan in these tests.
 pub(crate) const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
 
 pub(crate) fn seconds(seconds: u64) -> Duration {
@@ -25,7 +25,7 @@ pub(crate) fn ends(from: &str, to: &str, one_way: bool) -> Ends {
     }
 }
 
-/// Three regions for a minute, with this timeline (seconds, action).
+/// A plan of three regions for a minute, with this timeline (seconds, action).
 pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
     let topology = Topology::three();
     let scenario = Scenario {
