@@ -63,7 +63,7 @@ pub(crate) enum NetAction {
         /// The name of the table.
         #[arg(long, value_name = "TABLE")]
         table: String,
-        /// The region.
+        /// The name of the region.
         #[arg(long, value_name = "REGION")]
         region: String,
     },
@@ -95,7 +95,7 @@ pub(crate) enum LinkChange {
         /// The region at one end of the links; without it, all links are opened.
         #[arg(value_name = "A", requires = "to")]
         from: Option<String>,
-        /// The other region.
+        /// The region at the other end.
         #[arg(value_name = "B")]
         to: Option<String>,
         /// Only the link from A to B, not the one from B to A.
@@ -133,7 +133,7 @@ pub(crate) enum LinkChange {
     },
     /// Cut all links of a region, to it and from it.
     Isolate {
-        /// The region.
+        /// The name of the region.
         #[arg(value_name = "A")]
         region: String,
         /// Reset the connections at once; without it, bytes vanish silently.
@@ -145,10 +145,10 @@ pub(crate) enum LinkChange {
 /// A pair of regions, and whether both directions between them change.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PairArguments {
-    /// One region.
+    /// The region at one end.
     #[arg(value_name = "A")]
     pub(crate) from: String,
-    /// The other region.
+    /// The region at the other end.
     #[arg(value_name = "B")]
     pub(crate) to: String,
     /// Only the link from A to B, not the one from B to A.
@@ -201,7 +201,7 @@ struct LinkJson<'a> {
     delay_ms: f64,
     jitter_ms: f64,
     loss_percent: f64,
-    /// Null if unlimited.
+    /// Megabits per second; null if unlimited.
     bandwidth_mbit: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of writes to one item on both sides of a cut: convergence, the journal, the explanation.
+//! Writes to one item on both sides of a cut: convergence, the journal, the explanation.
 
 use std::io::{BufRead as _, BufReader};
 
@@ -14,7 +14,8 @@ const US: &str = "us-east-1";
 const EU: &str = "eu-west-1";
 const AP: &str = "ap-northeast-1";
 
-/// Writes the item `both` on both sides of a cut and heals it; the later write is that of eu-west-1.
+/// Writes the item `both` on both sides of a cut and heals it; the later write is that of
+/// eu-west-1.
 fn conflict(up: &Server) {
     let _ = up.json(&["net", "isolate", EU]);
     put(up.endpoint(), US, "both", "american");
@@ -27,7 +28,7 @@ fn conflict(up: &Server) {
 }
 
 #[test]
-fn regions_that_are_cut_off_do_not_converge_and_the_divergent_ranges_are_named() {
+fn names_divergent_ranges_of_regions_that_are_cut_off() {
     let up = up_with_table(&[]);
     conflict(&up);
     let output = up.command(&["converge", "--timeout", "0.2", "--format", "json"]);
@@ -70,8 +71,9 @@ fn regions_that_are_cut_off_do_not_converge_and_the_divergent_ranges_are_named()
     assert_ne!(up.json(&["converge"])[0]["digest"], digests[0]);
 }
 
+/// The listing names every region that saw it.
 #[test]
-fn a_conflict_is_listed_once_with_both_images_and_everybody_who_saw_it() {
+fn lists_a_conflict_once_with_both_images() {
     let up = up_with_table(&[]);
     put(up.endpoint(), US, "alone", "first");
     converge(&up);
@@ -116,7 +118,7 @@ fn a_conflict_is_listed_once_with_both_images_and_everybody_who_saw_it() {
 }
 
 #[test]
-fn what_lost_a_conflict_is_written_back_as_a_new_version() {
+fn restores_a_lost_write_as_a_new_version() {
     let up = up_with_table(&[]);
     conflict(&up);
     let _ = up.json(&["net", "heal"]);
@@ -137,7 +139,11 @@ fn what_lost_a_conflict_is_written_back_as_a_new_version() {
     for region in [US, EU, AP] {
         assert_eq!(get(up.endpoint(), region, "both").as_deref(), Some("american"));
     }
-    assert_eq!(up.json(&["conflicts"]).len(), 1, "the new write knew of both");
+    assert_eq!(
+        up.json(&["conflicts"]).len(),
+        1,
+        "the new write causally depends on both"
+    );
     let text = stdout(&up.command(&["conflicts", "restore", id]));
     assert!(text.starts_with("restored in "), "{text}");
     assert_refused(
@@ -165,7 +171,7 @@ fn set_attribute(up: &Server, region: &str, name: &str, value: &str) {
 }
 
 #[test]
-fn a_tag_lets_regions_merge_and_only_what_could_not_be_kept_is_a_conflict() {
+fn a_merging_table_journals_only_real_losses() {
     let up = up_with_table(&[]);
     let tag = json!({"ResourceArn": arn(EU), "Tags": [{"Key": "beringia:conflict-policy", "Value": "merge"}]});
     ask(up.endpoint(), EU, "TagResource", &tag);
@@ -222,7 +228,7 @@ fn a_tag_lets_regions_merge_and_only_what_could_not_be_kept_is_a_conflict() {
 }
 
 #[test]
-fn following_the_journal_shows_conflicts_as_they_happen() {
+fn follows_conflicts_as_they_happen() {
     let up = up_with_table(&[]);
     let mut follower = beringia()
         .args(["conflicts", "--follow", "--format", "json", "--control", up.control()])
@@ -242,7 +248,7 @@ fn following_the_journal_shows_conflicts_as_they_happen() {
 }
 
 #[test]
-fn an_item_is_explained_while_regions_differ_and_after() {
+fn explains_an_item_while_regions_differ_and_after() {
     let up = up_with_table(&[]);
     put(up.endpoint(), US, "both", "agreed");
     converge(&up);
@@ -290,7 +296,7 @@ fn an_item_is_explained_while_regions_differ_and_after() {
 }
 
 #[test]
-fn a_region_that_failed_comes_back_with_what_it_had_and_catches_up() {
+fn a_failed_region_recovers_its_data_and_catches_up() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     for storage in [&["--ephemeral"][..], &["--data", data.to_str().unwrap()]] {
@@ -310,7 +316,7 @@ fn a_region_that_failed_comes_back_with_what_it_had_and_catches_up() {
 }
 
 #[test]
-fn a_region_that_lost_its_disk_is_filled_by_the_others() {
+fn a_region_without_its_disk_is_bootstrapped_by_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     for storage in [&["--ephemeral"][..], &["--data", data.to_str().unwrap()]] {
@@ -329,7 +335,7 @@ fn a_region_that_lost_its_disk_is_filled_by_the_others() {
     }
 }
 
-/// Looks until it is so.
+/// Repeats a check until it holds.
 fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     let began_ms = SystemClock.now_ms();
     while !is_so() {
@@ -339,7 +345,7 @@ fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// What DescribeTable in a region says of the replica in another.
+/// The status of a region's replica, as another region describes it.
 fn replica(up: &Server, region: &str, of: &str) -> Value {
     let described = ask(up.endpoint(), region, "DescribeTable", &json!({"TableName": "Things"}));
     let replicas = described["Table"]["Replicas"].as_array().unwrap();
@@ -348,7 +354,7 @@ fn replica(up: &Server, region: &str, of: &str) -> Value {
 }
 
 #[test]
-fn what_a_region_wrote_before_it_was_dropped_is_listed_and_can_be_written_back() {
+fn lists_and_restores_unshipped_writes() {
     let up = up_with_table(&["--max-unreachable-ms", "1000"]);
     put(up.endpoint(), EU, "shipped", "kept");
     converge(&up);
@@ -396,7 +402,7 @@ fn data_survives_a_restart() {
 }
 
 #[test]
-fn the_region_in_the_credentials_chooses_on_the_endpoint_for_all() {
+fn the_credential_scope_chooses_the_region() {
     let up = Server::up(&[]);
     let table = json!({
         "TableName": "Local", "BillingMode": "PAY_PER_REQUEST",
@@ -424,7 +430,7 @@ fn the_region_in_the_credentials_chooses_on_the_endpoint_for_all() {
 }
 
 #[test]
-fn signatures_are_verified_where_keys_are_given() {
+fn verifies_signatures_if_keys_are_given() {
     let up = Server::up(&["--access-key", "AKIA=secret"]);
     let (status, answer) = call(up.endpoint(), US, "ListTables", &json!({}));
     assert_eq!(status, 400, "{answer}");
@@ -433,7 +439,7 @@ fn signatures_are_verified_where_keys_are_given() {
 }
 
 #[test]
-fn regions_in_processes_of_their_own_replicate_and_are_watched_together() {
+fn separate_processes_replicate_and_are_watched_together() {
     let names = [US, EU, AP];
     let servers = process::regions_apart(&names);
     let controls = servers.iter().map(Server::control).collect::<Vec<_>>().join(",");
@@ -470,14 +476,14 @@ fn regions_in_processes_of_their_own_replicate_and_are_watched_together() {
     );
     assert_eq!(stdout(&command(&["conflicts"])), "no conflicts\n");
 
-    // One that does not answer is named, and no convergence is claimed without it.
+    // A region that does not answer is named, and the regions do not count as converged without it.
     drop(servers.into_iter().next_back());
     let output = command(&["converge", "--timeout", "0"]);
     assert_ne!(output.status.code(), Some(0));
 }
 
 #[test]
-fn the_text_of_a_start_with_keys_asks_for_signatures() {
+fn the_ready_text_asks_for_signatures_if_keys_are_given() {
     let words = process::on_free_ports("up", &["--ephemeral", "--access-key", "AKIA=secret"]);
     let (mut child, text, _) = start_until(&words, |line| line.contains("Ctrl-C"));
     child.kill().unwrap();

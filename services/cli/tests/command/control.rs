@@ -1,10 +1,10 @@
-//! The commands that steer a running `up`: links, failures, status, convergence.
+//! The commands that control a running `up`: links, failures, status, convergence.
 
 use serde_json::Value;
 
 use crate::process::{Server, assert_refused, stderr, stdout};
 
-/// The state of the link between two regions in what `net` printed.
+/// The state of the link between two regions in the output of `net`.
 fn link<'a>(links: &'a [Value], from: &str, to: &str) -> &'a Value {
     links
         .iter()
@@ -81,7 +81,7 @@ fn delay_loss_and_bandwidth_are_set_and_shown_with_their_units() {
 }
 
 #[test]
-fn a_link_that_is_none_is_wrong_input() {
+fn refuses_a_link_that_does_not_exist() {
     let up = Server::up(&[]);
     assert_refused(
         &up.command(&["net", "cut", "us-east-1", "mars-1"]),
@@ -175,7 +175,7 @@ fn empty_regions_have_converged() {
 }
 
 #[test]
-fn status_has_every_pair_and_the_catalog() {
+fn status_shows_every_pair_and_the_catalog() {
     let up = Server::up(&[]);
     let _ = up.json(&["net", "cut", "us-east-1", "eu-west-1", "--one-way"]);
     let status = up.json(&["status"]);
@@ -190,7 +190,7 @@ fn status_has_every_pair_and_the_catalog() {
 }
 
 #[test]
-fn questions_about_tables_that_are_not_there_are_wrong_input() {
+fn refuses_questions_about_unknown_tables() {
     let up = Server::up(&[]);
     assert_refused(
         &up.command(&["explain", "--table", "Nothing", "--key", r#"{"pk":{"S":"x"}}"#]),

@@ -1,4 +1,4 @@
-//! Rows that vanish behind the server's back come back.
+//! Repair of rows that were deleted from outside.
 
 use crate::{
     dynamodb::{converge, get, global_table, put},
@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[test]
-fn rows_deleted_behind_the_servers_back_are_seen_and_restored() {
+fn detects_and_repairs_rows_deleted_from_outside() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let up = Server::start(&up(&["--data", data.to_str().unwrap()]));
@@ -18,7 +18,7 @@ fn rows_deleted_behind_the_servers_back_are_seen_and_restored() {
     let sound = up.json(&["converge", "--verify"]);
     assert_eq!(sound[0]["mended"], serde_json::json!([]), "nothing is damaged yet");
 
-    // Every row, of the table and of the catalog.
+    // Deletes every row, of the table and of the catalog.
     let database = rusqlite::Connection::open(data.join("eu-west-1.db")).unwrap();
     database.busy_timeout(crate::process::PATIENCE).unwrap();
     assert!(database.execute("DELETE FROM item", []).unwrap() >= 20);

@@ -1,4 +1,5 @@
-//! Draining a region of a running `up`: what is refused, what is proved, and what is said where it cannot be.
+//! Draining a region of a running `up`: refused writes, the proof, and what the message says
+//! without it.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ const US: &str = "us-east-1";
 const EU: &str = "eu-west-1";
 
 #[test]
-fn a_drained_region_refuses_writes_and_has_proved_that_all_others_have_its_last_one() {
+fn a_drained_region_refuses_writes_and_prints_the_proof() {
     let up = up_with_table(&[]);
     for number in 0..20 {
         put(up.endpoint(), US, &format!("k{number}"), "v");
@@ -66,7 +67,7 @@ fn a_drained_region_refuses_writes_and_has_proved_that_all_others_have_its_last_
 }
 
 #[test]
-fn a_region_cannot_be_drained_to_one_out_of_reach_and_the_one_and_what_it_lacks_are_named() {
+fn a_drain_names_unreachable_peers_and_missing_writes() {
     let up = up_with_table(&[]);
     let _ = up.json(&["net", "cut", US, EU, "--reset"]);
     put(up.endpoint(), US, "a", "v");
@@ -92,7 +93,7 @@ fn a_region_cannot_be_drained_to_one_out_of_reach_and_the_one_and_what_it_lacks_
 }
 
 #[test]
-fn what_is_no_region_or_does_not_run_is_not_drained() {
+fn refuses_to_drain_unknown_and_stopped_regions() {
     let up = up_with_table(&[]);
     assert_refused(&up.command(&["drain", "mars-1"]), &["no region `mars-1`", US]);
     assert_refused(&up.command(&["undrain", "mars-1"]), &["no region `mars-1`", US]);

@@ -17,7 +17,8 @@ use crate::{
     process::{Server, assert_refused, beringia, regions_apart, run, stderr, stdout},
 };
 
-/// Two regions that are cut off from each other for two of six seconds, with few keys, so that they meet.
+/// Two regions that are cut off from each other for two of six seconds, with few keys, so that
+/// writes conflict.
 const PARTITION: &str = r#"
 topology = "two"
 duration = "6s"
@@ -52,12 +53,12 @@ fn two_regions() -> Server {
     Server::up(&["--topology", topology.to_str().unwrap()])
 }
 
-/// What a drill printed as JSON.
+/// The JSON output of a drill.
 fn outcome(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap_or_else(|_| panic!("no outcome: {}", stderr(output)))
 }
 
-/// Plays a scenario in regions of its own, where all that it expects holds.
+/// Plays a scenario in regions of its own, and asserts that all expectations hold.
 fn played(file: &Path) -> Value {
     let output = run(&["drill", "run", file.to_str().unwrap(), "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -72,8 +73,9 @@ fn tables(up: &Server) -> Value {
     call(up.endpoint(), "us-east-1", "ListTables", &json!({})).1["TableNames"].clone()
 }
 
+/// The drill converges after the heal and writes a report.
 #[test]
-fn a_partition_of_two_regions_loses_nothing_makes_conflicts_and_leaves_a_report() {
+fn a_partition_loses_nothing_and_makes_conflicts() {
     let (directory, file) = scenario(PARTITION);
     let report = directory.path().join("report");
     let words = [
@@ -99,7 +101,7 @@ fn a_partition_of_two_regions_loses_nothing_makes_conflicts_and_leaves_a_report(
             .iter()
             .all(|verdict| verdict["holds"] == true)
     );
-    // What was written while the link was cut waited for it; what was written before did not.
+    // Writes during the cut waited for its end; writes before it did not.
     let pair = &run["pairs"][0];
     assert!(pair["mutations"].as_u64().unwrap() > 10, "{pair}");
     assert!(pair["lag_ms"]["max"].as_f64().unwrap() > 1_000.0, "{}", pair["lag_ms"]);
@@ -135,8 +137,9 @@ fn a_partition_of_two_regions_loses_nothing_makes_conflicts_and_leaves_a_report(
     assert_eq!(written, run);
 }
 
+/// It names the expectation that fails, and deletes its table.
 #[test]
-fn an_attached_drill_names_what_does_not_hold_and_leaves_the_regions_as_they_were() {
+fn an_attached_drill_leaves_the_regions_unchanged() {
     let up = two_regions();
     let _ = up.json(&["net", "delay", "us-east-1", "eu-west-1", "7"]);
     let before = up.json(&["net", "show"]);
@@ -146,11 +149,11 @@ fn an_attached_drill_names_what_does_not_hold_and_leaves_the_regions_as_they_wer
     assert!(stderr(&output).contains("conflicts exactly 0: "), "{}", stderr(&output));
     assert!(stdout(&output).contains("FAILED"), "{}", stdout(&output));
     assert_eq!(up.json(&["net", "show"]), before);
-    assert_eq!(tables(&up), json!([]), "its table is gone");
+    assert_eq!(tables(&up), json!([]), "its table was deleted");
 }
 
 #[test]
-fn without_a_load_probes_measure_how_available_regions_are() {
+fn probes_measure_availability_without_a_load() {
     let up = two_regions();
     let text = "topology = \"two\"\nduration = \"4s\"\n[[event]]\nat = \"1s\"\nlasts = \"2s\"\ncrash = \"eu-west-1\"\n\
                 [expect]\navailability = { us-east-1 = 100, eu-west-1 = 100 }\n";
@@ -170,8 +173,9 @@ fn without_a_load_probes_measure_how_available_regions_are() {
     assert!(of("no acknowledged write lost"), "{run}");
 }
 
+/// It removes replicas of its own table, never of the application's.
 #[test]
-fn a_drill_ends_while_the_application_goes_on_writing_and_leaves_its_replicas_alone() {
+fn a_drill_ends_while_an_application_keeps_writing() {
     let up = up_with_table(&[]);
     let text = "topology = \"three\"\nduration = \"3s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n\
                 [[event]]\nat = \"2s\"\nremove_replica = \"ap-northeast-1\"\n[expect]\nconverged_within = \"60s\"\n";
@@ -194,7 +198,7 @@ fn a_drill_ends_while_the_application_goes_on_writing_and_leaves_its_replicas_al
     let run = outcome(&output);
     let ends: Vec<_> = run["convergences"].as_array().unwrap().iter().collect();
     assert_eq!(ends.len(), 2, "{run}");
-    assert_eq!(tables(&up), json!(["Things"]), "its own table is gone");
+    assert_eq!(tables(&up), json!(["Things"]), "its own table was deleted");
     converge(&up);
     let described = call(
         up.endpoint(),
@@ -211,7 +215,7 @@ fn a_drill_ends_while_the_application_goes_on_writing_and_leaves_its_replicas_al
 }
 
 #[test]
-fn a_drill_ends_its_own_pauses_and_drains_and_no_others() {
+fn a_drill_ends_only_its_own_pauses_and_drains() {
     let up = up_with_table(&[]);
     let drained = up.command(&["drain", "ap-northeast-1", "--timeout", "30"]);
     assert_eq!(drained.status.code(), Some(0), "{}", stderr(&drained));
@@ -238,8 +242,9 @@ fn a_drill_ends_its_own_pauses_and_drains_and_no_others() {
     assert_eq!((closed("ap-northeast-1"), closed("us-east-1")), (503, 200));
 }
 
+/// The report has a note that names the pause.
 #[test]
-fn a_pause_that_is_not_the_drills_is_named_and_what_it_keeps_apart_is_not_waited_for() {
+fn does_not_wait_for_replicas_that_others_paused() {
     let up = up_with_table(&[]);
     let paused = up.json(&["net", "pause", "--table", "Things", "--region", "eu-west-1"]);
     assert_eq!(paused.len(), 1);
@@ -259,7 +264,7 @@ fn a_pause_that_is_not_the_drills_is_named_and_what_it_keeps_apart_is_not_waited
 }
 
 #[test]
-fn leaving_a_region_that_is_cut_off_before_its_drain_is_proven_is_shown_as_what_it_is() {
+fn leaving_a_region_before_its_drain_is_proven_fails() {
     let (_directory, file) = scenario(
         r#"
         topology = "two"
@@ -291,7 +296,7 @@ fn leaving_a_region_that_is_cut_off_before_its_drain_is_proven_is_shown_as_what_
         .as_array()
         .unwrap()
         .iter()
-        .find(|verdict| verdict["expected"] == "us-east-1 left only when it was drained");
+        .find(|verdict| verdict["expected"] == "us-east-1 left only after it was drained");
     assert_eq!(left.unwrap()["holds"], false, "{run}");
 }
 
@@ -315,7 +320,7 @@ fn an_interrupted_drill_undoes_what_it_did() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Each look is a process that is started, so this ends some minutes later at the latest.
+    // Each check starts a process, so this ends after some minutes at the latest.
     let is_cut = (0..5_000).any(|_| !all_links_are_open(&up));
     assert!(is_cut, "the drill cuts the link");
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
@@ -327,7 +332,7 @@ fn an_interrupted_drill_undoes_what_it_did() {
 }
 
 #[test]
-fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
+fn a_hook_carries_out_and_undoes_actions() {
     let regions = regions_apart(&["us-east-1", "eu-west-1", "ap-northeast-1"]);
     let controls = regions.iter().map(Server::control).collect::<Vec<_>>().join(",");
     let text = "topology = \"three\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n\
@@ -352,7 +357,7 @@ fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
     assert_refused(&run(&with_hook), &[&cannot_start, "No such file"]);
     fs::write(&hook, "#!/bin/sh\n").unwrap();
     assert_refused(&run(&with_hook), &[&cannot_start, "Permission denied"]);
-    // Also where the scenario needs none, and before regions are asked or started.
+    // The hook is checked even if the scenario needs none, and before regions are asked or started.
     let needless = ["drill", "run", "steady", "--hook", hook.to_str().unwrap()];
     assert_refused(&run(&needless), &[&cannot_start]);
     write_hook("echo 'no network here' >&2; exit 1");
@@ -370,7 +375,7 @@ fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
 }
 
 #[test]
-fn a_drill_makes_disks_slow_and_full_and_well_again() {
+fn a_drill_makes_disks_slow_and_full_and_restores_them() {
     let up = two_regions();
     let text = "topology = \"two\"\nduration = \"4s\"\n[[workload]]\nname = \"drilled\"\nkind = \"ycsb-a\"\nrate = 40\n\
                 value_bytes = 60000\n[[event]]\nat = \"500ms\"\nlasts = \"1500ms\"\ndisk_full = \"eu-west-1\"\n\
@@ -406,7 +411,7 @@ fn a_drill_makes_disks_slow_and_full_and_well_again() {
         seconds("us-east-1").iter().filter_map(p99).any(|ms| ms >= 150.0),
         "{run}"
     );
-    // What the timeline left slow is well again.
+    // The disk that the timeline left slow is normal again.
     let (status, _) = call(
         up.endpoint(),
         "eu-west-1",
@@ -422,7 +427,7 @@ fn a_drill_makes_disks_slow_and_full_and_well_again() {
 }
 
 #[test]
-fn a_drill_that_cannot_be_played_is_refused_before_anything_is_done() {
+fn refuses_unplayable_drills_before_doing_anything() {
     let up = two_regions();
     let refused = |text: &str, words: &[&str]| {
         let (_directory, file) = scenario(text);
@@ -450,7 +455,7 @@ fn a_drill_that_cannot_be_played_is_refused_before_anything_is_done() {
 }
 
 #[test]
-fn a_drill_makes_clocks_wrong_and_right_again() {
+fn a_drill_changes_clocks_and_corrects_them() {
     let up = two_regions();
     let text = "topology = \"two\"\nduration = \"3s\"\n[clocks.eu-west-1]\noffset = \"9s\"\n";
     let (_directory, file) = scenario(text);
@@ -485,13 +490,14 @@ fn a_drill_makes_clocks_wrong_and_right_again() {
         notes.contains("hybrid clocks follow the clock that is furthest ahead"),
         "{notes}"
     );
-    // With the clock right again, and the time come that it had shown, everything arrives.
+    // Once the clock is right, and the time that it had shown has come, everything arrives.
     let converged = up.json(&["converge", "--timeout", "60"]);
     assert_eq!(converged[0]["converged"], true);
 }
 
+/// The tables are throttled at their provisioned throughput.
 #[test]
-fn traffic_that_waits_for_a_drain_moves_after_its_proof_on_tables_that_are_held_to_their_units() {
+fn traffic_moves_after_the_proof_of_a_drain() {
     let (_directory, file) = scenario(
         r#"
         topology = "two"
@@ -522,13 +528,13 @@ fn traffic_that_waits_for_a_drain_moves_after_its_proof_on_tables_that_are_held_
     assert!(proven_ms >= 1_000, "{drain}");
     assert_eq!(drain["peers"], json!([{ "peer": "eu-west-1", "proven_ms": proven_ms }]));
     assert_eq!(run["failovers"][0]["shifted_ms"], proven_ms, "{}", run["failovers"]);
-    // Each region takes 300 at once and one more each second, of some 500 that are due.
+    // Each region accepts 300 at once and one more each second, of some 500 that are due.
     let acknowledged = run["writes"]["acknowledged"].as_u64().unwrap();
     assert!(acknowledged <= 2 * 310, "{acknowledged}");
 }
 
 #[test]
-fn a_proof_is_seen_that_comes_later_than_what_waits_for_it_could_have_been() {
+fn a_proof_may_come_after_the_earliest_time_of_its_waiter() {
     let (_directory, file) = scenario(
         r#"
         topology = "two"
@@ -557,12 +563,12 @@ fn a_proof_is_seen_that_comes_later_than_what_waits_for_it_could_have_been() {
     let run = played(&file);
     let drain = &run["drains"][0];
     let proven_ms = drain["proven_ms"].as_u64().unwrap();
-    // The last writes go one way, and that they came goes the other.
+    // The last writes travel one way, and their acknowledgement the other.
     assert!(proven_ms >= 2_300, "{drain}");
 }
 
 #[test]
-fn regions_that_run_must_be_started_as_the_scenario_wants_them() {
+fn running_regions_need_the_options_of_the_scenario() {
     let (_directory, file) =
         scenario("[behaviour]\nthrottling = true\nstale_reads = \"100ms\"\nmax_unreachable = \"1h\"\n");
     let up = Server::up(&["--stale-reads", "200"]);

@@ -1,4 +1,5 @@
-//! A DynamoDB client of few lines: one request per connection, with a signature that only the development mode takes.
+//! A small DynamoDB client: one request per connection, with a signature that only the development
+//! mode accepts.
 
 use std::{
     io::{Read as _, Write as _},
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::process::{PATIENCE, Server};
 
-/// The status and the body of an answer.
+/// Calls an operation; returns the status and the body of the answer.
 pub(crate) fn call(endpoint: &str, region: &str, operation: &str, body: &Value) -> (u16, Value) {
     let headers =
         format!("content-type: application/x-amz-json-1.0\r\nx-amz-target: DynamoDB_20120810.{operation}\r\n");
@@ -22,7 +23,7 @@ pub(crate) fn call(endpoint: &str, region: &str, operation: &str, body: &Value) 
     )
 }
 
-/// The status and the body of what a service answers to a request that begins with `head`.
+/// Sends a request that begins with `head`; returns the status and the body of the answer.
 pub(crate) fn exchange(endpoint: &str, region: &str, service: &str, head: &str, body: &Value) -> (u16, Value) {
     let host = endpoint.strip_prefix("http://").unwrap();
     let body = body.to_string();
@@ -43,14 +44,14 @@ pub(crate) fn exchange(endpoint: &str, region: &str, service: &str, head: &str, 
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-/// A request that must succeed.
+/// Sends a request that must succeed.
 pub(crate) fn ask(endpoint: &str, region: &str, operation: &str, body: &Value) -> Value {
     let (status, answer) = call(endpoint, region, operation, body);
     assert_eq!(status, 200, "{operation} {body} in {region}: {answer}");
     answer
 }
 
-/// Creates a table with replicas; `converge` waits until all regions hold the same.
+/// Creates a table with replicas; `converge` waits until all regions hold the same data.
 pub(crate) fn global_table(endpoint: &str, home: &str, others: &[&str], converge: impl Fn()) {
     ask(
         endpoint,
@@ -76,7 +77,7 @@ pub(crate) fn put(endpoint: &str, region: &str, pk: &str, value: &str) {
     ask(endpoint, region, "PutItem", &item);
 }
 
-/// The value of an item; None where there is none.
+/// The value of an item; `None` if there is no item.
 pub(crate) fn get(endpoint: &str, region: &str, pk: &str) -> Option<String> {
     let key = json!({"TableName": "Things", "Key": {"pk": {"S": pk}}, "ConsistentRead": true});
     ask(endpoint, region, "GetItem", &key)["Item"]["v"]["S"]
@@ -93,7 +94,7 @@ pub(crate) fn up_with_table(arguments: &[&str]) -> Server {
     up
 }
 
-/// Waits until all regions hold the same.
+/// Waits until all regions hold the same data.
 pub(crate) fn converge(server: &Server) {
     assert_eq!(server.json(&["converge", "--timeout", "60"])[0]["converged"], true);
 }

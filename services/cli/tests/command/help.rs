@@ -2,9 +2,9 @@
 
 use crate::process::{assert_refused, run, stdout};
 
-/// Those that work alone.
+/// The commands that need no control service.
 const ALONE: [&str; 4] = ["up", "region", "sim", "drill"];
-/// Those that talk to a control service.
+/// The commands that talk to a control service.
 const STEERING: [&str; 9] = [
     "status",
     "net",
@@ -54,7 +54,7 @@ fn every_command_has_help_with_an_example_and_takes_a_format() {
 }
 
 #[test]
-fn commands_that_talk_to_a_control_service_say_where_they_look() {
+fn commands_show_the_default_control_address() {
     for command in STEERING {
         let help = stdout(&run(&[command, "--help"]));
         assert!(
@@ -65,7 +65,7 @@ fn commands_that_talk_to_a_control_service_say_where_they_look() {
 }
 
 #[test]
-fn an_unknown_command_or_a_wrong_quantity_is_wrong_input() {
+fn refuses_unknown_commands_and_wrong_quantities() {
     assert_refused(&run(&["fly"]), &["unrecognized subcommand"]);
     assert_refused(
         &run(&["net", "delay", "a", "b", "soon"]),
@@ -80,8 +80,8 @@ fn an_unknown_command_or_a_wrong_quantity_is_wrong_input() {
 }
 
 #[test]
-fn without_a_control_service_every_command_says_what_to_do() {
-    // Nothing listens on the port of a listener that is gone.
+fn commands_without_a_control_service_say_what_to_do() {
+    // Nothing listens on the port of a closed listener.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

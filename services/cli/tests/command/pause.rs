@@ -15,7 +15,7 @@ fn pause(up: &Server, region: &str) -> Vec<Value> {
     up.json(&["net", "pause", "--table", "Things", "--region", region])
 }
 
-/// Waits until what is written elsewhere has arrived there.
+/// Waits until a write of another region has arrived.
 fn until_there(up: &Server, region: &str, pk: &str) {
     while get(up.endpoint(), region, pk).is_none() {
         std::thread::yield_now();
@@ -23,7 +23,7 @@ fn until_there(up: &Server, region: &str, pk: &str) {
 }
 
 #[test]
-fn a_paused_table_stays_alone_in_its_region_until_it_is_resumed() {
+fn a_paused_table_does_not_replicate_until_resumed() {
     let up = up_with_table(&[]);
     let paused = json!({"region": EU, "table": "Things", "replication": "paused"});
     assert_eq!(pause(&up, EU), std::slice::from_ref(&paused));
@@ -52,8 +52,9 @@ fn a_paused_table_stays_alone_in_its_region_until_it_is_resumed() {
     assert_eq!(up.json(&["status"])[0]["paused"], json!([]));
 }
 
+/// A restart of the region ends its pauses, too.
 #[test]
-fn resume_without_a_name_ends_all_pauses_and_so_does_a_restart_of_the_region() {
+fn resume_without_a_name_ends_all_pauses() {
     let up = up_with_table(&[]);
     assert_eq!(pause(&up, EU).len(), 1);
     assert_eq!(pause(&up, AP).len(), 2);
@@ -72,7 +73,7 @@ fn resume_without_a_name_ends_all_pauses_and_so_does_a_restart_of_the_region() {
 }
 
 #[test]
-fn what_is_not_replicated_cannot_be_paused() {
+fn refuses_to_pause_tables_that_are_not_replicated() {
     let up = up_with_table(&[]);
     let refused = up.command(&["net", "pause", "--table", "Nothing", "--region", EU]);
     assert_refused(&refused, &["eu-west-1 has no replica of a global table `Nothing`"]);
@@ -82,7 +83,7 @@ fn what_is_not_replicated_cannot_be_paused() {
     assert_refused(&refused, &["no region `mars-1`", US]);
 }
 
-/// A request to the Fault Injection Service, which must succeed.
+/// Sends a request to the Fault Injection Service, which must succeed.
 fn experiments(endpoint: &str, request: &str, body: &Value) -> Value {
     let (status, answer) = exchange(endpoint, EU, "fis", &format!("{request} HTTP/1.1\r\n"), body);
     assert_eq!(status, 200, "{request}: {answer}");
@@ -90,7 +91,7 @@ fn experiments(endpoint: &str, request: &str, body: &Value) -> Value {
 }
 
 #[test]
-fn an_experiment_in_a_region_alone_targets_its_own_replicas() {
+fn an_experiment_in_one_region_targets_its_own_replicas() {
     let server = Server::start(&on_free_ports(
         "region",
         &["--format", "json", "--ephemeral", "--name", EU],

@@ -1,4 +1,4 @@
-//! Running the binary: to its end, or as a server that is ended when it goes out of scope.
+//! Runs the binary: to its end, or as a server that is stopped when it goes out of scope.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -11,10 +11,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// How long a condition is waited for before a test gives up. No test depends on how long anything really takes.
+/// How long a test waits for a condition before it fails. No test depends on actual durations.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The binary, deaf to the environment that could change its meaning.
+/// The binary, without environment variables that could change its behaviour.
 pub(crate) fn beringia() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_beringia"));
     command
@@ -25,7 +25,7 @@ pub(crate) fn beringia() -> Command {
     command
 }
 
-/// Runs a command to its end; one that does not end is killed, and the test fails.
+/// Runs a command to its end; kills one that does not end, and fails the test.
 pub(crate) fn run(words: &[&str]) -> Output {
     let child = beringia()
         .args(words)
@@ -50,7 +50,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Asserts that a command was refused as wrong input or as unable to start, with these words.
+/// Asserts that a command ended with exit code 2 and printed these words.
 pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -60,7 +60,8 @@ pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
     assert_eq!(stdout(output), "", "what is refused prints nothing");
 }
 
-/// Starts a server; gives what it printed up to the first line that is `enough`, and later what it printed after that.
+/// Starts a server; returns its output up to the first line for which `enough` holds, and later the
+/// rest.
 pub(crate) fn start_until(
     words: &[&str],
     enough: impl Fn(&str) -> bool + Send + 'static,
@@ -100,7 +101,7 @@ pub(crate) fn start_until(
 pub(crate) struct Server {
     child: Child,
     pub(crate) ready: Value,
-    /// Everything printed before and as the ready line.
+    /// The output up to and including the ready line.
     pub(crate) first_line: String,
     rest: Option<mpsc::Receiver<String>>,
 }
@@ -113,9 +114,9 @@ pub(crate) const PORTS: [&str; 4] = [
     "--endpoint-port",
 ];
 
-/// The words of `up` or `region` on any free ports, with more arguments.
+/// The arguments of `up` or `region` on free ports, and more arguments.
 pub(crate) fn on_free_ports<'a>(command: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
-    // A region alone has no ports for all regions.
+    // `region` has no endpoint port.
     let ports = if command == "region" { &PORTS[..3] } else { &PORTS[..] };
     let mut words = vec![command];
     words.extend(ports.iter().flat_map(|flag| [*flag, "0"]));
@@ -123,7 +124,7 @@ pub(crate) fn on_free_ports<'a>(command: &'a str, arguments: &[&'a str]) -> Vec<
     words
 }
 
-/// The words of an `up` that tells a program where it is, with more arguments.
+/// The arguments of an `up` that prints its addresses as JSON, and more arguments.
 pub(crate) fn up<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
     on_free_ports("up", &[&["--format", "json"], arguments].concat())
 }
@@ -146,12 +147,12 @@ impl Server {
         }
     }
 
-    /// The control address.
+    /// The address of the control service.
     pub(crate) fn control(&self) -> &str {
         self.ready["control"].as_str().unwrap()
     }
 
-    /// The DynamoDB endpoint: the one for all regions, or that of the only one.
+    /// The DynamoDB endpoint for all regions; of a single region, its own.
     pub(crate) fn endpoint(&self) -> &str {
         self.ready["endpoint"].as_str().unwrap()
     }
@@ -171,12 +172,12 @@ impl Server {
             .collect()
     }
 
-    /// Sends SIGTERM.
+    /// Sends SIGTERM to the server.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
-    /// Waits for the end; the status, and what was printed after the ready line.
+    /// Waits for the end; returns the status, and the output after the ready line.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let rest = self.rest.take().unwrap().recv_timeout(PATIENCE).unwrap();
         (self.child.wait().unwrap(), rest)
@@ -185,13 +186,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Our own child, which may have ended already.
+        // The child may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A free port of this machine; it may be taken by another process before it is used, which is unlikely.
+/// A free port of this machine. Another process could take it before it is used, which is unlikely.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -200,7 +201,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-/// Regions in processes of their own, in memory, which know each other.
+/// Starts regions in processes of their own, in memory, which know each other.
 pub(crate) fn regions_apart(names: &[&str]) -> Vec<Server> {
     let ports: Vec<u16> = names.iter().map(|_| free_port()).collect();
     let start = |own: usize| {

@@ -13,7 +13,7 @@ const US: &str = "us-east-1";
 const EU: &str = "eu-west-1";
 
 #[test]
-fn a_live_run_is_written_down_as_a_scenario_that_a_simulation_plays_again() {
+fn a_simulation_plays_the_recording_of_a_live_run() {
     let up = up_with_table(&[]);
     let tag = json!({
         "ResourceArn": format!("arn:aws:dynamodb:{US}:000000000000:table/Things"),
@@ -89,7 +89,8 @@ fn a_live_run_is_written_down_as_a_scenario_that_a_simulation_plays_again() {
 
     let played = run(&["sim", "run", file.to_str().unwrap(), "--seed", "1", "--format", "json"]);
     assert!(played.status.success(), "{}\n{}", stdout(&played), stderr(&played));
-    // Everything that was answered here is answered there, and every write of it is one that the oracle knows.
+    // Every operation that was answered live is answered in the simulation, and the oracle knows
+    // every write of it.
     let run: Value = serde_json::from_str(stdout(&played).lines().last().unwrap()).unwrap();
     assert_eq!(run["writes"]["acknowledged"], said["operations"], "{run}");
 
@@ -99,7 +100,7 @@ fn a_live_run_is_written_down_as_a_scenario_that_a_simulation_plays_again() {
 }
 
 #[test]
-fn nothing_is_written_where_nothing_can_be_recorded() {
+fn writes_no_file_if_nothing_can_be_recorded() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("none.toml");
     let nobody = [

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::process::{assert_refused, beringia, run, stderr, stdout};
 
-/// Two regions, eight seconds, one cut: the shortest that has a conflict.
+/// Two regions, eight seconds, one cut: the shortest scenario with a conflict.
 const SHORT: &str = r#"
 about = "A short day."
 topology = "two"
@@ -45,7 +45,7 @@ fn json(line: &str) -> Value {
 }
 
 #[test]
-fn a_run_whose_expectations_hold_says_so_and_writes_its_report_and_its_trace() {
+fn a_passing_run_writes_its_report_and_its_trace() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "short.toml", SHORT);
     let out = directory.path().join("out");
@@ -76,7 +76,7 @@ fn a_run_whose_expectations_hold_says_so_and_writes_its_report_and_its_trace() {
 }
 
 #[test]
-fn a_run_that_fails_names_what_failed_with_its_value_and_the_command_that_repeats_it() {
+fn a_failing_run_names_value_and_repeating_command() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "short.toml", &SHORT.replace("min = 1", "max = 0"));
     let output = run(&["sim", "run", &scenario, "--seed", "5", "--set", "workload.rate=25"]);
@@ -89,7 +89,7 @@ fn a_run_that_fails_names_what_failed_with_its_value_and_the_command_that_repeat
 }
 
 #[test]
-fn several_seeds_at_once_give_what_each_gives_alone() {
+fn parallel_seeds_give_the_same_results_as_single_runs() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "short.toml", SHORT);
     let together = run(&[
@@ -108,7 +108,7 @@ fn several_seeds_at_once_give_what_each_gives_alone() {
 }
 
 #[test]
-fn a_sweep_runs_the_grid_and_compares() {
+fn a_sweep_runs_the_grid_and_compares_the_runs() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "short.toml", SHORT);
     let out = directory.path().join("out");
@@ -136,8 +136,8 @@ fn a_sweep_runs_the_grid_and_compares() {
     assert!(out.join("sweep.html").exists());
 }
 
-/// Runs a command, interrupts it when it has said something on standard error or, if `answers`, on standard output, and gives what it said
-/// there in all.
+/// Runs a command, and interrupts it once it has printed something to standard error or, if
+/// `answers`, to standard output; returns all that it printed there.
 fn interrupted(words: &[&str], answers: bool) -> (Option<i32>, String) {
     let mut child = beringia()
         .args(words)
@@ -158,7 +158,7 @@ fn interrupted(words: &[&str], answers: bool) -> (Option<i32>, String) {
 }
 
 #[test]
-fn what_had_ended_when_a_signal_came_is_printed_and_written() {
+fn finished_runs_are_printed_and_written_at_a_signal() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "short.toml", &SHORT.replace("min = 1", "max = 0"));
     let out = directory.path().join("out");
@@ -212,7 +212,7 @@ fn failing() -> String {
 }
 
 #[test]
-fn shrinking_a_failing_seed_gives_a_smaller_file_that_still_fails() {
+fn shrinks_a_failing_seed_to_a_smaller_failing_file() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "failing.toml", &failing());
     let small = directory.path().join("small.toml");
@@ -245,7 +245,7 @@ fn shrinking_a_failing_seed_gives_a_smaller_file_that_still_fails() {
 }
 
 #[test]
-fn what_a_seed_was_shrunk_to_may_fail_less_and_says_so() {
+fn a_shrunken_plan_may_fail_fewer_expectations() {
     let directory = tempfile::tempdir().unwrap();
     let two = "availability = { \"us-east-1\" = 99 }\nconflicts = { min = 100000 }";
     let crash = "[[event]]\nat = \"1s\"\nlasts = \"2s\"\ncrash = \"us-east-1\"\n\n[expect]";
@@ -278,7 +278,7 @@ fn what_a_seed_was_shrunk_to_may_fail_less_and_says_so() {
 }
 
 #[test]
-fn a_recording_is_shrunk_to_few_operations() {
+fn shrinks_a_recording_to_few_operations() {
     let directory = tempfile::tempdir().unwrap();
     let put = |at_ms: u64, region: &str, id: &str| {
         let parameters = format!(r#"{{"TableName": "t-1", "Item": {{"id": {{"S": "{id}"}}}}}}"#);
@@ -317,12 +317,12 @@ fn a_recording_is_shrunk_to_few_operations() {
 }
 
 #[test]
-fn what_a_seed_was_shrunk_to_when_a_signal_came_is_written() {
+fn writes_the_shrunken_plan_at_a_signal() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "failing.toml", &failing());
     let small = directory.path().join("small.toml");
     let out = small.to_str().unwrap();
-    // It says first what fails.
+    // It prints first what fails.
     let words = [
         "sim", "shrink", &scenario, "--seed", "2", "--runs", "100000", "--out", out,
     ];
@@ -338,7 +338,7 @@ fn what_a_seed_was_shrunk_to_when_a_signal_came_is_written() {
 }
 
 #[test]
-fn what_does_not_fail_is_not_shrunk() {
+fn refuses_to_shrink_a_passing_seed() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "short.toml", SHORT);
     let output = run(&["sim", "shrink", &scenario]);
@@ -347,7 +347,7 @@ fn what_does_not_fail_is_not_shrunk() {
 }
 
 #[test]
-fn scenarios_are_listed_and_shown() {
+fn lists_and_shows_scenarios() {
     let list = stdout(&run(&["sim", "list"]));
     assert_eq!(list.lines().count(), 21, "a head and twenty scenarios:\n{list}");
     for line in stdout(&run(&["sim", "list", "--format", "json"])).lines() {
@@ -371,7 +371,7 @@ fn scenarios_are_listed_and_shown() {
 }
 
 #[test]
-fn what_is_wrong_is_refused_before_anything_runs() {
+fn refuses_wrong_input_before_anything_runs() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(
         directory.path(),
@@ -416,7 +416,7 @@ fn what_is_wrong_is_refused_before_anything_runs() {
 }
 
 #[test]
-fn a_wrong_line_of_a_recording_is_named_before_anything_is_played() {
+fn names_a_wrong_line_of_a_recording_before_playing() {
     let directory = tempfile::tempdir().unwrap();
     file(directory.path(), "day.jsonl", "\n{\"at_ms\": 5, \"region\": us}\n");
     let text = "[[workload]]\nkind = \"replay\"\nfile = \"day.jsonl\"\n";
@@ -434,7 +434,7 @@ fn a_wrong_line_of_a_recording_is_named_before_anything_is_played() {
 }
 
 #[test]
-fn what_simulated_regions_log_is_seen_only_by_those_who_ask() {
+fn logs_of_simulated_regions_are_off_by_default() {
     let directory = tempfile::tempdir().unwrap();
     let text = SHORT
         .replace(

@@ -1,4 +1,4 @@
-//! Starting and ending: the ready line, what is refused before anything is changed, and signals.
+//! Starting and stopping: the ready line, what is refused before anything changes, and signals.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::process::{PORTS, Server, assert_refused, on_free_ports, run, start_until, up};
 
-/// Every file below a directory with its content.
+/// Every file below a directory, with its content.
 fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -77,7 +77,7 @@ fn the_text_form_shows_a_table_and_lines_to_try() {
 }
 
 #[test]
-fn sigterm_ends_it_with_exit_code_0_and_nothing_more_on_stdout() {
+fn sigterm_exits_with_0_and_prints_nothing_more() {
     let server = Server::up(&[]);
     server.terminate();
     let (status, rest) = server.wait();
@@ -86,15 +86,15 @@ fn sigterm_ends_it_with_exit_code_0_and_nothing_more_on_stdout() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_process_at_once() {
     let server = Server::up(&[]);
     let address = server.endpoint().strip_prefix("http://").unwrap().to_owned();
-    // A request under way, for which a clean end waits.
+    // A request in progress, which a clean shutdown waits for.
     let mut request = TcpStream::connect(&address).unwrap();
     request
         .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
         .unwrap();
-    // The server has taken it when it answers one that was sent later.
+    // The server has accepted it once it answers a later one.
     crate::dynamodb::ask(server.endpoint(), "us-east-1", "ListTables", &serde_json::json!({}));
     server.terminate();
     while TcpStream::connect(&address).is_ok() {
@@ -110,7 +110,7 @@ fn every_region_has_its_own_database_file() {
     let data = directory.path().join("data");
     let words = up(&["--data", data.to_str().unwrap()]);
     for _ in 0..2 {
-        // The second time on what the first one left.
+        // The second time with the files of the first.
         let server = Server::start(&words);
         for region in ["us-east-1", "eu-west-1", "ap-northeast-1"] {
             assert!(data.join(format!("{region}.db")).is_file());
@@ -121,7 +121,7 @@ fn every_region_has_its_own_database_file() {
 }
 
 #[test]
-fn a_taken_port_is_refused_and_nothing_is_changed() {
+fn refuses_a_taken_port_and_changes_nothing() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let directory = tempfile::tempdir().unwrap();
@@ -137,7 +137,7 @@ fn a_taken_port_is_refused_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_data_directory_of_another_topology_is_refused_and_unchanged() {
+fn refuses_a_data_directory_of_another_topology() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let topology = directory.path().join("pair.toml");
@@ -161,7 +161,7 @@ fn a_data_directory_of_another_topology_is_refused_and_unchanged() {
 }
 
 #[test]
-fn a_file_that_is_no_database_of_ours_is_refused_and_unchanged() {
+fn refuses_a_foreign_file_and_leaves_it_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("eu-west-1.db"), "dear diary").unwrap();
     let before = contents(directory.path());
@@ -173,7 +173,7 @@ fn a_file_that_is_no_database_of_ours_is_refused_and_unchanged() {
 }
 
 #[test]
-fn an_unreadable_topology_is_refused_with_its_place() {
+fn refuses_an_invalid_topology_with_line_and_column() {
     let directory = tempfile::tempdir().unwrap();
     let topology = directory.path().join("t.toml");
     let data = directory.path().join("data");
@@ -192,7 +192,7 @@ fn an_unreadable_topology_is_refused_with_its_place() {
 }
 
 #[test]
-fn credentials_that_are_none_are_refused_without_repeating_them() {
+fn refuses_invalid_credentials_without_printing_them() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("credentials");
     assert_refused(
@@ -210,12 +210,12 @@ fn credentials_that_are_none_are_refused_without_repeating_them() {
 }
 
 #[test]
-fn memory_and_a_data_directory_exclude_each_other() {
+fn ephemeral_excludes_a_data_directory() {
     assert_refused(&run(&up(&["--ephemeral", "--data", "somewhere"])), &["--data"]);
 }
 
 #[test]
-fn a_region_runs_as_its_own_process() {
+fn a_region_runs_in_its_own_process() {
     let words = |name| on_free_ports("region", &["--format", "json", "--ephemeral", "--name", name]);
     let server = Server::start(&words("eu-west-1"));
     let regions = server.ready["regions"].as_array().unwrap();

@@ -56,7 +56,7 @@ pub(crate) enum SimAction {
 /// The seed where neither the command line nor the scenario gives one.
 const SEED: u64 = 1;
 
-/// Runs the subcommand.
+/// Runs the subcommand on this thread.
 pub(crate) fn run(arguments: &SimArguments, format: Format) -> Result<(), Failure> {
     match &arguments.action {
         SimAction::List => list(format),
