@@ -127,7 +127,7 @@ impl<P: fmt::Display> FileError<P> {
     }
 }
 
-/// Reads a file.
+/// Reads a file as text.
 ///
 /// # Errors
 /// [`FileError::Unreadable`], if the system cannot read it, or it is not UTF-8.
@@ -138,7 +138,7 @@ pub fn read<P: fmt::Display>(file: &Path) -> Result<String, FileError<P>> {
     })
 }
 
-/// Parses a form.
+/// Parses the TOML text of a form.
 ///
 /// # Errors
 /// [`Mistake::Form`], if the text is not TOML, has a field that the form does not know, or a value

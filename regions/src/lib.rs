@@ -20,7 +20,7 @@ pub const REGIONS_MAX: usize = 32;
 pub const REGION_NAME_BYTES_MAX: usize = 32;
 /// The longest one-way delay or jitter.
 pub const DELAY_MAX: Duration = Duration::from_mins(10);
-/// [`DELAY_MAX`] in milliseconds.
+/// The longest one-way delay or jitter, in milliseconds.
 pub const DELAY_MS_MAX: f64 = DELAY_MAX.as_secs_f64() * 1e3;
 /// The least bandwidth, in megabits per second.
 pub const BANDWIDTH_MBIT_MIN: f64 = 1e-3;

@@ -17,7 +17,7 @@ pub enum DrillError {
     /// A control service refuses a request, or does not answer.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The hook fails.
+    /// The hook cannot be started or fails.
     #[error(transparent)]
     Hook(#[from] HookError),
     /// A table cannot be created, changed or deleted.
@@ -37,7 +37,7 @@ pub enum DrillError {
     UnknownEndpoint {
         /// The value of `--dynamodb`.
         flag: String,
-        /// The unknown name.
+        /// The name that no region has.
         name: String,
     },
     /// The plan has other regions than the fleet.

@@ -23,7 +23,7 @@ pub enum EvidenceError {
     /// The attributes of a key are incomplete, or one has a type that no key has.
     #[error("{attributes:?} is not a key with the attributes {}", parts.join(", "))]
     Key {
-        /// The decoded attributes.
+        /// The attributes as decoded.
         attributes: Item,
         /// The names of the key's parts.
         parts: Vec<String>,
