@@ -1,1 +1,1 @@
-"""The same random operations on Beringia and on moto, which imitates DynamoDB independently of it."""
+"""Runs the same random operations on Beringia and on moto, an independent imitation of DynamoDB, and compares the answers."""

@@ -1,6 +1,6 @@
-"""Plays drawn operations on both and compares every answer.
+"""Runs random operations on both and compares every answer.
 
-Usage: python -m differential ENDPOINT. BERINGIA_DIFFERENTIAL_SEEDS: how many sequences (4); BERINGIA_DIFFERENTIAL_FIRST_SEED: from which (0).
+Usage: python -m differential ENDPOINT. BERINGIA_DIFFERENTIAL_SEEDS: the number of sequences (4); BERINGIA_DIFFERENTIAL_FIRST_SEED: the first seed (0).
 """
 
 import os
@@ -19,7 +19,7 @@ PASSED_ON = Config(retries={"max_attempts": 1})
 
 
 def clients(endpoint):
-    """Beringia, and moto in this process: it answers for AWS's own address, all other addresses are reached."""
+    """Clients of Beringia, and of moto in this process, which answers for AWS's own address only."""
     session = boto3.Session(aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1")
     return session.client("dynamodb", endpoint_url=endpoint, config=PASSED_ON), session.client("dynamodb", endpoint_url="https://dynamodb.us-east-1.amazonaws.com", config=PASSED_ON)
 
@@ -47,7 +47,7 @@ def drop_tables(client):
 
 
 def level(ours, theirs):
-    """Makes moto's tables what ours are: an exception that changed something is to explain no later difference."""
+    """Makes moto's tables equal to ours, so that an exception that changed items does not cause later differences."""
     for name, table in TABLES.items():
         keys = [key for key, _, _ in table["keys"]]
         of = lambda item: tuple(next(iter(item[key].values())) for key in keys)
@@ -59,7 +59,7 @@ def level(ours, theirs):
 
 
 def play(seed, ours, theirs):
-    """One sequence; gives the names of the exceptions that it met."""
+    """Runs one sequence; returns the names of the exceptions that applied."""
     draw, met = Draw(seed), []
     for number in range(OPERATIONS):
         operation, parameters = draw.operation()
@@ -85,7 +85,7 @@ def main():
             met += play(seed, ours, theirs)
             for client in (ours, theirs):
                 drop_tables(client)
-    print(f"{len(seeds) * OPERATIONS} operations, the same answers but for {({name: met.count(name) for name in sorted(set(met))})}")
+    print(f"{len(seeds) * OPERATIONS} operations, the same answers except for {({name: met.count(name) for name in sorted(set(met))})}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether two answers, and what they left behind, are the same; and the exceptions, where moto does other than DynamoDB's documentation says."""
+"""Compares two answers and the items after them; and lists the exceptions, in which moto differs from DynamoDB's documentation."""
 
 import traceback
 from decimal import Decimal
@@ -9,7 +9,7 @@ from .draw import TABLES
 
 
 def differences(operation, parameters, ours, theirs):
-    """None where both say and do the same, the name of an exception that explains why not, or else what both said."""
+    """None if both answer the same and leave the same items; the name of an exception that explains the difference; else both answers."""
     # Beringia pages as asked. moto does not: its pages of scans repeat items.
     unpaged = {name: value for name, value in parameters.items() if name != "Limit"}
     said = [answer(ours, operation, parameters), answer(theirs, operation, unpaged)]
@@ -38,7 +38,7 @@ def answer(client, operation, parameters):
 
 
 class Message(str):
-    """A text that is shown and not compared: the wording of errors is tested elsewhere."""
+    """A text that is shown but not compared: other tests check the wording of errors."""
 
     def __eq__(self, other):
         return True
@@ -47,7 +47,7 @@ class Message(str):
 
 
 def pages(client, operation, parameters):
-    """All pages as one: where they end is nobody's promise, and neither is the order of a scan or of equal keys of an index."""
+    """All pages as one: neither the ends of pages nor the order of a scan or of equal keys of an index is specified."""
     items, count, scanned, start = [], 0, 0, {}
     while True:
         page = getattr(client, operation)(**parameters, **start)
@@ -64,7 +64,7 @@ def pages(client, operation, parameters):
 
 
 def plain(response):
-    """What the answer says of items."""
+    """The parts of an answer that contain items."""
     said = {}
     for member in ("Item", "Attributes"):
         if response.get(member):
@@ -117,22 +117,22 @@ def canonical(value):
 
 
 def moto_breaks(parameters, ours, theirs, left, left_there):
-    """A Python error within moto: values of different types compared, an attribute that is not there."""
+    """A Python error within moto: it compares values of different types, or reads a missing attribute."""
     return theirs.get("error") == "broke" or bool({"ValueError", "TypeError", "KeyError", "AttributeError"} & set(theirs.get("reasons", ())))
 
 
 def moto_finds_out_what_was_updated_by_comparing_images(parameters, ours, theirs, left, left_there):
-    """UPDATED_OLD and UPDATED_NEW are the attributes that the expression names (API reference, UpdateItem); moto gives those that differ, or all."""
+    """UPDATED_OLD and UPDATED_NEW are the attributes that the expression names (API reference, UpdateItem); moto returns those that differ, or all."""
     return parameters.get("ReturnValues") in ("UPDATED_OLD", "UPDATED_NEW") and "error" not in ours and "error" not in theirs and left == left_there
 
 
 def moto_overlooks_names_before_an_index(parameters, ours, theirs, left, left_there):
-    """`#list[0]` in a projection uses `#list`; moto says that it is unused."""
+    """`#list[0]` in a projection uses `#list`; moto reports it as unused."""
     return "unused in expressions: keys: {#l}" in theirs.get("message", "") and "error" not in ours
 
 
 def moto_refuses_functions_of_what_is_absent(parameters, ours, theirs, left, left_there):
-    """A filter on an attribute that an item lacks is false of it (developer guide, filter expressions); moto refuses some with an error."""
+    """A filter on an attribute that an item does not have is false (developer guide, filter expressions); moto refuses some of them with an error."""
     return theirs.get("message", "").startswith("Bad Filter Expression") and "error" not in ours
 
 
@@ -142,7 +142,7 @@ def moto_names_no_reason_for_a_failed_update(parameters, ours, theirs, left, lef
 
 
 def moto_makes_items_by_taking_away(parameters, ours, theirs, left, left_there):
-    """REMOVE and DELETE alone make no item where there is none; moto leaves one of its key."""
+    """REMOVE and DELETE alone do not create an item; moto creates one with only the key."""
     updates = [parameters, *(item.get("Update", {}) for item in parameters.get("TransactItems", []))]
     takes_away = any("UpdateExpression" in update and not {"SET", "ADD"} & set(update["UpdateExpression"].split()) for update in updates)
     only_key = lambda item: {name for name, _ in item.get("Item", ("M", ()))[1]} <= {"p", "r"}
@@ -157,7 +157,7 @@ def moto_refuses_to_remove_a_part_of_an_item_that_is_not_there(parameters, ours,
 
 
 def moto_keeps_what_a_failed_update_did_first(parameters, ours, theirs, left, left_there):
-    """An update happens as a whole or not at all; moto keeps the actions before the one that fails."""
+    """An update is atomic; moto keeps the actions before the one that fails."""
     return "UpdateExpression" in parameters and ours == theirs and "error" in ours
 
 

@@ -1,12 +1,12 @@
-"""Draws valid operations from a seed: keys from a small set, so that they meet; expressions that follow the grammar, on attributes that mostly fit."""
+"""Draws valid operations from a seed: keys from a small set, so that operations share items; expressions of the grammar, on attributes that mostly have a suitable type."""
 
 import random
 
 STRINGS = ["a", "ab", "abc", "b", "ba", "z", "ü", "10"]
-# As DynamoDB writes them: moto keeps and compares the text.
+# In DynamoDB's notation: moto stores and compares the text.
 NUMBERS = ["0", "1", "2", "-1", "3.5", "10", "99", "-0.25", "1000"]
 BYTES = [b"a", b"ab", b"\x00\xff", b"z"]
-# What an attribute holds where it is there and nobody put something else there.
+# The usual type of each attribute.
 KINDS = {"n": "N", "m": "N", "s": "S", "t": "S", "x": "B", "ok": "BOOL", "z": "NULL", "ss": "SS", "ns": "NS", "l": "L", "d": "M", "g": "S", "h": "N"}
 TABLES = {
     "ranged": {
@@ -55,7 +55,7 @@ class Draw:
                 return {"M": {name: self.any(depth + 1) for name in ("n", "s", "l") if self.chance(0.7)}}
 
     def any(self, depth=0):
-        # No booleans and no nulls, which have attributes of their own: moto takes them for numbers, for what is absent, and for maps.
+        # No booleans and no nulls, which have attributes of their own: moto treats them as numbers, as missing, or as maps.
         return self.value(self.pick("N", "S", "SS", "B", "N", "S", *(("L", "M") if depth < 2 else ())), depth)
 
     def key(self, table):
@@ -68,7 +68,7 @@ class Draw:
         item = self.key(table)
         for name, kind in KINDS.items():
             if self.chance(0.6):
-                # Keys of indexes have their type. moto leaves out changes inside of what should be a map and is none.
+                # Keys of indexes have their type. moto ignores changes inside of a value that should be a map but is not.
                 odd = name not in ("g", "h", "d") and self.chance(0.1)
                 item[name] = self.any() if odd else self.value(kind)
         return item
@@ -157,7 +157,7 @@ class Draw:
             expressions = Expressions(self)
             request = {"Keys": self.keys(table, 5)}
             if self.chance(0.4):
-                # The answer is told apart by key.
+                # Answers are identified by their key.
                 request["ProjectionExpression"] = "p, " + expressions.projection({"p"})
             tables[table] = expressions.placed(request)
         return "batch_get_item", {"RequestItems": tables}
@@ -205,7 +205,7 @@ class Expressions:
         return placeholder
 
     def path(self, without=()):
-        """A path, and the type that is most probably there."""
+        """A path, and the most likely type of its value."""
         name = self.draw.pick(*(name for name in KINDS if name not in without))
         if name == "d" and self.draw.chance(0.7):
             inner, kind = self.draw.pick(("n", "N"), ("s", "S"), ("l", "L"))
@@ -234,7 +234,7 @@ class Expressions:
             lambda: f"attribute_exists({path})",
             lambda: f"attribute_not_exists({path})",
             lambda: f"attribute_type({path}, {self.bind({'S': kind if not odd else 'M'})})",
-            lambda: f"begins_with({path}, {self.bind(draw.value('S'))})",  # not of binaries: moto looks at their Base64
+            lambda: f"begins_with({path}, {self.bind(draw.value('S'))})",  # not of binaries: moto compares their Base64 form
             lambda: f"contains({path}, {scalar(draw.pick('S', 'N'))})",
             lambda: f"size({path}) {comparator()} {self.bind({'N': str(draw.random.randint(0, 3))})}",
             lambda: f"{path} IN ({operand()}, {operand()})",
@@ -259,7 +259,7 @@ class Expressions:
         for name in names:
             path = self.name(name)
             if name == "d" and self.draw.chance(0.5):
-                path += "." + self.name(self.draw.pick("n", "s"))  # not "l": moto takes it for the list of that name
+                path += "." + self.name(self.draw.pick("n", "s"))  # not "l": moto confuses it with the list of that name
             if name == "l" and self.draw.chance(0.5):
                 path += f"[{self.draw.random.randint(0, 1)}]"
             paths.append(path)

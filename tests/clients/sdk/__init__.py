@@ -1,1 +1,1 @@
-"""boto3 against a running Beringia: client and resource as their users use them."""
+"""SDKs and the AWS CLI against a running Beringia, used as applications use them."""

@@ -1,4 +1,4 @@
-"""The AWS CLI, version 2 as in Debian's package awscli, as people type it: tables, items, output forms, paging, waiting, exit codes.
+"""The AWS CLI, version 2 as in Debian's package awscli, as users type it: tables, items, output formats, paging, waiting, exit codes.
 Usage: python -m sdk.aws ENDPOINT"""
 
 import json
@@ -14,7 +14,7 @@ ENVIRONMENT = os.environ | {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY":
 
 
 def second_version():
-    """The first `aws` on the path that is version 2: the one of PyPI, which may be there too, is version 1 and ends with other codes."""
+    """The first `aws` of version 2 on the PATH. The one of PyPI, which may be there too, is version 1 and has other exit codes."""
     for directory in os.get_exec_path():
         candidate = os.path.join(directory, "aws")
         if os.access(candidate, os.X_OK):
@@ -28,7 +28,7 @@ AWS = second_version()
 
 
 def run(*words, region="us-east-1"):
-    # The variable AWS_ENDPOINT_URL is not known to all of them.
+    # Not every version knows the variable AWS_ENDPOINT_URL.
     command = [AWS, "--endpoint-url", ENDPOINT, "--region", region, "dynamodb", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
 
@@ -48,7 +48,7 @@ REFUSED, INVALID = 254, 252
 
 
 def fails(code, error, *words):
-    """The CLI ends with REFUSED where the service refuses, and with INVALID where it does by itself."""
+    """Asserts an exit code and an error: REFUSED if the service refuses the request, INVALID if the CLI itself does."""
     done = run(*words)
     assert done.returncode == code and error in done.stderr and not done.stdout, (words, done)
     return done.stderr
@@ -102,10 +102,10 @@ def pages_are_followed_and_cut():
         assert aws("batch-write-item", "--request-items", json.dumps({"notes": puts})) == {"UnprocessedItems": {}}
     numbers = lambda *words: [int(number) for number in text(*words, "--query", "Items[].at.N", "--output", "text").split()]
     bob = ("query", "--table-name", "notes", "--key-condition-expression", "author = :a", "--expression-attribute-values", '{":a": {"S": "bob"}}')
-    # The client follows the pages by itself, whatever their size.
+    # The CLI follows the pages by itself, whatever their size.
     assert aws(*bob, "--page-size", "7", "--query", "length(Items)") == 60
     assert numbers(*bob, "--no-scan-index-forward", "--page-size", "25") == list(range(59, -1, -1))
-    # Or hands out so many, and a token of its own that may lie within a page.
+    # With --max-items it returns that many, and a token of its own, which may point into a page.
     seen, token = [], []
     while True:
         page = aws(*bob, "--max-items", "25", "--page-size", "10", *token)
@@ -159,9 +159,9 @@ def replicas_are_made_and_dropped():
     text("put-item", "--table-name", "notes", "--item", key("eve", 1), region="eu-west-1")
     until("the write from Europe", lambda: text("get-item", "--table-name", "notes", "--key", key("eve", 1)))
     aws("update-table", "--table-name", "notes", "--replica-updates", "Delete={RegionName=eu-west-1}")
-    until("the replica to go", lambda: aws("list-tables", region="eu-west-1") == {"TableNames": []})
-    text("wait", "table-not-exists", "--table-name", "notes", region="eu-west-1")  # it asks every twenty seconds, so it is given what is there
-    until("the replica to leave the description", lambda: status() == "None")  # there are no replicas any more
+    until("the replica to be deleted", lambda: aws("list-tables", region="eu-west-1") == {"TableNames": []})
+    text("wait", "table-not-exists", "--table-name", "notes", region="eu-west-1")  # it polls every twenty seconds, so the table is already gone when it starts
+    until("the replica to leave the description", lambda: status() == "None")  # the table has no replicas
 
 
 def settings_follow_and_tables_go():
@@ -184,4 +184,4 @@ if __name__ == "__main__":
     refusals_have_exit_codes()
     replicas_are_made_and_dropped()
     settings_follow_and_tables_go()
-    print("all well")
+    print("all passed")

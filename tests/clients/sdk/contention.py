@@ -1,4 +1,4 @@
-"""Clients whose transactions meet on the same items. Usage: python -m sdk.contention ENDPOINT"""
+"""Clients whose transactions conflict on the same items. Usage: python -m sdk.contention ENDPOINT"""
 
 import sys
 import threading
@@ -29,7 +29,7 @@ def add(account, amount):
 
 
 class Teller(threading.Thread):
-    """Collects one from every account for the first, in one transaction; and meets the others, who do the same."""
+    """Moves one from every other account to the first, in one transaction, concurrently with other tellers that do the same."""
 
     def __init__(self, seen, done):
         super().__init__()
@@ -41,7 +41,7 @@ class Teller(threading.Thread):
         try:
             while not self.done.is_set():
                 self.step()
-        except Exception as error:  # noqa: BLE001: the main thread tells of it
+        except Exception as error:  # noqa: BLE001: the main thread reports it
             self.failure = error
             self.done.set()
 
@@ -93,7 +93,7 @@ def main():
         teller.join()
     failures = [teller.failure for teller in tellers if teller.failure]
     assert not failures, failures
-    assert {"transaction", "write", "read"} <= seen, f"in two minutes nothing met but {seen}"
+    assert {"transaction", "write", "read"} <= seen, f"in two minutes, only these kinds of requests conflicted: {seen}"
     made = sum(teller.made for teller in tellers)
     balance = int(first.get_item(TableName=TABLE, Key=key(ACCOUNTS[0]), ConsistentRead=True)["Item"]["balance"]["N"])
     assert balance == OPENING + made * (len(ACCOUNTS) - 1), (balance, made)

@@ -1,4 +1,4 @@
-"""A fault injection experiment as written for AWS: replication pauses, regions differ, and agree again. DynamoDB and FIS answer on the
+"""A fault injection experiment as written for AWS: replication pauses, regions differ, and converge again. DynamoDB and FIS answer on the
 same endpoint, and the region in the credential scope chooses the region of both. Usage: python -m sdk.experiment ENDPOINT CONTROL
 BERINGIA"""
 
@@ -56,7 +56,7 @@ def makes_a_table():
     client.get_waiter("table_exists").wait(TableName="orders")
     client.update_table(TableName="orders", ReplicaUpdates=[{"Create": {"RegionName": EU}}])
     until("the replica", lambda: [r["ReplicaStatus"] for r in client.describe_table(TableName="orders")["Table"]["Replicas"]] == ["ACTIVE"])
-    until("its table", lambda: "orders" in TABLES[EU].meta.client.list_tables()["TableNames"])
+    until("the table of the replica", lambda: "orders" in TABLES[EU].meta.client.list_tables()["TableNames"])
     return TABLES[EU].meta.client.describe_table(TableName="orders")["Table"]["TableArn"]
 
 
@@ -69,12 +69,12 @@ def regions_differ_during_the_pause_and_agree_after_it(template_id):
     TABLES[US].put_item(Item={"id": "only in Virginia", "value": "v"})
     seen = (value(US, "order"), value(EU, "order"), value(EU, "only in Virginia"))
     shown = state(experiment["id"])
-    # Unless the machine was so slow that the pause is over, the regions differ.
+    # The regions differ, unless the machine was so slow that the pause has ended.
     if shown["actions"]["pause"]["state"]["status"] == "running":
         assert seen == ("from Virginia", "from Ireland", None), seen
         assert shown["state"]["status"] == "running" and shown["actions"]["settle"]["state"]["status"] == "completed", shown
         assert {"region": EU, "table": "orders"} in beringia("status")[0]["paused"]
-    until("its end", lambda: status(experiment["id"]) == "completed")
+    until("the end of the experiment", lambda: status(experiment["id"]) == "completed")
     shown = state(experiment["id"])
     pause = shown["actions"]["pause"]
     lasted = (pause["endTime"] - pause["startTime"]).total_seconds()
@@ -91,8 +91,8 @@ def a_pause_is_stopped_early(table_arn):
     TABLES[EU].put_item(Item={"id": "kept in", "value": "v"})
     assert value(US, "kept in") is None
     assert CLIENT.stop_experiment(id=experiment["id"])["experiment"]["state"]["status"] == "stopping"
-    until("its end", lambda: status(experiment["id"]) == "stopped")
-    until("what was kept in", lambda: value(US, "kept in") == "v")
+    until("the end of the experiment", lambda: status(experiment["id"]) == "stopped")
+    until("the write from during the pause", lambda: value(US, "kept in") == "v")
     refused("ValidationException", CLIENT.stop_experiment, id=experiment["id"])
 
 
@@ -101,11 +101,11 @@ def a_recording_has_the_pauses_of_experiments(table_arn):
         file = pathlib.Path(directory, "live.toml")
         words = [BERINGIA, "record", "--control", CONTROL, "--out", str(file)]
         recording = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        # What it says first, it says when it hears of everything.
+        # The command prints its first line once the recording has begun.
         assert recording.stderr.readline()
         short = CLIENT.create_experiment_template(**template(table_arn, "PT1S"))["experimentTemplate"]
         experiment = CLIENT.start_experiment(experimentTemplateId=short["id"])["experiment"]
-        until("its end", lambda: status(experiment["id"]) == "completed")
+        until("the end of the experiment", lambda: status(experiment["id"]) == "completed")
         recording.send_signal(signal.SIGINT)
         _, said = recording.communicate(timeout=60)
         assert recording.returncode == 0, said
@@ -125,7 +125,7 @@ def what_is_not_here_is_refused(table_arn):
     nothing = table_arn.replace("orders", "nothing")
     missing = CLIENT.create_experiment_template(**template(nothing, "PT5S"))["experimentTemplate"]
     experiment = CLIENT.start_experiment(experimentTemplateId=missing["id"])["experiment"]
-    until("its failure", lambda: status(experiment["id"]) == "failed")
+    until("the failure of the experiment", lambda: status(experiment["id"]) == "failed")
     assert "nothing" in state(experiment["id"])["state"]["reason"], state(experiment["id"])
 
 
@@ -147,8 +147,8 @@ def main():
     assert sum(len(page["experiments"]) for page in pages) == 4
     CLIENT.delete_experiment_template(id=made[0]["id"])
     refused("ResourceNotFoundException", CLIENT.get_experiment_template, id=made[0]["id"])
-    assert session(US).client("fis", endpoint_url=ENDPOINT).list_experiments()["experiments"] == [], "each region has its own"
-    print("all well")
+    assert session(US).client("fis", endpoint_url=ENDPOINT).list_experiments()["experiments"] == [], "each region has its own experiments"
+    print("all passed")
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def tables_are_made():
 
 
 def plain(thing):
-    """The attributes of a model, with maps as dictionaries: maps compare by identity."""
+    """The attributes of a model, with maps as dictionaries, because map attributes compare by identity."""
     as_dict = lambda value: value.as_dict() if isinstance(value, Size) else value
     return {name: [as_dict(part) for part in value] if isinstance(value, list) else as_dict(value) for name, value in thing.attribute_values.items()}
 
@@ -135,7 +135,7 @@ def models_come_back_whole():
     assert only.price == 13.5 and only.size.width == 3 and only.maker is None
     try:
         Thing.get("a", 2)
-        raise AssertionError("there is no such thing")
+        raise AssertionError("expected DoesNotExist for a missing thing")
     except DoesNotExist:
         pass
 
@@ -217,20 +217,20 @@ def transactions_are_all_or_nothing():
     assert thing.get().place == 0 and account.get().cents == 5
     try:
         nobody.get()
-        raise AssertionError("there is no such account")
+        raise AssertionError("expected DoesNotExist for a missing account")
     except DoesNotExist:
         pass
 
 
 def what_expired_goes():
     Thing("old", 1, until=timedelta(seconds=1)).save()
-    until("the sweep", lambda: Thing.count("old") == 0)
+    until("the expired item to be deleted", lambda: Thing.count("old") == 0)
 
 
 def tables_go():
     for model in (Thing, Account):
         model.delete_table()
-        until("the table to go", lambda: not model.exists())
+        until("the table to be deleted", lambda: not model.exists())
 
 
 if __name__ == "__main__":
@@ -242,4 +242,4 @@ if __name__ == "__main__":
     transactions_are_all_or_nothing()
     what_expired_goes()
     tables_go()
-    print("all well")
+    print("all passed")

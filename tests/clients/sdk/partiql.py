@@ -1,4 +1,4 @@
-"""PartiQL through boto3: statements, pages, batches, transactions, and what other regions see of them. Usage: python -m sdk.partiql ENDPOINT
+"""PartiQL through boto3: statements, pages, batches, transactions, and their replication to other regions. Usage: python -m sdk.partiql ENDPOINT
 CONTROL BERINGIA"""
 
 import sys
@@ -98,7 +98,7 @@ def a_transaction_is_all_or_nothing():
     ])
     assert [reason["Code"] for reason in error["CancellationReasons"]] == ["None", "ConditionalCheckFailed", "DuplicateItem"], error
     assert execute("SELECT stock FROM orders WHERE id = 'page' AND line = 3") == [{}]
-    for _ in range(2):  # the second does nothing more
+    for _ in range(2):  # the second call has no effect
         client.execute_transaction(
             ClientRequestToken="once", TransactStatements=[
                 raise_to(7), exists("stock IS MISSING"),
@@ -117,10 +117,10 @@ def other_regions_see_it_and_additions_add_up():
     until("the replica", lambda: "orders" in CLIENTS[THERE].list_tables()["TableNames"]
           and CLIENTS[THERE].describe_table(TableName="orders")["Table"]["TableStatus"] == "ACTIVE")
     visits = lambda region: execute("SELECT visits FROM orders WHERE id = 'visits' AND line = 1", region=region)
-    until("what was there before", lambda: visits(THERE) == [{"visits": 1}])
+    until("the item from before the replica", lambda: visits(THERE) == [{"visits": 1}])
     execute("UPDATE orders SET visits = visits + 10 WHERE id = 'visits' AND line = 1")
     until("the update", lambda: visits(THERE) == [{"visits": 11}])
-    # Under the policy `merge` each of these counts, though neither region knows of the other's.
+    # Under the policy `merge` all of these concurrent additions count.
     beringia("net", "cut", HERE, THERE)
     for _ in range(5):
         for region in (HERE, THERE):
@@ -149,7 +149,7 @@ def main():
     a_batch_goes_on_after_a_failure()
     a_transaction_is_all_or_nothing()
     other_regions_see_it_and_additions_add_up()
-    print("all well")
+    print("all passed")
 
 
 if __name__ == "__main__":

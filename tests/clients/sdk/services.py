@@ -1,6 +1,6 @@
-"""Which service answers on an endpoint, and whose requests it takes. Usage: python -m sdk.services ENDPOINT REGIONAL
+"""Which service answers on an endpoint, and whose requests it accepts. Usage: python -m sdk.services ENDPOINT REGIONAL
 
-ENDPOINT serves all regions, REGIONAL is eu-west-1's own. Both know the access key AKIA, whose secret is `secret`."""
+ENDPOINT serves all regions, REGIONAL is the endpoint of eu-west-1. Both accept the access key AKIA with the secret `secret`."""
 
 import sys
 
@@ -64,7 +64,7 @@ def main():
     only_a_known_key_with_its_secret_is_let_in()
     a_region_answers_for_itself_only()
     a_service_that_is_not_here_is_told_which_are()
-    print("all well")
+    print("all passed")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tags, expiry and the request forms before expressions, in one region and between regions. Usage: python -m sdk.settings ENDPOINT"""
+"""Tags, time to live and the legacy request parameters, in one region and between regions. Usage: python -m sdk.settings ENDPOINT"""
 
 import sys
 import time
@@ -36,7 +36,7 @@ def items_expire_in_every_region(name):
     def left(region):
         return {item["pk"]["S"] for item in CLIENTS[region].scan(TableName=name, ConsistentRead=True)["Items"]}
 
-    until("what has expired to be gone", lambda: left(HERE) == left(THERE) == {"later"})
+    until("the expired items to be deleted", lambda: left(HERE) == left(THERE) == {"later"})
 
 
 def older_forms_work(name):
@@ -77,7 +77,7 @@ def main():
     older_forms_work("settings")
     backups = client.describe_continuous_backups(TableName="settings")["ContinuousBackupsDescription"]
     assert backups["ContinuousBackupsStatus"] == "ENABLED" and client.describe_limits()["TableMaxReadCapacityUnits"] == 40000
-    print("all well")
+    print("all passed")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reads that are behind, and an index whose keys have several attributes. Usage: python -m sdk.stale ENDPOINT MS, where MS is `--stale-reads`"""
+"""Stale reads, and an index whose keys have several attributes. Usage: python -m sdk.stale ENDPOINT MS, where MS is the value of `--stale-reads`"""
 
 import sys
 import time
@@ -31,17 +31,17 @@ def main():
 
 
 def reads_are_behind_and_never_further_than_told(table):
-    """Writes a number again and again, and reads it in between; every read must have seen one that stood within the bound."""
+    """Writes increasing numbers, and reads in between; every read must return a number that was current within the bound."""
     written = []
     behind = {"item": 0, "index": 0}
     deadline = time.monotonic() + 60
     where = Key("tournament").eq("t") & Key("region").eq("r")
     while min(behind.values()) < 5:
-        assert time.monotonic() < deadline, f"in a minute reads were behind this often: {behind}"
+        assert time.monotonic() < deadline, f"too few reads were stale within a minute: {behind}"
         table.put_item(Item={"pk": "a", "n": len(written), "tournament": "t", "region": "r", "round": "1", "bracket": "b", "match": 1})
         written.append(time.monotonic())
         seen = table.get_item(Key={"pk": "a"}, ConsistentRead=True)["Item"]
-        assert seen["n"] == len(written) - 1, "a consistent read sees the newest"
+        assert seen["n"] == len(written) - 1, "a consistent read returns the newest number"
         for kind, read in (
             ("item", lambda: table.get_item(Key={"pk": "a"}).get("Item")),
             ("index", lambda: next(iter(table.query(IndexName="by-round", KeyConditionExpression=where)["Items"]), None)),
@@ -50,12 +50,12 @@ def reads_are_behind_and_never_further_than_told(table):
             found = read()
             number = -1 if found is None else int(found["n"])
             behind[kind] += number < len(written) - 1
-            # Its successor was not there yet at the moment that was read, so it was written after that moment.
+            # The read's point in time is before the next number was written, so that write cannot be older than the bound.
             if number + 1 < len(written):
                 assert written[number + 1] >= asked - BOUND, (kind, number, len(written), asked - written[number + 1])
     time.sleep(BOUND)
     for _ in range(50):
-        assert table.get_item(Key={"pk": "a"})["Item"]["n"] == len(written) - 1, "what has stood for long is seen by all"
+        assert table.get_item(Key={"pk": "a"})["Item"]["n"] == len(written) - 1, "every read returns a number that is older than the bound"
     table.delete_item(Key={"pk": "a"})
 
 

@@ -1,4 +1,4 @@
-"""What the programs share: clients, refusals, waiting."""
+"""Helpers of the programs: clients, refusals, waiting."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ def session(region):
 
 
 def command(program, control):
-    """Runs the `beringia` command against a control endpoint, and gives its lines of JSON."""
+    """A function that runs the `beringia` command against a control endpoint, and returns its lines of JSON."""
 
     def run(*words):
         done = subprocess.run([program, *words, "--format", "json", "--control", control], capture_output=True, text=True, check=True)
@@ -32,11 +32,11 @@ def refused(code, call, **parameters):
     except ClientError as error:
         assert error.response["Error"]["Code"] == code, error.response
         return error.response
-    raise AssertionError(f"{code} expected of {call} with {parameters}")
+    raise AssertionError(f"expected {code} from {call} with {parameters}")
 
 
 def until(what, condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.05)

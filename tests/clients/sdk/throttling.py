@@ -1,4 +1,4 @@
-"""What a client sees of throughput that is used up. Usage: python -m sdk.throttling ENDPOINT"""
+"""How a client sees exceeded throughput. Usage: python -m sdk.throttling ENDPOINT"""
 
 import sys
 
@@ -10,7 +10,7 @@ ENDPOINT = sys.argv[1]
 CLIENT = session("us-east-1").client("dynamodb", endpoint_url=ENDPOINT, config=CONFIG)
 PATIENT = session("us-east-1").client("dynamodb", endpoint_url=ENDPOINT, config=Config(retries={"max_attempts": 12, "mode": "standard"}))
 ONE = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}
-# A second brings one unit, and the tests' machine may be slow; so the buckets are emptied in large steps.
+# A bucket gets one unit per second, and the machine may be slow; so large items empty the buckets.
 LARGE = "x" * 100 * 1024
 
 
@@ -33,7 +33,7 @@ def item(key, **attributes):
 
 
 def first_refusal(code, call, **parameters):
-    """Calls until the answer is a refusal."""
+    """Repeats a call until it is refused."""
     for _ in range(500):
         try:
             call(**parameters)
@@ -58,16 +58,16 @@ def provisioned_tables_say_what_is_used_up():
         {"Put": {"TableName": "bought", "Item": item("b", x=LARGE)}}])
     assert [reason["Code"] for reason in cancelled["CancellationReasons"]] == ["ProvisionedThroughputExceeded"], cancelled
 
-    # 25 units each; what a page took is owed.
+    # A page takes 25 units, even if the bucket has fewer; the rest is owed.
     error = first_refusal("ProvisionedThroughputExceededException", CLIENT.scan, TableName="bought", ConsistentRead=True)
     assert error["ThrottlingReasons"] == [{"reason": "TableReadProvisionedThroughputExceeded", "resource": arn}], error
     keys = {"bought": {"Keys": [item("a"), item("b")]}}
     refused("ProvisionedThroughputExceededException", CLIENT.batch_get_item, RequestItems=keys)
-    # The index has units of its own.
+    # The index has its own units.
     query = {"TableName": "bought", "IndexName": "by-gk", "KeyConditionExpression": "gk = :g", "ExpressionAttributeValues": {":g": {"S": "g"}}}
     assert CLIENT.query(**query)["Count"] == 0
 
-    # An SDK that repeats gets through.
+    # An SDK that retries succeeds.
     CLIENT.update_table(TableName="bought", ProvisionedThroughput={"ReadCapacityUnits": 1000, "WriteCapacityUnits": 1000})
     PATIENT.put_item(TableName="bought", Item=item("c", gk="g", x=LARGE))
     assert PATIENT.query(**query)["Count"] == 1

@@ -1,4 +1,4 @@
-"""Every operation once or more, in one region and between regions. Usage: python -m sdk.tour ENDPOINT CONTROL BERINGIA"""
+"""Every operation at least once, in one region and between regions. Usage: python -m sdk.tour ENDPOINT CONTROL BERINGIA"""
 
 import sys
 import time
@@ -103,9 +103,9 @@ def replicas_converge_and_conflicts_are_seen(name):
     beringia("net", "cut", "us-east-1", "eu-west-1")
     beringia("net", "cut", "ap-northeast-1", "eu-west-1")
     key = {"pk": {"S": "contested"}, "sk": {"N": "1"}}
-    for region in ("us-east-1", "eu-west-1"):  # Europe writes later, so its write is the one that stays
+    for region in ("us-east-1", "eu-west-1"):  # Europe writes later, so its write wins
         CLIENTS[region].put_item(TableName=name, Item=key | {"from": {"S": region}})
-        time.sleep(0.01)  # two milliseconds of hybrid time apart are enough; this is no wait for a condition
+        time.sleep(0.01)  # makes the hybrid times differ by at least two milliseconds; this does not wait for a condition
     CLIENTS["eu-west-1"].put_item(TableName=name, Item={"pk": {"S": "alone"}, "sk": {"N": "1"}})
     beringia("net", "heal")
     beringia("converge", "--timeout", "60")
@@ -147,8 +147,8 @@ def main():
     batches_and_transactions_work(table)
     replicas_converge_and_conflicts_are_seen("tour")
     client.update_table(TableName="tour", ReplicaUpdates=[{"Delete": {"RegionName": "ap-northeast-1"}}])
-    until("the replica to go", lambda: "tour" not in CLIENTS["ap-northeast-1"].list_tables()["TableNames"])
-    print("all well")
+    until("the replica to be deleted", lambda: "tour" not in CLIENTS["ap-northeast-1"].list_tables()["TableNames"])
+    print("all passed")
 
 
 if __name__ == "__main__":

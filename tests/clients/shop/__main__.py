@@ -47,7 +47,7 @@ def until(what, seconds, condition):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            sys.exit(f"waited {seconds} s in vain: {what}")
+            sys.exit(f"{what}: not within {seconds} s")
         time.sleep(0.05)
 
 
@@ -122,7 +122,7 @@ def main():
     ]
     trade_everywhere(branches, options.rounds, own, roaming)
     beringia("net", "isolate", regions[-1])
-    print(f"{regions[-1]} is cut off. All regions go on selling.")
+    print(f"{regions[-1]} is cut off. All regions keep selling.")
     trade_everywhere(branches, options.rounds, own, roaming)
     beringia("net", "heal")
     print("The links are healed.")
@@ -135,7 +135,7 @@ def main():
     audit.no_order_lost(items, ledger)
     audit.stock_is_right(items, ledger, goods, regions)
     audit.indexes_are_right(tables, items)
-    print(f"{len(ledger.orders)} orders, {len(ledger.shipped)} shipped, {ledger.sold_out} refused for want of stock: none lost, none torn, no piece sold twice.")
+    print(f"{len(ledger.orders)} orders, {len(ledger.shipped)} shipped, {ledger.sold_out} refused because stock was sold out: none lost, none torn, no piece sold twice.")
     print(f"All {len(items)} items and their index entries are the same in every region.")
 
     lost = audit.lost_cart_updates(items, ledger)

@@ -1,4 +1,4 @@
-"""What a shop owner checks when the regions have converged. Every check raises AssertionError with what is wrong."""
+"""The checks of a shop owner once the regions have converged. Each raises AssertionError with the problem."""
 
 from collections import Counter
 from decimal import Decimal

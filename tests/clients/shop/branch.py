@@ -1,4 +1,4 @@
-"""What the shop's staff and customers do in one region, and what the region acknowledged."""
+"""The actions of the shop's staff and customers in one region, and what the region acknowledged."""
 
 import random
 import threading
@@ -11,7 +11,7 @@ from . import model
 
 
 class Ledger:
-    """What was acknowledged to somebody, and so must hold for ever: kept outside the database, as a shop owner's paper would."""
+    """Everything that was acknowledged, and therefore must hold: kept outside the database, like a shop owner's paper."""
 
     def __init__(self):
         self.lock = threading.Lock()

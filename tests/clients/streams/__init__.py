@@ -1,1 +1,1 @@
-"""boto3 against a running Beringia: client and resource as their users use them."""
+"""A consumer of DynamoDB Streams, with boto3 against a running Beringia."""

@@ -1,7 +1,7 @@
-"""A table changes all the time, its stream is turned off and on, its shards go over into children, and the server dies in between: a
+"""A table changes all the time, its stream is turned off and on, its shards are followed by children, and the server is killed in between: a
 consumer sees every change once and in order. Usage: python -m streams ENDPOINT STATE begin|again
 
-`begin` writes to STATE what the streams should tell and how far the consumers are; `again` goes on from there."""
+`begin` writes the expected records and the positions of the consumers to STATE; `again` continues from there."""
 
 import json
 import random
@@ -35,7 +35,7 @@ def switch(on):
 
 
 class Changes:
-    """The table as it is, and what each stream should have told of it."""
+    """The items of the table, and the records that each stream should have."""
 
     def __init__(self, state):
         self.items, self.expected = state["items"], state["expected"]
@@ -54,7 +54,7 @@ class Changes:
             self.items[key] = after
 
     def make(self):
-        """One request of a random kind."""
+        """Sends one request of a random kind."""
         first, second = CHOICE.sample(["a", "b", "c", "d"], 2)
         number = CHOICE.randrange(3)
         kind = CHOICE.randrange(5)
@@ -86,10 +86,10 @@ def item(name, number):
 
 
 def change_until(changes, consumers, done, seconds=60):
-    """Writes and reads by turns until it is done."""
+    """Writes and reads in turns until `done` holds."""
     deadline = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
+        assert time.monotonic() < deadline, f"not done within {seconds} s"
         for _ in range(5):
             changes.make()
         for consumer in consumers.values():
@@ -97,7 +97,7 @@ def change_until(changes, consumers, done, seconds=60):
 
 
 def rolled_over(consumer, times):
-    """Whether the open shard has that many before it. Shards stay for a day, so none is gone yet."""
+    """Whether more than `times` shards exist. Shards are kept for a day, so none has been removed yet."""
     shards = consumer.shards()
     names = [shard["ShardId"] for shard in shards]
     assert names == sorted(set(names))
@@ -137,7 +137,7 @@ def run(changes, consumers):
 
 
 def drain(changes, consumers):
-    """Reads all that is left and compares."""
+    """Reads the remaining records and compares all with the expected ones."""
     for arn, consumer in consumers.items():
         while consumer.step(limit=1000):
             pass
@@ -163,18 +163,18 @@ def main():
     consumers = {arn: Consumer(STREAMS, arn, read) for arn, read in state["consumers"].items()}
     run(changes, consumers)
     if PHASE == "begin":
-        # The consumers are somewhere in the middle when the server dies.
+        # The consumers have not read everything when the server is killed.
         read = {arn: consumer.state for arn, consumer in consumers.items()}
         with open(STATE, "w") as file:
             json.dump({"items": changes.items, "expected": changes.expected, "consumers": read}, file)
         return
     drain(changes, consumers)
     try:
-        STREAMS.get_records(ShardIterator="no iterator of ours")
+        STREAMS.get_records(ShardIterator="not an iterator")
     except ClientError as error:
         assert error.response["Error"]["Code"] == "ValidationException", error.response
     else:
-        raise AssertionError("whatever is no iterator is refused")
+        raise AssertionError("an invalid iterator must be refused")
     print(sum(map(len, changes.expected.values())), "changes")
 
 

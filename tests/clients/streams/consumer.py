@@ -1,12 +1,12 @@
-"""A reader of a stream as the Kinesis Client Library makes one: children after their parents, checkpoints by sequence number."""
+"""A stream consumer that works like the Kinesis Client Library: it reads parents before children, and checkpoints each shard by sequence number."""
 
 
 class Consumer:
-    """Everything it knows is in `state`, which can be written as JSON and read again by another process."""
+    """A consumer whose entire state is in `state`, which another process can read from JSON."""
 
     def __init__(self, client, arn, state=None):
         self.client, self.arn = client, arn
-        # Of each shard that was begun the last sequence number; which shards are finished; the records' essence.
+        # The last sequence number of each shard that was begun; the finished shards; the contents of the records.
         self.state = state or {"checkpoints": {}, "finished": [], "seen": []}
 
     def shards(self):
@@ -20,7 +20,7 @@ class Consumer:
             start = {"ExclusiveStartShardId": page["LastEvaluatedShardId"]}
 
     def step(self, limit=7):
-        """Reads a page of each shard whose turn it is; true where something was new."""
+        """Reads a page of each shard whose parent is finished; returns whether anything was new."""
         progress = False
         for shard in self.shards():
             parent, name = shard.get("ParentShardId"), shard["ShardId"]
@@ -46,11 +46,11 @@ class Consumer:
     def take(self, shard, record):
         change = record["dynamodb"]
         before = self.state["checkpoints"].get(shard)
-        assert before is None or int(before) < int(change["SequenceNumber"]), "sequence numbers grow"
+        assert before is None or int(before) < int(change["SequenceNumber"]), "sequence numbers must increase"
         self.state["checkpoints"][shard] = change["SequenceNumber"]
         self.state["seen"].append([record["eventName"], change["Keys"]["pk"]["S"], value(change, "OldImage"), value(change, "NewImage")])
 
 
 def value(change, image):
-    """The item's value in an image; None where there is none."""
+    """The item's value in an image; None without an image."""
     return int(change[image]["v"]["N"]) if image in change else None
