@@ -1,31 +1,35 @@
 #!/bin/sh
-# Does to regions in containers what their control services cannot: `beringia drill run … --attach --hook containers/hook.sh`.
+# Carries out actions on regions in containers that their control services cannot carry out:
+# `beringia drill run … --attach --hook containers/hook.sh`.
 #
-# A region's container is called $BERINGIA_PREFIX-REGION, the network between the regions $BERINGIA_NETWORK, and a region's database lies in
-# $BERINGIA_DATA/REGION on this machine. Where nothing is set: as in compose.yaml beside this file.
+# A region's container is named $BERINGIA_PREFIX-REGION, the network between the regions
+# $BERINGIA_NETWORK, and a region's database is in $BERINGIA_DATA/REGION on this machine. The
+# defaults match compose.yaml in this directory.
 #
-# One link between two regions is cut by a route within the container of the sender that swallows what goes to the other. That needs root and
-# nsenter (util-linux) and ip (iproute2) on the machine that runs the containers; connections fall silent, they are not reset.
+# A link between two regions is cut by a route in the sender's container that drops packets to the
+# other region. That needs root, and nsenter (util-linux) and ip (iproute2) on the machine that runs
+# the containers. Connections fall silent; they are not reset.
 #
-# Delay, jitter, loss and bandwidth of a link are set within the container of the sender, too, on its packets to the other. They come on top of
-# what the network has by itself. That needs tc (iproute2) as well and, in the kernel, htb and u32; delay and loss need netem (sch_netem) besides.
-# tc knows no delay of more than 274 s.
+# Delay, jitter, loss and bandwidth of a link are also set in the sender's container, on its packets
+# to the other region, in addition to what the network has by itself. That needs tc (iproute2), too,
+# and htb and u32 in the kernel; delay and loss also need netem (sch_netem). tc allows no delay of
+# more than 274 s.
 set -eu
 
 prefix=${BERINGIA_PREFIX:-beringia}
 network=${BERINGIA_NETWORK:-beringia-wan}
 data=${BERINGIA_DATA:-$(dirname "$0")/data}
-# Regions that are disconnected now, and the address to which each comes back.
+# Disconnected regions, each with the address that it gets when it is connected again.
 away=${TMPDIR:-/tmp}/$network-disconnected
-# Links that are cut now, as FROM:TO.
+# Cut links, as FROM:TO.
 severed=${TMPDIR:-/tmp}/$network-severed
-# What was set on links, in FROM/TO: one file for each word, which holds what the word was given.
+# Settings of links, in FROM/TO: one file for each word, with the word's arguments.
 shaped=${TMPDIR:-/tmp}/$network-shaped
-# More than any link is limited to.
+# A rate above the limit of any link.
 unlimited=1000gbit
 
 address_of() {
-    # One that is disconnected has the address to which it comes back.
+    # A disconnected region has the address that it gets when it is connected again.
     if [ -e "$away/$1" ]; then
         cat "$away/$1"
         return
@@ -36,7 +40,7 @@ address_of() {
 disconnect() {
     if [ -e "$away/$1" ]; then return; fi
     mkdir -p "$away"
-    # Before the file is there, from which it would be read.
+    # Read the address before the file exists: address_of would read it from there.
     address=$(address_of "$1")
     echo "$address" > "$away/$1"
     docker network disconnect --force "$network" "$prefix-$1"
@@ -54,14 +58,15 @@ connect_all() {
     done
 }
 
-# Runs a command in the network of the container of region $1; one that does not run has none.
+# Runs a command in the network of region $1's container; does nothing if the container is not
+# running.
 within() {
     pid=$(docker inspect --format '{{.State.Pid}}' "$prefix-$1")
     shift
     if [ "$pid" != 0 ]; then nsenter --net="/proc/$pid/ns/net" "$@"; fi
 }
 
-# Has the container of region $1 do something with the route that swallows what goes to region $2.
+# Changes, in region $1's container, the route that drops packets to region $2, as $3 says.
 route() {
     within "$1" ip route "$3" blackhole "$(address_of "$2")/32"
 }
@@ -75,7 +80,7 @@ cut() {
 
 join() {
     if [ ! -e "$severed/$1:$2" ]; then return; fi
-    # A container that was started anew has lost it already.
+    # A container that was restarted has lost the route already.
     route "$1" "$2" del 2>/dev/null || true
     rm "$severed/$1:$2"
 }
@@ -89,12 +94,13 @@ join_all() {
     done
 }
 
-# The interface by which region $1 reaches the others, if it is connected and runs.
+# The interface by which region $1 reaches the others, if it is connected and running.
 interface_of() {
     within "$1" ip -o -4 address show to "$(address_of "$1")" | awk '{ print $2 }'
 }
 
-# Gives the link from region $1 to region $2 what was set on it: a class of its own, by the address of the other.
+# Applies the settings of the link from region $1 to region $2, with a traffic class of its own that
+# matches the other region's address.
 shape() {
     interface=$(interface_of "$1")
     if [ -z "$interface" ]; then return; fi
@@ -123,15 +129,16 @@ rate_in() {
     if [ "$mbit" = unlimited ]; then echo "$unlimited"; else echo "${mbit}mbit"; fi
 }
 
-# What netem is to do to the link with the settings in $1. Jitter is what a packet may take longer, to netem what it may differ from the middle.
-# With a rate, packets stay in order.
+# The netem arguments for the link with the settings in $1. Jitter is the greatest extra delay of a
+# packet, but netem's is the deviation from the middle. With a rate, packets stay in order.
 netem_in() {
     times=$(cat "$1/delay" 2>/dev/null || echo 0 0)
     times=$(echo "$times" | awk '{ printf "%.3fms %.3fms", $1 + $2 / 2, $2 / 2 }')
     echo "limit 10000 delay $times loss $(cat "$1/loss" 2>/dev/null || echo 0)% rate $unlimited"
 }
 
-# Sets $3 on the link from region $1 to region $2 to what follows; the other settings stay.
+# Sets $3 on the link from region $1 to region $2 to the remaining arguments; the other settings
+# stay.
 set_on_link() {
     mkdir -p "$shaped/$1/$2"
     link=$shaped/$1/$2/$3
@@ -146,14 +153,15 @@ unshape_all() {
     for region in "$shaped"/*; do
         if [ -e "$region" ]; then
             interface=$(interface_of "$(basename "$region")")
-            # A container that was started or connected anew may have lost it already.
+            # A container that was restarted or connected again may have lost it already.
             if [ -n "$interface" ]; then within "$(basename "$region")" tc qdisc del dev "$interface" root 2>/dev/null || true; fi
             rm -r "$region"
         fi
     done
 }
 
-# Containers that were started or connected anew have no routes but the usual ones, and nothing set on their links.
+# Containers that were restarted or connected again have only the default routes, and no settings on
+# their links.
 set_again() {
     for link in "$severed"/*; do
         if [ -e "$link" ]; then
@@ -166,7 +174,7 @@ set_again() {
     done
 }
 
-# Whether this is root, and these commands are on this machine.
+# Whether this runs as root, and these commands are on this machine.
 has() {
     if [ "$(id -u)" != 0 ]; then return 1; fi
     for command in "$@"; do
@@ -174,7 +182,7 @@ has() {
     done
 }
 
-# Whether the kernel can do something to the packets of one link. Asked in a network that is gone afterwards.
+# Whether the kernel can shape the packets of one link. Tested in a temporary network namespace.
 kernel_has() {
     leaf=
     if [ "$1" = netem ]; then leaf='tc qdisc add dev lo parent 1:1 netem delay 1ms &&'; fi
@@ -194,15 +202,15 @@ can)
     isolate | heal | crash | restart | undo) ;;
     cut)
         has nsenter ip ||
-            refuse "to cut single links it needs root, nsenter and ip on this machine; whole regions it can isolate without"
+            refuse "to cut single links, run it as root and install nsenter and ip; it can isolate whole regions without them"
         ;;
     delay | loss | bandwidth)
         has nsenter unshare ip tc ||
-            refuse "to set the $2 of links it needs root, nsenter, unshare, ip and tc on this machine"
-        kernel_has htb || refuse "to set the $2 of links it needs htb and u32 in this machine's kernel (sch_htb, cls_u32)"
-        [ "$2" = bandwidth ] || kernel_has netem || refuse "to set the $2 of links it needs netem in this machine's kernel (sch_netem)"
+            refuse "to set the $2 of links, run it as root and install nsenter, unshare, ip and tc"
+        kernel_has htb || refuse "the $2 of links needs htb and u32 in this machine's kernel (sch_htb, cls_u32)"
+        [ "$2" = bandwidth ] || kernel_has netem || refuse "the $2 of links needs netem in this machine's kernel (sch_netem)"
         ;;
-    *) refuse "it connects and disconnects containers, kills and starts them, cuts links and sets their delay, loss and bandwidth" ;;
+    *) refuse "it can only connect and disconnect containers, kill and start them, cut links, and set their delay, loss and bandwidth" ;;
     esac
     ;;
 isolate) disconnect "$2" ;;
@@ -229,7 +237,7 @@ heal)
         connect_all
         join_all
     fi
-    # What was set on links stays, whether they are cut or open.
+    # The settings of links stay, whether the links are cut or open.
     set_again
     ;;
 crash)

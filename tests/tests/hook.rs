@@ -174,13 +174,13 @@ fn it_says_what_it_cannot_do_here_and_why() {
     for word in words {
         assert_eq!(machine.refuses(word), None);
     }
-    let cannot = "it connects and disconnects containers, kills and starts them, cuts links and sets their delay, loss and bandwidth";
+    let cannot = "it can only connect and disconnect containers, kill and start them, cut links, and set their delay, loss and bandwidth";
     assert_eq!(machine.refuses("slow-disk").as_deref(), Some(cannot));
 
     fs::remove_file(machine.path("netem")).expect("it is there");
     let no_netem = |word: &str| {
         Some(format!(
-            "to set the {word} of links it needs netem in this machine's kernel (sch_netem)"
+            "the {word} of links needs netem in this machine's kernel (sch_netem)"
         ))
     };
     assert_eq!(machine.refuses("delay"), no_netem("delay"));
@@ -190,7 +190,7 @@ fn it_says_what_it_cannot_do_here_and_why() {
     fs::remove_file(machine.path("bin/tc")).expect("it is there");
     let too_little = |word: &str| {
         Some(format!(
-            "to set the {word} of links it needs root, nsenter, unshare, ip and tc on this machine"
+            "to set the {word} of links, run it as root and install nsenter, unshare, ip and tc"
         ))
     };
     assert_eq!(machine.refuses("delay"), too_little("delay"));
@@ -198,7 +198,8 @@ fn it_says_what_it_cannot_do_here_and_why() {
     assert_eq!(machine.refuses("cut"), None);
 
     fs::write(machine.path("uid"), "1000\n").expect("it is writable");
-    let cut = "to cut single links it needs root, nsenter and ip on this machine; whole regions it can isolate without";
+    let cut =
+        "to cut single links, run it as root and install nsenter and ip; it can isolate whole regions without them";
     assert_eq!(machine.refuses("cut").as_deref(), Some(cut));
     assert_eq!(machine.refuses("isolate"), None);
 }

@@ -1,4 +1,4 @@
-// A pointer over the timeline: one moment, every panel's values. The page is complete without it.
+// A pointer over the timeline that shows every panel's values at one time. The page is complete without it.
 (() => {
   const svg = document.getElementById("timeline");
   const source = document.getElementById("timeline-data");
