@@ -108,7 +108,8 @@ pub(crate) fn shortened(json: &str) -> String {
 
 /// JSON that is passed on unchanged.
 pub(crate) fn raw(json: &str) -> Result<Box<RawValue>, Failure> {
-    RawValue::from_string(json.to_owned()).map_err(|error| incomplete(&format!("an item that is no JSON ({error})")))
+    RawValue::from_string(json.to_owned())
+        .map_err(|error| incomplete(&format!("an item that is not valid JSON ({error})")))
 }
 
 /// The JSON with whitespace and the order of attributes normalised, to compare keys that several

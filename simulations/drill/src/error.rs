@@ -27,7 +27,7 @@ pub enum DrillError {
     #[error(transparent)]
     Load(#[from] WorkloadError),
     /// No control service hosts some of the regions.
-    #[error("nothing given with --control hosts {0}: a drill needs the control services of all regions")]
+    #[error("no address given with --control hosts {0}: a drill needs the control services of all regions")]
     NotHosted(String),
     /// The address of an endpoint is not of the form NAME=HOST:PORT.
     #[error("--dynamodb {0}: expected NAME=HOST:PORT")]

@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
     let unwatched = fleet.not_hosted();
     if !unwatched.is_empty() {
         return Err(Failure::wrong(format!(
-            "nothing given with --control hosts {}: comparing needs an answer from every region; add the missing control services",
+            "no address given with --control hosts {}: comparing needs an answer from every region; add the missing control services",
             unwatched.join(", ")
         )));
     }

@@ -259,7 +259,7 @@ fn explains_an_item_while_regions_differ_and_after() {
     assert_eq!(said["winner"]["region"], EU);
     let why = said["why"].as_str().unwrap();
     assert!(
-        why.contains("us-east-1 still holds") && why.contains("the link from eu-west-1 to us-east-1 is cut"),
+        why.contains("us-east-1 still has") && why.contains("the link from eu-west-1 to us-east-1 is cut"),
         "{why}"
     );
     assert_eq!(said["regions"][0]["item"]["v"], json!({"S": "american"}));

@@ -352,7 +352,7 @@ mod tests {
         }];
         let verdict = verdict(&regions, &reports, &links);
         assert!(!verdict.agree);
-        assert!(verdict.why[2].starts_with("b still holds"), "{:?}", verdict.why);
+        assert!(verdict.why[2].starts_with("b still has"), "{:?}", verdict.why);
         assert!(
             verdict.why[2].contains("the link from a to b is cut"),
             "{:?}",
