@@ -47,7 +47,8 @@ struct Arguments {
     /// The format of the output: text for people, or one JSON object per line for programs.
     #[arg(long, value_enum, default_value = "text", global = true)]
     format: Format,
-    /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`. [default: warn; for sim: off]
+    /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`.
+    /// [default: warn; for sim: off]
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
     log: Option<String>,
     /// The command to run.

@@ -1,4 +1,4 @@
-//! What commands write to standard output: text for people, or one JSON object per line for programs.
+//! Writes the output of commands: text for people, or one JSON object per line for programs.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -34,7 +34,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
 
 /// Writes a line to standard error, for what is neither the answer nor a log record.
 pub(crate) fn note(text: &str) {
-    // Where standard error is closed there is nobody left to tell.
+    // If standard error is closed, there is nowhere to report it.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 

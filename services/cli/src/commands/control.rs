@@ -22,7 +22,8 @@ pub(crate) struct ControlArguments {
 }
 
 impl ControlArguments {
-    /// Asks every control service what it hosts. Those that do not answer are noted on standard error.
+    /// Connects to all control services and asks what they host. Notes those that do not answer on
+    /// standard error.
     pub(crate) async fn connect(&self) -> Result<Fleet, Failure> {
         let fleet = Fleet::connect(&self.addresses).await?;
         for address in fleet.silent() {

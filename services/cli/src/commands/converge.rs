@@ -24,9 +24,10 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Wait until all regions hold the same data: until, for every table and for the \
-        catalog of tables, all replicas have applied the same writes and their digests of all \
-        items are equal. Prints {\"converged\":true,\"elapsed_ms\":…,\"digest\":\"…\"}. When time \
-        runs out, the exit code is 1 and the message names the tables and ranges that differ.",
+        catalog of tables, all replicas have applied the same writes and their digests over (key, \
+        version) of all items are equal. Prints \
+        {\"converged\":true,\"elapsed_ms\":…,\"digest\":\"…\"}. When time runs out, the exit code \
+        is 1 and the message names the tables and ranges that differ.",
     after_help = "Examples:\n  beringia converge\n  beringia converge --timeout 30 && echo safe to fail over\n  \
         beringia converge --verify --timeout 60      recompute the digests from the rows first"
 )]
@@ -75,7 +76,8 @@ struct MendedJson {
     ranges: Vec<u32>,
 }
 
-/// Prints one JSON object in either format, since a drill reads it; with `--format text` standard error names what differs.
+/// Prints one JSON object in either format, because scripts read it; with `--format text`, standard
+/// error names the differences.
 pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result<(), Failure> {
     let begun = Instant::now();
     let fleet = arguments.control.connect().await?;

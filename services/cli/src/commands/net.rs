@@ -90,7 +90,8 @@ pub(crate) enum LinkChange {
         #[arg(long)]
         reset: bool,
     },
-    /// Open the links between two regions, or all links, again; delay, loss and bandwidth stay as they are.
+    /// Open the links between two regions, or all links; delay, loss and bandwidth stay as they
+    /// are.
     Heal {
         /// The region at one end of the links; without it, all links are opened.
         #[arg(value_name = "A", requires = "to")]

@@ -331,7 +331,7 @@ fn a_region_without_its_disk_is_bootstrapped_by_the_others() {
         let _ = up.json(&["region-recover", EU]);
         converge(&up);
         assert_eq!(get(up.endpoint(), EU, "shipped"), Some("kept".to_owned()));
-        assert_eq!(get(up.endpoint(), EU, "unshipped"), None, "nobody else had it");
+        assert_eq!(get(up.endpoint(), EU, "unshipped"), None, "no other region had it");
     }
 }
 
@@ -360,7 +360,7 @@ fn lists_and_restores_unshipped_writes() {
     converge(&up);
     let _ = up.json(&["net", "isolate", EU]);
     put(up.endpoint(), EU, "unshipped", "aside");
-    wait_for("the others drop the region that is out of reach", || {
+    wait_for("the others drop the unreachable region", || {
         replica(&up, US, EU)["ReplicaStatus"] == "REGION_DISABLED"
     });
     assert!(replica(&up, US, EU)["ReplicaInaccessibleDateTime"].is_number());
@@ -425,7 +425,7 @@ fn the_credential_scope_chooses_the_region() {
     assert_eq!(
         up.json(&["converge", "--timeout", "60"])[0]["converged"],
         true,
-        "a regional table needs nobody else"
+        "a regional table needs no other region"
     );
 }
 

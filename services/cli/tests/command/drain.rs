@@ -53,7 +53,7 @@ fn a_drained_region_refuses_writes_and_prints_the_proof() {
         answer["__type"].as_str().unwrap().ends_with("#ServiceUnavailable"),
         "{answer}"
     );
-    assert_eq!(get(up.endpoint(), US, "k0").as_deref(), Some("v"), "reads go on");
+    assert_eq!(get(up.endpoint(), US, "k0").as_deref(), Some("v"), "reads continue");
     put(up.endpoint(), EU, "k", "failed over");
     assert_eq!(up.json(&["status"])[0]["regions"][0]["draining"], true);
 

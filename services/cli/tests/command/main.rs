@@ -1,4 +1,4 @@
-//! The `beringia` binary as its users run it: what it prints, what it refuses, and with which exit code.
+//! The `beringia` binary as users run it: its output, its refusals, and its exit codes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

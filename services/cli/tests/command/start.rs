@@ -68,7 +68,7 @@ fn the_text_form_shows_a_table_and_lines_to_try() {
     for part in [
         "REGION",
         "us-east-1",
-        "all of them",
+        "all regions",
         "aws dynamodb list-tables --endpoint-url http://127.0.0.1:",
         "boto3.resource('dynamodb'",
     ] {
@@ -250,5 +250,5 @@ fn two_processes_cannot_share_a_database() {
     let words = up(&["--data", data.to_str().unwrap()]);
     let server = Server::start(&words);
     assert_refused(&run(&words), &["cannot start us-east-1"]);
-    assert_eq!(server.json(&["net", "show"]).len(), 6, "the first one goes on");
+    assert_eq!(server.json(&["net", "show"]).len(), 6, "the first one keeps running");
 }

@@ -147,7 +147,8 @@ fn the_page_shows_every_region_fault_verdict_and_figure() {
         );
     }
     assert!(page.contains("unshipped when the region's replica was dropped</td><td>3</td>"));
-    // Lag, backlog, throughput and latency have a line for each region; of the errors only the first region has some.
+    // Lag, backlog, throughput and latency have a line for each region; of the errors, only the
+    // first region has some.
     for class in ["r0", "r1", "r2"] {
         let lines = page.matches(&format!("<path class=\"line {class}\"")).count();
         assert!(lines >= 4, "{lines} lines of {class}");

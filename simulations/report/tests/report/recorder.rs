@@ -312,7 +312,7 @@ fn arrive(recorder: &mut Recorder, from: &str, to: &str, mutations: u64, committ
     recorder.arrivals(from, to, (0..mutations).map(|_| arrival));
 }
 
-/// A fault disturbs a convergence if it ends during it or begins during it.
+/// A fault that ends later disturbs a convergence if their times overlap.
 #[test]
 fn overlapping_faults_disturb_a_convergence() {
     let [one, other, third] = REGIONS;

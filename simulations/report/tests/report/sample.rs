@@ -30,7 +30,7 @@ pub(crate) fn sample_plan(topology: Topology) -> Plan {
     let mut plan = plan(Vec::new());
     plan.scenario.name = "partition".to_owned();
     plan.scenario.about =
-        "Two regions cannot reach each other for forty seconds, and both go on taking writes. Later one of them \
+        "Two regions cannot reach each other for forty seconds, and both keep accepting writes. Later one of them \
         crashes, loses its disk, and its traffic moves away."
             .to_owned();
     plan.scenario.topology = topology;

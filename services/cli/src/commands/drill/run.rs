@@ -40,8 +40,8 @@ const PATIENCE_S: &str = "120";
         process), name a program of your own with --hook. The drill calls it with arguments such \
         as `isolate eu-west-1 silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, \
         `delay us-east-1 eu-west-1 both 300 0` (milliseconds to add to the network's own delay, \
-        and jitter). Before the drill it calls it with `can` and the first of these words (exit \
-        code 0: it can); at the end with `undo`.",
+        and jitter). Before the drill starts, it calls the program with `can` and the name of each \
+        action, such as `can isolate` (exit code 0: it can); at the end, with `undo`.",
     after_help = "Examples:\n  \
         beringia drill run partition\n  \
         beringia drill run failover-and-failback --report out --pace 2\n  \

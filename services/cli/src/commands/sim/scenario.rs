@@ -13,8 +13,8 @@ pub(crate) struct ScenarioArguments {
     /// The path of a scenario file, or the name of a built-in scenario.
     #[arg(value_name = "FILE|NAME")]
     pub(crate) scenario: String,
-    /// Change a setting of the scenario, such as `duration=5m`, `link.loss_percent=1` or `event.1.lasts=40s`. May be given several
-    /// times.
+    /// Change a setting of the scenario, such as `duration=5m`, `link.loss_percent=1` or
+    /// `event.1.lasts=40s`. May be given several times.
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = parse_assignment)]
     pub(crate) settings: Vec<(String, String)>,
 }
