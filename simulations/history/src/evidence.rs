@@ -1,4 +1,4 @@
-//! What regions hold and have committed, in the terms of the workloads.
+//! Evidence: what regions hold and have committed, in the terms of the workloads.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,30 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The attribute that is the partition key of a workload's table.
 pub const KEY: &str = "pk";
-/// The attribute that is its sort key, where it has one; a number.
+/// The attribute that is the table's sort key, a number, where the table has one.
 pub const SORT_KEY: &str = "sk";
-/// The attribute that says which write was the last to touch the item; no two writes set the same. Items of recorded applications have it beside
-/// their own attributes.
+/// The attribute with the write marker of the last write to the item. No two writes set the same
+/// marker. Items of recorded applications have this attribute beside their own.
 pub const MARK: &str = "beringia:mark";
-/// The attribute with the number that a workload keeps: a counter, a balance, stock.
+/// The attribute with the number that a workload keeps, such as a counter, a balance or stock.
 pub const NUMBER: &str = "number";
 /// The attribute with the set of strings that a workload keeps.
 pub const SET: &str = "elements";
 /// The attribute with the list of strings that a workload keeps.
 pub const LIST: &str = "list";
-/// The attribute with the time from which the item is expired, seconds since the Unix epoch.
+/// The attribute with the time at which the item expires, in seconds since the Unix epoch.
 pub const EXPIRES: &str = "expires";
 
-/// Whether an attribute is a field: `f` and a number. Its text begins with the mark of the write that set it, then `:`, then filler.
+/// Returns whether an attribute is a field, that is, named `f` and a number. A field's text begins
+/// with the marker of the write that set it, then `:`, then filler.
 #[must_use]
 pub fn is_field(attribute: &str) -> bool {
     let digits = attribute.strip_prefix('f').unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A key as text: the values of its parts (partition key first), joined by `/`. `None` where a part is missing or no key.
+/// Returns a key as text: the values of its parts (partition key first), joined by `/`. Returns
+/// `None` if a part is missing or has a type that no key can have.
 pub fn key_text<'a>(parts: impl IntoIterator<Item = &'a str>, attributes: &Item) -> Option<String> {
     let mut text = String::new();
     for (index, part) in parts.into_iter().enumerate() {
@@ -46,7 +48,7 @@ pub fn key_text<'a>(parts: impl IntoIterator<Item = &'a str>, attributes: &Item)
     Some(text)
 }
 
-/// The same of attributes in DynamoDB's JSON.
+/// Like [`key_text`], for attributes in DynamoDB's JSON.
 pub fn key_text_of_json<'a>(parts: impl IntoIterator<Item = &'a str>, attributes: &Value) -> Option<String> {
     let parts: Vec<&str> = parts.into_iter().collect();
     let key = parts
@@ -56,17 +58,19 @@ pub fn key_text_of_json<'a>(parts: impl IntoIterator<Item = &'a str>, attributes
     key_text(parts, &key)
 }
 
-/// What all regions show when a run is over, for one table.
+/// What all regions show of one table when a run is over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// By origin and key: the origin's own writes, in the order of their sequences, as its own log has them, or, where it lost its
-    /// disk, any region's.
+    /// The writes of each origin, by origin and key, in the order of their sequences. They come
+    /// from the origin's own log or, if it lost its disk, from any region's log.
     pub logs: BTreeMap<String, BTreeMap<String, Vec<Logged>>>,
-    /// By region that has a replica in the end, and key: what it holds; tombstones too.
+    /// The contents of each region that has a replica at the end, by region and key, tombstones
+    /// included.
     pub held: BTreeMap<String, BTreeMap<String, Held>>,
-    /// By region that has a replica in the end: its journal of conflicts.
+    /// The conflict journal of each region that has a replica at the end.
     pub journals: BTreeMap<String, Journal>,
-    /// By region that began its replica anew, since the others had dropped it: what it kept aside, as its store says.
+    /// The unshipped writes that the store of a region reports, by region. A region has some if the
+    /// others dropped its replica and it was re-bootstrapped.
     pub kept_aside: BTreeMap<String, Vec<KeptAside>>,
 }
 
@@ -77,7 +81,7 @@ impl Evidence {
         self.logs.entry(origin).or_default().entry(key).or_default().push(write);
     }
 
-    /// Puts each key's writes in the order of their sequences, each once: those of an origin can come
+    /// Sorts each key's writes by sequence and removes duplicates. The writes of an origin can come
     /// from the logs of several regions.
     pub fn sort_logs(&mut self) {
         for writes in self.logs.values_mut().flat_map(BTreeMap::values_mut) {
@@ -86,8 +90,9 @@ impl Evidence {
         }
     }
 
-    /// The conflicts in the journals, in the order of keys and losers: each once, however many regions saw it, and one write lose to
-    /// however many others. Where nothing but marks met there would be no conflict without them.
+    /// The conflicts in the journals, ordered by key and loser. A conflict appears once, however
+    /// many regions recorded it and however many writes the loser lost to. Entries in which only
+    /// the write marker was lost are left out: without markers they would be no conflicts.
     pub fn conflicts(&self) -> impl Iterator<Item = &Conflict> {
         let entries = self.journals.values().flat_map(|journal| &journal.entries);
         let entries = entries.filter(|entry| !entry.lost_mark_only);
@@ -96,57 +101,58 @@ impl Evidence {
     }
 }
 
-/// A region's journal of conflicts.
+/// A region's conflict journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Journal {
-    /// Its entries.
+    /// The conflicts that the region recorded.
     pub entries: Vec<Conflict>,
-    /// Whether it must have every conflict: the region had a replica from the beginning, no region lost its disk, and nothing was
-    /// forgotten.
+    /// Whether the journal must contain every conflict: the region had its replica from the
+    /// beginning to the end without a re-bootstrap, and no region lost its disk.
     pub is_complete: bool,
 }
 
 /// A write as its origin committed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged {
-    /// What it left behind, with its version.
+    /// The item as the write left it, with its version.
     pub held: Held,
-    /// What its origin had applied then.
+    /// The write's causal context: what its origin had applied when it wrote.
     pub vector: VersionVector,
-    /// Whether no client did it, but the item's time to live had run out.
+    /// Whether no client made the write, but the item's time to live had run out.
     pub is_expiry: bool,
 }
 
-/// What stands under a key.
+/// What a region holds under a key: the current version and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// The greatest version in it.
+    /// The current version, the greatest of all versions in a merged row.
     pub version: Version,
-    /// What is in it; `None`: a tombstone.
+    /// The content of the item; `None` for a tombstone.
     pub content: Option<Content>,
 }
 
-/// An item, as far as workloads know it.
+/// An item, as far as workloads know its attributes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Content {
-    /// The mark of the last write to it; empty where there is none.
+    /// The marker of the last write to the item; empty if there is none.
     pub mark: String,
-    /// By field, the mark of the write that set it.
+    /// For each field, the marker of the write that set it.
     pub fields: BTreeMap<String, String>,
-    /// Its number.
+    /// The number in the attribute [`NUMBER`].
     pub number: Option<i64>,
-    /// The elements of its set, sorted.
+    /// The elements of the set in [`SET`], sorted.
     pub set: Vec<String>,
-    /// The elements of its list.
+    /// The elements of the list in [`LIST`].
     pub list: Vec<String>,
-    /// When it expires, seconds since the Unix epoch.
+    /// When the item expires, in seconds since the Unix epoch.
     pub expires_s: Option<u64>,
-    /// A hash of the whole item, equal where the items are.
+    /// A hash of the whole item; equal items have equal hashes.
     pub image_hash: u64,
 }
 
 impl Held {
-    /// What a row or a record of that version holds; `None`: a tombstone. `expires` is the attribute that says when items of the table expire.
+    /// Describes a row or a log record of `version`; an `image` of `None` is a tombstone. `expires`
+    /// names the attribute that says when items of the table expire.
     #[must_use]
     pub fn new(version: Version, image: Option<&Item>, expires: Option<&str>) -> Self {
         Self {
@@ -155,7 +161,7 @@ impl Held {
         }
     }
 
-    /// The mark in it; `None`: a tombstone.
+    /// The write marker of the item; `None` for a tombstone.
     #[must_use]
     pub fn mark(&self) -> Option<&str> {
         self.content.as_ref().map(|content| content.mark.as_str())
@@ -163,7 +169,8 @@ impl Held {
 }
 
 impl Content {
-    /// What workloads know of an item. `expires` is the attribute that says when it expires, where one does.
+    /// Extracts what workloads know of an item. `expires` names the attribute that says when items
+    /// of the table expire, if any does.
     #[must_use]
     pub fn of(item: &Item, expires: Option<&str>) -> Self {
         let text = |value: &AttributeValue| match value {
@@ -200,35 +207,35 @@ impl Content {
     }
 }
 
-/// What stood under a key of a replica that the others dropped, and that they never had.
+/// An unshipped write: the last write to a key of a replica that the other regions dropped before
+/// they had that write.
+#[expect(missing_docs, reason = "the fields' names say it all")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAside {
-    /// The key.
     pub key: String,
-    /// What stood there.
     pub held: Held,
 }
 
-/// An entry of a region's journal of conflicts.
+/// An entry of a region's conflict journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// The key.
+    /// The key as text.
     pub key: String,
-    /// What stayed.
+    /// The version that was kept.
     pub winner: Version,
-    /// What did not.
+    /// The version that was overruled.
     pub loser: Version,
-    /// The mark in the item as the loser left it; `None` for a delete.
+    /// The marker of the item as the loser left it; `None` for a delete.
     pub loser_mark: Option<String>,
-    /// Of the loser nothing but that mark was lost, which is there for the oracle alone.
+    /// Whether the loser lost nothing but its write marker, which exists for the oracle alone.
     pub lost_mark_only: bool,
 }
 
-/// A disk that was lost.
+/// The loss of a region's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostDisk {
-    /// Whose.
+    /// The name of the region.
     pub region: String,
-    /// When, microseconds since the load began.
+    /// When the disk was lost, in microseconds since the load began.
     pub at_us: u64,
 }

@@ -1,8 +1,7 @@
-//! What was recorded in a run: what clients did and were told, and what regions hold and have
-//! committed.
+//! Records of a run: what clients did and were told, and what regions hold and have committed.
 //!
-//! Nothing here knows how Beringia works, nor what it promises: a [`History`] is what clients saw,
-//! and [`Evidence`] is what regions hold and have committed with which versions. `beringia-oracle`
+//! Nothing here knows how Beringia works or what it promises. A [`History`] is what clients saw,
+//! and [`Evidence`] is what regions hold and have committed, with versions. `beringia-oracle`
 //! judges the two.
 
 mod evidence;

@@ -1,28 +1,29 @@
-//! Operations as clients know them.
+//! Operations as clients see them.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// All that clients did in a run.
+/// Everything that clients did in a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// By table, what holds for it.
+    /// The rules of each table, by table name.
     pub tables: BTreeMap<String, Rules>,
-    /// What was written before the load began; its times are 0.
+    /// The writes from before the load began; their times are 0.
     pub loaded: Vec<Operation>,
-    /// The load, in the order in which it was sent.
+    /// The operations of the load, in the order in which they were sent.
     pub operations: Vec<Operation>,
 }
 
-/// What holds for a table and its workload.
+/// The rules that a table and its workload follow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
-    /// How it decides between concurrent writes.
+    /// How the table decides between concurrent writes.
     pub merging: Merging,
-    /// Whether the sum of the numbers that a transactional read sees is always the one of the beginning.
+    /// Whether the numbers that a transactional read sees always have the sum that they had at the
+    /// beginning.
     pub constant_sum: bool,
-    /// Whether more than there is must never be taken from a number.
+    /// Whether no write may take more from a number than there is.
     pub never_below_zero: bool,
 }
 
@@ -35,45 +36,51 @@ pub enum Merging {
     Item,
     /// The last writer wins each top-level attribute.
     Attribute,
-    /// Numbers that are added to add up, sets unite, all else per attribute.
+    /// Numbers changed by additions add up, sets unite, and all other attributes behave as under
+    /// `Attribute`.
     Merge,
 }
 
-/// One operation of a client. Times are microseconds since the load began.
+/// One operation of a client. Times are in microseconds since the load began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Its workload's name, which is also its table's; of recorded operations, the table's.
+    /// The name of the operation's workload, which is also its table's. For recorded operations,
+    /// the table's name.
     pub workload: String,
-    /// The client, unique in the run; a client does one thing at a time, so its operations are a session.
+    /// The client's number, unique in the run. A client does one thing at a time, so its operations
+    /// form a session.
     pub client: u32,
     /// The region where the client lives.
     pub home: String,
-    /// The region that was asked: another than `home` while traffic is shifted.
+    /// The region that was called. It differs from `home` while traffic is shifted.
     pub region: String,
-    /// What was called, such as `PutItem`, or [`READ_MODIFY_WRITE`], or [`NOT_SENT`].
+    /// The name of the API operation, such as `PutItem`, or [`READ_MODIFY_WRITE`], or [`NOT_SENT`].
     pub name: String,
-    /// When the rate wanted it.
+    /// When the workload's rate made the operation due.
     pub due_us: u64,
-    /// When it was sent.
+    /// When the operation was sent.
     pub sent_us: u64,
-    /// When its answer came, or the client gave up.
+    /// When the answer came or the client gave up.
     pub done_us: u64,
-    /// What the client was told.
+    /// What the client knows of the result.
     pub outcome: Outcome,
-    /// What it read, where it was answered.
+    /// What the operation read, if it was answered.
     pub reads: Vec<Seen>,
-    /// What it was to write; all of one operation are one transaction. A delete that found nothing is not here.
+    /// The writes that the operation was to make. All writes of one operation are one transaction.
+    /// A delete that found nothing is not here.
     pub writes: Vec<Write>,
 }
 
-/// The name of an operation that reads an item and then writes it on the condition that it is still the same.
+/// The name of an operation that reads an item and then writes it on the condition that it has not
+/// changed.
 pub const READ_MODIFY_WRITE: &str = "ReadModifyWrite";
-/// The name of an operation that no client was free to send before its patience ended. It is [`Outcome::Unreachable`].
+/// The name of an operation that was not sent because no client was free before the patience of the
+/// workload ended. Its outcome is [`Outcome::Unreachable`].
 pub const NOT_SENT: &str = "(not sent)";
 
 impl Operation {
-    /// Whether the region did what it is for: it did what was asked, or refused what the workload itself made impossible
-    /// (a failed condition).
+    /// Returns whether the region did its duty: it did what was asked, or it refused what the
+    /// workload itself made impossible (a failed condition).
     #[must_use]
     pub fn is_answered(&self) -> bool {
         const PROVOKED: [&str; 4] = [
@@ -89,7 +96,8 @@ impl Operation {
         }
     }
 
-    /// Whether an answer came to say that what there was to do is done: later it is not done any more.
+    /// Returns whether an answer reported the operation as done. A later commit of it would be
+    /// wrong.
     pub fn is_told(&self) -> bool {
         matches!(self.outcome, Outcome::Ok | Outcome::Untold)
     }
@@ -98,117 +106,120 @@ impl Operation {
 /// What a client knows of its operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// It happened.
+    /// The operation happened.
     Ok,
-    /// The region said no: it did not happen. The error's name, as in `ConditionalCheckFailedException`.
+    /// The region refused, so the operation did not happen. Holds the error's name, such as
+    /// `ConditionalCheckFailedException`.
     Refused(String),
-    /// The request never left: it did not happen.
+    /// The request never left, so the operation did not happen.
     Unreachable,
-    /// No answer, or that the region failed: it may have happened.
+    /// No answer came, or the answer says that the region failed. The operation may have happened.
     Unknown,
-    /// It was answered, but not whether there was anything to do: a delete in a batch, which may have found nothing.
+    /// The region answered but did not say whether there was anything to do, as for a delete in a
+    /// batch, which may have found nothing.
     Untold,
 }
 
-/// What a read saw under a key.
+/// What a read saw of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// The key, as [`crate::key_text`] gives it.
     pub key: String,
-    /// The mark of the last write that it could see; `None`: no item.
+    /// The marker of the last write that the read could see; `None` if there was no item.
     pub mark: Option<String>,
-    /// A number that the workload keeps there (a counter, a balance, stock), where it does.
+    /// The number that the workload keeps there (a counter, a balance, stock), if it keeps one.
     pub number: Option<i64>,
 }
 
-/// What a write was to do to a key.
+/// One write that an operation was to make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
     /// The key, as [`crate::key_text`] gives it.
     pub key: String,
-    /// What no other write has: it stands in the item (attribute [`crate::MARK`]), so that reads and logs show whose it is.
+    /// A marker that no other write has. The item carries it in the attribute [`crate::MARK`], so
+    /// that reads and logs show which write they contain.
     pub mark: String,
-    /// What.
+    /// The change that the write makes.
     pub effect: Effect,
-    /// What the client had read and this write builds upon, on the condition that it is still
-    /// there.
+    /// The condition of the write: what the client had read and this write builds upon.
     pub based_on: Basis,
-    /// Bytes of the request, shared evenly by its writes.
+    /// The write's share of the request's bytes, which are divided evenly among its writes.
     pub bytes: u32,
 }
 
-/// What must be there for a write to happen.
+/// What must be there for a conditional write to happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Basis {
-    /// Whatever there is.
+    /// Anything; the write is unconditional.
     #[default]
     Anything,
-    /// No item.
+    /// There must be no item.
     NoItem,
-    /// An item with the mark of this write, which was the last to touch it.
+    /// There must be an item whose last write has this marker.
     Mark(String),
 }
 
 impl Basis {
-    /// That nothing has changed since a client read the mark of the last write; `None`: since it
-    /// read that there is no item.
+    /// The condition that nothing has changed since a client read this marker, or, for `None`,
+    /// since it read that there is no item.
     #[must_use]
     pub fn unchanged(read: Option<String>) -> Self {
         read.map_or(Self::NoItem, Self::Mark)
     }
 }
 
-/// What a write does. All but [`Effect::Delete`] set the mark too.
+/// What a write does. All effects but [`Effect::Delete`] also set the write marker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
-    /// A whole item.
+    /// Replaces the whole item.
     Put {
-        /// The fields that it has ([`crate::is_field`]); each carries the write's mark.
+        /// The fields of the item ([`crate::is_field`]); each carries the write's marker.
         fields: Vec<String>,
-        /// Its number.
+        /// The item's number, if it has one.
         number: Option<i64>,
     },
-    /// Some fields are set; each carries the write's mark.
+    /// Sets some fields of the item.
     Update {
-        /// Which.
+        /// The fields that are set; each carries the write's marker.
         fields: Vec<String>,
     },
-    /// A number goes up by so much.
+    /// Adds this amount to the number.
     Add(i64),
-    /// Elements of a set come and go.
+    /// Adds elements to the set and deletes others from it.
     Set {
-        /// Come.
+        /// The elements to add.
         add: Vec<String>,
-        /// Go.
+        /// The elements to delete.
         delete: Vec<String>,
     },
-    /// The write's mark is appended to a list.
+    /// Appends the write's marker to the list.
     Append,
-    /// The item goes.
+    /// Deletes the item.
     Delete,
-    /// Something that a recorded operation did, and nobody checks: the item becomes another, or some of it does.
+    /// A recorded write, whose result is not checked. It replaces the item or changes some of its
+    /// attributes.
     Recorded {
-        /// Whether it replaces the whole item.
+        /// Whether the write replaces the whole item.
         whole: bool,
-        /// What it does to which top-level attributes; of a whole item, these are all that it has, and otherwise, where there are none, it is
-        /// not known.
+        /// What the write does to which top-level attributes. If `whole`, these are all attributes
+        /// of the item. Otherwise an empty map means that the attributes are not known.
         touches: BTreeMap<String, Touch>,
     },
 }
 
-/// What a recorded operation does to an attribute.
+/// What a recorded operation does to one attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Touch {
-    /// It gives it a value, changes something inside it, or removes it.
+    /// Assigns a value, changes something inside the value, or removes the attribute.
     Assign,
-    /// It adds to its number.
+    /// Adds to the attribute's number.
     Add,
-    /// It adds elements to its set, or takes some away.
+    /// Adds elements to the attribute's set, or deletes some.
     Members,
 }
 
 impl Effect {
-    /// Whether the item is all of its making.
+    /// Returns whether the write decides about the whole item, whatever was there before.
     pub const fn is_whole(&self) -> bool {
         matches!(
             self,
@@ -216,7 +227,8 @@ impl Effect {
         )
     }
 
-    /// Whether it makes something of what is there, so that it is lost where that goes on without it.
+    /// Returns whether the result depends on what was there, so that the update is lost if later
+    /// writes build on an older value.
     pub fn adds(&self) -> bool {
         match self {
             Self::Add(_) | Self::Set { .. } | Self::Append => true,

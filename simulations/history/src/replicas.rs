@@ -1,21 +1,21 @@
-//! What happened to replicas in a run, and what their logs and journals can therefore show.
+//! What happened to replicas during a run, and what their logs and journals can therefore show.
 
 use std::collections::BTreeSet;
 
-/// What happened to the replicas of the tables in a run.
+/// What happened to the replicas of the tables during a run.
 #[derive(Debug, Default)]
 pub struct ReplicaHistory {
-    /// Regions that lost their disk at some time.
+    /// Regions that lost their disk at any time.
     pub lost_disk: Vec<String>,
     /// Regions that had the replicas from the beginning to the end.
     pub always_held: Vec<String>,
-    /// Replicas that the others dropped and that were re-bootstrapped, by region and table.
+    /// Replicas that the other regions dropped and that were re-bootstrapped, by region and table.
     pub rebootstrapped: BTreeSet<(String, String)>,
 }
 
 impl ReplicaHistory {
-    /// Whether a region's own log of a table has all that the region wrote there. If not, the logs of
-    /// others may have more of it.
+    /// Returns whether a region's own log of a table has everything that the region wrote there. If
+    /// it does not, the logs of other regions may have more of it.
     #[must_use]
     pub fn has_whole_log(&self, region: &str, table: &str) -> bool {
         let replica = (region.to_owned(), table.to_owned());
@@ -24,7 +24,7 @@ impl ReplicaHistory {
             && !self.rebootstrapped.contains(&replica)
     }
 
-    /// Whether a region's journal must have every conflict of a table.
+    /// Returns whether a region's journal must have every conflict of a table.
     #[must_use]
     pub fn has_complete_journal(&self, region: &str, table: &str) -> bool {
         self.lost_disk.is_empty() && self.has_whole_log(region, table)

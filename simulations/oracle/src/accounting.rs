@@ -1,4 +1,4 @@
-//! The account of all writes: each acknowledged one is in one place of it.
+//! The account of all writes. Each acknowledged write is in exactly one place of it.
 
 use std::collections::BTreeMap;
 
@@ -11,49 +11,51 @@ use crate::{
     violation::Violation,
 };
 
-/// What became of the writes of the load: acknowledged = standing + superseded + lost to conflicts + lost with disks + kept
-/// aside + lost.
+/// The outcomes of the load's writes: acknowledged = standing + superseded + lost to conflicts +
+/// lost with disks + kept aside + lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
-    /// Writes that were acknowledged; each of a transaction counts. Deletes that found nothing do not.
+    /// Acknowledged writes. Each write of a transaction counts; deletes that found nothing do not.
     pub acknowledged: u64,
-    /// Writes without an answer.
+    /// Writes that got no answer.
     pub unknown: u64,
-    /// Of the acknowledged: what every region holds in the end, or what entered into that beside others (merged).
+    /// Acknowledged writes that are in what every region holds at the end, alone or merged with
+    /// others.
     pub standing: u64,
-    /// Of the acknowledged: replaced by a write that knew of it.
+    /// Acknowledged writes that were replaced by a write that causally depends on them.
     pub superseded: u64,
-    /// Of the acknowledged: lost to a write that did not know of it, wholly or in part.
+    /// Acknowledged writes that were lost to a concurrent write, wholly or in part.
     pub lost_to_conflicts: u64,
-    /// Of the acknowledged: gone with a disk.
+    /// Acknowledged writes that were lost with a disk.
     pub lost_with_disk: u64,
-    /// Of the acknowledged: kept aside by a region whose replica the others dropped before they had them. No region shows them; they can
-    /// be restored.
+    /// Acknowledged writes that are unshipped: the others dropped the region's replica before they
+    /// had them. No region shows them; they can be restored.
     pub kept_aside: u64,
-    /// Of the acknowledged: gone otherwise. Must be 0.
+    /// Acknowledged writes that were lost without an excuse. Must be 0.
     pub lost: u64,
 }
 
-/// What was lost with a disk: the recovery point objective as it came out.
+/// What was lost with a disk: the measured recovery point.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DataLoss {
-    /// Whose disk.
+    /// The region that lost its disk.
     pub region: String,
-    /// When, microseconds since the load began.
+    /// When the disk was lost, in microseconds since the load began.
     pub at_us: u64,
-    /// Acknowledged writes that no region has, nor one that replaced them.
+    /// Acknowledged writes that no region has, neither themselves nor a write that replaced them.
     pub writes: u64,
-    /// The bytes of their requests.
+    /// The bytes of the requests of these writes.
     pub bytes: u64,
-    /// From when the first of them was acknowledged to the loss; 0 where there was none.
+    /// Seconds from the acknowledgement of the first of these writes to the loss; 0 if there was
+    /// none.
     pub seconds: f64,
 }
 
-/// The account while it is made.
+/// The account while it is being made.
 pub(crate) struct Tally {
     accounting: Accounting,
     losses: Vec<DataLoss>,
-    /// By lost disk: when the first write that it took was acknowledged.
+    /// For each lost disk, when the first write that it took was acknowledged.
     first_us: Vec<Option<u64>>,
 }
 
@@ -71,7 +73,8 @@ impl Tally {
         }
     }
 
-    /// Counts a table, and finds writes that went with a disk though a later one of the table did not.
+    /// Counts a table's writes, and finds writes that were lost with a disk although a later write
+    /// of the table was not.
     pub(crate) fn count(
         &mut self,
         table: &Table<'_>,
@@ -166,8 +169,9 @@ impl Tally {
     }
 }
 
-/// When the last write was sent that a lost disk's region committed before the loss, and that is still there: what was done by then must
-/// be there too, for regions ship their writes to a table in order.
+/// Returns when the last surviving write was sent of those that a region committed before it lost
+/// its disk. Writes that were acknowledged before then must survive too, because regions ship their
+/// writes to a table in order.
 fn shipped_us(table: &Table<'_>, disk: usize) -> u64 {
     let lost = &table.lost_disks[disk];
     let asked = table.keys.values().flat_map(|key| &key.asked);

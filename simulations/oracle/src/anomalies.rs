@@ -1,4 +1,4 @@
-//! What clients could see of regions that do not wait for each other.
+//! Anomalies: effects that clients can see because regions do not wait for each other.
 
 use std::collections::BTreeMap;
 
@@ -10,33 +10,34 @@ use crate::{
     violation::Violation,
 };
 
-/// A kind of anomaly that clients could see, and how often they did.
+/// A kind of anomaly, and how often clients could see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Anomaly {
-    /// Its name: `stale-read`, `lost-update`, `non-monotonic-read`, `read-your-writes`, `torn-transaction`, `oversold` or
-    /// `sum-not-constant`.
+    /// The name: `stale-read`, `lost-update`, `non-monotonic-read`, `read-your-writes`,
+    /// `torn-transaction`, `oversold` or `sum-not-constant`.
     pub name: &'static str,
-    /// How often.
+    /// How often clients could see it.
     pub count: u64,
-    /// The worst, in milliseconds: how long a read was behind. `None` where it has no length.
+    /// The worst case in milliseconds: how long a read was behind. `None` if the kind has no
+    /// duration.
     pub worst_ms: Option<f64>,
-    /// The worst (or first) of them, in words.
+    /// The worst case (or the first) in words.
     pub example: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    /// A read misses a write that was acknowledged, somewhere, before the read was sent.
+    /// A read misses a write that was acknowledged, by any region, before the read was sent.
     StaleRead,
-    /// Something that was added to, or made of, what was there is not in what stands in the end.
+    /// An update that was added to, or derived from, what was there is missing from the final item.
     LostUpdate,
     /// A client sees an older write than it saw before.
     NonMonotonicRead,
-    /// A client does not see its own write.
+    /// A client misses its own write.
     ReadYourWrites,
     /// A transactional read sees one write of a transaction and misses another.
     TornTransaction,
-    /// More was taken than there ever was; counted in what was taken.
+    /// More was taken than there ever was; counted by the amount taken.
     Oversold,
     /// The numbers of a transactional read do not have the sum that they must always have.
     SumNotConstant,
@@ -52,7 +53,7 @@ const KINDS: [(Kind, &str); 7] = [
     (Kind::SumNotConstant, "sum-not-constant"),
 ];
 
-/// Anomalies while they are found.
+/// Anomalies found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Sightings(BTreeMap<Kind, (u64, Option<u64>, Option<String>)>);
 
@@ -81,7 +82,7 @@ impl Sightings {
     }
 }
 
-/// Finds them in a table, and sightings of what nobody wrote.
+/// Finds anomalies in a table, and reads of writes that no client made.
 pub(crate) fn find(
     table: &Table<'_>,
     fates: &BTreeMap<&str, Vec<Fate>>,
@@ -117,9 +118,11 @@ pub(crate) fn find(
 
 /// When a key's writes became known to their clients.
 struct Ages {
-    /// By rank: when the first of the writes from that rank on was acknowledged, microseconds.
+    /// For each rank, when the first of the writes from that rank on was acknowledged, in
+    /// microseconds.
     acknowledged_us: Vec<u64>,
-    /// Deletes, by when they may have been sent: the greatest rank of those sent until then.
+    /// Deletes by the time from which they may have been sent, each with the greatest rank of those
+    /// sent until then.
     deleted: Vec<(u64, usize)>,
 }
 
@@ -147,15 +150,16 @@ impl Ages {
         }
     }
 
-    /// What a read of no item saw, judged in the region's favour: the greatest delete that was sent
-    /// by then.
+    /// Returns what a read of no item saw, judged in the region's favour: the greatest delete that
+    /// was sent by then.
     fn of_no_item(&self, done_us: u64) -> Sight {
         let sent = self.deleted.partition_point(|(sent_us, _)| *sent_us <= done_us);
         let last = sent.checked_sub(1).map(|last| self.deleted[last].1);
         last.map_or(Sight::NoCommit, Sight::Commit)
     }
 
-    /// When the first write after what a read saw was acknowledged, if that was before a time.
+    /// Returns when the first write after the one that a read saw was acknowledged, if that was
+    /// before `before_us`.
     fn newer_before(&self, seen: Sight, before_us: u64) -> Option<u64> {
         let next = match seen {
             Sight::NoCommit => 0,
@@ -166,27 +170,28 @@ impl Ages {
     }
 }
 
-/// What a read saw of a key. In the order of what is newer.
+/// What a read saw of a key, ordered from older to newer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sight {
-    /// The key before anything was committed to it.
+    /// The read saw the key before anything was committed to it.
     NoCommit,
-    /// The commit of that rank.
+    /// The read saw the commit of that rank.
     Commit(usize),
 }
 
-/// Goes through the operations as clients saw them.
+/// Goes through the operations in the order in which clients saw them.
 struct Reader<'a> {
     table: &'a Table<'a>,
     ages: &'a BTreeMap<&'a str, Ages>,
-    /// By client and key: the greatest rank that it saw.
+    /// For each client and key, the greatest rank that the client saw.
     seen: BTreeMap<(u32, &'a str), usize>,
-    /// By client and key: the greatest rank that it was told it wrote, and where.
+    /// For each client and key, the greatest rank that was acknowledged to the client, and in which
+    /// region.
     wrote: BTreeMap<(u32, &'a str), (usize, &'a str)>,
 }
 
 impl<'a> Reader<'a> {
-    /// What each read saw, where that is known.
+    /// Returns what each read saw, where that is known.
     fn read(
         &mut self,
         operation: &'a Operation,
@@ -285,7 +290,8 @@ fn saw(operation: &Operation, seen: &Seen) -> String {
     )
 }
 
-/// A transaction applies as one, in every region: whoever sees one of its writes sees under its other keys these, or newer ones.
+/// Finds torn transactions. A transaction applies atomically in every region: a reader that sees
+/// one of its writes sees the others too, or newer ones.
 fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>], sightings: &mut Sightings) {
     let seen: BTreeMap<&str, Option<Sight>> = operation
         .reads
@@ -348,8 +354,8 @@ fn builds_on_what_is_there(asked: &Asked<'_>) -> bool {
     asked.write.based_on != Basis::Anything || asked.write.effect.adds()
 }
 
-/// Sums up what came and went, in the order in which clients were told, as favourably as that can have been: what comes counts from
-/// when it was sent, what goes from when it was done.
+/// Sums up additions and removals in the order in which clients were answered, in the region's
+/// favour: an addition counts from when it was sent, a removal from when it was answered.
 fn find_oversold(table: &Table<'_>, sightings: &mut Sightings) {
     for (key, writes) in &table.keys {
         let mut changes: Vec<(u64, i64, &Asked<'_>)> = Vec::new();
@@ -367,11 +373,11 @@ fn find_oversold(table: &Table<'_>, sightings: &mut Sightings) {
                 _ => {}
             }
         }
-        // Of one microsecond, what comes counts first.
+        // Within one microsecond, additions count first.
         changes.sort_by_key(|(at_us, by, _)| (*at_us, -by));
         let mut left = 0;
         for (_, by, asked) in changes {
-            // What is oversold was there for nobody: it does not count against what comes later.
+            // What was oversold never existed: it does not count against later additions.
             let before = left;
             left += by;
             let oversold = (-left).max(0).unsigned_abs();
@@ -393,7 +399,7 @@ fn find_oversold(table: &Table<'_>, sightings: &mut Sightings) {
     }
 }
 
-/// The sum of what was loaded is the sum of what is there, always.
+/// Finds transactional reads whose sum differs from the sum of what was loaded.
 fn find_wrong_sums(table: &Table<'_>, sightings: &mut Sightings) {
     let mut loaded: BTreeMap<&str, i64> = BTreeMap::new();
     for write in table.loaded.iter().flat_map(|operation| &operation.writes) {

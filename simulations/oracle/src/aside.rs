@@ -1,26 +1,27 @@
-//! Unshipped writes: writes of a replica that the other regions dropped before they had them. What
-//! the region's own record says became of each.
+//! Unshipped writes: writes of a replica that the other regions dropped before they had them. The
+//! region's own record says what became of each.
 //!
 //! ```text
-//!                   the others drop              R comes back and
-//!                     R's replica                  begins anew
+//!                   the others drop            R is back and is
+//!                     R's replica               re-bootstrapped
 //!                          │                            │
 //! writes to R ───w1───w2───┼───w3───w4───w5───w6───d7───┼───w8───▶
 //!                └ logged ┘ └────── in no log ─────────┘ └ logged
 //! ```
 //!
-//! R keeps the rows that the others never had aside, and goes on without them; its journal of
-//! conflicts stays. These two are its record, and a version in them that no log has is a *relic*.
-//! Let w3 to w6 be acknowledged writes to one key, and d7 an acknowledged delete of another. Then:
+//! R keeps its unshipped rows in a separate table and goes on without them. Its conflict journal
+//! remains. These two are R's record, and a version that is in the record but in no log is a
+//! *relic*. Suppose that w3 to w6 are acknowledged writes to one key, and d7 is an acknowledged
+//! delete of another. Then:
 //!
-//! - The row kept aside has the mark of w5: w5 is [`Missing::KeptAside`].
+//! - The unshipped row has the marker of w5: w5 is [`Missing::KeptAside`].
 //! - The journal has an entry in which w3 lost: w3 is [`Missing::LostToConflict`].
 //! - The record does not have w4, but w4 was sent before w5 was done, so it may have come before
-//!   w5. In a table that merges, where w5 did not write the whole item, the row may have parts of
+//!   w5. In a table that merges, if w5 did not write the whole item, the row may have parts of
 //!   both: w4 is [`Missing::KeptAside`]. Otherwise w5 replaced it: w4 is [`Missing::Replaced`].
-//! - The record does not have w6, and w6 was sent after w5 was done, so nothing in it can have
-//!   replaced w6: it is [`Missing::Lost`], unless a lost disk excuses it.
-//! - A tombstone kept aside has no mark. If d7 can have made it, by its time: d7 is
+//! - The record does not have w6, and w6 was sent after w5 was done, so nothing in the record can
+//!   have replaced w6: it is [`Missing::Lost`], unless a lost disk excuses it.
+//! - An unshipped tombstone has no marker. If its time is one at which d7 can have made it, d7 is
 //!   [`Missing::KeptAside`].
 
 use beringia_history::{Effect, Merging};
@@ -31,7 +32,8 @@ use crate::{
     times::Times,
 };
 
-/// Finds out what became of them, for all regions that began replicas anew.
+/// Determines what became of the unshipped writes of all regions whose replicas were
+/// re-bootstrapped.
 pub(crate) fn of<'a>(table: &Table<'a>) -> Unshipped<'a> {
     let mut unshipped = Unshipped::new();
     for (region, kept) in &table.evidence.kept_aside {
@@ -46,7 +48,7 @@ pub(crate) fn of<'a>(table: &Table<'a>) -> Unshipped<'a> {
     unshipped
 }
 
-/// What the record says of the writes of one region to one key.
+/// Determines what the record says of one region's writes to one key.
 fn judge<'a>(
     region: &str,
     merging: Merging,
@@ -63,7 +65,8 @@ fn judge<'a>(
     for relic in relics {
         let found = match relic.mark {
             Some(mark) => missing.iter().find(|asked| asked.write.mark == mark),
-            // A tombstone has no mark: it is a delete of which a client was told when it can have been made.
+            // A tombstone has no marker. It belongs to an acknowledged delete that can have made it
+            // at its time.
             None if is_own(relic) => missing
                 .iter()
                 .filter(|asked| asked.write.effect == Effect::Delete && !unshipped.contains_key(&name(asked)))
@@ -79,7 +82,7 @@ fn judge<'a>(
         if unshipped.contains_key(&name(asked)) {
             continue;
         }
-        // What was sent after another write was done comes after it, and was not replaced by it.
+        // A write that was sent after another was done comes after it and was not replaced by it.
         let mut later = relics
             .iter()
             .filter(|relic| asked.operation.sent_us <= times.latest_us(relic.version));
@@ -92,8 +95,8 @@ fn judge<'a>(
     }
 }
 
-/// Whether what is kept aside, in a table that merges, may have parts of earlier writes: it is no tombstone, and its last writer did not write
-/// all of it.
+/// Returns whether an unshipped row of a table that merges may have parts of earlier writes: it is
+/// no tombstone, and its last writer did not write all of it.
 fn contains_earlier(writes: &Key<'_>, relic: &Relic<'_>) -> bool {
     let effect = relic
         .mark

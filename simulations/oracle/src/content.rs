@@ -1,5 +1,5 @@
-//! Whether every write made of its item what it was to make of it, and whether every region holds
-//! what all writes together make.
+//! Checks that every write had its intended effect on its item, and that every region holds the
+//! combined result of all writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,11 @@ use crate::{
     violation::Violation,
 };
 
-/// How many lesser writes are tried to explain a result that the vector does not explain.
+/// How many lesser writes are tried as an explanation of a result that the causal context does not
+/// explain.
 const LOOK_BACK: usize = 1_000;
 
-/// Finds writes with a wrong result, and regions that hold something else than they must.
+/// Finds writes with a wrong result, and regions that hold something other than they must.
 pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     let merging = table.rules.merging;
     let mut expected = BTreeMap::new();
@@ -61,8 +62,8 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     }
 }
 
-/// Whether a region holds something else than all writes make. Where the last writer wins whole
-/// items, images are compared too.
+/// Returns whether a region holds something other than the combined result of all writes. If the
+/// last writer wins whole items, images are compared too.
 fn differs(expected: &MergeResult, found: &Held, merging: Merging) -> bool {
     match (expected, &found.content) {
         (MergeResult::Unknown, _) | (MergeResult::NoItem, None) => false,
@@ -80,7 +81,8 @@ fn is_same_but_for_image(one: &Content, other: &Content) -> bool {
         && one.list == other.list
 }
 
-/// Regions that hold one version must hold the same under it, also what workloads know nothing of.
+/// Finds regions that hold different images under one version, including attributes that workloads
+/// do not know.
 fn find_different_images(table: &Table<'_>, violations: &mut Vec<Violation>) {
     let mut first: BTreeMap<&str, &Held> = BTreeMap::new();
     for (region, held) in &table.evidence.held {
@@ -104,9 +106,10 @@ fn find_different_images(table: &Table<'_>, violations: &mut Vec<Violation>) {
     }
 }
 
-/// Where whole items win or lose, what a write left must be what it makes of what it replaced. What
-/// it replaced is what its vector says. Where a disk was lost, vectors cover writes that went with
-/// it: then it may be any lesser write.
+/// Finds wrong results if whole items win or lose: a write's result must be its effect applied to
+/// the item that it replaced. The causal context says which item that was. If a disk was lost,
+/// causal contexts cover writes that were lost with it; then the write may have replaced any lesser
+/// one.
 fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violations: &mut Vec<Violation>) {
     for (rank, commit) in key.commits.iter().enumerate() {
         let (Some(asked), Some(found)) = (commit.asked, &commit.logged.held.content) else {
@@ -131,7 +134,7 @@ fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violatio
     }
 }
 
-/// What an effect makes of an item; `None` where that is not known.
+/// Applies an effect to an item; `None` if the result is not known.
 fn made_of(before: Option<&Content>, effect: &Effect, mark: &str) -> Option<Content> {
     let of_fields = |fields: &[String]| -> BTreeMap<String, String> {
         fields.iter().map(|field| (field.clone(), mark.to_owned())).collect()

@@ -1,9 +1,12 @@
-//! Whose the deletes in the logs are. Tombstones carry no mark.
+//! Matches the deletes in the logs to the operations of clients. Tombstones carry no marker.
 //!
-//! Who was told that its delete removed a certain write made the first tombstone of its region after that write. What other deletes made is
-//! told by time: a delete comes after all that its region had answered when it was sent, and before all that was sent to its region when it
-//! was answered. In the order of sequences these are the tombstones in one window. Deletes that happened get one before those that may
-//! have, no tombstone stays nobody's that could be somebody's, and of two deletes one after the other the first has the lesser one.
+//! A delete whose answer says which write it removed made the first tombstone of its region after
+//! that write. Other deletes are matched by time: a delete comes after everything that its region
+//! had answered when the delete was sent, and before everything that was sent to its region after
+//! the delete was answered. In the order of sequences, the tombstones between these bounds form a
+//! window. Tombstones go first to deletes that happened, then to deletes that may have happened. No
+//! tombstone that can be matched stays unmatched, and of two consecutive deletes the first gets the
+//! lesser tombstone.
 
 use std::{
     cmp::Reverse,
@@ -18,7 +21,7 @@ use crate::{
     times::{self, Times},
 };
 
-/// Finds them in a table where the commits with marks are found.
+/// Matches the deletes of a table whose commits with markers have been matched.
 pub(crate) fn find(table: &mut Table<'_>) {
     let reborn = reborn(table);
     let bounds = Bounds {
@@ -37,7 +40,8 @@ pub(crate) fn find(table: &mut Table<'_>) {
     }
 }
 
-/// Lost disks, each with the least sequence that is known to have been committed on the one that took its place.
+/// Returns the lost disks, each with the least sequence that is known to have been committed on its
+/// replacement.
 fn reborn<'a>(table: &Table<'a>) -> Vec<(&'a LostDisk, u64)> {
     let first = |disk: &'a LostDisk| {
         let commits = table
@@ -54,14 +58,15 @@ fn reborn<'a>(table: &Table<'a>) -> Vec<(&'a LostDisk, u64)> {
     table.lost_disks.iter().filter_map(first).collect()
 }
 
-/// What says when writes can have been made.
+/// Bounds on when writes can have been made.
 struct Bounds<'a> {
     reborn: &'a [(&'a LostDisk, u64)],
     times: BTreeMap<&'a str, Times<'a>>,
 }
 
 impl Bounds<'_> {
-    /// The sequence that an operation of a region cannot have reached: its disk was lost with the operation on it.
+    /// Returns a sequence that an operation cannot have reached because its region's disk was lost
+    /// with the operation on it.
     fn end_of_life(&self, operation: &Operation) -> u64 {
         let later_lives = self
             .reborn
@@ -70,7 +75,8 @@ impl Bounds<'_> {
         later_lives.map(|(_, first)| *first).min().unwrap_or(u64::MAX)
     }
 
-    /// Those of a region's tombstones (ranks, in the order of sequences) that an operation can have made.
+    /// Returns which of a region's tombstones (ranks, in the order of sequences) an operation can
+    /// have made.
     fn window(&self, key: &Key<'_>, tombstones: &[usize], operation: &Operation) -> Range<usize> {
         let (end, times) = (self.end_of_life(operation), self.times.get(operation.region.as_str()));
         let version = |rank: &usize| key.commits[*rank].version();
@@ -82,7 +88,8 @@ impl Bounds<'_> {
     }
 }
 
-/// By region, the tombstones of clients that are nobody's yet: ranks, in the order of sequences.
+/// Returns each region's tombstones made by clients that are still unmatched: ranks, in the order
+/// of sequences.
 fn unclaimed<'a>(key: &Key<'a>) -> BTreeMap<&'a str, Vec<usize>> {
     let mut unclaimed: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (rank, commit) in key.commits.iter().enumerate() {
@@ -96,15 +103,16 @@ fn unclaimed<'a>(key: &Key<'a>) -> BTreeMap<&'a str, Vec<usize>> {
     unclaimed
 }
 
-/// The deletes that may have happened and have no tombstone yet: their places among what was asked.
+/// Returns the deletes that may have happened and have no tombstone yet, with their indexes in
+/// `asked`.
 fn open<'a, 'k>(key: &'k Key<'a>) -> impl Iterator<Item = (usize, &'k Asked<'a>)> {
     let is_open =
         |asked: &Asked<'_>| asked.write.effect == Effect::Delete && asked.may_have_happened() && asked.rank.is_none();
     key.asked.iter().enumerate().filter(move |(_, asked)| is_open(asked))
 }
 
-/// Finds the tombstones of deletes that were told what they removed. One that its region made at another time is not it: then it went with
-/// a disk or a replica.
+/// Matches the deletes whose answers say what they removed. A tombstone that the region made at
+/// another time does not match: the delete's own was lost with a disk or a replica.
 fn match_told(key: &mut Key<'_>, bounds: &Bounds<'_>) {
     let mut unclaimed = unclaimed(key);
     if unclaimed.is_empty() {
@@ -133,18 +141,18 @@ fn match_told(key: &mut Key<'_>, bounds: &Bounds<'_>) {
     }
 }
 
-/// A delete that did not say what it removed.
+/// A delete whose answer did not say what it removed.
 struct Delete {
-    /// Its place among what was asked.
+    /// The index in `asked`.
     index: usize,
-    /// Which of the tombstones it can have made.
+    /// The tombstones that the delete can have made.
     window: Range<usize>,
     sent_us: u64,
     done_us: u64,
     has_happened: bool,
 }
 
-/// Shares the other tombstones out.
+/// Matches the remaining tombstones by time.
 fn match_by_time(key: &mut Key<'_>, bounds: &Bounds<'_>) {
     for (region, ranks) in unclaimed(key) {
         let of_region = open(key).filter(|(_, asked)| asked.operation.region == region);
@@ -171,14 +179,16 @@ fn match_by_time(key: &mut Key<'_>, bounds: &Bounds<'_>) {
     }
 }
 
-/// For each tombstone, whose it is: as many as can be are somebody's, and as many as can have one of the deletes that happened.
+/// Returns the owner of each tombstone. As many tombstones as possible have an owner, and as many
+/// deletes that happened as possible own one.
 fn share_out(deletes: &[Delete], tombstones: usize) -> Vec<Option<usize>> {
     let certain = in_turn(deletes, tombstones, |delete| deletes[delete].has_happened);
     let mut owners = in_turn(deletes, tombstones, |_| true);
     let place_of: BTreeMap<usize, usize> = placed(&certain).collect();
     let has_one: BTreeSet<usize> = placed(&owners).map(|(delete, _)| delete).collect();
     for delete in place_of.keys().filter(|delete| !has_one.contains(delete)) {
-        // It takes what it has among the certain, and so does whom it drives away, up to one that may go without.
+        // The delete takes its place from the certain matching. A delete that it displaces does the
+        // same, until one is displaced that may go without.
         let mut without = *delete;
         while let Some(place) = place_of.get(&without)
             && let Some(driven) = owners[*place].replace(without)
@@ -190,13 +200,14 @@ fn share_out(deletes: &[Delete], tombstones: usize) -> Vec<Option<usize>> {
     in_turn(deletes, tombstones, |delete| chosen.contains(&delete))
 }
 
-/// Owners with the places of what they own.
+/// Returns each owner with the index of the tombstone that it owns.
 fn placed(owners: &[Option<usize>]) -> impl Iterator<Item = (usize, usize)> {
     let owned = owners.iter().enumerate();
     owned.filter_map(|(place, owner)| Some(((*owner)?, place)))
 }
 
-/// Gives each tombstone, in order, to whom of some deletes can have made it and must have made one soonest.
+/// Assigns each tombstone, in order, to the delete that can have made it and whose window ends
+/// first.
 fn in_turn(deletes: &[Delete], tombstones: usize, is_one: impl Fn(usize) -> bool) -> Vec<Option<usize>> {
     let mut makers = Makers::of(deletes, is_one, |_| 0);
     let places = 0..tombstones;
@@ -204,10 +215,10 @@ fn in_turn(deletes: &[Delete], tombstones: usize, is_one: impl Fn(usize) -> bool
     owners.collect()
 }
 
-/// Who of some deletes can have made a tombstone, while one goes through these in order.
+/// The deletes that can have made a tombstone, while tombstones are visited in order.
 struct Makers<'a, F> {
     deletes: &'a [Delete],
-    /// Those that can only have made later ones, the last first.
+    /// The deletes that can only have made later tombstones, the last first.
     coming: Vec<usize>,
     waiting: BinaryHeap<Reverse<(u64, usize)>>,
     order: F,
@@ -225,7 +236,7 @@ impl<'a, F: Fn(usize) -> u64> Makers<'a, F> {
         }
     }
 
-    /// The first of those that can have made the tombstone at a place.
+    /// Returns the first of the deletes that can have made the tombstone at `place`.
     fn first_of(&mut self, place: usize) -> Option<PeekMut<'_, Reverse<(u64, usize)>>> {
         while let Some(delete) = self.coming.pop_if(|delete| self.deletes[*delete].window.start <= place) {
             self.waiting.push(Reverse(((self.order)(delete), delete)));

@@ -1,4 +1,5 @@
-//! What became of committed writes: whether they stand, were replaced knowingly, or were lost to writes that did not know of them.
+//! The outcomes of committed writes: whether they are in the final state, were superseded, or were
+//! lost to concurrent writes.
 
 use std::collections::BTreeMap;
 
@@ -9,34 +10,35 @@ use crate::{
     index::{Key, Table, known_to_any, replaced},
 };
 
-/// What became of a committed write.
+/// The outcome of a committed write.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fate {
-    /// Of what it wrote, all or some stands in the end.
+    /// Whether all or some of what the write wrote is in the final state.
     pub(crate) stands: bool,
-    /// Of what it wrote, all or some was replaced by a write that did not know of it.
+    /// Whether all or some of what the write wrote was overruled by a concurrent write.
     pub(crate) is_lost: bool,
-    /// Of what it wrote, all or some did not enter into what stands in the end, nor into what was replaced by that knowingly; what a
-    /// recorded operation only assigned is left out where attributes win by themselves.
+    /// Whether all or some of what the write wrote is neither in the final state nor in any write
+    /// that the final state causally replaced. Plain assignments of recorded operations do not
+    /// count if attributes win by themselves.
     pub(crate) has_vanished: bool,
 }
 
-/// What of an item a write touches, that wins or loses as a whole.
+/// A part of an item that a write touches and that wins or loses as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Part<'a> {
-    /// All of it.
+    /// The whole item.
     Whole,
-    /// All attributes that are not written by themselves after it.
+    /// All attributes that no later write sets by itself.
     Floor,
-    /// The mark alone.
+    /// The write marker alone.
     Mark,
-    /// An attribute.
+    /// One attribute.
     Attribute(&'a str),
-    /// What is added to an attribute, beside what others add.
+    /// An addition to an attribute, which does not compete with other additions.
     Added(&'a str, Addition),
 }
 
-/// By key, the fates of its commits by rank.
+/// Returns, for each key, the outcomes of its commits by rank.
 pub(crate) fn of<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Vec<Fate>> {
     let of_key = |(key, writes): (&&'a str, &Key<'a>)| (*key, of_key(writes, table.rules.merging));
     table.keys.iter().map(of_key).collect()
@@ -54,7 +56,8 @@ fn of_key(key: &Key<'_>, merging: Merging) -> Vec<Fate> {
     }
     let floors = members.get(&Part::Floor).cloned().unwrap_or_default();
     for (part, own) in &members {
-        // A floor takes part in the competition for every attribute, and takes what was added to it before, as what assigns it does.
+        // A base write competes for every attribute, and replaces earlier additions to it, as an
+        // assignment does.
         let with_floors = |own: Option<&Vec<usize>>| {
             let mut all: Vec<usize> = own.into_iter().flatten().chain(&floors).copied().collect();
             all.sort_unstable();
@@ -103,8 +106,9 @@ fn parts<'a>(key: &Key<'a>, rank: usize, merging: Merging) -> Vec<Part<'a>> {
     }
 }
 
-/// Of some commits that write the same, the last stands; whatever another of them replaced at its origin was replaced knowingly; the
-/// rest was lost to one that did not know of it. The fates are those of the `own` ones.
+/// Judges commits that write the same part. The last one stands. A commit that another one replaced
+/// at its origin is superseded, and the rest are lost to a concurrent write. Only the outcomes of
+/// the `own` commits are set.
 fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>, fates: &mut [Fate]) {
     let replaced = replaced(&key.commits, all);
     let mut is_replaced = vec![false; all.len()];
@@ -115,7 +119,7 @@ fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>,
     let mut next = all.len().checked_sub(1);
     while let Some(place) = next {
         entered[place] = true;
-        // Only what was before it can have entered into it; a broken log may say otherwise.
+        // Only an earlier commit can have entered into it; a broken log may say otherwise.
         next = replaced[place].filter(|before| *before < place);
     }
     let is_own = |rank: &usize| own.binary_search(rank).is_ok();
@@ -128,7 +132,7 @@ fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>,
     }
 }
 
-/// Whether a recorded operation only gives a part another value.
+/// Returns whether a recorded operation only assigns a new value to a part.
 fn is_assigned(key: &Key<'_>, rank: usize, part: &Part<'_>) -> bool {
     let (Part::Attribute(attribute), Some(Effect::Recorded { touches, .. })) = (part, key.effect(rank)) else {
         return false;
@@ -136,7 +140,8 @@ fn is_assigned(key: &Key<'_>, rank: usize, part: &Part<'_>) -> bool {
     touches.get(*attribute) == Some(&Touch::Assign)
 }
 
-/// What is added to numbers and sets stands beside what others add, and goes with its floor: knowingly, where a later floor knew of it.
+/// Judges additions to numbers and sets. They stand beside other additions, and fall with their
+/// base: superseded if a later base causally depends on them, else lost.
 fn judge_merged(
     key: &Key<'_>,
     own: &[usize],

@@ -1,39 +1,40 @@
-//! Floors, the writes that replace all that was there, and what is added beside them: which
-//! additions count in the end.
+//! Base writes, which replace everything that was there, and additions beside them: which additions
+//! count in the end.
 
 use beringia_history::{Effect, NUMBER};
 
 use crate::index::{Among, Key};
 
-/// What is added to an item, beside what others add.
+/// An addition to an attribute, which does not compete with other additions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Addition {
     ToNumber,
     ToSet,
 }
 
-/// The last floor of a key, or of one of its attributes, and which commits knew of it.
+/// The last base write of a key, or of one of its attributes, and which commits causally depend on
+/// it.
 pub(crate) struct LastFloor<'a> {
     floors: Vec<usize>,
     among: Among<'a>,
 }
 
 impl<'a> LastFloor<'a> {
-    /// The last of all floors of a key.
+    /// Finds the last of all base writes of a key.
     pub(crate) fn of(key: &Key<'a>) -> Self {
         Self::among(key, (0..key.commits.len()).filter(|rank| key.is_floor(*rank)).collect())
     }
 
-    /// The last of these, given by rank, ascending.
+    /// Finds the last of these base writes, given by rank in ascending order.
     pub(crate) fn among(key: &Key<'a>, floors: Vec<usize>) -> Self {
         let among = Among::new(&key.commits, &floors);
         Self { floors, among }
     }
 
-    /// Whether what a commit adds to an attribute counts in the end. To a set it does where it is
-    /// later than the last floor. To a number it does where its origin knew of that floor: what was
-    /// added to another number is gone with that; but where the floor left no number, being later
-    /// is enough.
+    /// Returns whether a commit's addition to an attribute counts in the end. An addition to a set
+    /// counts if it is later than the last base write. An addition to a number counts if it
+    /// causally depends on that base write, since additions to another number go with that number.
+    /// If the base write left no number, being later is enough.
     pub(crate) fn keeps(&self, key: &Key<'_>, rank: usize, addition: Addition, attribute: &str) -> bool {
         match addition {
             Addition::ToNumber if self.leaves_number(key, attribute) => self.is_known_to(key, rank),
@@ -59,9 +60,9 @@ impl<'a> LastFloor<'a> {
         self.floors.last().is_none_or(|floor| rank > *floor)
     }
 
-    /// Whether something was added to another number than the last floor's, which left none: then a
-    /// region's sum stays as a whole, with what it had added before, and logs do not say how much
-    /// that is.
+    /// Returns whether a number has additions to another number than that of the last base write,
+    /// and the base write left none. Then a region's sum stays as a whole, including earlier
+    /// additions, and logs do not say how much that is.
     pub(crate) fn leaves_sums_open(&self, key: &Key<'_>) -> bool {
         let is_open = |rank: usize| {
             matches!(key.effect(rank), Some(Effect::Add(_))) && self.is_below(rank) && !self.is_known_to(key, rank)

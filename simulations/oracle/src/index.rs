@@ -1,36 +1,38 @@
-//! A table's operations and commits, laid out by key in the order of versions, with what each commit knew of.
+//! A table's operations and commits, by key in the order of versions, with what each commit
+//! causally depends on.
 
 use std::collections::BTreeMap;
 
 use beringia_history::{Effect, Evidence, History, Logged, LostDisk, Operation, Outcome, Rules, Write};
 use beringia_item::{Origin, Version};
 
-/// A table in one run.
+/// The operations, commits and evidence of one table in one run.
 pub(crate) struct Table<'a> {
     pub(crate) name: &'a str,
     pub(crate) rules: Rules,
     pub(crate) evidence: &'a Evidence,
     pub(crate) lost_disks: &'a [LostDisk],
     pub(crate) keys: BTreeMap<&'a str, Key<'a>>,
-    /// Operations of the load, in the order in which they were sent.
+    /// The operations of the load, in the order in which they were sent.
     pub(crate) operations: Vec<&'a Operation>,
-    /// What was written before the load.
+    /// The writes from before the load.
     pub(crate) loaded: Vec<&'a Operation>,
     /// What became of unshipped writes.
     pub(crate) unshipped: Unshipped<'a>,
 }
 
-/// By key and mark: what became of writes that were left behind where a replica was dropped.
+/// What became of the unshipped writes of dropped replicas, by key and marker.
 pub(crate) type Unshipped<'a> = BTreeMap<(&'a str, &'a str), Missing>;
 
-/// What clients asked for under a key, and what regions committed.
+/// The writes that clients asked for under a key, and those that regions committed.
 #[derive(Default)]
 pub(crate) struct Key<'a> {
-    /// In the order of versions. The place in it is a write's *rank*: of two, the greater has the greater version.
+    /// The commits in the order of versions. The index of a commit is its *rank*: of two commits,
+    /// the one with the greater version has the greater rank.
     pub(crate) commits: Vec<Commit<'a>>,
     pub(crate) asked: Vec<Asked<'a>>,
     by_mark: BTreeMap<&'a str, usize>,
-    /// By origin: when its commits were sent, ascending.
+    /// For each origin, when its commits were sent, ascending.
     sent_us: BTreeMap<&'a str, Vec<u64>>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) operation: &'a Operation,
     pub(crate) write: &'a Write,
     pub(crate) is_load: bool,
-    /// The rank of its commit, where it was found.
+    /// The rank of the write's commit, if it was found.
     pub(crate) rank: Option<usize>,
 }
 
@@ -47,13 +49,14 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Commit<'a> {
     pub(crate) origin: &'a str,
     pub(crate) logged: &'a Logged,
-    /// Which of the key's asked writes it is.
+    /// The index of the asked write that this commit is, if it is matched.
     pub(crate) asked: Option<usize>,
-    /// Of a delete: when the first that can have made it was sent; 0 where nobody can.
+    /// For a delete, when the first operation that can have made it was sent; 0 if none can.
     pub(crate) since_us: u64,
-    /// The rank of the greatest write that its origin knew of: what it replaced there.
+    /// The rank of the greatest write that this one causally depends on, which is the one that it
+    /// replaced at its origin.
     pub(crate) replaced: Option<usize>,
-    /// Whether a later write knew of it.
+    /// Whether a later write causally depends on this one.
     pub(crate) is_known: bool,
 }
 
@@ -91,25 +94,26 @@ impl<'a> Commit<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// The asked write of a mark.
+    /// Returns the asked write with this marker.
     pub(crate) fn of_mark(&self, mark: &str) -> Option<&Asked<'a>> {
         self.by_mark.get(mark).map(|index| &self.asked[*index])
     }
 
-    /// The rank of a version.
+    /// Returns the rank of a version.
     pub(crate) fn rank_of(&self, version: &Version) -> Option<usize> {
         self.commits
             .binary_search_by(|commit| commit.version().cmp(version))
             .ok()
     }
 
-    /// What the client of a commit wanted; `None` where no client did it, or nobody asked for it.
+    /// Returns the effect that a commit's client asked for; `None` if no client made or asked for
+    /// the commit.
     pub(crate) fn effect(&self, rank: usize) -> Option<&'a Effect> {
         let asked = self.commits[rank].asked?;
         Some(&self.asked[asked].write.effect)
     }
 
-    /// Whether a commit replaces all that was there: a put, a delete, an expiry.
+    /// Returns whether a commit replaces everything that was there: a put, a delete or an expiry.
     pub(crate) fn is_floor(&self, rank: usize) -> bool {
         self.commits[rank].is_delete() || self.effect(rank).is_some_and(Effect::is_whole)
     }
@@ -124,8 +128,9 @@ impl<'a> Key<'a> {
         });
     }
 
-    /// Finds for every commit with a mark whose it is. A mark that is in the logs twice keeps its first commit, and the other one
-    /// stays nobody's; but what was loaded may have been sent twice.
+    /// Matches every commit that has a marker to its asked write. If a marker is in the logs twice,
+    /// the first commit is matched and the other one stays unmatched, except that a write from
+    /// before the load may have been sent twice.
     fn match_marks(&mut self) {
         for (rank, commit) in self.commits.iter_mut().enumerate() {
             let Some(mark) = commit.logged.held.mark() else {
@@ -142,7 +147,7 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// Notes whose a commit is.
+    /// Records that a commit is this asked write.
     pub(crate) fn claim(&mut self, rank: usize, asked: usize) {
         debug_assert!(
             self.asked[asked].rank.is_none() && self.commits[rank].asked.is_none(),
@@ -175,7 +180,8 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// Whether a region committed a write that was sent from one time to another, microseconds.
+    /// Returns whether a region committed a write that was sent between these two times, in
+    /// microseconds.
     pub(crate) fn has_commit(&self, origin: &str, from_us: u64, to_us: u64) -> bool {
         let sent_us = self.sent_us.get(origin).map_or(&[][..], Vec::as_slice);
         let first = sent_us.partition_point(|sent_us| *sent_us < from_us);
@@ -183,25 +189,26 @@ impl<'a> Key<'a> {
     }
 }
 
-/// For each of some commits (ranks, ascending): the place among them of the greatest one that it knew of.
+/// Returns, for each of some commits (ranks, ascending), the index among them of the greatest one
+/// that it causally depends on.
 pub(crate) fn replaced(commits: &[Commit<'_>], of: &[usize]) -> Vec<Option<usize>> {
     let among = Among::new(commits, of);
     of.iter().map(|rank| among.last_known_to(&commits[*rank])).collect()
 }
 
-/// Some commits, by origin, to find those that another knew of.
+/// Some commits by origin, for finding those that another one causally depends on.
 pub(crate) struct Among<'a> {
     origins: BTreeMap<&'a str, OfOrigin>,
 }
 
-/// The sequences of an origin's commits, ascending, and their places.
+/// The sequences of an origin's commits, ascending, and their indexes.
 struct OfOrigin {
     origin: Origin,
     places: Vec<(u64, usize)>,
 }
 
 impl<'a> Among<'a> {
-    /// These, given by rank, ascending.
+    /// Groups the commits given by rank, ascending.
     pub(crate) fn new(commits: &[Commit<'a>], of: &[usize]) -> Self {
         debug_assert!(of.is_sorted(), "ranks ascend");
         let mut origins: BTreeMap<&str, OfOrigin> = BTreeMap::new();
@@ -219,7 +226,7 @@ impl<'a> Among<'a> {
         Self { origins }
     }
 
-    /// The place of the greatest one that a commit knew of.
+    /// Returns the index of the greatest commit that this one causally depends on.
     pub(crate) fn last_known_to(&self, commit: &Commit<'_>) -> Option<usize> {
         let known_of = |(name, of_origin): (&&str, &OfOrigin)| {
             let places = &of_origin.places;
@@ -236,7 +243,7 @@ impl<'a> Among<'a> {
     }
 }
 
-/// By origin, the greatest sequence that any of some commits knew of.
+/// Returns, for each origin, the greatest sequence that any of these commits causally depends on.
 pub(crate) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) -> BTreeMap<&'a str, u64> {
     let mut greatest: BTreeMap<&str, u64> = BTreeMap::new();
     let mut raise = |origin, sequence: u64| {
@@ -244,7 +251,7 @@ pub(crate) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) ->
         *known = sequence.max(*known);
     };
     for commit in commits {
-        // Its own earlier ones.
+        // A commit depends on its origin's earlier ones.
         raise(commit.origin, commit.version().sequence.saturating_sub(1));
         for (origin, sequence) in commit.logged.vector.iter() {
             if origin.region().as_str() != commit.origin {
@@ -256,7 +263,7 @@ pub(crate) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) ->
 }
 
 impl<'a> Table<'a> {
-    /// A table where the commits with marks are found.
+    /// Builds the index of a table and matches the commits that have markers.
     pub(crate) fn new(name: &'a str, history: &'a History, evidence: &'a Evidence, lost_disks: &'a [LostDisk]) -> Self {
         let of_table =
             |operations: &'a [Operation]| operations.iter().filter(move |operation| operation.workload == name);
@@ -297,18 +304,20 @@ impl<'a> Table<'a> {
         table
     }
 
-    /// Notes what each commit replaced, and which are known, when all commits are found that can be.
+    /// Records what each commit replaced and which commits others depend on. Called when all
+    /// commits that can be matched are.
     pub(crate) fn link(&mut self) {
         self.keys.values_mut().for_each(Key::link);
     }
 
-    /// The first disk that was lost after a write was sent to its region: what may have taken it along.
+    /// Returns the first disk that was lost after a write was sent to its region, and with which
+    /// the write may have been lost.
     pub(crate) fn lost_after(&self, asked: &Asked<'_>) -> Option<usize> {
         let is_it = |disk: &LostDisk| disk.region == asked.operation.region && disk.at_us >= asked.operation.sent_us;
         self.lost_disks.iter().position(is_it)
     }
 
-    /// What became of an acknowledged write that is in no log.
+    /// Returns what became of an acknowledged write that is in no log.
     pub(crate) fn missing(&self, key: &Key<'_>, asked: &Asked<'_>) -> Missing {
         let name = (asked.write.key.as_str(), asked.write.mark.as_str());
         if let Some(missing) = self.unshipped.get(&name) {
@@ -329,14 +338,16 @@ impl<'a> Table<'a> {
 /// What became of an acknowledged write that is in no log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// It went with its region's disk or replica, and what replaced it there is accounted for: nobody needs to have it.
+    /// The write was lost with its region's disk or replica, and the write that replaced it there
+    /// is accounted for, so no region needs to have it.
     Replaced,
-    /// Its region has it, aside.
+    /// The write is unshipped: its region keeps it, apart from its replica.
     KeptAside,
-    /// It went with its region's replica, where it had lost to a write that did not know of it.
+    /// The write was lost with its region's replica, where it had already lost to a concurrent
+    /// write.
     LostToConflict,
-    /// It went with that disk.
+    /// The write was lost with the disk at this index.
     WithDisk(usize),
-    /// There is no excuse.
+    /// The write was lost without an excuse.
     Lost,
 }

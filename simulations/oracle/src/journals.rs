@@ -1,4 +1,4 @@
-//! Whether the journals of conflicts say what happened.
+//! Checks that the conflict journals record the conflicts that happened.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,9 @@ use beringia_item::Version;
 
 use crate::{index::Table, violation::Violation};
 
-/// Every entry must be of two writes neither of which knew of the other. And where whole items win or lose, a write that no other
-/// knew of and that is not the greatest was displaced by one that did not know of it: every region that applied both must say so.
+/// Checks a table's journals. Every entry must name two concurrent writes. If whole items win or
+/// lose, a write that no other depends on and that is not the greatest was overruled by a
+/// concurrent one, and every region that applied both must have journalled that.
 pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     for (region, journal) in &table.evidence.journals {
         let mut losers: BTreeSet<(&str, &Version)> = BTreeSet::new();
@@ -31,7 +32,8 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
             let Some((_, others)) = writes.commits.split_last() else {
                 continue;
             };
-            // Several regions may find an item expired before they hear of each other: they did the same, and nothing is lost.
+            // Several regions may find the same item expired concurrently. They did the same thing,
+            // and nothing is lost.
             let displaced = others
                 .iter()
                 .filter(|commit| !commit.is_known && !commit.logged.is_expiry);
@@ -56,7 +58,7 @@ fn is_conflict(table: &Table<'_>, region: &str, entry: &Conflict) -> bool {
     let find = |version| key.rank_of(version).map(|rank| &key.commits[rank]);
     match (find(&entry.winner), find(&entry.loser)) {
         (Some(winner), Some(loser)) => winner.is_concurrent_with(loser) && entry.loser < entry.winner,
-        // One of them may have gone with a disk, or be a write of this region's that the others never had.
+        // One of the two may have been lost with a disk, or be an unshipped write of this region.
         (winner, loser) => {
             let may_be_left = |version: &Version| version.origin.region().as_str() == region;
             let is_left = table.evidence.kept_aside.contains_key(region)

@@ -1,12 +1,13 @@
-//! The oracle judges a run from its history: which promises were broken, what clients could see,
-//! and what became of every write.
+//! The oracle judges a run from its history: which promises were broken, which anomalies clients
+//! could see, and what became of every write.
 //!
-//! A client notes each write before it sends it, and what it was told after. When the regions have converged, each origin's log
-//! says which of its own writes it committed. The two must fit: every acknowledged write is in the log of the region that took it,
-//! nothing is there that no client asked for, and a write whose answer never came may be there or not; it is never assumed absent.
-//! The versions of all committed writes to a key order them, and the vectors say which of them each knew of; from these two
-//! follow what every region must hold, what must be in the journals of conflicts, what a read could have missed, and which
-//! writes were lost to others that did not know of them.
+//! A client notes each write before it sends it, and the answer afterwards. When the regions have
+//! converged, each origin's log says which of its own writes it committed. The two must fit: every
+//! acknowledged write is in the log of the region that took it, and nothing is there that no client
+//! asked for. A write whose answer never came may be there or not; it is never assumed absent. The
+//! versions of all committed writes to a key order them, and their causal contexts say which of
+//! them each depends on. From these two follow what every region must hold, what must be in the
+//! conflict journals, what a read could have missed, and which writes were lost to concurrent ones.
 
 mod accounting;
 mod anomalies;
@@ -31,21 +32,23 @@ pub use violation::Violation;
 
 use beringia_history::{Evidence, History, LostDisk};
 
-/// What came of a run.
+/// The judgement of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Judgement {
-    /// Promises that were broken; empty, or something is wrong with Beringia.
+    /// The promises that were broken. If there are any, something is wrong with Beringia.
     pub violations: Vec<Violation>,
-    /// What clients could see of regions that do not wait for each other; every kind, also where there was none.
+    /// The anomalies that clients could see because regions do not wait for each other: every kind,
+    /// including those that did not occur.
     pub anomalies: Vec<Anomaly>,
-    /// What became of the writes of the load.
+    /// The outcomes of the load's writes.
     pub accounting: Accounting,
-    /// What was lost with each lost disk, in the order given.
+    /// The writes that were lost with each lost disk, in the order given.
     pub losses: Vec<DataLoss>,
 }
 
-/// Judges a run. Regions must have converged; `evidence` is by table, and a table without it is not judged; `lost_disks` is in
-/// order of time. Takes time in proportion to operations, times the logarithm of their number, times the regions.
+/// Judges a run whose regions have converged. `evidence` is by table, and a table without evidence
+/// is not judged. `lost_disks` is ordered by time. The running time is proportional to the number
+/// of operations, times its logarithm, times the number of regions.
 #[must_use]
 pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disks: &[LostDisk]) -> Judgement {
     let mut violations = Vec::new();

@@ -1,4 +1,5 @@
-//! Whether the logs of the regions fit what clients know, and whether their versions do what versions must.
+//! Checks that the logs of the regions fit what clients know, and that their versions are unique
+//! and grow.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use crate::{
     violation::Violation,
 };
 
-/// Finds what is missing, invented, out of order, torn, or done against its condition.
+/// Finds writes that are missing, invented, out of order, torn, or made against their condition.
 pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     for (key, writes) in &table.keys {
         let place = Place { table, key };
@@ -65,15 +66,17 @@ fn find_invented(place: &Place<'_>, key: &Key<'_>, commit: &Commit<'_>, violatio
     }
 }
 
-/// Whether what a tombstone of the time to live replaced had expired by the clock of its region. Hybrid time is never behind that.
+/// Returns whether the item that an expiry's tombstone replaced had expired by its region's clock.
+/// Hybrid time is never behind that clock.
 fn was_expired(key: &Key<'_>, tombstone: &Commit<'_>) -> bool {
     let replaced = tombstone.replaced.map(|rank| &key.commits[rank].logged.held);
     let expires_s = replaced.and_then(|held| held.content.as_ref()?.expires_s);
     expires_s.is_some_and(|expires_s| expires_s.saturating_mul(1_000) <= tombstone.version().time.millis())
 }
 
-/// A write on the condition that a mark stands must come after the mark, with nothing in between that its region knew of; one on the
-/// condition that there is no item must not replace one; and what was taken must have been there.
+/// Finds broken conditions. A write conditional on a marker must come after the write with that
+/// marker, and must not causally depend on a write in between. A write conditional on there being
+/// no item must not replace one. What was taken must have been there.
 fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, rank: usize, violations: &mut Vec<Violation>) {
     let commit = &key.commits[rank];
     let Some(asked) = commit.asked.map(|index| &key.asked[index]) else {
@@ -156,8 +159,8 @@ fn find_wrong_order(place: &Place<'_>, key: &Key<'_>, violations: &mut Vec<Viola
     }
 }
 
-/// Commits with a lower version than one whose client was told of it before they were sent. (A region that lost its disk has lost its clock's
-/// bound too: its new life is another one.)
+/// Returns commits with a lower version than one that had been acknowledged before they were sent.
+/// (A region that lost its disk also lost its stored clock bound, so its versions may start lower.)
 fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&'a Commit<'a>> {
     let asked = |commit: &Commit<'_>| commit.asked.map(|index| key.asked[index].operation);
     let known: Vec<(usize, &Commit<'_>, &Operation)> = commits
@@ -172,7 +175,7 @@ fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&
     let mut greatest = None;
     let mut wrong = Vec::new();
     for (rank, commit, operation) in sent {
-        // What was done in the very microsecond in which this was sent may have been done after.
+        // A write that was done in the same microsecond may have been done after this one was sent.
         while let Some((before, ..)) = done.next_if(|(_, _, before)| before.done_us < operation.sent_us) {
             greatest = greatest.max(Some(before));
         }
@@ -189,7 +192,7 @@ fn find_torn(table: &Table<'_>, violations: &mut Vec<Violation>) {
             let key = table.keys.get(write.key.as_str())?;
             Some((key, key.of_mark(&write.mark)?))
         });
-        // What went with a disk and was replaced before may be missing alone.
+        // A write may be missing alone if it was lost with a disk and had been replaced before.
         let is_needed = |(key, asked): &(&Key<'_>, &Asked<'_>)| {
             asked.rank.is_some() || table.missing(key, asked) != Missing::Replaced
         };

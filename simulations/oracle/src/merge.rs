@@ -1,4 +1,4 @@
-//! What all writes to a key make together.
+//! The combined result of all writes to a key.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use crate::{
     index::Key,
 };
 
-/// What all writes to a key make together.
+/// The combined result of all writes to a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum MergeResult {
-    /// That does not follow from what is known of the writes.
+    /// The result does not follow from what is known of the writes.
     Unknown,
     NoItem,
     Item(Content),
 }
 
-/// What all writes to a key make together, under the conflict policy of its table.
+/// Combines all writes to a key under the conflict policy of its table.
 pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
     let Some(last) = key.commits.last() else {
         return MergeResult::NoItem;
@@ -50,7 +50,7 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
                 merged.fields.extend(set);
             }
             Effect::Append => merged.list.clone_from(&written.list),
-            // One after the other the attribute is what the last of them says that it is.
+            // Applied one after the other, the attribute has the result of the last of them.
             Effect::Add(_) if merging == Merging::Attribute => merged.number = written.number,
             Effect::Set { .. } if merging == Merging::Attribute => merged.set.clone_from(&written.set),
             _ => {}
@@ -66,7 +66,7 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
     MergeResult::Item(merged)
 }
 
-/// For each commit: whether what it adds counts in the end.
+/// Returns, for each commit, whether its addition counts in the end.
 fn kept(key: &Key<'_>, addition: Addition) -> Vec<bool> {
     let last = LastFloor::of(key);
     (0..key.commits.len())
@@ -82,7 +82,8 @@ fn merge_numbers(key: &Key<'_>, kept: &[bool], merged: &mut Content) {
     }
 }
 
-/// Per element the last that touched it decides; they are in the order of versions.
+/// Merges sets. The last write that touched an element decides about it; writes are in the order of
+/// versions.
 fn merge_sets(key: &Key<'_>, kept: &[bool], merged: &mut Content) {
     let mut set: BTreeSet<String> = merged.set.iter().cloned().collect();
     for (rank, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {

@@ -1,4 +1,5 @@
-//! Versions that a region's own record tells of, and no log: rows that it kept aside, and losers in its journal.
+//! Relics: versions that are in a region's own record but in no log. They are unshipped rows and
+//! losers in the region's conflict journal.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +8,25 @@ use beringia_item::Version;
 
 use crate::index::{Missing, Table};
 
-/// A write of which the region's record tells, and no log.
+/// A write that is in the region's record but in no log.
 pub(crate) struct Relic<'a> {
     pub(crate) version: &'a Version,
-    /// `None` for a delete.
+    /// The write marker; `None` for a delete.
     pub(crate) mark: Option<&'a str>,
     pub(crate) fate: Missing,
 }
 
-/// By key; those that are kept aside first.
+/// Relics by key, unshipped rows first.
 pub(crate) type Relics<'a> = BTreeMap<&'a str, Vec<Relic<'a>>>;
 
 impl Relic<'_> {
-    /// Whether the region that has the record made the version.
+    /// Returns whether the region that has the record made the version.
     pub(crate) fn is_of(&self, region: &str) -> bool {
         self.version.origin.region().as_str() == region
     }
 }
 
-/// Reads what a region kept aside, and its journal.
+/// Reads a region's unshipped rows and its journal.
 pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<'a> {
     let mut relics = Relics::new();
     for KeptAside { key, held } in kept {

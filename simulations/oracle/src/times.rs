@@ -1,16 +1,16 @@
 //! When each version of a region can have been committed, from the sequences around it.
 //!
-//! Sequences of a region grow, so they say when a version can have been committed. One between the
-//! versions of w1 and w5 was committed after w1 was sent, and before w5 was acknowledged:
+//! Sequences of a region grow, so they bound when a version can have been committed. A version
+//! between those of w1 and w5 was committed after w1 was sent and before w5 was acknowledged:
 //!
 //! ```text
 //!      w1 sent      w1 done                   w5 sent      w5 done
 //! ────────┼────────────┼─────────────────────────┼────────────┼───▶ time
-//!         ├────── when what is between can have happened ─────┤
+//!         ├── when a version between them can have been made ─┤
 //!     earliest                                             latest
 //! ```
 //!
-//! An operation can have made that version unless it was answered before `earliest`, or sent after
+//! An operation can have made that version unless it was answered before `earliest` or sent after
 //! `latest`.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::{
     relics::{self, Relics},
 };
 
-/// For each region: when its writes can have been made.
+/// Returns, for each region, when its writes can have been made.
 pub(crate) fn by_region<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
     let of_region = |region: &'a String| {
         let kept = table.evidence.kept_aside.get(region);
@@ -33,15 +33,16 @@ pub(crate) fn by_region<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
     table.evidence.logs.keys().map(of_region).collect()
 }
 
-/// A region's writes to a table whose versions are known, in the order of their sequences, with when clients sent them and were told of
-/// them. A region's sequences grow, also over the loss of a disk and whatever its clock shows, so these say when a version of it can have
-/// been committed.
+/// A region's writes to a table whose versions are known, in the order of their sequences, with the
+/// times at which clients sent them and got their answers. A region's sequences grow, even when it
+/// loses its disk and whatever its clock shows, so these times bound when a version of the region
+/// can have been committed.
 #[derive(Default)]
 pub(crate) struct Times<'a> {
     versions: Vec<&'a Version>,
-    /// Of each and those before it, when the last was sent.
+    /// For each write, when the last of it and those before it was sent.
     sent_us: Vec<u64>,
-    /// Of each and those after it, when the first was acknowledged.
+    /// For each write, when the first of it and those after it was acknowledged.
     done_us: Vec<u64>,
 }
 
@@ -84,36 +85,37 @@ impl<'a> Times<'a> {
         times
     }
 
-    /// Whether an operation can have made the version.
+    /// Returns whether an operation can have made the version.
     pub(crate) fn allow(&self, version: &Version, operation: &Operation) -> bool {
         !self.is_before(version, operation) && !self.is_after(version, operation)
     }
 
-    /// Whether the version had been committed when the operation was sent.
+    /// Returns whether the version had been committed when the operation was sent.
     pub(crate) fn is_before(&self, version: &Version, operation: &Operation) -> bool {
         self.latest_us(version) < operation.sent_us
     }
 
-    /// Whether the version had not yet been committed when the operation was answered. One without an answer can have been done at any
-    /// time after it was sent.
+    /// Returns whether the version had not yet been committed when the operation was answered. An
+    /// operation without an answer can have been done at any time after it was sent.
     pub(crate) fn is_after(&self, version: &Version, operation: &Operation) -> bool {
         operation.is_told() && operation.done_us < self.earliest_us(version)
     }
 
-    /// Not before then was the version committed.
+    /// The version was not committed before this time, in microseconds.
     fn earliest_us(&self, version: &Version) -> u64 {
         let count = self.versions.partition_point(|known| !is_earlier(version, known));
         count.checked_sub(1).map_or(0, |last| self.sent_us[last])
     }
 
-    /// Not after then.
+    /// The version was not committed after this time, in microseconds.
     pub(crate) fn latest_us(&self, version: &Version) -> u64 {
         let first = self.versions.partition_point(|known| is_earlier(known, version));
         self.done_us.get(first).copied().unwrap_or(u64::MAX)
     }
 }
 
-/// Whether one comes before another: sequences say so of one region's, versions of several regions'.
+/// Returns whether one version is earlier than another: by sequence within one region, by version
+/// between regions.
 fn is_earlier(one: &Version, other: &Version) -> bool {
     if one.origin == other.origin {
         one.sequence < other.sequence

@@ -1,12 +1,14 @@
-//! Which key is next: uniform, zipfian or latest.
+//! How workloads choose keys: uniform, zipfian or latest.
 
 use beringia_clock::{Randomness, SeededRandomness};
 use beringia_scenario::KeyChoice;
 
-/// Draws numbers from 0 to n - 1 of which the lower are the more frequent: the k-th in proportion to 1 / (k + 1)^theta.
+/// Draws numbers from 0 to n - 1, lower ones more often: the k-th in proportion to 1 / (k +
+/// 1)^theta.
 ///
-/// Gray, Sundaresan, Englert, Baclawski, Weinberger: "Quickly Generating Billion-Record Synthetic Databases", SIGMOD 1994,
-/// figure 9, with the zeta of a growing n taken further instead of computed anew, as YCSB does.
+/// Gray, Sundaresan, Englert, Baclawski, Weinberger: "Quickly Generating Billion-Record Synthetic
+/// Databases", SIGMOD 1994, figure 9. When n grows, zeta is extended instead of recomputed, as YCSB
+/// does.
 #[derive(Debug, Clone)]
 pub struct Zipfian {
     theta: f64,
@@ -16,7 +18,7 @@ pub struct Zipfian {
 }
 
 impl Zipfian {
-    /// The distribution over so many numbers, at least 1, with a skew above 0 and below 1.
+    /// The distribution over this many numbers, at least 1, with a skew above 0 and below 1.
     #[must_use]
     pub fn new(items: u64, theta: f64) -> Self {
         let mut zipfian = Self {
@@ -29,7 +31,8 @@ impl Zipfian {
         zipfian
     }
 
-    /// Makes it over more numbers. Costs as many steps as there are new ones.
+    /// Extends the distribution to more numbers. The cost is proportional to the number of new
+    /// ones.
     pub fn grow(&mut self, items: u64) {
         if items <= self.items {
             return;
@@ -40,7 +43,7 @@ impl Zipfian {
         self.eta = (1.0 - share) / (1.0 - zeta(0, 2, self.theta) / self.zeta);
     }
 
-    /// The next number.
+    /// Draws the next number.
     pub fn draw(&self, dice: &SeededRandomness) -> u64 {
         let uniform = dice.unit_f64();
         let scaled = uniform * self.zeta;
@@ -77,20 +80,20 @@ fn whole(number: f64) -> u64 {
     number as u64
 }
 
-/// What is drawn for an operation before it is known which keys there are when it is sent.
+/// A choice of key that is drawn before it is known which keys exist when the operation is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chosen {
-    /// The key of that number.
+    /// The key with this number.
     Key(u64),
-    /// The key that was inserted last, or so many before it.
+    /// The key that was inserted last, or the one this many insertions earlier.
     Latest(u64),
 }
 
-/// A workload's way of choosing keys, in one region.
+/// Chooses a workload's keys in one region.
 #[derive(Debug)]
 pub(crate) struct Chooser {
     keys: u64,
-    /// Keys inserted since, by this region.
+    /// Keys that this region has inserted since the load began.
     inserted: u64,
     way: Way,
 }
@@ -121,7 +124,7 @@ impl Chooser {
         }
     }
 
-    /// Notes that this region inserts one more, and says how many it had inserted before.
+    /// Counts one more insertion by this region, and returns how many there were before.
     pub(crate) fn insert(&mut self) -> u64 {
         let before = self.inserted;
         self.inserted += 1;

@@ -1,4 +1,4 @@
-//! One client at work: takes what is due, does it, and notes what it was told.
+//! A client: takes due operations from the queue, sends them, and records the answers.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,20 +21,21 @@ use crate::{
     table::{BY_USER, Spot, USER, field, field_bytes, has_sort_key, item, partition, whole_item},
 };
 
-/// What a client has beside its own: the workload, in one region.
+/// What the clients of a workload in one region share.
 pub(crate) struct Post {
     pub(crate) shared: Arc<Shared>,
     pub(crate) workload: Workload,
-    /// Where its clients live, and the place of that among all regions with clients, and how many these are.
+    /// The region where the clients live. `place` is its index among all regions with clients, and
+    /// the number of these regions.
     pub(crate) home: String,
     pub(crate) place: (u64, u64),
-    /// What was inserted, by all regions' clients.
+    /// The keys that the clients of all regions have inserted.
     pub(crate) inserted: Arc<Inserted>,
-    /// Of recorded operations: the keys of the tables.
+    /// The keys of the tables of recorded operations.
     pub(crate) keys: Keys,
 }
 
-/// The numbers of the keys that were inserted and acknowledged, in that order.
+/// The numbers of the inserted and acknowledged keys, in that order.
 #[derive(Debug, Default)]
 pub(crate) struct Inserted(Mutex<Vec<u64>>);
 
@@ -48,13 +49,13 @@ pub(crate) struct Client {
     pub(crate) number: u32,
     pub(crate) post: Arc<Post>,
     dice: SeededRandomness,
-    /// By region.
+    /// Connections by region.
     targets: BTreeMap<String, Box<dyn Target>>,
     written: u64,
     done: Vec<Operation>,
 }
 
-/// What came of one operation.
+/// The result of one operation.
 struct Done {
     name: String,
     outcome: Outcome,
@@ -74,7 +75,7 @@ impl Client {
         }
     }
 
-    /// Works until there is nothing more to do, and gives what it knows.
+    /// Works until the queue is closed and empty, and returns the recorded operations.
     pub(crate) async fn work(mut self, queue: Arc<crate::queue::Queue>) -> Vec<Operation> {
         while let Some(due) = queue.next().await {
             let shared = Arc::clone(&self.post.shared);
@@ -108,7 +109,7 @@ impl Client {
         self.done
     }
 
-    /// A recorded operation, by table.
+    /// Sends a recorded operation. The results are by table.
     async fn play(&mut self, region: &str, recorded: &Recorded) -> Vec<(String, Done)> {
         let post = Arc::clone(&self.post);
         let prepared = Prepared::new(&recorded.operation, &recorded.parameters, &post.keys, || self.mark());
@@ -265,7 +266,8 @@ impl Client {
     }
 
     async fn insert(&mut self, region: &str, count: u64) -> Done {
-        // Each region inserts numbers of its own: the first free one, then every so-manieth.
+        // Each region inserts numbers of its own: it starts at the first free one plus its place,
+        // and steps by the number of regions.
         let (place, places) = self.post.place;
         let number = self.post.workload.keys + count * places + place;
         let done = self.put(region, number, whole_item(), Vec::new()).await;
@@ -282,7 +284,7 @@ impl Client {
         self.put(region, number, whole_item(), more).await
     }
 
-    /// When what is written to now expires, where it does.
+    /// When an item that is written now expires, if it does.
     fn expiry(&self) -> Option<(String, Value)> {
         let Kind::Sessions { ttl } = self.post.workload.kind else {
             return None;
@@ -321,7 +323,7 @@ impl Client {
             bytes: bytes(&parameters, 1),
         };
         match self.call(region, "DeleteItem", parameters).await {
-            // What it deleted, it saw. Where there was nothing, it wrote nothing.
+            // The delete saw what it deleted. If there was nothing, it wrote nothing.
             Ok(answer) => {
                 let old = answer.get("Attributes");
                 let mut done = Done::read("DeleteItem", vec![seen(spot.text, old)]);
@@ -472,12 +474,12 @@ fn product(number: u64) -> String {
     format!("product-{number}")
 }
 
-/// The user of a session: each has ten.
+/// The user of a session; each user has ten.
 fn user(number: u64) -> String {
     format!("user-{}", number / 10)
 }
 
-/// So many characters that do not compress well.
+/// Filler text of this length that does not compress well.
 pub(crate) fn filler(dice: &SeededRandomness, length: usize) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const PER_WORD: u32 = 10;

@@ -1,29 +1,29 @@
-//! Why a load cannot begin.
+//! Reasons why a load cannot start.
 
 use beringia_scenario::RecordingError;
 use thiserror::Error;
 
 use crate::CallError;
 
-/// Why a load cannot begin.
+/// A reason why a load cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WorkloadError {
-    /// A recording that cannot be read.
+    /// A recording cannot be read.
     #[error("the workload {workload} cannot be played: {source}")]
     Recording {
-        /// Which workload has it.
+        /// The workload that replays the recording.
         workload: String,
-        /// Which line, and what is wrong with it.
+        /// The line, and what is wrong with it.
         source: RecordingError,
     },
-    /// A region does not take what is to be in a table when the load begins.
+    /// A region does not accept the initial items of a table.
     #[error("the table {table} could not be filled through {region}: {source}")]
     NotLoaded {
-        /// Which table.
+        /// The name of the table.
         table: String,
-        /// Through which region.
+        /// The region through which the table was filled.
         region: String,
-        /// What the last request came to.
+        /// The error of the last attempt.
         source: Box<CallError>,
     },
 }

@@ -1,7 +1,8 @@
-//! A client of a region's DynamoDB endpoint: the real protocol over whatever can be dialled.
+//! A client of a region's DynamoDB endpoint: the real protocol over any byte stream that can be
+//! dialled.
 //!
-//! What matters is that it knows of each request whether it happened, did not happen, or may have happened. So it sends each once,
-//! and leaves it to the workload whether to send another.
+//! The client must know of each request whether it happened, did not happen, or may have happened.
+//! So it sends each request once, and leaves it to the workload whether to send another.
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
@@ -20,26 +21,26 @@ use tokio::{
 
 use crate::{CallError, Target, Targets, target::understand};
 
-/// How long a client waits for a connection, and then for an answer, where nothing else is said.
+/// The default time that a client waits for a connection, and then for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens connections to regions.
 #[async_trait]
 pub trait Dial: Send + Sync + 'static {
-    /// What is opened.
+    /// The byte stream of a connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Opens a connection to the DynamoDB endpoint of a region. It may wait for ever.
     ///
     /// # Errors
-    /// Where there is nobody to answer.
+    /// If nothing accepts connections there.
     async fn dial(&self, region: &str) -> io::Result<Self::Stream>;
 }
 
-/// Dials TCP.
+/// Opens TCP connections to regions.
 #[derive(Debug, Clone, Default)]
 pub struct TcpDial {
-    /// By region: `host:port` of its DynamoDB endpoint.
+    /// The `host:port` of each region's DynamoDB endpoint, by region.
     pub addresses: BTreeMap<String, String>,
 }
 
@@ -61,13 +62,13 @@ impl Dial for TcpDial {
     }
 }
 
-/// Clients over HTTP/1.1.
+/// Creates clients that speak HTTP/1.1.
 pub struct HttpTargets<D> {
     dial: Arc<D>,
     patience: Duration,
 }
 
-/// One client over HTTP/1.1, with one connection, which it opens anew when it broke.
+/// A client that speaks HTTP/1.1 over one connection, which it opens again after it broke.
 pub struct HttpTarget<D> {
     region: String,
     dial: Arc<D>,
@@ -76,13 +77,13 @@ pub struct HttpTarget<D> {
 }
 
 impl<D: Dial> HttpTargets<D> {
-    /// Clients that dial like this, and wait [`PATIENCE`].
+    /// Creates clients that dial with `dial` and wait [`PATIENCE`].
     #[must_use]
     pub fn new(dial: D) -> Self {
         Self::with_patience(dial, PATIENCE)
     }
 
-    /// Clients that wait so long for a connection, and then for an answer.
+    /// Creates clients that wait up to `patience` for a connection, and then for an answer.
     #[must_use]
     pub fn with_patience(dial: D, patience: Duration) -> Self {
         Self {
@@ -91,7 +92,7 @@ impl<D: Dial> HttpTargets<D> {
         }
     }
 
-    /// A client of a region; it connects at the first call.
+    /// Returns a client of a region. It connects at the first call.
     #[must_use]
     pub fn client(&self, region: &str) -> HttpTarget<D> {
         HttpTarget {
@@ -141,12 +142,14 @@ impl<D: Dial> HttpTarget<D> {
         let stream = dialled.map_err(|error| unreachable(error.to_string()))?;
         let opened = http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = opened.map_err(|error| unreachable(error.to_string()))?;
-        // It ends with the sender, or with the region; whoever waits for an answer hears of that.
+        // The task ends with the sender or with the region. A request that waits for an answer gets
+        // the error.
         tokio::spawn(async move { connection.await.ok() });
         Ok(sender)
     }
 
-    /// The region is named by the credential's scope, as SDKs do; nobody checks the signature of a test's client.
+    /// Builds a request. The credential's scope names the region, as in SDKs. No region checks the
+    /// signature of this client.
     fn request(&self, operation: &str, parameters: &Value) -> Result<Request<Full<Bytes>>, CallError> {
         let credential = format!("workload/20250101/{}/dynamodb/aws4_request", self.region);
         let authorization = format!(

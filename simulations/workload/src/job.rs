@@ -1,4 +1,4 @@
-//! What is to be done next: the mixes of operations of each kind of workload.
+//! The mixes of operations of each kind of workload.
 
 use beringia_clock::{Randomness, SeededRandomness};
 use beringia_scenario::{KeyChoice, Kind, Workload};
@@ -8,26 +8,29 @@ use crate::{
     table::{BRANCH, FIELDS},
 };
 
-/// Of a hundred operations of carts: appends, additions to the set, removals from it, emptied carts; the rest are reads.
+/// Of a hundred operations on carts: appends, additions to the set, removals from it, emptied
+/// carts; the rest are reads.
 const CART_PERCENT: [u64; 4] = [35, 30, 10, 5];
-/// Of a hundred operations of a bank: transfers; the rest are audits.
+/// Of a hundred operations on a bank: transfers; the rest are audits.
 const TRANSFER_PERCENT: u64 = 90;
-/// At most so much is moved at once.
+/// The largest amount that one transfer moves.
 const AMOUNT_MAX: u64 = 100;
-/// Of a hundred operations on sessions: new ones, prolonged ones, reads of all of a user; the rest are reads of one.
+/// Of a hundred operations on sessions: new sessions, prolonged ones, reads of all sessions of a
+/// user; the rest are reads of one session.
 const SESSION_PERCENT: [u64; 3] = [20, 10, 5];
 /// Of a hundred operations on stock: sales, refills; the rest are reads.
 const INVENTORY_PERCENT: [u64; 2] = [80, 5];
-/// At most so many are sold at once.
+/// The most that one sale takes from the stock.
 const SALE_MAX: u64 = 3;
-/// So many come at once: fewer than are sold meanwhile, so that stock runs out.
+/// The stock that one refill adds. Refills add less than the sales take, so stock runs out.
 const REFILL: i64 = 20;
-/// Products that can be in a cart.
+/// The number of products that can be in a cart.
 const PRODUCTS: u64 = 50;
-/// The longest scan. YCSB has 100; shorter ones make the same mix of range reads and inserts at the same rate.
+/// The longest scan. YCSB has 100; shorter scans give the same mix of range reads and inserts at
+/// the same rate.
 const SCAN_MAX: u64 = 20;
 
-/// One operation that is due.
+/// A due operation.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Job {
     Read(Chosen),
@@ -37,20 +40,20 @@ pub(crate) enum Job {
         field: u64,
     },
     Delete(Chosen),
-    /// Reads, then updates a field on the condition that the item is as read.
+    /// Reads, then updates a field on the condition that the item has not changed.
     Rewrite {
         key: Chosen,
         field: u64,
     },
-    /// Puts an item under a key that had none: the so-manieth that this region inserts.
+    /// Puts an item under a new key. The number counts this region's insertions.
     Insert(u64),
     Scan {
         from: Chosen,
         limit: u64,
     },
-    /// Reads, then adds one on the condition that the item is as read.
+    /// Reads, then adds one on the condition that the item has not changed.
     Increment(Chosen),
-    /// Adds without reading.
+    /// Adds to the number without reading it.
     Add {
         key: Chosen,
         by: i64,
@@ -64,14 +67,14 @@ pub(crate) enum Job {
         key: Chosen,
         element: u64,
     },
-    /// Puts an empty item.
+    /// Replaces the item by an empty one.
     Empty(Chosen),
     Transfer {
         from: u64,
         to: u64,
         amount: i64,
     },
-    /// Reads all accounts from one number to another.
+    /// Reads all accounts in a range of numbers.
     Audit {
         from: u64,
         to: u64,
@@ -79,14 +82,14 @@ pub(crate) enum Job {
     Open(Chosen),
     Prolong(Chosen),
     OfUser(Chosen),
-    /// Takes some where there are enough.
+    /// Takes some stock on the condition that there is enough.
     Sell {
         key: Chosen,
         count: i64,
     },
 }
 
-/// Draws the jobs of a workload in one region. They follow from its seed alone, whatever becomes of them.
+/// Draws the jobs of a workload in one region. They depend on the seed alone, not on results.
 #[derive(Debug)]
 pub(crate) struct Jobs {
     kind: Kind,
@@ -97,7 +100,7 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     pub(crate) fn new(workload: &Workload, dice: SeededRandomness) -> Self {
-        // YCSB's workload D is about what was inserted lately: a skewed choice is skewed towards that.
+        // YCSB's workload D reads recent insertions, so a skewed choice prefers those.
         let choice = match (&workload.kind, workload.choice) {
             (Kind::YcsbD, KeyChoice::Zipfian { theta }) => KeyChoice::Latest { theta },
             (_, choice) => choice,
@@ -110,7 +113,7 @@ impl Jobs {
         }
     }
 
-    /// The next one; `None` where jobs are not drawn but come from a recording.
+    /// Draws the next job; `None` if jobs come from a recording instead.
     pub(crate) fn next(&mut self) -> Option<Job> {
         let percent = self.dice.below(100);
         Some(match self.kind {
@@ -144,7 +147,7 @@ impl Jobs {
         self.chooser.draw(&self.dice)
     }
 
-    /// Reads, then updates, then read-modify-writes.
+    /// Draws from a mix of reads, updates and, for the rest, read-modify-writes.
     fn ycsb(&self, percent: u64, reads: u64, updates: u64) -> Job {
         let key = self.key();
         if percent < reads {
@@ -183,7 +186,8 @@ impl Jobs {
         }
     }
 
-    /// A transfer within the chosen account's branch, or an audit of it. A branch of one account is only audited.
+    /// Draws a transfer within the chosen account's branch, or an audit of the branch. A branch of
+    /// one account is only audited.
     fn bank(&self, percent: u64) -> Job {
         let account = match self.key() {
             Chosen::Key(number) => number,
@@ -230,7 +234,8 @@ impl Jobs {
     }
 }
 
-/// Which of the shares of a hundred a percent falls into; their number where it is beyond all.
+/// Returns the index of the share of a hundred that `percent` falls into, or the number of shares
+/// if it lies beyond all of them.
 fn slot(percent: u64, shares: &[u64]) -> usize {
     let mut end = 0;
     shares

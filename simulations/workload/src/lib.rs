@@ -1,11 +1,14 @@
-//! Clients at work: what a scenario's workloads send, at an open-loop rate, and the history of what they were told.
+//! Workloads: what a scenario's clients send, at an open-loop rate, and the history of their
+//! operations and answers.
 //!
-//! The same code runs in virtual and in real time, against anything that can be called: see [`Target`]. A [`Setting`] names what
-//! there is to do; [`Setting::tables`] are created by the caller, [`Setting::load`] fills them, [`Load::start`] puts clients to work, and
-//! [`Load::stop`] gives the history that the oracle judges.
+//! The same code runs in virtual and in real time, against anything that implements [`Target`]. A
+//! [`Setting`] describes the load. The caller creates [`Setting::tables`], [`Setting::load`] fills
+//! them, [`Load::start`] starts the clients, and [`Load::stop`] returns the history that the oracle
+//! judges.
 //!
-//! Operations become due at times that follow from the seed, whatever the regions do. Where every client of a workload waits for
-//! an answer, what is due waits too, and the wait is part of its latency; so a stall is counted, not hidden.
+//! Operations become due at times that depend on the seed and not on the regions. If every client
+//! of a workload waits for an answer, due operations wait too, and the wait is part of their
+//! latency. So a stall is counted, not hidden.
 
 mod choice;
 mod client;

@@ -1,4 +1,5 @@
-//! A load: the clients of all workloads in all regions, from the first operation that is due to the history of all.
+//! A load: the clients of all workloads in all regions, from the first due operation to the common
+//! history.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,33 +23,33 @@ use crate::{
     shared::Shared,
 };
 
-/// The tag of a table that says how it decides between concurrent writes.
+/// The tag of a table that names its conflict policy.
 const POLICY_TAG: &str = "beringia:conflict-policy";
 
-/// What a load is made of.
+/// The description of a load.
 #[derive(Clone)]
 pub struct Setting {
-    /// The workloads.
+    /// The workloads; each has a table of its own.
     pub workloads: Vec<Workload>,
-    /// How their tables decide.
+    /// The conflict policy of the workloads' tables.
     pub policy: Policy,
-    /// Whether the regions hold tables to their throughput.
+    /// Whether the regions enforce the throughput of tables.
     pub throttling: bool,
-    /// Where clients live, of workloads that do not say so.
+    /// The regions with clients of workloads that name none.
     pub regions: Vec<String>,
-    /// How long the load lasts, where a workload does not end earlier.
+    /// How long the load lasts, unless a workload ends earlier.
     pub duration: Duration,
     /// How long an operation waits for a free client before it counts as failed.
     pub patience: Duration,
-    /// Everything random follows from it, and from the workloads.
+    /// The seed from which, with the workloads, everything random follows.
     pub seed: u64,
-    /// Ways to the regions.
+    /// Creates the clients' connections to the regions.
     pub targets: Arc<dyn Targets>,
     /// The clients' wall clock, for times that they write.
     pub clock: Arc<dyn WallClock>,
 }
 
-/// Clients at work. Dropping it ends them.
+/// A running load. Dropping it stops the clients.
 pub struct Load {
     shared: Arc<Shared>,
     history: History,
@@ -89,7 +90,8 @@ impl Setting {
         }
     }
 
-    /// The tables that it needs, tagged with the policy, which the caller creates. Where regions do not throttle they are held to nothing.
+    /// The tables that the load needs, tagged with the policy; the caller creates them. If regions
+    /// do not throttle, the tables have no limits.
     ///
     /// # Errors
     /// [`WorkloadError::Recording`] for a recording that cannot be read.
@@ -119,7 +121,7 @@ impl Setting {
 }
 
 impl Load {
-    /// Puts every workload's clients to work. Time is counted from now.
+    /// Starts the clients of every workload. Time is counted from this call.
     ///
     /// # Errors
     /// [`WorkloadError::Recording`] for a recording that cannot be read.
@@ -201,7 +203,8 @@ impl Load {
         }
     }
 
-    /// Lets a workload (or all) in a region (or all) run at another rate from now on, operations per second in each region.
+    /// Changes the rate of a workload (or all) in a region (or all), in operations per second in
+    /// each region.
     pub fn set_rate(&self, workload: Option<&str>, region: Option<&str>, per_second: f64) {
         let is_meant = |name: Option<&str>, of: &str| name.is_none_or(|name| name == of);
         for post in &self.posts {
@@ -211,12 +214,13 @@ impl Load {
         }
     }
 
-    /// Lets the clients that live in `from` call `to` from now on. Back home: `to` is `from`.
+    /// Sends the clients that live in `from` to `to` from now on. If both are the same, the clients
+    /// return home.
     pub fn shift(&self, from: &str, to: &str) {
         self.shared.send_clients(from, to);
     }
 
-    /// Does what an action says to the load. Those that are not about the load change nothing.
+    /// Applies an action to the load. Actions that do not concern the load change nothing.
     pub fn steer(&self, action: &Action) {
         match action {
             Action::Shift { from, to } => self.shift(from, to),
@@ -229,7 +233,7 @@ impl Load {
         }
     }
 
-    /// How many operations there were so far, by the region where the clients live.
+    /// The operations so far, by the region where the clients live.
     #[must_use]
     pub fn progress(&self) -> BTreeMap<String, Progress> {
         self.shared.progress()
@@ -241,7 +245,8 @@ impl Load {
         self.shared.now_us()
     }
 
-    /// Ends the load: nothing more is due, what waits for a client is not sent, and what is under way comes to its end.
+    /// Ends the load: no more operations become due, those that wait for a client are not sent, and
+    /// those under way are completed.
     pub async fn stop(mut self) -> History {
         for post in &self.posts {
             post.rate.stop();
@@ -249,7 +254,7 @@ impl Load {
         }
         let mut operations = Vec::new();
         while let Some(client) = self.clients.join_next().await {
-            // A client that panicked has failed the run already, in the place where it did.
+            // A client that panicked has failed the run already, at the place of the panic.
             operations.extend(client.unwrap_or_default());
         }
         operations.sort_by_key(|operation| (operation.sent_us, operation.client));
@@ -260,7 +265,7 @@ impl Load {
     }
 }
 
-/// What a workload replays, where it does.
+/// Returns the recording that a workload replays, if it replays one.
 pub(crate) fn recording_of(workload: &Workload) -> Result<Option<Recording>, WorkloadError> {
     let Kind::Replay { operations } = &workload.kind else {
         return Ok(None);
@@ -272,7 +277,8 @@ pub(crate) fn recording_of(workload: &Workload) -> Result<Option<Recording>, Wor
     recording.map(Some)
 }
 
-/// Where a workload's clients live: where it says, or where a recording had them, or everywhere.
+/// Returns where a workload's clients live: in the regions that it names, else in those of its
+/// recording, else in all regions with clients.
 fn homes(setting: &Setting, workload: &Workload, recording: Option<&Recording>) -> Vec<String> {
     if !workload.regions.is_empty() {
         return workload.regions.clone();

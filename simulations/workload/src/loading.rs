@@ -1,4 +1,4 @@
-//! What is in the tables when a load begins.
+//! The initial items of the tables.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,16 +17,16 @@ use crate::{
     table::{Spot, field_bytes, initial, item},
 };
 
-/// Items in one request; DynamoDB takes no more.
+/// Items in one request, the most that DynamoDB accepts.
 const BATCH: usize = 25;
-/// Requests that are under way at a time.
+/// The number of requests that are under way at once.
 const LOADERS: usize = 8;
-/// How often a request is sent before it is given up.
+/// How often a request is sent before the load fails.
 const TRIES: u32 = 20;
-/// The pause before it is sent again.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What was written before the load began.
+/// The writes from before the load began.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Loaded(pub(crate) Vec<Operation>);
 
@@ -37,10 +37,12 @@ struct Put {
 }
 
 impl Setting {
-    /// Writes what is in the tables when the load begins, through one region. That the others have it is for the caller to wait for.
+    /// Writes the initial items of the tables through one region. The caller waits until the other
+    /// regions have them.
     ///
     /// # Errors
-    /// [`WorkloadError::NotLoaded`] where the region does not take it; [`WorkloadError::Recording`] for a recording that cannot be read.
+    /// [`WorkloadError::NotLoaded`] if the region does not accept them;
+    /// [`WorkloadError::Recording`] for a recording that cannot be read.
     pub async fn load(&self, region: &str) -> Result<Loaded, WorkloadError> {
         let mut loaded = Vec::new();
         for workload in &self.workloads {
@@ -52,7 +54,7 @@ impl Setting {
         Ok(Loaded(loaded))
     }
 
-    /// By table: the items that a workload needs.
+    /// The items that a workload needs, by table.
     fn initial_items(&self, workload: &Workload) -> Result<Vec<(String, Vec<Put>)>, WorkloadError> {
         if let Some(recording) = recording_of(workload)? {
             return Ok(recording.tables.iter().filter_map(recorded_items).collect());
@@ -84,7 +86,7 @@ impl Setting {
                 tasks.spawn(async move { put_batch(&*targets, &region, requests).await });
             }
             while let Some(done) = tasks.join_next().await {
-                // A task that panicked has failed the run already, in the place where it did.
+                // A task that panicked has failed the run already, at the place of the panic.
                 let done = done.unwrap_or_else(|error| Err(CallError::Unknown(error.to_string())));
                 done.map_err(|source| WorkloadError::NotLoaded {
                     table: table.to_owned(),
@@ -97,8 +99,8 @@ impl Setting {
     }
 }
 
-/// Sends a batch until all of it is taken. A put of the same again changes nothing but the version, so what may have happened is
-/// sent again too; then the history's one write stands for both.
+/// Sends a batch until all of it is accepted. Repeating a put changes nothing but the version, so a
+/// put that may have happened is sent again too. The one write in the history then stands for both.
 async fn put_batch(targets: &dyn Targets, region: &str, mut left: Value) -> Result<(), CallError> {
     let mut target = targets.target(region);
     let mut error = CallError::Unreachable("not tried".to_owned());

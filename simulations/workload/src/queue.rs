@@ -1,4 +1,4 @@
-//! What is due and not yet taken: filled by a schedule, emptied by clients.
+//! The queue of due operations: filled by a schedule, emptied by clients.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -11,20 +11,21 @@ use crate::job::Job;
 /// An operation that is due.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Due {
-    /// Since when, microseconds since the load began.
+    /// When it became due, in microseconds since the load began.
     pub(crate) at_us: u64,
     pub(crate) work: Work,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Work {
-    /// Of a workload's own kind.
+    /// An operation of the workload's kind.
     Job(Job),
-    /// As it was recorded.
+    /// A recorded operation.
     Recorded(Arc<Recorded>),
 }
 
-/// Operations that wait for a client. It is bounded by patience: whoever takes one that has waited too long does not send it.
+/// Operations that wait for a client. Patience bounds the queue: a client does not send an
+/// operation that has waited too long.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
@@ -43,7 +44,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Nothing comes any more, and what waits still is not sent.
+    /// Closes the queue: nothing is added any more, and what still waits is not sent.
     pub(crate) fn close(&self) {
         self.waiting.lock().is_closed = true;
         self.changed.notify_waiters();
@@ -53,12 +54,12 @@ impl Queue {
         self.waiting.lock().is_closed
     }
 
-    /// The next one, when there is one; `None` when the queue is closed and empty.
+    /// Waits for the next operation; `None` when the queue is closed and empty.
     pub(crate) async fn next(&self) -> Option<Due> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // From here on no change is missed.
+            // From here on no notification is missed.
             changed.as_mut().enable();
             {
                 let mut waiting = self.waiting.lock();

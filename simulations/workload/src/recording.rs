@@ -1,4 +1,5 @@
-//! What a recording says to those who play it: what was sent where, and which tables it needs.
+//! What a player needs of a recording: which operations went to which region, and which tables they
+//! need.
 
 use std::sync::Arc;
 
@@ -9,20 +10,20 @@ use serde_json::Value;
 
 use crate::{Table, replay::Keys, table::take_limits};
 
-/// What was sent to a region.
+/// The operations that were sent to a region.
 pub(crate) fn of_region(recording: &Recording, region: &str) -> Vec<Arc<Recorded>> {
     let to_it = recording.operations.iter().filter(|recorded| recorded.region == region);
     to_it.cloned().collect()
 }
 
-/// By table, its key.
+/// The key of each table, by its name.
 pub(crate) fn keys(recording: &Recording) -> Keys {
     let tables = recording.tables.iter();
     let named = tables.filter_map(|table| Some((describe(table)?.name, key_schema(table)?)));
     Keys(named.collect())
 }
 
-/// The key of a table; `None` where it has none, or the type of an attribute is not told.
+/// The key of a table; `None` if it has none, or if the type of an attribute is missing.
 fn key_schema(recorded: &RecordedTable) -> Option<KeySchema> {
     let part = |schema: &Value| {
         let name = schema["AttributeName"].as_str()?;
@@ -44,7 +45,7 @@ fn key_schema(recorded: &RecordedTable) -> Option<KeySchema> {
     })
 }
 
-/// The table to create; `None` where it has no name or no key.
+/// The table to create; `None` if it has no name or no key.
 pub(crate) fn describe(recorded: &RecordedTable) -> Option<Table> {
     let mut create = recorded.table.clone();
     let limits = take_limits(&mut create);

@@ -1,4 +1,5 @@
-//! Recorded operations, played again: each write gets a mark, and each answer is read for the marks of others.
+//! Replays recorded operations: each write gets a marker, and each answer is searched for the
+//! markers of others.
 
 mod answer;
 pub(crate) mod effect;
@@ -19,12 +20,12 @@ pub(crate) use self::answer::{Part, outcome};
 pub(crate) struct Keys(pub(crate) BTreeMap<String, KeySchema>);
 
 impl Keys {
-    /// The key of the table of that name, or with that ARN.
+    /// The key of the table with that name or ARN.
     fn of(&self, table: &str) -> Option<&KeySchema> {
         self.0.get(name_of(table))
     }
 
-    /// A key as histories have it.
+    /// A key in the form of histories.
     fn text(&self, table: &str, attributes: &Value) -> Option<String> {
         let schema = self.of(table)?;
         let parts = schema.partition.iter().chain(&schema.sort);
@@ -32,24 +33,24 @@ impl Keys {
     }
 }
 
-/// The name of a table of which a request has the name or the ARN.
+/// Returns a table's name, given its name or ARN.
 fn name_of(table: &str) -> &str {
     table.split_once(":table/").map_or(table, |(_, name)| name)
 }
 
-/// A recorded operation, made ready.
+/// A recorded operation with markers, ready to be sent.
 pub(crate) struct Prepared<'a> {
     keys: &'a Keys,
     operation: &'a str,
     pub(crate) parameters: Value,
-    /// Which part of it is being made ready.
+    /// The part of the operation that is being prepared.
     place: usize,
     writes: Vec<Marked>,
 }
 
 /// A write of a recorded operation.
 struct Marked {
-    /// Which part of the operation it is, from 0.
+    /// The part of the operation that the write is, from 0.
     place: usize,
     table: String,
     write: Write,
@@ -69,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// One table, `carts`, whose items are found by `id`.
+    /// The key of one table, `carts`, whose items are identified by `id`.
     pub(super) fn keys() -> Keys {
         let id = KeyPart {
             name: "id".to_owned(),

@@ -1,4 +1,4 @@
-//! Requests of workloads: each write of them as parameters of the API, and as a history has it.
+//! Requests of workloads: each write as parameters of the API and as an entry of a history.
 
 use std::io;
 
@@ -7,32 +7,32 @@ use serde_json::{Map, Value, json};
 
 use crate::table::{Spot, marked};
 
-/// An update under one key: what it does, and on which condition.
+/// An update of one key, with its effect and condition.
 pub(crate) struct Update {
     pub(crate) spot: Spot,
     pub(crate) mark: String,
     pub(crate) effect: Effect,
     pub(crate) condition: Condition,
-    /// What a field has beside the mark.
+    /// The filler of a field, after the marker.
     pub(crate) filler: String,
-    /// Attributes that are set beside what the effect says, which no rule of the oracle is about.
+    /// Attributes that are set in addition to the effect, and that no rule of the oracle concerns.
     pub(crate) more: Vec<(String, Value)>,
 }
 
-/// On which condition something is written.
+/// The condition of a write.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
     Always,
-    /// The item is there.
+    /// The item exists.
     Exists,
-    /// It is as it was read: this mark, or no item.
+    /// The item is as it was read: it has this marker, or there is none.
     Unchanged(Option<String>),
-    /// Its number is at least this.
+    /// The item's number is at least this.
     AtLeast(i64),
 }
 
 impl Update {
-    /// Parameters of `UpdateItem`, or of an `Update` in a transaction.
+    /// The parameters of `UpdateItem`, or of an `Update` in a transaction.
     pub(crate) fn parameters(&self, table: &str) -> Value {
         let mut names = Map::from_iter([("#mark".to_owned(), json!(MARK))]);
         let mut values = Map::from_iter([(":mark".to_owned(), json!({ "S": self.mark }))]);
@@ -103,7 +103,7 @@ impl Update {
         parameters
     }
 
-    /// The write as a history has it.
+    /// The write as an entry of a history.
     pub(crate) fn write(&self, bytes: u32) -> Write {
         Write {
             key: self.spot.text.clone(),
@@ -118,26 +118,26 @@ impl Update {
     }
 }
 
-/// What an answer shows under a key: an item, or nothing.
+/// What an answer shows under a key: an item or none.
 pub(crate) fn seen(key: String, item: Option<&Value>) -> Seen {
     let text = |name: &str, kind: &str| item?.get(name)?.get(kind)?.as_str().map(str::to_owned);
     Seen {
         key,
-        // An item that no workload marked is one all the same.
+        // An item without a marker is still an item.
         mark: item.map(|_| text(MARK, "S").unwrap_or_default()),
         number: text(NUMBER, "N").and_then(|number| number.parse().ok()),
     }
 }
 
-/// The size of a request, as far as a history counts it, for each of so many writes.
+/// The size of a request as histories count it, divided by the number of its writes.
 pub(crate) fn bytes(parameters: &Value, writes: usize) -> u32 {
     let mut count = Count(0);
-    // A value that was made here always has a text, and a count takes it all.
+    // A value that was made here can always be serialised, and the counter accepts everything.
     let _ = serde_json::to_writer(&mut count, parameters);
     u32::try_from(count.0 / writes.max(1)).unwrap_or(u32::MAX)
 }
 
-/// Counts bytes instead of keeping them.
+/// Counts bytes instead of storing them.
 struct Count(usize);
 
 impl io::Write for Count {

@@ -1,4 +1,5 @@
-//! When operations are due, whatever becomes of what was due before: a Poisson process whose rate can change, or as recorded.
+//! When operations become due, whatever the results of earlier ones: at the times of a Poisson
+//! process whose rate can change, or as recorded.
 
 use std::{
     sync::{
@@ -22,7 +23,7 @@ use crate::{
     shared::Shared,
 };
 
-/// How often something is due; its owner changes it, its schedule follows.
+/// The rate of an open-loop schedule. Its owner changes it, and the schedule follows.
 #[derive(Debug)]
 pub(crate) struct Rate {
     per_second: Mutex<f64>,
@@ -58,7 +59,7 @@ impl Rate {
     }
 }
 
-/// What is due of one workload in one region, and where it goes.
+/// The schedule of one workload in one region, and the queue that it fills.
 pub(crate) struct Schedule {
     pub(crate) shared: Arc<Shared>,
     pub(crate) home: String,
@@ -69,11 +70,11 @@ pub(crate) struct Schedule {
     pub(crate) until: Duration,
 }
 
-/// Where what is due comes from.
+/// The source of due operations.
 pub(crate) enum Source {
-    /// It is drawn, at times that are drawn too.
+    /// Operations are drawn, at times that are drawn too.
     Drawn(Box<Drawn>),
-    /// It was recorded, with its times.
+    /// Operations were recorded, with their times.
     Recorded(Vec<Arc<Recorded>>),
 }
 
@@ -83,7 +84,7 @@ pub(crate) struct Drawn {
 }
 
 impl Schedule {
-    /// Lets operations become due until the end of its time, or until it is stopped.
+    /// Adds due operations to the queue until the schedule's time ends or it is stopped.
     pub(crate) async fn run(mut self) {
         match std::mem::replace(&mut self.source, Source::Recorded(Vec::new())) {
             Source::Drawn(mut drawn) => self.draw(&mut drawn.jobs, &drawn.dice).await,
@@ -91,7 +92,8 @@ impl Schedule {
         }
     }
 
-    /// Recorded operations are due at their times, counted from the workload's beginning, whatever the rate is set to.
+    /// Adds recorded operations at their times, counted from the workload's beginning, whatever the
+    /// rate.
     async fn replay(&self, recorded: Vec<Arc<Recorded>>) {
         let end = self.shared.began + self.until;
         for recorded in recorded {
@@ -125,7 +127,7 @@ impl Schedule {
                 .unwrap_or(end)
                 .min(end);
             if timeout_at(next, self.rate.changed.notified()).await.is_ok() {
-                // A Poisson process has no memory: from now on another rate is another gap.
+                // A Poisson process has no memory: a change of rate starts a new gap.
                 last = Instant::now();
                 continue;
             }
@@ -138,7 +140,7 @@ impl Schedule {
         }
     }
 
-    /// Until the next is due; `None`: for ever.
+    /// The time until the next operation is due; `None` if there is none.
     fn gap(&self, dice: &SeededRandomness) -> Option<Duration> {
         let per_second = self.rate.get();
         let seconds = -(1.0 - dice.unit_f64()).ln() / per_second;

@@ -1,4 +1,5 @@
-//! What all clients of a load share: the time, the ways to the regions, where clients are sent, and how many operations there were.
+//! What all clients of a load share: the time, the connections to the regions, the traffic shifts,
+//! and the counts of operations.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,21 +15,23 @@ pub(crate) struct Shared {
     /// How long an operation may wait for a client.
     pub(crate) patience_us: u64,
     pub(crate) targets: Arc<dyn Targets>,
-    /// The clients' wall clock: what they write times by.
+    /// The clients' wall clock, for times that they write.
     pub(crate) clock: Arc<dyn WallClock>,
-    /// By home: where its clients go, where that is not home.
+    /// For each home region whose clients are shifted, the region that they call.
     away: Mutex<BTreeMap<String, String>>,
     progress: Mutex<BTreeMap<String, Progress>>,
 }
 
-/// How many operations there were so far.
+/// Counts of the operations so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Due.
+    /// Operations that became due.
     pub due: u64,
-    /// Of these, answered (also with a refusal that the workload provokes itself, such as a failed condition).
+    /// Due operations that were answered, including refusals that the workload itself provokes,
+    /// such as a failed condition.
     pub answered: u64,
-    /// Of these, without a connection or an answer, or that the region failed.
+    /// Due operations without a connection or an answer, or for which the region reported a failure
+    /// of its own.
     pub failed: u64,
     /// Writes that were acknowledged.
     pub writes: u64,
@@ -63,7 +66,8 @@ impl Shared {
         self.change(home, |progress| progress.due += 1);
     }
 
-    /// Counts what came of an operation. Of one that touches several tables, only the first part counts as the operation.
+    /// Counts the result of an operation. If an operation touches several tables, only its first
+    /// part counts as the operation.
     pub(crate) fn count(&self, operation: &Operation, is_first: bool) {
         self.change(&operation.home, |progress| {
             if is_first && operation.is_answered() {

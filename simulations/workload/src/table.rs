@@ -1,20 +1,21 @@
-//! The tables of workloads: their definitions, their keys, and what is in them when the load begins.
+//! The tables of workloads: their definitions, keys and initial items.
 
 use beringia_history::{EXPIRES, Effect, KEY, MARK, NUMBER, SORT_KEY};
 use beringia_scenario::{Billing, Kind, Workload};
 use serde_json::{Map, Value, json};
 
-/// Fields of an item that has any.
+/// The number of fields of an item that has fields.
 pub(crate) const FIELDS: u32 = 4;
-/// What an account has when the load begins.
+/// The balance of an account when the load begins.
 pub(crate) const BALANCE: i64 = 1_000;
-/// Accounts of a bank are in branches of at most so many: money is moved within a branch, and audits read all of one.
+/// The most accounts in a branch of a bank. Money moves within a branch, and audits read a whole
+/// branch.
 pub(crate) const BRANCH: u64 = 20;
-/// What there is of a product when the load begins.
+/// The stock of a product when the load begins.
 pub(crate) const STOCK: i64 = 100;
-/// Keys of a table with a sort key are in partitions of so many.
+/// The number of keys in a partition of a table with a sort key.
 const PARTITION: u64 = 100;
-/// The attribute by which sessions are indexed.
+/// The attribute that the index of sessions is keyed by.
 pub(crate) const USER: &str = "user";
 /// The index of sessions by user.
 pub(crate) const BY_USER: &str = "by-user";
@@ -22,26 +23,27 @@ pub(crate) const BY_USER: &str = "by-user";
 /// A table that a workload needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// Its name.
+    /// The name of the table.
     pub name: String,
     /// The names of its key attributes, partition key first.
     pub key: Vec<String>,
-    /// Parameters of `CreateTable`, for its first region; replicas are up to the caller.
+    /// Parameters of `CreateTable`, for its first region; the caller adds replicas.
     pub create: Value,
-    /// Parameters of `UpdateTimeToLive`, for where items expire.
+    /// Parameters of `UpdateTimeToLive`, if items expire.
     pub time_to_live: Option<Value>,
-    /// Parameters of `UpdateTable`, for when it is filled: to what it is held then. Only for regions that throttle.
+    /// Parameters of `UpdateTable` that set the table's throughput once it is filled. Only for
+    /// regions that throttle.
     pub limits: Option<Value>,
 }
 
 impl Table {
-    /// The attribute that says when items expire, where they do.
+    /// The attribute that says when items expire, if they do.
     #[must_use]
     pub fn expires(&self) -> Option<&str> {
         self.time_to_live.as_ref()?["TimeToLiveSpecification"]["AttributeName"].as_str()
     }
 
-    /// Whether a region's answer to `DescribeTable` shows all that the table is held to.
+    /// Returns whether a region's answer to `DescribeTable` shows all limits of the table.
     #[must_use]
     pub fn is_held(&self, described: &Value) -> bool {
         let Some(limits) = &self.limits else { return true };
@@ -100,10 +102,10 @@ impl Table {
     }
 }
 
-/// What a table or an index is held to.
+/// The fields with the limits of a table or an index.
 const THROUGHPUT: [&str; 2] = ["ProvisionedThroughput", "OnDemandThroughput"];
 
-/// Whether a description of a table or an index has the units of a request.
+/// Returns whether a description of a table or an index shows the units of a request.
 fn has_units(shown: &Value, asked: &Value) -> bool {
     THROUGHPUT.into_iter().all(|name| {
         let units = asked[name].as_object().into_iter().flatten();
@@ -111,7 +113,7 @@ fn has_units(shown: &Value, asked: &Value) -> bool {
     })
 }
 
-/// The request that holds a table and its global indexes to their throughput; `None` where that is nothing.
+/// The request that sets the limits of a table and its global indexes; `None` if there are none.
 fn limits(create: &Value, billing: Billing) -> Option<Value> {
     match billing {
         Billing::OnDemand {
@@ -143,7 +145,8 @@ fn limits(create: &Value, billing: Billing) -> Option<Value> {
     }
 }
 
-/// Takes the throughput out of what creates a recorded table, and gives the request that holds it to that.
+/// Removes the throughput from the request that creates a recorded table, and returns the request
+/// that sets it later.
 pub(crate) fn take_limits(create: &mut Value) -> Option<Value> {
     let taken = |from: &mut Value| -> Map<String, Value> {
         let from = from.as_object_mut().into_iter();
@@ -182,14 +185,14 @@ pub(crate) const fn has_sort_key(kind: &Kind) -> bool {
 /// A key of a workload's table.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Spot {
-    /// Its attributes, as the API has them.
+    /// The key attributes, as in the API.
     pub(crate) attributes: Map<String, Value>,
-    /// It as histories have it.
+    /// The key in the form of histories.
     pub(crate) text: String,
 }
 
 impl Spot {
-    /// The key of a number.
+    /// The key with this number.
     pub(crate) fn of(kind: &Kind, number: u64) -> Self {
         let partition = partition(kind, number);
         let mut attributes = Map::from_iter([(KEY.to_owned(), json!({ "S": partition }))]);
@@ -202,7 +205,7 @@ impl Spot {
     }
 }
 
-/// The partition key of a number.
+/// The partition key of the key with this number.
 pub(crate) fn partition(kind: &Kind, number: u64) -> String {
     if has_sort_key(kind) {
         format!("p{}", number / PARTITION)
@@ -211,7 +214,7 @@ pub(crate) fn partition(kind: &Kind, number: u64) -> String {
     }
 }
 
-/// What is put under a key when the load begins, and how a history has it; `None`: nothing.
+/// The item that a key has when the load begins, as an effect; `None` for no item.
 pub(crate) fn initial(kind: &Kind) -> Option<Effect> {
     let number = match kind {
         Kind::Counters => Some(0),
@@ -237,7 +240,7 @@ pub(crate) fn whole_item() -> Effect {
     }
 }
 
-/// Bytes that a field has beside the mark.
+/// Bytes of a field after its marker.
 pub(crate) const fn field_bytes(workload: &Workload) -> usize {
     workload.value_bytes / (FIELDS as usize)
 }
@@ -247,12 +250,13 @@ pub(crate) fn field(number: u64) -> String {
     format!("f{number}")
 }
 
-/// What a field has.
+/// The value of a field.
 pub(crate) fn marked(mark: &str, filler: &str) -> String {
     [mark, ":", filler].concat()
 }
 
-/// An item that a put of that effect leaves behind; `filler` gives what a field has beside the mark.
+/// The item that a put of that effect leaves behind; `filler` returns the text after a field's
+/// marker.
 pub(crate) fn item(spot: &Spot, mark: &str, effect: &Effect, mut filler: impl FnMut() -> String) -> Map<String, Value> {
     let mut item = spot.attributes.clone();
     item.insert(MARK.to_owned(), json!({ "S": mark }));

@@ -1,50 +1,53 @@
-//! What clients call: a region's DynamoDB endpoint, over whatever leads there.
+//! What clients call: a region's DynamoDB endpoint, however it is reached.
 
 use async_trait::async_trait;
 use serde_json::Value;
 use thiserror::Error;
 
-/// Why a call has no result.
+/// The reason why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// The region said no: the operation did not happen.
+    /// The region refused, so the operation did not happen.
     #[error("{kind}: {message}")]
     Refused {
-        /// The error's name, as in `ConditionalCheckFailedException`.
+        /// The error's name, such as `ConditionalCheckFailedException`.
         kind: String,
-        /// What the region said.
+        /// The region's error message.
         message: String,
-        /// The whole answer, for what else it says (`CancellationReasons`, `Item`).
+        /// The whole answer, for its other members (`CancellationReasons`, `Item`).
         body: Value,
     },
-    /// The request never left: the operation did not happen.
+    /// The request never left, so the operation did not happen.
     #[error("no connection: {0}")]
     Unreachable(String),
-    /// The answer did not come, or says that the region failed: the operation may or may not have happened.
+    /// No answer came, or the answer says that the region failed. The operation may or may not have
+    /// happened.
     #[error("no answer: {0}")]
     Unknown(String),
 }
 
-/// One client's way to one region. It stays usable while the region comes and goes.
+/// One client's connection to one region. It stays usable while the region goes down and comes
+/// back.
 #[async_trait]
 pub trait Target: Send {
     /// Calls an operation, such as `PutItem`, with its parameters as the DynamoDB API names them.
     ///
     /// # Errors
-    /// [`CallError`], which says what is known about whether it happened.
+    /// [`CallError`], which says whether the operation happened, as far as that is known.
     async fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, CallError>;
 }
 
-/// Ways to all regions.
+/// Creates connections to all regions.
 pub trait Targets: Send + Sync + 'static {
-    /// A client's way to a region; connects at the first call.
+    /// Returns a client's connection to a region. It connects at the first call.
     fn target(&self, region: &str) -> Box<dyn Target>;
 }
 
-/// What an answer says: what the operation gave, or why it has no result.
+/// Reads an answer: the result of the operation, or why it has none.
 ///
 /// # Errors
-/// [`CallError::Refused`] for a status of 4xx; [`CallError::Unknown`] for one of 5xx, and for a body that is no JSON.
+/// [`CallError::Refused`] for a status of 4xx; [`CallError::Unknown`] for one of 5xx, and for a
+/// body that is not JSON.
 pub fn understand(status: u16, body: &[u8]) -> Result<Value, CallError> {
     let answer = serde_json::from_slice::<Value>(body).map_err(|error| CallError::Unknown(error.to_string()))?;
     if (200..300).contains(&status) {

@@ -17,7 +17,7 @@ fn frequencies(zipfian: &Zipfian, items: usize) -> Vec<f64> {
     counts.into_iter().map(|count| f64::from(count) / 200_000.0).collect()
 }
 
-/// What the definition says, summed up directly.
+/// The frequencies of the definition, summed up directly.
 fn expected(items: u32, theta: f64) -> Vec<f64> {
     let weights: Vec<f64> = (1..=items).map(|k| f64::from(k).powf(-theta)).collect();
     let sum: f64 = weights.iter().sum();
@@ -29,7 +29,7 @@ fn zipfian_draws_each_number_as_often_as_its_rank_says() {
     for (items, theta) in [(1_000, 0.99), (1_000, 0.5), (10, 0.8), (2, 0.99), (1, 0.99)] {
         let drawn = frequencies(&Zipfian::new(items.into(), theta), 1_000);
         let expected = expected(items, theta);
-        // The first two are exact; what Gray's formula does for the others is right on the whole, not to the last of them.
+        // The first two are exact; Gray's formula approximates the others.
         for rank in 0..2.min(expected.len()) {
             let off = (drawn[rank] - expected[rank]).abs();
             assert!(

@@ -1,4 +1,5 @@
-//! Every kind of workload against a real region: it takes what clients send, and what it commits is what their histories say.
+//! Every kind of workload against a real region: the region accepts what clients send, and what it
+//! commits is what their histories say.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
@@ -26,7 +27,7 @@ fn workload(kind: Kind) -> Workload {
     }
 }
 
-/// Runs a workload alone for ten seconds, and judges what came of it.
+/// Runs a workload alone for ten seconds, and judges the run.
 async fn played(workload: Workload) -> (History, Judgement) {
     let server = RegionServer::start();
     let setting = Setting {
@@ -56,8 +57,8 @@ async fn played(workload: Workload) -> (History, Judgement) {
     (history, judgement)
 }
 
-/// Runs it, and checks what holds for every kind: nothing fails but what the workload provokes itself, and one region alone shows no
-/// anomaly and breaks no promise.
+/// Runs a kind of workload, and checks what holds for every kind: nothing fails but what the
+/// workload provokes itself, and one region alone shows no anomaly and breaks no promise.
 async fn played_well(kind: Kind) -> History {
     let (history, judgement) = played(workload(kind)).await;
     assert!(
@@ -213,7 +214,7 @@ async fn transfers_leave_the_sum_of_a_branch_as_it_is() {
         .iter()
         .filter(|operation| operation.name == "TransactGetItems");
     let (seen, refused): (Vec<_>, Vec<_>) = audits.partition(|audit| audit.outcome == Outcome::Ok);
-    // A read has no condition: it met a transfer.
+    // A read has no condition: it conflicted with a transfer.
     let conflict = Outcome::Refused("TransactionCanceledException".to_owned());
     assert!(
         refused
@@ -266,7 +267,7 @@ async fn no_more_is_sold_than_there_is() {
     );
 }
 
-/// A recorded table whose key is of a type.
+/// A recorded table whose key has the type `kind`.
 fn recorded_table(kind: &str) -> serde_json::Value {
     json!({
         "TableName": "app",

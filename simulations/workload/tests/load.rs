@@ -1,4 +1,4 @@
-//! A load is open: what is due is due, whatever becomes of what was due before.
+//! A load is open: operations become due whatever the results of earlier ones.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 const HOME: &str = "eu-west-1";
 const AWAY: &str = "us-east-1";
 
-/// Regions that answer everything with nothing after a millisecond; [`HOME`] does not before `silent_until`.
+/// Regions that answer every call with an empty answer after a millisecond, except that [`HOME`]
+/// does not answer before `silent_until`.
 struct Quiet {
     silent_until: Instant,
 }

@@ -1,4 +1,5 @@
-//! The account: every acknowledged write is in one place of it, and what went with a disk is told from what was lost.
+//! The account: every acknowledged write is in one place of it, and writes lost with a disk are
+//! told apart from writes lost without an excuse.
 
 use beringia_history::{Merging, Outcome};
 use beringia_oracle::{Accounting, Violation};

@@ -1,12 +1,13 @@
-//! What a region left behind when the others dropped its replica: kept aside, replaced or lost to a conflict where its own record says so, and
-//! lost where it does not.
+//! Writes of a region whose replica the others dropped. They are unshipped, replaced or lost to a
+//! conflict if the region's own record says so, and lost if it does not.
 
 use beringia_history::{Effect, Held, Merging, Outcome};
 use beringia_oracle::{Accounting, Violation};
 
 use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_number, write};
 
-/// What was shipped before region `a` was out of reach, and what is there after it came back, in region `b`.
+/// A run in which region `a` shipped some writes and was then unreachable, with what region `b`
+/// holds after `a` came back.
 fn case(merging: Merging) -> Case {
     let mut case = Case::new(merging);
     let (shipped, after) = (item("a/1", 1, "a"), item("b/1", 9_000, "b"));
@@ -17,7 +18,7 @@ fn case(merging: Merging) -> Case {
     case
 }
 
-/// The marks of the writes for which there is no excuse.
+/// The markers of the writes that were lost without an excuse.
 fn lost(case: &Case) -> Vec<String> {
     let lost = |violation: Violation| match violation {
         Violation::Lost { mark, .. } => mark,
@@ -72,7 +73,8 @@ fn a_write_to_another_key_has_no_excuse() {
     assert_eq!(lost(&case), ["a/3"]);
 }
 
-/// A region whose delete is kept aside, as a tombstone, and that deletes again when it is back.
+/// A run in which region `a` has an unshipped delete, a tombstone, and with `again` deletes once
+/// more when it is back.
 fn deleted(again: bool) -> Case {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200).told_delete("a", "d/1", "a/2", 300);
@@ -95,7 +97,7 @@ fn a_delete_that_is_kept_aside_is_not_taken_for_a_later_one() {
     assert_eq!(lost(&case), [""; 0]);
     let account = account(&case);
     assert_eq!((account.kept_aside, account.superseded, account.standing), (1, 3, 2));
-    // Nor is a later one taken for it that it made of the same item.
+    // Nor is a later delete of the same item by the region taken for it.
     case.evidence.kept_aside.clear();
     case.kept_aside("a", &[]);
     assert_eq!(lost(&case), ["a/2", "d/1"]);

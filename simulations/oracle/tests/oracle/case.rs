@@ -1,4 +1,4 @@
-//! A run made by hand: regions `a` and `b` and one table, what clients did, and what the regions show.
+//! Scripted runs: regions `a` and `b` and one table, what clients did, and what the regions show.
 
 use std::collections::BTreeMap;
 
@@ -84,7 +84,8 @@ pub(crate) fn write(key: &str, mark: &str, effect: Effect) -> Write {
     }
 }
 
-/// A run. Times of operations are in milliseconds; a write is sent at its time, and answered a millisecond later.
+/// A scripted run. Times of operations are in milliseconds; a write is sent at its time and
+/// answered a millisecond later.
 pub(crate) struct Case {
     pub(crate) history: History,
     pub(crate) evidence: Evidence,
@@ -117,7 +118,7 @@ impl Case {
         self.history.tables.get_mut(TABLE).expect("the table")
     }
 
-    /// An operation at a time, of the client `client`.
+    /// Adds an operation of the client `client` at this time.
     pub(crate) fn operation(&mut self, region: &str, client: u32, at_ms: u64, outcome: Outcome) -> &mut Operation {
         self.history.operations.push(Operation {
             workload: TABLE.to_owned(),
@@ -135,7 +136,7 @@ impl Case {
         self.history.operations.last_mut().expect("just pushed")
     }
 
-    /// A client was told that its write to `k` happened, at a time.
+    /// Adds a write to `k` that was acknowledged.
     pub(crate) fn told(&mut self, region: &str, mark: &str, effect: Effect, at_ms: u64) -> &mut Self {
         self.told_so(region, mark, effect, at_ms, Outcome::Ok)
     }
@@ -152,7 +153,7 @@ impl Case {
         self
     }
 
-    /// A client deleted `k`, and was told which write it removed.
+    /// Adds a delete of `k` that was acknowledged with the marker of the write that it removed.
     pub(crate) fn told_delete(&mut self, region: &str, mark: &str, removed: &str, at_ms: u64) -> &mut Self {
         let operation = self.operation(region, 1, at_ms, Outcome::Ok);
         operation.reads = vec![seen("k", Some(removed))];
@@ -164,7 +165,8 @@ impl Case {
         self.logged_knowing(held, &[])
     }
 
-    /// `knew`: whose writes up to which sequence the region had applied before.
+    /// Adds a log entry. `knew` is its causal context: for each region, the sequence up to which
+    /// its writes had been applied.
     pub(crate) fn logged_knowing(&mut self, held: &Held, knew: &[(&str, u64)]) -> &mut Self {
         self.logged_under("k", held, knew)
     }
@@ -198,7 +200,7 @@ impl Case {
         self
     }
 
-    /// The others dropped a region's replica, and it kept these rows aside, by key.
+    /// The other regions dropped a region's replica, and these rows of it, by key, are unshipped.
     pub(crate) fn kept_aside(&mut self, region: &str, rows: &[(&str, &Held)]) -> &mut Self {
         let kept = self.evidence.kept_aside.entry(region.to_owned()).or_default();
         kept.extend(rows.iter().map(|(key, held)| KeptAside {
@@ -208,7 +210,7 @@ impl Case {
         self
     }
 
-    /// A region's journal, which from now on must have every conflict.
+    /// Returns a region's journal, which must have every conflict from now on.
     pub(crate) fn journal(&mut self, region: &str) -> &mut Journal {
         let journal = self.evidence.journals.entry(region.to_owned()).or_default();
         journal.is_complete = true;
@@ -250,7 +252,7 @@ impl Case {
         self.judged().violations
     }
 
-    /// How often clients could see an anomaly, and how bad it was at worst.
+    /// Returns how often clients could see an anomaly, and its worst case.
     pub(crate) fn anomaly(&self, name: &str) -> (u64, Option<f64>) {
         let anomalies = self.judged().anomalies;
         let of_name = anomalies

@@ -4,7 +4,7 @@ use beringia_history::{Effect, Merging, Operation, Outcome};
 
 use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_number, write};
 
-/// `a/1`, then `b/1` on top of it, acknowledged at 11 and 21 ms.
+/// `a/1`, then `b/1`, which depends on it, acknowledged at 11 and 21 ms.
 fn two_writes() -> Case {
     let (first, second) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
     let mut case = Case::new(Merging::Item);

@@ -1,11 +1,13 @@
-//! Deletes that were not told whether they found something: each tombstone is one that can have made it, and nobody's where none can.
+//! Deletes whose answers did not say whether they found something: each is matched to a tombstone
+//! that it can have made, and a tombstone that no delete can have made stays unmatched.
 
 use beringia_history::{Effect, Merging, Outcome};
 use beringia_oracle::Violation;
 
 use crate::case::{Case, item, put, seen, tombstone, write};
 
-/// A delete in region `a` that was sent and answered at these times, and was not told what it removed.
+/// Adds a delete in region `a`, sent and answered at these times, whose answer does not say what it
+/// removed.
 fn delete(case: &mut Case, mark: &str, from_ms: u64, to_ms: u64, outcome: Outcome) {
     let operation = case.operation("a", 1, from_ms, outcome);
     operation.done_us = to_ms * 1_000;
@@ -16,7 +18,8 @@ fn untold(case: &mut Case, mark: &str, at_ms: u64) {
     delete(case, mark, at_ms, at_ms + 1, Outcome::Untold);
 }
 
-/// Puts in region `a`, and tombstones, with versions of these times; each put was sent at its time.
+/// A run with puts and tombstones in region `a` whose versions have these times; each put was sent
+/// at its time.
 fn case(puts: &[u64], tombstones: &[u64]) -> Case {
     let mut case = Case::new(Merging::Item);
     let mut versions: Vec<(u64, bool)> = puts.iter().map(|at_ms| (*at_ms, true)).collect();
@@ -35,7 +38,7 @@ fn case(puts: &[u64], tombstones: &[u64]) -> Case {
     case
 }
 
-/// The marks of the writes that are lost, and how many tombstones are nobody's.
+/// The markers of the lost writes, and the number of unmatched tombstones.
 fn wrong(case: &Case) -> (Vec<String>, usize) {
     let (mut lost, mut invented) = (Vec::new(), 0);
     for violation in case.violations() {
@@ -99,7 +102,8 @@ fn writes_to_other_keys_tell_the_time_too() {
 
 #[test]
 fn what_another_region_wrote_in_between_does_not_tell_the_time_but_a_delete_that_was_told_does() {
-    // a deletes nothing, what b wrote, nothing, and what b wrote again; its clock is behind, so that versions do not say when that was.
+    // Region `a` deletes nothing, then `b`'s first write, then nothing, then `b`'s second write.
+    // `b`'s clock is behind, so versions do not say when it wrote.
     let (first, second) = (item("b/1", 50, "b"), item("b/2", 70, "b"));
     let (one, other) = (tombstone(60, "a"), tombstone(80, "a"));
     let mut case = Case::new(Merging::Item);
@@ -192,7 +196,8 @@ fn a_tombstone_below_what_it_replaced_went_down() {
 
 #[test]
 fn a_read_of_nothing_saw_the_delete_that_may_have_been_sent_before() {
-    // The first delete at 20 ms made the first tombstone; time does not say so, since only another region wrote in between.
+    // The first delete at 20 ms made the first tombstone. Time does not say so, since only another
+    // region wrote in between.
     let (between, last) = (item("b/1", 30, "b"), tombstone(40, "a"));
     let mut case = case(&[10], &[20]);
     case.told("b", "b/1", put(), 30);

@@ -1,4 +1,5 @@
-//! The oracle is checked: it accepts what may happen, finds each promise that is broken, and counts each anomaly.
+//! Tests of the oracle: it accepts correct runs, finds each broken promise, and counts each
+//! anomaly.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 

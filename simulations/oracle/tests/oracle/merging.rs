@@ -1,4 +1,5 @@
-//! Policies: what every region must hold where attributes win by themselves, numbers add up, and sets unite.
+//! Conflict policies: what every region must hold if attributes win by themselves, numbers add up,
+//! and sets unite.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +39,7 @@ fn elements(add: &[&str], delete: &[&str]) -> Effect {
     }
 }
 
-/// Two concurrent updates on top of one put: `a/1` and, greater, `b/1`.
+/// Two concurrent updates of one put: `a/1` and the greater `b/1`.
 fn concurrent(merging: Merging, base: (Effect, Content), ours: (Effect, Content), theirs: (Effect, Content)) -> Case {
     let mut case = Case::new(merging);
     case.told("a", "a/0", base.0, 1)
@@ -159,7 +160,8 @@ fn a_delete_takes_all_that_is_not_written_after_it() {
     case.logged(&held(with_number("a/0", 10), 1, "a"))
         .logged(&tombstone(2, "a"));
     case.logged_knowing(&held(with_number("b/1", 15), 3, "b"), &[("a", 1)]);
-    // The addition is later than the delete, so the item is there; and what the region added stays, without what it was added to.
+    // The addition is later than the delete, so the item exists. The region's own addition stays,
+    // without the number that it was added to.
     case.both_hold(&held(with_number("b/1", 5), 3, "b"));
     assert_eq!(case.violations(), []);
     assert_eq!(case.anomaly("lost-update").0, 0);

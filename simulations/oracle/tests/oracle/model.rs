@@ -1,4 +1,5 @@
-//! A model of regions that do everything right, as joins of states; the oracle, which goes through versions, must find nothing wrong.
+//! A model of correct regions that merge states. The oracle, which works on versions instead, must
+//! find nothing wrong.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use proptest::prelude::*;
 const REGIONS: [&str; 3] = ["a", "b", "c"];
 const KEYS: [&str; 2] = ["k", "l"];
 
-/// The state of an item, as regions join it.
+/// The state of an item that regions merge.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Row {
     /// The last write to the whole item; a delete has no content.
@@ -22,10 +23,11 @@ struct Row {
     mark: Option<(Version, String)>,
     fields: BTreeMap<String, (Version, String)>,
     list: Option<(Version, Vec<String>)>,
-    /// Under `attribute`, a number and a set as the last writer left them.
+    /// Under `attribute`, a number and a set as their last writers left them.
     number: Option<(Version, Option<i64>)>,
     set: Option<(Version, Vec<String>)>,
-    /// Under `merge`, what was added since the floor: by origin its last sequence and sum, and by element who touched it last.
+    /// Under `merge`, the additions since the base version: for each origin its last sequence and
+    /// sum, and for each element its last writer.
     sums: BTreeMap<Origin, (u64, i64)>,
     elements: BTreeMap<String, (Version, bool)>,
 }
@@ -127,7 +129,7 @@ impl Row {
         })
     }
 
-    /// A local write on top of this.
+    /// Applies a local write to this state.
     fn write(&mut self, version: &Version, write: &Write, merging: Merging) {
         let before = self.held().and_then(|held| held.content).unwrap_or_default();
         let after = made_of(before, write);
@@ -201,7 +203,7 @@ fn made_of(mut content: Content, write: &Write) -> Option<Content> {
     Some(content)
 }
 
-/// What travels: the writes of one operation, with their rows as their origin had them.
+/// A transaction as it travels: the writes of one operation, with their rows at the origin.
 #[derive(Clone)]
 struct Unit {
     writes: Vec<(&'static str, Row, Logged)>,
@@ -210,13 +212,13 @@ struct Unit {
 #[derive(Default)]
 struct Site {
     rows: BTreeMap<&'static str, Row>,
-    /// By key, what the writes that its row is made of knew of, themselves included.
+    /// For each key, what the writes merged into its row causally depend on, themselves included.
     known: BTreeMap<&'static str, VersionVector>,
     vector: VersionVector,
     time: u64,
     sequence: u64,
     log: Vec<Unit>,
-    /// By origin: how much of its log is here.
+    /// For each origin, how much of its log this region has read.
     read: BTreeMap<usize, usize>,
     journal: Vec<Conflict>,
 }
@@ -228,7 +230,7 @@ struct Model {
     operations: Vec<Operation>,
     now_ms: u64,
     marks: u64,
-    /// What clients saw under each key when they last read, in any region.
+    /// What clients saw under each key when they last read it, in any region.
     known: BTreeMap<&'static str, Option<String>>,
 }
 
@@ -243,7 +245,7 @@ enum Step {
         region: usize,
         key: usize,
     },
-    /// A delete whose client is not told what it removed.
+    /// A delete whose answer does not say what it removed.
     Blind {
         region: usize,
         key: usize,
@@ -394,7 +396,8 @@ impl Model {
             let key = *KEYS.iter().find(|key| **key == write.key).expect("a key");
             let row = site.rows.entry(key).or_default();
             row.write(&version, write, merging);
-            // What it replaces may have come ahead of what that one knew of.
+            // The write that it replaces may have arrived before writes that the replaced write
+            // depends on.
             let known = site.known.entry(key).or_default();
             known.merge(&applied);
             let vector = known.clone();
@@ -430,7 +433,7 @@ impl Model {
                         standing.version.min(version.clone()),
                     );
                     let key = key.to_owned();
-                    // Only asked for where replicas are dropped.
+                    // The marker is only used if replicas are dropped.
                     let loser_mark = None;
                     site.journal.push(Conflict {
                         key,
@@ -511,7 +514,8 @@ fn effects() -> impl Strategy<Value = Effect> {
 }
 
 fn steps(regions: usize) -> impl Strategy<Value = Vec<Step>> {
-    // What a read of nothing saw is in doubt where a delete had no answer: that may count as an anomaly, but never as a broken promise.
+    // If a delete got no answer, it is uncertain what a read of no item saw. That may count as an
+    // anomaly, but never as a broken promise.
     let mut blind = vec![Outcome::Ok, Outcome::Untold];
     blind.extend((regions > 1).then_some(Outcome::Unknown));
     let blind = prop::sample::select(blind);

@@ -1,11 +1,11 @@
-//! Promises: each that is broken is found, and nothing else is.
+//! Promises: each broken promise is found, and nothing else is reported.
 
 use beringia_history::{Basis, Content, Effect, Merging, Outcome};
 use beringia_oracle::Violation;
 
 use crate::case::{Case, content, held, item, put, put_number, seen, tombstone, version, with_number, write};
 
-/// One `Violation` that matches.
+/// Asserts that there is exactly one `Violation`, and that it matches.
 macro_rules! assert_only {
     ($case:expr, $pattern:pat $(if $guard:expr)?) => {
         let violations = $case.violations();
@@ -204,7 +204,7 @@ fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict() {
 
 #[test]
 fn a_loser_that_somebody_knew_of_need_not_be_journalled_everywhere() {
-    // b wrote without knowing of a's write, then a wrote once more knowing of both.
+    // `b` writes concurrently with `a`'s write, then `a` writes once more, depending on both.
     let (first, second, third) = (item("a/1", 1, "a"), item("b/1", 2, "b"), item("a/2", 3, "a"));
     let mut case = case();
     case.told("a", "a/1", put(), 1)
@@ -280,7 +280,8 @@ fn a_write_that_makes_something_else_of_what_it_found_is_found() {
     case.evidence.logs.get_mut("a").expect("a").clear();
     case.logged(&first).logged(&second).both_hold(&second);
     assert_only!(case, Violation::WrongContent { mark, .. } if mark == "a/2");
-    // What it made is right for a write before the one that it says it replaced: only a lost disk explains that.
+    // The result is right for a write before the one that it says it replaced. Only a lost disk
+    // explains that.
     let skipped = |lost_disk: bool| {
         let third = held(with_number("a/3", 2), 3, "a");
         let mut case = self::case();
@@ -377,7 +378,7 @@ fn what_a_client_saw_must_have_been_written() {
 
 #[test]
 fn deletes_are_told_apart_by_what_they_removed() {
-    // Two deletes answered in the opposite order of their commits, each with what it removed.
+    // Two deletes are answered in the opposite order of their commits, each with what it removed.
     let (first, second) = (item("a/1", 1, "a"), item("a/2", 3, "a"));
     let mut case = case();
     case.told("a", "a/1", put(), 1).told("a", "a/2", put(), 2);

@@ -1,4 +1,5 @@
-//! Recorded operations: what becomes of them follows what they did to which attribute, and the policy.
+//! Recorded operations: their outcomes follow from what they did to which attribute, and from the
+//! conflict policy.
 
 use beringia_history::{Effect, Merging, Touch};
 
@@ -16,7 +17,8 @@ fn recorded(whole: bool, touches: &[(&str, Touch)]) -> Effect {
     }
 }
 
-/// `a/0`, and on top of it two updates, the second of which, with the greater version, knew of `knew` of region a.
+/// `a/0`, and then two updates of it. The second, with the greater version, has seen the writes of
+/// region `a` up to `knew`.
 fn case(merging: Merging, base: Effect, ours: Effect, theirs: Effect, knew: u64) -> Case {
     let mut case = Case::new(merging);
     case.told("a", "a/0", base, 1)
@@ -29,7 +31,8 @@ fn case(merging: Merging, base: Effect, ours: Effect, theirs: Effect, knew: u64)
     case
 }
 
-/// Of two concurrent updates to an item that has `n`: how many are lost, and how many lost updates there are.
+/// Returns how many of two concurrent updates to an item that has `n` are lost, and how many lost
+/// updates there are.
 fn lost(merging: Merging, ours: &[(&str, Touch)], theirs: &[(&str, Touch)]) -> (u64, u64) {
     lost_on_top_of(recorded(true, &[ASSIGN]), merging, ours, theirs)
 }
@@ -93,7 +96,7 @@ fn what_is_added_goes_with_what_is_assigned_without_knowing_of_it() {
         assert_eq!(lost(merging, &[ADD], &[ASSIGN]), (1, 1));
         assert_eq!(lost(merging, &[MEMBERS], &[ASSIGN]), (1, 1));
     }
-    // An addition that is later than an assignment that it does not know of.
+    // An addition that is later than a concurrent assignment.
     assert_eq!(lost(Merging::Attribute, &[ASSIGN], &[ADD]), (1, 0));
     assert_eq!(
         lost(Merging::Merge, &[ASSIGN], &[ADD]),

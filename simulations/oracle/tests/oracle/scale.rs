@@ -1,11 +1,13 @@
-//! The oracle at the size of real runs: what it does for each operation must not grow with the number of the others.
+//! The oracle at the size of real runs: its work per operation must not grow with the number of
+//! operations.
 
 use beringia_history::{Effect, Merging, Outcome};
 
 use crate::case::{Case, content, held, item, put, seen, tombstone, write};
 
-/// Two regions take turns in writing to and reading one key, and know of each other's writes with a delay: half of a hundred thousand
-/// operations each, and none at all without a conflict. Anything quadratic in this would take minutes.
+/// Two regions take turns writing and reading one key. They see each other's writes so late that
+/// every write is concurrent with others. Anything quadratic in the hundred thousand operations
+/// would take minutes.
 #[test]
 fn a_hundred_thousand_operations_on_one_hot_key_are_judged() {
     const WRITES: u64 = 50_000;
@@ -49,7 +51,8 @@ fn a_hundred_thousand_operations_on_one_hot_key_are_judged() {
     assert!(stale.is_some_and(|stale| stale > WRITES - 20), "{stale:?}");
 }
 
-/// One key that is put and deleted in turn, by deletes that are not told what they removed, with as many more that find nothing.
+/// One key is put and deleted in turn by deletes that are not told what they removed, and as many
+/// more deletes find nothing.
 #[test]
 fn a_hundred_thousand_deletes_of_one_hot_key_are_judged() {
     const ROUNDS: u64 = 50_000;

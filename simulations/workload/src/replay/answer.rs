@@ -1,4 +1,4 @@
-//! What the answer to a recorded operation says: what became of its writes, and which marks it
+//! Reads the answer to a recorded operation: the outcomes of its writes, and the markers that it
 //! shows.
 
 use beringia_history::{Effect, MARK, Outcome, Seen, Write};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Marked, Prepared, listed, name_of, statement, table_of};
 use crate::CallError;
 
-/// What came of a recorded operation in one table.
+/// The result of a recorded operation in one table.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Part {
     pub(crate) table: String,
@@ -17,8 +17,8 @@ pub(crate) struct Part {
 }
 
 impl Prepared<'_> {
-    /// What came of it, by table. Where an operation is no transaction, each write is one of its
-    /// own; and a delete of which nothing says whether it found something may have happened.
+    /// Returns the results by table. If the operation is no transaction, each write is a result of
+    /// its own. A delete whose answer does not say whether it found something may have happened.
     pub(crate) fn understand(self, answer: Result<Value, CallError>) -> Vec<Part> {
         let answer = match answer {
             Ok(answer) => answer,
@@ -58,7 +58,7 @@ impl Prepared<'_> {
         parts
     }
 
-    /// All writes with one outcome.
+    /// Gives all writes the same outcome.
     fn parts(self, outcome: &Outcome) -> Vec<Part> {
         let is_batch = self.is_batch();
         let mut parts = Vec::new();
@@ -79,7 +79,7 @@ impl Prepared<'_> {
         matches!(self.operation, "BatchWriteItem" | "BatchExecuteStatement")
     }
 
-    /// Marks of puts and keys of deletes that a batch did not get to.
+    /// The markers of puts and the keys of deletes that a batch left unprocessed.
     fn unprocessed(&self, answer: &Value) -> Vec<String> {
         let requests = answer.get("UnprocessedItems").and_then(Value::as_object);
         let requests = requests.into_iter().flatten();
@@ -93,12 +93,12 @@ impl Prepared<'_> {
         requests.flat_map(of_table).collect()
     }
 
-    /// What an answer shows, by table.
+    /// The items that an answer shows, by table.
     fn reads(&self, answer: &Value) -> Vec<(String, Seen)> {
         let mut reads = Vec::new();
         let mut saw = |table: &str, key: &Value, item: Option<&Value>| {
             let mark = item.map(|item| item[MARK]["S"].as_str().map(str::to_owned));
-            // An item without a mark is a projection: it does not say whose it is.
+            // An item without a marker is a projection, which does not show whose write it is.
             let Some(mark) = mark.map_or(Some(None), |mark| mark.map(Some)) else {
                 return;
             };
@@ -145,7 +145,7 @@ impl Prepared<'_> {
                     listed(&self.parameters, "Statements").chain(listed(&self.parameters, "TransactStatements"));
                 for (request, answer) in statements.zip(listed(answer, "Responses")) {
                     let about = statement::about(request, self.keys).filter(|about| about.effect.is_none());
-                    // A statement that failed says nothing of its item.
+                    // A failed statement says nothing about its item.
                     if let (Some(about), true) = (about, answer.get("Error").is_none())
                         && let Some(key) = &about.key
                     {
@@ -159,7 +159,7 @@ impl Prepared<'_> {
     }
 }
 
-/// The part of a table that is answered like this, or a new one.
+/// Returns the part of a table with this outcome, adding one if there is none.
 fn part<'a>(parts: &'a mut Vec<Part>, table: &str, outcome: Outcome) -> &'a mut Part {
     let found = parts
         .iter()

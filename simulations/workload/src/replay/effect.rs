@@ -1,4 +1,4 @@
-//! What recorded writes do, as far as it can be told from their requests.
+//! The effects of recorded writes, as far as their requests reveal them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use beringia_history::{Effect, Touch};
 use beringia_item::{AttributeValue, Item, Number, item_from_json, value_from_json};
 use serde_json::{Map, Value};
 
-/// What a put does that has these attributes.
+/// The effect of a put with these attributes.
 pub(crate) fn of_item<'a>(attributes: impl IntoIterator<Item = &'a String>) -> Effect {
     let assigned = |attribute: &String| (attribute.clone(), Touch::Assign);
     Effect::Recorded {
@@ -16,7 +16,8 @@ pub(crate) fn of_item<'a>(attributes: impl IntoIterator<Item = &'a String>) -> E
     }
 }
 
-/// What an update does, in an expression or in the older form. One that cannot be read does nobody knows what; the region refuses it.
+/// The effect of an update, as an expression or in the older form. The effect of an unreadable
+/// update is unknown; the region refuses it.
 pub(super) fn of_request(request: &Value) -> Effect {
     let parsed = match request.get("AttributeUpdates").and_then(Value::as_object) {
         Some(changes) => of_changes(changes),
@@ -31,7 +32,8 @@ pub(super) fn of_request(request: &Value) -> Effect {
     )
 }
 
-/// What an update does. It is read as if every attribute that it writes were a number already: what adds to one then adds.
+/// The effect of an update. It is derived as if every written attribute were already a number, so
+/// that an addition to it counts as one.
 pub(super) fn of_update(update: &Update) -> Effect {
     let number = |name: &str| (name.to_owned(), AttributeValue::N(Number::ZERO));
     let before: Item = update.top_level_names().map(number).collect();

@@ -1,15 +1,15 @@
-//! The mark of a write in the expressions of a request.
+//! The write marker in the expressions of a request.
 
 use beringia_history::MARK;
 use serde_json::{Map, Value, json};
 
-/// The name and the value of the mark in expressions; no recorded application uses them.
+/// The name and the value of the marker in expressions, which no recorded application uses.
 const NAME: &str = "#beringiaMark";
 const VALUE: &str = ":beringiaMark";
 
-/// Makes an `UpdateItem`, or the update of a transaction, set the mark too.
+/// Makes an `UpdateItem`, or the update of a transaction, also set the marker.
 pub(super) fn set_by_update(update: &mut Value, mark: &str) {
-    // The older form and expressions may not be mixed.
+    // The older form and expressions must not be mixed.
     let is_older = |name: &&str| update.get(name).is_some_and(|value| !value.is_null());
     if ["AttributeUpdates", "Expected", "ConditionalOperator"]
         .iter()
@@ -32,7 +32,7 @@ fn name_mark(parameters: &mut Value) {
     names[NAME] = json!(MARK);
 }
 
-/// Where a read says which attributes it wants, the mark is one of them. An index need not have it.
+/// Adds the marker to a read's projection, if it has one. An index need not contain it.
 pub(super) fn show(read: &mut Value) {
     if read.get("IndexName").is_some_and(|index| !index.is_null()) {
         return;
@@ -43,8 +43,8 @@ pub(super) fn show(read: &mut Value) {
     }
 }
 
-/// An update expression that sets the mark too. `SET` is a reserved word: where it stands alone, it
-/// is the clause.
+/// Extends an update expression so that it also sets the marker. `SET` is a reserved word, so where
+/// it stands alone, it is the clause.
 fn with_mark_set(expression: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || "_#:.".contains(c);
     let mut start = None;

@@ -1,4 +1,4 @@
-//! Making recorded operations ready: every write gets a mark, and every read asks for marks.
+//! Prepares recorded operations: every write gets a marker, and every read asks for markers.
 
 use beringia_history::{Basis, Effect, MARK, Write};
 use serde_json::{Map, Value, json};
@@ -7,9 +7,9 @@ use super::{Keys, Marked, Prepared, effect, mark, name_of, statement, table_of};
 use crate::request::bytes;
 
 impl<'a> Prepared<'a> {
-    /// Gives every write a mark, and asks for what the oracle wants to know: marks, and what
-    /// deletes removed. What statements select stays as it is, since the tokens with which they are
-    /// read on belong to their texts.
+    /// Gives every write a marker, and requests what the oracle needs: markers, and what deletes
+    /// removed. The projections of statements stay as they are, because continuation tokens belong
+    /// to the statement's text.
     pub(crate) fn new(
         operation: &'a str,
         parameters: &Value,
@@ -39,7 +39,7 @@ impl<'a> Prepared<'a> {
         prepared
     }
 
-    /// Gives every write of the operation a mark; nothing for an operation that is no write.
+    /// Gives every write of the operation a marker; does nothing for other operations.
     fn mark_writes(&mut self, parameters: &mut Value, next_mark: &mut impl FnMut() -> String) {
         match self.operation {
             "PutItem" => self.mark_put(parameters, next_mark()),
@@ -147,7 +147,7 @@ fn members(value: &mut Value) -> impl Iterator<Item = &mut Value> {
     value.as_array_mut().into_iter().flatten()
 }
 
-/// The mark makes it another request than the one with this token.
+/// Removes the idempotency token: with the marker, the request differs from the one that had it.
 fn drop_token(parameters: &mut Value) {
     parameters
         .as_object_mut()

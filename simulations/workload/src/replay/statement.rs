@@ -1,4 +1,5 @@
-//! Recorded statements of PartiQL: which item each writes or reads, and the same statement with a mark.
+//! Recorded PartiQL statements: which item each writes or reads, and the same statement with a
+//! marker.
 
 use beringia_expression::Statement;
 use beringia_history::{Effect, MARK};
@@ -7,18 +8,19 @@ use serde_json::{Value, json};
 
 use super::{Keys, effect};
 
-/// What a statement is about, and what it does to that.
+/// The table and item of a statement, and its effect.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct About {
-    /// Name or ARN.
+    /// The table's name or ARN.
     pub(super) table: String,
-    /// The key, in attributes as the API has them, where it is one item that is meant.
+    /// The key, in attributes as in the API, if the statement concerns a single item.
     pub(super) key: Option<Value>,
-    /// What is done to it; `None`: it is read.
+    /// The effect of the statement; `None` if it reads.
     pub(super) effect: Option<Effect>,
 }
 
-/// What a request's statement is about; `None` where it is none, which the region will say too.
+/// Returns what a request's statement concerns; `None` if it is not a statement, which the region
+/// will report too.
 pub(super) fn about(request: &Value, keys: &Keys) -> Option<About> {
     let statement = parse(request)?;
     let table = statement.table().to_owned();
@@ -49,7 +51,7 @@ pub(super) fn about(request: &Value, keys: &Keys) -> Option<About> {
     })
 }
 
-/// Makes an INSERT or an UPDATE set the mark too.
+/// Makes an INSERT or an UPDATE also set the marker.
 pub(super) fn mark(request: &mut Value, mark: &str) {
     let Some(statement) = parse(request) else { return };
     let text = request["Statement"].as_str().unwrap_or_default().to_owned();
@@ -62,7 +64,7 @@ pub(super) fn mark(request: &mut Value, mark: &str) {
     }
 }
 
-/// Makes a DELETE tell what it removed.
+/// Makes a DELETE return what it removed.
 pub(super) fn tell(request: &mut Value) {
     let text = request["Statement"].as_str().unwrap_or_default().to_owned();
     if let Some(statement @ Statement::Delete(_)) = parse(request)

@@ -1,4 +1,4 @@
-//! One region in memory behind real HTTP, and what its store shows in the end.
+//! One region in memory behind real HTTP, and what its store shows at the end.
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
@@ -20,7 +20,7 @@ use tokio_stream::{StreamExt as _, wrappers::UnboundedReceiverStream};
 
 pub(crate) const REGION: &str = "eu-west-1";
 
-/// Opens pipes to the one region that there is.
+/// Opens pipes to the one region.
 pub(crate) struct Door(mpsc::UnboundedSender<io::Result<DuplexStream>>);
 
 #[async_trait]
@@ -36,7 +36,7 @@ impl Dial for Door {
     }
 }
 
-/// A region that serves as long as somebody can dial.
+/// A region that serves as long as it can be dialled.
 pub(crate) struct RegionServer {
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
@@ -87,7 +87,7 @@ impl RegionServer {
         self.clock.clone()
     }
 
-    /// What it shows, by table.
+    /// The evidence of each table.
     pub(crate) async fn evidence(&self, tables: &[Table]) -> BTreeMap<String, Evidence> {
         let mut evidence = BTreeMap::new();
         for table in tables {
