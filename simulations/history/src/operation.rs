@@ -106,7 +106,7 @@ impl Operation {
 /// What a client knows of its operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// The operation happened.
+    /// The region acknowledged the operation.
     Ok,
     /// The region refused, so the operation did not happen. Holds the error's name, such as
     /// `ConditionalCheckFailedException`.
@@ -194,7 +194,7 @@ pub enum Effect {
     },
     /// Appends the write's marker to the list.
     Append,
-    /// Deletes the item.
+    /// Deletes the item, which leaves a tombstone.
     Delete,
     /// A recorded write, whose result is not checked. It replaces the item or changes some of its
     /// attributes.

@@ -1,7 +1,8 @@
 //! Real TCP connections between regions that run in this process.
 //!
-//! An accepted connection does not say which region dialled. So the dialling side chooses its port before it connects
-//! and notes it here; the accepting side looks it up. There is no moment at which a dialled connection is unknown.
+//! An accepted connection does not say which region dialled. So the dialling side chooses its port
+//! before it connects and notes it here, and the accepting side looks it up. At no time is a
+//! dialled connection unknown.
 
 use std::{
     collections::BTreeMap,
@@ -16,11 +17,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{Network, path::Path, state::LinkId, stream::Shaped, wire::Role};
 
-/// Who dialled, by local address: the link and the connection's number. The address is unspecified where the system
-/// chooses it.
+/// The link and the connection's number, by the dialling side's local address. The address is
+/// unspecified if the system chooses it.
 pub(crate) type Dialled = BTreeMap<SocketAddr, (LinkId, u64)>;
 
-/// TCP connections that a region accepts, shaped by the link on which they came.
+/// The TCP connections that a region accepts, each shaped by the link on which it came.
 pub struct Accepted {
     listener: TcpListener,
     network: Network,
@@ -28,11 +29,12 @@ pub struct Accepted {
 }
 
 impl Network {
-    /// Opens a TCP connection to `address`, where the region `to` accepts. It takes the delays of both directions.
-    /// Under a silent cut it waits; give it a timeout.
+    /// Opens a TCP connection to `address`, where the region `to` accepts. This takes the delays of
+    /// both directions. Under a silent cut it waits, so give it a timeout.
     ///
     /// # Errors
-    /// Those of connecting; `ConnectionRefused` if a link is reset; `InvalidInput` for regions without a link between.
+    /// Those of connecting; `ConnectionRefused` if a link is reset; `InvalidInput` for regions
+    /// without a link between them.
     pub async fn connect(&self, from: &str, to: &str, address: SocketAddr) -> io::Result<Shaped<TcpStream>> {
         let (link, connection) = self.number_connection(from, to)?;
         let dial = async {
@@ -46,11 +48,12 @@ impl Network {
         Ok(Shaped::new(stream, path.noted(noted)))
     }
 
-    /// The accepting end of a connection to `region`. One that [`Network::connect`] did not dial is foreign, and
-    /// passes unshaped.
+    /// Wraps the accepting end of a connection to `region`. A connection that [`Network::connect`]
+    /// did not dial is foreign and passes unshaped.
     ///
     /// # Errors
-    /// Those of asking the socket for its addresses; `ConnectionRefused` if the link was reset meanwhile.
+    /// Those of asking the socket for its addresses; `ConnectionRefused` if the link was reset
+    /// meanwhile.
     pub fn accept(&self, stream: TcpStream, region: &str) -> io::Result<Shaped<TcpStream>> {
         stream.set_nodelay(true)?;
         let dialled = self.take_dialled(stream.local_addr()?, stream.peer_addr()?);
@@ -65,7 +68,8 @@ impl Network {
 
     fn take_dialled(&self, local: SocketAddr, peer: SocketAddr) -> Option<(LinkId, u64)> {
         let source = peer.ip().to_canonical();
-        // Between two sockets of one machine both ends have the same address; from elsewhere the port means nothing.
+        // Between two sockets of one machine both ends see the same address; from another machine
+        // the port means nothing.
         if local.ip().to_canonical() != source {
             return None;
         }
@@ -74,7 +78,8 @@ impl Network {
         exact.or_else(|| dialled.remove(&SocketAddr::new(unspecified_like(source), peer.port())))
     }
 
-    /// The connections to `region` that `listener` accepts. One that a reset kills before it is accepted is left out.
+    /// The connections to `region` that `listener` accepts. A connection that a reset breaks before
+    /// it is accepted is left out.
     pub fn accepted(&self, listener: TcpListener, region: &str) -> Accepted {
         Accepted {
             listener,
@@ -103,14 +108,15 @@ impl Stream for Accepted {
     }
 }
 
-/// A socket whose local port is known before it connects.
+/// Creates a socket whose local port is known before it connects.
 fn bound_towards(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
         TcpSocket::new_v6()?
     };
-    // On the loopback device the source is the destination's address; elsewhere the system chooses.
+    // On the loopback device the source address is the destination's; elsewhere the system chooses
+    // it.
     let source = if address.ip().is_loopback() {
         address.ip()
     } else {
@@ -127,8 +133,8 @@ fn unspecified_like(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The note of who dials from a local address. The accepting side takes it, perhaps long after dialling ended; what is
-/// left of it goes with the dialled connection.
+/// The record of which region dials from a local address. The accepting side takes it, perhaps long
+/// after dialling ended. If it does not, the record is removed with the dialled connection.
 pub(crate) struct Noted {
     network: Network,
     source: SocketAddr,
@@ -149,7 +155,7 @@ impl Noted {
 impl Drop for Noted {
     fn drop(&mut self) {
         let dialled = &mut self.network.lock().dialled;
-        // The port may be another connection's by now.
+        // Another connection may have the port by now.
         if dialled
             .get(&self.source)
             .is_some_and(|(_, connection)| *connection == self.connection)

@@ -1,4 +1,5 @@
-//! What all connections over a directed link share: its settings, its mode, and when its transmitter is free.
+//! What all connections over a directed link share: its settings, its mode, and when its
+//! transmitter is free.
 
 use std::time::Duration;
 
@@ -7,24 +8,26 @@ use tokio::time::Instant;
 
 use crate::settings::{LinkMode, LinkSettings};
 
-/// The most that one direction of a connection keeps on the way, with what keeping it costs. With less bandwidth it is
-/// twice the bandwidth-delay product, but at least 64 KiB. Beyond it the sender waits.
+/// The most that one direction of a connection keeps on the way, including bookkeeping. With less
+/// bandwidth the limit is twice the bandwidth-delay product, but at least 64 KiB. Beyond the limit
+/// the sender waits.
 pub const IN_FLIGHT_BYTES_MAX: usize = 2 << 20;
 const IN_FLIGHT_BYTES_MIN: usize = 64 << 10;
 /// Linux adds at least this much to the smoothed round trip (`TCP_RTO_MIN`).
 const RETRANSMISSION_MARGIN: Duration = Duration::from_millis(200);
 /// Linux waits no longer than this between two attempts (`TCP_RTO_MAX`).
 const RETRANSMISSION_MAX: Duration = Duration::from_secs(120);
-/// Linux sends a packet again so many times (`tcp_retries2`); the last one arrives here, since giving up is what
-/// the keepalive of the layers above is for.
+/// Linux sends a packet again this many times (`tcp_retries2`). Here the last one arrives, since
+/// giving up is the job of the keepalive in the layers above.
 const RETRANSMISSIONS_MAX: u32 = 15;
 
-/// The shared part of a directed link.
+/// The state that all wires of a directed link share.
 #[derive(Debug)]
 pub(crate) struct Medium {
     pub(crate) settings: LinkSettings,
     pub(crate) mode: LinkMode,
-    /// When the transmitter has sent everything that it was given; in the past, or never, if it is idle.
+    /// When the transmitter has sent everything that it was given. If it is idle, this is in the
+    /// past or `None`.
     free_at: Option<Instant>,
 }
 
@@ -37,18 +40,19 @@ impl Medium {
         }
     }
 
-    /// Whether bytes pass as if there were no link.
+    /// Returns whether bytes pass as if there were no link.
     pub(crate) fn is_transparent(&self) -> bool {
         self.mode == LinkMode::Open && self.settings == LinkSettings::default()
     }
 
-    /// Whether every byte that enters at one time also arrives at one time, so that packets need not be told apart.
+    /// Returns whether bytes that enter at the same time also arrive at the same time, so that
+    /// packets need not be told apart.
     pub(crate) fn treats_packets_alike(&self) -> bool {
         let settings = &self.settings;
         settings.jitter.is_zero() && settings.bandwidth_mbit.is_none() && settings.loss_percent == 0.0
     }
 
-    /// The most that one direction of a connection may keep on the way.
+    /// The most that one direction of a connection may keep on the way, in bytes.
     pub(crate) fn in_flight_bytes_max(&self) -> usize {
         let Some(mbit) = self.settings.bandwidth_mbit else {
             return IN_FLIGHT_BYTES_MAX;
@@ -64,7 +68,7 @@ impl Medium {
         bytes.clamp(IN_FLIGHT_BYTES_MIN, IN_FLIGHT_BYTES_MAX)
     }
 
-    /// When the transmitter, given `bytes` at `now`, has sent the last of them.
+    /// Hands `bytes` to the transmitter at `now`, and returns when it has sent the last of them.
     pub(crate) fn transmit(&mut self, bytes: usize, now: Instant) -> Instant {
         let Some(mbit) = self.settings.bandwidth_mbit else {
             return now;
@@ -76,12 +80,14 @@ impl Medium {
         sent
     }
 
-    /// Forgets what the transmitter still had to send, since all of it will be transmitted anew.
+    /// Discards what the transmitter still had to send, because all of it will be transmitted
+    /// again.
     pub(crate) fn restart_transmitter(&mut self) {
         self.free_at = None;
     }
 
-    /// How much longer what is waiting for the transmitter takes after a change of bandwidth: 0 without a limit.
+    /// Changes the settings. Returns by which factor the time of what waits for the transmitter
+    /// grows: 0 if there is no limit any more.
     pub(crate) fn set(&mut self, settings: LinkSettings, now: Instant) -> f64 {
         let stretch = match (self.settings.bandwidth_mbit, settings.bandwidth_mbit) {
             (Some(before), Some(after)) => before / after,
@@ -99,7 +105,8 @@ impl Medium {
 
     /// What jitter and loss add to the delay of one packet.
     pub(crate) fn misfortune(&self, randomness: &SeededRandomness, round_trip: Duration) -> Duration {
-        // Both are drawn even where they are not used, so that changing one setting does not shuffle the other.
+        // Both are drawn even if they are not used, so that changing one setting does not shuffle
+        // the other.
         let jitter = self.settings.jitter.mul_f64(randomness.unit_f64());
         let mut lost = Duration::ZERO;
         let mut timeout = round_trip + RETRANSMISSION_MARGIN;
@@ -114,7 +121,7 @@ impl Medium {
     }
 }
 
-/// The moment `later`, with what separates it from `now` multiplied.
+/// Moves `later` so that its distance from `now` is multiplied by `factor`.
 pub(crate) fn stretched(later: Instant, now: Instant, factor: f64) -> Instant {
     now + later.saturating_duration_since(now).mul_f64(factor)
 }

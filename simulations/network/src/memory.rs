@@ -21,26 +21,27 @@ use crate::{
     wire::Role,
 };
 
-/// Connections that wait to be accepted. A dial beyond that waits too.
+/// The number of connections that can wait to be accepted. A dial beyond that waits too.
 const BACKLOG: usize = 128;
 
 type Accepting = mpsc::Sender<MemoryStream>;
 type Place = mpsc::OwnedPermit<MemoryStream>;
 
-/// Opens connections in memory between the regions of a [`Network`]. Clones are handles to the same one.
+/// Opens connections in memory between the regions of a [`Network`]. Clones are handles to the same
+/// transport.
 #[derive(Clone)]
 pub struct MemoryTransport {
     network: Network,
     listeners: Arc<Mutex<BTreeMap<String, Accepting>>>,
 }
 
-/// The connections that a region accepts. Dropping it closes the door: dialling is then refused.
+/// The connections that a region accepts. After the listener is dropped, dialling is refused.
 pub struct Listener {
     accepted: mpsc::Receiver<MemoryStream>,
 }
 
 impl MemoryTransport {
-    /// Connections through `network`.
+    /// Creates a transport whose connections pass through `network`.
     #[must_use]
     pub fn new(network: Network) -> Self {
         Self {
@@ -55,17 +56,19 @@ impl MemoryTransport {
         &self.network
     }
 
-    /// Accepts connections for `region`, instead of whoever did before.
+    /// Accepts connections for `region`, replacing an earlier listener.
     pub fn listen(&self, region: &str) -> Listener {
         let (accepting, accepted) = mpsc::channel(BACKLOG);
         self.listeners().insert(region.to_owned(), accepting);
         Listener { accepted }
     }
 
-    /// Opens a connection, which takes the delays of both directions. Under a silent cut it waits; give it a timeout.
+    /// Opens a connection, which takes the delays of both directions. Under a silent cut it waits,
+    /// so give it a timeout.
     ///
     /// # Errors
-    /// `ConnectionRefused` if nobody listens or a link is reset; `InvalidInput` for regions without a link between.
+    /// `ConnectionRefused` if there is no listener or a link is reset; `InvalidInput` for regions
+    /// without a link between them.
     pub async fn dial(&self, from: &str, to: &str) -> io::Result<MemoryStream> {
         let (link, connection) = self.network.number_connection(from, to)?;
         let knock = async {
@@ -96,16 +99,17 @@ impl MemoryTransport {
     }
 }
 
-/// One end of a connection in memory. What it writes is on the link at once, as far as there is room; so whoever reads is woken when
-/// something arrives, and not before.
+/// One end of a connection in memory. What it writes is on the link at once, as far as there is
+/// room. So the reader is woken when something arrives, and not before.
 pub struct MemoryStream {
-    // Dropped first: the other end reads to the end of the stream, and finds out later that nobody reads here.
+    // Dropped first, so that the other end reads to the end of the stream, and learns later that
+    // its own writes have no reader.
     inlet: Inlet,
     path: Path,
 }
 
 impl MemoryStream {
-    /// The connection's number, the same at both ends, from 1 in the order of dialling.
+    /// The connection's number from 1 in the order of dialling, the same at both ends.
     #[must_use]
     pub fn connection(&self) -> u64 {
         self.path.connection

@@ -1,4 +1,5 @@
-//! A connection's way through the network: the wire that one end reads, opened by a handshake and closed on drop.
+//! A connection's path through the network: the wire that one end reads, opened by a handshake and
+//! closed on drop.
 
 use std::{
     future::poll_fn,
@@ -24,15 +25,15 @@ pub(crate) struct Path {
     wire: WireId,
     /// The connection's number, the same at both ends.
     pub(crate) connection: u64,
-    /// Where the accepting side finds out who dialled.
+    /// The record in which the accepting side finds which region dialled.
     noted: Option<Noted>,
 }
 
-/// What the reader may take from the sender.
+/// Whether the reader may take bytes from the sender.
 pub(crate) enum Admission {
-    /// Bytes need not be kept: give them to the reader.
+    /// Pass the bytes directly to the reader; they need not be kept.
     Direct,
-    /// Take more and send it on its way.
+    /// Take more bytes and send them on their way.
     Room,
     /// Take nothing for now.
     Full,
@@ -49,8 +50,9 @@ impl Path {
         })
     }
 
-    /// Opens a connection over the link and the one back: the first packet crosses, then `dial` finds whoever accepts, then
-    /// the answer (or the refusal) is on its way, behind which `accept` makes the stream, then it has crossed. Cancelling is dropping.
+    /// Opens a connection over the link and the link back. The first packet crosses; then `dial`
+    /// reaches the listener; then the answer (or the refusal) is sent, and `accept` makes the
+    /// stream behind it; then the answer crosses. Dropping the future cancels the connection.
     pub(crate) async fn open<D, S>(
         network: &Network,
         link: LinkId,
@@ -100,7 +102,8 @@ impl Path {
         self.network.lock().send(self.wire, cargo, Instant::now());
     }
 
-    /// Whether to take more from the sender. Remembers whom to wake when the link's state changes.
+    /// Returns whether to take more from the sender. Registers the task to be woken when the link's
+    /// state changes.
     pub(crate) fn admit(&self, context: &Context<'_>) -> Admission {
         let mut state = self.network.lock();
         let Some((wire, medium)) = state.wire(self.wire) else {
@@ -118,7 +121,7 @@ impl Path {
         }
     }
 
-    /// Gives the reader what has arrived, or has it woken when something does.
+    /// Gives the reader what has arrived, or registers it to be woken when something arrives.
     pub(crate) fn poll_delivery(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Delivery> {
         let before = buffer.filled().len();
         let (delivery, wake) = loop {
@@ -142,7 +145,7 @@ impl Path {
         Poll::Ready(delivery)
     }
 
-    /// [`Path::poll_delivery`] as a read of a stream.
+    /// Like [`Path::poll_delivery`], as a read of a stream.
     pub(crate) fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match ready!(self.poll_delivery(context, buffer)) {
             Delivery::Failure(kind) => Poll::Ready(Err(kind.into())),
@@ -150,7 +153,7 @@ impl Path {
         }
     }
 
-    /// Notes bytes that went to the reader without being kept.
+    /// Counts bytes that went to the reader without being kept.
     pub(crate) fn delivered_directly(&self, bytes: &[u8]) {
         self.network.lock().count_delivered(self.wire, bytes.len());
         self.show_tap(bytes);
@@ -168,8 +171,9 @@ impl Path {
         tap.delivered(&from, &to, self.connection, bytes);
     }
 
-    /// Writes with `write`, unless the connection is broken. A failure of the stream shows when the news has crossed the
-    /// network; until then writes seem to succeed, as they do into a kernel's buffer, with the result `lost`.
+    /// Writes with `write`, unless the connection is broken. A failure of the stream shows when the
+    /// news has crossed the network. Until then writes seem to succeed with the result `lost`, as
+    /// they do into a kernel's buffer.
     pub(crate) fn poll_through<T>(
         &self,
         context: &mut Context<'_>,
@@ -185,7 +189,7 @@ impl Path {
             Ok(written) => Poll::Ready(Ok(written)),
             Err(error) => {
                 self.network.lock().fail_writes(self.wire, error.kind(), Instant::now());
-                // Without delay the news is there at once.
+                // Without delay the news arrives at once.
                 match self.write_fate(context) {
                     WriteFate::Fail(kind) => Poll::Ready(Err(kind.into())),
                     WriteFate::Swallow | WriteFate::Pass => Poll::Ready(Ok(lost)),
@@ -194,7 +198,7 @@ impl Path {
         }
     }
 
-    /// What is to happen to a write. Remembers whom to wake when that changes.
+    /// Returns how to treat a write. Registers the task to be woken when that changes.
     fn write_fate(&self, context: &Context<'_>) -> WriteFate {
         let mut state = self.network.lock();
         let Some((wire, medium)) = state.wire(self.wire) else {
@@ -204,7 +208,7 @@ impl Path {
         wire.write_fate(medium.mode, Instant::now)
     }
 
-    /// What puts bytes on this wire, for the other end of a connection in memory.
+    /// Returns the inlet of this wire, for the other end of a connection in memory.
     pub(crate) fn inlet(&self) -> Inlet {
         Inlet {
             network: self.network.clone(),
@@ -213,17 +217,18 @@ impl Path {
     }
 }
 
-/// Where a connection's end in memory puts what it writes: the wire that the other end reads. Dropping it ends what that reads.
+/// Where one end of a connection in memory puts what it writes: on the wire that the other end
+/// reads. Dropping it ends that stream.
 pub(crate) struct Inlet {
     network: Network,
     wire: WireId,
 }
 
 impl Inlet {
-    /// Takes of the slices what there is room for, as one piece, and has the link carry it.
+    /// Takes as much of the slices as there is room for, as one piece, and puts it on the link.
     ///
     /// # Errors
-    /// `BrokenPipe` where nobody reads any more, and after the end.
+    /// `BrokenPipe` if the other end no longer reads, and after the end.
     pub(crate) fn poll_write(&self, context: &Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut state = self.network.lock();
         let Some((wire, _)) = state.wire(self.wire).filter(|(wire, _)| !wire.is_ending()) else {
@@ -246,7 +251,7 @@ impl Inlet {
         Poll::Ready(Ok(taken))
     }
 
-    /// Nothing more comes.
+    /// Ends the stream: no more bytes follow.
     pub(crate) fn end(&self) {
         self.put(self.network.lock(), Cargo::End);
     }

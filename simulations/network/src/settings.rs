@@ -1,4 +1,4 @@
-//! What can be set on a link, what can be seen of it, and what is refused.
+//! Settings and snapshots of links, and the errors of invalid commands.
 
 use std::{io, time::Duration};
 
@@ -8,13 +8,15 @@ use thiserror::Error;
 /// What a link does to bytes while it is open.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct LinkSettings {
-    /// One way; at most [`DELAY_MAX`]. tokio's timers, and so arrivals, tick in milliseconds.
+    /// The one-way delay; at most [`DELAY_MAX`]. tokio's timers, and so arrivals, tick in
+    /// milliseconds.
     pub delay: Duration,
-    /// Up to so much is added to a packet's delay, uniformly; at most [`DELAY_MAX`].
+    /// The most that is added to a packet's delay, drawn uniformly; at most [`DELAY_MAX`].
     pub jitter: Duration,
-    /// Megabits (10^6 bits) per second, [`BANDWIDTH_MBIT_MIN`] to [`BANDWIDTH_MBIT_MAX`]; `None`: unlimited.
+    /// Megabits (10^6 bits) per second, [`BANDWIDTH_MBIT_MIN`] to [`BANDWIDTH_MBIT_MAX`]; `None` is
+    /// unlimited.
     pub bandwidth_mbit: Option<f64>,
-    /// Share of packets that must be sent again, 0 to [`LOSS_PERCENT_MAX`].
+    /// The share of packets that must be sent again, 0 to [`LOSS_PERCENT_MAX`].
     pub loss_percent: f64,
 }
 
@@ -63,64 +65,64 @@ impl LinkSettings {
 /// Whether a link lets anything through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkMode {
-    /// It does.
+    /// Bytes pass with the link's delay.
     Open,
-    /// It does not, and does not say so.
+    /// Nothing passes, and no error is reported.
     Cut,
-    /// It breaks connections and refuses new ones.
+    /// Connections break, and new ones are refused.
     Reset,
 }
 
-/// Which of the two links between a pair of regions a change is about.
+/// Which of the two links between a pair of regions a change concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Only the one from the first region to the second.
+    /// Only the link from the first region to the second.
     OneWay,
-    /// That one and the one back.
+    /// Both that link and the link back.
     Both,
 }
 
-/// A directed link at one moment.
+/// A snapshot of a directed link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkSnapshot {
-    /// Where bytes enter.
+    /// The region where bytes enter.
     pub from: String,
-    /// Where bytes leave.
+    /// The region where bytes leave.
     pub to: String,
-    /// What it does while open.
+    /// What the link does while it is open.
     pub settings: LinkSettings,
-    /// Whether it lets anything through.
+    /// Whether the link lets anything through.
     pub mode: LinkMode,
-    /// Connections established over it, dialled from either side.
+    /// Connections established over the link, dialled from either side.
     pub connections: usize,
-    /// Bytes that left it since the network was made.
+    /// Bytes that left the link since the network was created.
     pub bytes_delivered: u64,
-    /// Bytes on the way.
+    /// Bytes that are on the way.
     pub bytes_in_flight: usize,
 }
 
-/// Why the network refuses a command.
+/// The reason why the network refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NetworkError {
-    /// A name that no region has.
+    /// No region has this name.
     #[error("no region is called {name:?}; expected one of {}", known.join(", "))]
     UnknownRegion {
         /// The name that was given.
         name: String,
-        /// The names there are.
+        /// The names of all regions.
         known: Vec<String>,
     },
-    /// There is no link from a region to itself.
+    /// A command named the same region twice, and a region has no link to itself.
     #[error("{0} has no link to itself; expected two different regions")]
     SameRegion(String),
-    /// A setting that no link can have.
+    /// A setting is outside its bounds.
     #[error("{setting} of {value}; expected {expected}")]
     OutOfBounds {
-        /// Which setting.
+        /// The name of the setting.
         setting: &'static str,
         /// The value that was given, with its unit.
         value: String,
-        /// The bounds.
+        /// The bounds of the setting, in words.
         expected: String,
     },
 }

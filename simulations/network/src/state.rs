@@ -19,11 +19,11 @@ use crate::{
     wire::{Cargo, Role, Wire},
 };
 
-/// Which link: an index into [`State`].
+/// Identifies a link by its index into [`State`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LinkId(usize);
 
-/// Which wire on which link.
+/// Identifies a wire on a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WireId {
     pub(crate) link: LinkId,
@@ -35,7 +35,7 @@ struct Link {
     to: Arc<str>,
     medium: Medium,
     randomness: SeededRandomness,
-    /// By number, which counts the wires that the link ever had.
+    /// The wires by number. A number is never used again.
     wires: BTreeMap<u64, Wire>,
     wires_ever: u64,
     bytes_delivered: u64,
@@ -44,7 +44,8 @@ struct Link {
 /// All links of a network.
 pub(crate) struct State {
     regions: Vec<String>,
-    /// One for each ordered pair, by the order of the regions; those from a region to itself are never used.
+    /// One link for each ordered pair, by the order of the regions. Those from a region to itself
+    /// are never used.
     links: Vec<Link>,
     pub(crate) dialled: Dialled,
     connections_ever: u64,
@@ -105,9 +106,9 @@ impl State {
     }
 }
 
-/// Wires.
+/// Operations that connections perform on their wires.
 impl State {
-    /// A new wire on the link, unless the link refuses connections.
+    /// Adds a wire to the link, unless the link refuses connections.
     pub(crate) fn attach(&mut self, link: LinkId, role: Role) -> io::Result<WireId> {
         let refuses = |id: LinkId| self.links[id.0].medium.mode == LinkMode::Reset;
         if refuses(link) || refuses(self.back(link)) {
@@ -122,13 +123,14 @@ impl State {
         Ok(WireId { link, number })
     }
 
-    /// Takes the wire off its link. Gives a sender that waits for room on it, and will wait in vain.
+    /// Takes the wire off its link. Returns the waker of a sender that waits for room on it, which
+    /// will not come.
     pub(crate) fn detach(&mut self, id: WireId) -> Option<Waker> {
         let wire = self.links[id.link.0].wires.remove(&id.number);
         wire.and_then(|wire| wire.sender)
     }
 
-    /// The wire and what it shares with others on its link. `None` once it is detached.
+    /// Returns the wire and the medium of its link; `None` once the wire is detached.
     pub(crate) fn wire(&mut self, id: WireId) -> Option<(&mut Wire, &mut Medium)> {
         let Link { wires, medium, .. } = &mut self.links[id.link.0];
         wires.get_mut(&id.number).map(|wire| (wire, medium))
@@ -141,7 +143,8 @@ impl State {
         }
     }
 
-    /// Sends what is kept on the wire, as far as there is room. Gives whom that concerns.
+    /// Sends what is kept on the wire, as far as there is room. Returns the wakers of the tasks
+    /// that this concerns.
     pub(crate) fn pump(&mut self, id: WireId, now: Instant) -> [Option<Waker>; 2] {
         let round_trip = self.round_trip(id.link);
         match self.wire(id) {
@@ -150,7 +153,7 @@ impl State {
         }
     }
 
-    /// The same for all wires of a link, which has changed.
+    /// Sends on all wires of a link that has changed.
     fn pump_all(&mut self, link: LinkId, now: Instant) -> Vec<Waker> {
         let round_trip = self.round_trip(link);
         let Link { wires, medium, .. } = &mut self.links[link.0];
@@ -162,8 +165,8 @@ impl State {
         self.links[id.link.0].bytes_delivered += bytes as u64;
     }
 
-    /// A write of the region that reads `id` found its peer gone. The news comes back over `id`, unless the write
-    /// itself is stuck in a cut, so that there is no news.
+    /// Records that a write of the region that reads `id` found its peer gone. The news comes back
+    /// over `id`, unless the write itself is stuck in a cut, so that there is no news.
     pub(crate) fn fail_writes(&mut self, id: WireId, kind: io::ErrorKind, now: Instant) {
         let there = &self.links[self.back(id.link).0].medium;
         if there.mode == LinkMode::Open {
@@ -175,7 +178,7 @@ impl State {
     }
 }
 
-/// Commands.
+/// Commands that change links or break connections.
 impl State {
     pub(crate) fn change(
         &mut self,
@@ -316,7 +319,7 @@ impl<T> Outcome<Result<(), T>> {
     }
 }
 
-/// Each of these gives the wakers of whom it concerns, in the order of the wires.
+/// Each of these returns the wakers of the tasks that it concerns, in the order of the wires.
 impl Link {
     fn set(&mut self, settings: LinkSettings, now: Instant) -> Vec<Waker> {
         let stretch = self.medium.set(settings, now);
@@ -353,20 +356,20 @@ impl Link {
         self.wakers()
     }
 
-    /// The region that this link leads to crashed.
+    /// Breaks the connections of the region that this link leads to, which crashed.
     fn sever_readers(&mut self) -> Vec<Waker> {
-        // The first packet of a connection still arrives: the machine is there, and refuses.
+        // The first packet of a connection still arrives: the machine is up, and refuses.
         let readers = self.wires.values_mut().filter(|wire| wire.role != Role::Opening);
         readers.for_each(|wire| wire.sever(io::ErrorKind::ConnectionReset));
         self.wakers()
     }
 
-    /// The region that this link comes from crashed.
+    /// Tells readers that the region that this link comes from crashed.
     fn lose_senders(&mut self, round_trip: Duration, now: Instant) -> Vec<Waker> {
         for wire in self.wires.values_mut() {
             match wire.role {
                 Role::Opening => wire.sever(io::ErrorKind::ConnectionReset),
-                // Whether there will be a connection is not known yet.
+                // It is not known yet whether there will be a connection.
                 Role::Answering => {}
                 Role::Established => wire.lose_sender(&mut self.medium, round_trip, now),
             }
@@ -399,7 +402,7 @@ impl Link {
     }
 }
 
-/// Keeps `waker` up to date without cloning it each time.
+/// Updates `waker` without cloning it each time.
 pub(crate) fn remember(waker: &mut Option<Waker>, context: &Context<'_>) {
     match waker {
         Some(known) => known.clone_from(context.waker()),

@@ -15,13 +15,13 @@ use crate::{
     wire::Cargo,
 };
 
-/// How much is asked for in one read of the stream within.
+/// How much is requested in one read of the inner stream.
 const READ_BYTES: usize = 16 << 10;
 /// Less room than this is not worth a read.
 const READ_BYTES_MIN: usize = 2 << 10;
 
-/// One end of a connection. What it reads has passed through a link; a foreign one, whose other end is in no region
-/// of the network, passes everything as it is.
+/// One end of a connection. What it reads has passed through a link. If the other end is in no
+/// region of the network, the connection is foreign and passes everything unchanged.
 pub struct Shaped<S> {
     inner: S,
     path: Option<Path>,
@@ -45,27 +45,29 @@ impl<S> Shaped<S> {
         }
     }
 
-    /// Whether the other end is in no region of the network, so that nothing shapes this connection.
+    /// Returns whether the other end is in no region of the network, so that nothing shapes this
+    /// connection.
     #[must_use]
     pub fn is_foreign(&self) -> bool {
         self.path.is_none()
     }
 
-    /// The connection's number, the same at both ends, from 1 in the order of dialling; `None` if foreign.
+    /// The connection's number from 1 in the order of dialling, the same at both ends; `None` if
+    /// the connection is foreign.
     #[must_use]
     pub fn connection(&self) -> Option<u64> {
         self.path.as_ref().map(|path| path.connection)
     }
 
-    /// The stream within.
+    /// Returns the inner byte stream.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 }
 
 impl<S: AsyncRead + Unpin> Shaped<S> {
-    /// Takes what the stream has, so that its journey begins when it enters the link and not when somebody asks.
-    /// Gives `Ready` only where bytes need not be kept.
+    /// Takes what the inner stream has, so that its journey begins when it enters the link and not
+    /// when it is read. Returns `Ready` only if bytes need not be kept.
     fn poll_take(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Some(path) = &self.path else {
             return Pin::new(&mut self.inner).poll_read(context, buffer);

@@ -20,11 +20,13 @@ use crate::{
     settings::LinkMode,
 };
 
-/// What Ethernet leaves of 1,500 bytes to TCP.
+/// What an Ethernet frame of 1,500 bytes leaves for TCP.
 const PACKET_BYTES: usize = 1_460;
-/// What a sender may give beyond what is on the way before it has to wait; Linux gives a socket's buffer about as much at first.
+/// What a sender may give beyond what is on the way before it has to wait. Linux gives a socket's
+/// buffer about as much at first.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
-/// What keeping a piece costs beside its bytes. Counted, so that many small pieces are bounded too.
+/// The cost of keeping a piece in addition to its bytes. It is counted so that many small pieces
+/// are bounded too.
 const FLIGHT_COST_BYTES: usize = 64;
 
 /// Something that crosses the link.
@@ -39,22 +41,22 @@ pub(crate) enum Cargo {
     Handshake,
 }
 
-/// Cargo on the way.
+/// Cargo that is on the way.
 #[derive(Debug, Clone)]
 struct Flight {
     cargo: Cargo,
-    /// When the transmitter is done with it.
+    /// When the transmitter is done with the cargo.
     sent: Instant,
-    /// How long it travels after that.
+    /// How long the cargo travels after that.
     travel: Duration,
-    /// When it arrives. What went before it may arrive later; then it waits for that.
+    /// When the cargo arrives. If earlier cargo arrives later, this one waits for it.
     due: Instant,
-    /// It had arrived when the link was cut, so the cut does not concern it.
+    /// Whether the cargo had arrived when the link was cut, so that the cut does not affect it.
     arrived: bool,
 }
 
-/// Bytes that entered at one moment travel in one packet: the fate of a packet must not depend on how many reads it
-/// took to see it.
+/// Bytes that enter at the same time travel in one packet: what happens to a packet must not depend
+/// on how many reads it took to see it.
 #[derive(Debug)]
 struct Packet {
     entered: Instant,
@@ -62,14 +64,15 @@ struct Packet {
     misfortune: Duration,
 }
 
-/// Whom a wire belongs to.
+/// What a wire is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The first packet of a connection that is being opened; the dialling region waits for its arrival.
+    /// Carries the first packet of a connection that is being opened; the dialling region waits for
+    /// its arrival.
     Opening,
-    /// What the dialling region reads, before its connection is open.
+    /// Carries what the dialling region reads before its connection is open.
     Answering,
-    /// What a region reads from an open connection.
+    /// Carries what a region reads from an open connection.
     Established,
 }
 
@@ -79,14 +82,15 @@ pub(crate) enum Delivery {
     Bytes,
     Handshake,
     Failure(io::ErrorKind),
-    /// Nothing yet, and nothing before that moment, if it is known.
+    /// Nothing yet, and nothing before this time, if it is known.
     Nothing(Option<Instant>),
 }
 
-/// What is to happen to a write.
+/// How to treat a write.
 pub(crate) enum WriteFate {
     Pass,
-    /// The peer is gone, and the news is still on its way: the bytes are lost, as they are in a kernel's buffer.
+    /// The peer is gone and the news is still on its way: the bytes are lost, as they are in a
+    /// kernel's buffer.
     Swallow,
     Fail(io::ErrorKind),
 }
@@ -103,19 +107,19 @@ pub(crate) struct Wire {
     /// What the sender gave and the link has no room for yet, as a kernel keeps it.
     unsent: VecDeque<Cargo>,
     unsent_bytes: usize,
-    /// Nothing more comes from the sender.
+    /// Whether the sender has ended the stream.
     sender_done: bool,
-    /// The reader saw the end of the stream.
+    /// Whether the reader has seen the end of the stream.
     ended: bool,
     severed: Option<io::ErrorKind>,
     /// The news that the reader's own writes fail.
     write_failure: Option<Flight>,
-    /// Wakes the reader when what is first on the way arrives.
+    /// Wakes the reader when the first cargo on the way arrives.
     timer: Option<Pin<Box<Sleep>>>,
     pub(crate) reader: Option<Waker>,
-    /// Whoever writes at the reader's end.
+    /// The waker of the task that writes at the reader's end.
     pub(crate) writer: Option<Waker>,
-    /// A sender that waits for room.
+    /// The waker of a sender that waits for room.
     pub(crate) sender: Option<Waker>,
 }
 
@@ -145,12 +149,12 @@ impl Wire {
         self.severed
     }
 
-    /// Whether to take more from the sender.
+    /// Returns whether to take more from the sender.
     pub(crate) fn has_room(&self, medium: &Medium) -> bool {
         !self.sender_done && medium.mode == LinkMode::Open && self.in_flight_cost_bytes < medium.in_flight_bytes_max()
     }
 
-    /// Whether bytes can go to the reader without being kept here.
+    /// Returns whether bytes can go to the reader without being kept here.
     pub(crate) fn is_transparent(&self, medium: &Medium) -> bool {
         medium.is_transparent() && self.flights.is_empty() && !self.sender_done
     }
@@ -160,19 +164,19 @@ impl Wire {
         UNSENT_BYTES_MAX.saturating_sub(self.unsent_bytes)
     }
 
-    /// Whether the sender gave what is not on its way yet.
+    /// Returns whether the sender gave something that is not on its way yet.
     pub(crate) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
     }
 
-    /// Whether the sender said that nothing more comes, or is gone.
+    /// Returns whether the sender ended the stream or is gone.
     pub(crate) fn is_ending(&self) -> bool {
         self.sender_done || matches!(self.unsent.back(), Some(Cargo::End))
     }
 
     /// Takes cargo from the sender, to be sent when there is room.
     pub(crate) fn keep(&mut self, cargo: Cargo) {
-        // A wire that is severed leads nowhere.
+        // A severed wire leads nowhere.
         if self.severed.is_none() && !self.is_ending() {
             self.unsent_bytes += cargo.len();
             self.unsent.push_back(cargo);
@@ -180,7 +184,8 @@ impl Wire {
         }
     }
 
-    /// Sends of what is kept as much as there is room for. Gives whom that concerns: a sender that waits, a reader who need not wait.
+    /// Sends as much of what is kept as there is room for. Returns the wakers of a sender that
+    /// waits and of a reader that need not wait any more.
     pub(crate) fn pump(&mut self, medium: &mut Medium, round_trip: Duration, now: Instant) -> [Option<Waker>; 2] {
         let was_idle = self.flights.is_empty();
         while self.has_room(medium)
@@ -202,7 +207,8 @@ impl Wire {
         [sender, reader]
     }
 
-    /// Has the timer wake the reader, whoever calls. Gives the reader where what is first has arrived.
+    /// Sets the timer to wake the reader, whichever task calls. Returns the reader's waker if the
+    /// first cargo has arrived.
     fn set_timer(&mut self, mode: LinkMode, now: Instant) -> Option<Waker> {
         let reader = self.reader.clone()?;
         let flight = self.flights.front()?;
@@ -216,7 +222,7 @@ impl Wire {
         }
     }
 
-    /// Ready when `due` has come; else whoever `context` is of is woken then.
+    /// Ready when `due` has come; otherwise the task of `context` is woken then.
     pub(crate) fn poll_timer(&mut self, due: Instant, context: &mut Context<'_>) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if timer.deadline() != due {
@@ -281,7 +287,8 @@ impl Wire {
         self.assert_counted();
     }
 
-    /// What is on the way is counted: nothing costs nothing, and bytes cost at least what they are.
+    /// Asserts that what is on the way is counted: nothing costs nothing, and bytes cost at least
+    /// their length.
     fn assert_counted(&self) {
         debug_assert_eq!(
             self.flights.is_empty(),
@@ -366,7 +373,7 @@ impl Wire {
         cargo
     }
 
-    /// What is to happen to a write of the region that reads this wire.
+    /// Returns how to treat a write of the region that reads this wire.
     pub(crate) fn write_fate(&mut self, mode: LinkMode, now: impl FnOnce() -> Instant) -> WriteFate {
         if let Some(kind) = self.severed {
             return WriteFate::Fail(kind);
@@ -387,8 +394,8 @@ impl Wire {
             .is_some_and(|flight| flight.has_arrived(mode, now))
     }
 
-    /// A write found the peer gone at `now`; that was learned `way_there` later by the peer's machine, whose answer
-    /// crosses this link.
+    /// Records that a write found the peer gone at `now`. The peer's machine learned of the write
+    /// `way_there` later, and its answer crosses this link.
     pub(crate) fn fail_writes(&mut self, kind: io::ErrorKind, way_there: Duration, medium: &Medium, now: Instant) {
         let (sent, travel) = (now + way_there, medium.settings.delay);
         let flight = Flight {

@@ -129,7 +129,7 @@ async fn the_first_packet_does_not_wait_for_the_last() {
 async fn more_bandwidth_frees_what_was_waiting_for_it() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(100).await;
-    // 50,000 bytes take 50 s.
+    // At 0.008 Mbit/s, 50,000 bytes take 50 s.
     world.bandwidth(Some(0.008));
     write(&mut near, &pattern(50_000)).await;
     read_exactly(&mut far, 1_460).await;
@@ -242,7 +242,7 @@ async fn a_writer_learns_that_its_peer_is_gone_after_a_round_trip() {
 async fn a_reader_that_does_not_read_costs_bounded_memory_and_stops_the_writer() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(100).await;
-    // It looks at the first byte only, so that the link takes what it can.
+    // The reader looks at the first byte only, so the link takes as much as it can.
     let total = 3 * IN_FLIGHT_BYTES_MAX;
     let writing = tokio::spawn(async move { near.write_all(&pattern(total)).await });
     read_exactly(&mut far, 1).await;
@@ -363,7 +363,7 @@ fn settings_out_of_bounds_are_refused_and_change_nothing() {
     );
 }
 
-/// Who delivered what, and when.
+/// Records who delivered what, and when.
 struct Trace {
     began: Instant,
     lines: Mutex<Vec<String>>,
@@ -376,7 +376,7 @@ impl Tap for Trace {
     }
 }
 
-/// Two regions talk over two connections through links with everything random in them.
+/// Two regions talk over two connections through links on which everything random is enabled.
 async fn traced_conversation(seed: u64) -> Vec<String> {
     let network = network(seed);
     let trace = Arc::new(Trace {

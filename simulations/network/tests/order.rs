@@ -1,4 +1,4 @@
-//! Whatever is done to a link, bytes arrive in order, each once, and all of them after the healing.
+//! Whatever is done to a link, bytes arrive in order, each once, and all of them after the heal.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
@@ -52,7 +52,7 @@ fn command(network: &Network, step: &Step) {
     result.expect("valid");
 }
 
-/// What was sent, and what had arrived after each step and at the end.
+/// Returns what was sent, what had arrived after each step, and what arrived in all.
 async fn run(steps: &[Step], seed: u64) -> (Vec<u8>, Vec<(Duration, usize)>, Vec<u8>) {
     let mut world = World::new(seed);
     let (mut near, mut far) = world.connected().await;
@@ -125,7 +125,7 @@ proptest! {
     fn bytes_arrive_in_order_and_all_of_them(steps in proptest::collection::vec(step(), 1..40), seed: u64) {
         let (sent, progress, received) = in_virtual_time(run(&steps, seed));
         prop_assert_eq!(&received, &sent);
-        // And nothing but the seed decides when.
+        // Nothing but the seed decides when bytes arrive.
         let (_, again, _) = in_virtual_time(run(&steps, seed));
         prop_assert_eq!(again, progress);
     }

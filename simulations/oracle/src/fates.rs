@@ -26,13 +26,11 @@ pub(crate) struct Fate {
 /// A part of an item that a write touches and that wins or loses as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Part<'a> {
-    /// The whole item.
     Whole,
     /// All attributes that no later write sets by itself.
     Floor,
     /// The write marker alone.
     Mark,
-    /// One attribute.
     Attribute(&'a str),
     /// An addition to an attribute, which does not compete with other additions.
     Added(&'a str, Addition),

@@ -1,4 +1,4 @@
-//! What can be done to regions, to the links between them, and to the load.
+//! Actions: what can be done to regions, to the links between them, and to the load.
 
 use std::{fmt, time::Duration};
 
@@ -9,153 +9,139 @@ use crate::{
     time::{show, show_signed_ms},
 };
 
-/// A pair of regions, and which of the two links between them are meant.
+/// One or both of the links between two regions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ends {
-    /// From here.
+    /// The region where bytes enter the link.
     pub from: String,
-    /// To there.
+    /// The region where bytes leave the link.
     pub to: String,
-    /// Only that link, not its opposite.
+    /// Whether only that link is meant and not the link back.
     pub one_way: bool,
 }
 
 /// What can be done to regions, to the links between them, and to the load.
+#[expect(missing_docs, reason = "the fields' names say it all")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Another delay and jitter.
+    /// Changes the delay and jitter of links.
     Delay {
-        /// Which links.
         ends: Ends,
-        /// One way.
+        /// The one-way delay, without jitter.
         delay: Duration,
-        /// At most so much more, for each packet.
+        /// The most that is added to the delay of each packet.
         jitter: Duration,
     },
-    /// Another share of lost packets.
+    /// Changes the share of packets that links lose.
     Loss {
-        /// Which links.
         ends: Ends,
-        /// 0 to 99.
+        /// The share in percent, 0 to 99.
         percent: f64,
     },
-    /// Another bandwidth.
+    /// Changes the bandwidth of links.
     Bandwidth {
-        /// Which links.
         ends: Ends,
-        /// Megabits per second; `None`: without limit.
+        /// Megabits per second; `None` is unlimited.
         mbit: Option<f64>,
     },
-    /// Nothing comes through.
+    /// Cuts links, so that nothing comes through.
     Cut {
-        /// Which links.
         ends: Ends,
-        /// Whether connections break at once, rather than falling silent.
+        /// Whether connections break at once instead of hanging.
         reset: bool,
     },
-    /// All links of a region are cut.
+    /// Cuts all links of a region.
     Isolate {
-        /// The region.
         region: String,
-        /// Whether connections break at once, rather than falling silent.
+        /// Whether connections break at once instead of hanging.
         reset: bool,
     },
-    /// Links that are cut are open again: these, or all.
+    /// Opens cut links: these, or for `None` all.
     Heal(Option<Ends>),
-    /// A region's process is gone.
+    /// Ends a region's process without warning.
     Crash {
-        /// The region.
         region: String,
-        /// Whether its disk is gone too.
+        /// Whether the region also loses its disk.
         lose_disk: bool,
     },
-    /// A region that crashed starts, with the disk that it has left.
+    /// Starts a region that crashed, with the disk that it has left.
     Restart {
-        /// The region.
         region: String,
     },
-    /// Every commit of a region takes so much longer; zero: as it was.
+    /// Slows down a region's disk.
     SlowDisk {
-        /// The region.
         region: String,
-        /// By how much.
+        /// How much longer every commit takes; zero restores the normal speed.
         by: Duration,
     },
-    /// A region's disk takes nothing more, or does again.
+    /// Fills a region's disk so that it takes no more writes, or frees it.
     DiskFull {
-        /// The region.
         region: String,
-        /// Whether it is full.
+        /// Whether the disk is full.
         full: bool,
     },
-    /// A region's clock jumps.
+    /// Sets a region's clock forward or back.
     ClockStep {
-        /// The region.
         region: String,
-        /// Milliseconds forward; negative: back.
+        /// Milliseconds forward; negative for back.
         by_ms: i64,
     },
-    /// A region's clock gains from now on.
+    /// Makes a region's clock run fast or slow from now on.
     ClockDrift {
-        /// The region.
         region: String,
-        /// Millionths; negative: it loses.
+        /// Parts per million that the clock gains; negative if it loses.
         ppm: i64,
     },
-    /// A region neither sends nor takes changes of the workloads' tables.
+    /// Stops a region from sending and applying changes of the workloads' tables.
     PauseReplication {
-        /// The region.
         region: String,
-        /// Only of this table; `None`: of all.
+        /// The only table concerned; `None` for all.
         table: Option<String>,
     },
-    /// It does again.
+    /// Ends a pause of replication.
     ResumeReplication {
-        /// The region.
         region: String,
-        /// Only of this table; `None`: of all that are paused.
+        /// The only table concerned; `None` for all that are paused.
         table: Option<String>,
     },
-    /// A region gets replicas of the workloads' tables.
+    /// Adds replicas of the workloads' tables in a region.
     AddReplica {
-        /// The region.
         region: String,
     },
-    /// A region gives up its replicas.
+    /// Removes a region's replicas of the workloads' tables.
     RemoveReplica {
-        /// The region.
         region: String,
     },
-    /// Clients of one region go to another from now on; a shift of a region to itself brings its clients back.
+    /// Sends the clients of one region to another from now on.
     Shift {
-        /// Whose clients.
+        /// The home region of the clients.
         from: String,
-        /// Where they go. The same as `from`: back home.
+        /// The region that they call; the same as `from` returns them home.
         to: String,
     },
-    /// Workloads run at another rate.
+    /// Changes the rate of workloads.
     Rate {
-        /// Only this workload; `None`: all.
+        /// The only workload concerned; `None` for all.
         workload: Option<String>,
-        /// Only in this region; `None`: in all.
+        /// The only region concerned; `None` for all.
         region: Option<String>,
         /// Operations per second in each region.
         per_second: f64,
     },
-    /// A region stops taking writes, and ships all that it has. The timeline goes on meanwhile.
+    /// Stops a region from taking writes and has it ship all that it has. The timeline goes on
+    /// meanwhile.
     Drain {
-        /// The region.
         region: String,
     },
-    /// It takes writes again.
+    /// Ends a drain, so that the region takes writes again.
     Undrain {
-        /// The region.
         region: String,
     },
 }
 
 impl Ends {
-    /// The directed links that are meant, as pairs of where bytes enter and where they leave.
+    /// The directed links that are meant, as pairs of the region where bytes enter and the region
+    /// where they leave.
     pub fn ways(&self) -> impl Iterator<Item = (&str, &str)> {
         let back = (!self.one_way).then_some((self.to.as_str(), self.from.as_str()));
         [(self.from.as_str(), self.to.as_str())].into_iter().chain(back)
@@ -163,7 +149,8 @@ impl Ends {
 }
 
 impl Action {
-    /// Whether it gives links the delay, loss or bandwidth that the topology says of them, as the end of an event does that gave them others.
+    /// Returns whether the action gives links the delay, loss or bandwidth that the topology
+    /// defines, as the end of an event does that changed them.
     #[must_use]
     pub fn is_usual(&self, topology: &Topology) -> bool {
         replay::is_usual(self, topology)
@@ -183,7 +170,7 @@ impl fmt::Display for Ends {
 }
 
 impl fmt::Display for Action {
-    /// A line of a trace: everything that the action says, the same on every machine.
+    /// Writes the action as a line of a trace: everything that it says, the same on every machine.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reset = |reset: &bool| if *reset { ", with resets" } else { "" };
         match self {

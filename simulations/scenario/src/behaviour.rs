@@ -1,22 +1,26 @@
-//! What every region is started with beside its place in the topology.
+//! Options that every region is started with, in addition to its place in the topology.
 
 use std::time::Duration;
 
-/// What every region is started with: what the flags of `beringia up` of the same names do.
+/// Options that every region is started with. They correspond to the flags of `beringia up` of the
+/// same names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Behaviour {
-    /// Whether tables and global indexes are held to their throughput.
+    /// Whether regions enforce the throughput of tables and global indexes.
     pub throttling: bool,
-    /// How old at most what reads show that are not consistent; zero: they show the newest.
+    /// The greatest age of what reads show that are not consistent; with zero they show the newest
+    /// state.
     pub stale_reads: Duration,
-    /// How long a change of a table shows in its status, and hinders what it hinders in DynamoDB; zero: not at all.
+    /// How long a change of a table shows in its status, and prevents what it prevents in DynamoDB;
+    /// zero for not at all.
     pub slow_changes: Duration,
-    /// How long a region may be out of reach of all others before they drop its replicas; `None`: the usual time.
+    /// How long a region may be unreachable for all others before they drop its replicas; `None`
+    /// for the default.
     pub max_unreachable: Option<Duration>,
 }
 
 impl Behaviour {
-    /// How long a region may be unreachable, milliseconds.
+    /// How long a region may be unreachable, in milliseconds.
     #[must_use]
     pub fn max_unreachable_ms(&self) -> Option<u64> {
         let milliseconds = |most: Duration| u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
@@ -24,21 +28,21 @@ impl Behaviour {
     }
 }
 
-/// What a table is held to, where regions throttle.
+/// The throughput of a table, where regions throttle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Billing {
-    /// To nothing but these maxima, request units per second.
+    /// Only these maxima apply, in request units per second.
     OnDemand {
-        /// Of reads; `None`: any.
+        /// The maximum for reads; `None` for no maximum.
         read_max: Option<u64>,
-        /// Of writes; `None`: any.
+        /// The maximum for writes; `None` for no maximum.
         write_max: Option<u64>,
     },
-    /// To these capacity units per second.
+    /// The table has these capacity units per second.
     Provisioned {
-        /// Of reads.
+        /// Capacity units for reads, per second.
         read: u64,
-        /// Of writes.
+        /// Capacity units for writes, per second.
         write: u64,
     },
 }

@@ -1,4 +1,5 @@
-//! That a timeline makes sense whatever is drawn: nothing after the end, and no doubt about what comes first.
+//! Checks that a timeline makes sense whatever the seed draws: nothing happens after the end, and
+//! the order of dependent actions is certain.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ struct Moment {
     edge: Edge,
 }
 
-/// At one time, what ends comes before what begins.
+/// At the same time, ends come before proofs, and proofs before beginnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Edge {
     End,
@@ -24,22 +25,22 @@ enum Edge {
     Begin,
 }
 
-/// The most that a proof may take, microseconds: longer than any load.
+/// The upper bound on the time that a proof takes, in microseconds: longer than any load.
 const PROOF_US_MAX: i128 = 1 << 60;
 
-/// Something whose state an action needs to know and changes, so that the order of actions matters.
+/// Something whose state an action depends on and changes, so that the order of actions matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Subject<'a> {
     Region(&'a str),
     Clients(&'a str),
     Replicas,
-    /// What is set on links, disks and clocks, and rates: only between what waits for different proofs, since all else is in the order of times.
+    /// Settings of links, disks and clocks, and rates. They matter only between events that wait
+    /// for different proofs, because all others are ordered by time.
     Settings,
-    /// Every region.
     All,
 }
 
-/// What is wrong with the events of a scenario, and with which.
+/// Returns the first problem of a scenario's events, with the index of the event.
 pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
     let events = &scenario.events;
     let latest = times(events, |_, span| span.most);
@@ -71,7 +72,7 @@ pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
     }
 }
 
-/// Of two moments about one subject it must be certain which is the earlier.
+/// Checks that of any two edges with a common subject it is certain which is the earlier.
 fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
     let waits = drained(events);
     let mut moments: Vec<(Moment, Vec<Subject<'_>>)> = Vec::new();
@@ -106,7 +107,8 @@ fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
     Ok(())
 }
 
-/// Whether all that `first` stands for is certainly over before `second`. A swarm stands for the whole of its time.
+/// Returns whether everything that `first` does is certainly over before `second`. A swarm lasts
+/// for its whole window.
 fn settled(events: &[Event], first: Moment, second: Moment) -> bool {
     let first = match &events[first.event].what {
         What::Swarm { .. } => Moment {
@@ -116,17 +118,18 @@ fn settled(events: &[Event], first: Moment, second: Moment) -> bool {
         What::Do(_) => first,
     };
     let least = least_difference(events, first, second);
-    // At one time, what ends comes before what begins, and then the order of the file decides.
+    // At the same time, ends come before beginnings; then the order of the file decides.
     let key = |moment: Moment| (moment.edge, moment.event);
     least > 0 || (least == 0 && key(first) < key(second))
 }
 
-/// The least that `later` may be after `earlier`, microseconds; negative if it may be before. Times that are counted from the same
-/// event differ by what is counted, whenever that event happens.
+/// The least that `later` may be after `earlier`, in microseconds; negative if it may be before.
+/// Times that are counted from the same event differ by what is counted, whenever that event
+/// happens.
 fn least_difference(events: &[Event], earlier: Moment, later: Moment) -> i128 {
     let least_of_earlier = ways_back(events, earlier);
     let of_later = ways_back(events, later);
-    // The nearest moment from which both are counted comes first on either way back.
+    // The nearest common origin comes first on both chains.
     for (moment, (least, _)) in &of_later {
         if let Some((_, (_, most))) = least_of_earlier.iter().find(|(other, _)| other == moment) {
             return least - most;
@@ -135,7 +138,8 @@ fn least_difference(events: &[Event], earlier: Moment, later: Moment) -> i128 {
     0
 }
 
-/// The moments from which a moment is counted, back to the beginning of the load (`None`), with the least and the most that lie between.
+/// The chain of edges from which an edge is counted, back to the beginning of the load (`None`),
+/// with the least and the most time that lie between.
 fn ways_back(events: &[Event], moment: Moment) -> Vec<(Option<Moment>, (i128, i128))> {
     let us = |length: Duration| i128::try_from(length.as_micros()).unwrap_or(i128::MAX);
     let mut way = Vec::new();
@@ -158,7 +162,7 @@ fn ways_back(events: &[Event], moment: Moment) -> Vec<(Option<Moment>, (i128, i1
     }
 }
 
-/// From which moment a moment is counted, and how long that is.
+/// Returns the edge from which an edge is counted, and the time between them.
 fn counted_from(events: &[Event], moment: Moment) -> (Span, Option<Moment>) {
     let event = &events[moment.event];
     let begin = |event| Moment {
@@ -199,7 +203,7 @@ fn subjects(what: &What) -> Vec<Subject<'_>> {
     }
 }
 
-/// A subject of both, in words.
+/// Returns a subject that both have, in words.
 fn shared(one: &[Subject<'_>], other: &[Subject<'_>], waits_alike: bool) -> Option<String> {
     let pairs = one.iter().flat_map(|one| other.iter().map(move |other| (one, other)));
     let mut names = pairs.filter_map(|pair| match pair {

@@ -1,29 +1,31 @@
-//! A timeline while it is played: what is next, and when, where actions wait for the proof of a drain.
+//! A timeline while it is played: which action is next and when, while some actions wait for the
+//! proof of a drain.
 
 use std::time::Duration;
 
 use crate::{Action, Plan, Planned};
 
-/// Where the playing of a plan has come to. Players ask it what is next, and tell it of drains that are proven.
+/// The progress of a plan that is being played. Players ask it for the next action, and report the
+/// drains that are proven.
 #[derive(Debug, Clone)]
 pub struct Course {
     plan: Plan,
-    /// For each action of the plan: what is known of it.
+    /// The state of each action of the plan.
     states: Vec<State>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Due at its time.
+    /// The action is due at this time.
     Due(Duration),
-    /// Due so long after the drain at this place of the timeline is proven.
+    /// The action is due this long after the proof of the drain at this index of the timeline.
     Waits(usize, Duration),
-    /// It happened then.
+    /// The action happened at this time.
     Done(Duration),
 }
 
 impl Course {
-    /// The beginning.
+    /// The state before the first action of a plan.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let state = |(index, planned): (usize, &Planned)| match drain_of(&plan.timeline, index) {
@@ -36,7 +38,7 @@ impl Course {
         }
     }
 
-    /// The next action whose time is known: its place in the timeline, and the time.
+    /// The next action whose time is known: its index in the timeline, and its time.
     #[must_use]
     pub fn next(&self) -> Option<(usize, Duration)> {
         let due = |(index, state): (usize, &State)| match state {
@@ -47,16 +49,16 @@ impl Course {
         next.map(|(at, index)| (index, at))
     }
 
-    /// The action at a place of the timeline happened.
+    /// Records that the action at this index of the timeline happened.
     pub fn done(&mut self, index: usize, at: Duration) {
         if let Some(state) = self.states.get_mut(index) {
             *state = State::Done(at);
         }
     }
 
-    /// It is proven that every other region has the last write of one that is drained.
+    /// Records the proof that every other region has the last write of a drained region.
     pub fn proven(&mut self, region: &str, at: Duration) {
-        // A drain that has not begun is not the one that is proven.
+        // A drain that has not begun cannot be the one that is proven.
         let has_begun = |index: usize, states: &[State]| {
             let planned = &self.plan.timeline[index];
             matches!(&planned.action, Action::Drain { region: drained } if drained == region)
@@ -71,7 +73,8 @@ impl Course {
         }
     }
 
-    /// What has not happened and is not to happen by `end`: it waits for a proof, or for what does, or the proof came too late.
+    /// The actions that will not happen by `end`: they wait for a proof, or for an action that
+    /// does, or the proof came too late.
     #[must_use]
     pub fn overdue(&self, end: Duration) -> Vec<&Action> {
         let is_overdue = |(index, state): &(usize, &State)| match state {
@@ -86,13 +89,14 @@ impl Course {
             .collect()
     }
 
-    /// The plan at the times that are known by now; what waits still has its earliest.
+    /// The plan with the times that are known so far; actions that still wait have their earliest
+    /// times.
     #[must_use]
     pub fn plan(&self) -> Plan {
         self.with_times(|_| true)
     }
 
-    /// The plan as it was played: what happened, at its times.
+    /// The plan as it was played: only what happened, at its times.
     #[must_use]
     pub fn played(&self) -> Plan {
         self.with_times(|state| matches!(state, State::Done(_)))
@@ -116,7 +120,7 @@ impl Course {
     }
 }
 
-/// The place of the drain for whose proof an action waits.
+/// The index of the drain for whose proof an action waits.
 pub(crate) fn drain_of(timeline: &[Planned], index: usize) -> Option<usize> {
     let waits_for = timeline.get(index)?.drained.as_ref()?;
     let is_meant = |planned: &Planned| matches!(&planned.action, Action::Drain { region } if region == waits_for);
@@ -158,7 +162,7 @@ mod tests {
         by = "5ms"
     "#;
 
-    /// Plays to the end, with the proof at a time; what happened when.
+    /// Plays a plan to the end with a proof at this time, and returns what happened when.
     fn play(course: &mut Course, proven: Option<Duration>, end: Duration) -> Vec<(u64, String)> {
         let mut proven = proven;
         loop {

@@ -1,4 +1,4 @@
-//! Drawing a plan: what a seed makes of the times and the swarms of a scenario.
+//! Draws a plan: the times and swarms of a scenario that follow from a seed.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::{
     swarm::{self, Window},
 };
 
-/// The timeline that the seed makes of the scenario's events.
+/// Draws the timeline of a scenario's events.
 pub(crate) fn timeline(scenario: &Scenario, seed: u64) -> Vec<Planned> {
     let dice = SeededRandomness::new(seed).derive("plan");
-    // Each event has dice of its own, so that another event does not change what this one draws.
+    // Each event has dice of its own, so that adding an event does not change what the others draw.
     let dice: Vec<SeededRandomness> = (0..scenario.events.len())
         .map(|index| dice.derive(&format!("event {index}")))
         .collect();
@@ -53,7 +53,8 @@ pub(crate) fn timeline(scenario: &Scenario, seed: u64) -> Vec<Planned> {
     timeline
 }
 
-/// For each event the region for the proof of whose drain it waits, itself or with the event from which it is counted.
+/// For each event, the region whose proven drain it waits for, by itself or through the event from
+/// which it is counted.
 pub(crate) fn drained(events: &[Event]) -> Vec<Option<&str>> {
     let mut waits = Vec::with_capacity(events.len());
     for event in events {
@@ -66,14 +67,15 @@ pub(crate) fn drained(events: &[Event]) -> Vec<Option<&str>> {
     waits
 }
 
-/// The last event before one that drains a region.
+/// The index of the last event before `index` that drains this region.
 pub(crate) fn drain_before(events: &[Event], index: usize, region: &str) -> Option<usize> {
     let is_meant =
         |event: &Event| matches!(&event.what, What::Do(Action::Drain { region: drained }) if drained == region);
     events[..index].iter().rposition(is_meant)
 }
 
-/// When each event begins and ends, where `draw` chooses within the span of an event, and proofs take no time.
+/// The times at which each event begins and ends, if `draw` chooses within the span of an event and
+/// proofs take no time.
 pub(crate) fn times(
     events: &[Event],
     mut draw: impl FnMut(usize, Span) -> Duration,
@@ -99,18 +101,18 @@ pub(crate) fn times(
     times
 }
 
-/// A length within the span, to the millisecond.
+/// Draws a length within the span, to the millisecond.
 pub(crate) fn within(dice: &SeededRandomness, span: Span) -> Duration {
     let room_ms = u64::try_from((span.most - span.least).as_millis()).unwrap_or(u64::MAX - 1);
     span.least + Duration::from_millis(dice.below(room_ms + 1))
 }
 
-/// What the events as written have brought about at a time.
+/// The state that the events have brought about at a time.
 fn fleet_at(scenario: &Scenario, events: &[Timed], at: Duration) -> Fleet {
     let mut fleet = Fleet::at_the_beginning(scenario);
     let timeline = replay(scenario, events).timeline;
     for planned in timeline.iter().filter(|planned| planned.at <= at) {
-        // The replay let nothing through that the fleet could not do.
+        // The replay left out everything that the fleet could not do.
         let _ = fleet.apply(&planned.action);
     }
     fleet

@@ -1,4 +1,5 @@
-//! Which regions run, which links are open, and what else a timeline changes: so that what it does next makes sense.
+//! The state that a timeline changes: which regions run, which links are open, and so on. It tells
+//! whether the next action makes sense.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,45 +7,45 @@ use thiserror::Error;
 
 use crate::{Action, Ends, Scenario};
 
-/// Something that cannot be done in the state that things are in.
+/// The reason why an action is impossible in the present state.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Senseless {
-    /// A crash, or something that needs a running region.
+    /// A crash, or another action that needs a running region, names one that is down.
     #[error("{0} is down by then; expected a region that runs")]
     Down(String),
-    /// A restart.
+    /// A restart names a region that is up.
     #[error("{0} is up by then; expected a region that crashed before")]
     Up(String),
-    /// A heal.
+    /// A heal finds no cut link.
     #[error("nothing is cut there by then; expected a cut or an isolation before")]
     NothingCut,
-    /// A pause.
+    /// A pause names a region whose replication is paused.
     #[error("the replication of {0} is paused by then already; expected one that is not")]
     Paused(String),
-    /// A resumption.
+    /// A resumption names a region whose replication is not paused.
     #[error("the replication of {0} is not paused by then; expected a pause before")]
     NotPaused(String),
-    /// A drain.
+    /// A drain names a region that is drained.
     #[error("{0} is drained by then already; expected one that takes writes")]
     Drained(String),
-    /// The end of a drain.
+    /// The end of a drain names a region that is not drained.
     #[error("{0} is not drained by then; expected a drain before")]
     NotDrained(String),
-    /// A replica to add.
+    /// A replica is added to a region that has one.
     #[error("{0} has a replica by then already; expected a region that is not among the replicas")]
     Replica(String),
-    /// A replica to remove.
+    /// A replica is removed from a region that has none.
     #[error("{0} has no replica by then; expected a region that has one")]
     NoReplica(String),
-    /// The last replica.
+    /// The last replica would be removed.
     #[error("{0} has the only replica by then; expected that another remains")]
     LastReplica(String),
-    /// A shift to where the clients are.
+    /// A shift names the region that the clients call already.
     #[error("the clients of {0} are there by then already; expected another region")]
     Shifted(String),
 }
 
-/// A directed link.
+/// A directed link: the region where bytes enter, and the region where they leave.
 pub(crate) type Way = (String, String);
 
 /// The state that a timeline has brought about.
@@ -55,16 +56,16 @@ pub(crate) struct Fleet {
     cut: BTreeSet<Way>,
     full: BTreeSet<String>,
     slow: BTreeSet<String>,
-    /// By region, the tables whose replication is paused; `None` for all.
+    /// The tables whose replication is paused, by region; `None` for all tables.
     paused: BTreeMap<String, BTreeSet<Option<String>>>,
     drained: BTreeSet<String>,
     replicas: BTreeSet<String>,
-    /// By the region whose clients have gone elsewhere: where.
+    /// The region that shifted clients call, by their home region.
     shifted: BTreeMap<String, String>,
 }
 
 impl Fleet {
-    /// How things are when the load begins.
+    /// The state when the load begins.
     pub(crate) fn at_the_beginning(scenario: &Scenario) -> Self {
         Self {
             regions: scenario.topology.names().map(str::to_owned).collect(),
@@ -79,12 +80,13 @@ impl Fleet {
         }
     }
 
-    /// Whether the region's process is there, its replication is on, and it takes writes.
+    /// Returns whether the region's process runs, its replication is not paused, and it takes
+    /// writes.
     pub(crate) fn is_well(&self, region: &str) -> bool {
         !self.down.contains(region) && !self.paused.contains_key(region) && !self.drained.contains(region)
     }
 
-    /// Whether the link is cut.
+    /// Returns whether the link is cut.
     pub(crate) fn is_cut(&self, way: &Way) -> bool {
         self.cut.contains(way)
     }
@@ -98,10 +100,10 @@ impl Fleet {
         })
     }
 
-    /// Does it.
+    /// Applies an action to the state.
     ///
     /// # Errors
-    /// [`Senseless`], and nothing is changed, if it cannot be done now.
+    /// [`Senseless`] if the action is impossible now. Then nothing has changed.
     pub(crate) fn apply(&mut self, action: &Action) -> Result<(), Senseless> {
         match action {
             Action::Cut { ends, .. } => self.cut.extend(ways(ends)),
@@ -160,7 +162,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// What makes every link open, every region run, every disk well, and all replication go on.
+    /// The actions that open every link, start every region, repair every disk, and resume all
+    /// replication.
     pub(crate) fn what_puts_right(&self) -> Vec<Action> {
         let heal = (!self.cut.is_empty()).then_some(Action::Heal(None));
         let disks = self.full.iter().map(|region| Action::DiskFull {
@@ -202,7 +205,8 @@ impl Fleet {
         }
     }
 
-    /// All tables are paused only where none is, and one only where neither it is nor all are.
+    /// All tables can be paused only if none is, and one table only if neither it nor all tables
+    /// are.
     fn pause(&mut self, region: &str, table: Option<&String>) -> Result<(), Senseless> {
         let paused = self.paused.entry(region.to_owned()).or_default();
         let meets = |other: &Option<String>| table.is_none() || other.is_none() || other.as_ref() == table;
@@ -235,7 +239,7 @@ impl Fleet {
     }
 }
 
-/// The directed links of a pair.
+/// The directed links between a pair of regions.
 pub(crate) fn ways(ends: &Ends) -> impl Iterator<Item = Way> + '_ {
     ends.ways().map(|(from, to)| (from.to_owned(), to.to_owned()))
 }

@@ -1,7 +1,9 @@
-//! Scenarios: the file that says which regions, which load, what goes wrong when, and what is expected of it.
+//! Scenarios: files that say which regions and load a run has, what goes wrong when, and what is
+//! expected of it.
 //!
-//! A [`Scenario`] is what a file says. A [`Plan`] is what one run of it does: every random time and every fault drawn from the seed,
-//! in the order in which they happen. All players (simulation, drill, containers) play plans.
+//! A [`Scenario`] is what a file says. A [`Plan`] is one run of it: every random time and every
+//! fault drawn from the seed, in the order in which they happen. All players (simulation, drill,
+//! containers) play plans.
 
 mod action;
 mod behaviour;
@@ -37,75 +39,80 @@ pub use settings::SettingError;
 pub use shrink::{Shrunk, shrink};
 pub use workload::{KeyChoice, Kind, Policy, Workload};
 
-/// How long a load may last: a day.
+/// The longest duration of a load: a day.
 pub const DURATION_MAX: Duration = Duration::from_hours(24);
 
-/// What a scenario file says.
+/// The contents of a scenario file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
-    /// Its name: the file's without `.toml`.
+    /// The name: that of the file without `.toml`.
     pub name: String,
-    /// What it teaches, in a paragraph.
+    /// What the scenario teaches, in a paragraph.
     pub about: String,
-    /// The seed of a run for which none is named. A plan that was written to a file has its own here.
+    /// The default seed of a run. A plan that was written to a file has its own seed here.
     pub seed: Option<u64>,
     /// The regions and the links between them.
     pub topology: Topology,
     /// How long the load lasts.
     pub duration: Duration,
-    /// What a right clock shows when a simulation begins, milliseconds since the Unix epoch; `None`: the beginning of 2025. A drill has the time
-    /// that it is.
+    /// What a correct clock shows when a simulation begins, in milliseconds since the Unix epoch;
+    /// `None` for the beginning of 2025. A drill uses the present time.
     pub starts_ms: Option<u64>,
-    /// What every region is started with. A drill against regions that run needs them to run like this.
+    /// Options that every region is started with. A drill against running regions requires that
+    /// they were started with them.
     pub behaviour: Behaviour,
-    /// By region, how wrong its clock is from the beginning. A region that is not here has a right one.
+    /// How wrong the clocks are from the beginning, by region. A region that is not listed has a
+    /// correct clock.
     pub clocks: BTreeMap<String, ClockError>,
-    /// How the tables of the workloads decide between concurrent writes.
+    /// The conflict policy of the workloads' tables.
     pub policy: Policy,
-    /// Which regions hold replicas when the load begins, in the order of the topology.
+    /// The regions with replicas when the load begins, in the order of the topology.
     pub replicas: Vec<String>,
-    /// The load.
+    /// The workloads that make up the load.
     pub workloads: Vec<Workload>,
-    /// What happens, as written: times may be relative or random.
+    /// The events as written; their times may be relative or random.
     pub events: Vec<Event>,
-    /// What must come of it.
+    /// The expected results of a run.
     pub expect: Expectations,
 }
 
 impl Scenario {
-    /// The scenario in the file at `path`.
+    /// Loads the scenario in the file at `path`.
     ///
     /// # Errors
-    /// [`ScenarioError::File`] if it cannot be read, or, with the place and what was expected, if
-    /// it does not say what a scenario needs; [`ScenarioError::Topology`] and
-    /// [`ScenarioError::Recording`] for files that it names.
+    /// [`ScenarioError::File`] if the file cannot be read or is not a valid scenario, with the
+    /// place and what was expected; [`ScenarioError::Topology`] and [`ScenarioError::Recording`]
+    /// for files that it names.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
         let text = beringia_regions::form::read::<Problem>(path)?;
         form::parse(&text, path)
     }
 
-    /// The scenario that `text` describes. `file` is its name in errors, and what comes before `.toml` the scenario's; topologies and
-    /// recordings are looked for in the same directory.
+    /// Parses the scenario in `text`. `file` is its name in errors, and the part before `.toml` is
+    /// the scenario's name. Topologies and recordings are looked up in the same directory.
     ///
     /// # Errors
-    /// As [`Scenario::load`].
+    /// The same as those of [`Scenario::load`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, ScenarioError> {
         form::parse(text, file)
     }
 
-    /// The file that says this: what [`Scenario::parse`] makes the same scenario of, given the same name.
+    /// Writes the scenario as a file from which [`Scenario::parse`] makes the same scenario, given
+    /// the same name.
     #[must_use]
     pub fn to_toml(&self) -> String {
         form::write(self)
     }
 
-    /// The same where the operations of its recordings are in a file beside it, which [`Scenario::parse`] reads.
+    /// Like [`Scenario::to_toml`], with the operations of its recordings in a file beside it, which
+    /// [`Scenario::parse`] reads.
     #[must_use]
     pub fn to_toml_beside(&self, recording: &str) -> String {
         form::write_beside(self, recording)
     }
 
-    /// In which regions a workload's clients live: those that it names, else those that hold replicas when the load begins.
+    /// The regions in which a workload's clients live: those that it names, otherwise those with
+    /// replicas when the load begins.
     #[must_use]
     pub fn regions_of<'a>(&'a self, workload: &'a Workload) -> &'a [String] {
         if workload.regions.is_empty() {
@@ -116,54 +123,58 @@ impl Scenario {
     }
 }
 
-/// How wrong a wall clock is.
+/// The error of a wall clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClockError {
-    /// Milliseconds ahead of the right time; negative: behind.
+    /// Milliseconds ahead of the correct time; negative if behind.
     pub offset_ms: i64,
-    /// Millionths of the time since the beginning that it gains; negative: loses.
+    /// Parts per million that the clock gains over the time since the beginning; negative if it
+    /// loses.
     pub drift_ppm: i64,
 }
 
 /// An entry of the timeline, as written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// When.
+    /// The time of the event.
     pub at: When,
-    /// For how long; at the end of it the event's opposite happens (heal, restart, resume, the setting before).
+    /// For how long the event lasts. At its end the opposite happens (heal, restart, resume, the
+    /// setting before).
     pub lasts: Option<Span>,
-    /// What.
+    /// What the event does.
     pub what: What,
 }
 
 /// A time in a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {
-    /// So long after the load began.
+    /// This long after the load began.
     After(Span),
-    /// So long after the event before it in the file.
+    /// This long after the previous event in the file.
     AfterPrevious(Span),
-    /// So long after it is proven that every other region has the last write of this one, which the last event before with that action drains.
+    /// This long after the proof that every other region has the last write of this region. The
+    /// region is drained by the last earlier event with that action.
     AfterDrain(String, Span),
 }
 
 /// A length of time, fixed or drawn from the seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// At least.
+    /// The shortest possible length.
     pub least: Duration,
-    /// At most; equal to `least` where it is fixed.
+    /// The longest possible length; equal to `least` if the length is fixed.
     pub most: Duration,
 }
 
-/// What an event does.
+/// The effect of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    /// One action.
+    /// Performs a single action.
     Do(Action),
-    /// Faults of all kinds drawn from the seed, so many within the event's time, that leave every region running and every link open at the end.
+    /// Performs faults of all kinds, drawn from the seed, within the event's time. At the end they
+    /// leave every region running and every link open.
     Swarm {
-        /// How many.
+        /// The number of faults.
         faults: u32,
         /// Whether crashes may take the disk with them.
         lose_disk: bool,

@@ -1,4 +1,4 @@
-//! What one run of a scenario does: concrete actions at concrete times.
+//! Plans: one run of a scenario, with concrete actions at concrete times.
 
 use std::time::Duration;
 
@@ -7,31 +7,35 @@ use crate::{Action, Event, Scenario, Span, What, When, course::drain_of, draw, f
 /// One run of a scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// What is run. Its `events` are what `timeline` was drawn from.
+    /// The scenario. `timeline` was drawn from its `events`.
     pub scenario: Scenario,
-    /// Everything random in the run follows from it.
+    /// The seed from which everything random in the run follows.
     pub seed: u64,
-    /// What happens, in order of time. Nothing in it is senseless, such as the restart of a region that runs; and when the load ends at
-    /// the latest, every link is open, every region runs, every disk is well, and no replication is paused.
+    /// The actions, in order of time. None is impossible when it happens, such as the restart of a
+    /// region that runs. When the load ends at the latest, every link is open, every region runs,
+    /// every disk is well, and no replication is paused.
     pub timeline: Vec<Planned>,
 }
 
-/// An action and when it happens.
+/// An action and its time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
-    /// Since the load began.
+    /// The time since the load began.
     pub at: Duration,
-    /// The region for the proof of whose drain it waits; `at` is its time where that takes none. [`crate::Course`] knows the times.
+    /// The region whose proven drain the action waits for, if any. Then `at` is the action's time
+    /// if the proof takes none; [`crate::Course`] knows the real time.
     pub drained: Option<String>,
-    /// What happens.
+    /// The action that happens then.
     pub action: Action,
 }
 
 impl Plan {
-    /// Draws what the seed decides: times within their bounds, and swarms. The same seed gives the same plan.
+    /// Draws what the seed decides: times within their bounds, and swarms. The same seed gives the
+    /// same plan.
     ///
-    /// What lasts is undone at its end, as far as nothing else that lasts longer does the same. What is still wrong when the load ends
-    /// (links cut, regions down, disks slow or full, replication paused) is put right then.
+    /// An action that lasts is undone at its end, unless another one that lasts longer has the same
+    /// effect. What is still wrong when the load ends (links cut, regions down, disks slow or full,
+    /// replication paused) is repaired then.
     #[must_use]
     pub fn draw(scenario: &Scenario, seed: u64) -> Self {
         Self {
@@ -41,7 +45,8 @@ impl Plan {
         }
     }
 
-    /// The scenario that has this timeline, at its times, whatever the seed of a run; and this seed, for a run that names none.
+    /// Returns a scenario whose events are this timeline with its times, whatever the seed of a
+    /// run. This plan's seed is its default.
     #[must_use]
     pub fn to_scenario(&self) -> Scenario {
         let exactly = |at| Span { least: at, most: at };
@@ -63,7 +68,7 @@ impl Plan {
         }
     }
 
-    /// A file that replays this plan: [`Plan::to_scenario`], written.
+    /// Writes [`Plan::to_scenario`] as a file that replays this plan.
     #[must_use]
     pub fn to_toml(&self) -> String {
         form::write(&self.to_scenario())

@@ -1,26 +1,28 @@
-//! Recorded operations: the form in which a live run is written down, so that it can be played again.
+//! Recorded operations: the form in which a live run is written down, so that it can be played
+//! again.
 //!
-//! A recording is text, one JSON object per line. Its tables, each with the parameters of the `CreateTable` that makes it as it was when the
-//! recording began, and with what was in it then:
+//! A recording is text with one JSON object per line. A line for a table has the parameters of the
+//! `CreateTable` that creates it as it was when the recording began, and what it contained then:
 //!
 //! ```json
 //! {"table": {"TableName": "carts", "KeySchema": […], …}, "time_to_live": {…}, "items": [{"id": {"S": "1"}}]}
 //! ```
 //!
-//! (`time_to_live`, the parameters of `UpdateTimeToLive`, and `items` may be missing.) More of its items may follow on lines of their own:
+//! `time_to_live` (the parameters of `UpdateTimeToLive`) and `items` may be missing. More items of
+//! a table may follow on lines of their own:
 //!
 //! ```json
 //! {"items_of": "carts", "items": [{"id": {"S": "2"}}]}
 //! ```
 //!
-//! And its operations, in any order, since one is written down when it is answered:
+//! Operations come in any order, since each is written down when it is answered:
 //!
 //! ```json
 //! {"at_ms": 1250, "region": "eu-west-1", "operation": "PutItem", "parameters": {"TableName": "carts", "Item": {…}}}
 //! ```
 //!
-//! `at_ms` counts from the beginning of the recording. An operation may say with which HTTP `status` it was answered then. Other members are
-//! for people and are not read.
+//! `at_ms` counts from the beginning of the recording. An operation may have the HTTP `status` with
+//! which it was answered then. Other members are for people and are not read.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,67 +34,68 @@ use serde::{
 use serde_json::Value;
 use thiserror::Error;
 
-/// A live run, written down.
+/// A recorded live run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Recording {
-    /// Its tables.
+    /// The tables of the recorded operations.
     pub tables: Vec<RecordedTable>,
-    /// Its operations, in the order of their times.
+    /// The operations in the order of their times.
     pub operations: Vec<Arc<Recorded>>,
 }
 
 /// A table as it was when a recording began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedTable {
-    /// Parameters of `CreateTable`.
+    /// The parameters of `CreateTable`.
     pub table: Value,
-    /// Parameters of `UpdateTimeToLive`.
+    /// The parameters of `UpdateTimeToLive`, if items expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_live: Option<Value>,
-    /// What was in it.
+    /// The items that the table contained.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Value>,
 }
 
-/// More of what was in a table.
+/// More items that a table contained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedItems {
-    /// The table's name; its own line is above.
+    /// The table's name; the table has its own line above.
     pub items_of: String,
-    /// The items.
+    /// The items, in DynamoDB's JSON.
     pub items: Vec<Value>,
 }
 
-/// A client's operation.
+/// An operation of a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
-    /// When it was sent, milliseconds since the recording began.
+    /// When it was sent, in milliseconds since the recording began.
     pub at_ms: u64,
-    /// The region that was asked.
+    /// The region that was called.
     pub region: String,
-    /// What was called, such as `PutItem`.
+    /// The name of the API operation, such as `PutItem`.
     pub operation: String,
-    /// With which parameters.
+    /// The parameters of the request.
     pub parameters: Value,
-    /// The HTTP status of the answer then: for people, since nothing is made of it when the operation is played again.
+    /// The HTTP status of the recorded answer. It is for people and is ignored when the operation
+    /// is played again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
 }
 
-/// A line that is none of a recording.
+/// A line that is not valid in a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line} of the recording, column {column}: {problem}")]
 pub struct RecordingError {
-    /// Which, from 1.
+    /// The line's number, from 1.
     pub line: usize,
-    /// In characters, from 1; 1 where the whole line is meant.
+    /// The column in characters, from 1; 1 if the whole line is meant.
     pub column: usize,
-    /// What is wrong with it, and what was expected.
+    /// What is wrong with the line, and what was expected.
     pub problem: String,
 }
 
 impl Recording {
-    /// Reads a recording.
+    /// Parses the text of a recording.
     ///
     /// # Errors
     /// [`RecordingError`] for the first line that is wrong.
@@ -135,17 +138,17 @@ impl Recording {
     }
 }
 
-/// The column of what is wrong in a line, and what it is.
+/// The column of a mistake in a line, and the mistake in words.
 struct Wrong(usize, String);
 
 const A_TABLE: &str = "`table` needs a `TableName` and a `KeySchema` with a `HASH` key, as in `CreateTable`";
 const AN_ITEM: &str = "each of `items` is an object of attributes";
 
-/// What a line says.
+/// Parses a line as one kind of object.
 fn read<T: DeserializeOwned>(line: &str, expected: &str) -> Result<T, Wrong> {
     serde_json::from_str(line).map_err(|error| {
         let said = error.to_string();
-        // The place is told apart, and the line is one of many.
+        // The position is reported separately, as that of one line among many.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let said = said.strip_suffix(&place).unwrap_or(&said);
         let (_, column) = line_and_column(line, error.column().saturating_sub(1));
@@ -167,7 +170,7 @@ fn expect_objects<'a>(values: impl IntoIterator<Item = &'a Value>, expected: &st
     }
 }
 
-/// What tells lines of a recording apart.
+/// The members that distinguish the lines of a recording.
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 struct Members {
@@ -176,7 +179,7 @@ struct Members {
     at_ms: Option<Value>,
 }
 
-/// When the operation on a line was sent, since the recording began; `None` for a line that has none.
+/// When the operation on a line was sent, since the recording began; `None` if the line has none.
 pub(crate) fn sent(line: &str) -> Option<Duration> {
     let members: Members = serde_json::from_str(line).ok()?;
     let is_operation = members.table.is_none() && members.items_of.is_none();
@@ -185,13 +188,14 @@ pub(crate) fn sent(line: &str) -> Option<Duration> {
 }
 
 impl RecordedTable {
-    /// Its name.
+    /// The table's name, if it has one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.table.get("TableName")?.as_str()
     }
 
-    /// The names of its key attributes, partition key first; `None` where it has no partition key.
+    /// The names of the key attributes, partition key first; `None` if the table has no partition
+    /// key.
     #[must_use]
     pub fn key(&self) -> Option<Vec<&str>> {
         let schema = self.table.get("KeySchema")?.as_array()?;

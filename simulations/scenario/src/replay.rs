@@ -1,4 +1,5 @@
-//! From events with times to a timeline of actions: what lasts is undone at its end, and what overlaps is not undone too early.
+//! Turns events with times into a timeline of actions. What lasts is undone at its end, and what
+//! overlaps is not undone too early.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,22 +13,20 @@ use crate::{
     fleet::{Fleet, Senseless, Way, ways},
 };
 
-/// An action that has its times.
+/// An action with its times.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Timed {
-    /// When it happens.
     pub(crate) from: Duration,
-    /// When it is undone, if it is.
+    /// When the action is undone, if it is.
     pub(crate) until: Option<Duration>,
-    /// The region for the proof of whose drain both wait.
+    /// The region whose proven drain both times wait for.
     pub(crate) drained: Option<String>,
-    /// What happens.
     pub(crate) action: Action,
 }
 
 impl Timed {
-    /// The action of an event that happens from one time until another, and waits for the proof of
-    /// a region's drain; `None` for a swarm, which has no action of its own.
+    /// The action of an event with its times, which wait for the proven drain of a region; `None`
+    /// for a swarm, which has no action of its own.
     pub(crate) fn of(
         event: &Event,
         (from, until): (Duration, Option<Duration>),
@@ -46,22 +45,22 @@ impl Timed {
     }
 }
 
-/// A timeline that the fleet could follow, or where it could not.
+/// A timeline that the fleet could follow, and the events that it could not.
 pub(crate) struct Replay {
-    /// What happens, in order of time.
+    /// The actions, in order of time.
     pub(crate) timeline: Vec<Planned>,
-    /// What was left out because it made no sense, by its place among the events.
+    /// What was left out because it was impossible, by the index of its event.
     pub(crate) senseless: Vec<(usize, Senseless)>,
 }
 
-/// Plays events, given in the order of the file; and puts right what is wrong when the load ends.
+/// Plays events, given in the order of the file, and repairs what is wrong when the load ends.
 pub(crate) fn replay(scenario: &Scenario, events: &[Timed]) -> Replay {
     let mut edges: Vec<(Duration, bool, usize)> = Vec::new();
     for (index, event) in events.iter().enumerate() {
         edges.push((event.from, true, index));
         edges.extend(event.until.map(|until| (until, false, index)));
     }
-    // At one time, what ends comes before what begins, so that a region that is to crash again is up.
+    // At the same time, ends come before beginnings, so that a region that is to crash again is up.
     edges.sort_unstable();
     let mut player = Player::new(scenario);
     for (at, begins, index) in edges {
@@ -93,7 +92,7 @@ struct Player<'a> {
     slowness: Layers<String, Duration>,
     fullness: Layers<String, bool>,
     drifts: Layers<String, i64>,
-    /// By workload and region.
+    /// Rates by workload and region.
     rates: Layers<(String, String), f64>,
     timeline: Vec<Planned>,
     senseless: Vec<(usize, Senseless)>,
@@ -124,7 +123,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// The action itself, noted so that its end is known to be one.
+    /// The action itself, recorded so that its end is known to be one.
     fn begin(&mut self, index: usize, lasts: bool, action: &Action) -> Vec<Action> {
         match action {
             Action::Cut { ends, .. } => ways(ends).for_each(|way| self.cut(way, index)),
@@ -165,7 +164,7 @@ impl<'a> Player<'a> {
         self.cuts.entry(way).or_default().insert(index);
     }
 
-    /// What brings back what would be without the action, as far as that differs.
+    /// The actions that restore what would be without the action, as far as that differs.
     fn end(&mut self, index: usize, action: &Action) -> Vec<Action> {
         match action {
             Action::Cut { .. } | Action::Isolate { .. } => self.end_of_cut(index),
@@ -221,7 +220,7 @@ impl<'a> Player<'a> {
         healed.into_iter().map(|(ends, ())| Action::Heal(Some(ends))).collect()
     }
 
-    /// Each workload goes back to what it had, which need not be the same for all.
+    /// Each workload returns to the rate that it had, which need not be the same for all.
     fn end_of_rate(&mut self, index: usize, workload: Option<&str>, region: Option<&str>) -> Vec<Action> {
         let mut changes: BTreeMap<String, Vec<(String, f64)>> = BTreeMap::new();
         for place in self.places(workload, region) {
@@ -252,7 +251,7 @@ impl<'a> Player<'a> {
         actions
     }
 
-    /// The workloads with their regions that a change of rate is about.
+    /// The workloads, with their regions, that a change of rate concerns.
     fn places(&self, workload: Option<&str>, region: Option<&str>) -> Vec<(String, String)> {
         let meant = self
             .scenario
@@ -269,7 +268,7 @@ impl<'a> Player<'a> {
     }
 }
 
-/// Whether an action gives links what the topology says of them.
+/// Returns whether an action gives links what the topology defines.
 pub(crate) fn is_usual(action: &Action, topology: &Topology) -> bool {
     match action {
         Action::Delay { ends, delay, jitter } => ends
@@ -283,7 +282,7 @@ pub(crate) fn is_usual(action: &Action, topology: &Topology) -> bool {
     }
 }
 
-/// Delay and jitter.
+/// The delay and jitter that the topology defines.
 fn usual_delay(topology: &Topology, from: &str, to: &str) -> (Duration, Duration) {
     let link = topology.link(from, to);
     link.map_or_else(Default::default, |link| {
@@ -299,13 +298,14 @@ fn usual_bandwidth(topology: &Topology, from: &str, to: &str) -> Option<f64> {
     topology.link(from, to).and_then(|link| link.bandwidth_mbit)
 }
 
-/// To the microsecond, which is what files can say.
+/// Converts to the microsecond, which is the precision of files.
 fn from_ms(ms: f64) -> Duration {
     let exact = Duration::from_secs_f64(ms / 1e3) + Duration::from_nanos(500);
     Duration::from_micros(u64::try_from(exact.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// What undoes an action, whatever else goes on; `None` if nothing does, or if it depends on what else goes on.
+/// The action that undoes another one, whatever else happens; `None` if there is none, or if it
+/// depends on what else happens.
 pub(crate) fn opposite(action: &Action) -> Option<Action> {
     Some(match action {
         Action::Crash { region, .. } => Action::Restart { region: region.clone() },
@@ -328,7 +328,7 @@ pub(crate) fn opposite(action: &Action) -> Option<Action> {
     })
 }
 
-/// Two directions of which the same is to be said are said at once.
+/// Combines equal changes of both directions into one.
 fn both_ways<V: PartialEq>(mut changes: Vec<(Way, V)>) -> Vec<(Ends, V)> {
     let mut merged = Vec::new();
     while !changes.is_empty() {
@@ -345,7 +345,7 @@ fn both_ways<V: PartialEq>(mut changes: Vec<(Way, V)>) -> Vec<(Ends, V)> {
     merged
 }
 
-/// Settings that lie on top of each other: what was set last and still lasts is in force.
+/// Overlapping settings: the one that was set last and still lasts is in force.
 #[derive(Debug)]
 struct Layers<K, V>(BTreeMap<K, Vec<(usize, V)>>);
 
@@ -365,7 +365,8 @@ impl<K: Ord + Clone, V: Copy + PartialEq> Layers<K, V> {
         layers.push((layer, value));
     }
 
-    /// Takes a layer away. What is in force then, if that is something else than before; under all layers lies `usual`.
+    /// Removes a layer. Returns the setting that is then in force, if it changes; `usual` lies
+    /// below all layers.
     fn pop(&mut self, key: &K, layer: usize, usual: V) -> Option<(K, V)> {
         let layers = self.0.get_mut(key)?;
         let before = layers.last()?.1;

@@ -1,6 +1,8 @@
-//! Settings of a scenario by path, so that runs can vary them: `link.delay_ms`, `workload.rate`, `policy` and so on.
+//! Settings of a scenario by path, so that runs can vary them: `link.delay_ms`, `workload.rate`,
+//! `policy` and so on.
 //!
-//! A setting is changed in the scenario's file form, which is then read like any other: so it has the same bounds and gets the same errors.
+//! A setting is changed in the scenario's file form, which is then read like any other file. So it
+//! has the same bounds and the same errors.
 
 use std::path::Path;
 
@@ -10,52 +12,51 @@ use toml::{Table, Value};
 
 use crate::{Problem, Scenario, ScenarioError, form};
 
-/// Why a setting cannot be changed.
+/// The reason why a setting cannot be changed.
 #[derive(Debug, Error)]
 pub enum SettingError {
     /// There is no such setting.
     #[error("no setting is called {path:?}; expected one of {}", known.join(", "))]
     Unknown {
-        /// The path.
+        /// The path that was given.
         path: String,
         /// The paths that this scenario has.
         known: Vec<String>,
     },
-    /// Not a number.
+    /// The value is not a number.
     #[error("{path} = {value}; expected a number")]
     NotANumber {
-        /// The path.
+        /// The path of the setting.
         path: String,
-        /// The value.
+        /// The value that was given.
         value: String,
     },
-    /// Neither true nor false.
+    /// The value is neither true nor false.
     #[error("{path} = {value}; expected true or false")]
     NotAFlag {
-        /// The path.
+        /// The path of the setting.
         path: String,
-        /// The value.
+        /// The value that was given.
         value: String,
     },
-    /// Values that the scenario cannot have there, or not together.
+    /// The scenario cannot have these values, or not together.
     #[error("{settings}: {problem}")]
     Refused {
-        /// Each path and its value.
+        /// Each path with its value.
         settings: String,
-        /// Why.
+        /// What is wrong with the values.
         problem: Problem,
     },
-    /// The scenario cannot be read with it for a reason outside of it.
+    /// The changed scenario cannot be read for a reason outside of it.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
 }
 
-/// What a value is in the file.
+/// The type of a value in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Number,
     Text,
-    /// True or false.
     Flag,
     /// Milliseconds, which the file has as a length of time.
     Milliseconds,
@@ -105,22 +106,25 @@ const EVENT: [(&str, Form); 11] = [
 ];
 
 impl Scenario {
-    /// This scenario with other values of some settings, each a path and a value. They are checked when all are changed: a shorter duration and
-    /// an earlier event may come in any order. Known paths are
-    /// - `link.FIELD`: a field of every link, as in topology files (`delay_ms`, `jitter_ms`, `loss_percent`, `bandwidth_mbit`);
+    /// Returns this scenario with other values of some settings, given as paths and values. They
+    /// are checked after all are changed, so a shorter duration and an earlier event may come in
+    /// any order. Known paths are
+    /// - `link.FIELD`: a field of every link, as in topology files (`delay_ms`, `jitter_ms`,
+    ///   `loss_percent`, `bandwidth_mbit`);
     /// - `workload.FIELD`, and `workload.NAME.FIELD` for one of several;
-    /// - `behaviour.throttling`, `behaviour.stale_reads_ms`, `behaviour.slow_changes_ms`, `behaviour.max_unreachable_ms`;
+    /// - `behaviour.throttling`, `behaviour.stale_reads_ms`, `behaviour.slow_changes_ms`,
+    ///   `behaviour.max_unreachable_ms`;
     /// - `clocks.REGION.offset_ms`, `clocks.REGION.drift_ppm`;
     /// - `event.N.FIELD`: a time or a number of the N-th event, counted from 1;
     /// - `policy`, `duration`.
     ///
     /// # Errors
-    /// [`SettingError`], with the paths that there are, or what is wrong with the values.
+    /// [`SettingError`] with the paths that there are, or with what is wrong with the values.
     pub fn with<'a>(&self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, SettingError> {
         let mut table = form::write_table(self);
         let mut changed = Vec::new();
         let mut settings: Vec<(&str, &str)> = settings.into_iter().collect();
-        // What one takes away that was the scenario's, another may set.
+        // A choice may remove the scenario's skew, which another setting may then set.
         settings.sort_by_key(|(path, _)| !path.ends_with(".choice"));
         for (path, value) in settings {
             self.change(&mut table, path, value)?;
@@ -140,7 +144,8 @@ impl Scenario {
         })
     }
 
-    /// The paths that [`Scenario::with`] knows in this scenario; of events only what they say.
+    /// The paths that [`Scenario::with`] knows in this scenario; for events, only the fields that
+    /// are there.
     #[must_use]
     pub fn settings(&self) -> Vec<String> {
         let mut paths = vec!["policy".to_owned(), "duration".to_owned()];
@@ -192,7 +197,7 @@ impl Scenario {
             }
             ["workload", ref name @ .., field] => {
                 let (field, form) = field_of(&WORKLOAD, field).ok_or_else(unknown)?;
-                // A name may have dots itself.
+                // A name may contain dots itself.
                 let name = name.join(".");
                 let named = |entry: &&mut Value| {
                     name.is_empty() || entry.get("name").and_then(Value::as_str) == Some(name.as_str())
@@ -200,7 +205,7 @@ impl Scenario {
                 let mut changed = false;
                 for entry in entries(table, "workload").iter_mut().filter(named) {
                     put(entry, field, read(form)?);
-                    // How skewed the scenario's own choice was says nothing about this one.
+                    // The skew of the scenario's own choice does not apply to this one.
                     if (field, value) == ("choice", "uniform") {
                         remove(entry, "theta");
                     }
@@ -244,7 +249,7 @@ fn field_of(fields: &[(&'static str, Form)], name: &str) -> Option<(&'static str
     fields.iter().copied().find(|(field, _)| *field == name)
 }
 
-/// The tables of an array of tables; none where there is no such array.
+/// The tables of an array of tables; empty if there is no such array.
 fn entries<'a>(table: &'a mut Table, name: &str) -> &'a mut [Value] {
     table
         .get_mut(name)

@@ -38,7 +38,7 @@ impl Scenario {
     /// The built-in scenario of that name.
     ///
     /// # Errors
-    /// [`ScenarioError::Unknown`] with the names there are.
+    /// [`ScenarioError::Unknown`] with the names of all built-in scenarios.
     pub fn shipped(name: &str) -> Result<Self, ScenarioError> {
         let text = Self::shipped_text(name)?;
         form::parse(text, Path::new(&format!("{name}.toml")))
@@ -47,7 +47,7 @@ impl Scenario {
     /// The file of the built-in scenario of that name, as it was written.
     ///
     /// # Errors
-    /// As [`Scenario::shipped`].
+    /// The same as those of [`Scenario::shipped`].
     pub fn shipped_text(name: &str) -> Result<&'static str, ScenarioError> {
         let found = SHIPPED.iter().find(|(known, _)| *known == name);
         found.map(|(_, text)| *text).ok_or_else(|| ScenarioError::Unknown {

@@ -1,8 +1,9 @@
-//! Shrinking: from a plan that fails to a small one that still does.
+//! Shrinks a failing plan to a small one that still fails.
 //!
-//! Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) over what the timeline does,
-//! then less load, then delta debugging over recorded operations. It is a pure function of the plan and of what `fails` answers, and asks no
-//! more often than it may.
+//! Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input",
+//! 2002) over the actions of the timeline, then less load, then delta debugging over recorded
+//! operations. It is a pure function of the plan and of the answers of `fails`, which it calls a
+//! limited number of times.
 
 use std::{
     collections::BTreeSet,
@@ -18,19 +19,22 @@ use crate::{
     replay::{Timed, opposite, replay},
 };
 
-/// What shrinking came to.
+/// The result of shrinking a plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shrunk {
-    /// The smallest plan that was seen to fail. Its scenario has its timeline as events.
+    /// The smallest plan that failed. Its scenario has its timeline as events.
     pub plan: Plan,
     /// How many plans were tried.
     pub runs: u32,
-    /// Whether nothing that it knows to try would make it smaller; else it was stopped, or had tried as many as it may.
+    /// Whether no smaller plan that the algorithm would try fails. Otherwise it was stopped, or
+    /// reached the limit of plans.
     pub is_smallest: bool,
 }
 
-/// Shrinks a plan that fails: takes away faults (with what undoes them), workloads, time, operations (drawn or recorded), clients, keys and bytes, as
-/// long as it still fails, and tries at most `runs_max` plans. `fails` answers `None` where that was not found out and nothing more is to be tried.
+/// Shrinks a plan that fails. It removes faults (with what undoes them), workloads, time,
+/// operations (drawn or recorded), clients, keys and bytes, as long as the plan still fails, and
+/// tries at most `runs_max` plans. `fails` returns `None` if the result is unknown and nothing more
+/// is to be tried.
 pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<bool>) -> Shrunk {
     let scenario = plan.to_scenario();
     let mut search = Search {
@@ -64,7 +68,7 @@ pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<boo
 
 struct Search<F> {
     best: Plan,
-    /// Hashes of what was tried, since recordings are long.
+    /// Hashes of the plans that were tried; recordings are too long to keep.
     tried: BTreeSet<u64>,
     runs: u32,
     runs_max: u32,
@@ -77,7 +81,7 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
         self.is_stopped || self.runs >= self.runs_max
     }
 
-    /// Whether the candidate fails, and so is the best by now.
+    /// Returns whether the candidate fails, and so becomes the best plan so far.
     fn accept(&mut self, scenario: Scenario, timeline: &[Planned]) -> bool {
         if self.is_over() {
             return false;
@@ -97,8 +101,9 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
         fails
     }
 
-    /// Takes away as many of so many things as it can: first all, then halves, quarters and so on, down to each alone. `accept` is told which
-    /// would be left, and says whether it still fails.
+    /// Removes as many of `count` things as possible: first all, then halves, quarters and so on,
+    /// down to single ones. `accept` gets the indexes that would be left, and returns whether the
+    /// plan still fails.
     fn fewer(&mut self, count: usize, accept: impl Fn(&mut Self, &[usize]) -> bool) {
         let mut left: Vec<usize> = (0..count).collect();
         let mut size = count;
@@ -148,7 +153,8 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
         }
     }
 
-    /// Ends the load earlier: at half of the time, at three quarters, right after the last fault.
+    /// Ends the load earlier: after half of the time, after three quarters, right after the last
+    /// fault.
     fn less_time(&mut self) {
         loop {
             let now = self.best.scenario.duration;
@@ -209,7 +215,7 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
         }
     }
 
-    /// Takes recorded operations away, first those that are due after the load.
+    /// Removes recorded operations, first those that are due after the load.
     fn fewer_operations(&mut self) {
         let Plan { scenario, timeline, .. } = self.best.clone();
         self.accept(scenario, &timeline);
@@ -238,7 +244,8 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
         }
     }
 
-    /// Makes a workload smaller as long as it still fails; `less` says whether there was anything to take.
+    /// Makes a workload smaller as long as the plan still fails; `less` returns whether there was
+    /// anything to remove.
     fn halve(&mut self, index: usize, less: impl Fn(&mut Workload) -> bool) {
         loop {
             let mut scenario = self.best.scenario.clone();
@@ -251,8 +258,8 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
     }
 }
 
-/// A plan of these actions without those that make no sense any more, and with what has to be put right at the end. Recorded operations that
-/// would be due after it go.
+/// A plan of these actions without those that have become impossible, and with what must be
+/// repaired at the end. Recorded operations that would be due after the end are removed.
 fn sensible(mut scenario: Scenario, seed: u64, timeline: &[Planned]) -> Plan {
     let end = scenario.duration;
     for workload in &mut scenario.workloads {
@@ -261,7 +268,7 @@ fn sensible(mut scenario: Scenario, seed: u64, timeline: &[Planned]) -> Plan {
     let once = |(index, planned): (usize, &Planned)| Timed {
         from: planned.at,
         until: None,
-        // Without the drain nothing is waited for.
+        // Without the drain there is nothing to wait for.
         drained: drain_of(timeline, index).and(planned.drained.clone()),
         action: planned.action.clone(),
     };
@@ -276,7 +283,7 @@ fn sensible(mut scenario: Scenario, seed: u64, timeline: &[Planned]) -> Plan {
     plan
 }
 
-/// Takes the recorded operations away that are due when the load has ended.
+/// Removes the recorded operations that are due after the end of the load.
 fn end_recording(workload: &mut Workload, end: Duration) {
     let until = workload.until.map_or(end, |until| until.min(end));
     let Kind::Replay { operations } = &mut workload.kind else {
@@ -292,14 +299,14 @@ fn hash(plan: &Plan) -> u64 {
     hasher.finish()
 }
 
-/// Actions in order of time.
+/// Returns the actions in order of time.
 fn flatten(groups: &[Vec<(usize, Planned)>]) -> Vec<Planned> {
     let mut all: Vec<&(usize, Planned)> = groups.iter().flatten().collect();
     all.sort_by_key(|(index, _)| *index);
     all.into_iter().map(|(_, planned)| planned.clone()).collect()
 }
 
-/// The timeline in groups of an action and what undoes it, with the place of each.
+/// Splits the timeline into groups of an action and what undoes it, with the index of each.
 fn groups(plan: &Plan) -> Vec<Vec<(usize, Planned)>> {
     let mut groups: Vec<Vec<(usize, Planned)>> = Vec::new();
     for (index, planned) in plan.timeline.iter().enumerate() {
@@ -316,7 +323,7 @@ fn groups(plan: &Plan) -> Vec<Vec<(usize, Planned)>> {
     groups
 }
 
-/// Whether an action brings back what was before an earlier one, or part of it.
+/// Returns whether an action restores what was before an earlier one, or part of it.
 fn undoes(scenario: &Scenario, action: &Action, earlier: &Action) -> bool {
     let usual = |way: &Way| scenario.topology.link(&way.0, &way.1);
     let within =

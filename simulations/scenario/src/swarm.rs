@@ -1,7 +1,8 @@
-//! A swarm: faults of all kinds, drawn from the seed, many of them at once.
+//! Swarms: many faults of all kinds at once, drawn from the seed.
 //!
-//! Groce et al., "Swarm testing", 2012: runs that leave out some kinds find more than runs that have all of them a little. So each
-//! seed first draws which kinds there are, and how often.
+//! Groce et al., "Swarm testing", 2012: runs that leave out some kinds of faults find more than
+//! runs that have a little of all of them. So each seed first draws which kinds there are, and how
+//! often.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,26 +10,27 @@ use beringia_clock::{Randomness, SeededRandomness};
 
 use crate::{Action, Ends, Scenario, fleet::Fleet, replay::Timed};
 
-/// How far a clock may be from where the scenario has it, milliseconds. Two that are wrong in opposite directions stay within the
-/// offset that regions allow each other (500 ms).
+/// The most that a clock may differ from its setting in the scenario, in milliseconds. Two clocks
+/// that are wrong in opposite directions stay within the offset that regions accept from each other
+/// (500 ms).
 const CLOCK_MS_MAX: u64 = 200;
-/// How much drift may add to that within the scenario, milliseconds.
+/// The most that drift may add to that within the scenario, in milliseconds.
 const DRIFT_MS_MAX: u64 = 20;
-/// The shortest fault, milliseconds.
+/// The shortest fault, in milliseconds.
 const FAULT_MS_MIN: u64 = 200;
-/// The longest fault, milliseconds.
+/// The longest fault, in milliseconds.
 const FAULT_MS_MAX: u64 = 20_000;
 
-/// When, and how much.
+/// The time and size of a swarm.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
-    /// Nothing happens before.
+    /// Nothing happens before this time.
     pub(crate) from: Duration,
-    /// Everything is over by then.
+    /// Everything is over by this time.
     pub(crate) until: Duration,
-    /// How many faults.
+    /// The number of faults.
     pub(crate) faults: u32,
-    /// Whether a crash may take the disk.
+    /// Whether a crash may take the disk with it.
     pub(crate) lose_disk: bool,
 }
 
@@ -48,7 +50,7 @@ enum Kind {
     FullDisk,
 }
 
-/// With how often each is drawn for, where it takes part.
+/// The kinds, each with its weight if it takes part.
 const KINDS: [(Kind, u64); 11] = [
     (Kind::Crash, 4),
     (Kind::Pause, 2),
@@ -63,7 +65,8 @@ const KINDS: [(Kind, u64); 11] = [
     (Kind::FullDisk, 2),
 ];
 
-/// Faults in order of time. Each is over within the window, but those of clocks, which stay as wrong as they are.
+/// Draws faults in order of time. Each is over within the window, except those of clocks, which
+/// stay as wrong as they are.
 pub(crate) fn draw(scenario: &Scenario, fleet: &Fleet, window: &Window, dice: &SeededRandomness) -> Vec<Timed> {
     let mut drawing = Drawing {
         regions: scenario.topology.names().collect(),
@@ -94,20 +97,20 @@ pub(crate) fn draw(scenario: &Scenario, fleet: &Fleet, window: &Window, dice: &S
 
 struct Drawing<'a> {
     regions: Vec<&'a str>,
-    /// Those that run, take writes and replicate when the swarm begins.
+    /// The regions that run, take writes and replicate when the swarm begins.
     well: Vec<&'a str>,
     length_ms: u64,
-    /// By region, until when it is crashed or paused.
+    /// Until when a region is crashed or paused, by region.
     busy: BTreeMap<&'a str, Duration>,
-    /// Whether a crash may take the disk.
+    /// Whether a crash may take the disk with it.
     may_lose_disk: bool,
-    /// By region, how far its clock was moved.
+    /// How far each region's clock was moved, in milliseconds.
     steps_ms: BTreeMap<&'a str, i64>,
     dice: &'a SeededRandomness,
 }
 
 impl<'a> Drawing<'a> {
-    /// Which kinds there are, each as often as it is to be drawn.
+    /// Returns the kinds that take part, each repeated according to its weight.
     fn kinds(&self) -> Vec<Kind> {
         let possible = |kind: Kind| match kind {
             Kind::Crash | Kind::Pause => !self.well.is_empty(),
@@ -116,7 +119,8 @@ impl<'a> Drawing<'a> {
         };
         let mut kinds = Vec::new();
         for (kind, weight) in KINDS.into_iter().filter(|(kind, _)| possible(*kind)) {
-            // Each is left out by a quarter of the seeds, and three times as frequent in another quarter.
+            // A quarter of the seeds leave a kind out, and another quarter have it three times as
+            // often.
             let times = [0, weight, weight, 3 * weight][self.pick(4)];
             kinds.extend((0..times).map(|_| kind));
         }
@@ -142,7 +146,8 @@ impl<'a> Drawing<'a> {
                     })
                 }
                 Some(region) => lasting(self.crash(region, until)),
-                // Every region is down or paused: that is trouble enough, and one more slow disk.
+                // Every region is down or paused, which is trouble enough; one more disk becomes
+                // slow.
                 None => lasting(self.slow_disk(region)),
             },
             Kind::Cut => {
@@ -177,14 +182,14 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// A region that is neither down nor paused.
+    /// Draws a region that is neither down nor paused.
     fn free(&self, at: Duration) -> Option<&'a str> {
         let is_free = |region: &&&str| self.busy.get(**region).is_none_or(|until| *until <= at);
         let free: Vec<&'a str> = self.well.iter().filter(is_free).copied().collect();
         (!free.is_empty()).then(|| free[self.pick(free.len())])
     }
 
-    /// One disk is lost at most: of two, the second could be the last that has what the first had.
+    /// At most one disk is lost: a second one could be the last that has what the first had.
     fn crash(&mut self, region: &'a str, until: Duration) -> Action {
         let lose_disk = self.pick(3) == 0 && self.may_lose_disk;
         self.may_lose_disk &= !lose_disk;
@@ -239,7 +244,7 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// A number with one decimal.
+    /// Draws a number with one decimal.
     fn tenths(&self, least: u32, most: u32) -> f64 {
         let range = u64::from(most - least) + 1;
         f64::from(least + u32::try_from(self.dice.below(range)).unwrap_or(0)) / 10.0
@@ -250,7 +255,7 @@ impl<'a> Drawing<'a> {
     }
 }
 
-/// A number between two, such that its half and its double are as likely.
+/// Draws a number between two bounds such that its half and its double are equally likely.
 fn skewed(dice: &SeededRandomness, least: u64, most: u64) -> u64 {
     let mut halvings = 0;
     while halvings < 63 && (most >> (halvings + 1)) >= least.max(1) {

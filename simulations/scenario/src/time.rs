@@ -1,4 +1,5 @@
-//! Lengths of time as people write them: `250ms`, `1.5s`, `2m`, and `30s..45s` for one that is drawn.
+//! Lengths of time as people write them: `250ms`, `1.5s`, `2m`, and `30s..45s` for a length that is
+//! drawn.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ const UNITS: [(&str, u64); 5] = [
     ("us", 1),
 ];
 
-/// The length that a text means, to the microsecond; `None` if it means none.
+/// Parses a length, to the microsecond; `None` if the text is not a length.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let unit_at = text.find(|character: char| character.is_ascii_alphabetic())?;
     let (number, unit) = text.split_at(unit_at);
@@ -32,7 +33,8 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     whole_us.checked_add(parts / scale).map(Duration::from_micros)
 }
 
-/// A length that may be negative, in milliseconds; `None` if the text means none, or one with a fraction of a millisecond.
+/// Parses a length that may be negative, in milliseconds; `None` if the text is not a length, or
+/// has a fraction of a millisecond.
 pub(crate) fn parse_signed_ms(text: &str) -> Option<i64> {
     let (sign, text) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -44,7 +46,7 @@ pub(crate) fn parse_signed_ms(text: &str) -> Option<i64> {
     whole.then_some(sign * ms)
 }
 
-/// A fixed length, or two with `..` between them, the lesser first.
+/// Parses a fixed length, or two with `..` between them, the lesser first.
 pub(crate) fn parse_span(text: &str) -> Option<Span> {
     let (least, most) = match text.split_once("..") {
         Some((least, most)) => (parse(least.trim())?, parse(most.trim())?),
@@ -53,7 +55,7 @@ pub(crate) fn parse_span(text: &str) -> Option<Span> {
     (least <= most).then_some(Span { least, most })
 }
 
-/// The shortest text that means this length, without a fraction where it is whole milliseconds.
+/// The shortest text for this length, without a fraction if it is whole milliseconds.
 pub(crate) fn show(length: Duration) -> String {
     let us = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
     let fits = |(_, unit_us): &&(&str, u64)| us.is_multiple_of(*unit_us) && us > 0;
@@ -67,13 +69,13 @@ pub(crate) fn show(length: Duration) -> String {
     }
 }
 
-/// The same of milliseconds that may be negative.
+/// Like [`show`], for milliseconds that may be negative.
 pub(crate) fn show_signed_ms(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
     format!("{sign}{}", show(Duration::from_millis(ms.unsigned_abs())))
 }
 
-/// The same of a length that may be drawn.
+/// Like [`show`], for a length that may be drawn.
 pub(crate) fn show_span(span: Span) -> String {
     if span.least == span.most {
         return show(span.least);

@@ -1,4 +1,4 @@
-//! What clients do: kinds of load, at which rate, on which keys.
+//! Workloads: what clients do, at which rate, and on which keys.
 
 use std::time::Duration;
 
@@ -7,34 +7,37 @@ use crate::Billing;
 /// A load of clients on one table of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
-    /// Its name, and its table's: letters, digits, `-`, `_` and `.`, 3 to 64.
+    /// The name of the workload and of its table: 3 to 64 letters, digits, `-`, `_` and `.`.
     pub name: String,
     /// What the clients do.
     pub kind: Kind,
-    /// In which regions clients live; empty: in all that hold a replica when the load begins.
+    /// The regions in which clients live; if empty, all that have a replica when the load begins.
     pub regions: Vec<String>,
-    /// Operations per second in each region, whatever the answers (open loop). A bank transfer or a read-modify-write counts as one.
+    /// Operations per second in each region, whatever the answers (open loop). A bank transfer or a
+    /// read-modify-write counts as one.
     pub rate: f64,
-    /// Clients per region; each has one operation under way at a time. More are due than it can send: they wait, and the wait counts.
+    /// Clients per region, each with one operation under way at a time. Operations that find no
+    /// free client wait, and the wait counts.
     pub clients: u32,
-    /// How many keys (accounts, carts, products) there are.
+    /// The number of keys (accounts, carts, products).
     pub keys: u64,
-    /// Which of them is next.
+    /// How the next key is chosen.
     pub choice: KeyChoice,
-    /// Bytes that an item carries beside what the workload needs.
+    /// Bytes that an item carries in addition to what the workload needs.
     pub value_bytes: usize,
-    /// When it begins.
+    /// When the workload begins, since the beginning of the load.
     pub from: Duration,
-    /// When it ends; `None`: with the scenario.
+    /// When the workload ends; `None` for the end of the scenario.
     pub until: Option<Duration>,
-    /// What its table is held to from the beginning of the load on, where regions throttle. Recorded tables bring their own.
+    /// The throughput of its table from the beginning of the load, if regions throttle. Recorded
+    /// tables bring their own.
     pub billing: Billing,
-    /// Whether clients ask for what is newest where they read; index reads never do.
+    /// Whether clients make consistent reads. Reads of indexes are never consistent.
     pub consistent_reads: bool,
 }
 
 impl Workload {
-    /// A load in which all is as it is where a scenario's file does not say.
+    /// A load with the defaults of a scenario file.
     #[must_use]
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
         Self {
@@ -57,28 +60,28 @@ impl Workload {
 /// What clients do. YCSB: Cooper et al., "Benchmarking cloud serving systems with YCSB", 2010, table 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// Half reads, half updates.
+    /// Half reads and half updates.
     YcsbA,
     /// 95 % reads, 5 % updates.
     YcsbB,
-    /// Reads.
+    /// Reads and nothing else.
     YcsbC,
-    /// 95 % reads of what was inserted lately, 5 % inserts.
+    /// 95 % reads of recently inserted items, 5 % inserts.
     YcsbD,
     /// 95 % short scans, 5 % inserts.
     YcsbE,
-    /// Half reads, half read-modify-writes.
+    /// Half reads and half read-modify-writes.
     YcsbF,
     /// Puts of whole items, updates of an attribute, deletes, and reads.
     Mixed {
-        /// Of a hundred operations.
+        /// The share of puts, in percent.
         put_percent: u8,
-        /// Of a hundred operations.
+        /// The share of updates, in percent.
         update_percent: u8,
-        /// Of a hundred operations; the rest are reads.
+        /// The share of deletes, in percent; the rest are reads.
         delete_percent: u8,
     },
-    /// Counters: read-modify-write with a condition on what was read, and `ADD`, half each.
+    /// Counters: read-modify-writes with a condition on what was read, and `ADD`, half each.
     Counters,
     /// Shopping carts: list appends, and set additions and deletions.
     Carts,
@@ -86,36 +89,36 @@ pub enum Kind {
     Bank,
     /// Sessions that are written once, read, and expire.
     Sessions {
-        /// Time to live.
+        /// The time to live of a session.
         ttl: Duration,
     },
-    /// Stock that is decremented where there is some left, and refilled.
+    /// Stock that is decremented if there is some left, and refilled.
     Inventory,
     /// Operations as they were recorded, at their times.
     Replay {
-        /// One per line, as `beringia record` writes them.
+        /// The recording, as `beringia record` writes it.
         operations: String,
     },
 }
 
-/// Which key is next.
+/// How the next key is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum KeyChoice {
-    /// Each alike.
+    /// All keys are equally likely.
     Uniform,
-    /// Few are hot (Gray et al. 1994, as in YCSB).
+    /// Few keys are hot (Gray et al. 1994, as in YCSB).
     Zipfian {
         /// The skew, above 0 and below 1; YCSB has 0.99.
         theta: f64,
     },
-    /// Zipfian, and what was inserted last is hottest.
+    /// Zipfian; the keys that were inserted last are the hottest.
     Latest {
-        /// As in zipfian.
+        /// The skew, as for `Zipfian`.
         theta: f64,
     },
 }
 
-/// How a table decides between concurrent writes.
+/// The conflict policy of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Policy {
     /// The last writer wins the whole item.
@@ -123,15 +126,16 @@ pub enum Policy {
     Item,
     /// The last writer wins each top-level attribute.
     Attribute,
-    /// Numbers that are added to add up, sets unite, all else per attribute.
+    /// Numbers changed by additions add up, sets unite, and all other attributes behave as under
+    /// `Attribute`.
     Merge,
 }
 
 impl Policy {
-    /// Each of them.
+    /// All policies, from `Item` to `Merge`.
     pub const ALL: [Self; 3] = [Self::Item, Self::Attribute, Self::Merge];
 
-    /// Its name in files and reports, and as the value of a table's tag.
+    /// The name in files and reports, and as the value of a table's tag.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

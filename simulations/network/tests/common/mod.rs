@@ -1,4 +1,4 @@
-//! A network of three regions in memory, and reads and writes that say when they happened.
+//! A network of three regions in memory, and reads and writes that report when they happened.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
@@ -52,21 +52,21 @@ impl World {
         self.began.elapsed().as_millis()
     }
 
-    /// A connection that a dialled and b accepted: a's end, then b's.
+    /// Opens a connection that `a` dials and `b` accepts: `a`'s end, then `b`'s.
     pub(crate) async fn connected(&mut self) -> (Connection, Connection) {
         let near = self.transport.dial("a", "b").await.expect("b listens");
         let far = self.at_b.next().await.expect("still listening").expect("accepted");
         (near, far)
     }
 
-    /// The same, and from now on a link takes `delay_ms` in each direction.
+    /// Opens a connection; from then on a link takes `delay_ms` in each direction.
     pub(crate) async fn connected_with_delay(&mut self, delay_ms: u64) -> (Connection, Connection) {
         let ends = self.connected().await;
         self.delay(delay_ms, delay_ms);
         ends
     }
 
-    /// From now on bytes take so long from a to b, and so long back.
+    /// Sets the delays from `a` to `b` and back.
     pub(crate) fn delay(&self, there_ms: u64, back_ms: u64) {
         for (from, to, delay_ms) in [("a", "b", there_ms), ("b", "a", back_ms)] {
             self.network
@@ -75,14 +75,14 @@ impl World {
         }
     }
 
-    /// From now on so many megabits pass from a to b in a second.
+    /// Sets the bandwidth from `a` to `b` in megabits per second.
     pub(crate) fn bandwidth(&self, mbit: Option<f64>) {
         self.network
             .bandwidth("a", "b", Direction::OneWay, mbit)
             .expect("valid");
     }
 
-    /// a dials b while the test goes on: what comes of it.
+    /// Has `a` dial `b` in the background of the test.
     pub(crate) fn dialling(&self) -> JoinHandle<io::Result<()>> {
         let transport = self.transport.clone();
         tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) })
@@ -93,12 +93,12 @@ pub(crate) async fn write(to: &mut Connection, bytes: &[u8]) {
     to.write_all(bytes).await.expect("written");
 }
 
-/// How the next read fails.
+/// Returns how the next read fails.
 pub(crate) async fn read_error(from: &mut Connection) -> ErrorKind {
     from.read_u8().await.expect_err("the connection is broken").kind()
 }
 
-/// How the next write fails.
+/// Returns how the next write fails.
 pub(crate) async fn write_error(to: &mut Connection) -> ErrorKind {
     to.write_all(b"x").await.expect_err("the connection is broken").kind()
 }

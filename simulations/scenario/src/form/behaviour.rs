@@ -1,4 +1,4 @@
-//! The `[behaviour]` of a scenario file, and what its tables are held to.
+//! The `[behaviour]` of a scenario file, and the throughput of its tables.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use toml::Spanned;
 use super::{At, bounded, nowhere, number, one_of};
 use crate::{Behaviour, Billing, DURATION_MAX, Problem, time};
 
-/// As for the flag `--stale-reads`.
+/// The same bound as that of the flag `--stale-reads`.
 const STALE_READS_MAX: Duration = Duration::from_mins(1);
-/// Tables are waited for a minute before a load.
+/// A load waits at most a minute for its tables.
 const SLOW_CHANGES_MAX: Duration = Duration::from_secs(10);
 const UNITS_MAX: u64 = 1_000_000_000;
 
@@ -56,7 +56,8 @@ impl BehaviourForm {
     }
 }
 
-/// What a workload's table is held to, as its fields `billing`, `read_units` and `write_units` say. `start`: where the workload begins.
+/// The throughput of a workload's table according to its fields `billing`, `read_units` and
+/// `write_units`. The workload begins at `start` in the file.
 pub(super) fn billing(
     name: Option<&Spanned<String>>,
     read: Option<&Spanned<u64>>,
@@ -98,7 +99,7 @@ pub(super) fn billing(
 type Name = Option<Spanned<String>>;
 type Units = Option<Spanned<u64>>;
 
-/// The fields of what a table is held to: its billing, where it is not the usual, and its units.
+/// The fields of a table's throughput: its billing, if it is not the default, and its units.
 pub(super) fn fields(billing: Billing) -> (Name, Units, Units) {
     match billing {
         Billing::OnDemand { read_max, write_max } => (None, read_max.map(nowhere), write_max.map(nowhere)),

@@ -1,4 +1,4 @@
-//! The `[[event]]`s of a scenario file: what each of them means.
+//! The meaning of the `[[event]]`s of a scenario file.
 
 mod fields;
 mod form;
@@ -25,7 +25,7 @@ use crate::{Action, Ends, Event, Kind, Problem, Scenario, Span, What, When, Work
 const SLOWER_MAX: Duration = Duration::from_mins(1);
 const FAULTS_MAX: u32 = 10_000;
 
-/// An event whose kind is known.
+/// An event whose kind is known, while it is read.
 struct EventReading<'a> {
     scenario: &'a Scenario,
     regions: &'a [String],
@@ -99,7 +99,7 @@ fn span(text: &Text) -> Result<Span, At<Problem>> {
     time::parse_span(text.get_ref()).ok_or_else(wrong)
 }
 
-/// The one field that says what happens: which kind of action, and the field's value.
+/// Finds the one field that says what happens: the kind of action, and the field's value.
 fn action(form: &EventForm, start: usize) -> Result<(&'static ActionKind, &FieldValue), At<Problem>> {
     let mut actions = form.actions();
     let (kind, value) = actions.next().ok_or(At(start, Problem::EventAction))?;
@@ -127,8 +127,8 @@ impl EventReading<'_> {
             (ActionType::Region(action), FieldValue::Text(region)) => {
                 self.region_action(action, region_name(region, self.regions)?)?
             }
-            // Never: a value is read in the shape of its action's type. The types are listed so that the
-            // compiler asks for a new one.
+            // Unreachable: a value is read in the shape of its action's type. The types are listed
+            // so that the compiler asks for a new one.
             (
                 ActionType::Link(_) | ActionType::Region(_) | ActionType::Heal | ActionType::Rate | ActionType::Swarm,
                 _,
@@ -235,7 +235,7 @@ impl EventReading<'_> {
         })
     }
 
-    /// The table that it is about. What a recording has of tables only those know who play it.
+    /// The table that the event concerns. Only a player knows the tables of a recording.
     fn table(&self) -> Result<Option<String>, At<Problem>> {
         let Some(table) = self.form.text("table") else {
             return Ok(None);
@@ -265,7 +265,7 @@ impl EventReading<'_> {
         Ok(Ends { from, to, one_way })
     }
 
-    /// A parameter that the kind needs.
+    /// Returns a parameter that the kind needs.
     fn needed<'a, T>(
         &'a self,
         name: &'static str,
@@ -289,8 +289,8 @@ impl EventReading<'_> {
         )
     }
 
-    /// That the event has no other fields than those that its kind takes, and `lasts` as its kind
-    /// has it.
+    /// Checks that the event has only the fields that its kind takes, and `lasts` as its kind
+    /// allows.
     fn expect_nothing_else(&self) -> Result<(), At<Problem>> {
         let takes = self.kind.takes.iter().map(|parameter| parameter.name);
         let takes: Vec<&'static str> = takes.collect();

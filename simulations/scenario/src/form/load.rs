@@ -8,11 +8,11 @@ use toml::Spanned;
 use super::{At, Misplaced, behaviour, bounded, nowhere, number, one_of, out_of_bounds, region_names};
 use crate::{DURATION_MAX, KeyChoice, Kind, Problem, Recording, Scenario, ScenarioError, Workload, time};
 
-/// Operations per second in each region, at most.
+/// The greatest rate of operations per second in each region.
 pub(super) const RATE_MAX: f64 = 100_000.0;
 const KEYS_MAX: u64 = 10_000_000;
 const CLIENTS_MAX: u32 = 10_000;
-/// An item of DynamoDB has 400 KB at most, and the workload needs some itself.
+/// An item of DynamoDB has 400 KB at most, and the workload needs some of that itself.
 const VALUE_BYTES_MAX: usize = 390_000;
 /// The skew of YCSB's zipfian choice.
 const THETA: f64 = 0.99;
@@ -65,7 +65,7 @@ pub(super) struct WorkloadForm {
     operations: Option<Spanned<String>>,
 }
 
-/// The kinds by name; what else a kind has is its default.
+/// The kinds by name, each with default values for its other fields.
 fn kinds() -> [(&'static str, Kind); 13] {
     let (put_percent, update_percent, delete_percent) = MIX_PERCENT;
     [
@@ -102,7 +102,7 @@ fn name_of_kind(kind: &Kind) -> &'static str {
     kinds().into_iter().find(same).map_or("", |(name, _)| name)
 }
 
-/// The workloads; one of kind `ycsb-a` where the file has none.
+/// Reads the workloads; a file without any has one of kind `ycsb-a`.
 pub(super) fn read(
     forms: Vec<Spanned<WorkloadForm>>,
     scenario: &Scenario,
@@ -183,7 +183,7 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
     })
 }
 
-/// A name that a table can have. DynamoDB allows 255 characters; reports have no room for them.
+/// Checks a table's name. DynamoDB allows 255 characters, but reports have no room for them.
 pub(super) fn table_name(name: &Spanned<String>) -> Result<String, At<Problem>> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let text = name.get_ref();
@@ -194,7 +194,7 @@ pub(super) fn table_name(name: &Spanned<String>) -> Result<String, At<Problem>> 
 }
 
 impl WorkloadForm {
-    /// What only some kinds have.
+    /// Reads the fields that only some kinds have.
     fn details(&mut self, kind: Kind, start: usize, path: &Path) -> Result<Kind, Misplaced> {
         Ok(match kind {
             Kind::Mixed { .. } => self.mix(start)?,
@@ -258,12 +258,12 @@ impl WorkloadForm {
         })
     }
 
-    /// That no field is left that only another kind has.
+    /// Checks that no field is left that only another kind has.
     fn expect_nothing_else(&self, kind: &str) -> Result<(), At<Problem>> {
         let start = |value: &Option<Spanned<u8>>| value.as_ref().map(|value| value.span().start);
         let text = |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.span().start);
         let units = |value: &Option<Spanned<u64>>| value.as_ref().map(|value| value.span().start);
-        // What was recorded has tables and reads of its own.
+        // Recorded operations bring tables and reads of their own.
         let of_tables = if kind == "replay" {
             [
                 ("billing", text(&self.billing)),
@@ -345,14 +345,14 @@ impl WorkloadForm {
         }
     }
 
-    /// Leaves what it replays in a file.
+    /// Replaces the recorded operations by the name of a file with them.
     pub(super) fn put_beside(&mut self, recording: &str) {
         if self.operations.take().is_some() {
             self.file = Some(nowhere(recording.to_owned()));
         }
     }
 
-    /// The form of a workload, every setting spelled out.
+    /// Returns the form of a workload with every setting spelled out.
     pub(super) fn of(workload: &Workload) -> Self {
         let text = |text: &str| Some(nowhere(text.to_owned()));
         let (choice, theta) = match workload.choice {
@@ -397,7 +397,7 @@ impl WorkloadForm {
     }
 }
 
-/// The text of a recording, beside the scenario.
+/// Reads the text of a recording beside the scenario.
 fn recording(scenario: &Path, name: &Spanned<String>) -> Result<String, Misplaced> {
     let file = scenario.parent().unwrap_or(Path::new("")).join(name.get_ref());
     let text = match std::fs::read_to_string(&file) {

@@ -1,4 +1,5 @@
-//! The form of a scenario file: reading it, and writing it. Both use the same structures, so that what is written is read.
+//! The form of a scenario file: reading and writing it. Both use the same structures, so that what
+//! is written can be read.
 
 mod behaviour;
 mod event;
@@ -18,15 +19,15 @@ pub(crate) use self::event::actions;
 use self::{behaviour::BehaviourForm, event::EventForm, expect::ExpectForm, load::WorkloadForm};
 use crate::{ClockError, DURATION_MAX, Event, Policy, Problem, Scenario, ScenarioError, check, time};
 
-/// The furthest that a clock may be off, milliseconds: a day.
+/// The greatest offset of a clock, in milliseconds: a day.
 const CLOCK_MS_MAX: i64 = 86_400_000;
-/// The most that a clock may drift, millionths: a tenth.
+/// The greatest drift of a clock, in parts per million: a tenth.
 const DRIFT_PPM_MAX: i64 = 100_000;
 
-/// The latest beginning, milliseconds since the Unix epoch: in 2200.
+/// The latest beginning, in milliseconds since the Unix epoch: in 2200.
 const STARTS_MS_MAX: u64 = 7_258_118_400_000;
 
-/// Why a form is no scenario.
+/// The reason why a form is not a scenario.
 type Misplaced = form::Misplaced<Problem, ScenarioError>;
 
 #[derive(Default, Deserialize, Serialize)]
@@ -60,7 +61,7 @@ struct Form {
     expect: ExpectForm,
 }
 
-/// The name of a topology that is built in, the path of a file, or a topology itself.
+/// The name of a built-in topology, the path of a file, or a topology itself.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum TopologyField {
@@ -70,7 +71,8 @@ enum TopologyField {
 
 impl<'de> Deserialize<'de> for TopologyField {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// By hand, since what serde derives for untagged enums would lose the positions within.
+        /// Implemented by hand because serde's derived code for untagged enums would lose the
+        /// positions of inner values.
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
             type Value = TopologyField;
@@ -105,7 +107,7 @@ struct ClockForm {
     drift_ppm: Option<Spanned<i64>>,
 }
 
-/// Reads a scenario.
+/// Reads a scenario from a file's text.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
     let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     let scenario = if text.trim_start_matches('\u{feff}').lines().all(says_nothing) {
@@ -165,7 +167,7 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Misplaced> {
     Ok(scenario)
 }
 
-/// Writes a scenario.
+/// Writes a scenario as a file's text.
 #[expect(
     clippy::expect_used,
     reason = "every part of the form is one that TOML has; a property test writes scenarios of all kinds"
@@ -174,7 +176,7 @@ pub(crate) fn write(scenario: &Scenario) -> String {
     toml::to_string(&form_of(scenario)).expect("a scenario can be written")
 }
 
-/// The same with the operations of recordings in this file beside it.
+/// Writes a scenario with the operations of its recordings in this file beside it.
 #[expect(clippy::expect_used, reason = "as above")]
 pub(crate) fn write_beside(scenario: &Scenario, recording: &str) -> String {
     let mut form = form_of(scenario);
@@ -184,7 +186,7 @@ pub(crate) fn write_beside(scenario: &Scenario, recording: &str) -> String {
     toml::to_string(&form).expect("a scenario can be written")
 }
 
-/// What [`write`] writes, as a table.
+/// Returns what [`write`] writes, as a table.
 #[expect(clippy::expect_used, reason = "as above")]
 pub(crate) fn write_table(scenario: &Scenario) -> toml::Table {
     toml::Table::try_from(form_of(scenario)).expect("a scenario can be written")
@@ -227,13 +229,14 @@ fn form_of(scenario: &Scenario) -> Form {
     }
 }
 
-/// The built-in topology with the links that differ, where there is one of the same regions; else all of it.
+/// Returns a built-in topology of the same regions with the links that differ, if there is one, and
+/// otherwise the whole topology.
 fn topology_form(topology: &Topology) -> (TopologyField, Vec<LinkForm>) {
     for name in SHIPPED {
         let Some(shipped) = Topology::shipped(name) else {
             continue;
         };
-        // What a link of a built-in topology has can be replaced, but not taken away.
+        // A link of a built-in topology can replace what the topology defines, but not remove it.
         let changed = topology
             .links()
             .iter()
@@ -247,7 +250,7 @@ fn topology_form(topology: &Topology) -> (TopologyField, Vec<LinkForm>) {
     (TopologyField::Written(Box::new(TopologyForm::of(topology))), Vec::new())
 }
 
-/// A moment with its offset from UTC, since a clock starts somewhere.
+/// Reads a time with its offset from UTC, which a clock needs to start from.
 fn starts(at: &Spanned<Datetime>) -> Result<u64, At<Problem>> {
     let text = at.get_ref().to_string();
     let parsed = text.parse::<jiff::Timestamp>().ok();
@@ -326,7 +329,7 @@ fn region_name(name: &Spanned<String>, regions: &[String]) -> Result<String, At<
     known_name("region", name, regions)
 }
 
-/// Names of regions, each once.
+/// Reads names of regions, each of which may appear once.
 fn region_names(names: &[Spanned<String>], regions: &[String]) -> Result<Vec<String>, At<Problem>> {
     let mut seen = Vec::new();
     for name in names {
@@ -363,7 +366,7 @@ fn length(text: &Spanned<String>) -> Result<Duration, At<Problem>> {
     time::parse(text.get_ref()).ok_or_else(wrong)
 }
 
-/// A length of time within bounds.
+/// Reads a length of time within bounds.
 fn bounded(
     field: &'static str,
     text: &Spanned<String>,
@@ -391,7 +394,7 @@ fn drift(ppm: &Spanned<i64>) -> Result<i64, At<Problem>> {
     number("ppm", ppm, -DRIFT_PPM_MAX, DRIFT_PPM_MAX)
 }
 
-/// A number within bounds.
+/// Checks that a number is within bounds.
 fn number<T>(field: &'static str, value: &Spanned<T>, least: T, most: T) -> Result<T, At<Problem>>
 where
     T: Copy + PartialOrd + fmt::Display,

@@ -1,4 +1,5 @@
-//! What scenario files mean, what wrong ones are told, and what seeds make of them.
+//! Tests of scenario files: their meaning, the errors of invalid ones, and the plans that seeds
+//! draw from them.
 
 mod draw;
 mod files;

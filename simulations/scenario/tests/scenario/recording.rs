@@ -1,4 +1,4 @@
-//! Reading recordings.
+//! Tests of how recordings are read.
 
 use beringia_scenario::Recording;
 

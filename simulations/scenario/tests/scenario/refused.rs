@@ -1,10 +1,10 @@
-//! What a wrong file is told: where, what is wrong, and what was expected.
+//! The errors of invalid files: the place, what is wrong, and what was expected.
 
 use beringia_scenario::{Problem, Senseless};
 
 use crate::support::refused;
 
-/// An event in the second line, within a scenario of a minute.
+/// Reads an event in the second line of a scenario of a minute, and returns its error.
 fn event(fields: &str) -> (usize, usize, String) {
     let (line, column, problem) = refused(&format!("[[event]]\n{fields}\n"));
     (line, column, problem.to_string())

@@ -1,4 +1,4 @@
-//! Shrinking, with failures that are made up.
+//! Shrinking of plans with made-up failures.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
@@ -120,7 +120,8 @@ fn operation(second: u64) -> String {
     )
 }
 
-/// A load of a minute and a recording of two, an operation a second, with the lines of tables between them.
+/// A load of a minute and a recording of two with an operation a second, and lines of tables in
+/// between.
 fn recorded(fields: &str) -> Plan {
     let mut lines: Vec<String> = (0..120).map(operation).collect();
     for (place, table) in [(0, TABLES[0]), (30, TABLES[1]), (90, TABLES[2])] {
@@ -181,7 +182,7 @@ fn recorded_operations_go_that_are_due_after_the_load() {
         let shrunk = shrink(&plan, 300, |plan| {
             let lines: Vec<String> = recording(plan).lines().map(str::to_owned).collect();
             tried.extend(lines.iter().cloned());
-            // Nothing that is done may go.
+            // No operation that is due may be removed.
             Some(lines == due && plan.scenario.duration == Duration::from_secs(60))
         });
         assert_eq!(recording(&shrunk.plan).lines().collect::<Vec<_>>(), due, "{fields}");

@@ -1,4 +1,5 @@
-//! Scenarios of all kinds, and a judge of timelines that shares no code with the crate.
+//! Generates scenarios of all kinds, and checks timelines with code that it does not share with the
+//! crate.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -210,7 +211,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
     })
 }
 
-/// Valid scenarios: of the events that were generated, those that make sense after the ones before.
+/// Valid scenarios: those of the generated events that make sense after the ones before.
 pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
     let policy = sample::select(vec![Policy::Item, Policy::Attribute, Policy::Merge]);
     let clock = (-900_i64..900, -50_i64..50).prop_map(|(offset_ms, drift_ppm)| ClockError { offset_ms, drift_ppm });
@@ -266,7 +267,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
     })
 }
 
-/// What a timeline has brought about, by rules of its own.
+/// The state that a timeline has brought about, by rules of its own.
 pub(crate) struct Following {
     down: BTreeSet<String>,
     paused: BTreeSet<(String, Option<String>)>,
@@ -288,7 +289,7 @@ impl Following {
         }
     }
 
-    /// Follows an action, or says why it makes no sense.
+    /// Follows an action, or says why it is impossible.
     pub(crate) fn follow(&mut self, action: &Action) -> Result<(), &'static str> {
         let sense = |holds, why| if holds { Ok(()) } else { Err(why) };
         match action {
@@ -358,7 +359,7 @@ impl Following {
         }
     }
 
-    /// What is wrong by now.
+    /// Lists what is still wrong.
     pub(crate) fn wrong(&self) -> Vec<String> {
         let paused: BTreeSet<String> = self.paused.iter().map(|(region, _)| region.clone()).collect();
         let sets = [

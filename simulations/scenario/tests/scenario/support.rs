@@ -1,4 +1,4 @@
-//! Reading scenarios in tests.
+//! Helpers that read scenarios in tests.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub(crate) fn refused(text: &str) -> (usize, usize, Problem) {
     }
 }
 
-/// A plan's timeline, a line per action.
+/// A plan's timeline with a line per action.
 pub(crate) fn lines(plan: &Plan) -> Vec<String> {
     let line = |planned: &beringia_scenario::Planned| format!("{} {}", planned.at.as_millis(), planned.action);
     plan.timeline.iter().map(line).collect()

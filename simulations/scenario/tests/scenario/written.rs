@@ -1,4 +1,4 @@
-//! What is written is read as the same.
+//! What is written is read as the same scenario.
 
 use std::path::Path;
 

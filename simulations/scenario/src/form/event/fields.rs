@@ -1,5 +1,5 @@
-//! The table of what can stand in an `[[event]]`. Reading, writing, what an event of a kind must
-//! and can have, and the messages about that follow from it.
+//! The table of the fields of an `[[event]]`. Reading, writing, the fields that each kind of event
+//! must or can have, and the messages about them follow from this table.
 
 use self::{
     ActionType::{Heal, Link, Rate, Region, Swarm},
@@ -10,25 +10,22 @@ use self::{
 
 /// A field of an event.
 pub(super) struct EventField {
-    /// Its name in the file.
     pub(super) name: &'static str,
-    /// What its value is.
+    /// The type of its value.
     pub(super) shape: ValueShape,
-    /// What it says.
+    /// The role of the field in an event.
     pub(super) role: FieldRole,
 }
 
-/// What a value is in TOML.
+/// The type of a value in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ValueShape {
     Text,
-    /// `true` or `false`.
     Flag,
-    /// With a fraction or without.
+    /// A number, with a fraction or without.
     Number,
-    /// A whole number.
     Whole,
-    /// A whole number, not below 0.
+    /// A whole number that is not negative.
     Count,
     /// A list of texts: the two ends of a link.
     Link,
@@ -36,44 +33,45 @@ pub(super) enum ValueShape {
     LinkOrAll,
 }
 
-/// What a field says.
+/// The role of a field in an event.
 pub(super) enum FieldRole {
     /// When the event happens, and for how long.
     Time,
-    /// What happens. An event has one of these.
+    /// What happens. An event has exactly one such field.
     Action(ActionKind),
-    /// More about an action whose kind takes it.
+    /// A parameter of an action whose kind takes it.
     Parameter,
 }
 
-/// What goes with an action.
+/// The properties of an action.
 pub(super) struct ActionKind {
-    /// Its name in messages: the action's field, with its value where other fields go with others.
+    /// Its name in messages: the action's field, with its value if that decides which other fields
+    /// it takes.
     pub(super) name: &'static str,
-    /// Which action it is.
     pub(super) action: ActionType,
-    /// The fields that it takes beside those of time, in the order in which messages list them.
+    /// The fields that it takes in addition to those of time, in the order in which messages list
+    /// them.
     pub(super) takes: &'static [ActionParameter],
-    /// Whether it lasts.
+    /// Whether the action can be undone after some time.
     pub(super) lasts: Lasts,
 }
 
-/// Which action it is, by what its value says.
+/// An action, by the type of its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ActionType {
-    /// The two ends of a link.
+    /// An action on the link between two regions.
     Link(LinkAction),
-    /// A region.
+    /// An action on a single region.
     Region(RegionAction),
-    /// Every link, or the two ends of one.
+    /// Opens every link, or the links between two regions.
     Heal,
-    /// Operations per second.
+    /// Sets the operations per second.
     Rate,
-    /// The number of faults to draw.
+    /// Draws this number of faults.
     Swarm,
 }
 
-/// What happens to a link.
+/// An action on a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinkAction {
     Cut,
@@ -82,7 +80,7 @@ pub(super) enum LinkAction {
     Bandwidth,
 }
 
-/// What happens to a region, its replicas or its clients.
+/// An action on a region, its replicas or its clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RegionAction {
     Isolate,
@@ -104,7 +102,7 @@ pub(super) enum RegionAction {
 }
 
 impl ActionType {
-    /// What its value is in TOML.
+    /// The type of its value in TOML.
     const fn shape(self) -> ValueShape {
         match self {
             Link(_) => ValueShape::Link,
@@ -118,20 +116,19 @@ impl ActionType {
 
 /// A field that an action takes.
 pub(super) struct ActionParameter {
-    /// The field's name.
     pub(super) name: &'static str,
-    /// Where the action needs it: what is expected when it is missing.
+    /// What is expected, in words, if the action needs the field and it is missing.
     pub(super) needed: Option<&'static str>,
 }
 
 /// Whether an event of a kind has the field `lasts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lasts {
-    /// It can: something follows that undoes it.
+    /// It can have `lasts`: something follows that undoes it.
     Optional,
-    /// It cannot: nothing undoes it.
+    /// It cannot have `lasts`: nothing undoes it.
     Never,
-    /// It must; with what is expected when it is missing.
+    /// It must have `lasts`. Holds what is expected, in words, if it is missing.
     Needed(&'static str),
 }
 
@@ -220,7 +217,7 @@ pub(super) static FIELDS: [EventField; 39] = [
     parameter("region", ValueShape::Text),
 ];
 
-/// `heal = "*"`, which takes less than a `heal` of one link.
+/// `heal = "*"`, which takes fewer parameters than a `heal` of one link.
 pub(super) static HEAL_ALL: ActionKind = ActionKind {
     name: "heal = \"*\"",
     action: Heal,
@@ -239,7 +236,7 @@ pub(super) const NAMES: [&str; FIELDS.len()] = {
     names
 };
 
-/// The field of that name.
+/// Returns the field with that name.
 pub(super) fn field(name: &str) -> Option<&'static EventField> {
     FIELDS.iter().find(|field| field.name == name)
 }

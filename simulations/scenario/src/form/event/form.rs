@@ -1,4 +1,4 @@
-//! An `[[event]]` as the file has it: values by field, with their places.
+//! An `[[event]]` as in the file: values by field, with their places.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -16,7 +16,7 @@ pub(super) type Text = Spanned<String>;
 /// The two ends of a link.
 pub(super) type Pair = Spanned<Vec<Text>>;
 
-/// The fields of an event that are there.
+/// The fields that an event has.
 #[derive(Default)]
 pub(in crate::form) struct EventForm(BTreeMap<&'static str, FieldValue>);
 
@@ -42,7 +42,7 @@ pub(super) enum LinkOrAll {
 }
 
 impl EventForm {
-    /// Gives a field a value, which was not read from a file.
+    /// Sets a field to a value that was not read from a file.
     pub(super) fn set(&mut self, name: &'static str, value: FieldValue) {
         debug_assert!(
             field(name).is_some_and(|field| field.shape == value.shape()),
@@ -51,7 +51,7 @@ impl EventForm {
         self.0.insert(name, value);
     }
 
-    /// The fields that say what happens and are there, in the order of [`FIELDS`].
+    /// The fields that are there and say what happens, in the order of [`FIELDS`].
     pub(super) fn actions(&self) -> impl Iterator<Item = (&'static ActionKind, &FieldValue)> {
         FIELDS.iter().filter_map(|field| match &field.role {
             FieldRole::Action(kind) => Some((kind, self.0.get(field.name)?)),
@@ -59,7 +59,7 @@ impl EventForm {
         })
     }
 
-    /// The fields that say more about an action and are there, in the order of [`FIELDS`].
+    /// The parameters that are there, in the order of [`FIELDS`].
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&'static str, &FieldValue)> {
         FIELDS.iter().filter_map(|field| match &field.role {
             FieldRole::Parameter => Some((field.name, self.0.get(field.name)?)),
@@ -74,7 +74,7 @@ impl EventForm {
         }
     }
 
-    /// Whether a flag is there and set.
+    /// Returns whether a flag is there and set.
     pub(super) fn flag(&self, name: &'static str) -> bool {
         match self.value(name, ValueShape::Flag) {
             Some(FieldValue::Flag(flag)) => *flag.get_ref(),
@@ -122,7 +122,7 @@ impl FieldValue {
         }
     }
 
-    /// Where it begins in the file.
+    /// Where the value begins in the file.
     pub(super) fn start(&self) -> usize {
         let span = match self {
             Self::Text(text) => text.span(),
@@ -171,7 +171,7 @@ impl<'de> Deserialize<'de> for EventForm {
     }
 }
 
-/// Reads the name of a field, and finds what its value is to be.
+/// Reads the name of a field, and determines the type of its value.
 struct FieldName;
 
 impl<'de> DeserializeSeed<'de> for FieldName {
@@ -202,7 +202,8 @@ impl<'de> DeserializeSeed<'de> for ValueShape {
 
 impl<'de> Deserialize<'de> for LinkOrAll {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// By hand, since what serde derives for untagged enums would lose the positions within.
+        /// Implemented by hand because serde's derived code for untagged enums would lose the
+        /// positions of inner values.
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
             type Value = LinkOrAll;

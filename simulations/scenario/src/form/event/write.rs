@@ -1,4 +1,4 @@
-//! Writing the `[[event]]`s of a scenario file.
+//! Writes the `[[event]]`s of a scenario file.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::form::{EventForm, FieldValue, LinkOrAll, Text};
 use crate::{Action, Ends, Event, Span, What, When, form::nowhere, time};
 
 impl EventForm {
-    /// The form of an event.
+    /// Returns the form of an event.
     pub(in crate::form) fn of(event: &Event) -> Self {
         let mut form = Self::default();
         match &event.at {
@@ -118,7 +118,7 @@ impl EventForm {
         }
     }
 
-    /// A flag, where it is not what it is without saying.
+    /// Sets a flag that differs from its default.
     fn set_flag(&mut self, name: &'static str, flag: bool) {
         if flag {
             self.set(name, FieldValue::Flag(nowhere(true)));
