@@ -47,10 +47,12 @@ pub enum Problem {
     #[error(transparent)]
     Topology(#[from] beringia_regions::Problem),
     /// A text is not a length of time.
-    #[error("{0:?} is no length of time; expected a number and a unit, such as \"250ms\", \"30s\", \"1.5s\" or \"2m\"")]
+    #[error(
+        "{0:?} is not a length of time; expected a number and a unit, such as \"250ms\", \"30s\", \"1.5s\" or \"2m\""
+    )]
     Length(String),
     /// A text is neither a length of time nor a span from which one is drawn.
-    #[error("{0:?} is no time; expected one such as \"30s\", or two, the lesser first, such as \"30s..45s\"")]
+    #[error("{0:?} is not a time; expected one such as \"30s\", or two, the lesser first, such as \"30s..45s\"")]
     Span(String),
     /// The file contains only white space and comments. It was hardly meant that way, and
     /// everything expected of it would hold.
@@ -96,7 +98,7 @@ pub enum Problem {
     #[error("which link is this? expected two different regions, such as [\"us-east-1\", \"eu-west-1\"]")]
     LinkEnds,
     /// An event or workload of this kind cannot have this field.
-    #[error("{field} says nothing about {action}; expected {}", if allowed.is_empty() { "nothing beside it".to_owned() } else { allowed.join(", ") })]
+    #[error("{action} has no field {field}; expected {}", if allowed.is_empty() { "no other field".to_owned() } else { allowed.join(", ") })]
     Misfit {
         /// The name of the field.
         field: &'static str,
@@ -116,10 +118,10 @@ pub enum Problem {
         expected: &'static str,
     },
     /// An event that nothing undoes has a `lasts`.
-    #[error("{0} has no opposite that could follow; expected no lasts")]
+    #[error("nothing undoes {0}; expected no lasts")]
     NoOpposite(&'static str),
     /// An event would happen or end after the end of the load.
-    #[error("this {what} at up to {at}, and the load ends at {end}; expected an earlier time, or a longer duration")]
+    #[error("this {what} as late as {at}, but the load ends at {end}; expected an earlier time, or a longer duration")]
     AfterTheEnd {
         /// The word `happens` or `ends`.
         what: &'static str,
@@ -145,7 +147,7 @@ pub enum Problem {
     #[error(transparent)]
     Senseless(#[from] Senseless),
     /// A shift sends clients to their own region.
-    #[error("clients of {0} are at home in {0}; expected another region, or shift_back = {0:?} to end a shift")]
+    #[error("the clients of {0} live in {0} already; expected another region, or shift_back = {0:?} to end a shift")]
     ShiftHome(String),
     /// Two fields exclude each other, and both are there.
     #[error("{one} and {other} exclude each other; expected one of them")]

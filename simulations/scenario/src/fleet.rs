@@ -20,19 +20,19 @@ pub enum Senseless {
     #[error("nothing is cut there by then; expected a cut or an isolation before")]
     NothingCut,
     /// A pause names a region whose replication is paused.
-    #[error("the replication of {0} is paused by then already; expected one that is not")]
+    #[error("the replication of {0} is already paused by then; expected a region whose replication is not")]
     Paused(String),
     /// A resumption names a region whose replication is not paused.
     #[error("the replication of {0} is not paused by then; expected a pause before")]
     NotPaused(String),
     /// A drain names a region that is drained.
-    #[error("{0} is drained by then already; expected one that takes writes")]
+    #[error("{0} is already drained by then; expected a region that takes writes")]
     Drained(String),
     /// The end of a drain names a region that is not drained.
     #[error("{0} is not drained by then; expected a drain before")]
     NotDrained(String),
     /// A replica is added to a region that has one.
-    #[error("{0} has a replica by then already; expected a region that is not among the replicas")]
+    #[error("{0} already has a replica by then; expected a region that is not among the replicas")]
     Replica(String),
     /// A replica is removed from a region that has none.
     #[error("{0} has no replica by then; expected a region that has one")]
@@ -41,7 +41,7 @@ pub enum Senseless {
     #[error("{0} has the only replica by then; expected that another remains")]
     LastReplica(String),
     /// A shift names the region that the clients call already.
-    #[error("the clients of {0} are there by then already; expected another region")]
+    #[error("the clients of {0} already call that region by then; expected another region")]
     Shifted(String),
 }
 

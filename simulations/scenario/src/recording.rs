@@ -126,7 +126,12 @@ impl Recording {
             expect_objects(&more.items, AN_ITEM)?;
             let mut tables = self.tables.iter_mut();
             let table = tables.find(|table| table.table["TableName"] == more.items_of);
-            let above = || format!("no table {} stands above; expected its line there", more.items_of);
+            let above = || {
+                format!(
+                    "no line above defines the table {}; expected its line first",
+                    more.items_of
+                )
+            };
             table.ok_or_else(|| Wrong(1, above()))?.items.extend(more.items);
         } else {
             let expected = "an operation has `at_ms`, `region`, `operation` and `parameters`";
@@ -157,7 +162,7 @@ fn read<T: DeserializeOwned>(line: &str, expected: &str) -> Result<T, Wrong> {
             if error.is_data() {
                 format!("{said}; {expected}")
             } else {
-                format!("no JSON: {said}; expected one object per line")
+                format!("not JSON: {said}; expected one object per line")
             },
         )
     })
@@ -166,7 +171,7 @@ fn read<T: DeserializeOwned>(line: &str, expected: &str) -> Result<T, Wrong> {
 fn expect_objects<'a>(values: impl IntoIterator<Item = &'a Value>, expected: &str) -> Result<(), Wrong> {
     match values.into_iter().find(|value| !value.is_object()) {
         None => Ok(()),
-        Some(value) => Err(Wrong(1, format!("{value} is no object; {expected}"))),
+        Some(value) => Err(Wrong(1, format!("{value} is not an object; {expected}"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the actions of a timeline do to a simulated world.
+//! Applies the actions of a timeline to a simulated world.
 
 use beringia_network::Direction;
 use beringia_scenario::{Action, Ends};
@@ -6,11 +6,11 @@ use beringia_scenario::{Action, Ends};
 use crate::{SimulationError, World};
 
 impl World {
-    /// Does what an action says to regions and links. Those about clients and replicas are not for the world:
-    /// they change nothing here.
+    /// Applies an action to regions and links. Actions on clients and replicas change nothing here.
     ///
     /// # Errors
-    /// [`SimulationError`] for an action that makes no sense now, such as the crash of a region that is down.
+    /// [`SimulationError`] for an action that is impossible now, such as the crash of a region that
+    /// is down.
     pub async fn act(&mut self, action: &Action, tables: &[String]) -> Result<(), SimulationError> {
         let network = self.network().clone();
         match action {

@@ -1,7 +1,9 @@
-//! Clients beside their regions, who ask the regions' gateways themselves, without HTTP between.
+//! Clients next to their regions. They call the regions' gateways directly, without HTTP in
+//! between.
 //!
-//! They are a millisecond away: time enough for a region to crash with a write committed and its answer on the way. What a client can know
-//! is what it would know over TCP: a region that is down refuses the connection, one that crashes breaks it.
+//! The distance between a client and its region is a millisecond: time enough for the region to
+//! crash with a write committed and its answer on the way. A client can know as much as over TCP: a
+//! region that is down refuses the connection, and one that crashes breaks it.
 
 use std::{
     collections::BTreeMap,
@@ -23,31 +25,31 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Trace;
 
-/// Where clients are, in traces.
+/// The clients' name in traces.
 const CLIENTS: &str = "clients";
-/// One way between a region and its clients.
+/// The delay between a region and its clients, one way.
 const CLIENT_DELAY: Duration = Duration::from_millis(1);
 
-/// Every region's nearby clients. Clones are the same.
+/// The clients next to every region. Clones are handles to the same clients.
 #[derive(Clone)]
 pub struct Clients(Arc<Shared>);
 
 struct Shared {
-    /// By region, where it runs.
+    /// The running regions, by name.
     doors: Mutex<BTreeMap<String, Door>>,
     connections: AtomicU64,
     trace: Arc<Trace>,
 }
 
-/// A region that runs.
+/// A running region, as its clients reach it.
 #[derive(Clone)]
 struct Door {
     gateway: Arc<Gateway>,
-    /// It crashed.
+    /// Cancelled when the region crashes.
     shut: CancellationToken,
 }
 
-/// One client's way to one region.
+/// One client's connection to one region.
 struct Near {
     region: String,
     clients: Clients,
@@ -60,7 +62,7 @@ struct Connection {
 }
 
 impl Clients {
-    /// Clients of regions none of which runs.
+    /// Creates clients while no region runs yet.
     pub(crate) fn new(trace: &Arc<Trace>) -> Self {
         Self(Arc::new(Shared {
             doors: Mutex::default(),
@@ -69,13 +71,13 @@ impl Clients {
         }))
     }
 
-    /// A region runs from now on.
+    /// Connects a region's clients to it when it starts.
     pub(crate) fn open(&self, region: &str, gateway: Arc<Gateway>) {
         let shut = CancellationToken::new();
         self.doors().insert(region.to_owned(), Door { gateway, shut });
     }
 
-    /// A region crashed: what it was asked it does not go on with, and nobody hears from it.
+    /// Disconnects a region that crashed. It abandons its requests, and no answer arrives.
     pub(crate) fn shut(&self, region: &str) {
         if let Some(door) = self.doors().remove(region) {
             door.shut.cancel();
@@ -122,7 +124,7 @@ impl Target for Near {
 }
 
 impl Near {
-    /// Takes a way there and back, as TCP does.
+    /// Connects after a delay in each direction, as TCP does.
     async fn connect(&self) -> Result<Connection, CallError> {
         sleep(CLIENT_DELAY).await;
         let door = self.clients.doors().get(&self.region).cloned();
@@ -134,8 +136,8 @@ impl Near {
 }
 
 impl Connection {
-    /// Asks, and waits for the answer; `None` where the region crashes meanwhile. What takes too long the region does not go on with: a
-    /// write may or may not have happened.
+    /// Calls an operation and waits for the answer; `None` if the region crashes meanwhile. After
+    /// [`PATIENCE`] the region abandons the request, whose write may or may not have happened.
     async fn exchange(&self, operation: &str, parameters: Map<String, Value>) -> Option<Result<Answer, Elapsed>> {
         let exchange = async {
             sleep(CLIENT_DELAY).await;

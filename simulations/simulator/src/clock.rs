@@ -3,14 +3,14 @@
 use beringia_clock::{SkewedClock, TokioClock};
 use beringia_scenario::ClockError;
 
-/// What a simulated clock that is right reads at the beginning where nothing else is said, milliseconds since the Unix epoch:
-/// 2025-01-01T00:00:00Z.
+/// What a correct simulated clock reads at the beginning by default, in milliseconds since the Unix
+/// epoch: 2025-01-01T00:00:00Z.
 pub(crate) const STARTS_MS: u64 = 1_735_689_600_000;
 
-/// A region's clock: virtual time, with an offset and a drift.
+/// A region's clock: virtual time with an offset and a drift.
 pub type SimulatedClock = SkewedClock<TokioClock>;
 
-/// A clock that is wrong by so much from now on.
+/// Creates a clock with this error from now on.
 pub(crate) fn skewed(right: TokioClock, error: ClockError) -> SimulatedClock {
     let clock = SkewedClock::new(right);
     clock.step(error.offset_ms);

@@ -1,20 +1,21 @@
-//! The disk of a simulated region: memory that outlives its process, in the form of either storage backend.
+//! The disk of a simulated region: memory that outlives its process, in the form of either storage
+//! backend.
 
 use beringia_storage::{StoreError, StoreOptions};
 use beringia_storage_memory::MemoryState;
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, RegionStore};
 
-/// In which storage backend simulated regions keep their state.
+/// The storage backend of simulated regions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StoreKind {
-    /// SQLite, in memory: what ships is what is simulated.
+    /// SQLite in memory, so that the storage backend that ships is simulated.
     #[default]
     Sqlite,
-    /// Ordered maps.
+    /// Ordered maps, which are faster.
     Memory,
 }
 
-/// A region's disk.
+/// The disk of one region.
 #[derive(Debug)]
 pub(crate) enum RegionDisk {
     Sqlite(MemoryDisk),
@@ -22,7 +23,7 @@ pub(crate) enum RegionDisk {
 }
 
 impl RegionDisk {
-    /// An empty disk.
+    /// Creates an empty disk.
     pub(crate) fn new(kind: StoreKind) -> Self {
         match kind {
             StoreKind::Sqlite => Self::Sqlite(MemoryDisk::new()),
@@ -30,7 +31,7 @@ impl RegionDisk {
         }
     }
 
-    /// Opens the store on it.
+    /// Opens the store that the disk holds.
     pub(crate) fn open(&self, store: StoreOptions, disk_faults: DiskFaults) -> Result<RegionStore, StoreError> {
         match self {
             Self::Sqlite(disk) => {

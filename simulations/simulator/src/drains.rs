@@ -1,4 +1,4 @@
-//! Looks at the drains of regions until each is proven.
+//! Watches the drains of regions until each is proven.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,13 +13,13 @@ use tokio::{
 
 use crate::Trace;
 
-/// How often a drain is looked at.
+/// The interval at which a drain is checked.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Whoever looks, and what was seen. Dropping it ends the looking.
+/// The tasks that watch drains, and their observations. Dropping it stops the tasks.
 pub(crate) struct Drains {
     seen: Arc<Mutex<Vec<DrainSample>>>,
-    /// Where a proof is told, with its region and its time.
+    /// Reports each proof with its region and its time.
     told: UnboundedSender<(String, Duration)>,
     heard: UnboundedReceiver<(String, Duration)>,
     tasks: JoinSet<()>,
@@ -38,7 +38,7 @@ impl Default for Drains {
 }
 
 impl Drains {
-    /// Looks at a region's drain until it is proven, or over. `began`: from when times count.
+    /// Watches a region's drain until it is proven or over. Times count from `began`.
     pub(crate) fn watch(&mut self, region: String, watch: DrainWatch, began: Instant, trace: Arc<Trace>) {
         let (seen, told) = (Arc::clone(&self.seen), self.told.clone());
         self.tasks.spawn(async move {
@@ -58,7 +58,7 @@ impl Drains {
                     seen.lock().push(sample);
                 }
                 if is_proven {
-                    // It fails where the run is over.
+                    // This fails only if the run is over.
                     told.send((region, began.elapsed())).ok();
                     return;
                 }
@@ -67,16 +67,16 @@ impl Drains {
         });
     }
 
-    /// The next drain that is proven, and when; waits for it.
+    /// Waits for the next proven drain, and returns its region and time.
     pub(crate) async fn proven(&mut self) -> (String, Duration) {
         match self.heard.recv().await {
             Some(proven) => proven,
-            // Never: the other end is here.
+            // Unreachable: this structure holds the other end.
             None => std::future::pending().await,
         }
     }
 
-    /// Ends the looking, and gives what was seen.
+    /// Stops watching, and returns the observations.
     pub(crate) async fn end(&mut self) -> Vec<DrainSample> {
         self.tasks.shutdown().await;
         std::mem::take(&mut *self.seen.lock())

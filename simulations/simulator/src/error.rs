@@ -1,4 +1,5 @@
-//! Why a simulation could not go on. What it finds out about the regions is a result, not an error.
+//! Reasons why a simulation could not go on. What it finds out about the regions is a result, not
+//! an error.
 
 use beringia_item::RegionError;
 use beringia_network::NetworkError;
@@ -7,72 +8,72 @@ use beringia_storage::StoreError;
 use beringia_workload::{CallError, WorkloadError};
 use thiserror::Error;
 
-/// Why a simulation could not go on.
+/// The reason why a simulation could not go on.
 #[derive(Debug, Error)]
 pub enum SimulationError {
-    /// A command to a region that the topology does not have.
+    /// A command names a region that the topology does not have.
     #[error("the simulated topology has no region {0:?}")]
     UnknownRegion(String),
-    /// A command that needs a running region.
+    /// A command needs a running region, and this one is down.
     #[error("region {0} is not running")]
     NotRunning(String),
-    /// A name in the topology that no region can have.
+    /// A name in the topology is not valid for a region.
     #[error(transparent)]
     RegionName(#[from] RegionError),
-    /// A command that the network refused.
+    /// The network refused a command.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// A region that did not start.
+    /// A region did not start.
     #[error("region {region} did not start: {source}")]
     Start {
-        /// Which.
+        /// The name of the region.
         region: String,
-        /// Why.
+        /// The error that the node reported.
         source: NodeError,
     },
-    /// A region's state that could not be read.
+    /// The state of a region could not be read.
     #[error("the state of region {region} cannot be read: {source}")]
     Store {
-        /// Which.
+        /// The name of the region.
         region: String,
-        /// Why.
+        /// The error that the store reported.
         source: StoreError,
     },
-    /// A request of the set-up that failed.
+    /// A request of the set-up failed.
     #[error("{operation} in {region} failed: {source}")]
     Call {
-        /// Where.
+        /// The region that was called.
         region: String,
-        /// What.
+        /// The API operation, such as `CreateTable`.
         operation: &'static str,
-        /// Why.
+        /// The error of the call.
         source: Box<CallError>,
     },
-    /// A load that cannot begin.
+    /// The load could not start.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
-    /// A table that a region does not hold.
+    /// A region does not have a table.
     #[error("region {region} holds no table {table}")]
     NoTable {
-        /// Which region.
+        /// The name of the region.
         region: String,
-        /// The table's name.
+        /// The name of the table.
         table: String,
     },
-    /// What a record or a row holds is not what the workload writes.
+    /// A log record or a row contains something that no workload writes.
     #[error("region {region} holds something that no workload wrote: {what}")]
     Foreign {
-        /// Where.
+        /// The name of the region.
         region: String,
-        /// What.
+        /// The foreign content, in words.
         what: String,
     },
-    /// Something that had to happen did not, in virtual time.
+    /// Something required did not happen within its limit of virtual time.
     #[error("after {virtual_ms} ms of virtual time: {what}")]
     TimedOut {
-        /// What was waited for.
+        /// What was waited for, and the last state that was seen.
         what: String,
-        /// How long.
+        /// The virtual time that passed, in milliseconds.
         virtual_ms: u64,
     },
 }

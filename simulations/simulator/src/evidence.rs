@@ -1,4 +1,4 @@
-//! What regions hold and have committed, read from their stores in the oracle's terms.
+//! Evidence: what regions hold and have committed, read from their stores in the oracle's terms.
 
 use std::{collections::BTreeMap, pin::pin};
 
@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{SimulationError, World};
 
-/// Reads the state of one region.
+/// Reads one table of one region.
 pub(crate) struct Reader<'a> {
     region: &'a str,
     store: &'a dyn Store,
@@ -20,7 +20,7 @@ pub(crate) struct Reader<'a> {
     expires: Option<String>,
 }
 
-/// Reads it from all regions that hold the table, which must be running.
+/// Gathers the evidence from all regions that hold the table, which must be running.
 pub(crate) async fn gather(world: &World, table: &str, replicas: &ReplicaHistory) -> Result<Evidence, SimulationError> {
     let mut evidence = Evidence::default();
     let holders: Vec<String> = world.digests(table).await?.into_keys().collect();
@@ -29,7 +29,8 @@ pub(crate) async fn gather(world: &World, table: &str, replicas: &ReplicaHistory
         let Some(reader) = Reader::new(&region, &*store, table) else {
             continue;
         };
-        // What a region that was empty at some time has of its own log, others have more of.
+        // If a region was empty at some time, other regions have more of its log than it has
+        // itself.
         if replicas.has_whole_log(&region, table) {
             reader.log(store.origin().clone(), &mut evidence).await?;
         }
@@ -64,7 +65,7 @@ pub(crate) async fn gather(world: &World, table: &str, replicas: &ReplicaHistory
 }
 
 impl<'a> Reader<'a> {
-    /// Reads a table of a region; `None` where the region does not hold it.
+    /// Creates a reader of a region's table; `None` if the region does not hold it.
     pub(crate) fn new(region: &'a str, store: &'a dyn Store, table: &str) -> Option<Self> {
         let definition = store.catalog().by_name.get(table).cloned()?;
         Some(Self {
@@ -90,7 +91,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The same as mutations, in the order of the log.
+    /// The writes of this origin that are in the region's log, as mutations in log order.
     pub(crate) async fn mutations(&self, origin: Origin) -> Result<Vec<Mutation>, SimulationError> {
         let mutations = self.holdings().logged(vec![origin]).try_collect().await;
         mutations.map_err(|error| self.failed(error))

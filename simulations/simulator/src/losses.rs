@@ -1,4 +1,4 @@
-//! What is nowhere else at the moment in which a region loses its disk.
+//! Determines which writes only one region has when it loses its disk.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,11 +8,11 @@ use beringia_report::ReportedBacklog;
 
 use crate::{SimulationError, World, evidence::Reader};
 
-/// A disk that is about to be lost, and what only it has.
+/// A disk that is about to be lost, and the writes that only it has.
 #[derive(Debug)]
 pub(crate) struct Loss {
     pub(crate) region: String,
-    /// Since the load began.
+    /// The time of the loss, since the load began.
     pub(crate) at: Duration,
     writes: Vec<Unshipped>,
 }
@@ -22,13 +22,13 @@ pub(crate) struct Loss {
 struct Unshipped {
     table: String,
     key: String,
-    /// None for a delete.
+    /// The write marker; `None` for a delete.
     mark: Option<String>,
-    /// Since the load began.
+    /// The time of the commit, since the load began.
     committed: Duration,
 }
 
-/// Looks for the writes of `region` that no other region has applied.
+/// Finds the writes of `region` that no other region has applied.
 pub(crate) async fn look(
     world: &World,
     region: &str,
@@ -68,7 +68,7 @@ pub(crate) async fn look(
     })
 }
 
-/// Whether a region has a write now, in its process or on the disk that it left behind.
+/// Returns whether a region has a write now, in its process or on the disk that it left behind.
 fn has(world: &World, region: &Region, mutation: &Mutation) -> bool {
     let name = region.as_str();
     if let Ok(store) = world.store(name) {
@@ -91,7 +91,7 @@ fn mark(mutation: &Mutation) -> Option<String> {
 }
 
 impl Loss {
-    /// As the oracle wants it.
+    /// The loss in the oracle's terms.
     pub(crate) fn disk(&self) -> LostDisk {
         LostDisk {
             region: self.region.clone(),
@@ -99,7 +99,8 @@ impl Loss {
         }
     }
 
-    /// Of these writes, how many a client was told of before the loss, the bytes of their requests, and since when it knew of the first.
+    /// The writes that were acknowledged to a client before the loss: their number, the bytes of
+    /// their requests, and how long before the loss the first was acknowledged.
     pub(crate) fn reported(&self, history: &History) -> ReportedBacklog {
         let told = Told::before(history, self);
         let mut reported = ReportedBacklog {
@@ -118,20 +119,20 @@ impl Loss {
     }
 }
 
-/// What a client was told of one write. Times are since the load began.
+/// The request and answer of one write. Times are since the load began.
 #[derive(Debug, Clone, Copy)]
 struct Answer {
     sent: Duration,
     done: Duration,
-    /// Of the request.
+    /// The size of the request.
     bytes: u32,
 }
 
-/// The writes that clients of a region were told of.
+/// The acknowledged writes of a region's clients.
 #[derive(Default)]
 struct Told<'a> {
     by_mark: BTreeMap<&'a str, Answer>,
-    /// A delete leaves no mark; it is known by when it must have been committed.
+    /// Deletes have no marker; they are identified by when they must have been committed.
     deletes: BTreeMap<(&'a str, &'a str), Vec<Answer>>,
 }
 

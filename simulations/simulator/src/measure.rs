@@ -1,4 +1,4 @@
-//! From what a simulated world shows to the measurements of a run.
+//! Turns observations of a simulated world into the measurements of a run.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,21 +18,22 @@ use crate::{
 /// Collects the measurements of one run.
 pub(crate) struct Measure {
     recorder: Recorder,
-    /// From the world's beginning to the load's.
+    /// The time from the world's beginning to the load's.
     load_began: Duration,
     /// Bytes on the wires before the load.
     wire_before: BTreeMap<(String, String), u64>,
-    /// What links did, from when on, since the load began.
+    /// The settings of the links, each with the time since the load began from which they applied.
     links: Vec<(Duration, Links)>,
-    /// Moments after which regions had to become equal while the load went on.
+    /// The times after which regions had to converge while the load went on.
     heals: Vec<Heal>,
 }
 
-/// A moment after which regions had to become equal while the load went on.
+/// A time after which regions had to converge while the load went on.
 struct Heal {
     awaited: Awaited,
     at: Duration,
-    /// When the last of the writes committed until then was everywhere; `None` where one never came.
+    /// When the last of the writes committed until then was in every region; `None` if one never
+    /// arrived.
     everywhere: Option<Duration>,
 }
 
@@ -55,19 +56,19 @@ impl Measure {
         }
     }
 
-    /// The load begins now.
+    /// Records that the load begins now.
     pub(crate) fn begin(&mut self, world: &World) {
         self.load_began = world.recorder.elapsed();
         self.wire_before = world.trace.wire_bytes();
         self.links_changed(world, Duration::ZERO);
     }
 
-    /// When the load began, microseconds since the world did.
+    /// When the load began, in microseconds since the world began.
     pub(crate) fn load_began_us(&self) -> u64 {
         u64::try_from(self.load_began.as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Links may do something else from now on.
+    /// Records that link settings may have changed.
     pub(crate) fn links_changed(&mut self, world: &World, at: Duration) {
         let links: Links = world
             .network()
@@ -109,18 +110,18 @@ impl Measure {
         Ok(())
     }
 
-    /// The timeline is over: what happened, and when.
+    /// Records what happened and when, at the end of the timeline.
     pub(crate) fn played(&mut self, course: &Course, end: Duration) {
         self.recorder.rescheduled(&course.played());
         self.recorder.not_played(&course.overdue(end));
     }
 
-    /// How far a drain was.
+    /// Records an observation of a drain.
     pub(crate) fn drained(&mut self, sample: DrainSample) {
         self.recorder.drain(sample);
     }
 
-    /// Something was put right by this action.
+    /// Records that this action repaired something.
     pub(crate) async fn healed(&mut self, world: &World, by: &Action, at: Duration) -> Result<(), SimulationError> {
         let awaited = self.must_converge(world, &by.to_string(), at).await?;
         self.heals.push(Heal {
@@ -131,7 +132,7 @@ impl Measure {
         Ok(())
     }
 
-    /// The load is over, and everything is well.
+    /// Records that the load is over and everything is repaired.
     pub(crate) async fn ended(&mut self, world: &World, at: Duration) -> Result<Awaited, SimulationError> {
         self.must_converge(world, "the end of the load", at).await
     }
@@ -156,7 +157,8 @@ impl Measure {
         Ok(self.recorder.must_converge(after, at, shipments.collect()))
     }
 
-    /// Everything that was seen, as a run, and the promises that were broken in it. `evidence` is by table.
+    /// Returns all observations as a run, and the promises that were broken in it. `evidence` is by
+    /// table.
     pub(crate) fn finish(
         mut self,
         world: &World,
@@ -194,7 +196,8 @@ impl Measure {
         Ok((run, judgement.violations))
     }
 
-    /// When each mutation of a table came to each region that holds it in the end.
+    /// Records when each mutation of a table arrived in each region that holds the table at the
+    /// end.
     fn arrivals(&mut self, world: &World, table: TableId, evidence: &Evidence) -> Result<(), SimulationError> {
         for (from, keys) in &evidence.logs {
             let region = Region::new(from)?;
@@ -233,12 +236,13 @@ impl Measure {
         Ok(())
     }
 
-    /// A moment of the recorder's, since the load began; `None` for what was before.
+    /// Converts a time of the recorder to one since the load began; `None` if it was before.
     fn since_load(&self, at_us: u64) -> Option<Duration> {
         Duration::from_micros(at_us).checked_sub(self.load_began)
     }
 
-    /// Since the load began; `None` also for what was there before.
+    /// When a region applied a write, since the load began; `None` also if that was before the
+    /// load.
     fn applied(
         &self,
         world: &World,
@@ -250,7 +254,7 @@ impl Measure {
         self.since_load(world.recorder.applied_us(table, origin, sequence, region)?)
     }
 
-    /// A link's one-way delays, and since when each was in force.
+    /// A link's one-way delays, each with the time from which it applied.
     fn ways(&self, from: &str, to: &str) -> Vec<(Duration, Duration)> {
         let pair = (from.to_owned(), to.to_owned());
         let way = |(since, links): &(Duration, Links)| {
@@ -262,7 +266,8 @@ impl Measure {
 
     fn conflicts(&mut self, world: &World, table: TableId, evidence: &Evidence) {
         for Conflict { winner, loser, .. } in evidence.conflicts() {
-            // Where the loser's own region does not know any more, the winner's does: neither knew of the other, so they were close.
+            // If the loser's own region no longer knows the time, the winner's does. The two writes
+            // were concurrent, so they were close in time.
             let of = |version: &Version| {
                 self.applied(world, table, &version.origin, version.sequence, version.origin.region())
             };

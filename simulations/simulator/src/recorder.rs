@@ -1,7 +1,9 @@
-//! When each region had applied what: the steps of every vector, from which the lag of every mutation follows.
+//! Records when each region had applied which writes: the steps of every version vector, from which
+//! the lag of every mutation follows.
 //!
-//! A region's vector of a table says up to which sequence it has applied each origin's writes; its own entry says what it has
-//! committed itself. The recorder looks after every commit, in virtual time, so no clock of a region matters.
+//! A region's vector of a table says up to which sequence it has applied each origin's writes; its
+//! own entry says what it has committed itself. The recorder looks after every commit, in virtual
+//! time, so the regions' clocks do not matter.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,7 +12,7 @@ use beringia_storage::Store;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{task::JoinHandle, time::Instant};
 
-/// The steps of the vectors of all regions. Clones are the same recorder.
+/// The steps of the version vectors of all regions. Clones are handles to the same recorder.
 #[derive(Clone)]
 pub(crate) struct Recorder(Arc<Mutex<Inner>>);
 
@@ -22,13 +24,12 @@ struct Inner {
 /// A vector's entry reached a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// When, microseconds since the recorder began.
+    /// The time in microseconds since the recorder began.
     pub(crate) at_us: u64,
-    /// Which.
     pub(crate) sequence: u64,
 }
 
-/// When the first step was made that reached this sequence, microseconds since the recorder began.
+/// The time of the first step that reached this sequence, in microseconds since the recorder began.
 pub(crate) fn first_from(steps: &[Step], sequence: u64) -> Option<u64> {
     let index = steps.partition_point(|step| step.sequence < sequence);
     steps.get(index).map(|step| step.at_us)
@@ -68,7 +69,8 @@ impl Recorder {
                 let Some(steps) = by_region.get_mut(store.region()) else {
                     continue;
                 };
-                // A region that lost its disk begins again below; what it had had is not counted twice.
+                // A region that lost its disk starts at lower sequences again. What it had before
+                // is not counted twice.
                 if steps.last().is_none_or(|last| last.sequence < sequence) {
                     debug_assert!(
                         steps.last().is_none_or(|last| last.at_us <= at_us),
@@ -80,26 +82,28 @@ impl Recorder {
         }
     }
 
-    /// Since the recorder began.
+    /// The time since the recorder began.
     pub(crate) fn elapsed(&self) -> Duration {
         self.inner().began.elapsed()
     }
 
-    /// When `region` had applied the write of `origin` to `table` with that sequence, microseconds since the recorder began.
+    /// When `region` had applied the write of `origin` to `table` with that sequence, in
+    /// microseconds since the recorder began.
     pub(crate) fn applied_us(&self, table: TableId, origin: &Origin, sequence: u64, region: &Region) -> Option<u64> {
         let inner = self.inner();
         first_from(inner.steps.get(&(table, origin.clone()))?.get(region)?, sequence)
     }
 
-    /// The steps of what `region` had applied of `origin`'s writes to `table`; [`first_from`] looks into them.
+    /// The steps in which `region` applied `origin`'s writes to `table`; [`first_from`] searches
+    /// them.
     pub(crate) fn steps(&self, table: TableId, origin: &Origin, region: &Region) -> Vec<Step> {
         let inner = self.inner();
         let steps = inner.steps.get(&(table, origin.clone()));
         steps.and_then(|steps| steps.get(region)).cloned().unwrap_or_default()
     }
 
-    /// Every commit that a region was seen to make, with its time in microseconds since the recorder began: up to where it then had an
-    /// origin's writes to one of these tables.
+    /// Every observed commit of a region, with its time in microseconds since the recorder began:
+    /// the sequence up to which it then had an origin's writes to one of these tables.
     pub(crate) fn commits(&self, tables: &BTreeMap<TableId, String>) -> Vec<(u64, String)> {
         let inner = self.inner();
         let mut commits = Vec::new();

@@ -1,4 +1,4 @@
-//! The runtime of a simulation: one thread, virtual time, and a watchdog on the real one.
+//! The runtime of a simulation: one thread, virtual time, and a watchdog in real time.
 
 use std::{
     sync::{
@@ -12,26 +12,27 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-/// How often, in virtual time, a run shows that it gets on. A run that waits for nothing but this still gets on: its own time
-/// limits are for that.
+/// How often, in virtual time, a run shows that it makes progress. A run that waits for nothing but
+/// this heartbeat still makes progress; its own time limits end it.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
-/// A run whose virtual time stands still: a task computes without end, or blocks the thread.
+/// A run whose virtual time stands still because a task computes without end or blocks the thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stuck {
-    /// What was run.
+    /// The name of the run.
     pub name: String,
-    /// Where virtual time stands, milliseconds.
+    /// The virtual time that the run reached, in milliseconds.
     pub virtual_ms: u64,
-    /// For how long, of real time.
+    /// The real time for which it has stood still.
     pub for_at_least: Duration,
 }
 
-/// Runs a future to its end on a thread of virtual time. Should virtual time stand still for `patience` of real time,
-/// `on_stuck` is called from another thread; it should end the process, since the stuck thread cannot be interrupted.
+/// Runs a future to its end on a thread with virtual time. If virtual time stands still for
+/// `patience` of real time, `on_stuck` is called from another thread. It should end the process,
+/// because the stuck thread cannot be interrupted.
 ///
 /// # Panics
-/// If the system gives no thread; and when the future panics.
+/// If the system provides no thread, and if the future panics.
 pub fn in_virtual_time<T>(
     name: &str,
     patience: Duration,
@@ -58,7 +59,8 @@ pub fn in_virtual_time<T>(
     });
     let result = run(virtual_ms, future);
     drop(running);
-    // It only waits for the end of the run; a panic in `on_stuck` is that one's affair.
+    // The watchdog only waits for the end of the run. A panic in `on_stuck` concerns only its
+    // caller.
     let _ = watchdog.join();
     result
 }

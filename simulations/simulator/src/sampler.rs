@@ -1,4 +1,4 @@
-//! What is looked at again and again while a run goes on: backlogs between regions, and how much regions differ.
+//! Samples of a running world: the backlogs between regions, and their divergence.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,11 @@ use beringia_storage::{Backlog, Store};
 
 use crate::{SimulationError, World};
 
-/// Rows in one read of a range.
+/// The number of rows in one read of a range.
 const PAGE_ROWS: usize = 1_000;
 
-/// What running regions say of their own writes that others have not acknowledged: from, to, how much.
+/// The writes of running regions that others have not acknowledged, as the regions report them:
+/// from, to, backlog.
 pub(crate) async fn backlogs(world: &World) -> Result<Vec<(String, String, Backlog)>, SimulationError> {
     let mut backlogs = Vec::new();
     for from in world.names().into_iter().filter(|name| world.is_running(name)) {
@@ -23,7 +24,7 @@ pub(crate) async fn backlogs(world: &World) -> Result<Vec<(String, String, Backl
     Ok(backlogs)
 }
 
-/// How many keys of a table are not equal in all running regions that hold an active replica.
+/// The number of keys of a table that differ between running regions with an active replica.
 pub(crate) async fn divergent_keys(world: &World, table: &str) -> Result<u64, SimulationError> {
     let digests = world.digests(table).await?;
     let mut all = digests.values();

@@ -26,21 +26,21 @@ use crate::{
     tables,
 };
 
-/// How often backlogs and divergence are looked at.
+/// The interval at which backlogs and divergence are sampled.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// The first pause between two looks at the digests; later ones are longer.
+/// The first pause between two comparisons of digests; later pauses are longer.
 const POLL: Duration = Duration::from_millis(5);
 
-/// How a plan is played, beside what it says itself.
+/// The conditions of a run that are not part of its plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Conditions {
-    /// How long regions may take to become equal after the load, in virtual time.
+    /// How long regions may take to converge after the load, in virtual time.
     pub patience: Duration,
-    /// A bug that every region is to have, to see whether it is found.
+    /// A bug that is planted in every region, to see whether it is found.
     pub planted_bug: Option<PlantedBug>,
-    /// In which storage backend regions keep their state.
+    /// The storage backend of the regions.
     pub store: StoreKind,
-    /// Whether somebody wants the trace.
+    /// Whether the run keeps a trace.
     pub is_traced: bool,
 }
 
@@ -55,31 +55,31 @@ impl Default for Conditions {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// The measurements and verdicts.
     pub run: Run,
     /// The promises that were broken; the run has the same in words.
     pub violations: Vec<Violation>,
-    /// What happened, line by line: every event, delivery, commit and operation of a client. Two runs of one plan have the same. Empty
-    /// where nobody wanted it.
+    /// The trace, line by line: every event, delivery, commit and operation of a client. Two runs
+    /// of one plan have the same trace. Empty unless [`Conditions::is_traced`].
     pub trace: Vec<String>,
 }
 
-/// Plays a plan; to be called in virtual time ([`crate::in_virtual_time`]).
+/// Plays a plan. Must be called in virtual time ([`crate::in_virtual_time`]).
 ///
 /// # Errors
-/// [`SimulationError`] if the regions do not get ready, or an action makes no sense when it is due. What regions promised and did not
-/// keep, and what was expected and did not come, is in the outcome.
+/// [`SimulationError`] if the regions do not become ready, or an action is impossible when it is
+/// due. Broken promises and unmet expectations are not errors but part of the outcome.
 pub fn run(plan: &Plan) -> BoxFuture<'_, Result<Outcome, SimulationError>> {
     run_under(plan, Conditions::default())
 }
 
-/// The same under other conditions.
+/// Plays a plan under other conditions.
 ///
 /// # Errors
-/// As [`run`].
+/// The same errors as [`run`].
 pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<Outcome, SimulationError>> {
     Box::pin(async move {
         let mut session = Session::prepare(plan, conditions).await?;
@@ -89,7 +89,7 @@ pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<Ou
     })
 }
 
-/// A run on its way.
+/// A run in progress.
 struct Session<'a> {
     plan: &'a Plan,
     patience: Duration,
@@ -99,13 +99,13 @@ struct Session<'a> {
     load: Option<Load>,
     measure: Measure,
     began: Instant,
-    /// For each action of the plan whether it puts something right.
+    /// For each action of the plan, whether it repairs something.
     heals: Vec<bool>,
     drains: Drains,
     losses: Vec<Loss>,
     /// Regions that did not hold replicas all the time.
     came_or_went: Vec<String>,
-    /// By region and table: which holding of it there was when the load began.
+    /// The replica epoch when the load began, by region and table.
     holdings: BTreeMap<(String, String), u32>,
 }
 
@@ -137,7 +137,7 @@ impl<'a> Session<'a> {
             Some(first) => setting.load(first).await?,
             None => Loaded::default(),
         };
-        // Filled tables begin with all that they may take at once.
+        // Filled tables begin with full burst capacity.
         for table in &held {
             tables::hold(&world, &scenario.replicas, table).await?;
         }
@@ -158,7 +158,7 @@ impl<'a> Session<'a> {
         };
         if !session.converge().await? {
             return Err(SimulationError::TimedOut {
-                what: "what the tables hold before the load is not everywhere".to_owned(),
+                what: "the initial items of the tables have not reached all regions".to_owned(),
                 virtual_ms: session.world.trace.now_ms(),
             });
         }
@@ -170,7 +170,7 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// The load goes on while the timeline happens and samples are taken.
+    /// Plays the timeline and takes samples while the load goes on.
     async fn play(&mut self) -> Result<(), SimulationError> {
         let end = self.began + self.plan.scenario.duration;
         let mut next_sample = self.began;
@@ -192,7 +192,8 @@ impl<'a> Session<'a> {
                 next_sample += SAMPLE_EVERY;
                 continue;
             }
-            // Where something did not happen, what is to put things right in the end may make no sense; it is done below all the same.
+            // If something did not happen, the repairs at the end of the timeline may be
+            // impossible. `settle` repairs everything in any case.
             let is_over = next_action >= end && !course.overdue(self.plan.scenario.duration).is_empty();
             let Some((index, at)) = next.filter(|_| !is_over) else {
                 self.measure.played(&course, self.plan.scenario.duration);
@@ -241,7 +242,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Has the regions change the replicas of all tables. It takes its time; the timeline goes on.
+    /// Changes the replicas of all tables in the background, while the timeline goes on.
     fn change_replicas(&mut self, region: &str, update: impl Fn(&str, &str) -> Value) {
         self.came_or_went.push(region.to_owned());
         let others: Vec<String> = self.world.names().into_iter().filter(|name| name != region).collect();
@@ -256,7 +257,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Ends the load, puts right what the timeline left wrong, and waits until the regions are equal.
+    /// Ends the load, repairs what the timeline left broken, and waits until the regions have
+    /// converged.
     async fn settle(&mut self) -> Result<History, SimulationError> {
         let history = match self.load.take() {
             Some(load) => load.stop().await,
@@ -274,7 +276,8 @@ impl<'a> Session<'a> {
         Ok(history)
     }
 
-    /// Waits until the digests of every table are equal in all regions that hold it. False where patience ends before.
+    /// Waits until the digests of every table are equal in all regions that hold it. Returns false
+    /// if patience ends before.
     async fn converge(&mut self) -> Result<bool, SimulationError> {
         let began = Instant::now();
         let mut sampled = began;
@@ -341,7 +344,8 @@ impl<'a> Session<'a> {
 }
 
 impl Session<'_> {
-    /// The replicas that were held all the time, but not the same rows: the others dropped them.
+    /// The replicas that were held all the time but were re-bootstrapped, because the other regions
+    /// dropped them.
     fn rebootstrapped(&self, replicas: &ReplicaHistory) -> BTreeSet<(String, String)> {
         let now = self.world.holdings(&self.tables);
         let is_other = |(place, holding): &(&(String, String), &u32)| {

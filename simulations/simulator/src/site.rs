@@ -1,4 +1,4 @@
-//! One region of a world: its disk, its clock, and its process while that runs.
+//! One region of a world: its disk, its clock, and its process while it runs.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -13,26 +13,26 @@ use crate::{
     disk::{RegionDisk, StoreKind},
 };
 
-/// How long a commit takes on a healthy disk, as the flush of a good one does.
+/// How long a commit takes on a healthy disk, about as long as the flush of a good one.
 const COMMIT_DELAY: Duration = Duration::from_millis(1);
 
-/// A region's place: what outlives its process.
+/// A region's site: what outlives its process.
 pub(crate) struct Site {
     pub(crate) region: Region,
     disk: RegionDisk,
     disk_faults: DiskFaults,
     disk_full: bool,
-    /// The disk was lost, and no process has begun on the new one yet.
+    /// Whether the disk was lost and no process has started on the new one yet.
     pub(crate) disk_new: bool,
-    /// Tables that are not replicated for now. A restart ends that.
+    /// The tables whose replication is paused. A restart ends the pause.
     pub(crate) paused: BTreeSet<String>,
     pub(crate) clock: Arc<SimulatedClock>,
-    /// How often its process was started.
+    /// How often the region's process was started.
     pub(crate) starts: u32,
     pub(crate) running: Option<Running>,
 }
 
-/// A region's process.
+/// The process of a running region.
 pub(crate) struct Running {
     pub(crate) node: Node,
     pub(crate) store: Arc<RegionStore>,
@@ -40,7 +40,7 @@ pub(crate) struct Running {
 }
 
 impl Site {
-    /// A region that was never started, with an empty disk.
+    /// Creates a region that was never started, with an empty disk.
     pub(crate) fn new(region: Region, store: StoreKind, clock: SimulatedClock) -> Self {
         Self {
             region,
@@ -55,16 +55,17 @@ impl Site {
         }
     }
 
-    /// Its process.
+    /// Returns the region's process.
     ///
     /// # Errors
-    /// [`SimulationError::NotRunning`].
+    /// [`SimulationError::NotRunning`] if the region is down.
     pub(crate) fn running(&self) -> Result<&Running, SimulationError> {
         let running = self.running.as_ref();
         running.ok_or_else(|| SimulationError::NotRunning(self.region.to_string()))
     }
 
-    /// Whether it runs, its disk has room, and nothing keeps it from the others but links.
+    /// Returns whether the region runs, its disk has room, and only links can keep it from the
+    /// others.
     pub(crate) fn is_well(&self) -> bool {
         self.running.is_some() && !self.disk_full && self.paused.is_empty()
     }
@@ -72,7 +73,7 @@ impl Site {
     /// Opens the store for another start.
     ///
     /// # Errors
-    /// [`SimulationError::Store`].
+    /// [`SimulationError::Store`] if the store cannot be opened.
     pub(crate) fn open(
         &mut self,
         planted_bug: Option<PlantedBug>,
@@ -97,7 +98,7 @@ impl Site {
         self.disk_faults.set_full(full);
     }
 
-    /// Every commit takes so much longer than on a healthy disk.
+    /// Makes every commit take this much longer than on a healthy disk.
     pub(crate) fn slow_disk(&self, by: Duration) {
         self.disk_faults.set_commit_delay(COMMIT_DELAY + by);
     }

@@ -1,4 +1,5 @@
-//! The tables of a run: created in one region, then replicated to the others, before the load and during it.
+//! The tables of a run: they are created in one region, then replicated to the others, before the
+//! load and during it.
 
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::{SimulationError, World};
 
-/// How often replicas are asked whether they are active.
+/// The interval at which replicas are asked whether they are active.
 const POLL: Duration = Duration::from_millis(50);
-/// How long they are waited for, in virtual time.
+/// How long to wait for replicas, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Creates a table in the first of `replicas`, adds the others, and waits until every one of them takes writes to it.
+/// Creates a table in the first of `replicas`, adds the others, and waits until every one of them
+/// takes writes to it.
 pub(crate) async fn create(world: &World, definition: &Value, replicas: &[String]) -> Result<(), SimulationError> {
     let Some((first, others)) = replicas.split_first() else {
         return Ok(());
@@ -37,7 +39,7 @@ pub(crate) async fn create(world: &World, definition: &Value, replicas: &[String
     Ok(())
 }
 
-/// Holds a table to its throughput, in all these regions.
+/// Sets a table's throughput in all these regions.
 pub(crate) async fn hold(world: &World, replicas: &[String], table: &Table) -> Result<(), SimulationError> {
     let (Some(first), Some(limits)) = (replicas.first(), &table.limits) else {
         return Ok(());
@@ -52,7 +54,7 @@ pub(crate) async fn hold(world: &World, replicas: &[String], table: &Table) -> R
                 break;
             }
             if began.elapsed() > PATIENCE {
-                let what = format!("{region} does not hold the table {} to its throughput", table.name);
+                let what = format!("{region} does not show the throughput of the table {}", table.name);
                 let virtual_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 return Err(SimulationError::TimedOut { what, virtual_ms });
             }
@@ -62,7 +64,7 @@ pub(crate) async fn hold(world: &World, replicas: &[String], table: &Table) -> R
     Ok(())
 }
 
-/// Carries out a request for a setting of a table in one region.
+/// Sends a request for a setting of a table to one region.
 pub(crate) async fn set(
     world: &World,
     region: &str,
@@ -81,7 +83,8 @@ pub(crate) fn remove(table: &str, region: &str) -> Value {
     json!({ "TableName": table, "ReplicaUpdates": [{ "Delete": { "RegionName": region } }] })
 }
 
-/// Asks one region after the other for a change of a table until one takes it, in the background of a run.
+/// Asks one region after another for a change of a table until one accepts it, in the background of
+/// a run.
 pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: Value) -> Result<(), CallError> {
     let until = Instant::now() + PATIENCE;
     let mut last = CallError::Unreachable("no region was asked".to_owned());
@@ -97,7 +100,7 @@ pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: 
     Err(last)
 }
 
-/// Waits until the table is active in `region`, and that region knows of the active replicas.
+/// Waits until the table is active in `region`, and that region sees the active replicas.
 async fn await_active(
     targets: &impl Targets,
     table: &str,
@@ -112,7 +115,9 @@ async fn await_active(
             return Ok(());
         }
         if began.elapsed() > PATIENCE {
-            let what = format!("the table {table} is not active in {region} with {replicas:?}; it says {described:?}");
+            let what = format!(
+                "the table {table} is not active in {region} with {replicas:?}; DescribeTable returned {described:?}"
+            );
             let virtual_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             return Err(SimulationError::TimedOut { what, virtual_ms });
         }

@@ -1,4 +1,5 @@
-//! What happened in a run: events with their virtual time, where wanted every delivery too, and a hash of every byte that left a link.
+//! The trace of a run: events with their virtual time, every delivery if wanted, and a hash of
+//! every byte that left a link.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// What happened in a run. Two runs of one seed must agree in all of it.
+/// The trace of a run. Two runs of one seed must have the same trace.
 pub struct Trace {
     began: Instant,
     /// Whether every delivery is kept.
@@ -18,17 +19,18 @@ pub struct Trace {
 
 #[derive(Default)]
 struct Inner {
-    /// With their times in microseconds.
+    /// Events with their times in microseconds.
     events: Vec<(u64, String)>,
     wire: Xxh3,
     wire_bytes: u64,
-    /// By where they came from and went to.
+    /// Bytes by the places that they came from and went to.
     wire_bytes_by_pair: BTreeMap<String, BTreeMap<String, u64>>,
     deliveries: u64,
 }
 
 impl Trace {
-    /// An empty trace; its times count from now. `is_whole`: with every delivery, which is a line each.
+    /// Creates an empty trace whose times count from now. With `is_whole` it keeps every delivery,
+    /// each as a line.
     #[must_use]
     pub fn new(is_whole: bool) -> Self {
         Self {
@@ -44,7 +46,7 @@ impl Trace {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Notes an event at the present virtual moment.
+    /// Adds an event at the present virtual time.
     pub fn note(&self, event: fmt::Arguments<'_>) {
         let event = (self.now_us(), event.to_string());
         self.inner().events.push(event);
@@ -54,8 +56,9 @@ impl Trace {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// The events so far, commits with their times in microseconds, and the operations of clients, which began at `load_began_us`, in
-    /// order of their times; and last what went over the wires.
+    /// The events so far, the commits with their times in microseconds, and the operations of
+    /// clients, which began at `load_began_us`, in order of their times; and last the bytes on the
+    /// wires.
     #[must_use]
     pub fn lines(&self, history: &History, load_began_us: u64, commits: Vec<(u64, String)>) -> Vec<String> {
         let inner = self.inner();
@@ -76,7 +79,7 @@ impl Trace {
         lines.chain([wire]).collect()
     }
 
-    /// Bytes that links delivered so far, by where they came from and went to.
+    /// Bytes that links have delivered so far, by the places that they came from and went to.
     #[must_use]
     pub fn wire_bytes(&self) -> BTreeMap<(String, String), u64> {
         let inner = self.inner();
@@ -149,7 +152,8 @@ impl Tap for Trace {
         inner.events.extend(delivery);
         inner.wire.update(&at_ns.to_le_bytes());
         for part in [from.as_bytes(), to.as_bytes(), &connection.to_le_bytes(), bytes] {
-            // With its length, so that what ends one part cannot begin the next.
+            // The length is included so that the end of one part cannot look like the beginning of
+            // the next.
             inner.wire.update(&(part.len() as u64).to_le_bytes());
             inner.wire.update(part);
         }

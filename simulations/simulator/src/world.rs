@@ -1,4 +1,4 @@
-//! A group of regions in one thread: networks, clocks, disks, nodes, and what can be done to them.
+//! A group of regions in one thread: networks, clocks, disks, nodes, and the operations on them.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,31 +21,32 @@ use crate::{
     site::{Running, Site},
 };
 
-/// What a world is made of.
+/// The configuration of a world.
 #[derive(Debug, Clone)]
 pub struct WorldConfig {
-    /// Which regions, and what the links between them do.
+    /// The regions, and the links between them.
     pub topology: Topology,
-    /// Everything random follows from it.
+    /// The seed from which everything random follows.
     pub seed: u64,
-    /// Bounds and intervals of every node.
+    /// The bounds and intervals of every node.
     pub tuning: Tuning,
-    /// What every region is started with.
+    /// Options that every region is started with.
     pub behaviour: beringia_scenario::Behaviour,
-    /// What a clock that is right reads at the beginning, milliseconds since the Unix epoch; `None`: the beginning of 2025.
+    /// What a correct clock reads at the beginning, in milliseconds since the Unix epoch; `None`
+    /// for the beginning of 2025.
     pub starts_ms: Option<u64>,
-    /// How wrong clocks are from the beginning.
+    /// How wrong the clocks are from the beginning, by region.
     pub clocks: BTreeMap<String, ClockError>,
-    /// A bug that every region is to have, to see whether it is found.
+    /// A bug that is planted in every region, to see whether it is found.
     pub planted_bug: Option<PlantedBug>,
-    /// In which storage backend they keep their state.
+    /// The storage backend of the regions.
     pub store: StoreKind,
-    /// Whether its trace has every delivery.
+    /// Whether the trace has every delivery.
     pub is_traced: bool,
 }
 
 impl WorldConfig {
-    /// Regions of that topology as they are by themselves, their clocks right.
+    /// The configuration of a topology's regions with default options and correct clocks.
     #[must_use]
     pub fn new(topology: Topology, seed: u64) -> Self {
         Self {
@@ -64,28 +65,28 @@ impl WorldConfig {
 
 /// A group of regions.
 pub struct World {
-    /// What happens in it.
+    /// The trace of what happens in the world.
     pub trace: Arc<Trace>,
-    /// Randomness for whoever acts in it; derive one for each purpose.
+    /// Randomness for its users; derive one for each purpose.
     pub randomness: SeededRandomness,
-    /// Between the regions.
+    /// Connections between the regions.
     transport: MemoryTransport,
-    /// Between each region and its clients.
+    /// The clients of each region.
     clients: Clients,
-    /// When each region had applied what.
+    /// Records when each region had applied which writes.
     pub(crate) recorder: Recorder,
-    /// A clock that is right.
+    /// A correct clock without offset or drift.
     pub(crate) clock: Arc<TokioClock>,
     tuning: Tuning,
     behaviour: Behaviour,
     planted_bug: Option<PlantedBug>,
     store: StoreKind,
-    /// In the order of the topology.
+    /// The regions, in the order of the topology.
     sites: Vec<Site>,
 }
 
 impl World {
-    /// A world whose regions are all started.
+    /// Creates a world and starts all of its regions.
     ///
     /// # Errors
     /// [`SimulationError`] if a region does not start.
@@ -150,10 +151,11 @@ impl World {
         self.sites.iter().map(|site| site.region.to_string()).collect()
     }
 
-    /// A region neither sends nor takes changes of these tables, or does again.
+    /// Pauses a region's replication of these tables in both directions, or resumes it.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`], [`SimulationError::NoTable`].
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`] or
+    /// [`SimulationError::NoTable`].
     pub fn pause_replication(&mut self, name: &str, tables: &[String], paused: bool) -> Result<(), SimulationError> {
         for table in tables {
             let id = self.table_id(name, table)?;
@@ -173,10 +175,12 @@ impl World {
         Ok(())
     }
 
-    /// A region takes no more writes from clients, so that all it has can go to the others; or takes them again.
+    /// Starts or ends a drain. A drained region takes no writes from clients, so that all it has
+    /// can go to the others.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
+    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is unknown
+    /// or down.
     pub fn drain(&self, name: &str, drained: bool) -> Result<(), SimulationError> {
         let node = self.node(name)?;
         if drained {
@@ -187,13 +191,14 @@ impl World {
         Ok(())
     }
 
-    /// Whether a region runs, its disk has room, and nothing keeps it from the others but links.
+    /// Returns whether a region runs, its disk has room, and only links can keep it from the
+    /// others.
     #[must_use]
     pub fn is_well(&self, name: &str) -> bool {
         self.site(name).is_ok_and(Site::is_well)
     }
 
-    /// Opens all links, gives disks room, and has every region run and replicate.
+    /// Opens all links, gives all disks room, starts all regions, and resumes replication.
     ///
     /// # Errors
     /// [`SimulationError`] if a region does not start.
@@ -213,7 +218,7 @@ impl World {
         Ok(())
     }
 
-    /// The same as regions.
+    /// The regions in the order of the topology.
     pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
         self.sites.iter().map(|site| &site.region)
     }
@@ -227,51 +232,52 @@ impl World {
     /// A region's wall clock.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`].
+    /// [`SimulationError::UnknownRegion`] if the topology does not have it.
     pub fn clock(&self, name: &str) -> Result<Arc<SimulatedClock>, SimulationError> {
         Ok(Arc::clone(&self.site(name)?.clock))
     }
 
-    /// The clients beside the regions.
+    /// The clients next to the regions.
     #[must_use]
     pub const fn clients(&self) -> &Clients {
         &self.clients
     }
 
-    /// Whether a region's process is there.
+    /// Returns whether a region's process runs.
     #[must_use]
     pub fn is_running(&self, name: &str) -> bool {
         self.site(name).is_ok_and(|site| site.running.is_some())
     }
 
-    /// Whether a region that is down lost its disk when it crashed.
+    /// Returns whether a region that is down lost its disk when it crashed.
     #[must_use]
     pub fn disk_is_new(&self, name: &str) -> bool {
         self.site(name).is_ok_and(|site| site.disk_new)
     }
 
-    /// A region's disk takes nothing more, or does again.
+    /// Fills a region's disk so that it takes no more writes, or frees it.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`].
+    /// [`SimulationError::UnknownRegion`] if the topology does not have it.
     pub fn fill_disk(&mut self, name: &str, full: bool) -> Result<(), SimulationError> {
         self.site_mut(name)?.fill_disk(full);
         Ok(())
     }
 
-    /// Every commit of a region takes so much longer than on a healthy disk.
+    /// Makes every commit of a region take this much longer than on a healthy disk.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`].
+    /// [`SimulationError::UnknownRegion`] if the topology does not have it.
     pub fn slow_disk(&self, name: &str, by: Duration) -> Result<(), SimulationError> {
         self.site(name)?.slow_disk(by);
         Ok(())
     }
 
-    /// A running region's state.
+    /// A running region's store.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
+    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is unknown
+    /// or down.
     pub fn store(&self, name: &str) -> Result<Arc<dyn Store>, SimulationError> {
         Ok(self.site(name)?.running()?.store.clone())
     }
@@ -279,7 +285,8 @@ impl World {
     /// A running region's node.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
+    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is unknown
+    /// or down.
     pub fn node(&self, name: &str) -> Result<&Node, SimulationError> {
         Ok(&self.site(name)?.running()?.node)
     }
@@ -287,7 +294,7 @@ impl World {
     /// Starts a region that is down, with the disk that it had.
     ///
     /// # Errors
-    /// [`SimulationError`] if it does not start.
+    /// [`SimulationError`] if the region does not start.
     pub async fn start_region(&mut self, name: &str) -> Result<(), SimulationError> {
         let others = self
             .sites
@@ -316,7 +323,7 @@ impl World {
             behaviour: self.behaviour,
             observer: None,
         };
-        // Its clients ask its gateway themselves.
+        // The endpoint gets no connections: clients call the gateway directly.
         let started = Node::start(config, store.clone(), Box::pin(stream::pending()), replication).await;
         let node = started.map_err(|source| SimulationError::Start {
             region: name.to_owned(),
@@ -329,10 +336,12 @@ impl World {
         Ok(())
     }
 
-    /// Crashes a region: what was not committed is gone, its connections break, its disk stays, or is replaced by an empty one.
+    /// Crashes a region: what was not committed is gone, and its connections break. Its disk stays,
+    /// or is replaced by an empty one.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
+    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is unknown
+    /// or down.
     pub fn crash_region(&mut self, name: &str, lose_disk: bool) -> Result<(), SimulationError> {
         let store = self.store;
         let site = self.site_mut(name)?;
@@ -341,7 +350,8 @@ impl World {
             .take()
             .ok_or_else(|| SimulationError::NotRunning(name.to_owned()))?;
         site.paused.clear();
-        // The disk goes first: a task that still runs must not write what no process would have written.
+        // The disk is detached first: a task that still runs must not write what no process would
+        // have written.
         running.store.abandon();
         if lose_disk {
             site.lose_disk(store);
@@ -353,10 +363,10 @@ impl World {
         Ok(())
     }
 
-    /// The table of that name in a region.
+    /// The id of the table of that name in a region.
     ///
     /// # Errors
-    /// [`SimulationError::NoTable`], and those of [`World::store`].
+    /// [`SimulationError::NoTable`], and the errors of [`World::store`].
     pub fn table_id(&self, region: &str, table: &str) -> Result<TableId, SimulationError> {
         let catalog = self.store(region)?.catalog();
         let found = catalog.by_name.get(table).map(|table| table.id);
@@ -366,10 +376,10 @@ impl World {
         })
     }
 
-    /// A table's digest in each running region that holds an active replica of it.
+    /// A table's digest in each running region with an active replica of it.
     ///
     /// # Errors
-    /// [`SimulationError::Store`].
+    /// [`SimulationError::Store`] if a store cannot be read.
     pub async fn digests(&self, table: &str) -> Result<BTreeMap<String, TableDigest>, SimulationError> {
         let mut digests = BTreeMap::new();
         for site in self.sites.iter().filter(|site| site.running.is_some()) {
@@ -387,7 +397,7 @@ impl World {
         Ok(digests)
     }
 
-    /// By region and table: which holding of it every running region has ([`Table::holding`]).
+    /// The replica epochs of every running region ([`Table::holding`]), by region and table.
     pub(crate) fn holdings(&self, tables: &[String]) -> BTreeMap<(String, String), u32> {
         let mut holdings = BTreeMap::new();
         for site in &self.sites {
@@ -402,7 +412,7 @@ impl World {
         holdings
     }
 
-    /// The table of that name where a running region holds an active, complete replica of it.
+    /// Returns the table of that name if a running region holds an active, complete replica of it.
     fn held_table(&self, region: &str, table: &str) -> Result<Option<TableId>, SimulationError> {
         let catalog = self.store(region)?.catalog();
         let here = |table: &&Arc<Table>| {

@@ -1,4 +1,5 @@
-//! What clients of simulated regions can know: that a region is down, that it may have done what it was asked, or what it answered.
+//! What clients of simulated regions can know: that a region is down, that it may have done what it
+//! was asked, or its answer.
 
 use std::{process::abort, time::Duration};
 
@@ -13,7 +14,7 @@ const fn millis(millis: u64) -> Duration {
 }
 
 fn played<T>(what: &str, test: impl AsyncFnOnce(World, String) -> T) -> T {
-    // The stuck thread can neither be interrupted nor fail its test.
+    // The stuck thread can be neither interrupted nor made to fail its test.
     in_virtual_time(what, Duration::from_secs(120), |_| abort(), async {
         let world = World::start(WorldConfig::new(Topology::two(), 7));
         let world = world.await.unwrap_or_else(|error| panic!("{error}"));
@@ -77,7 +78,8 @@ fn whoever_asked_a_region_that_crashes_does_not_know_whether_it_was_done() {
             assert!(matches!(answer, Err(CallError::Unknown(_))), "{key}: {answer:?}");
             world.start_region(&region).await.expect("it starts");
         }
-        // What never came is not there; what was committed is, though nobody was told.
+        // What was not committed is not there. What was committed is there, although it was not
+        // acknowledged.
         let mut client = world.clients().target(&region);
         let answer = client
             .call("Scan", json!({ "TableName": "Things" }))

@@ -1,4 +1,5 @@
-//! Every kind of workload over regions that are apart for a while: no promise is broken, and the anomalies that it is for are seen.
+//! Every kind of workload over regions that are disconnected for a while: no promise is broken, and
+//! the anomalies that the workload is designed to show are seen.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
@@ -8,7 +9,8 @@ use beringia_report::Run;
 use beringia_scenario::{Plan, Scenario};
 use beringia_simulator::{Conditions, Outcome, in_virtual_time, run_under};
 
-/// Plays a kind of workload in two regions for six seconds, in three of which they do not hear of each other.
+/// Plays a kind of workload in two regions for six seconds, during three of which the regions are
+/// disconnected.
 fn played(kind: &str, policy: &str) -> Run {
     outcome(&format!("{kind}\n rate = 40\n keys = 10"), policy).run
 }
@@ -31,7 +33,7 @@ fn outcome(workload: &str, policy: &str) -> Outcome {
     );
     let scenario = Scenario::parse(&text, Path::new("kinds.toml")).expect("a scenario");
     let on_stuck = |stuck| {
-        // The stuck thread can neither be interrupted nor fail its test.
+        // The stuck thread can be neither interrupted nor made to fail its test.
         let _ = writeln!(std::io::stderr(), "{stuck:?}");
         abort();
     };
@@ -45,7 +47,7 @@ fn outcome(workload: &str, policy: &str) -> Outcome {
     outcome.expect("a run")
 }
 
-/// Plays it, and sees to it that no promise is broken and every write accounted for.
+/// Plays a kind of workload, and checks that no promise is broken and every write is accounted for.
 fn played_well(kind: &str) -> Run {
     played_well_under(kind, "item")
 }
@@ -100,7 +102,7 @@ fn a_bank_whose_transfers_get_in_each_others_way_in_one_region_loses_none_and_ke
         let refusal = format!(" {operation}: Refused(\"TransactionCanceledException\")");
         outcome.trace.iter().filter(|line| line.contains(&refusal)).count()
     };
-    // A read has no condition that could fail: it met a transfer.
+    // A read has no condition that could fail: it conflicted with a transfer.
     assert!(refused("TransactGetItems") > 5, "{}", refused("TransactGetItems"));
     assert!(refused("TransactWriteItems") > 20, "{}", refused("TransactWriteItems"));
     let run = outcome.run;

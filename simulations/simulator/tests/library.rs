@@ -1,16 +1,16 @@
-//! Every scenario that Beringia ships does what its file says is expected of it.
+//! Every scenario that Beringia ships meets the expectations in its file.
 
 use std::{io::Write, process::abort, time::Duration};
 
 use beringia_scenario::{Plan, Scenario};
 use beringia_simulator::{in_virtual_time, run};
 
-/// Plays it with its first seed; what was expected and did not come, one per line.
+/// Plays a scenario with its first seed, and returns the unmet expectations, one per line.
 fn failures(name: &str) -> Vec<String> {
     let scenario = Scenario::shipped(name).unwrap_or_else(|error| panic!("{error}"));
     let plan = Plan::draw(&scenario, scenario.seed.unwrap_or(1));
     let on_stuck = |stuck| {
-        // The stuck thread can neither be interrupted nor fail its test.
+        // The stuck thread can be neither interrupted nor made to fail its test.
         let _ = writeln!(std::io::stderr(), "{stuck:?}");
         abort();
     };
@@ -24,7 +24,7 @@ fn failures(name: &str) -> Vec<String> {
 
 macro_rules! holds {
     ($($test:ident: $($name:literal),+;)*) => {
-        /// Which test plays which scenarios, so that none is left out.
+        /// The scenarios by the test that plays them, so that none is left out.
         const PLAYED: &[&str] = &[$($($name),+),*];
 
         $(#[test]
@@ -35,7 +35,7 @@ macro_rules! holds {
     };
 }
 
-// A few per test, so that they run side by side and each ends in reasonable time.
+// A few per test, so that they run in parallel and each ends in reasonable time.
 holds! {
     where_nothing_goes_wrong_writes_arrive_a_links_delay_later: "steady", "hot-key", "ten-regions";
     with_links_cut_every_region_takes_writes_none_is_lost_and_all_converge_on_the_greatest_versions: "partition", "asymmetric-partition", "flapping-link", "split-brain", "relay-around-a-cut";

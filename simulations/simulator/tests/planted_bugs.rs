@@ -1,4 +1,5 @@
-//! The oracle finds bugs that others had: each is put back, and must be found within 200 seeds of a scenario that is made for it.
+//! The oracle finds bugs that other systems had. Each is planted, and must be found within 200
+//! seeds of a scenario that is made for it.
 //!
 //! `cargo test -p beringia-simulator --features planted-bugs --test planted_bugs`
 
@@ -11,14 +12,14 @@ use beringia_simulator::{Conditions, in_virtual_time, run_under};
 use beringia_storage::PlantedBug;
 
 const SEEDS_MAX: u64 = 200;
-/// Seeds that are played without the bug.
+/// The number of seeds that are played without the bug.
 const SEEDS_WITHOUT: u64 = 5;
 
-/// What is wrong with a run of that seed, in words.
+/// The violations in a run of that seed, in words.
 fn violations(scenario: &Scenario, seed: u64, bug: Option<PlantedBug>) -> Vec<String> {
     let plan = Plan::draw(scenario, seed);
     let on_stuck = |stuck| {
-        // The stuck thread can neither be interrupted nor fail its test.
+        // The stuck thread can be neither interrupted nor made to fail its test.
         let _ = writeln!(std::io::stderr(), "{stuck:?}");
         abort();
     };
@@ -36,7 +37,8 @@ fn violations(scenario: &Scenario, seed: u64, bug: Option<PlantedBug>) -> Vec<St
     outcome.expect("a run").run.violations
 }
 
-/// Plays seed after seed until a violation says what it must; before, the same seeds without the bug show none.
+/// Plays one seed after another until a violation says what it must. Before that, the first seeds
+/// must show no violation without the bug.
 fn assert_found(bug: PlantedBug, scenario: &str, says: impl Fn(&str) -> bool) {
     let scenario = Scenario::parse(scenario, Path::new("planted.toml")).expect("a scenario");
     for seed in 1..=SEEDS_WITHOUT {
@@ -87,7 +89,7 @@ fn tombstones_that_are_collected_at_once_are_found_by_what_comes_back() {
         lasts = "3s"
         isolate = "us-east-1"
     "#;
-    // What is held is an older item, not nothing.
+    // The region holds an older item, not nothing.
     let says = |violation: &str| violation.contains("holds Some(") && violation.contains("and should hold Some(");
     assert_found(PlantedBug::TombstonesCollectedAtOnce, scenario, says);
 }

@@ -1,4 +1,4 @@
-//! A plan played in virtual time: clients work while things go wrong, and what comes of it is measured.
+//! Plans played in virtual time: clients work while faults happen, and the results are measured.
 
 use std::{collections::BTreeMap, io::Write, path::Path, process::abort, time::Duration};
 
@@ -57,7 +57,7 @@ fn plan(timeline: Vec<(u64, Action)>) -> Plan {
 
 fn played(plan: &Plan) -> Outcome {
     let on_stuck = |stuck| {
-        // The stuck thread can neither be interrupted nor fail its test.
+        // The stuck thread can be neither interrupted nor made to fail its test.
         let _ = writeln!(std::io::stderr(), "{stuck:?}");
         abort();
     };
@@ -343,7 +343,7 @@ fn a_table_that_is_held_to_its_units_takes_its_burst_and_then_what_comes() {
         read_units = 5
         write_units = 2
     "#));
-    // Each region has 300 seconds of 2 units, and 2 more each second; each put costs one.
+    // Each region has 300 seconds' worth of 2 units, and 2 more each second; each put costs one.
     let acknowledged = outcome.run.writes.acknowledged;
     assert!((3 * 600..3 * 645).contains(&acknowledged), "{acknowledged}");
     let available = outcome.run.availability("eu-west-1");

@@ -1,5 +1,5 @@
-//! Regions decide the same whichever storage backend keeps their state: the same seeds on both have the same
-//! trace, line by line: every event, delivery, commit and operation of a client.
+//! Regions decide the same with either storage backend. The same seeds have the same trace on both,
+//! line by line: every event, delivery, commit and operation of a client.
 #![expect(clippy::print_stderr, reason = "a thread that is stuck can only be reported")]
 
 use std::{process::abort, time::Duration};
@@ -7,9 +7,9 @@ use std::{process::abort, time::Duration};
 use beringia_scenario::{Action, Plan, Scenario};
 use beringia_simulator::{Conditions, Outcome, StoreKind, in_virtual_time, run_under};
 
-/// How many seeds are played.
+/// The number of seeds that are played.
 const SEEDS: u64 = 50;
-/// With `BERINGIA_LONG` in the environment.
+/// The number of seeds with `BERINGIA_LONG` in the environment.
 const LONG_SEEDS: u64 = 200;
 
 fn played(plan: &Plan, store: StoreKind) -> Outcome {
@@ -27,7 +27,8 @@ fn played(plan: &Plan, store: StoreKind) -> Outcome {
     played.unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// A short run of `swarm`: faults of all kinds, but full disks, of which each backend has its own.
+/// A short run of `swarm` with faults of all kinds except full disks, which differ between
+/// backends.
 fn plan(scenario: &Scenario, seed: u64) -> Plan {
     let mut plan = Plan::draw(scenario, seed);
     plan.timeline

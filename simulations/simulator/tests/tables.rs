@@ -1,5 +1,6 @@
-//! Tables and replicas that come and go, also under one name again, while regions are cut off from each other, crash and come back:
-//! in the end every region that holds a table holds all that clients were told is in it.
+//! Tables and replicas are created and deleted, also under the same name again, while regions are
+//! disconnected, crash and come back. At the end every region that holds a table holds everything
+//! that was acknowledged to clients.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
@@ -21,32 +22,32 @@ use tokio::time::{Instant, sleep};
 
 const NAMES: [&str; 2] = ["Carts", "Users"];
 const STEPS: u32 = 80;
-/// Regions that can reach each other are done with a table within this.
+/// Regions that can reach each other must finish a change of a table within this time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How many seeds are played.
+/// The number of seeds that are played.
 const SEEDS: u64 = 25;
-/// With `BERINGIA_LONG` in the environment.
+/// The number of seeds with `BERINGIA_LONG` in the environment.
 const LONG_SEEDS: u64 = 200;
 
 /// A group of regions, and what its clients were told.
 struct Play {
     world: World,
     chance: SeededRandomness,
-    /// By table: keys whose items are there, as some region said.
+    /// For each table, the keys whose items exist according to some region.
     written: BTreeMap<TableId, BTreeSet<String>>,
-    /// What was done, for whoever looks for the cause of a failure.
+    /// The actions, for finding the cause of a failure.
     story: Vec<String>,
     met: Met,
 }
 
-/// What seeds must come across, or the test tests nothing.
+/// Situations that the seeds must produce, or the test tests nothing.
 #[derive(Debug, Default)]
 struct Met {
-    /// Items that were looked for in the end, and tables with several replicas among where they were.
+    /// Items that were looked up at the end, and tables among theirs that have several replicas.
     items: usize,
     replicated: usize,
-    /// Moments in which regions had different tables under one name.
+    /// How often regions had different tables under one name.
     namesakes: usize,
 }
 
@@ -134,7 +135,8 @@ impl Play {
         }
     }
 
-    /// Writes an item that nothing else touches, and remembers of which table a region said that it is there.
+    /// Writes an item that nothing else touches, and remembers in which table it is according to
+    /// the region.
     async fn put(&mut self, region: &str, name: &str, key: &str) {
         let before = self.table(region, name).map(|table| table.id);
         let item = json!({ "TableName": name, "Item": { "pk": { "S": key } } });
@@ -150,7 +152,8 @@ impl Play {
         self.call(region, "UpdateTable", update).await;
     }
 
-    /// What is not at rest yet: replicas that are made or removed, and tables whose holders differ.
+    /// What is still in progress: replicas that are created or removed, and tables whose replicas
+    /// differ.
     async fn unrest(&self) -> Vec<String> {
         let mut unrest = Vec::new();
         let mut digests = BTreeMap::new();
@@ -177,7 +180,7 @@ impl Play {
         unrest
     }
 
-    /// Has all regions reach each other until nothing changes any more, then looks for what was written.
+    /// Connects all regions until nothing changes any more, then looks up what was written.
     async fn end(mut self) -> Met {
         self.world.network().heal_all();
         let began = Instant::now();
@@ -200,7 +203,7 @@ impl Play {
                 let answer = answer.unwrap_or_else(|error| panic!("{region} on {name}: {error}; {table:?}"));
                 let items = answer["Items"].as_array().expect("items").iter();
                 let found: BTreeSet<&str> = items.filter_map(|item| item["pk"]["S"].as_str()).collect();
-                // The others that hold it have the same.
+                // The other replicas of the table have the same.
                 let written = self.written.remove(&table.id).unwrap_or_default();
                 let story = &self.story;
                 for key in &written {
@@ -222,7 +225,7 @@ fn what_was_written_stays_while_tables_and_replicas_come_and_go() {
     let mut met = Met::default();
     let seeds = std::env::var_os("BERINGIA_LONG").map_or(SEEDS, |_| LONG_SEEDS);
     for seed in 0..seeds {
-        // The stuck thread can neither be interrupted nor fail its test.
+        // The stuck thread can be neither interrupted nor made to fail its test.
         met = in_virtual_time("tables", Duration::from_secs(120), |_| abort(), async {
             eprintln!("seed {seed}");
             let mut play = Play::new(seed, met).await;

@@ -49,7 +49,7 @@ pub(crate) struct Client {
     pub(crate) number: u32,
     pub(crate) post: Arc<Post>,
     dice: SeededRandomness,
-    /// Connections by region.
+    /// Connections by the region called.
     targets: BTreeMap<String, Box<dyn Target>>,
     written: u64,
     done: Vec<Operation>,

@@ -30,7 +30,7 @@ const PRODUCTS: u64 = 50;
 /// the same rate.
 const SCAN_MAX: u64 = 20;
 
-/// A due operation.
+/// An operation that is due, as drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Job {
     Read(Chosen),

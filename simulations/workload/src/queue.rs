@@ -20,7 +20,7 @@ pub(crate) struct Due {
 pub(crate) enum Work {
     /// An operation of the workload's kind.
     Job(Job),
-    /// A recorded operation.
+    /// An operation of a recording.
     Recorded(Arc<Recorded>),
 }
 

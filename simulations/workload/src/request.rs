@@ -23,7 +23,6 @@ pub(crate) struct Update {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
     Always,
-    /// The item exists.
     Exists,
     /// The item is as it was read: it has this marker, or there is none.
     Unchanged(Option<String>),

@@ -421,7 +421,7 @@ fn names_a_wrong_line_of_a_recording_before_playing() {
     file(directory.path(), "day.jsonl", "\n{\"at_ms\": 5, \"region\": us}\n");
     let text = "[[workload]]\nkind = \"replay\"\nfile = \"day.jsonl\"\n";
     let scenario = file(directory.path(), "day.toml", text);
-    let wrong = "day.jsonl:2:24: no JSON: expected value; expected one object per line";
+    let wrong = "day.jsonl:2:24: not JSON: expected value; expected one object per line";
     for words in [
         &["sim", "run", &scenario][..],
         &["sim", "run", &scenario, "--seeds", "0..3"],

@@ -226,7 +226,7 @@ fn a_wrong_line_of_a_recording_is_named_with_its_place_in_its_file_or_that_it_is
     assert_eq!(
         error.to_string(),
         format!(
-            "{}:2:13: no JSON: trailing comma; expected one object per line",
+            "{}:2:13: not JSON: trailing comma; expected one object per line",
             beside.display()
         )
     );
@@ -236,7 +236,7 @@ fn a_wrong_line_of_a_recording_is_named_with_its_place_in_its_file_or_that_it_is
     assert_eq!((line, column), (3, 14));
     assert_eq!(
         problem.to_string(),
-        "line 2 of the recording, column 13: no JSON: trailing comma; expected one object per line"
+        "line 2 of the recording, column 13: not JSON: trailing comma; expected one object per line"
     );
 }
 

@@ -15,14 +15,14 @@ fn a_line_that_is_none_of_a_recording_is_named_with_its_place_and_what_was_expec
             format!("{OPERATION}\n\nnonsense"),
             3,
             2,
-            "no JSON: expected ident",
+            "not JSON: expected ident",
             no_json,
         ),
         (
             format!("{OPERATION}\r\n{{\"é\": \"è\", 5}}"),
             2,
             12,
-            "no JSON: key must be a string",
+            "not JSON: key must be a string",
             no_json,
         ),
         (
@@ -36,7 +36,7 @@ fn a_line_that_is_none_of_a_recording_is_named_with_its_place_and_what_was_expec
             OPERATION.replace("{}}", "3}"),
             1,
             1,
-            "3 is no object",
+            "3 is not an object",
             "`parameters` is an object",
         ),
         (
@@ -57,14 +57,14 @@ fn a_line_that_is_none_of_a_recording_is_named_with_its_place_and_what_was_expec
             r#"{"items_of": "t", "items": []}"#.to_owned(),
             1,
             1,
-            "no table t stands above",
-            "expected its line there",
+            "no line above defines the table t",
+            "expected its line first",
         ),
         (
             format!("{TABLE}\n{}", r#"{"items_of": "t", "items": [1]}"#),
             2,
             1,
-            "1 is no object",
+            "1 is not an object",
             "each of `items` is an object",
         ),
     ];

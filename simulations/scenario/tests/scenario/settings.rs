@@ -128,7 +128,7 @@ fn a_value_that_the_file_could_not_have_is_refused_as_in_the_file() {
     );
     assert!(refused("clocks.mars-1.offset_ms", "5").contains("no region is called \"mars-1\""));
     assert!(refused("duration", "6s").contains("the load ends at 6s"));
-    assert!(refused("event.1.ppm", "5").contains("ppm says nothing about isolate"));
+    assert!(refused("event.1.ppm", "5").contains("isolate has no field ppm"));
 }
 
 #[test]
