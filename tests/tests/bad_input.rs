@@ -206,7 +206,7 @@ async fn nesting_ten_thousand_deep_is_refused_without_harm() {
 }
 
 #[tokio::test]
-async fn half_a_request_harms_nobody() {
+async fn half_a_request_does_no_harm() {
     let up = Up::start(&["--ephemeral"]);
     let endpoint = up.region(REGION);
     drop(table(endpoint).await);

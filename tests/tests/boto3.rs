@@ -12,14 +12,16 @@ fn boto3_reads_and_writes_in_every_region() {
     );
 }
 
+/// Tags stay in their region, and items expire in all regions.
 #[test]
-fn tags_stay_in_their_region_items_expire_in_all_and_the_older_request_forms_work() {
+fn tags_expiry_and_older_request_forms_work() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(python::python().args(["-m", "sdk.settings", up.endpoint()]));
 }
 
+/// The refusal has its reason.
 #[test]
-fn throughput_that_is_used_up_is_refused_with_its_reason_and_comes_back() {
+fn exhausted_throughput_is_refused_and_recovers() {
     let up = Up::start(&["--ephemeral", "--throttling"]);
     python::succeeds(python::python().args(["-m", "sdk.throttling", up.endpoint()]));
     let status = up.control.run(&["status"]);
@@ -28,8 +30,9 @@ fn throughput_that_is_used_up_is_refused_with_its_reason_and_comes_back() {
     assert!(refused["throttled_writes"].as_u64() > Some(4), "{refused}");
 }
 
+/// What is acknowledged is done once.
 #[test]
-fn transactions_that_meet_say_so_and_what_is_acknowledged_is_done_once() {
+fn transaction_conflicts_are_reported() {
     // On a disk, where a commit takes long enough to be met.
     let directory = tempfile::tempdir().expect("a temporary directory");
     let data = directory.path().join("data");
@@ -40,15 +43,16 @@ fn transactions_that_meet_say_so_and_what_is_acknowledged_is_done_once() {
     assert!(refused["transaction_conflicts"].as_u64() >= Some(3), "{refused}");
 }
 
+/// Reads lag behind as far as configured, and index keys have several attributes.
 #[test]
-fn reads_lag_behind_as_far_as_was_asked_for_and_index_keys_have_several_attributes() {
+fn stale_reads_and_multi_attribute_index_keys_work() {
     const STALE_MS: &str = "300";
     let up = Up::start(&["--ephemeral", "--stale-reads", STALE_MS]);
     python::succeeds(python::python().args(["-m", "sdk.stale", up.endpoint(), STALE_MS]));
 }
 
 #[test]
-fn partiql_reads_writes_and_replicates_like_the_operations_on_items() {
+fn partiql_behaves_like_the_operations_on_items() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(
         python::python()
@@ -57,8 +61,9 @@ fn partiql_reads_writes_and_replicates_like_the_operations_on_items() {
     );
 }
 
+/// The regions converge after it.
 #[test]
-fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regions_agree_after_it() {
+fn fault_injection_experiment_pauses_replication() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(
         python::python()
@@ -68,13 +73,14 @@ fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regio
 }
 
 #[test]
-fn every_service_of_an_endpoint_checks_signatures_alike() {
+fn every_service_checks_signatures_alike() {
     let up = Up::start(&["--ephemeral", "--access-key", "AKIA=secret"]);
     python::succeeds(python::python().args(["-m", "sdk.services", up.endpoint(), up.region("eu-west-1")]));
 }
 
+/// This holds over the change of shards and streams and the kill of the server.
 #[test]
-fn a_stream_consumer_misses_and_repeats_nothing_over_shards_streams_and_a_killed_server() {
+fn stream_consumers_miss_and_repeat_nothing() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let data = directory.path().join("data");
     let data = data.to_str().expect("a path of characters");

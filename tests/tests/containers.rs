@@ -22,8 +22,9 @@ use testcontainers::{
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
 const IMAGE: &str = "beringia-tests";
 
+/// All regions converge after a region was disconnected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn containers_converge_after_a_region_was_disconnected_and_survive_a_full_disk() {
+async fn containers_survive_a_disconnected_region_and_a_full_disk() {
     let Some(docker) = docker::connect().await else { return };
     docker::build_image(&docker, IMAGE, &static_beringia()).await;
     // testcontainers speaks its own version of the API and takes the engine's address from the environment alone.
@@ -33,7 +34,7 @@ async fn containers_converge_after_a_region_was_disconnected_and_survive_a_full_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn drills_over_containers_lose_nothing_that_they_should_not() {
+async fn drills_over_containers_lose_nothing_unexpected() {
     let Some(docker) = docker::connect().await else { return };
     if !docker::has_command_line() {
         return;

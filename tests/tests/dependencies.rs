@@ -83,7 +83,7 @@ fn dependencies_of_the_workspace() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn crates_depend_on_each_other_as_the_map_says() {
+fn crate_dependencies_match_the_map() {
     let map = map_of_crates();
     let seen = dependencies_of_the_workspace();
     assert_eq!(
@@ -143,7 +143,7 @@ fn way_to_database(metadata: &Metadata, name: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn only_storage_backends_and_what_runs_regions_compile_a_database() {
+fn only_backends_and_hosts_of_regions_compile_a_database() {
     let metadata = MetadataCommand::new().exec().expect("cargo metadata answers");
     for name in WITHOUT_DATABASE {
         assert_eq!(way_to_database(&metadata, name), None, "{name} compiles a database");

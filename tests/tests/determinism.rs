@@ -89,8 +89,10 @@ fn assert_same((one, said): &(String, String), (other, said_by_other): &(String,
     assert_eq!(said, said_by_other);
 }
 
+/// The same seed gives the same trace in two processes and under two wall clocks; another seed
+/// gives another one.
 #[test]
-fn the_same_seed_gives_the_same_trace_in_two_processes_and_under_two_wall_clocks_and_another_seed_does_not() {
+fn traces_depend_on_the_seed_and_not_on_process_or_clock() {
     let directory = tempfile::tempdir().expect("a directory");
     let directory = directory.path();
     let library = shifting_library(directory);

@@ -29,7 +29,7 @@ fn corpus(target: &str) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn kept_inputs_and_their_neighbours_break_no_promise() {
+fn corpus_and_truncated_inputs_break_no_promise() {
     for (name, _) in TARGETS {
         let corpus = corpus(name);
         for input in corpus.values() {
@@ -67,7 +67,7 @@ fn changed(input: &[u8], other: &[u8], randomness: &SeededRandomness) -> Vec<u8>
 }
 
 #[test]
-fn kept_inputs_that_are_changed_at_random_break_no_promise() {
+fn randomly_changed_corpus_inputs_break_no_promise() {
     let rounds = std::env::var_os("BERINGIA_LONG").map_or(ROUNDS, |_| LONG_ROUNDS);
     for (name, _) in TARGETS {
         let corpus = corpus(name);

@@ -158,7 +158,7 @@ fn root(region: &str) -> String {
 }
 
 #[test]
-fn it_says_what_it_cannot_do_here_and_why() {
+fn explains_what_it_cannot_do_on_this_machine() {
     let machine = Machine::new();
     let words = [
         "undo",
@@ -205,7 +205,7 @@ fn it_says_what_it_cannot_do_here_and_why() {
 }
 
 #[test]
-fn conditions_are_set_where_a_link_begins_for_where_it_ends() {
+fn sets_conditions_at_the_source_of_a_link() {
     let machine = Machine::new();
     let (us, eu, ap) = ("us-east-1", "eu-west-1", "ap-northeast-1");
     // 100 ms and up to 40 more: around 120 ms, by 20.
@@ -235,7 +235,7 @@ fn conditions_are_set_where_a_link_begins_for_where_it_ends() {
 }
 
 #[test]
-fn what_is_set_on_one_link_adds_up_until_it_is_set_back() {
+fn conditions_of_a_link_add_up_until_they_are_reset() {
     let machine = Machine::new();
     let us = "us-east-1";
     machine.does("delay us-east-1 eu-west-1 one-way 2.5 0");
@@ -267,8 +267,9 @@ fn what_is_set_on_one_link_adds_up_until_it_is_set_back() {
     );
 }
 
+/// They last until everything is undone.
 #[test]
-fn conditions_outlast_cuts_crashes_and_isolation_until_all_is_undone() {
+fn conditions_survive_cuts_crashes_and_isolation() {
     let machine = Machine::new();
     let us = "us-east-1";
     let anew = [

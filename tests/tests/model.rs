@@ -3,7 +3,7 @@
 use beringia_tests::{python, repository};
 
 #[test]
-fn the_tables_of_requests_are_what_the_model_gives() {
+fn request_tables_match_the_public_model() {
     let generator = repository().join("services/gateway/model/generate.py");
     python::succeeds(python::python().arg(generator).arg("--check"));
 }

@@ -185,7 +185,7 @@ fn modules_do_not_import_each_other_in_cycles() {
 }
 
 #[test]
-fn a_cycle_by_way_of_a_third_module_is_found() {
+fn a_cycle_through_a_third_module_is_found() {
     let module = |name: &str| vec![name.to_owned()];
     let imports = BTreeMap::from([
         (module("a"), BTreeSet::from([module("b")])),

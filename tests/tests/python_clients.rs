@@ -3,7 +3,7 @@
 use beringia_tests::{python, up::Up};
 
 #[test]
-fn the_aws_cli_makes_tables_pages_waits_and_gives_exit_codes() {
+fn aws_cli_creates_tables_pages_waits_and_sets_exit_codes() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(python::python().args(["-m", "sdk.aws", up.endpoint()]));
 }
@@ -14,8 +14,9 @@ fn pynamodb_saves_queries_batches_transacts_and_guards_versions() {
     python::succeeds(python::python().args(["-m", "sdk.models", up.endpoint()]));
 }
 
+/// moto is an independent imitation of DynamoDB.
 #[test]
-fn random_operations_give_what_an_independent_imitation_of_dynamodb_gives() {
+fn random_operations_match_moto() {
     let up = Up::start(&["--ephemeral"]);
     let said = python::succeeds(python::python().args(["-m", "differential", up.endpoint()]));
     assert!(said.contains("the same answers"), "{said}");

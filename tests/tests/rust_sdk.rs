@@ -99,7 +99,7 @@ async fn balance(client: &Client, id: &str) -> Option<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rust_sdk_writes_in_every_region_and_all_converge_after_a_cut() {
+async fn rust_sdk_writes_in_every_region_converge_after_a_cut() {
     let up = Up::start(&["--ephemeral"]);
     let clients = REGIONS.map(|region| client(up.endpoint(), region));
     global_table(&clients).await;

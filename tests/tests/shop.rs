@@ -3,7 +3,7 @@
 use beringia_tests::{command::beringia, python, up::Up};
 
 #[test]
-fn a_shop_in_three_regions_loses_no_order_while_a_region_is_cut_off() {
+fn a_shop_loses_no_order_while_a_region_is_cut_off() {
     let up = Up::start(&["--ephemeral"]);
     let report = python::succeeds(
         python::python()

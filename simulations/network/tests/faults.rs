@@ -12,8 +12,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// A silent cut delivers nothing, and healing it delivers what was on the way.
 #[tokio::test(start_paused = true)]
-async fn a_silent_cut_delivers_nothing_and_healing_delivers_what_was_on_the_way() {
+async fn silent_cut_holds_bytes_until_it_is_healed() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(30).await;
     write(&mut near, b"before").await;
@@ -35,7 +36,7 @@ async fn a_silent_cut_delivers_nothing_and_healing_delivers_what_was_on_the_way(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_had_arrived_before_a_cut_can_still_be_read() {
+async fn bytes_that_arrived_before_a_cut_can_be_read() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(30).await;
     write(&mut near, b"here").await;
@@ -77,7 +78,7 @@ async fn a_cut_stops_the_writer_when_the_buffers_are_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn healing_sends_what_was_on_the_way_at_the_bandwidth_of_the_link() {
+async fn healing_sends_held_bytes_at_the_links_bandwidth() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(10).await;
     world
@@ -94,8 +95,9 @@ async fn healing_sends_what_was_on_the_way_at_the_bandwidth_of_the_link() {
     assert_eq!(world.now_ms(), healed_ms + 30 + 10);
 }
 
+/// New connections are refused until the link is healed.
 #[tokio::test(start_paused = true)]
-async fn a_reset_breaks_both_ends_and_refuses_new_connections_until_healed() {
+async fn reset_breaks_both_ends_and_refuses_until_healed() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(30).await;
     write(&mut near, b"gone").await;
@@ -138,8 +140,9 @@ async fn a_reset_wakes_a_writer_that_waits() {
     assert_eq!(failed.kind(), ErrorKind::ConnectionReset);
 }
 
+/// They also fail if the end has not left yet.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_written_after_the_end_even_if_that_has_not_left_yet() {
+async fn writes_after_the_end_of_a_stream_fail() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected().await;
     world.network.cut("a", "b", Direction::OneWay).expect("valid");
@@ -203,7 +206,7 @@ async fn connecting_under_a_silent_cut_waits_for_the_healing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_refuses_who_is_just_connecting() {
+async fn reset_refuses_connections_being_opened() {
     let world = World::new(1);
     world.delay(30, 30);
     let dialling = world.dialling();
@@ -216,8 +219,9 @@ async fn a_reset_refuses_who_is_just_connecting() {
     assert_eq!(world.now_ms(), 10);
 }
 
+/// The crash of a region breaks its own connections at once.
 #[tokio::test(start_paused = true)]
-async fn the_crash_of_a_region_breaks_its_connections_and_its_peers_learn_a_delay_later() {
+async fn peers_learn_of_a_crash_one_delay_later() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(40).await;
     write(&mut near, b"last words").await;
@@ -286,7 +290,7 @@ async fn a_writer_learns_nothing_while_its_own_direction_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dialling_a_region_that_crashes_meanwhile_is_refused_after_a_round_trip() {
+async fn dialling_a_crashing_region_is_refused_after_a_round_trip() {
     let mut world = World::new(1);
     world.delay(30, 30);
     let dialling = world.dialling();

@@ -53,7 +53,7 @@ async fn a_connection_opens_after_both_delays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dialling_where_nobody_listens_is_refused_after_a_round_trip() {
+async fn dialling_without_listener_is_refused_after_a_round_trip() {
     let world = World::new(1);
     world
         .network
@@ -84,8 +84,9 @@ async fn dialling_where_nobody_listens_is_refused_after_a_round_trip() {
     );
 }
 
+/// Bandwidth also spaces the packets of a single connection.
 #[tokio::test(start_paused = true)]
-async fn bandwidth_spaces_packets_and_is_shared_by_the_connections_of_a_link() {
+async fn connections_of_a_link_share_its_bandwidth() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected().await;
     let (mut other_near, mut other_far) = world.connected().await;
@@ -141,7 +142,7 @@ async fn more_bandwidth_frees_what_was_waiting_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn jitter_delays_each_packet_differently_and_keeps_their_order() {
+async fn jitter_varies_delays_and_keeps_the_order_of_packets() {
     let mut world = World::new(7);
     let (mut near, mut far) = world.connected().await;
     world
@@ -179,8 +180,9 @@ async fn jitter_delays_each_packet_differently_and_keeps_their_order() {
     );
 }
 
+/// Nothing is missing in the end.
 #[tokio::test(start_paused = true)]
-async fn a_lost_packet_comes_a_retransmission_later_and_nothing_is_missing() {
+async fn lost_packets_arrive_after_a_retransmission_timeout() {
     let mut world = World::new(3);
     let (mut near, mut far) = world.connected_with_delay(50).await;
     world.network.loss("a", "b", Direction::OneWay, 20.0).expect("valid");
@@ -239,7 +241,7 @@ async fn a_writer_learns_that_its_peer_is_gone_after_a_round_trip() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_does_not_read_costs_bounded_memory_and_stops_the_writer() {
+async fn slow_reader_stops_the_writer_with_bounded_memory() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(100).await;
     // The reader looks at the first byte only, so the link takes as much as it can.
@@ -258,7 +260,7 @@ async fn a_reader_that_does_not_read_costs_bounded_memory_and_stops_the_writer()
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_small_pieces_are_bounded_as_well() {
+async fn bounds_memory_of_many_small_pieces() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(10_000).await;
     let writing = tokio::spawn(async move {
@@ -278,7 +280,7 @@ async fn many_small_pieces_are_bounded_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn counters_and_settings_are_shown_for_every_directed_link() {
+async fn shows_counters_and_settings_of_every_directed_link() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected().await;
     world.delay(5, 0);
@@ -408,7 +410,7 @@ async fn traced_conversation(seed: u64) -> Vec<String> {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
+fn traces_depend_on_the_seed_alone() {
     let run = |seed| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -433,7 +435,7 @@ impl Wake for Woken {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_in_memory_is_woken_when_something_arrives_and_not_before() {
+async fn wakes_in_memory_readers_only_when_bytes_arrive() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(30).await;
     let woken = Arc::new(Woken::default());

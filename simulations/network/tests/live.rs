@@ -25,8 +25,9 @@ async fn next(accepted: &mut Accepted) -> Shaped<TcpStream> {
     accepted.next().await.expect("listening").expect("accepted")
 }
 
+/// The accepting side knows which region dialled, and both directions are shaped.
 #[tokio::test]
-async fn a_dialled_connection_is_known_to_the_accepting_side_and_shaped_in_both_directions() {
+async fn shapes_dialled_connections_in_both_directions() {
     let network = network(1);
     let (mut at_b, address) = listening(&network, "b", "127.0.0.1").await;
     network
@@ -82,7 +83,7 @@ async fn cut_reset_and_heal_act_on_real_connections() {
 }
 
 #[tokio::test]
-async fn a_connection_from_elsewhere_is_foreign_and_passes_unshaped() {
+async fn passes_foreign_connections_unshaped() {
     let network = network(1);
     let (mut at_b, address) = listening(&network, "b", "127.0.0.1").await;
     network.isolate("b").expect("valid");
@@ -95,7 +96,7 @@ async fn a_connection_from_elsewhere_is_foreign_and_passes_unshaped() {
 }
 
 #[tokio::test]
-async fn a_listener_on_every_address_knows_who_dialled() {
+async fn listener_on_every_address_identifies_the_dialling_region() {
     let network = network(1);
     let (mut at_c, address) = listening(&network, "c", "0.0.0.0").await;
     let loopback = SocketAddr::from(([127, 0, 0, 1], address.port()));
@@ -104,7 +105,7 @@ async fn a_listener_on_every_address_knows_who_dialled() {
 }
 
 #[tokio::test]
-async fn dialling_a_port_where_nobody_listens_is_refused() {
+async fn dialling_an_unused_port_is_refused() {
     let network = network(1);
     let (at_b, address) = listening(&network, "b", "127.0.0.1").await;
     drop(at_b);
@@ -114,7 +115,7 @@ async fn dialling_a_port_where_nobody_listens_is_refused() {
 }
 
 #[tokio::test]
-async fn many_connections_at_once_are_told_apart() {
+async fn tells_many_simultaneous_connections_apart() {
     let network = network(1);
     let (at_b, address) = listening(&network, "b", "127.0.0.1").await;
     let dials = (0..50).map(|index| {

@@ -122,7 +122,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn bytes_arrive_in_order_and_all_of_them(steps in proptest::collection::vec(step(), 1..40), seed: u64) {
+    fn delivers_all_bytes_in_order(steps in proptest::collection::vec(step(), 1..40), seed: u64) {
         let (sent, progress, received) = in_virtual_time(run(&steps, seed));
         prop_assert_eq!(&received, &sent);
         // Nothing but the seed decides when bytes arrive.

@@ -182,8 +182,9 @@ mod tests {
             .collect()
     }
 
+    /// Other actions happen at their times.
     #[test]
-    fn what_waits_for_a_proof_happens_so_long_after_it_and_the_rest_in_time() {
+    fn actions_that_wait_for_a_proof_happen_after_it() {
         let mut course = course(FAILOVER);
         let played = play(&mut course, Some(seconds(14)), seconds(60));
         let expected = [
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_proof_what_waits_for_it_does_not_happen() {
+    fn actions_that_wait_for_a_missing_proof_do_not_happen() {
         let mut course = course(FAILOVER);
         assert_eq!(play(&mut course, None, seconds(60)).len(), 3);
         let overdue: Vec<String> = course.overdue(seconds(60)).iter().map(ToString::to_string).collect();
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_waits_is_written_and_read_as_the_same() {
+    fn a_plan_that_waits_for_a_proof_is_read_as_written() {
         let plan = course(FAILOVER).plan;
         let again = Scenario::parse(&plan.to_toml(), Path::new("test.toml")).expect("a scenario");
         assert_eq!(Plan::draw(&again, 7).timeline, plan.timeline);

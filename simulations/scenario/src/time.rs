@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_has_its_lesser_end_first() {
+    fn a_span_starts_with_its_lesser_end() {
         let span = |least, most| {
             let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
             Some(Span { least, most })
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_read_as_the_same() {
+    fn lengths_are_read_as_they_were_written() {
         for (us, text) in [
             (0, "0s"),
             (1, "1us"),

@@ -32,8 +32,9 @@ fn table() -> Value {
     })
 }
 
+/// While the region is down, it refuses the connection.
 #[test]
-fn a_region_that_is_down_refuses_the_connection_and_one_that_is_back_is_called_anew() {
+fn clients_reconnect_to_a_restarted_region() {
     played("clients of a region that comes and goes", async |mut world, region| {
         let mut client = world.clients().target(&region);
         let no_tables = Ok(json!({ "TableNames": [] }));
@@ -58,7 +59,7 @@ fn a_region_that_is_down_refuses_the_connection_and_one_that_is_back_is_called_a
 }
 
 #[test]
-fn whoever_asked_a_region_that_crashes_does_not_know_whether_it_was_done() {
+fn a_crash_leaves_clients_with_unknown_outcomes() {
     played("clients of a region that crashes", async |mut world, region| {
         let mut client = world.clients().target(&region);
         client.call("CreateTable", table()).await.expect("it is created");

@@ -77,7 +77,7 @@ fn ycsb_workloads_keep_every_promise() {
 }
 
 #[test]
-fn counters_and_carts_lose_updates_where_whole_items_win() {
+fn counters_and_carts_lose_updates_under_policy_item() {
     for kind in ["kind = \"counters\"", "kind = \"carts\""] {
         let run = played_well(kind);
         assert!(
@@ -94,8 +94,9 @@ fn a_bank_that_transfers_in_two_regions_does_not_keep_its_sum() {
     assert_eq!(count(&run, "torn-transaction"), 0);
 }
 
+/// The region loses none of them.
 #[test]
-fn a_bank_whose_transfers_get_in_each_others_way_in_one_region_loses_none_and_keeps_its_sum() {
+fn conflicting_transfers_in_one_region_keep_the_sum() {
     let bank = "kind = \"bank\"\n regions = [\"us-east-1\"]\n rate = 200\n clients = 20\n keys = 6";
     let outcome = outcome(bank, "item");
     let refused = |operation: &str| {
@@ -115,19 +116,19 @@ fn a_bank_whose_transfers_get_in_each_others_way_in_one_region_loses_none_and_ke
 }
 
 #[test]
-fn stock_that_is_sold_in_two_regions_is_oversold() {
+fn stock_sold_in_two_regions_is_oversold() {
     let run = played_well("kind = \"inventory\"\n choice = \"zipfian\"\n theta = 0.99");
     assert!(count(&run, "oversold") > 0);
 }
 
 #[test]
-fn sessions_that_expire_meanwhile_are_no_broken_promise() {
+fn expiring_sessions_break_no_promise() {
     let run = played_well("kind = \"sessions\"\n ttl = \"2s\"");
     assert!(count(&run, "stale-read") > 0);
 }
 
 #[test]
-fn what_is_added_in_two_regions_is_kept_where_it_is_merged() {
+fn additions_in_two_regions_are_kept_under_policy_merge() {
     for kind in ["kind = \"counters\"", "kind = \"bank\""] {
         let run = played_well_under(kind, "merge");
         assert_eq!(
@@ -138,8 +139,9 @@ fn what_is_added_in_two_regions_is_kept_where_it_is_merged() {
     }
 }
 
+/// Only the write markers of the additions conflict.
 #[test]
-fn what_adds_up_is_no_conflict_though_the_marks_of_its_writes_meet() {
+fn merged_additions_are_no_conflict() {
     let conflicts = |policy| -> u64 {
         let run = played_well_under("kind = \"counters\"", policy);
         run.conflicts.iter().map(|cell| cell.count).sum()
@@ -149,7 +151,7 @@ fn what_adds_up_is_no_conflict_though_the_marks_of_its_writes_meet() {
 }
 
 #[test]
-fn every_policy_makes_of_concurrent_writes_what_it_says() {
+fn every_policy_resolves_concurrent_writes_as_documented() {
     let mixed = "kind = \"mixed\"\n put_percent = 20\n update_percent = 50\n delete_percent = 10";
     for kind in ["kind = \"carts\"", mixed] {
         for policy in ["attribute", "merge"] {

@@ -53,7 +53,7 @@ fn assert_found(bug: PlantedBug, scenario: &str, says: impl Fn(&str) -> bool) {
 }
 
 #[test]
-fn equal_versions_of_which_each_region_prefers_its_own_are_found() {
+fn finds_regions_that_prefer_their_own_equal_versions() {
     let scenario = r#"
         about = "Two regions write the same few keys in the same milliseconds."
         topology = "two"
@@ -69,8 +69,9 @@ fn equal_versions_of_which_each_region_prefers_its_own_are_found() {
     assert_found(PlantedBug::EqualVersionsPreferredLocally, scenario, says);
 }
 
+/// Deleted items come back.
 #[test]
-fn tombstones_that_are_collected_at_once_are_found_by_what_comes_back() {
+fn finds_tombstones_that_are_collected_too_early() {
     let scenario = r#"
         about = "A region deletes while another, cut off, still writes."
         topology = "two"
@@ -95,7 +96,7 @@ fn tombstones_that_are_collected_at_once_are_found_by_what_comes_back() {
 }
 
 #[test]
-fn a_log_record_that_is_skipped_is_found() {
+fn finds_a_skipped_log_record() {
     let scenario = r#"
         about = "Two regions write all keys while they are cut off, so that each of them ends in a conflict."
         topology = "two"
@@ -114,8 +115,9 @@ fn a_log_record_that_is_skipped_is_found() {
     assert_found(PlantedBug::LogRecordSkipped, scenario, says);
 }
 
+/// The condition is checked before the write has its turn.
 #[test]
-fn a_condition_that_is_checked_before_the_write_has_its_turn_is_found() {
+fn finds_conditions_that_are_checked_too_early() {
     let scenario = r#"
         about = "Clients of a region with a slow disk count on the same counters."
         topology = "two"

@@ -69,8 +69,9 @@ fn played(plan: &Plan) -> Outcome {
     played.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Nothing else is missing.
 #[test]
-fn what_a_dropped_replica_had_not_shipped_is_kept_aside_and_nothing_else_is_missing() {
+fn writes_of_a_dropped_replica_are_unshipped_and_not_lost() {
     for policy in [Policy::Item, Policy::Merge] {
         let isolate = Action::Isolate {
             region: "eu-west-1".to_owned(),
@@ -91,7 +92,7 @@ fn what_a_dropped_replica_had_not_shipped_is_kept_aside_and_nothing_else_is_miss
 }
 
 #[test]
-fn while_a_region_is_cut_off_its_backlog_grows_keys_differ_and_after_the_heal_all_is_equal_again() {
+fn backlog_and_divergence_grow_during_a_cut_and_vanish_after() {
     let eu = || "eu-west-1".to_owned();
     let outcome = played(&plan(vec![
         (
@@ -155,8 +156,9 @@ fn while_a_region_is_cut_off_its_backlog_grows_keys_differ_and_after_the_heal_al
     assert!(eu.wire_bytes > 100_000);
 }
 
+/// The region comes back by copying its tables.
 #[test]
-fn a_disk_that_is_lost_behind_a_cut_costs_what_had_not_left_and_the_region_comes_back_by_copy() {
+fn a_disk_lost_behind_a_cut_costs_the_unshipped_writes() {
     let us = || "us-east-1".to_owned();
     let outcome = played(&plan(vec![
         (
@@ -197,8 +199,9 @@ fn a_disk_that_is_lost_behind_a_cut_costs_what_had_not_left_and_the_region_comes
     assert_eq!(outcome.run.divergence.last().map(|sample| sample.keys), Some(0));
 }
 
+/// A region that clients leave before the proof is shown as such.
 #[test]
-fn a_drain_is_proven_when_the_last_region_has_all_and_a_region_that_is_left_before_is_shown_as_such() {
+fn a_drain_is_proven_when_every_region_has_all() {
     let us = || "us-east-1".to_owned();
     let drain = || Action::Drain { region: us() };
     let shift = || Action::Shift {
@@ -235,8 +238,9 @@ fn a_drain_is_proven_when_the_last_region_has_all_and_a_region_that_is_left_befo
     );
 }
 
+/// Each of several faults that are repaired has its own convergence.
 #[test]
-fn each_of_several_faults_that_are_put_right_has_its_convergence_and_only_undisturbed_ones_are_judged() {
+fn only_undisturbed_convergences_are_judged() {
     let slow = |ms| Action::SlowDisk {
         region: "us-east-1".to_owned(),
         by: Duration::from_millis(ms),
@@ -272,7 +276,7 @@ fn each_of_several_faults_that_are_put_right_has_its_convergence_and_only_undist
 }
 
 #[test]
-fn the_same_plan_has_the_same_trace_and_measurements_and_another_seed_has_not() {
+fn trace_and_measurements_depend_on_plan_and_seed_alone() {
     let timeline = || {
         vec![
             (
@@ -328,7 +332,7 @@ fn of(text: &str) -> Plan {
 }
 
 #[test]
-fn a_table_that_is_held_to_its_units_takes_its_burst_and_then_what_comes() {
+fn a_throttled_table_takes_its_burst_and_then_its_rate() {
     let outcome = played(&of(r#"
         duration = "20s"
         [behaviour]
@@ -351,7 +355,7 @@ fn a_table_that_is_held_to_its_units_takes_its_burst_and_then_what_comes() {
 }
 
 #[test]
-fn reads_that_may_be_stale_go_back_and_consistent_ones_do_not() {
+fn only_inconsistent_reads_may_be_stale() {
     let went_back = |behaviour: &str| {
         let text = format!(
             "duration = \"10s\"\n{behaviour}\n[[workload]]\nkind = \"mixed\"\nput_percent = 50\nupdate_percent = 0\ndelete_percent = 0\n\
@@ -386,7 +390,7 @@ const FAILOVER: &str = r#"
 "#;
 
 #[test]
-fn traffic_that_waits_for_a_drain_moves_after_its_proof_and_not_before() {
+fn traffic_moves_only_after_the_proof_of_a_drain() {
     let run = played(&of(&FAILOVER.replace("CUT", "6s"))).run;
     assert!(run.holds(), "{:?}", run.verdicts);
     let (drain, failover) = (&run.drains[0], &run.failovers[0]);
@@ -396,8 +400,9 @@ fn traffic_that_waits_for_a_drain_moves_after_its_proof_and_not_before() {
     assert_eq!(drain.left_ms, Some(failover.shifted_ms));
 }
 
+/// Traffic that waits for the drain stays.
 #[test]
-fn traffic_that_waits_for_a_drain_that_is_not_proven_stays_and_the_run_fails() {
+fn a_run_fails_if_a_drain_is_not_proven() {
     let run = played(&of(&FAILOVER.replace("CUT", "26s"))).run;
     assert_eq!(run.not_played, ["clients of us-east-1 go to eu-west-1"]);
     assert_eq!(run.failovers, []);

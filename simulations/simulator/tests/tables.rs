@@ -221,7 +221,7 @@ impl Play {
 }
 
 #[test]
-fn what_was_written_stays_while_tables_and_replicas_come_and_go() {
+fn no_write_is_lost_while_tables_and_replicas_change() {
     let mut met = Met::default();
     let seeds = std::env::var_os("BERINGIA_LONG").map_or(SEEDS, |_| LONG_SEEDS);
     for seed in 0..seeds {

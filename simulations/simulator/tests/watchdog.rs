@@ -7,8 +7,9 @@ use std::{
 
 use beringia_simulator::{Stuck, in_virtual_time};
 
+/// A run that only sleeps for long is not named.
 #[test]
-fn a_task_that_blocks_virtual_time_is_named_and_one_that_sleeps_long_is_not() {
+fn names_a_run_that_blocks_virtual_time() {
     let (tell, told) = channel();
     let patience = Duration::from_millis(50);
     let stuck = in_virtual_time(
@@ -30,7 +31,7 @@ fn a_task_that_blocks_virtual_time_is_named_and_one_that_sleeps_long_is_not() {
 }
 
 #[test]
-fn a_run_that_ends_calls_nobody() {
+fn a_run_that_ends_is_not_reported() {
     let (tell, told) = channel::<Stuck>();
     let result = in_virtual_time(
         "a short run",

@@ -279,8 +279,9 @@ mod tests {
         json!({ "ReadCapacityUnits": read, "WriteCapacityUnits": write, "NumberOfDecreasesToday": 0 })
     }
 
+    /// The units are those of the table and of its indexes.
     #[test]
-    fn a_table_is_held_where_its_mode_its_units_and_those_of_its_indexes_are_shown() {
+    fn recognises_limits_by_mode_units_and_index_units() {
         let name = "t".to_owned();
         let table = |limits| Table {
             name: name.clone(),

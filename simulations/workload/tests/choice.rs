@@ -25,7 +25,7 @@ fn expected(items: u32, theta: f64) -> Vec<f64> {
 }
 
 #[test]
-fn zipfian_draws_each_number_as_often_as_its_rank_says() {
+fn zipfian_draws_each_number_with_its_frequency() {
     for (items, theta) in [(1_000, 0.99), (1_000, 0.5), (10, 0.8), (2, 0.99), (1, 0.99)] {
         let drawn = frequencies(&Zipfian::new(items.into(), theta), 1_000);
         let expected = expected(items, theta);
@@ -51,7 +51,7 @@ fn zipfian_draws_each_number_as_often_as_its_rank_says() {
 }
 
 #[test]
-fn a_distribution_that_grew_is_the_one_of_that_size() {
+fn a_grown_distribution_equals_a_new_one() {
     let mut grown = Zipfian::new(10, 0.99);
     for items in [11, 500, 1_000] {
         grown.grow(items);

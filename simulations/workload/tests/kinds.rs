@@ -90,8 +90,9 @@ fn of_effect(history: &History, is_it: impl Fn(&Effect) -> bool) -> usize {
     })
 }
 
+/// Reads, updates, inserts, scans and read-modify-writes come in the shares of table 2.
 #[tokio::test(start_paused = true)]
-async fn ycsb_mixes_reads_updates_inserts_scans_and_rewrites_as_its_table_says() {
+async fn ycsb_mixes_operations_as_its_paper_says() {
     let shares = [
         (Kind::YcsbA, [50, 50, 0, 0, 0]),
         (Kind::YcsbB, [95, 5, 0, 0, 0]),
@@ -115,7 +116,7 @@ async fn ycsb_mixes_reads_updates_inserts_scans_and_rewrites_as_its_table_says()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_inserted_lately_is_read_most() {
+async fn recent_insertions_are_read_most() {
     let history = played_well(Kind::YcsbD).await;
     let inserted = of_effect(&history, |effect| matches!(effect, Effect::Put { .. }));
     assert!(inserted > 30, "{inserted}");
@@ -205,7 +206,7 @@ async fn carts_append_add_remove_empty_and_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn transfers_leave_the_sum_of_a_branch_as_it_is() {
+async fn transfers_preserve_the_sum_of_a_branch() {
     let history = played_well(Kind::Bank).await;
     let transfers = |operation: &Operation| operation.writes.len() == 2 && operation.outcome == Outcome::Ok;
     assert!(count(&history, transfers) > 500);
@@ -288,7 +289,7 @@ fn recording(lines: &[String]) -> Workload {
 }
 
 #[tokio::test(start_paused = true)]
-async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
+async fn replays_operations_at_their_times_with_known_writes() {
     let table = recorded_table("N");
     let line = |at_ms: u64, operation: &str, mut parameters: serde_json::Value| {
         if !operation.starts_with("Batch") && !operation.starts_with("Transact") {
@@ -362,7 +363,7 @@ async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn recorded_deletes_that_find_nothing_are_not_taken_for_those_that_do() {
+async fn recorded_deletes_that_find_nothing_are_told_apart() {
     let table = recorded_table("S");
     let key = json!({ "id": { "S": "1" } });
     let batch = |request: serde_json::Value| ("BatchWriteItem", json!({ "RequestItems": { "app": [request] } }));
@@ -398,7 +399,7 @@ async fn recorded_deletes_that_find_nothing_are_not_taken_for_those_that_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_is_not_there_is_unreachable() {
+async fn a_missing_region_is_unreachable() {
     let server = RegionServer::start();
     let mut client = server.targets().target("us-east-1");
     let error = client.call("ListTables", json!({})).await.expect_err("nobody there");
@@ -413,7 +414,7 @@ async fn a_region_that_is_not_there_is_unreachable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tables_are_tagged_with_a_policy_that_is_not_that_of_tables_without_a_tag() {
+async fn tables_are_tagged_with_policies_other_than_the_default() {
     let server = RegionServer::start();
     for (policy, tags) in [
         (Policy::Item, None),

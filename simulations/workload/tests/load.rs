@@ -81,7 +81,7 @@ fn due(history: &History) -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_due_follows_from_the_seed_and_not_from_the_answers() {
+async fn due_times_depend_on_the_seed_and_not_on_answers() {
     let (calm, stalled) = (setting(1, Duration::ZERO), setting(1, Duration::from_secs(5)));
     let (calm, stalled) = (played(&calm).await, played(&stalled).await);
     let other = played(&setting(2, Duration::ZERO)).await;
@@ -120,7 +120,7 @@ async fn a_stall_counts_for_every_operation_that_was_due_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clients_go_where_they_are_sent_and_the_rate_is_what_it_is_set_to() {
+async fn clients_follow_traffic_shifts_and_rate_changes() {
     let setting = setting(1, Duration::from_secs(600));
     let load = Load::start(&setting, Loaded::default()).expect("it can be played");
     load.shift(HOME, AWAY);
@@ -148,7 +148,7 @@ async fn clients_go_where_they_are_sent_and_the_rate_is_what_it_is_set_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_two_writes_have_one_mark() {
+async fn no_two_writes_have_the_same_marker() {
     let mut setting = setting(1, Duration::ZERO);
     setting.regions.push(AWAY.to_owned());
     let mut another = setting.workloads[0].clone();

@@ -39,8 +39,9 @@ fn every_acknowledged_write_is_counted_once() {
     assert!(matches!(&judged.violations[..], [Violation::Lost { mark, .. }] if mark == "b/4"));
 }
 
+/// They are counted as the loss.
 #[test]
-fn what_was_not_shipped_before_a_disk_was_lost_is_the_loss_and_no_broken_promise() {
+fn writes_unshipped_at_a_disk_loss_break_no_promise() {
     let first = item("a/1", 1, "a");
     let mut case = case();
     case.told("a", "a/1", put(), 100)
@@ -68,8 +69,9 @@ fn what_was_not_shipped_before_a_disk_was_lost_is_the_loss_and_no_broken_promise
     assert_eq!(case.violations().len(), 3);
 }
 
+/// The later delete removes the same item.
 #[test]
-fn a_delete_that_went_with_a_disk_is_not_taken_for_the_one_of_the_same_item_after_it() {
+fn a_delete_lost_with_a_disk_is_not_matched_to_a_later_one() {
     let (first, later, gone) = (item("a/1", 1, "a"), item("a/2", 2_000, "a"), tombstone(2_001, "a"));
     let mut case = case();
     case.told("a", "a/1", put(), 100).told_delete("a", "d/1", "a/1", 200);
@@ -91,7 +93,7 @@ fn a_delete_that_went_with_a_disk_is_not_taken_for_the_one_of_the_same_item_afte
 }
 
 #[test]
-fn a_write_that_is_missing_though_a_later_one_was_shipped_is_found() {
+fn a_missing_write_before_a_shipped_one_is_found() {
     let later = item("a/2", 2, "a");
     let mut case = case();
     case.told("a", "a/1", put(), 100);
@@ -107,7 +109,7 @@ fn a_write_that_is_missing_though_a_later_one_was_shipped_is_found() {
 }
 
 #[test]
-fn what_was_replaced_before_the_disk_was_lost_need_not_be_anywhere() {
+fn writes_replaced_before_a_disk_loss_may_be_missing() {
     let later = item("a/2", 2, "a");
     let mut case = case();
     case.told("a", "a/1", put(), 100).told("a", "a/2", put(), 200);

@@ -40,7 +40,7 @@ fn account(case: &Case) -> Accounting {
 }
 
 #[test]
-fn what_stood_is_kept_aside_and_what_it_replaced_was_replaced() {
+fn last_writes_are_unshipped_and_earlier_ones_replaced() {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200).told("a", "a/3", put(), 300);
     assert_eq!(lost(&case), ["a/2", "a/3"], "nobody says that they are kept");
@@ -56,7 +56,7 @@ fn what_stood_is_kept_aside_and_what_it_replaced_was_replaced() {
 }
 
 #[test]
-fn what_came_after_what_is_kept_aside_has_no_excuse() {
+fn writes_after_the_unshipped_one_are_lost() {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200).told("a", "a/3", put(), 300);
     case.kept_aside("a", &[("k", &item("a/2", 200, "a"))]);
@@ -65,7 +65,7 @@ fn what_came_after_what_is_kept_aside_has_no_excuse() {
 }
 
 #[test]
-fn a_write_to_another_key_has_no_excuse() {
+fn missing_writes_to_other_keys_are_lost() {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200);
     case.operation("a", 1, 300, Outcome::Ok).writes = vec![write("other", "a/3", put())];
@@ -90,7 +90,7 @@ fn deleted(again: bool) -> Case {
 }
 
 #[test]
-fn a_delete_that_is_kept_aside_is_not_taken_for_a_later_one() {
+fn unshipped_deletes_are_not_taken_for_later_ones() {
     let mut case = deleted(true);
     let last = tombstone(9_600, "a");
     case.logged_knowing(&last, &[("b", 9_000)]).both_hold(&last);
@@ -104,7 +104,7 @@ fn a_delete_that_is_kept_aside_is_not_taken_for_a_later_one() {
 }
 
 #[test]
-fn a_delete_is_told_by_when_the_tombstone_can_have_been_made() {
+fn deletes_are_matched_by_the_tombstones_time() {
     assert_eq!(lost(&deleted(false)), [""; 0]);
     assert_eq!(
         (account(&deleted(false)).kept_aside, account(&deleted(false)).superseded),
@@ -118,7 +118,7 @@ fn a_delete_is_told_by_when_the_tombstone_can_have_been_made() {
 }
 
 #[test]
-fn what_had_lost_to_a_conflict_before_is_in_the_regions_journal() {
+fn the_journal_excuses_writes_that_lost_a_conflict_before() {
     let theirs = item("b/0", 250, "b");
     let conflicting = |region: &str| {
         let mut case = case(Merging::Item);
@@ -153,7 +153,7 @@ fn what_had_lost_to_a_conflict_before_is_in_the_regions_journal() {
 }
 
 #[test]
-fn what_is_kept_aside_where_writes_merge_has_the_earlier_ones_in_it() {
+fn unshipped_merged_rows_contain_earlier_writes() {
     let with = |first: Effect, second: Effect, aside: &Held| {
         let mut case = case(Merging::Merge);
         case.told("a", "a/2", first, 200).told("a", "a/3", second, 300);
@@ -172,7 +172,7 @@ fn what_is_kept_aside_where_writes_merge_has_the_earlier_ones_in_it() {
 }
 
 #[test]
-fn what_clients_saw_of_it_was_not_invented() {
+fn reads_of_unshipped_writes_are_not_invented() {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200);
     case.operation("a", 3, 250, Outcome::Ok).reads = vec![seen("k", Some("a/2"))];

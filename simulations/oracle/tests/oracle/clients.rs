@@ -21,8 +21,9 @@ fn read<'a>(case: &'a mut Case, region: &str, at_ms: u64, mark: Option<&str>) ->
     operation
 }
 
+/// A read is stale by as long as something newer had been acknowledged when it was sent.
 #[test]
-fn a_read_is_stale_by_how_long_something_newer_had_been_acknowledged() {
+fn staleness_counts_from_the_newer_writes_acknowledgement() {
     let mut case = two_writes();
     read(&mut case, "a", 15, Some("a/1"));
     read(&mut case, "a", 20, Some("a/1"));
@@ -40,7 +41,7 @@ fn a_read_is_stale_by_how_long_something_newer_had_been_acknowledged() {
 }
 
 #[test]
-fn nothing_is_as_new_as_the_last_delete_that_can_explain_it() {
+fn a_read_of_nothing_is_as_new_as_the_last_possible_delete() {
     let mut case = two_writes();
     let deleted = tombstone(3, "a");
     case.told_delete("a", "a/2", "b/1", 30);
@@ -90,7 +91,7 @@ fn a_client_that_does_not_see_its_own_write_is_counted() {
 }
 
 #[test]
-fn an_addition_on_the_losing_side_of_a_conflict_is_a_lost_update() {
+fn additions_that_lose_a_conflict_are_lost_updates() {
     let first = held(with_number("a/0", 0), 1, "a");
     let (ours, again) = (held(with_number("a/1", 1), 2, "a"), held(with_number("a/2", 2), 3, "a"));
     let theirs = held(with_number("b/1", 1), 4, "b");
@@ -119,7 +120,7 @@ fn an_addition_on_the_losing_side_of_a_conflict_is_a_lost_update() {
 }
 
 #[test]
-fn half_a_transaction_in_a_read_is_counted() {
+fn a_read_of_half_a_transaction_is_counted() {
     let old = [item("a/1", 1, "a"), item("a/2", 2, "a")];
     let new = [item("a/3", 3, "a"), item("a/4", 4, "a")];
     let mut case = Case::new(Merging::Item);
@@ -143,7 +144,7 @@ fn half_a_transaction_in_a_read_is_counted() {
 }
 
 #[test]
-fn what_two_regions_sell_of_the_same_stock_is_oversold() {
+fn selling_the_same_stock_in_two_regions_is_oversold() {
     let first = held(with_number("a/0", 5), 1, "a");
     let (ours, theirs) = (held(with_number("a/1", 2), 2, "a"), held(with_number("b/1", 1), 3, "b"));
     let mut case = Case::new(Merging::Item);
@@ -159,8 +160,9 @@ fn what_two_regions_sell_of_the_same_stock_is_oversold() {
     assert_eq!(case.violations(), []);
 }
 
+/// This holds whichever of the two is answered first.
 #[test]
-fn a_sale_after_a_refill_is_not_oversold_whichever_is_answered_first() {
+fn a_sale_after_a_refill_is_not_oversold() {
     let stood = [(0, "a/0", 1), (1, "a/1", 0), (2, "a/2", 10), (3, "a/3", 8)];
     let effects = [put_number(1), Effect::Add(-1), Effect::Add(10), Effect::Add(-2)];
     let mut case = Case::new(Merging::Item);
@@ -176,7 +178,7 @@ fn a_sale_after_a_refill_is_not_oversold_whichever_is_answered_first() {
 }
 
 #[test]
-fn a_sum_that_is_not_what_it_was_is_counted() {
+fn a_changed_sum_is_counted() {
     let mut case = Case::new(Merging::Item);
     case.rules().constant_sum = true;
     let mut loaded = case.operation("a", 0, 0, Outcome::Ok).clone();

@@ -52,7 +52,7 @@ fn wrong(case: &Case) -> (Vec<String>, usize) {
 }
 
 #[test]
-fn a_delete_that_found_nothing_is_not_taken_for_a_later_one() {
+fn deletes_that_found_nothing_get_no_later_tombstone() {
     let mut case = case(&[300], &[600]);
     untold(&mut case, "d/1", 100);
     untold(&mut case, "d/2", 600);
@@ -66,7 +66,7 @@ fn a_delete_that_found_nothing_is_not_taken_for_a_later_one() {
 }
 
 #[test]
-fn of_many_deletes_each_makes_what_was_made_at_its_time() {
+fn each_of_many_deletes_gets_the_tombstone_of_its_time() {
     let mut case = case(&[20, 40, 70], &[30, 50, 80]);
     for at_ms in [10, 25, 30, 35, 50, 60, 65, 80, 90] {
         untold(&mut case, &format!("d/{at_ms}"), at_ms);
@@ -79,7 +79,7 @@ fn of_many_deletes_each_makes_what_was_made_at_its_time() {
 }
 
 #[test]
-fn a_delete_is_after_what_its_region_had_answered() {
+fn deletes_follow_what_their_region_had_answered() {
     let mut case = case(&[20], &[10]);
     untold(&mut case, "d/1", 30);
     assert_eq!(wrong(&case), (vec![], 1));
@@ -88,7 +88,7 @@ fn a_delete_is_after_what_its_region_had_answered() {
 }
 
 #[test]
-fn writes_to_other_keys_tell_the_time_too() {
+fn writes_to_other_keys_also_bound_the_time() {
     let mut case = case(&[], &[30]);
     let other = item("a/20", 20, "a");
     case.operation("a", 2, 20, Outcome::Ok).writes = vec![write("other", "a/20", put())];
@@ -100,8 +100,10 @@ fn writes_to_other_keys_tell_the_time_too() {
     assert_eq!(case.violations(), []);
 }
 
+/// Writes of another region in between do not bound the time, but a delete whose answer says what
+/// it removed does.
 #[test]
-fn what_another_region_wrote_in_between_does_not_tell_the_time_but_a_delete_that_was_told_does() {
+fn deletes_with_answers_bound_the_time_of_others() {
     // Region `a` deletes nothing, then `b`'s first write, then nothing, then `b`'s second write.
     // `b`'s clock is behind, so versions do not say when it wrote.
     let (first, second) = (item("b/1", 50, "b"), item("b/2", 70, "b"));
@@ -126,8 +128,9 @@ fn what_another_region_wrote_in_between_does_not_tell_the_time_but_a_delete_that
     assert_eq!(wrong(&case), (vec![], 1));
 }
 
+/// A delete that happened leaves a tombstone to another delete if only that one can have made it.
 #[test]
-fn a_delete_that_happened_leaves_to_others_what_only_they_can_have_made() {
+fn deletes_leave_tombstones_that_only_others_can_have_made() {
     let mut case = case(&[30], &[20, 40]);
     delete(&mut case, "d/1", 10, 100, Outcome::Ok);
     untold(&mut case, "d/2", 15);
@@ -140,7 +143,7 @@ fn a_delete_that_happened_leaves_to_others_what_only_they_can_have_made() {
 }
 
 #[test]
-fn deletes_that_happened_come_before_those_that_may_have() {
+fn certain_deletes_precede_possible_ones() {
     let happened = |tombstones: &[u64]| {
         let mut case = case(&[30, 60], tombstones);
         delete(&mut case, "d/1", 10, 100, Outcome::Ok);
@@ -157,7 +160,7 @@ fn deletes_that_happened_come_before_those_that_may_have() {
 }
 
 #[test]
-fn a_delete_that_happened_and_is_nowhere_is_lost_though_a_later_one_is_there() {
+fn a_missing_delete_is_lost_despite_a_later_tombstone() {
     let mut case = case(&[20], &[30]);
     delete(&mut case, "d/1", 10, 11, Outcome::Ok);
     untold(&mut case, "d/2", 30);
@@ -165,7 +168,7 @@ fn a_delete_that_happened_and_is_nowhere_is_lost_though_a_later_one_is_there() {
 }
 
 #[test]
-fn a_delete_without_an_answer_may_have_come_late() {
+fn an_unanswered_delete_may_have_happened_late() {
     let mut case = case(&[20], &[30]);
     delete(&mut case, "d/1", 10, 11, Outcome::Unknown);
     assert_eq!(case.violations(), []);
@@ -177,7 +180,7 @@ fn a_delete_without_an_answer_may_have_come_late() {
 }
 
 #[test]
-fn a_tombstone_below_what_it_replaced_went_down() {
+fn a_tombstone_below_the_version_it_replaced_is_found() {
     let (high, mut low) = (item("a/1", 50, "a"), tombstone(40, "a"));
     low.version.sequence = 60;
     let mut case = Case::new(Merging::Item);
@@ -195,7 +198,7 @@ fn a_tombstone_below_what_it_replaced_went_down() {
 }
 
 #[test]
-fn a_read_of_nothing_saw_the_delete_that_may_have_been_sent_before() {
+fn a_read_of_nothing_saw_the_last_delete_sent_before() {
     // The first delete at 20 ms made the first tombstone. Time does not say so, since only another
     // region wrote in between.
     let (between, last) = (item("b/1", 30, "b"), tombstone(40, "a"));

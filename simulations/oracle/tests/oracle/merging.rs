@@ -59,7 +59,7 @@ fn is_wrong_merge(case: &Case) -> bool {
 }
 
 #[test]
-fn attributes_win_by_themselves() {
+fn attributes_win_or_lose_individually() {
     let case = |ours: &str, theirs: &str| {
         let (ours, theirs) = (update(ours), update(theirs));
         let field = |effect: &Effect, mark: &str| match effect {
@@ -96,7 +96,7 @@ fn attributes_win_by_themselves() {
 }
 
 #[test]
-fn numbers_add_up_where_they_are_merged_and_one_wins_where_attributes_do() {
+fn numbers_add_up_under_merge_and_compete_under_attribute() {
     let case = |merging| {
         let (base, add) = (put_number(10), Effect::Add(1));
         let (ours, theirs) = (with_number("a/1", 11), with_number("b/1", 12));
@@ -123,7 +123,7 @@ fn numbers_add_up_where_they_are_merged_and_one_wins_where_attributes_do() {
 }
 
 #[test]
-fn sets_unite_and_the_last_to_touch_an_element_decides_about_it() {
+fn sets_unite_and_the_last_write_to_an_element_decides() {
     let base = (elements(&["x", "y"], &[]), set("a/0", &["x", "y"]));
     let ours = (elements(&["z"], &["x"]), set("a/1", &["y", "z"]));
     let theirs = (elements(&["x"], &["y"]), set("b/1", &["x"]));
@@ -136,7 +136,7 @@ fn sets_unite_and_the_last_to_touch_an_element_decides_about_it() {
 }
 
 #[test]
-fn what_is_added_to_an_item_that_loses_to_another_is_lost() {
+fn additions_to_a_losing_item_are_lost() {
     let base = (put_number(10), with_number("a/0", 10));
     let ours = (Effect::Add(1), with_number("a/1", 11));
     let theirs = (put_number(50), with_number("b/1", 50));
@@ -152,7 +152,7 @@ fn what_is_added_to_an_item_that_loses_to_another_is_lost() {
 }
 
 #[test]
-fn a_delete_takes_all_that_is_not_written_after_it() {
+fn a_delete_removes_all_that_is_not_written_later() {
     let mut case = Case::new(Merging::Merge);
     case.told("a", "a/0", put_number(10), 1)
         .told_delete("a", "a/1", "a/0", 2)

@@ -547,7 +547,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn regions_that_do_everything_right_break_no_promise(
+    fn correct_regions_break_no_promise(
         merging in policies(),
         offsets in prop::array::uniform3(0..100_u64),
         steps in steps(3),

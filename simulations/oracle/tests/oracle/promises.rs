@@ -18,7 +18,7 @@ fn case() -> Case {
 }
 
 #[test]
-fn the_greatest_version_everywhere_is_right() {
+fn accepts_the_greatest_version_in_every_region() {
     let (older, newer) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
     let mut case = case();
     case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
@@ -90,7 +90,7 @@ fn a_write_without_an_answer_may_be_there_or_not() {
 }
 
 #[test]
-fn what_nobody_asked_for_is_found() {
+fn a_write_that_no_client_asked_for_is_found() {
     let (asked, refused, foreign) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("x", 3, "b"));
     let mut case = case();
     let refusal = Outcome::Refused("ConditionalCheckFailedException".to_owned());
@@ -109,7 +109,7 @@ fn what_nobody_asked_for_is_found() {
 }
 
 #[test]
-fn the_same_write_twice_and_a_write_of_another_region_are_found() {
+fn repeated_writes_and_writes_of_other_regions_are_found() {
     let (once, twice) = (item("a/1", 1, "a"), item("a/1", 2, "a"));
     let mut case = case();
     case.told("a", "a/1", put(), 1)
@@ -148,8 +148,9 @@ fn versions_that_go_down_or_are_shared_are_found() {
     assert_only!(case, Violation::SharedVersion { version: shared, .. } if *shared == version(5, "a"));
 }
 
+/// The version must not be below that of a write that was acknowledged before this one was sent.
 #[test]
-fn a_write_below_one_that_was_acknowledged_before_it_was_sent_is_found() {
+fn a_version_below_an_earlier_acknowledged_one_is_found() {
     let (low, high) = (item("a/2", 1, "a"), item("a/1", 2, "a"));
     let mut case = case();
     case.told("a", "a/1", put(), 10).told("a", "a/2", put(), 20);
@@ -160,7 +161,7 @@ fn a_write_below_one_that_was_acknowledged_before_it_was_sent_is_found() {
 }
 
 #[test]
-fn a_conflict_is_journalled_by_every_region_and_nothing_else_is() {
+fn every_region_journals_conflicts_and_nothing_else() {
     let (older, newer) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
     let concurrent = || {
         let mut case = case();
@@ -189,7 +190,7 @@ fn a_conflict_is_journalled_by_every_region_and_nothing_else_is() {
 }
 
 #[test]
-fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict() {
+fn a_causally_dependent_write_is_no_conflict() {
     let (first, second) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
     let mut case = case();
     case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
@@ -203,7 +204,7 @@ fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict() {
 }
 
 #[test]
-fn a_loser_that_somebody_knew_of_need_not_be_journalled_everywhere() {
+fn superseded_losers_need_not_be_journalled_everywhere() {
     // `b` writes concurrently with `a`'s write, then `a` writes once more, depending on both.
     let (first, second, third) = (item("a/1", 1, "a"), item("b/1", 2, "b"), item("a/2", 3, "a"));
     let mut case = case();
@@ -236,8 +237,10 @@ fn a_condition_on_what_was_replaced_before_is_found() {
     assert_only!(rewritten(Some("a/3")), Violation::ConditionIgnored { .. });
 }
 
+/// A condition on a write that another region had replaced is found if the conditional write
+/// causally depends on the replacement.
 #[test]
-fn a_condition_on_what_another_region_had_replaced_is_found_where_that_was_known() {
+fn ignored_conditions_are_found_between_regions() {
     let (first, theirs, ours) = (item("a/1", 1, "a"), item("b/1", 2, "b"), item("a/2", 3, "a"));
     let rewritten = |knew: &[(&str, u64)]| {
         let mut case = case();
@@ -256,7 +259,7 @@ fn a_condition_on_what_another_region_had_replaced_is_found_where_that_was_known
 }
 
 #[test]
-fn taking_more_than_there_is_is_found() {
+fn taking_more_than_available_is_found() {
     let (first, second) = (
         held(with_number("a/1", 1), 1, "a"),
         held(with_number("a/2", -1), 2, "a"),
@@ -269,7 +272,7 @@ fn taking_more_than_there_is_is_found() {
 }
 
 #[test]
-fn a_write_that_makes_something_else_of_what_it_found_is_found() {
+fn a_write_with_a_wrong_result_is_found() {
     let (first, mut second) = (held(with_number("a/1", 1), 1, "a"), held(with_number("a/2", 3), 2, "a"));
     let mut case = case();
     case.told("a", "a/1", put_number(1), 1)
@@ -313,7 +316,7 @@ fn half_a_transaction_in_the_log_is_found() {
 }
 
 #[test]
-fn an_item_may_expire_when_its_time_has_come_and_not_before() {
+fn items_expire_at_their_time_and_not_before() {
     let expiring = Content {
         expires_s: Some(2),
         ..content("a/1")
@@ -362,7 +365,7 @@ fn two_regions_that_find_the_same_item_expired_do_not_conflict() {
 }
 
 #[test]
-fn what_a_client_saw_must_have_been_written() {
+fn reads_must_have_been_written() {
     let first = item("a/1", 1, "a");
     let mut case = case();
     let refusal = Outcome::Refused("ConditionalCheckFailedException".to_owned());
@@ -377,7 +380,7 @@ fn what_a_client_saw_must_have_been_written() {
 }
 
 #[test]
-fn deletes_are_told_apart_by_what_they_removed() {
+fn deletes_are_distinguished_by_what_they_removed() {
     // Two deletes are answered in the opposite order of their commits, each with what it removed.
     let (first, second) = (item("a/1", 1, "a"), item("a/2", 3, "a"));
     let mut case = case();

@@ -48,7 +48,7 @@ fn lost_on_top_of(base: Effect, merging: Merging, ours: &[(&str, Touch)], theirs
 }
 
 #[test]
-fn concurrent_increments_are_lost_updates_except_where_they_merge() {
+fn concurrent_increments_are_lost_updates_unless_merged() {
     for touch in [ADD, MEMBERS] {
         assert_eq!(lost(Merging::Item, &[touch], &[touch]), (1, 1));
         assert_eq!(lost(Merging::Attribute, &[touch], &[touch]), (1, 1));
@@ -57,7 +57,7 @@ fn concurrent_increments_are_lost_updates_except_where_they_merge() {
 }
 
 #[test]
-fn increments_that_know_of_each_other_are_not_lost() {
+fn causally_ordered_increments_are_not_lost() {
     for merging in [Merging::Item, Merging::Attribute, Merging::Merge] {
         let (base, add) = (recorded(true, &[ASSIGN]), || recorded(false, &[ADD]));
         let case = case(merging, base, add(), add(), 2);
@@ -67,7 +67,7 @@ fn increments_that_know_of_each_other_are_not_lost() {
 }
 
 #[test]
-fn attributes_of_recorded_updates_win_by_themselves() {
+fn attributes_of_recorded_updates_win_individually() {
     let other = ("m", Touch::Add);
     assert_eq!(lost(Merging::Item, &[ADD], &[other]), (1, 1));
     assert_eq!(lost(Merging::Attribute, &[ADD], &[other]), (0, 0));
@@ -82,7 +82,7 @@ fn attributes_of_recorded_updates_win_by_themselves() {
 }
 
 #[test]
-fn a_name_that_is_lost_beside_an_increment_is_no_lost_update() {
+fn a_lost_assignment_beside_an_increment_is_no_lost_update() {
     let both = [ADD, ("name", Touch::Assign)];
     assert_eq!(lost(Merging::Item, &both, &both), (1, 1));
     assert_eq!(lost(Merging::Attribute, &both, &[both[1]]), (1, 0));
@@ -91,7 +91,7 @@ fn a_name_that_is_lost_beside_an_increment_is_no_lost_update() {
 }
 
 #[test]
-fn what_is_added_goes_with_what_is_assigned_without_knowing_of_it() {
+fn additions_fall_with_concurrent_assignments() {
     for merging in [Merging::Attribute, Merging::Merge] {
         assert_eq!(lost(merging, &[ADD], &[ASSIGN]), (1, 1));
         assert_eq!(lost(merging, &[MEMBERS], &[ASSIGN]), (1, 1));
@@ -106,8 +106,10 @@ fn what_is_added_goes_with_what_is_assigned_without_knowing_of_it() {
     assert_eq!(lost(Merging::Merge, &[ASSIGN], &[MEMBERS]), (0, 0), "sets unite");
 }
 
+/// An increment that is later than a concurrent write of the whole item counts if that item does
+/// not have the number.
 #[test]
-fn an_increment_that_is_later_than_a_whole_item_counts_where_that_has_no_such_number() {
+fn increments_later_than_an_item_without_the_number_count() {
     let put = |touches: &[(&str, Touch)]| {
         let (base, add) = (recorded(true, &[ASSIGN]), recorded(false, &[ADD]));
         let case = case(Merging::Merge, base, recorded(true, touches), add, 1);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn what_lasts_is_undone_at_its_end() {
+fn lasting_actions_are_undone_at_their_end() {
     let scenario = parse(
         r#"
         [[event]]
@@ -60,7 +60,7 @@ fn what_lasts_is_undone_at_its_end() {
 }
 
 #[test]
-fn what_overlaps_is_undone_when_the_last_of_it_ends() {
+fn overlapping_actions_are_undone_when_the_last_ends() {
     let scenario = parse(
         r#"
         [[event]]
@@ -101,7 +101,7 @@ fn what_overlaps_is_undone_when_the_last_of_it_ends() {
 }
 
 #[test]
-fn what_is_wrong_when_the_load_ends_is_put_right() {
+fn faults_are_repaired_when_the_load_ends() {
     let scenario = parse(
         r#"
         duration = "20s"
@@ -227,7 +227,7 @@ fn swarms_have_faults_of_every_kind_and_differ_by_seed() {
 }
 
 #[test]
-fn clocks_of_a_swarm_stay_within_what_regions_allow_each_other() {
+fn clocks_of_a_swarm_stay_within_the_accepted_offset() {
     let scenario = parse("duration = \"1m\"\n[[event]]\nat = \"0s\"\nlasts = \"60s\"\nswarm = 60\n");
     for seed in 0..100 {
         let mut offsets_ms = std::collections::BTreeMap::new();
@@ -245,7 +245,7 @@ fn clocks_of_a_swarm_stay_within_what_regions_allow_each_other() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn every_seed_makes_a_plan_that_makes_sense_and_ends_well(scenario in scenarios(), seed: u64) {
+    fn every_seed_makes_a_valid_plan_that_ends_repaired(scenario in scenarios(), seed: u64) {
         let plan = Plan::draw(&scenario, seed);
         let mut following = Following::new(&scenario);
         let mut now = Duration::ZERO;

@@ -72,8 +72,9 @@ availability = { "*" = 99.9, eu-west-1 = 50 }
 anomalies = { lost-update = { max = 3 } }
 "#;
 
+/// The file has regions, load, faults and expectations.
 #[test]
-fn a_file_says_which_regions_which_load_what_goes_wrong_and_what_is_expected() {
+fn reads_a_file_with_all_sections() {
     let scenario = parse(EVERYTHING);
     assert_eq!((scenario.name.as_str(), scenario.seed), ("test", Some(7)));
     assert_eq!(scenario.about, "Ireland is cut off.");
@@ -157,7 +158,7 @@ fn a_file_says_which_regions_which_load_what_goes_wrong_and_what_is_expected() {
 }
 
 #[test]
-fn a_file_that_asks_for_nothing_is_a_minute_of_ycsb_a_in_three_regions() {
+fn default_scenario_is_a_minute_of_ycsb_a_in_three_regions() {
     let scenario = parse("about = \"\"");
     assert_eq!(scenario.topology, Topology::three());
     assert_eq!(scenario.duration, Duration::from_secs(60));
@@ -193,7 +194,7 @@ fn a_topology_is_a_name_or_a_file_or_written_in_the_scenario() {
 }
 
 #[test]
-fn a_recording_stands_beside_the_scenario() {
+fn reads_a_recording_beside_the_scenario() {
     let directory = tempfile::tempdir().expect("a directory");
     let operations = "{\"at_ms\": 5, \"region\": \"r\", \"operation\": \"GetItem\", \"parameters\": {}}\n".to_owned();
     fs::write(directory.path().join("monday.jsonl"), &operations).expect("a file");
@@ -216,8 +217,9 @@ fn a_recording_stands_beside_the_scenario() {
     }
 }
 
+/// The place is in the recording's file, or in the scenario if the recording is written there.
 #[test]
-fn a_wrong_line_of_a_recording_is_named_with_its_place_in_its_file_or_that_it_is_in_the_scenario() {
+fn errors_in_recordings_name_the_place_of_the_line() {
     let directory = tempfile::tempdir().expect("a directory");
     let beside = directory.path().join("monday.jsonl");
     fs::write(&beside, "\n{\"at_ms\": 5,}\n").expect("a file");
@@ -240,8 +242,9 @@ fn a_wrong_line_of_a_recording_is_named_with_its_place_in_its_file_or_that_it_is
     );
 }
 
+/// The error also has the place in the file.
 #[test]
-fn a_topology_that_is_not_there_is_named_with_its_place_and_those_that_are_built_in() {
+fn unknown_topologies_are_named_with_the_built_in_ones() {
     let error = Scenario::parse("about = \"\"\ntopology = \"four\"", Path::new("/nowhere/mine.toml"));
     let said = error.expect_err("it is not there").to_string();
     assert!(
@@ -255,7 +258,7 @@ fn a_topology_that_is_not_there_is_named_with_its_place_and_those_that_are_built
 }
 
 #[test]
-fn a_file_that_says_nothing_is_refused() {
+fn an_empty_file_is_refused() {
     for text in ["", "\n  \n", "# later\n", "\u{feff}\n"] {
         let error = Scenario::parse(text, Path::new("empty.toml")).expect_err("it is empty");
         assert!(
@@ -268,7 +271,7 @@ fn a_file_that_says_nothing_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let error = Scenario::load(Path::new("/nowhere/partition.toml")).expect_err("it is not there");
     assert!(
         error.to_string().starts_with("cannot read /nowhere/partition.toml: "),

@@ -11,7 +11,7 @@ fn directory() -> &'static Path {
 }
 
 #[test]
-fn every_file_is_built_in_and_says_what_it_teaches_and_what_it_expects() {
+fn every_file_is_built_in_with_description_and_expectations() {
     let entries = fs::read_dir(directory()).expect("the directory of the scenarios");
     let files = entries.map(|entry| entry.expect("an entry").path());
     let tomls = files.filter(|file| file.extension().is_some_and(|extension| extension == "toml"));
@@ -36,7 +36,7 @@ fn every_file_is_built_in_and_says_what_it_teaches_and_what_it_expects() {
 }
 
 #[test]
-fn every_scenario_has_a_paragraph_on_what_it_teaches() {
+fn every_scenario_has_a_paragraph_in_the_readme() {
     let readme = fs::read_to_string(directory().join("README.md")).expect("the README");
     let (_, library) = readme.split_once("## The library").expect("a chapter");
     let paragraphs: Vec<&str> = library.trim().split("\n\n").collect();
@@ -64,7 +64,7 @@ fn the_example_of_the_readme_is_a_scenario() {
 }
 
 #[test]
-fn a_name_that_is_not_shipped_gets_those_that_are() {
+fn unknown_scenarios_are_answered_with_the_shipped_ones() {
     match Scenario::shipped("partitoin") {
         Err(ScenarioError::Unknown { name, known }) => {
             assert_eq!((name.as_str(), known.len()), ("partitoin", 20));

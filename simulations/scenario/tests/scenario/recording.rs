@@ -5,8 +5,9 @@ use beringia_scenario::Recording;
 const OPERATION: &str = r#"{"at_ms": 5, "region": "r", "operation": "GetItem", "parameters": {}}"#;
 const TABLE: &str = r#"{"table": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}}"#;
 
+/// The error has the line's place and what was expected.
 #[test]
-fn a_line_that_is_none_of_a_recording_is_named_with_its_place_and_what_was_expected() {
+fn invalid_lines_of_a_recording_are_named() {
     let an_operation = "an operation has `at_ms`, `region`, `operation` and `parameters`";
     let no_json = "expected one object per line";
     let wrong = [
@@ -82,7 +83,7 @@ fn a_line_that_is_none_of_a_recording_is_named_with_its_place_and_what_was_expec
 }
 
 #[test]
-fn a_recording_has_operations_and_items_in_whichever_order_they_came() {
+fn a_recordings_operations_and_items_come_in_any_order() {
     let text = r#"{"at_ms": 5, "region": "r", "operation": "GetItem", "parameters": {}}
         {"table": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "items": [{"id": 1}]}
         {"at_ms": 4, "region": "r", "operation": "PutItem", "parameters": {}}

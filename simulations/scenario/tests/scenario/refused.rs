@@ -11,7 +11,7 @@ fn event(fields: &str) -> (usize, usize, String) {
 }
 
 #[test]
-fn an_unknown_field_gets_the_known_ones() {
+fn unknown_fields_are_answered_with_the_known_ones() {
     let (line, column, problem) = refused("about = \"x\"\ndurations = \"1m\"\n");
     assert_eq!((line, column), (2, 1));
     let text = problem.to_string();
@@ -29,7 +29,7 @@ fn an_unknown_field_gets_the_known_ones() {
 }
 
 #[test]
-fn a_value_of_another_kind_is_told_what_belongs_there() {
+fn values_of_a_wrong_type_are_answered_with_the_right_one() {
     let whole = "a whole number, not below 0";
     let wrong = [
         ("seed = \"abc\"", (1, 8), "\"abc\"", whole),
@@ -79,7 +79,7 @@ fn a_value_of_another_kind_is_told_what_belongs_there() {
 }
 
 #[test]
-fn an_unknown_name_gets_the_known_ones() {
+fn unknown_names_are_answered_with_the_known_ones() {
     let regions = "us-east-1, eu-west-1, ap-northeast-1";
     let wrong = [
         (
@@ -248,7 +248,7 @@ fn an_event_has_one_time_and_one_action() {
 }
 
 #[test]
-fn a_field_that_says_nothing_about_an_event_is_not_passed_over() {
+fn fields_that_an_event_cannot_have_are_refused() {
     let (line, column, text) = event("at = \"1s\"\ncrash = \"eu-west-1\"\nreset = true");
     assert_eq!((line, column), (4, 9));
     assert_eq!(text, "crash has no field reset; expected lose_disk");
@@ -269,7 +269,7 @@ fn a_field_that_says_nothing_about_an_event_is_not_passed_over() {
 }
 
 #[test]
-fn what_an_event_needs_is_asked_for() {
+fn missing_fields_of_an_event_are_named() {
     let (line, _, text) = event("at = \"1s\"\nslow_disk = \"eu-west-1\"");
     assert_eq!(line, 1);
     assert_eq!(
@@ -293,7 +293,7 @@ fn what_an_event_needs_is_asked_for() {
 }
 
 #[test]
-fn nothing_happens_after_the_end_whatever_is_drawn() {
+fn events_that_may_happen_after_the_end_are_refused() {
     let text = "duration = \"1m\"\n\n[[event]]\nat = \"50s..70s\"\ncrash = \"eu-west-1\"\n";
     let (line, column, problem) = refused(text);
     assert_eq!((line, column), (3, 1));
@@ -306,7 +306,7 @@ fn nothing_happens_after_the_end_whatever_is_drawn() {
 }
 
 #[test]
-fn a_timeline_that_makes_no_sense_is_refused_where_it_stops_making_sense() {
+fn impossible_timelines_are_refused_at_the_impossible_event() {
     let crash = "[[event]]\nat = \"5s\"\ncrash = \"eu-west-1\"\n";
     let eu = || "eu-west-1".to_owned();
     let wrong = [
@@ -393,7 +393,7 @@ fn a_timeline_whose_order_depends_on_the_seed_is_refused() {
 }
 
 #[test]
-fn what_regions_and_tables_cannot_be_held_to_is_named() {
+fn impossible_behaviour_and_throughput_are_refused() {
     let wrong = [
         (
             "[behaviour]\nstale_reads = \"2m\"",

@@ -37,7 +37,7 @@ fn refused(path: &str, value: &str) -> String {
 }
 
 #[test]
-fn a_setting_of_links_is_one_of_every_link_and_of_nothing_else() {
+fn link_settings_change_every_link_and_nothing_else() {
     let varied = with("link.delay_ms", "320");
     assert!(
         varied
@@ -54,7 +54,7 @@ fn a_setting_of_links_is_one_of_every_link_and_of_nothing_else() {
 }
 
 #[test]
-fn a_setting_of_workloads_is_one_of_all_or_of_the_one_that_is_named() {
+fn workload_settings_change_all_workloads_or_the_named_one() {
     let rates = |scenario: Scenario| {
         scenario
             .workloads
@@ -82,7 +82,7 @@ fn policy_duration_clocks_and_events_can_be_set() {
 }
 
 #[test]
-fn an_unknown_path_gets_the_known_ones() {
+fn unknown_paths_are_answered_with_the_known_ones() {
     for path in [
         "link.delay",
         "workload.third.rate",
@@ -113,7 +113,7 @@ fn an_unknown_path_gets_the_known_ones() {
 }
 
 #[test]
-fn a_value_that_the_file_could_not_have_is_refused_as_in_the_file() {
+fn settings_have_the_same_bounds_as_the_file() {
     assert_eq!(
         refused("workload.rate", "fast"),
         "workload.rate = fast; expected a number"
@@ -150,8 +150,9 @@ fn settings_are_checked_together_whatever_their_order() {
     }
 }
 
+/// A skew that another setting sets stays.
 #[test]
-fn keys_of_one_likelihood_take_the_skew_of_the_scenario_away_and_no_other() {
+fn uniform_choice_removes_only_the_scenarios_skew() {
     let skewed = parse("[[workload]]\nchoice = \"zipfian\"\ntheta = 0.7\n");
     let choice = |settings: &[(&str, &str)]| {
         let varied = skewed.with(settings.iter().copied());
@@ -176,7 +177,7 @@ fn keys_of_one_likelihood_take_the_skew_of_the_scenario_away_and_no_other() {
 }
 
 #[test]
-fn every_path_that_is_listed_is_known() {
+fn every_listed_path_is_known() {
     let scenario =
         parse("[[event]]\nat = \"5s\"\nlasts = \"3s\"\nloss = [\"us-east-1\", \"eu-west-1\"]\npercent = 2\n");
     for path in scenario.settings() {

@@ -50,7 +50,7 @@ fn failing() -> Plan {
 }
 
 #[test]
-fn what_has_nothing_to_do_with_the_failure_goes() {
+fn removes_what_the_failure_does_not_need() {
     let plan = failing();
     let shrunk = shrink(&plan, 1_000, |plan| Some(has(plan, crashes) && has(plan, isolates)));
     assert!(shrunk.is_smallest);
@@ -83,7 +83,7 @@ fn what_has_nothing_to_do_with_the_failure_goes() {
 }
 
 #[test]
-fn what_the_failure_needs_stays() {
+fn keeps_what_the_failure_needs() {
     let needs = |plan: &Plan| {
         let second = plan
             .scenario
@@ -143,8 +143,9 @@ fn recording(plan: &Plan) -> &str {
     }
 }
 
+/// The lines of tables all stay.
 #[test]
-fn of_a_recording_the_operations_stay_that_the_failure_needs_and_all_that_is_said_of_tables() {
+fn keeps_recorded_operations_that_the_failure_needs() {
     let needed = [7, 8, 41].map(operation);
     let shrunk = shrink(&recorded(""), 300, |plan| {
         Some(needed.iter().all(|line| recording(plan).contains(line)))
@@ -160,14 +161,14 @@ fn of_a_recording_the_operations_stay_that_the_failure_needs_and_all_that_is_sai
 }
 
 #[test]
-fn of_a_recording_that_the_failure_does_not_need_only_the_tables_stay() {
+fn keeps_only_the_tables_of_a_recording_not_needed() {
     let shrunk = shrink(&recorded(""), 300, |_| Some(true));
     assert!(shrunk.is_smallest);
     assert_eq!(recording(&shrunk.plan), format!("{}\n", TABLES.join("\n")));
 }
 
 #[test]
-fn recorded_operations_go_that_are_due_after_the_load() {
+fn removes_recorded_operations_due_after_the_load() {
     let places = [
         ("", 60),
         ("until = \"30s\"", 30),
@@ -191,7 +192,7 @@ fn recorded_operations_go_that_are_due_after_the_load() {
 }
 
 #[test]
-fn shrinking_stops_when_it_has_tried_enough_and_keeps_what_it_has() {
+fn shrinking_stops_at_its_limit_with_the_best_plan() {
     let plan = failing();
     let mut runs = 0;
     let shrunk = shrink(&plan, 5, |plan| {
@@ -203,7 +204,7 @@ fn shrinking_stops_when_it_has_tried_enough_and_keeps_what_it_has() {
 }
 
 #[test]
-fn shrinking_stops_when_it_is_not_answered_and_keeps_what_it_has() {
+fn shrinking_stops_without_answers_with_the_best_plan() {
     let mut best = failing();
     let mut asked = 0;
     let shrunk = shrink(&failing(), 1_000, |plan| {
@@ -223,7 +224,7 @@ fn shrinking_stops_when_it_is_not_answered_and_keeps_what_it_has() {
 }
 
 #[test]
-fn a_plan_is_not_tried_twice_and_the_same_question_gets_the_same_answer() {
+fn no_plan_is_tried_twice() {
     let once = || {
         let mut tried = Vec::new();
         let shrunk = shrink(&failing(), 1_000, |plan| {
@@ -240,7 +241,7 @@ fn a_plan_is_not_tried_twice_and_the_same_question_gets_the_same_answer() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn every_plan_that_is_tried_makes_sense_and_can_be_written(scenario in scenarios(), seed: u64, answers: u64) {
+    fn every_tried_plan_is_valid_and_can_be_written(scenario in scenarios(), seed: u64, answers: u64) {
         let mut turn = 0;
         let mut wrong = None;
         let shrunk = shrink(&Plan::draw(&scenario, seed), 60, |plan| {

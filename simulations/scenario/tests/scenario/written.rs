@@ -34,14 +34,14 @@ fn a_topology_that_is_not_built_in_is_written_whole() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn a_scenario_that_is_written_is_read_as_the_same(scenario in scenarios()) {
+    fn a_scenario_is_read_as_it_was_written(scenario in scenarios()) {
         let text = scenario.to_toml();
         let read = Scenario::parse(&text, Path::new("test.toml"));
         prop_assert_eq!(read.map_err(|error| format!("{error}\n{text}")), Ok(scenario));
     }
 
     #[test]
-    fn a_plan_that_is_written_has_its_timeline_whatever_the_seed(scenario in scenarios(), seed: u32, other: u64) {
+    fn a_written_plan_has_its_timeline_whatever_the_seed(scenario in scenarios(), seed: u32, other: u64) {
         let plan = Plan::draw(&scenario, u64::from(seed));
         let text = plan.to_toml();
         let read = Scenario::parse(&text, Path::new("test.toml"));

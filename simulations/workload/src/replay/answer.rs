@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_write_what_they_say_and_a_batch_tells_of_each() {
+    fn statements_have_effects_and_a_batch_answers_each() {
         let ok = |key: &str, mark: &str| (key.to_owned(), mark.to_owned(), Outcome::Ok);
         let update =
             json!({ "Statement": "UPDATE carts SET n = ? WHERE id = ?", "Parameters": [{ "N": "1" }, { "S": "7" }] });
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_batch_did_not_get_to_did_not_happen() {
+    fn unprocessed_parts_of_a_batch_did_not_happen() {
         let requests = json!([
             { "PutRequest": { "Item": { "id": { "S": "1" } } } },
             { "PutRequest": { "Item": { "id": { "S": "2" } } } },

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_adds_assigns_or_changes_members() {
+    fn expressions_add_assign_or_change_members() {
         let (add, assign, members) = (Touch::Add, Touch::Assign, Touch::Members);
         for (expression, does) in [
             ("ADD #n :one", &[("n", add)][..]),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_form_does_the_same() {
+    fn the_older_form_has_the_same_effects() {
         let of = |changes: Value| touches(of_request(&json!({ "AttributeUpdates": changes })));
         let changes = json!({
             "n": { "Action": "ADD", "Value": { "N": "1" } },

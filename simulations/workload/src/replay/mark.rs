@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_update_sets_the_mark_wherever_its_set_clause_stands() {
+    fn updates_set_the_marker_wherever_the_set_clause_is() {
         assert_eq!(with_mark_set("SET a = :a"), "SET #beringiaMark = :beringiaMark, a = :a");
         assert_eq!(
             with_mark_set("REMOVE b.set set a = a + :a"),

@@ -160,7 +160,7 @@ mod tests {
     use crate::replay::tests::keys;
 
     #[test]
-    fn an_update_in_the_older_form_sets_the_mark_in_that_form() {
+    fn updates_in_the_older_form_set_the_marker_in_that_form() {
         let put = |value: &str| json!({ "Action": "PUT", "Value": { "S": value } });
         let prepared = |older: Value| {
             let mut parameters = json!({ "TableName": "carts", "Key": { "id": { "S": "1" } } });

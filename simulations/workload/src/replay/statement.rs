@@ -95,8 +95,9 @@ mod tests {
         request
     }
 
+    /// A statement that writes also sets the marker.
     #[test]
-    fn a_statement_that_writes_sets_the_mark_too_and_is_a_statement_still() {
+    fn marked_statements_are_still_valid() {
         let none = json!([]);
         for (text, with_mark) in [
             (
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delete_tells_what_it_removed() {
+    fn a_delete_returns_what_it_removed() {
         for (text, telling) in [
             (
                 "DELETE FROM carts WHERE id = '1' ; -- done",
