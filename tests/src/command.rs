@@ -1,4 +1,4 @@
-//! The `beringia` command as a user runs it.
+//! Runs the `beringia` command as a user does.
 
 use std::{
     path::PathBuf,
@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use crate::{cache, profile_directory, repository};
 
-/// The path of the `beringia` binary of this build; it is built first, so that it is never older than the tests.
+/// The path of the `beringia` binary of this build. It is built first, so it is never older than
+/// the tests.
 ///
 /// # Panics
-/// Where it does not build.
+/// If it does not build.
 #[must_use]
 pub fn beringia() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -22,8 +23,9 @@ pub fn beringia() -> PathBuf {
             let directory = profile_directory();
             let mut build = Command::new(env!("CARGO"));
             if directory.ends_with("debug") {
-                // The binary as the command line's own tests use it, with the features that `cargo test --workspace` gives to all
-                // dependencies: so it is there already, and nothing is built twice.
+                // The binary is built like the one of the command line's own tests, with the
+                // features that `cargo test --workspace` enables in all dependencies. So it usually
+                // exists already, and nothing is built twice.
                 build.args(["test", "--quiet", "--workspace", "--no-run", "--test", "command"]);
             } else {
                 let profile = directory.file_name().expect("a profile has a directory of its name");
@@ -39,15 +41,15 @@ pub fn beringia() -> PathBuf {
         .clone()
 }
 
-/// A control endpoint, and the command line that talks to it.
+/// A control endpoint, and the command line that connects to it.
 #[derive(Debug, Clone)]
 pub struct Control(pub String);
 
 impl Control {
-    /// Runs `beringia WORDS --format json --control …` to its end.
+    /// Runs `beringia WORDS --format json --control …` and waits for its end.
     ///
     /// # Panics
-    /// Where the command does not start.
+    /// If the command does not start.
     #[must_use]
     pub fn output(&self, words: &[&str]) -> Output {
         Command::new(beringia())
@@ -57,10 +59,10 @@ impl Control {
             .expect("beringia starts")
     }
 
-    /// Runs a command that must succeed and returns its lines of JSON.
+    /// Runs a command that must succeed, and returns its lines of JSON.
     ///
     /// # Panics
-    /// Where the command fails, or prints something else.
+    /// If the command fails or prints something else.
     #[must_use]
     pub fn run(&self, words: &[&str]) -> Vec<Value> {
         let output = self.output(words);
@@ -78,10 +80,10 @@ impl Control {
             .collect()
     }
 
-    /// Waits until all regions agree and returns what `converge` printed.
+    /// Waits until all regions have converged, and returns the output of `converge`.
     ///
     /// # Panics
-    /// Where they do not agree within a minute.
+    /// If they do not converge within a minute.
     #[must_use]
     pub fn converge(&self) -> Value {
         self.run(&["converge", "--timeout", "60"])
@@ -90,10 +92,11 @@ impl Control {
     }
 }
 
-/// The program as users build it, linked statically, so that it runs in a container that holds nothing else.
+/// The program as users build it, linked statically, so that it runs in a container with no other
+/// files.
 ///
 /// # Panics
-/// Where it does not build.
+/// If it does not build.
 #[must_use]
 pub fn static_beringia() -> PathBuf {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);

@@ -1,4 +1,5 @@
-//! A lean DynamoDB client over one connection: for tests of the raw protocol, and for load that leaves the processor to the server.
+//! A minimal DynamoDB client over one connection, for tests of the raw protocol and for load that
+//! leaves the processor to the server.
 
 use std::io;
 
@@ -7,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// One keep-alive connection.
+/// A keep-alive connection to a server.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
@@ -16,22 +17,22 @@ pub struct Connection {
     region: String,
 }
 
-/// An answer: status, headers as they came (status line included), body.
+/// A response: status, headers as received (status line included), and body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status.
+    /// The HTTP status code.
     pub status: u16,
-    /// Status line and headers.
+    /// Status line and headers as text.
     pub head: String,
-    /// The body.
+    /// The bytes of the body.
     pub body: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects to `http://HOST:PORT`; requests are signed (not really) for `region`.
+    /// Connects to `http://HOST:PORT`. Requests carry a signature for `region` that is not valid.
     ///
     /// # Errors
-    /// Where the server is not there.
+    /// If the server is not there.
     pub async fn open(endpoint: &str, region: &str) -> io::Result<Self> {
         let authority = endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let stream = TcpStream::connect(&authority).await?;
@@ -47,7 +48,7 @@ impl Connection {
     /// Calls an operation with a JSON body.
     ///
     /// # Errors
-    /// Where the connection breaks or the answer is no HTTP.
+    /// If the connection breaks or the answer is not HTTP.
     pub async fn call(&mut self, operation: &str, body: &str) -> io::Result<Answer> {
         let request = format!(
             "POST / HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: DynamoDB_20120810.{operation}\r\n\
@@ -60,10 +61,10 @@ impl Connection {
         self.send(request.as_bytes()).await
     }
 
-    /// Sends bytes as they are and reads one answer.
+    /// Sends bytes unchanged and reads one response.
     ///
     /// # Errors
-    /// Where the connection breaks or the answer is no HTTP.
+    /// If the connection breaks or the answer is not HTTP.
     pub async fn send(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.stream.write_all(request).await?;
         let head_end = loop {
@@ -107,7 +108,7 @@ impl Answer {
     /// The body as JSON.
     ///
     /// # Panics
-    /// Where it is none.
+    /// If the body is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body)

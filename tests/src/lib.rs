@@ -1,4 +1,5 @@
-//! What the tests that cross crates share: a running `beringia up`, its command line, Python with boto3, and a lean HTTP client, and the fuzz targets.
+//! Shared code of the tests that cross crates: a running `beringia up`, its command line, Python
+//! with boto3, a minimal HTTP client, and the fuzz targets.
 
 pub mod command;
 pub mod fuzz;
@@ -8,16 +9,17 @@ pub mod up;
 
 use std::path::{Path, PathBuf};
 
-/// The root of the repository.
+/// The root directory of the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Where these tests keep what is worth keeping between runs (the Python environment, container images): beside the build.
+/// The directory in which these tests keep what they need again (the Python environment, container
+/// images), next to the build.
 ///
 /// # Panics
-/// Where the test binary is not in a target directory.
+/// If the test binary is not in a target directory.
 #[must_use]
 pub fn cache() -> PathBuf {
     profile_directory()
@@ -30,7 +32,7 @@ pub fn cache() -> PathBuf {
 fn profile_directory() -> PathBuf {
     let test = std::env::current_exe().expect("the running test has a path");
     let directory = test.parent().expect("the running test lies in a directory");
-    // Tests lie in target/PROFILE/deps, programs and benchmarks' parents one level higher.
+    // Tests are in target/PROFILE/deps; programs and benchmarks' parents are one level higher.
     if directory.ends_with("deps") {
         directory.parent().expect("deps lies in a directory").to_owned()
     } else {

@@ -1,4 +1,4 @@
-//! Python with boto3, in a virtual environment that the tests make for themselves.
+//! Python with boto3 in a virtual environment that the tests create.
 
 use std::{
     fs,
@@ -8,11 +8,11 @@ use std::{
 
 use crate::{cache, repository};
 
-/// A Python command with the packages of `tests/clients/requirements.txt`, in the directory `tests/clients`.
-/// The environment is made once per version of that file.
+/// A Python command with the packages of `tests/clients/requirements.txt`, in the directory
+/// `tests/clients`. The environment is created once per version of that file.
 ///
 /// # Panics
-/// Where Python is not there or a package cannot be installed.
+/// If Python is not installed or a package cannot be installed.
 #[must_use]
 pub fn python() -> Command {
     let clients = repository().join("tests/clients");
@@ -20,7 +20,8 @@ pub fn python() -> Command {
     let wanted = fs::read_to_string(&requirements).expect("tests/clients/requirements.txt is readable");
     fs::create_dir_all(cache()).expect("the build directory is writable");
 
-    // Tests run beside each other, also in several processes: one makes the environment, the others wait.
+    // Tests run in parallel, also in several processes: one creates the environment, the others
+    // wait.
     let lock = fs::File::create(cache().join("python.lock")).expect("the build directory is writable");
     lock.lock().expect("the lock is granted");
     let environment = cache().join("python");
@@ -55,10 +56,10 @@ fn run(command: &mut Command) {
     assert!(status.success(), "{command:?}: {status}");
 }
 
-/// Runs a Python program to its end.
+/// Runs a Python program and waits for its end.
 ///
 /// # Panics
-/// Where it fails; what it printed is in the message.
+/// If the program fails. The message contains its output.
 pub fn succeeds(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = format!(

@@ -1,4 +1,4 @@
-//! A running `beringia up` on free ports, ended when it goes out of scope.
+//! A running `beringia up` on free ports, which ends when it goes out of scope.
 
 use std::{
     io::{BufRead, BufReader},
@@ -10,31 +10,32 @@ use serde_json::Value;
 
 use crate::command::{Control, beringia};
 
-/// A running `up`.
+/// A running `beringia up` process.
 #[derive(Debug)]
 pub struct Up {
     child: Child,
-    // Kept open: a closed pipe would end the process at its next line.
+    // Kept open, because a closed pipe would end the process at its next line.
     _stdout: BufReader<ChildStdout>,
     ready: Value,
-    /// Its control endpoint.
+    /// The control endpoint of the process.
     pub control: Control,
 }
 
 impl Up {
-    /// Starts `beringia up` with three ephemeral regions, or with what `arguments` say, and waits until it is ready.
+    /// Starts `beringia up` with three ephemeral regions, or as `arguments` say, and waits until it
+    /// is ready.
     ///
     /// # Panics
-    /// Where it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
         Self::start_program(&beringia(), arguments)
     }
 
-    /// The same by another build of the program.
+    /// Like [`Up::start`], with another build of the program.
     ///
     /// # Panics
-    /// As [`Up::start`].
+    /// If it does not start.
     #[must_use]
     pub fn start_program(program: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(program)
@@ -66,7 +67,7 @@ impl Up {
     /// The endpoint that serves all regions.
     ///
     /// # Panics
-    /// Where the ready line does not name it.
+    /// If the ready line does not name it.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         self.ready["endpoint"]
@@ -77,7 +78,7 @@ impl Up {
     /// The DynamoDB endpoint of one region.
     ///
     /// # Panics
-    /// Where there is no such region.
+    /// If there is no such region.
     #[must_use]
     pub fn region(&self, name: &str) -> &str {
         self.address(name, "dynamodb")
@@ -86,7 +87,7 @@ impl Up {
     /// The replication endpoint of one region.
     ///
     /// # Panics
-    /// Where there is no such region.
+    /// If there is no such region.
     #[must_use]
     pub fn replication(&self, name: &str) -> &str {
         self.address(name, "replication")
@@ -106,10 +107,11 @@ impl Up {
         self.child.id()
     }
 
-    /// Greatest and present resident memory of the process, in KiB (`VmHWM` and `VmRSS` of proc(5)).
+    /// The greatest and the present resident memory of the process, in KiB (`VmHWM` and `VmRSS` of
+    /// proc(5)).
     ///
     /// # Panics
-    /// Where the process is gone.
+    /// If the process has ended.
     #[must_use]
     pub fn memory_kib(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process runs");
@@ -125,7 +127,8 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        // Ours alone: the child that we started. What it leaves behind is in a temporary directory or in memory.
+        // This ends only the child that we started. What it leaves behind is in a temporary
+        // directory or in memory.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,5 @@
-//! Bad input gets a clear error and harms nobody: each case below is sent to a running `up`, which must answer the next good request.
+//! Bad input gets a clear error and does no harm: each case below is sent to a running `up`, which
+//! must answer the next good request.
 
 use beringia_tests::{
     http::{Answer, Connection},
@@ -58,7 +59,7 @@ async fn still_serves(endpoint: &str) {
     assert_eq!(got.json()["Item"], put["Item"]);
 }
 
-/// `{"L":[{"L":[…]}]}`, so many lists deep.
+/// A value of `depth` nested lists: `{"L":[{"L":[…]}]}`.
 fn nested_list(depth: usize) -> String {
     format!("{}{}{}", r#"{"L":["#.repeat(depth), r#"{"N":"1"}"#, "]}".repeat(depth))
 }
@@ -220,7 +221,7 @@ async fn half_a_request_does_no_harm() {
         stream.write_all(half.as_bytes()).await.expect("it reads");
         stream.shutdown().await.expect("the other half never comes");
         let mut rest = Vec::new();
-        // The server ends the connection, with an error or without; it does not hang.
+        // The server closes the connection, with an error or without; it does not hang.
         let _ = stream.read_to_end(&mut rest).await;
         assert!(
             !String::from_utf8_lossy(&rest).starts_with("HTTP/1.1 200"),
@@ -249,7 +250,8 @@ async fn a_body_above_the_limit_is_refused() {
         r#"{{"TableName": "things", "Item": {{"id": {{"S": "x"}}, "v": {{"S": "{}"}}}}}}"#,
         "x".repeat(17 << 20)
     );
-    // The server may answer and close before it has read everything; what it must not do is take the item.
+    // The server may answer and close before it has read everything, but it must not accept the
+    // item.
     if let Ok(answer) = connection.call("PutItem", &body).await {
         assert!((400..500).contains(&answer.status), "{}", answer.head);
     }

@@ -1,4 +1,5 @@
-//! Every operation, through boto3 as its users use it: resource and client, paginators, waiters, batch writer.
+//! Every operation through boto3 as its users use it: resource and client, paginators, waiters,
+//! batch writer.
 
 use beringia_tests::{python, up::Up};
 
@@ -19,7 +20,7 @@ fn tags_expiry_and_older_request_forms_work() {
     python::succeeds(python::python().args(["-m", "sdk.settings", up.endpoint()]));
 }
 
-/// The refusal has its reason.
+/// The refusal gives its reason, and the throughput comes back.
 #[test]
 fn exhausted_throughput_is_refused_and_recovers() {
     let up = Up::start(&["--ephemeral", "--throttling"]);
@@ -30,10 +31,11 @@ fn exhausted_throughput_is_refused_and_recovers() {
     assert!(refused["throttled_writes"].as_u64() > Some(4), "{refused}");
 }
 
-/// What is acknowledged is done once.
+/// An acknowledged transaction is done exactly once.
 #[test]
 fn transaction_conflicts_are_reported() {
-    // On a disk, where a commit takes long enough to be met.
+    // The database is on a disk, where a commit takes long enough for other transactions to
+    // conflict with it.
     let directory = tempfile::tempdir().expect("a temporary directory");
     let data = directory.path().join("data");
     let up = Up::start(&["--data", data.to_str().expect("a path of characters")]);
@@ -61,7 +63,7 @@ fn partiql_behaves_like_the_operations_on_items() {
     );
 }
 
-/// The regions converge after it.
+/// The regions converge after the experiment.
 #[test]
 fn fault_injection_experiment_pauses_replication() {
     let up = Up::start(&["--ephemeral"]);
@@ -78,7 +80,7 @@ fn every_service_checks_signatures_alike() {
     python::succeeds(python::python().args(["-m", "sdk.services", up.endpoint(), up.region("eu-west-1")]));
 }
 
-/// This holds over the change of shards and streams and the kill of the server.
+/// This holds while shards and streams change and while the server is killed.
 #[test]
 fn stream_consumers_miss_and_repeat_nothing() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -86,7 +88,7 @@ fn stream_consumers_miss_and_repeat_nothing() {
     let data = data.to_str().expect("a path of characters");
     let state = directory.path().join("state.json");
     for phase in ["begin", "again"] {
-        // Each shard goes over into its child after moments instead of hours.
+        // Each shard is replaced by its child after less than a second instead of hours.
         let up = Up::start(&["--data", data, "--stream-shard-age-ms", "700"]);
         python::succeeds(
             python::python()

@@ -1,7 +1,9 @@
-//! Three regions as three containers on their own networks: one is disconnected, both sides write, it is connected again, all converge.
+//! Three regions as three containers on their own networks: one is disconnected, both sides write,
+//! it is connected again, and all converge.
 //!
-//! Needs a Docker engine; where there is none the test says so and is skipped, unless `BERINGIA_REQUIRE_DOCKER` is set. The image is built
-//! `FROM scratch` out of a static binary, so nothing is pulled.
+//! Needs a Docker engine. Without one, the test says so and is skipped, unless
+//! `BERINGIA_REQUIRE_DOCKER` is set. The image is built `FROM scratch` with a static binary, so
+//! nothing is pulled.
 
 mod docker;
 mod drills;
@@ -27,7 +29,8 @@ const IMAGE: &str = "beringia-tests";
 async fn containers_survive_a_disconnected_region_and_a_full_disk() {
     let Some(docker) = docker::connect().await else { return };
     docker::build_image(&docker, IMAGE, &static_beringia()).await;
-    // testcontainers speaks its own version of the API and takes the engine's address from the environment alone.
+    // testcontainers uses its own version of the API and takes the engine's address from the
+    // environment alone.
     let bridge = docker::Bridge::open(&docker).await;
     docker::run_ignored_test("disconnected_region", &bridge.address()).await;
     docker::run_ignored_test("region_on_a_full_disk", &bridge.address()).await;
@@ -54,13 +57,13 @@ struct Member {
 }
 
 impl Member {
-    /// A region that nobody restarts, with a disk of that size.
+    /// Starts a region with a disk of that size. Nothing restarts it.
     async fn start(region: &'static str, wan: &docker::Network, disk_bytes: i64) -> Self {
         let disk = Mount::tmpfs_mount("/data").with_size_bytes(disk_bytes);
         Self::run(region, wan, image(disk)).await
     }
 
-    /// A region in a container that is prepared but for its command and its networks.
+    /// Runs a region in a container that is prepared except for its command and its networks.
     async fn run(region: &'static str, wan: &docker::Network, prepared: ContainerRequest<GenericImage>) -> Self {
         let address = |name: &str| wan.address(REGIONS.iter().position(|region| *region == name).expect("one of ours"));
         let peers = REGIONS
@@ -86,7 +89,8 @@ impl Member {
         .chain(peers);
         let container = prepared
             .with_cmd(command)
-            // Its own network: here its clients reach it, whatever happens to the network between the regions.
+            // The clients' own network: the region can be reached on it whatever happens to the
+            // network between the regions.
             .with_network(format!("{}-{region}", wan.name()))
             .start()
             .await
@@ -158,7 +162,7 @@ fn image(disk: Mount) -> ContainerRequest<GenericImage> {
         .with_mount(disk)
 }
 
-/// Waits (at most a minute) for a condition that another region brings about.
+/// Waits at most a minute for a condition that another region causes.
 async fn eventually<F: AsyncFn() -> bool>(what: &str, condition: F) {
     let waited = tokio::time::timeout(Duration::from_secs(60), async {
         while !condition().await {
@@ -266,7 +270,7 @@ async fn region_on_a_full_disk() {
         .expect("the region is there");
     let value = "x".repeat(10_000);
     let mut acknowledged = 0;
-    // Four mebibytes hold less than a thousand such items, however they are written.
+    // Four mebibytes hold fewer than a thousand such items, however they are written.
     let refused = loop {
         assert!(acknowledged < 1000, "the disk never gets full");
         let item =

@@ -1,5 +1,5 @@
-//! Crates depend on each other as the map in docs/architecture.md says, and only what runs regions
-//! compiles a database.
+//! Crates depend on each other as the map in docs/architecture.md says, and only crates that run
+//! regions compile a database.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
-/// The crates that know storage by traits and types only, so that none of them compiles a database.
+/// The crates that know storage only by traits and types, so that none of them compiles a database.
 const WITHOUT_DATABASE: &[&str] = &[
     "beringia-committer",
     "beringia-decisions",
@@ -21,12 +21,11 @@ const WITHOUT_DATABASE: &[&str] = &[
     "beringia-wire",
 ];
 
-/// What the map says of a crate.
+/// A crate's dependencies according to the map.
 #[derive(Debug, PartialEq, Eq)]
 enum DependsOn {
-    /// On anything.
     Anything,
-    /// On exactly these crates, named without `beringia-`.
+    /// Exactly these crates, named without `beringia-`.
     These(BTreeSet<String>),
 }
 
@@ -61,7 +60,7 @@ fn map_of_crates() -> BTreeMap<String, DependsOn> {
     .collect()
 }
 
-/// What `cargo metadata` says, without development dependencies.
+/// The dependencies according to `cargo metadata`, without development dependencies.
 fn dependencies_of_the_workspace() -> BTreeMap<String, BTreeSet<String>> {
     let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata answers");
     let members = metadata.workspace_packages();
@@ -98,8 +97,8 @@ fn crate_dependencies_match_the_map() {
     }
 }
 
-/// What a crate compiles, each package with the one that depends on it; without development
-/// dependencies.
+/// The packages that a crate compiles, each with the package that depends on it; without
+/// development dependencies.
 fn compiled(metadata: &Metadata, name: &str) -> BTreeMap<PackageId, Option<PackageId>> {
     let graph: BTreeMap<_, _> = metadata
         .resolve
@@ -129,7 +128,7 @@ fn compiled(metadata: &Metadata, name: &str) -> BTreeMap<PackageId, Option<Packa
     compiled
 }
 
-/// The way from a database to the crate that compiles it, from dependent to dependent.
+/// The chain of dependencies from a crate to the database that it compiles, if it compiles one.
 fn way_to_database(metadata: &Metadata, name: &str) -> Option<Vec<String>> {
     let compiled = compiled(metadata, name);
     let is_database = |id: &&PackageId| id.repr.contains("#rusqlite@") || id.repr.contains("#libsqlite3-sys@");
@@ -148,6 +147,6 @@ fn only_backends_and_hosts_of_regions_compile_a_database() {
     for name in WITHOUT_DATABASE {
         assert_eq!(way_to_database(&metadata, name), None, "{name} compiles a database");
     }
-    // The search finds what it looks for.
+    // The search does find a database in a crate that compiles one.
     assert!(way_to_database(&metadata, "beringia-storage-sqlite").is_some_and(|way| way.len() >= 2));
 }

@@ -1,4 +1,5 @@
-//! The same seed is the same run, byte for byte: in another process, and under another wall clock.
+//! The same seed gives the same run, byte for byte, in another process and under another wall
+//! clock.
 
 #![cfg(target_os = "linux")]
 
@@ -28,7 +29,7 @@ fn started(command: &mut Command) -> Child {
         .expect("it starts")
 }
 
-/// A run with its trace. What it says beside, measurements included, is on its standard output.
+/// A run with its trace. Its other output, including measurements, is on its standard output.
 struct Simulated {
     child: Child,
     trace: PathBuf,
@@ -57,7 +58,7 @@ impl Simulated {
     }
 }
 
-/// The library that shifts the wall clock, made with the C compiler that SQLite needs too.
+/// Builds the library that shifts the wall clock, with the C compiler that SQLite needs too.
 fn shifting_library(directory: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shifted_clock.c");
     let library = directory.join("shifted_clock.so");
@@ -77,7 +78,7 @@ fn shift(command: &mut Command, library: &Path) {
         .env("CLOCK_SHIFT_SECONDS", SHIFT_SECONDS.to_string());
 }
 
-/// Names the first line in which two runs differ, instead of printing both.
+/// Reports the first line in which two runs differ, instead of printing both.
 fn assert_same((one, said): &(String, String), (other, said_by_other): &(String, String)) {
     let difference = one
         .lines()

@@ -1,4 +1,5 @@
-//! The kept inputs of the fuzz targets, and what becomes of them when they are cut off or changed a little, break no promise.
+//! The kept inputs of the fuzz targets break no promise, and neither do truncated or slightly
+//! changed ones.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +14,7 @@ use beringia_tests::{
 
 /// How often each kept input is changed at random.
 const ROUNDS: u64 = 50;
-/// With `BERINGIA_LONG` in the environment.
+/// The same with `BERINGIA_LONG` in the environment.
 const LONG_ROUNDS: u64 = 10_000;
 
 /// The kept inputs of a target, by name.
@@ -45,7 +46,7 @@ fn corpus_and_truncated_inputs_break_no_promise() {
     }
 }
 
-/// An input with up to eight changes: bytes set, dropped, doubled, or taken from another input.
+/// An input with up to eight changes: bytes set, dropped, duplicated, or taken from another input.
 fn changed(input: &[u8], other: &[u8], randomness: &SeededRandomness) -> Vec<u8> {
     let below = |bound: usize| usize::try_from(randomness.below(bound as u64)).expect("below a length");
     let mut input = input.to_vec();

@@ -1,4 +1,5 @@
-//! What `containers/hook.sh` has docker, nsenter and tc do, with a stub in the place of each: so also what this machine's kernel cannot do.
+//! What `containers/hook.sh` calls of docker, nsenter and tc. Each is replaced by a stub, so this
+//! also covers what this machine's kernel cannot do.
 
 use std::{
     fs,
@@ -10,8 +11,10 @@ use std::{
 use beringia_tests::repository;
 use tempfile::TempDir;
 
-/// All commands that do something, told apart by the name they are called by. It keeps in `$STUB/classes` what tc made where, in `$STUB/gone` which
-/// containers have no network between the regions, in `$STUB/down` which do not run, and writes down in `$STUB/log` what changes something.
+/// All commands with an effect, distinguished by the name under which they are called. The stub
+/// keeps in `$STUB/classes` what tc created where, in `$STUB/gone` which containers have no network
+/// between the regions, and in `$STUB/down` which containers do not run. It logs every change in
+/// `$STUB/log`.
 const STUB: &str = r#"#!/bin/sh
 name_of() {
     case $1 in
@@ -69,13 +72,13 @@ nsenter*)
 esac
 "#;
 
-/// A machine on which three regions run in containers, and everything is a stub.
+/// A machine on which three regions run in containers, and every command is a stub.
 struct Machine {
     directory: TempDir,
 }
 
 impl Machine {
-    /// One where all is as the hook wants it.
+    /// Creates a machine that has everything that the hook needs.
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let machine = Self { directory };
@@ -87,7 +90,7 @@ impl Machine {
         for name in ["docker", "id", "ip", "nsenter", "tc", "unshare"] {
             symlink("../stub", machine.path("bin").join(name)).expect("the directory is writable");
         }
-        // Nothing else is found: what the hook needs beside these is on every machine.
+        // Nothing else is found. The other commands that the hook needs are on every machine.
         for name in ["awk", "basename", "cat", "dirname", "mkdir", "rm", "touch"] {
             let found = std::env::split_paths(&std::env::var_os("PATH").expect("a path"))
                 .map(|directory| directory.join(name))
@@ -115,7 +118,8 @@ impl Machine {
             .expect("the hook starts")
     }
 
-    /// What the hook has others do for an action, without the words that are the same in all calls of tc.
+    /// The calls that the hook makes for an action, without the words that are the same in all
+    /// calls of tc.
     fn does(&self, words: &str) -> Vec<String> {
         let output = self.call(words);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -125,7 +129,7 @@ impl Machine {
         log.lines().map(|line| line.replace(" dev eth1", "")).collect()
     }
 
-    /// Why the hook cannot do what a word stands for; `None` where it can.
+    /// The reason why the hook cannot perform an action; `None` if it can.
     fn refuses(&self, word: &str) -> Option<String> {
         let output = self.call(&format!("can {word}"));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -138,7 +142,7 @@ impl Machine {
     }
 }
 
-/// The limit of a link that has none.
+/// The rate of a link without a limit.
 const NO_LIMIT: &str = "rate 1000gbit";
 
 fn class(region: &str, class: &str, rate: &str) -> String {
@@ -208,7 +212,7 @@ fn explains_what_it_cannot_do_on_this_machine() {
 fn sets_conditions_at_the_source_of_a_link() {
     let machine = Machine::new();
     let (us, eu, ap) = ("us-east-1", "eu-west-1", "ap-northeast-1");
-    // 100 ms and up to 40 more: around 120 ms, by 20.
+    // 100 ms and up to 40 ms more: around 120 ms, by 20.
     let slow = "delay 120.000ms 20.000ms loss 0%";
     assert_eq!(
         machine.does("delay us-east-1 eu-west-1 both 100 40"),
@@ -223,7 +227,7 @@ fn sets_conditions_at_the_source_of_a_link() {
             filter(eu, "1:b", "10.212.0.11"),
         ]
     );
-    // Another link that begins there has its own class, and no netem where it needs none.
+    // Another link that begins there has its own class, and no netem if it needs none.
     assert_eq!(
         machine.does("bandwidth us-east-1 ap-northeast-1 one-way 0.25"),
         [class(us, "1:d", "rate 0.25mbit"), filter(us, "1:d", "10.212.0.13"),]
@@ -267,7 +271,7 @@ fn conditions_of_a_link_add_up_until_they_are_reset() {
     );
 }
 
-/// They last until everything is undone.
+/// The conditions last until everything is undone.
 #[test]
 fn conditions_survive_cuts_crashes_and_isolation() {
     let machine = Machine::new();

@@ -1,4 +1,4 @@
-//! The gateway's tables of requests are what the public model of the API and the corrections give.
+//! The gateway's tables of requests match the public model of the API with the corrections.
 
 use beringia_tests::{python, repository};
 

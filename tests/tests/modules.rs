@@ -1,11 +1,11 @@
-//! The modules of a crate do not import each other in cycles, so that each can be read with what
-//! stands below it and nothing else.
+//! The modules of a crate do not import each other in cycles, so that each can be read with the
+//! modules below it and nothing else.
 //!
-//! The files are parsed with `syn`, the parser that Rust's derive macros use: imports nest, stand in
-//! functions, and are spelled as paths within expressions, which lines that begin with `use` do not
-//! show. What stands within calls of macros is not seen. An import of something that `lib.rs`
-//! exports again counts as one of `lib.rs`, which imports every module. Methods that several files
-//! give one type call each other without an import: such calls are not seen either.
+//! The files are parsed with `syn`, the parser that Rust's derive macros use. Imports nest, occur
+//! in functions, and are spelled as paths within expressions, none of which is visible in lines
+//! that begin with `use`. What is inside calls of macros is not seen. An import of something that
+//! `lib.rs` exports again counts as an import of `lib.rs`, which imports every module. Methods that
+//! several files give one type call each other without an import; such calls are not seen either.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// The crates whose modules are held to it.
+/// The crates whose modules are checked.
 const CRATES: &[&str] = &[
     "services/committer",
     "services/decisions",
@@ -28,10 +28,10 @@ const CRATES: &[&str] = &[
     "simulations/oracle",
 ];
 
-/// A module as its path from the crate's root, which is empty.
+/// A module as its path from the crate's root; the root's path is empty.
 type Module = Vec<String>;
 
-/// The files below a directory that hold Rust, with the modules that they are.
+/// Finds the Rust files below a directory, with the modules that they contain.
 fn modules(directory: &Path, module: &Module, found: &mut BTreeMap<Module, PathBuf>) {
     for entry in fs::read_dir(directory).expect("sources can be listed") {
         let path = entry.expect("sources can be listed").path();
@@ -51,16 +51,16 @@ fn modules(directory: &Path, module: &Module, found: &mut BTreeMap<Module, PathB
     }
 }
 
-/// Collects which modules a file names.
+/// Collects the modules that a file names.
 struct Imports<'a> {
     files: &'a BTreeMap<Module, PathBuf>,
-    /// The module at hand; modules within the file too.
+    /// The present module, including modules inside the file.
     module: Module,
     found: BTreeSet<Module>,
 }
 
 impl Imports<'_> {
-    /// Notes the module that the path leads to, where it is one of this crate.
+    /// Records the module that a path leads to, if it is in this crate.
     fn note(&mut self, path: &[String]) {
         let mut at = self.module.clone();
         match path.first().map(String::as_str) {
@@ -69,7 +69,8 @@ impl Imports<'_> {
             Some("super") => drop(at.pop()),
             Some(name) => {
                 at.push(name.to_owned());
-                // Without a word of origin it is a module below, or none of this crate.
+                // Without a keyword of origin, the path names a module below or an item of another
+                // crate.
                 if !self.files.contains_key(&at) {
                     return;
                 }
@@ -88,7 +89,7 @@ impl Imports<'_> {
                 break;
             }
         }
-        // A module within a file belongs to the file.
+        // A module inside a file belongs to the file.
         while !self.files.contains_key(&at) {
             at.pop();
         }
@@ -130,7 +131,7 @@ impl<'ast> Visit<'ast> for Imports<'_> {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        // A single word is a name in scope, whose import was seen.
+        // A single word is a name in scope, whose import has been seen.
         if path.segments.len() > 1 {
             let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
             self.note(&names);
@@ -139,7 +140,7 @@ impl<'ast> Visit<'ast> for Imports<'_> {
     }
 }
 
-/// Which modules each module of the crate imports.
+/// The modules that each module of the crate imports.
 fn imports(sources: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     let mut files = BTreeMap::new();
     modules(sources, &Module::new(), &mut files);
@@ -157,7 +158,7 @@ fn imports(sources: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     files.iter().map(of).collect()
 }
 
-/// The modules that import themselves by way of others.
+/// The modules that import themselves through others.
 fn in_cycles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
     let reaches_itself = |module: &&Module| {
         let mut seen = BTreeSet::new();

@@ -1,4 +1,5 @@
-//! What others built on boto3: the AWS CLI as people type it, PynamoDB as applications declare models, and moto, which imitates DynamoDB.
+//! Clients that are built on boto3: the AWS CLI as people type it, PynamoDB as applications declare
+//! models, and moto, which imitates DynamoDB.
 
 use beringia_tests::{python, up::Up};
 

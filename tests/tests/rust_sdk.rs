@@ -34,7 +34,7 @@ fn n(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// Waits (at most a minute) for a condition that another task or region brings about.
+/// Waits at most a minute for a condition that another task or region causes.
 async fn eventually<F: AsyncFn() -> bool>(what: &str, condition: F) {
     let waited = tokio::time::timeout(Duration::from_secs(60), async {
         while !condition().await {
@@ -117,7 +117,7 @@ async fn rust_sdk_writes_in_every_region_converge_after_a_cut() {
     let _ = up.control.converge();
     assert_eq!(balance(eu, "alice").await, Some(100));
 
-    // A transfer in Tokyo: both sides or neither, there and, later, everywhere.
+    // A transfer in Tokyo: both sides or neither, there and, later, in every region.
     let change = |id: &str, amount: i64| {
         TransactWriteItem::builder()
             .update(
@@ -155,7 +155,7 @@ async fn rust_sdk_writes_in_every_region_converge_after_a_cut() {
         );
     }
 
-    // Europe is cut off. Both sides accept writes; nobody waits.
+    // Europe is cut off. Both sides accept writes without waiting.
     let _ = up.control.run(&["net", "isolate", "eu-west-1"]);
     for (client, id) in [(us, "us-only"), (eu, "eu-only")] {
         client

@@ -1,4 +1,4 @@
-//! Feeds the target `codec`.
+//! libFuzzer's program for the target `codec`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| beringia_tests::fuzz::run("codec", input));

@@ -1,4 +1,4 @@
-//! Feeds the target `json`.
+//! libFuzzer's program for the target `json`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| beringia_tests::fuzz::run("json", input));

@@ -1,4 +1,4 @@
-//! Feeds the target `key`.
+//! libFuzzer's program for the target `key`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| beringia_tests::fuzz::run("key", input));

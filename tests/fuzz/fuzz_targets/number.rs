@@ -1,4 +1,4 @@
-//! Feeds the target `number`.
+//! libFuzzer's program for the target `number`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| beringia_tests::fuzz::run("number", input));

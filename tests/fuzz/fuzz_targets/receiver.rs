@@ -1,4 +1,4 @@
-//! Feeds the target `receiver`.
+//! libFuzzer's program for the target `receiver`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| beringia_tests::fuzz::run("receiver", input));

@@ -1,4 +1,4 @@
-//! Feeds the target `source`.
+//! libFuzzer's program for the target `source`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| beringia_tests::fuzz::run("source", input));

@@ -1,4 +1,4 @@
-//! Expressions of all sorts: any text is refused or means something, and means it on every item.
+//! Expressions of all kinds: any text is refused or has a meaning, and has it on every item.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use beringia_expression::{Condition, ConditionKind, KeyCondition, Placeholders, 
 use beringia_item::{AttributeValue, Item, KeyPart, KeySchema, KeyType, MAX_DEPTH, item_depth, item_from_json};
 use serde_json::json;
 
-/// A text, read as each sort of expression. `#a` and `#b` stand for names, `:s`, `:n` and so on for values of that type.
+/// Parses a text as each kind of expression. `#a` and `#b` stand for names, `:s`, `:n` and so on
+/// for values of that type.
 pub(super) fn expression(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     condition(text);
@@ -30,7 +31,7 @@ fn condition(text: &str) {
         return;
     };
     let filter = parse(text, ConditionKind::Filter).expect("a condition is a filter");
-    // Longer, so perhaps beyond a limit.
+    // The longer text may exceed a limit.
     let denied = parse(&format!("NOT ({text})"), ConditionKind::Condition).ok();
     for item in items() {
         let holds = condition.matches(&item);
@@ -73,7 +74,7 @@ fn placeholders() -> Placeholders {
     Placeholders::new(Some(BTreeMap::from(names)), Some(values)).expect("these are placeholders")
 }
 
-/// The key of a table: `a`, a text, sorted by `b`, a number.
+/// The key of a table: `a`, a string, and the sort key `b`, a number.
 pub(super) fn schema() -> KeySchema {
     let part = |name: &str, kind| KeyPart {
         name: name.to_owned(),
@@ -85,7 +86,7 @@ pub(super) fn schema() -> KeySchema {
     }
 }
 
-/// Items of many shapes.
+/// Items of different shapes.
 pub(super) fn items() -> [Item; 3] {
     [
         Item::new(),
@@ -99,7 +100,7 @@ pub(super) fn items() -> [Item; 3] {
     ]
 }
 
-/// The item of DynamoDB's JSON.
+/// Parses an item in DynamoDB's JSON.
 pub(super) fn item(json: serde_json::Value) -> Item {
     item_from_json(json).expect("this is an item")
 }

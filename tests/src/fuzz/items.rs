@@ -1,4 +1,4 @@
-//! Numbers, keys, and the three forms of items: what is read is written back as it was.
+//! Numbers, keys, and the three forms of items: what is read is written back unchanged.
 
 use beringia_clock::HybridTime;
 use beringia_item::{
@@ -6,7 +6,7 @@ use beringia_item::{
     encode_item, encoded_item_size, item_depth, item_from_json, item_size, item_to_json,
 };
 
-/// The bytes of a stored item.
+/// Decodes the bytes of a stored item.
 pub(super) fn codec(input: &[u8]) {
     let item = decode_item(input);
     let size = item.as_ref().ok().map(item_size);
@@ -14,13 +14,14 @@ pub(super) fn codec(input: &[u8]) {
     let Ok(item) = item else { return };
     assert!(item_depth(&item) <= MAX_DEPTH);
     assert_eq!(&*encode_item(&item), input, "an item has one form");
-    // What JSON cannot say (an empty set) does not get into a store; what it can say comes back.
+    // JSON cannot express everything (an empty set), and such items never get into a store. What it
+    // can express comes back unchanged.
     if let Ok(again) = item_from_json(item_to_json(&item)) {
         assert_eq!(again, item);
     }
 }
 
-/// DynamoDB's JSON of an item.
+/// Parses an item in DynamoDB's JSON.
 pub(super) fn json(input: &[u8]) {
     let Ok(json) = serde_json::from_slice(input) else {
         return;
@@ -32,7 +33,7 @@ pub(super) fn json(input: &[u8]) {
     assert_eq!(decode_item(&encode_item(&item)).as_ref(), Ok(&item));
 }
 
-/// Two numbers as text, a space between.
+/// Parses two numbers as text with a space in between.
 pub(super) fn number(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let (left, right) = text.split_once(' ').unwrap_or((text, "1"));
@@ -64,7 +65,7 @@ pub(super) fn number(input: &[u8]) {
     }
 }
 
-/// A stored key, under a schema that its first byte chooses.
+/// Decodes a stored key under a schema that the first byte of the input selects.
 pub(super) fn key(input: &[u8]) {
     let Some((&choice, stored)) = input.split_first() else {
         return;
@@ -86,13 +87,13 @@ pub(super) fn key(input: &[u8]) {
     let Some(attributes) = schema.attributes_of(&stored) else {
         return;
     };
-    // The hash says nothing more; attributes that no item may have as its key give none.
+    // The hash adds no information. Attributes that no item may have as its key give no key.
     if let Ok(key) = schema.key_of(&attributes) {
         assert_eq!(key.0[2..], stored.0[2..], "a key has one form");
     }
 }
 
-/// The length of a stored item in two bytes, that item, and its metadata.
+/// Decodes the length of a stored item in two bytes, that item, and its metadata.
 pub(super) fn state(input: &[u8]) {
     let Some((length, rest)) = input.split_first_chunk() else {
         return;
@@ -119,7 +120,7 @@ pub(super) fn state(input: &[u8]) {
     assert_eq!(state.image(&keys), Some(image));
     assert_eq!(state.join(&state), state, "a state joined with itself is itself");
     let other = Version { sequence: 1, ..version };
-    // No two writes share a version, so a state that names this one has nothing to be joined with.
+    // No two writes share a version, so a state that names this one has nothing to be merged with.
     if state.versions().all(|named| *named != other) {
         let other = ItemState::plain(other, None);
         assert_eq!(state.join(&other), other.join(&state));

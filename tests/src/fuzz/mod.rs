@@ -1,16 +1,18 @@
-//! What fuzzing runs: each target takes any bytes and panics where a promise about them does not hold.
+//! The fuzz targets: each takes any bytes and panics if a promise about them does not hold.
 //!
-//! `tests/fuzz` feeds them from libFuzzer; `tests/tests/fuzz.rs` feeds them the kept corpora on every run of the tests.
+//! `tests/fuzz` runs them with libFuzzer; `tests/tests/fuzz.rs` runs them with the kept corpora on
+//! every run of the tests.
 
 mod expressions;
 mod items;
 mod statements;
 mod wire;
 
-/// A target: the name of its program and its corpus in `tests/fuzz`, and what it does with an input.
+/// A target: the name of its program and of its corpus in `tests/fuzz`, and the function that takes
+/// an input.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All targets.
+/// All targets, in the order of their names.
 pub const TARGETS: &[Target] = &[
     ("codec", items::codec),
     ("expression", expressions::expression),
@@ -23,10 +25,10 @@ pub const TARGETS: &[Target] = &[
     ("state", items::state),
 ];
 
-/// Runs a target by its name.
+/// Runs the target with this name.
 ///
 /// # Panics
-/// Where there is no such target, and where the target does.
+/// If there is no such target, or the target finds a broken promise.
 pub fn run(name: &str, input: &[u8]) {
     let target = TARGETS.iter().find(|(target, _)| *target == name);
     let (_, target) = target.unwrap_or_else(|| panic!("no fuzz target `{name}`"));

@@ -1,4 +1,5 @@
-//! PartiQL statements: any text is refused or means something, and what it reads covers what it selects.
+//! PartiQL statements: any text is refused or has a meaning, and what it reads covers what it
+//! selects.
 
 use beringia_expression::{Access, ResolvedKeyCondition, Select, SortCondition, Statement, Where};
 use beringia_item::{AttributeValue, Item, MAX_DEPTH, item_depth, item_from_json};
@@ -6,7 +7,7 @@ use serde_json::json;
 
 use super::expressions::{item, items, schema};
 
-/// A statement; its `?` stand for values of all types in turn.
+/// Parses a statement whose `?` stand for values of all types in turn.
 pub(super) fn partiql(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let values =
@@ -50,7 +51,7 @@ fn selects(select: &Select) {
     pins(&select.filter);
 }
 
-/// Whether the key condition holds of an item with the key of [`schema`].
+/// Returns whether an item satisfies the key condition of a table with the key of [`schema`].
 fn reads(condition: &ResolvedKeyCondition, item: &Item) -> bool {
     let (AttributeValue::N(sort), [partition]) = (&item["b"], condition.partition.as_slice()) else {
         panic!("one partition attribute, a number to sort by");

@@ -1,4 +1,4 @@
-//! The messages of replication: what is understood is sent on as it was understood.
+//! Replication messages: what is decoded is encoded again with the same meaning.
 
 use beringia_proto::v1;
 use beringia_wire::{
@@ -6,7 +6,7 @@ use beringia_wire::{
 };
 use prost::Message;
 
-/// A message of a receiver.
+/// Decodes a message of a receiver.
 pub(super) fn from_receiver(input: &[u8]) {
     let Ok(message) = v1::FromReceiver::decode(input) else {
         return;
@@ -15,7 +15,7 @@ pub(super) fn from_receiver(input: &[u8]) {
     assert_eq!(read_receivers(to_source(message.clone())), Ok(message));
 }
 
-/// A message of a source, compressed or not.
+/// Decodes a message of a source, compressed or not.
 pub(super) fn from_source(input: &[u8]) {
     let Ok(message) = v1::FromSource::decode(input) else {
         return;

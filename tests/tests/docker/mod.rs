@@ -1,4 +1,5 @@
-//! The Docker engine: images from a static binary, networks with fixed addresses, and a bridge for engines older than the client library.
+//! The Docker engine: images from a static binary, networks with fixed addresses, and a bridge for
+//! engines older than the client library.
 
 use std::{path::Path, process::Stdio};
 
@@ -18,7 +19,8 @@ use tokio::{
 
 const SOCKET: &str = "/var/run/docker.sock";
 
-/// The engine of this machine, spoken to in a version of the API that it knows; `None`, with a word about it, where there is none.
+/// Connects to the engine of this machine in a version of the API that the engine supports. Prints
+/// a message and returns `None` if there is no engine.
 pub async fn connect() -> Option<Docker> {
     let connected = async {
         Docker::connect_with_unix(SOCKET, 120, API_DEFAULT_VERSION)?
@@ -38,7 +40,8 @@ pub async fn connect() -> Option<Docker> {
     }
 }
 
-/// Whether the engine's command line is here, which drills use to kill and disconnect containers; says so where it is not.
+/// Returns whether the engine's command line is installed, which drills use to kill and disconnect
+/// containers. Prints a message if it is not.
 pub fn has_command_line() -> bool {
     let version = std::process::Command::new("docker").arg("version").output();
     if version.is_ok_and(|output| output.status.success()) {
@@ -52,10 +55,10 @@ pub fn has_command_line() -> bool {
     false
 }
 
-/// Builds the image `NAME:latest`, which holds the binary and nothing else.
+/// Builds the image `NAME:latest`, which contains only the binary.
 pub async fn build_image(docker: &Docker, name: &str, binary: &Path) {
     let mut context = tar::Builder::new(Vec::new());
-    // The engine does not know the entries for sparse files.
+    // The engine does not support the entries for sparse files.
     context.sparse(false);
     let dockerfile = b"FROM scratch\nCOPY beringia /beringia\nENTRYPOINT [\"/beringia\"]\n";
     let mut header = tar::Header::new_gnu();
@@ -80,7 +83,8 @@ pub async fn build_image(docker: &Docker, name: &str, binary: &Path) {
     }
 }
 
-/// Runs an ignored test of this binary in a process of its own, with the engine's address in its environment.
+/// Runs an ignored test of this binary in its own process, with the engine's address in its
+/// environment.
 pub async fn run_ignored_test(name: &str, engine: &str) {
     let status = tokio::process::Command::new(std::env::current_exe().expect("the running test has a path"))
         .args(["--exact", name, "--ignored", "--nocapture"])
@@ -92,14 +96,15 @@ pub async fn run_ignored_test(name: &str, engine: &str) {
     assert!(status.success(), "{name}: {status}");
 }
 
-/// A socket that passes everything on to the engine, and asks in the engine's version of the API where the client is newer.
-/// The client library has one version built in, and an engine refuses any that is newer than its own.
+/// A socket that forwards everything to the engine, and replaces the client's version of the API by
+/// the engine's where the client's is newer. The client library has one version built in, and an
+/// engine refuses any that is newer than its own.
 pub struct Bridge {
     directory: tempfile::TempDir,
 }
 
 impl Bridge {
-    /// Opens the bridge; it works until the runtime ends.
+    /// Opens the bridge, which works until the runtime ends.
     pub async fn open(docker: &Docker) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let listener = UnixListener::bind(directory.path().join("docker.sock")).expect("the directory is writable");
@@ -114,13 +119,14 @@ impl Bridge {
         Self { directory }
     }
 
-    /// As `DOCKER_HOST` wants it.
+    /// The address in the format of `DOCKER_HOST`.
     pub fn address(&self) -> String {
         format!("unix://{}", self.directory.path().join("docker.sock").display())
     }
 }
 
-/// Carries one connection, with the version replaced in each request line. A request line comes at the beginning of a write.
+/// Forwards one connection, with the version replaced in each request line. A request line comes at
+/// the beginning of a write.
 async fn carry(client: UnixStream, from: String, to: String) {
     let Ok(engine) = UnixStream::connect(SOCKET).await else {
         return;
@@ -151,7 +157,7 @@ async fn carry(client: UnixStream, from: String, to: String) {
     let _ = answers.await;
 }
 
-/// A network between containers, with addresses that stay theirs over a disconnect.
+/// A network between containers, with addresses that survive a disconnect.
 pub struct Network {
     docker: Docker,
     name: String,
@@ -185,7 +191,7 @@ impl Network {
         &self.name
     }
 
-    /// The address of the n-th member.
+    /// The address of the member with this index.
     pub fn address(&self, member: usize) -> String {
         format!("{}.{}", self.subnet, 10 + member)
     }
@@ -220,7 +226,7 @@ impl Network {
             .expect("the container is disconnected");
     }
 
-    /// Removes the network, when its containers have gone.
+    /// Removes the network after its containers have gone.
     pub async fn remove(self) {
         self.docker
             .remove_network(&self.name)

@@ -1,4 +1,5 @@
-//! Scenarios as drills over containers: real kills, disconnects and queues, by the hook that people use with `compose.yaml`.
+//! Scenarios as drills over containers: real kills, disconnects and queues, through the hook that
+//! users run with `compose.yaml`.
 
 use std::{
     net::TcpListener,
@@ -17,7 +18,7 @@ use testcontainers::{
 
 use crate::{Member, REGIONS, docker, image};
 
-/// Three regions that can be killed and disconnected, and come back at the same addresses.
+/// Three regions that can be killed and disconnected, and that come back at the same addresses.
 struct Fleet {
     members: Vec<Member>,
     wan: docker::Network,
@@ -27,7 +28,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// Regions that hold nothing yet.
+    /// Starts the regions with empty disks.
     async fn start() -> Self {
         let docker = docker::connect().await.expect("the caller has found Docker");
         let wan = docker::Network::create(docker, "beringia-drill").await;
@@ -38,7 +39,7 @@ impl Fleet {
             let disk = data.path().join(region);
             std::fs::create_dir(&disk).expect("the directory is writable");
             let disk = Mount::bind_mount(disk.display().to_string(), "/data");
-            // A container that is started again gets new ports where the engine chooses them.
+            // If the engine chose the ports, a restarted container would get new ones.
             let prepared = image(disk)
                 .with_mapped_port(free_port(), 8001.tcp())
                 .with_mapped_port(free_port(), 9090.tcp())
@@ -53,8 +54,9 @@ impl Fleet {
         }
     }
 
-    /// Plays a scenario and gives what came of it. Nothing may be lost and no promise broken, and all must converge; how long that takes, and how
-    /// many operations meet a region that is starting, is up to this machine.
+    /// Plays a scenario and returns its result. Nothing may be lost, no promise may be broken, and
+    /// all regions must converge. How long that takes, and how many operations reach a region that
+    /// is starting, depends on this machine.
     fn drill(&self, scenario: &str) -> Value {
         let output = self.play(scenario);
         let text = String::from_utf8_lossy(&output.stdout);
@@ -88,7 +90,8 @@ impl Fleet {
         run
     }
 
-    /// Whether the hook can do what a word stands for on this machine; where it cannot, its reason is printed.
+    /// Returns whether the hook can perform an action on this machine. If it cannot, its reason is
+    /// printed.
     fn can(&self, word: &str) -> bool {
         let output = Command::new(hook())
             .args(["can", word])
@@ -140,14 +143,14 @@ fn hook() -> PathBuf {
     repository().join("containers/hook.sh")
 }
 
-/// The greatest lag of one region behind another in a run, milliseconds.
+/// The greatest lag of one region behind another in a run, in milliseconds.
 fn greatest_lag(run: &Value, from: &str, to: &str) -> f64 {
     let pairs = run["pairs"].as_array().expect("pairs");
     let pair = pairs.iter().find(|pair| pair["from"] == from && pair["to"] == to);
     pair.expect("every pair")["lag_ms"]["max"].as_f64().expect("a number")
 }
 
-/// A port that no earlier call returned, on which nothing listens. It is below 32768, where Linux and
+/// A port that no earlier call returned and that is unused. It is below 32768, where Linux and
 /// Docker choose ports by themselves, so neither takes it before the container starts.
 fn free_port() -> u16 {
     static CALLS: AtomicU16 = AtomicU16::new(0);
@@ -200,7 +203,7 @@ async fn shipped_scenarios() {
     fleet.end().await;
 }
 
-/// A link that is slow, and for a part of that time also loses packets.
+/// A link that is slow, and for part of that time also loses packets.
 const SLOW_LINK: &str = r#"
 duration = "16s"
 [[workload]]

@@ -1,4 +1,4 @@
-//! How long writes take to the other regions, at a steady rate.
+//! Measures replication lag at a steady rate of writes.
 
 use std::{
     sync::{
@@ -14,7 +14,8 @@ use tokio::time::Instant;
 
 use super::{REGIONS, data, load::create_table, without_delay};
 
-/// 1,000 writes a second in each of three regions: without delay, then with the delays of `regions/three.toml`.
+/// Measures 1,000 writes a second in each of three regions: without delay, then with the delays of
+/// `regions/three.toml`.
 pub(crate) async fn lag(seconds: u64) {
     let seconds = seconds.max(30);
     for delays in [false, true] {
@@ -52,7 +53,8 @@ pub(crate) async fn lag(seconds: u64) {
     }
 }
 
-/// For each pair of regions, how long writes took from their version's time to their commit in the other region.
+/// Prints the lag for each pair of regions, from a write's version time to its commit in the other
+/// region.
 fn report_lag(status: &Value, links: Option<&Vec<Value>>) {
     for pair in status["pairs"].as_array().expect("status names the pairs") {
         let (from, to) = (
@@ -80,7 +82,8 @@ fn delay_ms(links: &[Value], from: &str, to: &str) -> f64 {
         .unwrap_or_else(|| panic!("`net show` names the link from {from} to {to}: {links:?}"))
 }
 
-/// Writes at a steady rate, whatever the answers take (open loop); the number of writes and the slowest answer in ms.
+/// Writes at a steady rate whatever the latency (open loop). Returns the number of writes and the
+/// slowest answer in milliseconds.
 async fn at_rate(endpoint: String, region: &'static str, per_second: u64, seconds: u64) -> (u64, f64) {
     let began = Instant::now();
     let total = per_second * seconds;

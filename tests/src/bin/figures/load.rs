@@ -1,4 +1,4 @@
-//! A table, and a crowd of connections that write and read it as fast as it goes.
+//! A table, and a number of connections that write and read it as fast as possible.
 
 use std::{
     sync::{
@@ -18,7 +18,7 @@ use super::{CONNECTIONS, REGIONS};
 /// The name of a table with a global index.
 pub(crate) const INDEXED: &str = "indexed";
 
-/// Makes a table in the first region, and gives the connection.
+/// Creates a table in the first region, and returns the connection.
 async fn create(up: &Up, definition: &Value) -> Connection {
     let mut connection = Connection::open(up.region(REGIONS[0]), REGIONS[0])
         .await
@@ -31,7 +31,7 @@ async fn create(up: &Up, definition: &Value) -> Connection {
     connection
 }
 
-/// Makes a table with an index over `group` in the first region.
+/// Creates a table with an index over `group` in the first region.
 pub(crate) async fn create_indexed_table(up: &Up) {
     let definition = json!({
         "TableName": INDEXED, "BillingMode": "PAY_PER_REQUEST",
@@ -47,7 +47,7 @@ pub(crate) async fn create_indexed_table(up: &Up) {
     create(up, &definition).await;
 }
 
-/// Makes the table `bench` in the first region, with replicas in these.
+/// Creates the table `bench` in the first region, with these replicas.
 pub(crate) async fn create_table(up: &Up, replicas: &[&str]) {
     let definition = json!({
         "TableName": "bench", "BillingMode": "PAY_PER_REQUEST",
@@ -83,7 +83,7 @@ pub(crate) async fn create_table(up: &Up, replicas: &[&str]) {
     }
 }
 
-/// What a crowd of connections did.
+/// The requests that a number of connections completed.
 pub(crate) struct Load {
     pub(crate) requests: u64,
     pub(crate) seconds: f64,
@@ -105,7 +105,8 @@ impl Load {
     }
 }
 
-/// Runs `request(n)` for ever new n over so many connections until the time or the number of requests is used up.
+/// Runs `request(n)` for consecutive n over a number of connections until the time or the number of
+/// requests is used up.
 pub(crate) async fn load<R>(
     endpoint: &str,
     region: &str,
@@ -184,7 +185,7 @@ pub(crate) fn get(number: u64) -> String {
     format!(r#"{{"TableName":"bench","Key":{{"id":{{"S":"{}"}}}}}}"#, key(number))
 }
 
-/// Puts so many items of 1 KiB.
+/// Puts this number of items of 1 KiB.
 pub(crate) async fn fill(endpoint: &str, keys: u64) -> Load {
     let value = "v".repeat(1000);
     let batch = move |number: u64| {

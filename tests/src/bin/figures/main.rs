@@ -1,8 +1,8 @@
-//! Prints the project's figures, or compares two builds of the program:
-//! `cargo run --profile dist -p beringia-tests --bin figures -- --help`.
+//! Prints the project's figures, or compares two builds of the program: `cargo run --profile dist
+//! -p beringia-tests --bin figures -- --help`.
 //!
-//! Each figure stands beside its goal. The load generator runs on the same machine as the regions, in this process; compare
-//! ratios within one run rather than numbers between machines.
+//! Each figure is printed next to its goal. The load generator runs on the same machine as the
+//! regions, in this process, so compare ratios within one run rather than numbers between machines.
 
 mod lag;
 mod load;
@@ -26,57 +26,58 @@ use self::{
 const CONNECTIONS: usize = 64;
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
 
-/// Prints the project's figures, each beside its goal; with --before and --after, ratios of two builds.
+/// Prints the project's figures, each with its goal; with --before and --after, the ratios of two
+/// builds.
 #[derive(Parser)]
 struct Options {
-    /// What to measure: by default everything, and of two builds what can be compared.
+    /// What to measure; by default everything, or with two builds everything that can be compared.
     #[arg(value_enum)]
     sections: Vec<Section>,
-    /// How long each load runs.
+    /// Duration of each load in seconds.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
-    /// Items in the table.
+    /// Number of items in the table.
     #[arg(long, default_value_t = 1_000_000)]
     keys: u64,
-    /// Seeds of `swarm`.
+    /// Number of seeds of `swarm` to run.
     #[arg(long, default_value_t = 100)]
     seeds: u64,
-    /// A build of the program, to be compared with another one.
+    /// The first of two builds of the program to compare.
     #[arg(long, value_name = "PATH", requires = "after")]
     before: Option<PathBuf>,
-    /// The other one.
+    /// The second of the two builds.
     #[arg(long, value_name = "PATH", requires = "before")]
     after: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
-    /// Time to ready, and memory when idle.
+    /// Time until ready, and memory when idle.
     Startup,
-    /// PutItem and GetItem of one region.
+    /// PutItem and GetItem in one region.
     Throughput,
-    /// Lag between regions, with delays and without.
+    /// Lag between regions, with and without delays.
     Lag,
     /// Convergence after a partition.
     Partition,
-    /// Simulated seconds per second; of two builds as well.
+    /// Simulated seconds per second; also compares two builds.
     Simulation,
     /// Seeds of `swarm` in ten minutes.
     Swarm,
-    /// Convergence in real time, and the least that links and disks allow.
+    /// Convergence in real time, and the least time that links and disks allow.
     Convergence,
-    /// What a drill costs the regions.
+    /// The cost of a drill for the regions.
     Overhead,
-    /// Of two builds: PutItem.
+    /// PutItem, comparing two builds.
     #[value(name = "PutItem")]
     PutItem,
-    /// Of two builds: UpdateItem.
+    /// UpdateItem, comparing two builds.
     #[value(name = "UpdateItem")]
     UpdateItem,
-    /// Of two builds: GetItem.
+    /// GetItem, comparing two builds.
     #[value(name = "GetItem")]
     GetItem,
-    /// Of two builds: PutItem to a table with a global index.
+    /// PutItem to a table with a global index, comparing two builds.
     #[value(name = "PutIndexed")]
     PutIndexed,
 }
@@ -96,7 +97,7 @@ fn main() {
         }
         return;
     }
-    // Built before anything is timed.
+    // The program is built before anything is timed.
     let _ = beringia_tests::command::beringia();
     runtime.block_on(async {
         if wants(Section::Startup) {
@@ -126,7 +127,7 @@ fn main() {
     });
 }
 
-/// A directory for databases, on a real disk: the build's own.
+/// A directory for databases on a real disk: that of the build.
 fn data() -> tempfile::TempDir {
     std::fs::create_dir_all(beringia_tests::cache()).expect("the build directory is writable");
     tempfile::tempdir_in(beringia_tests::cache()).expect("the build directory is writable")
@@ -139,7 +140,7 @@ fn without_delay(directory: &tempfile::TempDir, regions: &[&str]) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
-/// One region, durable: 64 connections, items of 1 KiB, random keys.
+/// Measures one durable region: 64 connections, items of 1 KiB, random keys.
 async fn throughput(options: &Options) {
     let directory = data();
     let topology = without_delay(&directory, &REGIONS[..1]);
@@ -177,7 +178,7 @@ async fn throughput(options: &Options) {
     );
 }
 
-/// A partition with 100,000 writes on each side.
+/// Measures convergence after a partition with 100,000 writes on each side.
 async fn partition() {
     let directory = data();
     let up = Up::start(&["--data", directory.path().join("db").to_str().expect("UTF-8")]);
@@ -219,7 +220,7 @@ async fn partition() {
     );
 }
 
-/// Writes in one of three regions as fast as they go, with and without a drill that watches.
+/// Measures writes in one of three regions at full speed, with and without a drill that watches.
 async fn overhead(options: &Options) {
     let directory = data();
     let up = Up::start(&["--data", directory.path().join("db").to_str().expect("UTF-8")]);
@@ -238,7 +239,7 @@ async fn overhead(options: &Options) {
     overhead::overhead(&up, writes).await;
 }
 
-/// From the start of the process to the ready line, and memory when idle.
+/// Measures the time from the start of the process to the ready line, and the memory when idle.
 async fn startup() {
     let mut times_ms = Vec::new();
     for _ in 0..5 {

@@ -1,4 +1,5 @@
-//! What a drill that only watches costs the regions: writes per second, and processor time per write, with it and without it in turn.
+//! The cost of a drill that only watches: writes per second, and processor time per write,
+//! alternately with and without it.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -9,25 +10,26 @@ use beringia_tests::{command::beringia, up::Up};
 
 use crate::{load::Load, spread::Spread};
 
-/// Times that both are measured, one right after the other.
+/// The number of rounds; each measures both, one right after the other.
 const ROUNDS: usize = 11;
-/// A drill's time to make its tables and begin.
+/// The time that a drill has to create its tables and start.
 const BEGINS_WITHIN: Duration = Duration::from_secs(3);
 
-/// What one load was like for the regions.
+/// The measurements of one load.
 struct Measured {
     writes_per_second: f64,
-    /// Of the regions' process.
+    /// Processor time of the regions' process per write, in microseconds.
     cpu_us_per_write: f64,
 }
 
-/// Prints how much less the regions do while a drill watches, and how much more a write costs them.
+/// Prints how much the throughput falls while a drill watches, and how much the cost of a write
+/// rises.
 pub(crate) async fn overhead(up: &Up, load: impl AsyncFn() -> Load) {
-    // All keys are there from now on: a first write is cheaper than the next.
+    // This creates all keys, because the first write to a key is cheaper than later ones.
     load().await;
     let (mut slower, mut dearer, mut busy) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        // Whatever changes with time is as often for the one as for the other.
+        // The order alternates, so that changes over time affect both alike.
         let (without, (with, drill)) = if round % 2 == 0 {
             let without = measured(up, &load).await;
             (without, watched(up, &load).await)
@@ -65,7 +67,7 @@ async fn measured(up: &Up, load: impl AsyncFn() -> Load) -> Measured {
     }
 }
 
-/// With a drill; and how busy it was, in percent of one processor.
+/// Measures a load with a drill, and how busy the drill was, in percent of one processor.
 async fn watched(up: &Up, load: impl AsyncFn() -> Load) -> (Measured, f64) {
     let mut drill = Drill::start(&up.control.0);
     tokio::time::sleep(BEGINS_WITHIN).await;
@@ -77,7 +79,7 @@ async fn watched(up: &Up, load: impl AsyncFn() -> Load) -> (Measured, f64) {
     (measured, busy)
 }
 
-/// A drill that watches, for longer than it is let.
+/// A drill that watches. Its scenario lasts longer than the measurement.
 struct Drill(Child);
 
 impl Drill {
@@ -91,7 +93,7 @@ impl Drill {
         Self(drill.spawn().expect("beringia starts"))
     }
 
-    /// Interrupted, it takes its tables away; what it would have reported is not wanted.
+    /// Interrupts the drill, which removes its tables. Its report is not needed.
     fn end(&mut self) {
         assert!(matches!(self.0.try_wait(), Ok(None)), "the drill watched all the time");
         let interrupt = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
@@ -103,10 +105,10 @@ impl Drill {
     }
 }
 
-/// What a process spent until now, in user and in system mode (`utime` and `stime` of proc(5)).
+/// The user and system time that a process has used so far (`utime` and `stime` of proc(5)).
 fn processor_time(process: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
-    // The name of the program, in brackets, may have spaces.
+    // The program's name, in brackets, may contain spaces.
     let (_, fields) = stat.rsplit_once(')').expect("proc(5) has the program's name");
     let ticks: u64 = fields
         .split_whitespace()

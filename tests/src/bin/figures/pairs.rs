@@ -1,5 +1,5 @@
-//! Two builds of the program against each other: throughput of the operations that most requests are, in
-//! interleaved pairs of runs, so that what else the machine does meets both alike.
+//! Compares two builds of the program: the throughput of the most frequent operations, in
+//! interleaved pairs of runs, so that other work on the machine affects both alike.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,19 +13,20 @@ use super::{
     without_delay,
 };
 
-/// Pairs of runs; odd, so that there is a median.
+/// The number of pairs of runs; odd, so that there is a median.
 const PAIRS: usize = 11;
 
-/// Requests by their number, of one operation.
+/// The requests of one operation, by number.
 type Requests = Arc<dyn Fn(u64) -> String>;
 
-/// The loads: the section of each, its operation, and what is asked of it: random keys of so many, items of 1 KiB.
+/// The loads, each with its section, its operation and its requests: random keys out of `keys`,
+/// items of 1 KiB.
 fn loads(keys: u64) -> [(Section, &'static str, Requests); 4] {
     let value = "v".repeat(1000);
     let chance = Arc::new(SeededRandomness::new(1));
     let [of_put, of_update, of_get, of_indexed] = [(); 4].map(|()| Arc::clone(&chance));
     let indexed_value = value.clone();
-    // A put gives an item another place in the index.
+    // A put moves an item to another place in the index.
     let indexed = move |_| {
         format!(
             r#"{{"TableName":"{INDEXED}","Item":{{"id":{{"S":"{}"}},"group":{{"S":"{}"}},"value":{{"S":"{indexed_value}"}}}}}}"#,
@@ -51,12 +52,12 @@ fn loads(keys: u64) -> [(Section, &'static str, Requests); 4] {
     ]
 }
 
-/// What a build did before and after, run by run.
+/// The results of both builds, run by run.
 #[derive(Default)]
 pub(crate) struct Compared([Vec<f64>; 2]);
 
 impl Compared {
-    /// Runs both in interleaved pairs. Each goes first as often as the other.
+    /// Runs both builds in interleaved pairs. Each goes first equally often.
     pub(crate) async fn run(mut measure: impl AsyncFnMut(usize) -> f64) -> Self {
         let mut rates = Self::default();
         for pair in 0..PAIRS {
@@ -67,7 +68,7 @@ impl Compared {
         rates
     }
 
-    /// Prints the medians of both and of the ratios of the pairs.
+    /// Prints the medians of both builds and of the pairs' ratios.
     pub(crate) fn print(self, what: &str, unit: &str) {
         let [before, after] = self.0;
         let ratios = Spread::of(before.iter().zip(&after).map(|(before, after)| after / before));
@@ -83,7 +84,8 @@ impl Compared {
     }
 }
 
-/// Runs both programs, each with one durable region of so many items, and compares the loads that are wanted.
+/// Runs both programs, each with one durable region of `keys` items, and compares the selected
+/// loads.
 pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(Section) -> bool, keys: u64, seconds: u64) {
     let wanted: Vec<_> = loads(keys)
         .into_iter()

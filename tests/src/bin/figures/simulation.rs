@@ -1,5 +1,5 @@
-//! The figures of simulation and drills: how fast a run is, how many seeds fit into ten minutes, and how close convergence comes
-//! to what links and disks allow.
+//! Figures of simulations and drills: how fast a run is, how many seeds fit into ten minutes, and
+//! how close convergence comes to what links and disks allow.
 
 use std::{
     path::{Path, PathBuf},
@@ -32,10 +32,12 @@ lasts = "60s"
 isolate = "eu-west-1"
 "#;
 
-/// Runs of a simulation whose speed is measured; odd, so that there is a median.
+/// The number of runs in which the speed of a simulation is measured; odd, so that there is a
+/// median.
 const SPEED_RUNS: usize = 7;
 
-/// Three regions with 100 writes a second each: so many puts in a hundred, else updates, of keys chosen like this.
+/// A scenario with three regions and 100 writes a second each. `puts` percent are puts and the rest
+/// updates; `choice` selects the keys.
 fn writes(puts: u32, choice: &str) -> String {
     format!(
         r#"
@@ -55,8 +57,8 @@ choice = "{choice}"
     )
 }
 
-/// What is simulated to see how fast that goes, on one core: whole items; and with updates of keys some of which are
-/// written much more often than others, so that a quarter of the writes meet in conflicts.
+/// The scenarios whose simulation speed is measured, on one core: one with puts of whole items, and
+/// one with updates of keys that are chosen unevenly, so that a quarter of the writes conflict.
 fn scenarios(directory: &Path) -> [(&'static str, String); 2] {
     [
         (
@@ -73,19 +75,19 @@ fn scenarios(directory: &Path) -> [(&'static str, String); 2] {
     .map(|(what, name, text)| (what, written(directory, &format!("{name}.toml"), &text)))
 }
 
-/// Simulated seconds per second.
+/// Measures simulated seconds per second.
 fn speed_of(program: &Path, scenario: &str, more: &[&str]) -> f64 {
     let arguments = [&["sim", "run", scenario, "--jobs", "1"], more].concat();
     let (took, run) = timed(program, &arguments);
     number(&run, "total_ms") / 1000.0 / took.as_secs_f64()
 }
 
-/// Simulated seconds per second on each storage backend.
+/// Prints simulated seconds per second on each storage backend.
 pub(crate) fn speed(directory: &Path) {
     for (what, scenario) in scenarios(directory) {
         for store in ["sqlite", "memory"] {
             let speed = |_| speed_of(&beringia(), &scenario, &["--store", store]);
-            // The first is slower: the program has to come into memory.
+            // The first run is slower, because the program must be loaded into memory.
             let speeds = Spread::of((0..=SPEED_RUNS).map(speed).skip(1));
             println!(
                 "{what:<44} {:>9.1} simulated s per s   ({store}; median of {SPEED_RUNS} runs, {:.1} to {:.1})   goal 50",
@@ -97,7 +99,8 @@ pub(crate) fn speed(directory: &Path) {
     }
 }
 
-/// The same of two builds, on the default backend; and of the second one, how much faster it is on the other.
+/// Compares simulated seconds per second of two builds on the default backend, and prints how much
+/// faster the second build is on the other backend.
 pub(crate) async fn pairs(directory: &Path, programs: &[PathBuf; 2]) {
     for (what, scenario) in scenarios(directory) {
         let compared = Compared::run(async |place: usize| speed_of(&programs[place], &scenario, &[]));
@@ -111,7 +114,7 @@ pub(crate) async fn pairs(directory: &Path, programs: &[PathBuf; 2]) {
     }
 }
 
-/// How many seeds of `swarm` fit into ten minutes, and whether any of them breaks a promise.
+/// Prints how many seeds of `swarm` fit into ten minutes, and whether any of them breaks a promise.
 pub(crate) fn swarm(count: u64) {
     let seeds = format!("0..{count}");
     let began = Instant::now();
@@ -128,12 +131,13 @@ pub(crate) fn swarm(count: u64) {
     );
 }
 
-/// In real time: a minute without one region at 1,000 writes a second in each, then how long until all are equal.
+/// Measures convergence in real time: a minute without one region at 1,000 writes a second in each,
+/// then the time until all are equal.
 pub(crate) fn convergence(directory: &Path) {
     let scenario = written(directory, "minute.toml", PARTITION);
     let (_, run) = timed(&beringia(), &["drill", "run", &scenario]);
     let convergences = run["convergences"].as_array().into_iter().flatten();
-    // At the end of the load nothing is left to do: there is nothing to compare.
+    // At the end of the load nothing is left to do, so there is nothing to compare.
     let is_of_heal = |convergence: &&Value| {
         convergence["after"]
             .as_str()
@@ -161,7 +165,8 @@ fn command(program: &Path, arguments: &[&str]) -> Output {
     command.output().expect("beringia starts")
 }
 
-/// A run of one seed, how long it took, and its JSON report. Expectations that do not hold are the reader's to see.
+/// Runs one seed, and returns how long it took and its JSON report. Unmet expectations are in the
+/// report.
 fn timed(program: &Path, arguments: &[&str]) -> (Duration, Value) {
     let began = Instant::now();
     let output = command(program, arguments);

@@ -1,6 +1,6 @@
-//! Measured values in order: what repeated runs give.
+//! Measured values in order, as from repeated runs.
 
-/// At least one value, in order.
+/// At least one value, in ascending order.
 pub(crate) struct Spread(Vec<f64>);
 
 impl Spread {
@@ -11,7 +11,7 @@ impl Spread {
         Self(values)
     }
 
-    /// The value with so many quarters of the others below it.
+    /// The value with this number of quarters of the others below it.
     pub(crate) fn quartile(&self, number: usize) -> f64 {
         self.0[(self.0.len() - 1) * number / 4]
     }
