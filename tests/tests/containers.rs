@@ -169,7 +169,7 @@ async fn eventually<F: AsyncFn() -> bool>(what: &str, condition: F) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
-    assert!(waited.await.is_ok(), "waited a minute in vain: {what}");
+    assert!(waited.await.is_ok(), "timed out after a minute: {what}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

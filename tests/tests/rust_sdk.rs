@@ -41,7 +41,7 @@ async fn eventually<F: AsyncFn() -> bool>(what: &str, condition: F) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    assert!(waited.await.is_ok(), "waited a minute in vain: {what}");
+    assert!(waited.await.is_ok(), "timed out after a minute: {what}");
 }
 
 async fn replica_is_active(client: &Client, region: &str) -> bool {

@@ -231,7 +231,7 @@ async fn peers_learn_of_a_crash_one_delay_later() {
     assert_eq!(read_error(&mut near).await, ErrorKind::ConnectionReset);
     assert_eq!(write_error(&mut near).await, ErrorKind::ConnectionReset);
 
-    far.write_all(b"are you there?").await.expect("b has not heard of it");
+    far.write_all(b"are you there?").await.expect("b does not know of it");
     assert_eq!(
         read_exactly(&mut far, 10).await,
         b"last words",
@@ -250,7 +250,7 @@ async fn the_news_of_a_crash_does_not_pass_a_silent_cut() {
     world.network.isolate("a").expect("valid");
     world.network.kill_region("a").expect("valid");
     assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
-    far.write_all(b"hello?").await.expect("b has not heard of it");
+    far.write_all(b"hello?").await.expect("b does not know of it");
     world.network.heal_all();
     let healed_ms = world.now_ms();
     assert_eq!(read_error(&mut far).await, ErrorKind::ConnectionReset);
@@ -263,7 +263,7 @@ async fn dropping_an_end_under_a_cut_is_noticed_after_the_healing() {
     let (near, mut far) = world.connected_with_delay(40).await;
     world.network.cut("a", "b", Direction::Both).expect("valid");
     drop(near);
-    far.write_all(b"hello?").await.expect("b has not heard of it");
+    far.write_all(b"hello?").await.expect("b does not know of it");
     assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
     world.network.heal_all();
     let healed_ms = world.now_ms();

@@ -26,7 +26,7 @@ use tokio::{
 async fn bytes_arrive_one_delay_after_they_were_written() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected().await;
-    assert_eq!(world.now_ms(), 0, "a link adds nothing until it is told to");
+    assert_eq!(world.now_ms(), 0, "a link adds nothing by default");
     world.delay(30, 7);
     write(&mut near, b"ping").await;
     assert_eq!(read_exactly(&mut far, 4).await, b"ping");
@@ -59,7 +59,7 @@ async fn dialling_without_listener_is_refused_after_a_round_trip() {
         .network
         .delay("a", "c", Direction::Both, ms(50), ms(0))
         .expect("valid");
-    let refused = world.transport.dial("a", "c").await.err().expect("nobody listens in c");
+    let refused = world.transport.dial("a", "c").await.err().expect("c has no listener");
     assert_eq!((refused.kind(), world.now_ms()), (ErrorKind::ConnectionRefused, 100));
 
     drop(world.transport.listen("c"));
@@ -68,7 +68,7 @@ async fn dialling_without_listener_is_refused_after_a_round_trip() {
         .dial("a", "c")
         .await
         .err()
-        .expect("nobody listens in c any more");
+        .expect("c has no listener any more");
     assert_eq!((refused.kind(), world.now_ms()), (ErrorKind::ConnectionRefused, 200));
 
     let nowhere = world
@@ -309,7 +309,7 @@ async fn shows_counters_and_settings_of_every_directed_link() {
     drop((near, far));
     assert!(
         world.network.show().iter().all(|link| link.connections == 0),
-        "closed connections are forgotten"
+        "closed connections are not counted"
     );
 }
 

@@ -11,8 +11,8 @@ use crate::{
     violation::Violation,
 };
 
-/// The outcomes of the load's writes: acknowledged = standing + superseded + lost to conflicts +
-/// lost with disks + kept aside + lost.
+/// The outcomes of the load's writes: `acknowledged` is the sum of `standing`, `superseded`,
+/// `lost_to_conflicts`, `lost_with_disk`, `kept_aside` and `lost`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
     /// Acknowledged writes. Each write of a transaction counts; deletes that found nothing do not.

@@ -104,7 +104,7 @@ fn parts<'a>(key: &Key<'a>, rank: usize, merging: Merging) -> Vec<Part<'a>> {
     }
 }
 
-/// Judges commits that write the same part. The last one stands. A commit that another one replaced
+/// Judges commits that write the same part. The last one is in the final state. A commit that another one replaced
 /// at its origin is superseded, and the rest are lost to a concurrent write. Only the outcomes of
 /// the `own` commits are set.
 fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>, fates: &mut [Fate]) {
@@ -138,7 +138,7 @@ fn is_assigned(key: &Key<'_>, rank: usize, part: &Part<'_>) -> bool {
     touches.get(*attribute) == Some(&Touch::Assign)
 }
 
-/// Judges additions to numbers and sets. They stand beside other additions, and fall with their
+/// Judges additions to numbers and sets. They count together with other additions, and fall with their
 /// base: superseded if a later base causally depends on them, else lost.
 fn judge_merged(
     key: &Key<'_>,

@@ -65,9 +65,7 @@ pub enum Action {
         lose_disk: bool,
     },
     /// Starts a region that crashed, with the disk that it has left.
-    Restart {
-        region: String,
-    },
+    Restart { region: String },
     /// Slows down a region's disk.
     SlowDisk {
         region: String,
@@ -105,13 +103,9 @@ pub enum Action {
         table: Option<String>,
     },
     /// Adds replicas of the workloads' tables in a region.
-    AddReplica {
-        region: String,
-    },
+    AddReplica { region: String },
     /// Removes a region's replicas of the workloads' tables.
-    RemoveReplica {
-        region: String,
-    },
+    RemoveReplica { region: String },
     /// Sends the clients of one region to another from now on.
     Shift {
         /// The home region of the clients.
@@ -130,13 +124,9 @@ pub enum Action {
     },
     /// Stops a region from taking writes and has it ship all that it has. The timeline goes on
     /// meanwhile.
-    Drain {
-        region: String,
-    },
+    Drain { region: String },
     /// Ends a drain, so that the region takes writes again.
-    Undrain {
-        region: String,
-    },
+    Undrain { region: String },
 }
 
 impl Ends {
@@ -190,7 +180,7 @@ impl fmt::Display for Action {
             } => write!(f, "crash {region}, its disk is lost"),
             Self::Crash { region, .. } => write!(f, "crash {region}"),
             Self::Restart { region } => write!(f, "restart {region}"),
-            Self::SlowDisk { region, by } if by.is_zero() => write!(f, "disk of {region} as fast as it was"),
+            Self::SlowDisk { region, by } if by.is_zero() => write!(f, "disk of {region} at its normal speed"),
             Self::SlowDisk { region, by } => write!(f, "disk of {region} slower by {}", show(*by)),
             Self::DiskFull { region, full: true } => write!(f, "disk of {region} full"),
             Self::DiskFull { region, .. } => write!(f, "disk of {region} has room"),

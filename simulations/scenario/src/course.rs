@@ -193,7 +193,7 @@ mod tests {
             (15, "clients of us-east-1 go to eu-west-1"),
             (17, "crash us-east-1"),
             (22, "restart us-east-1"),
-            (60, "disk of eu-west-1 as fast as it was"),
+            (60, "disk of eu-west-1 at its normal speed"),
         ];
         assert_eq!(played, expected.map(|(at, what)| (at, what.to_owned())));
         assert_eq!(course.overdue(seconds(60)), Vec::<&Action>::new());

@@ -260,7 +260,7 @@ fn only_undisturbed_convergences_are_judged() {
     assert_eq!(
         seen,
         [
-            ("disk of us-east-1 as fast as it was", true),
+            ("disk of us-east-1 at its normal speed", true),
             ("heal every link", false),
             ("the end of the load", false)
         ]

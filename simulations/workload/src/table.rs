@@ -312,6 +312,6 @@ mod tests {
         let here = described("PAY_PER_REQUEST", units(0, 0), units(0, 0));
         assert!(maxima(None, Some(7)).is_held(&here) && maxima(Some(5), Some(7)).is_held(&here));
         assert!(!maxima(Some(7), None).is_held(&here));
-        assert!(table(None).is_held(&Value::Null), "it is held to nothing");
+        assert!(table(None).is_held(&Value::Null), "it has no limits");
     }
 }

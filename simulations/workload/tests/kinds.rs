@@ -402,7 +402,10 @@ async fn recorded_deletes_that_find_nothing_are_told_apart() {
 async fn a_missing_region_is_unreachable() {
     let server = RegionServer::start();
     let mut client = server.targets().target("us-east-1");
-    let error = client.call("ListTables", json!({})).await.expect_err("nobody there");
+    let error = client
+        .call("ListTables", json!({}))
+        .await
+        .expect_err("no region is there");
     assert!(matches!(error, beringia_workload::CallError::Unreachable(_)), "{error}");
     let refused = server
         .client()

@@ -231,6 +231,6 @@ impl Network {
         self.docker
             .remove_network(&self.name)
             .await
-            .expect("nobody is left in the network");
+            .expect("no container is left in the network");
     }
 }

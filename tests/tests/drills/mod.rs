@@ -79,10 +79,7 @@ impl Fleet {
             assert!(is_of_time || verdict["holds"] == true, "{scenario}: {verdict}");
         }
         let converged = list("convergences");
-        assert!(
-            converged.len() >= 2,
-            "after what was put right, and at the end: {converged:?}"
-        );
+        assert!(converged.len() >= 2, "after the repair, and at the end: {converged:?}");
         assert!(
             converged.iter().all(|one| one["elapsed_ms"].is_u64()),
             "{scenario}: {converged:?}\n{said}"

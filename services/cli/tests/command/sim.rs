@@ -380,7 +380,7 @@ fn refuses_wrong_input_before_anything_runs() {
     );
     assert_refused(
         &run(&["sim", "run", &scenario]),
-        &["wrong.toml:2:1: this happens at up to 2m"],
+        &["wrong.toml:2:1: this happens as late as 2m"],
     );
     assert_refused(
         &run(&["sim", "run", "partitoin"]),

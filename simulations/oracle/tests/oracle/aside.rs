@@ -43,7 +43,7 @@ fn account(case: &Case) -> Accounting {
 fn last_writes_are_unshipped_and_earlier_ones_replaced() {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200).told("a", "a/3", put(), 300);
-    assert_eq!(lost(&case), ["a/2", "a/3"], "nobody says that they are kept");
+    assert_eq!(lost(&case), ["a/2", "a/3"], "no record says that they are kept");
     case.kept_aside("b", &[("k", &item("a/3", 300, "a"))]);
     assert_eq!(lost(&case), ["a/2", "a/3"], "their region does not say so");
     case.evidence.kept_aside.clear();
@@ -113,7 +113,7 @@ fn deletes_are_matched_by_the_tombstones_time() {
     assert_eq!(
         lost(&deleted(true)),
         ["d/2"],
-        "the region was back, and nothing of it is aside"
+        "the region was back, so nothing of it is unshipped"
     );
 }
 
@@ -149,7 +149,7 @@ fn the_journal_excuses_writes_that_lost_a_conflict_before() {
     );
     let mut elsewhere = conflicting("b");
     elsewhere.kept_aside("a", &[]);
-    assert_eq!(elsewhere.violations().len(), 3, "nobody else can have seen them");
+    assert_eq!(elsewhere.violations().len(), 3, "no other client can have seen them");
 }
 
 #[test]

@@ -121,7 +121,11 @@ fn deletes_with_answers_bound_the_time_of_others() {
     assert_eq!(case.violations(), []);
     case.history.operations.retain(|operation| operation.sent_us != 300_000);
     case.told_delete("a", "d/300", "b/1", 300);
-    assert_eq!(case.violations(), [], "what was untold before it made nothing after it");
+    assert_eq!(
+        case.violations(),
+        [],
+        "a delete sent before it made no tombstone after it"
+    );
     case.history.operations.retain(|operation| operation.sent_us != 500_000);
     assert_eq!(case.violations(), [], "the one at 350 ms may have waited");
     case.history.operations.retain(|operation| operation.sent_us != 350_000);

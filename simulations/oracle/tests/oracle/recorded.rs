@@ -77,7 +77,7 @@ fn attributes_of_recorded_updates_win_individually() {
     assert_eq!(lost(Merging::Attribute, &[ASSIGN], &[named]), (0, 0));
     for merging in [Merging::Item, Merging::Attribute, Merging::Merge] {
         assert_eq!(lost(merging, &[ASSIGN], &[ASSIGN]), (1, 0));
-        assert_eq!(lost(merging, &[], &[]), (1, 0), "nobody knows what they did");
+        assert_eq!(lost(merging, &[], &[]), (1, 0), "their effect is unknown");
     }
 }
 

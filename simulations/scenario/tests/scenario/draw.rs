@@ -95,7 +95,7 @@ fn overlapping_actions_are_undone_when_the_last_ends() {
             "30000 disk of us-east-1 slower by 20ms",
             "32000 disk of us-east-1 slower by 90ms",
             "34000 disk of us-east-1 slower by 20ms",
-            "40000 disk of us-east-1 as fast as it was",
+            "40000 disk of us-east-1 at its normal speed",
         ]
     );
 }
@@ -128,7 +128,7 @@ fn faults_are_repaired_when_the_load_ends() {
         [
             "20000 heal every link",
             "20000 disk of eu-west-1 has room",
-            "20000 disk of eu-west-1 as fast as it was",
+            "20000 disk of eu-west-1 at its normal speed",
             "20000 restart us-east-1",
             "20000 resume replication of us-east-1",
         ]

@@ -302,7 +302,7 @@ fn events_that_may_happen_after_the_end_are_refused() {
         "this happens as late as 70s, but the load ends at 1m; expected an earlier time, or a longer duration"
     );
     let (_, _, text) = event("at = \"50s\"\nlasts = \"5s..11s\"\nisolate = \"eu-west-1\"");
-    assert!(text.starts_with("this ends at up to 61s"), "{text}");
+    assert!(text.starts_with("this ends as late as 61s"), "{text}");
 }
 
 #[test]

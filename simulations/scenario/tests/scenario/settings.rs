@@ -144,7 +144,10 @@ fn settings_are_checked_together_whatever_their_order() {
     match scenario().with([shorter, ("policy", "item")]) {
         Err(error) => {
             let said = error.to_string();
-            assert!(said.starts_with("duration = 5s, policy = item: this ends at"), "{said}");
+            assert!(
+                said.starts_with("duration = 5s, policy = item: this ends as late as"),
+                "{said}"
+            );
         }
         Ok(_) => panic!("the event ends after the load"),
     }
@@ -170,7 +173,7 @@ fn uniform_choice_removes_only_the_scenarios_skew() {
         assert!(
             refused
                 .as_ref()
-                .is_err_and(|said| said.contains("theta says nothing about the choice uniform")),
+                .is_err_and(|said| said.contains("the choice uniform has no field theta")),
             "{refused:?}"
         );
     }

@@ -45,7 +45,7 @@ fn failing() -> Plan {
     let mut plans = (0..100).map(swarm);
     match plans.find(|plan| has(plan, crashes) && has(plan, isolates)) {
         Some(plan) => plan,
-        None => panic!("none of a hundred seeds crashes Ireland and isolates somebody"),
+        None => panic!("none of a hundred seeds crashes Ireland and isolates a region"),
     }
 }
 
