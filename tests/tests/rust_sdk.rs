@@ -1,4 +1,5 @@
-//! The AWS SDK for Rust against a running `up`: one endpoint, three regions, a cut, a conflict, convergence.
+//! The AWS SDK for Rust against a running `up`: one endpoint, three regions, a cut, a conflict,
+//! convergence.
 
 use std::time::Duration;
 

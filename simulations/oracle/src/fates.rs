@@ -104,9 +104,9 @@ fn parts<'a>(key: &Key<'a>, rank: usize, merging: Merging) -> Vec<Part<'a>> {
     }
 }
 
-/// Judges commits that write the same part. The last one is in the final state. A commit that another one replaced
-/// at its origin is superseded, and the rest are lost to a concurrent write. Only the outcomes of
-/// the `own` commits are set.
+/// Judges commits that write the same part. The last one is in the final state. A commit that
+/// another one replaced at its origin is superseded, and the rest are lost to a concurrent write.
+/// Only the outcomes of the `own` commits are set.
 fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>, fates: &mut [Fate]) {
     let replaced = replaced(&key.commits, all);
     let mut is_replaced = vec![false; all.len()];
@@ -138,8 +138,8 @@ fn is_assigned(key: &Key<'_>, rank: usize, part: &Part<'_>) -> bool {
     touches.get(*attribute) == Some(&Touch::Assign)
 }
 
-/// Judges additions to numbers and sets. They count together with other additions, and fall with their
-/// base: superseded if a later base causally depends on them, else lost.
+/// Judges additions to numbers and sets. They count together with other additions, and fall with
+/// their base: superseded if a later base causally depends on them, else lost.
 fn judge_merged(
     key: &Key<'_>,
     own: &[usize],

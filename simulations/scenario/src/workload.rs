@@ -57,7 +57,8 @@ impl Workload {
     }
 }
 
-/// What clients do. YCSB: Cooper et al., "Benchmarking cloud serving systems with YCSB", 2010, table 2.
+/// What clients do. YCSB: Cooper et al., "Benchmarking cloud serving systems with YCSB", 2010,
+/// table 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Half reads and half updates.

@@ -179,8 +179,8 @@ impl World {
     /// can go to the others.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is unknown
-    /// or down.
+    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is
+    /// unknown or down.
     pub fn drain(&self, name: &str, drained: bool) -> Result<(), SimulationError> {
         let node = self.node(name)?;
         if drained {
@@ -276,8 +276,8 @@ impl World {
     /// A running region's store.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is unknown
-    /// or down.
+    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is
+    /// unknown or down.
     pub fn store(&self, name: &str) -> Result<Arc<dyn Store>, SimulationError> {
         Ok(self.site(name)?.running()?.store.clone())
     }
@@ -285,8 +285,8 @@ impl World {
     /// A running region's node.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is unknown
-    /// or down.
+    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is
+    /// unknown or down.
     pub fn node(&self, name: &str) -> Result<&Node, SimulationError> {
         Ok(&self.site(name)?.running()?.node)
     }
@@ -340,8 +340,8 @@ impl World {
     /// or is replaced by an empty one.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is unknown
-    /// or down.
+    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is
+    /// unknown or down.
     pub fn crash_region(&mut self, name: &str, lose_disk: bool) -> Result<(), SimulationError> {
         let store = self.store;
         let site = self.site_mut(name)?;
