@@ -259,7 +259,7 @@ async fn a_body_above_the_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn garbage_on_the_replication_port_is_turned_away() {
+async fn garbage_on_the_replication_port_is_refused() {
     let up = Up::start(&["--ephemeral"]);
     drop(table(up.region(REGION)).await);
     let authority = up.replication(REGION).trim_start_matches("http://");

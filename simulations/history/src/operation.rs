@@ -74,8 +74,8 @@ pub struct Operation {
 /// The name of an operation that reads an item and then writes it on the condition that it has not
 /// changed.
 pub const READ_MODIFY_WRITE: &str = "ReadModifyWrite";
-/// The name of an operation that was not sent because no client was free before the patience of the
-/// workload ended. Its outcome is [`Outcome::Unreachable`].
+/// The name of an operation that was not sent because no client became free in time. Its outcome is
+/// [`Outcome::Unreachable`].
 pub const NOT_SENT: &str = "(not sent)";
 
 impl Operation {

@@ -178,7 +178,7 @@ async fn a_writer_that_waits_learns_that_its_peer_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connecting_under_a_silent_cut_waits_for_the_healing() {
+async fn connecting_under_a_silent_cut_waits_for_the_heal() {
     let mut world = World::new(1);
     world.delay(30, 30);
     world.network.cut("b", "a", Direction::OneWay).expect("valid");
@@ -258,7 +258,7 @@ async fn the_news_of_a_crash_does_not_pass_a_silent_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_an_end_under_a_cut_is_noticed_after_the_healing() {
+async fn dropping_an_end_under_a_cut_is_noticed_after_the_heal() {
     let mut world = World::new(1);
     let (near, mut far) = world.connected_with_delay(40).await;
     world.network.cut("a", "b", Direction::Both).expect("valid");

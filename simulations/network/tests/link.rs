@@ -127,7 +127,7 @@ async fn the_first_packet_does_not_wait_for_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_bandwidth_frees_what_was_waiting_for_it() {
+async fn raising_the_bandwidth_releases_waiting_packets() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(100).await;
     // At 0.008 Mbit/s, 50,000 bytes take 50 s.

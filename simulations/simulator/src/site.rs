@@ -64,8 +64,7 @@ impl Site {
         running.ok_or_else(|| SimulationError::NotRunning(self.region.to_string()))
     }
 
-    /// Returns whether the region runs, its disk has room, and only links can keep it from the
-    /// others.
+    /// Returns whether the region runs, its disk has room, and its replication is not paused.
     pub(crate) fn is_well(&self) -> bool {
         self.running.is_some() && !self.disk_full && self.paused.is_empty()
     }

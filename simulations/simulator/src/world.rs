@@ -191,8 +191,7 @@ impl World {
         Ok(())
     }
 
-    /// Returns whether a region runs, its disk has room, and only links can keep it from the
-    /// others.
+    /// Returns whether a region runs, its disk has room, and its replication is not paused.
     #[must_use]
     pub fn is_well(&self, name: &str) -> bool {
         self.site(name).is_ok_and(Site::is_well)

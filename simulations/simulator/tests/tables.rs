@@ -44,8 +44,9 @@ struct Play {
 /// Situations that the seeds must produce, or the test tests nothing.
 #[derive(Debug, Default)]
 struct Met {
-    /// Items that were looked up at the end, and tables among theirs that have several replicas.
+    /// Items that were looked up at the end.
     items: usize,
+    /// Tables that contain such items and have several replicas.
     replicated: usize,
     /// How often regions had different tables under one name.
     namesakes: usize,

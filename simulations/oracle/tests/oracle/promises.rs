@@ -220,7 +220,7 @@ fn superseded_losers_need_not_be_journalled_everywhere() {
 }
 
 #[test]
-fn a_condition_on_what_was_replaced_before_is_found() {
+fn a_condition_on_a_replaced_write_is_found() {
     let (first, second, third) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("a/3", 3, "a"));
     let rewritten = |based_on: Option<&str>| {
         let mut case = case();
