@@ -185,7 +185,7 @@ pub(crate) fn usable(table: &Table, region: &Region) -> bool {
         // A replica that the others dropped keeps serving what it has until it can be
         // re-bootstrapped.
         Some(replica) => {
-            matches!(replica.status, ReplicaStatus::Active | ReplicaStatus::Dropped { .. }) && table.joined
+            matches!(replica.status, ReplicaStatus::Active | ReplicaStatus::Dropped { .. }) && table.bootstrapped
         }
     }
 }

@@ -311,7 +311,7 @@ fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
                 .filter(|(_, replica)| replica.status.is_member())
                 .map(|(region, replica)| (region.clone(), replica.status.clone()))
                 .collect(),
-            joined: table.joined,
+            bootstrapped: table.bootstrapped,
             holding: table.holding,
             dropped: dropped(|_| true),
             removed: dropped(|returns| !returns),

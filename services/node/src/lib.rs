@@ -18,7 +18,7 @@ mod transport;
 
 pub use beringia_endpoint::{Authentication, BoxedIo, Incoming, Io};
 pub use beringia_engine::{ApiError, Behaviour, LostWrite, Refused};
-pub use beringia_replication::{DEFAULT_UNREACHABLE_MS_MAX, JoinStage, JoinStatus, LinkState, Quarantine};
+pub use beringia_replication::{BootstrapStage, BootstrapStatus, DEFAULT_UNREACHABLE_MS_MAX, LinkState, Quarantine};
 pub use config::{Connector, NodeConfig, Peer, Tuning};
 pub use drain::{Drain, DrainWatch, Obstacle, Watermark};
 pub use holdings::Holdings;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId, VersionVector};
-use beringia_replication::{JoinStatus, LinkState, Quarantine, message::TableVectors};
+use beringia_replication::{BootstrapStatus, LinkState, Quarantine, message::TableVectors};
 use beringia_storage::{Backlog, Store};
 
 use crate::driver::Driver;
@@ -72,7 +72,7 @@ pub struct TableStatus {
     /// What has been applied to the table here, including own writes.
     pub vector: VersionVector,
     /// Set while this region's replica is being bootstrapped.
-    pub join: Option<JoinStatus>,
+    pub bootstrap: Option<BootstrapStatus>,
     /// For each peer, the ranges whose digests differed at the last comparison with equal vectors.
     pub divergent: BTreeMap<Region, Vec<u16>>,
     /// How many rows repair has restored since the start.
@@ -128,13 +128,13 @@ pub(crate) async fn of(driver: &Driver) -> NodeStatus {
         };
         peers.insert(region, status);
     }
-    let mut joins = replication.joins;
+    let mut bootstraps = replication.bootstraps;
     let mut divergent = replication.divergent;
     let mut repaired = replication.repaired_rows;
     let tables = global_vectors(&**store).into_iter().map(|(table, vector)| {
         let status = TableStatus {
             vector,
-            join: joins.remove(&table),
+            bootstrap: bootstraps.remove(&table),
             divergent: divergent.remove(&table).unwrap_or_default(),
             repaired_rows: repaired.remove(&table).unwrap_or(0),
             paused: replication.paused.contains(&table),

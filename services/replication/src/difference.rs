@@ -17,7 +17,7 @@ pub(crate) type Orphans = BTreeSet<(KeyBytes, Version)>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goal {
     /// Bootstrap: this region takes over the source's rows.
-    Join {
+    Bootstrap {
         /// The source's vector before the first page.
         before: VersionVector,
         /// Nothing else writes to the table here meanwhile. A row of an earlier attempt that
@@ -60,7 +60,7 @@ impl Difference {
             let version = &there.version;
             let has_news = obsolete.contains_key(key) || ours.get(key).is_none_or(|here| may_add_to(here, there));
             let allowed = match goal {
-                Goal::Join { .. } => true,
+                Goal::Bootstrap { .. } => true,
                 Goal::Repair => vector.covers(version),
                 Goal::Adopt(orphans) => orphans.contains(&(key.clone(), version.clone())),
             };
@@ -103,7 +103,7 @@ fn rows_until<'a>(page: &'a KeyPage, until: Option<&KeyBytes>) -> Rows<'a> {
 
 /// In a bootstrap, the rows of this region to drop.
 fn obsolete<'a>(goal: &Goal, vector: &VersionVector, theirs: &Rows<'a>, ours: &Rows<'a>) -> Rows<'a> {
-    let Goal::Join { before, alone } = goal else {
+    let Goal::Bootstrap { before, alone } = goal else {
         return Rows::new();
     };
     let is_obsolete = |key: &KeyBytes, version: &Version| {
@@ -169,8 +169,8 @@ mod tests {
     }
 
     /// A copy into a table that others write to, from a source whose vector covers `sequence`.
-    fn join(sequence: u64) -> Goal {
-        Goal::Join {
+    fn bootstrap(sequence: u64) -> Goal {
+        Goal::Bootstrap {
             before: covering(sequence),
             alone: false,
         }
@@ -185,7 +185,7 @@ mod tests {
     fn bootstrap_fetches_missing_and_older_rows() {
         let theirs = page(&[(1, 5), (2, 6), (3, 7), (4, 99)], true);
         let ours = page(&[(1, 5), (2, 4), (3, 8)], true);
-        let found = Difference::between(&join(10), &covering(0), &theirs, &ours);
+        let found = Difference::between(&bootstrap(10), &covering(0), &theirs, &ours);
         assert_eq!(found.fetch, keys(&[2, 4]));
         assert_eq!((found.obsolete, found.until, found.examined), (vec![], None, 4));
     }
@@ -194,7 +194,7 @@ mod tests {
     fn bootstrap_drops_rows_that_the_source_deleted() {
         let theirs = page(&[(1, 5)], true);
         let ours = page(&[(1, 5), (2, 6), (3, 11)], true);
-        let found = Difference::between(&join(10), &covering(99), &theirs, &ours);
+        let found = Difference::between(&bootstrap(10), &covering(99), &theirs, &ours);
         assert_eq!(
             found.obsolete,
             [(key(2), version(6).into())],
@@ -209,7 +209,7 @@ mod tests {
     fn uncovered_rows_of_an_earlier_attempt_are_replaced() {
         let theirs = page(&[(1, 5), (2, 30), (4, 40)], true);
         let ours = page(&[(1, 20), (2, 21), (3, 22), (4, 40), (5, 13)], true);
-        let alone = Goal::Join {
+        let alone = Goal::Bootstrap {
             before: covering(10),
             alone: true,
         };
@@ -219,7 +219,7 @@ mod tests {
             [(key(1), version(20).into()), (key(3), version(22).into())]
         );
         assert_eq!(found.fetch, keys(&[1, 2]), "the newer one would win by itself");
-        let found = Difference::between(&join(10), &covering(15), &theirs, &ours);
+        let found = Difference::between(&bootstrap(10), &covering(15), &theirs, &ours);
         assert_eq!(found.obsolete, [], "where others write, it may have come just now");
     }
 
@@ -256,7 +256,7 @@ mod tests {
         };
         let theirs = stamped(&[(1, 5, 7), (2, 5, 7), (3, 4, 7), (4, 4, 0), (5, 4, 7)]);
         let ours = stamped(&[(1, 5, 7), (2, 5, 8), (3, 5, 8), (4, 5, 8), (5, 5, 0)]);
-        for goal in [join(10), Goal::Repair] {
+        for goal in [bootstrap(10), Goal::Repair] {
             let found = Difference::between(&goal, &covering(10), &theirs, &ours);
             assert_eq!(found.fetch, keys(&[2, 3, 4]), "5 was written as a whole later");
         }
@@ -266,7 +266,7 @@ mod tests {
     fn pages_are_compared_up_to_the_earlier_end() {
         let theirs = page(&[(1, 5), (4, 5), (6, 5)], false);
         let ours = page(&[(2, 5), (5, 5)], false);
-        let found = Difference::between(&join(10), &covering(0), &theirs, &ours);
+        let found = Difference::between(&bootstrap(10), &covering(0), &theirs, &ours);
         assert_eq!(found.until, Some(key(5)));
         assert_eq!(found.fetch, keys(&[1, 4]), "6 comes with the next page");
         assert_eq!(
@@ -274,7 +274,7 @@ mod tests {
             [(key(2), version(5).into()), (key(5), version(5).into())]
         );
         let ours_ends = page(&[(2, 5)], true);
-        let found = Difference::between(&join(10), &covering(0), &theirs, &ours_ends);
+        let found = Difference::between(&bootstrap(10), &covering(0), &theirs, &ours_ends);
         assert_eq!((found.until, found.fetch), (Some(key(6)), keys(&[1, 4, 6])));
     }
 }

@@ -98,7 +98,7 @@ pub struct TableView {
     pub replicas: BTreeMap<Region, ReplicaStatus>,
     /// Whether this region's replica has been bootstrapped. A replica that has not is copied,
     /// whatever its status says.
-    pub joined: bool,
+    pub bootstrapped: bool,
     /// This region's replica epoch of the table. It changes when the rows are discarded and the
     /// replica is re-bootstrapped.
     pub holding: u32,

@@ -13,11 +13,11 @@
 //!   again and accepts nothing that was sent under the earlier subscription: see `generation` in
 //!   [`message::Subscription`] and [`message::Batch`].
 
+mod bootstrap;
 mod compare;
 mod difference;
 mod event;
 mod hello;
-mod join;
 pub mod message;
 mod out;
 mod quarantine;
@@ -34,6 +34,6 @@ mod world;
 
 pub use event::{AcceptId, Command, DialId, Event, LinkEvent, Now, StoreAnswer, StoreCall, TableView, Ticket};
 pub use replicator::{Config, Replicator};
-pub use status::{JoinStage, JoinStatus, LinkState, PeerStatus, Quarantine, Status};
+pub use status::{BootstrapStage, BootstrapStatus, LinkState, PeerStatus, Quarantine, Status};
 pub use tuning::{DEFAULT_UNREACHABLE_MS_MAX, Tuning};
 pub use watermark::{Standing, Watermark};

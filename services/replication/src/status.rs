@@ -12,7 +12,7 @@ pub struct Status {
     /// The status of every configured peer.
     pub peers: BTreeMap<Region, PeerStatus>,
     /// The bootstraps that are pending or under way.
-    pub joins: BTreeMap<TableId, JoinStatus>,
+    pub bootstraps: BTreeMap<TableId, BootstrapStatus>,
     /// For each table and peer, the ranges that differed at the last comparison with equal vectors.
     pub divergent: BTreeMap<TableId, BTreeMap<Region, Vec<u16>>>,
     /// For each table, the number of rows that repair has restored since the start.
@@ -67,11 +67,11 @@ pub struct PeerStatus {
 
 /// The status of a bootstrap.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JoinStatus {
+pub struct BootstrapStatus {
     /// The region that the rows are copied from, once chosen.
     pub source: Option<Region>,
     /// The current step of the bootstrap.
-    pub stage: JoinStage,
+    pub stage: BootstrapStage,
     /// How many of the table's ranges have been copied.
     pub ranges_done: u16,
     /// How many rows have been copied, including tombstones.
@@ -82,7 +82,7 @@ pub struct JoinStatus {
 
 /// The steps of a bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JoinStage {
+pub enum BootstrapStage {
     /// Waiting for a region to copy from.
     Waiting,
     /// Copying rows from the source.

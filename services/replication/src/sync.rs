@@ -98,8 +98,8 @@ impl Walks {
 
     /// Bootstrap only: the source's vector before the first page, and a vector that covers
     /// everything that the pages showed.
-    pub(crate) fn joined(&self) -> Option<(&VersionVector, VersionVector)> {
-        let Goal::Join { before, .. } = &self.goal else {
+    pub(crate) fn vectors(&self) -> Option<(&VersionVector, VersionVector)> {
+        let Goal::Bootstrap { before, .. } = &self.goal else {
             return None;
         };
         let mut after = before.clone();
@@ -251,7 +251,7 @@ impl Walks {
         let obsolete = std::mem::take(&mut walk.obsolete);
         if !mutations.is_empty() || !obsolete.is_empty() {
             let kind = match self.goal {
-                Goal::Join { .. } | Goal::Adopt(_) => RemoteKind::Copy,
+                Goal::Bootstrap { .. } | Goal::Adopt(_) => RemoteKind::Copy,
                 Goal::Repair => RemoteKind::Repair,
             };
             walk.step = Step::Applying;

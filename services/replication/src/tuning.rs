@@ -21,7 +21,7 @@ pub struct Tuning {
     /// Requests of one receiver that a source works on at the same time.
     pub requests_max: usize,
     /// Tables that are bootstrapped at the same time; the others wait.
-    pub joins_max: usize,
+    pub bootstraps_max: usize,
     /// Spans that a bootstrap or a repair syncs at the same time.
     pub walks_max: usize,
     /// Keys in one page.
@@ -53,7 +53,7 @@ pub struct Tuning {
     pub quarantine_retry_ms_max: u64,
     /// How long a bootstrap waits for the region that it is to copy from before it chooses
     /// another, milliseconds.
-    pub join_patience_ms: u64,
+    pub bootstrap_patience_ms: u64,
     /// How long a replica may be unreachable from all others before they drop it, milliseconds.
     /// Without this limit they would keep their logs and tombstones for it for ever.
     pub unreachable_ms_max: u64,
@@ -69,7 +69,7 @@ impl Default for Tuning {
             apply_bytes: 1 << 20,
             inbox_bytes_max: 32 << 20,
             requests_max: 64,
-            joins_max: 2,
+            bootstraps_max: 2,
             walks_max: 16,
             keys_per_page: 1024,
             keys_per_fetch: 256,
@@ -83,7 +83,7 @@ impl Default for Tuning {
             digest_ms: 10_000,
             digest_pause_ms: 100,
             quarantine_retry_ms_max: 5000,
-            join_patience_ms: 5000,
+            bootstrap_patience_ms: 5000,
             unreachable_ms_max: DEFAULT_UNREACHABLE_MS_MAX,
             accepted_max: 64,
         }

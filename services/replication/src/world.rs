@@ -82,8 +82,9 @@ impl World {
     /// Whether this region's replica is bootstrapped and active or being deleted, so that its
     /// vector describes its rows.
     pub(crate) fn is_complete(&self, table: TableId) -> bool {
-        let is_complete =
-            |view: &TableView| view.joined && view.replicas.get(&self.region).is_some_and(ReplicaStatus::is_whole);
+        let is_complete = |view: &TableView| {
+            view.bootstrapped && view.replicas.get(&self.region).is_some_and(ReplicaStatus::is_whole)
+        };
         table == TableId::CATALOG || self.catalog.get(&table).is_some_and(is_complete)
     }
 
@@ -137,7 +138,7 @@ impl World {
     /// other origins are ignored until a copy ends, because they may describe rows that are gone.
     pub(crate) fn learn(&mut self, vectors: &TableVectors) {
         for (table, vector) in vectors {
-            let is_complete = self.catalog.get(table).is_none_or(|view| view.joined);
+            let is_complete = self.catalog.get(table).is_none_or(|view| view.bootstrapped);
             let local = self.local.entry(*table).or_default();
             if is_complete {
                 local.merge(vector);

@@ -115,7 +115,7 @@ struct Shape {
     cuts: u32,
     crashes: u32,
     losses: u32,
-    joins: u32,
+    bootstraps: u32,
     skews: u32,
     forgets: u32,
     pauses: u32,
@@ -134,7 +134,7 @@ const MIXED: Shape = Shape {
     cuts: 3,
     crashes: 2,
     losses: 1,
-    joins: 2,
+    bootstraps: 2,
     skews: 2,
     forgets: 6,
     pauses: 0,
@@ -151,7 +151,7 @@ const QUARREL: Shape = Shape {
     cuts: 6,
     crashes: 1,
     losses: 0,
-    joins: 0,
+    bootstraps: 0,
     skews: 4,
     forgets: 6,
     pauses: 0,
@@ -167,7 +167,7 @@ const COPIES: Shape = Shape {
     cuts: 3,
     crashes: 3,
     losses: 3,
-    joins: 3,
+    bootstraps: 3,
     skews: 0,
     forgets: 8,
     pauses: 0,
@@ -185,7 +185,7 @@ const PAUSES: Shape = Shape {
     cuts: 2,
     crashes: 1,
     losses: 1,
-    joins: 2,
+    bootstraps: 2,
     skews: 1,
     forgets: 6,
     pauses: 5,
@@ -203,7 +203,7 @@ const DROPS: Shape = Shape {
     cuts: 3,
     crashes: 1,
     losses: 0,
-    joins: 0,
+    bootstraps: 0,
     skews: 0,
     forgets: 8,
     pauses: 0,
@@ -220,7 +220,7 @@ const LAB: Shape = Shape {
     cuts: 4,
     crashes: 2,
     losses: 0,
-    joins: 2,
+    bootstraps: 2,
     skews: 2,
     forgets: 8,
     pauses: 1,
@@ -293,7 +293,7 @@ fn actions(shape: Shape) -> impl Strategy<Value = Vec<Action>> {
         (shape.crashes, site().prop_map(|site| Action::Crash { site }).boxed()),
         (shape.losses, site().prop_map(|site| Action::Wipe { site }).boxed()),
         (
-            shape.joins,
+            shape.bootstraps,
             (site(), table(), site())
                 .prop_map(|(site, table, at)| Action::AddReplica { site, table, at })
                 .boxed(),
@@ -612,7 +612,7 @@ fn paused_table_stops_only_in_its_region() {
     assert_eq!(held(&fleet, 1, TABLES[1], 2), image("goes on"));
     for site in 0..3 {
         let status = fleet.status(site);
-        assert_eq!((status.divergent.len(), status.joins.len()), (0, 0), "{status:?}");
+        assert_eq!((status.divergent.len(), status.bootstraps.len()), (0, 0), "{status:?}");
         let relayed = status.peers.values().any(|peer| peer.relayed_through.is_some());
         assert!(!relayed, "nothing is relayed while its origin sends it: {status:?}");
     }

@@ -416,7 +416,7 @@ impl World {
         let catalog = self.store(region)?.catalog();
         let here = |table: &&Arc<Table>| {
             let replica = table.replicas.iter().find(|(name, _)| name.as_str() == region);
-            table.joined && replica.is_none_or(|(_, replica)| replica.status == ReplicaStatus::Active)
+            table.bootstrapped && replica.is_none_or(|(_, replica)| replica.status == ReplicaStatus::Active)
         };
         Ok(catalog.by_name.get(table).filter(here).map(|table| table.id))
     }

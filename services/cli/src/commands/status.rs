@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use beringia_host::convergence::{self, Comparison, TableComparison};
 use beringia_proto::v1::{
-    ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, JoinReport, LinkReport, PausedTable, PeerReport,
-    RegionReport,
+    BootstrapReport, ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, LinkReport, PausedTable,
+    PeerReport, RegionReport,
 };
 use clap::Args;
 use serde::Serialize;
@@ -40,7 +40,7 @@ struct StatusJson {
     regions: Vec<RegionJson>,
     pairs: Vec<PairJson>,
     tables: Vec<TableComparison>,
-    joins: Vec<JoinJson>,
+    bootstraps: Vec<BootstrapJson>,
     /// Tables whose replication is paused in a region.
     paused: Vec<PauseJson>,
 }
@@ -104,7 +104,7 @@ struct PairJson {
 }
 
 #[derive(Debug, Serialize)]
-struct JoinJson {
+struct BootstrapJson {
     region: String,
     table: String,
     source: Option<String>,
@@ -167,9 +167,14 @@ impl StatusJson {
                 .map(|name| RegionJson::of(name, state(name), reports.get(name.as_str()).copied()))
                 .collect(),
             pairs,
-            joins: reports
+            bootstraps: reports
                 .values()
-                .flat_map(|report| report.joins.iter().map(|join| JoinJson::of(&report.name, join)))
+                .flat_map(|report| {
+                    report
+                        .bootstraps
+                        .iter()
+                        .map(|bootstrap| BootstrapJson::of(&report.name, bootstrap))
+                })
                 .collect(),
             tables: comparison.tables,
             paused: reports
@@ -208,11 +213,11 @@ impl StatusJson {
             ["TABLE", "REPLICAS", "CONFLICT POLICY", "DIVERGENT RANGES", ""],
             self.tables.iter().map(table_row),
         )?;
-        if !self.joins.is_empty() {
+        if !self.bootstraps.is_empty() {
             output::line("")?;
             output::table(
                 ["FILLING", "OF TABLE", "FROM", "STAGE", "RANGES", "ROWS"],
-                self.joins.iter().map(JoinJson::row),
+                self.bootstraps.iter().map(BootstrapJson::row),
             )?;
         }
         if !self.paused.is_empty() {
@@ -349,20 +354,20 @@ impl PairJson {
     }
 }
 
-impl JoinJson {
-    fn of(region: &str, join: &JoinReport) -> Self {
-        let table = if join.table.is_empty() {
-            join.table_id.clone()
+impl BootstrapJson {
+    fn of(region: &str, bootstrap: &BootstrapReport) -> Self {
+        let table = if bootstrap.table.is_empty() {
+            bootstrap.table_id.clone()
         } else {
-            join.table.clone()
+            bootstrap.table.clone()
         };
         Self {
             region: region.to_owned(),
             table,
-            source: Some(join.source.clone()).filter(|source| !source.is_empty()),
-            stage: join.stage.clone(),
-            ranges_done: join.ranges_done,
-            rows: join.rows,
+            source: Some(bootstrap.source.clone()).filter(|source| !source.is_empty()),
+            stage: bootstrap.stage.clone(),
+            ranges_done: bootstrap.ranges_done,
+            rows: bootstrap.rows,
         }
     }
 

@@ -113,7 +113,7 @@ impl State {
             },
             held: held.is_some(),
             holding: held.map_or(0, |table| table.number),
-            joined: held.is_some_and(|table| table.bootstrapped),
+            bootstrapped: held.is_some_and(|table| table.bootstrapped),
             size: held.map_or_else(|| Arc::new(TableSize::default()), |table| table.size.clone()),
         })
     }

@@ -56,7 +56,7 @@ pub(super) fn table_status(table: &Table, region: &Region, change: Option<&Chang
         own,
         Some(ReplicaStatus::Creating { .. } | ReplicaStatus::CreationFailed { .. })
     );
-    if incomplete || !table.joined || change.is_some_and(Change::is_creation) {
+    if incomplete || !table.bootstrapped || change.is_some_and(Change::is_creation) {
         return TableStatus::Creating;
     }
     let index_changes = table

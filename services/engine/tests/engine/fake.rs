@@ -84,7 +84,7 @@ impl State {
                 local: beringia_storage::LocalSettings::default(),
                 held: true,
                 holding: 1,
-                joined: true,
+                bootstrapped: true,
                 size: Arc::new(TableSize::default()),
             };
             self.tables.insert(id, table);

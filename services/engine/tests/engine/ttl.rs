@@ -120,7 +120,7 @@ async fn names_of_the_wrong_length_and_unknown_tables_are_refused() {
 #[tokio::test]
 async fn a_table_that_is_being_created_cannot_be_changed() {
     let harness = Harness::faked().with_simple().await;
-    harness.store.alter("simple", |table| table.joined = false);
+    harness.store.alter("simple", |table| table.bootstrapped = false);
     assert_eq!(
         update(&harness, "simple", true, "until").await,
         Err(ApiError::ResourceInUse(

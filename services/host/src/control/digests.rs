@@ -91,7 +91,7 @@ fn replica_status(store: &dyn Store, table: &Table) -> Option<String> {
         Some(ReplicaStatus::CreationFailed { .. }) => Some("CREATION_FAILED".to_owned()),
         Some(ReplicaStatus::Dropped { .. }) => Some("REGION_DISABLED".to_owned()),
         Some(ReplicaStatus::Deleting) => Some("DELETING".to_owned()),
-        Some(ReplicaStatus::Active) if !table.joined => Some("being bootstrapped".to_owned()),
+        Some(ReplicaStatus::Active) if !table.bootstrapped => Some("being bootstrapped".to_owned()),
         Some(ReplicaStatus::Active) | None => None,
     }
 }

@@ -1,8 +1,8 @@
 //! The status of regions, in the form of the control protocol.
 
 use beringia_item::Region;
-use beringia_node::{JoinStage, LinkState, NodeStatus, PeerStatus, Refused};
-use beringia_proto::v1::{Arrivals, JoinReport, PeerReport, RefusedReport, RegionReport};
+use beringia_node::{BootstrapStage, LinkState, NodeStatus, PeerStatus, Refused};
+use beringia_proto::v1::{Arrivals, BootstrapReport, PeerReport, RefusedReport, RegionReport};
 use beringia_storage::Catalog;
 
 use super::pauses;
@@ -27,7 +27,7 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
             .iter()
             .map(|(peer, of_peer)| peer_report(peer, of_peer, &status))
             .collect(),
-        joins: joins(&status, &catalog),
+        bootstraps: bootstraps(&status, &catalog),
         paused: pauses::of(region).await,
         draining: region.drains().await,
         refused: region.with_node(|node| refused_report(node.refused())).await,
@@ -84,28 +84,28 @@ fn state(state: &LinkState) -> &'static str {
     }
 }
 
-fn joins(status: &NodeStatus, catalog: &Catalog) -> Vec<JoinReport> {
+fn bootstraps(status: &NodeStatus, catalog: &Catalog) -> Vec<BootstrapReport> {
     status
         .tables
         .iter()
         .filter_map(|(id, table)| {
-            let join = table.join.as_ref()?;
-            Some(JoinReport {
+            let bootstrap = table.bootstrap.as_ref()?;
+            Some(BootstrapReport {
                 table_id: id.to_string(),
                 table: catalog
                     .by_id
                     .get(id)
                     .map(|table| table.core.name.clone())
                     .unwrap_or_default(),
-                source: join.source.as_ref().map(ToString::to_string).unwrap_or_default(),
-                stage: match join.stage {
-                    JoinStage::Waiting => "waiting",
-                    JoinStage::Copying => "copying",
-                    JoinStage::CatchingUp => "catching up",
+                source: bootstrap.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+                stage: match bootstrap.stage {
+                    BootstrapStage::Waiting => "waiting",
+                    BootstrapStage::Copying => "copying",
+                    BootstrapStage::CatchingUp => "catching up",
                 }
                 .to_owned(),
-                ranges_done: u32::from(join.ranges_done),
-                rows: join.rows,
+                ranges_done: u32::from(bootstrap.ranges_done),
+                rows: bootstrap.rows,
             })
         })
         .collect()

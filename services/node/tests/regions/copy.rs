@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use beringia_item::TableId;
-use beringia_node::JoinStage;
+use beringia_node::BootstrapStage;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -57,8 +57,8 @@ async fn copy_continues_after_its_source_was_killed() {
     let table = world.table_id(0, "Carts");
     let copied = async || {
         let status = world.status(2).await;
-        let join = status.tables.get(&table).and_then(|table| table.join.clone());
-        join.is_some_and(|join| join.stage == JoinStage::Copying && join.rows > 0)
+        let bootstrap = status.tables.get(&table).and_then(|table| table.bootstrap.clone());
+        bootstrap.is_some_and(|bootstrap| bootstrap.stage == BootstrapStage::Copying && bootstrap.rows > 0)
     };
     while !copied().await {
         sleep(Duration::from_millis(1)).await;

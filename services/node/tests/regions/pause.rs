@@ -43,7 +43,7 @@ async fn paused_table_serves_clients_and_catches_up_from_the_log() {
             assert_eq!(of_peer.last_error, None);
         }
         let carts = &status.tables[&carts];
-        assert!(carts.divergent.is_empty() && carts.join.is_none(), "{carts:?}");
+        assert!(carts.divergent.is_empty() && carts.bootstrap.is_none(), "{carts:?}");
     }
     let behind = world.node(1).flows().await[&world.region(0)].backlog.unwrap();
     assert_eq!(behind.mutations, 1, "the others see that it lags");

@@ -141,8 +141,8 @@ impl Replicator {
         match result {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
                 self.world.learn_copied(&vectors);
-                if let Some(join) = self.bootstraps.join_mut(table, attempt) {
-                    join.on_finished();
+                if let Some(bootstrap) = self.bootstraps.bootstrap_mut(table, attempt) {
+                    bootstrap.on_finished();
                 }
                 for session in self
                     .dialled
@@ -154,8 +154,8 @@ impl Replicator {
                 }
                 self.dirty = true;
             }
-            Ok(_) => self.restart_join(table, attempt, "the store gave an unexpected answer"),
-            Err(failure) => self.restart_join(table, attempt, &failure.to_string()),
+            Ok(_) => self.restart_bootstrap(table, attempt, "the store gave an unexpected answer"),
+            Err(failure) => self.restart_bootstrap(table, attempt, &failure.to_string()),
         }
     }
 

@@ -8,10 +8,10 @@ use beringia_storage_types::ReplicaStatus;
 
 use super::dialled::Dialled;
 use crate::{
+    bootstrap::Bootstrap,
     event::{StoreCall, TableView},
-    join::Join,
     out::{Out, Purpose, WalkId},
-    status::JoinStatus,
+    status::BootstrapStatus,
     sync::Walks,
     world::World,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// The replicas of this region that are being bootstrapped, need it, or change their status.
 #[derive(Debug, Default)]
 pub(super) struct Bootstraps {
-    joins: BTreeMap<TableId, Join>,
+    by_table: BTreeMap<TableId, Bootstrap>,
     /// Per table, since when no reachable log has held a write that is missing here.
     stuck: BTreeMap<TableId, Stuck>,
     /// Replicas whose status is being set, and when setting it may be retried.
@@ -76,73 +76,82 @@ impl Bootstraps {
 
     /// Removes bootstraps that have nothing left to do.
     pub(super) fn drop_over(&mut self, world: &World) {
-        self.joins.retain(|_, join| !join.is_over(world));
+        self.by_table.retain(|_, bootstrap| !bootstrap.is_over(world));
     }
 
     /// Tables that were copied and wait only for the streams.
     pub(super) fn catching_up(&self) -> BTreeSet<TableId> {
-        self.tables_where(Join::follows_streams)
+        self.tables_where(Bootstrap::follows_streams)
     }
 
     /// Tables whose vector a copy is setting.
     pub(super) fn finishing(&self) -> BTreeSet<TableId> {
-        self.tables_where(Join::is_finishing)
+        self.tables_where(Bootstrap::is_finishing)
     }
 
-    fn tables_where(&self, holds: impl Fn(&Join) -> bool) -> BTreeSet<TableId> {
-        let joins = self.joins.iter().filter(|(_, join)| holds(join));
-        joins.map(|(table, _)| *table).collect()
+    fn tables_where(&self, holds: impl Fn(&Bootstrap) -> bool) -> BTreeSet<TableId> {
+        let bootstraps = self.by_table.iter().filter(|(_, bootstrap)| holds(bootstrap));
+        bootstraps.map(|(table, _)| *table).collect()
     }
 
     /// Whether the table is being bootstrapped or needs it.
     pub(super) fn contains(&self, table: TableId) -> bool {
-        self.joins.contains_key(&table)
+        self.by_table.contains_key(&table)
     }
 
-    pub(super) fn status(&self) -> BTreeMap<TableId, JoinStatus> {
-        self.joins.iter().map(|(table, join)| (*table, join.status())).collect()
+    pub(super) fn status(&self) -> BTreeMap<TableId, BootstrapStatus> {
+        self.by_table
+            .iter()
+            .map(|(table, bootstrap)| (*table, bootstrap.status()))
+            .collect()
     }
 
     /// The bootstrap of a table, if this is still its attempt.
-    pub(super) fn join_mut(&mut self, table: TableId, attempt: u64) -> Option<&mut Join> {
-        self.joins.get_mut(&table).filter(|join| join.attempt() == attempt)
+    pub(super) fn bootstrap_mut(&mut self, table: TableId, attempt: u64) -> Option<&mut Bootstrap> {
+        self.by_table
+            .get_mut(&table)
+            .filter(|bootstrap| bootstrap.attempt() == attempt)
     }
 
     /// The bootstrap that the range sync belongs to.
-    pub(super) fn join_of(&mut self, id: WalkId) -> Option<(TableId, &mut Join)> {
-        let mut joins = self.joins.iter_mut();
-        let (table, join) = joins.find(|(_, join)| join.attempt() == id.attempt)?;
-        Some((*table, join))
+    pub(super) fn bootstrap_of(&mut self, id: WalkId) -> Option<(TableId, &mut Bootstrap)> {
+        let mut bootstraps = self.by_table.iter_mut();
+        let (table, bootstrap) = bootstraps.find(|(_, bootstrap)| bootstrap.attempt() == id.attempt)?;
+        Some((*table, bootstrap))
     }
 
     /// The range sync that the id names, and the region that it reads from.
     pub(super) fn walks_of(&mut self, id: WalkId) -> Option<(&mut Walks, Region)> {
-        let mut joins = self.joins.values_mut();
-        let join = joins.find(|join| join.attempt() == id.attempt && join.is_copying())?;
-        let source = join.source()?.clone();
-        Some((join.walks_mut()?, source))
+        let mut bootstraps = self.by_table.values_mut();
+        let bootstrap = bootstraps.find(|bootstrap| bootstrap.attempt() == id.attempt && bootstrap.is_copying())?;
+        let source = bootstrap.source()?.clone();
+        Some((bootstrap.walks_mut()?, source))
     }
 
     /// Interrupts the bootstraps that read from the region, whose stream has ended.
     pub(super) fn on_down(&mut self, world: &World, region: &Region) {
-        for join in self.joins.values_mut().filter(|join| join.reads_from(region)) {
-            join.interrupt(world);
+        for bootstrap in self
+            .by_table
+            .values_mut()
+            .filter(|bootstrap| bootstrap.reads_from(region))
+        {
+            bootstrap.interrupt(world);
         }
     }
 
     /// Interrupts the bootstrap of a table whose replication was paused.
     pub(super) fn pause(&mut self, world: &World, table: TableId) {
-        if let Some(join) = self.joins.get_mut(&table) {
-            join.interrupt(world);
+        if let Some(bootstrap) = self.by_table.get_mut(&table) {
+            bootstrap.interrupt(world);
         }
         self.stuck.remove(&table);
     }
 
     /// Determines, after a change of the catalog, which replicas of this region need to be
     /// bootstrapped.
-    pub(super) fn want_joins(&mut self, world: &World, out: &mut Out) {
-        self.joins.retain(|table, join| {
-            *table == TableId::CATALOG || world.catalog.get(table).is_some_and(|view| join.is_of(view))
+    pub(super) fn want_bootstraps(&mut self, world: &World, out: &mut Out) {
+        self.by_table.retain(|table, bootstrap| {
+            *table == TableId::CATALOG || world.catalog.get(table).is_some_and(|view| bootstrap.is_of(view))
         });
         self.stuck
             .retain(|table, _| *table == TableId::CATALOG || world.catalog.contains_key(table));
@@ -151,25 +160,25 @@ impl Bootstraps {
             match view.replicas.get(&world.region) {
                 Some(ReplicaStatus::Creating { from }) => {
                     let from = Some(from.clone()).filter(|from| *from != world.region);
-                    let new = || Join::new(*table, from, world);
-                    if self.joins.get(table).is_none_or(Join::is_in_place) {
-                        self.joins.insert(*table, new());
+                    let new = || Bootstrap::new(*table, from, world);
+                    if self.by_table.get(table).is_none_or(Bootstrap::is_in_place) {
+                        self.by_table.insert(*table, new());
                     }
                 }
-                Some(ReplicaStatus::Active) if !view.joined || self.joins.get(table).is_some_and(Join::is_in_place) => {
-                }
-                _ => drop(self.joins.remove(table)),
+                Some(ReplicaStatus::Active)
+                    if !view.bootstrapped || self.by_table.get(table).is_some_and(Bootstrap::is_in_place) => {}
+                _ => drop(self.by_table.remove(table)),
             }
         }
         self.rejoin_lost(world, out);
-        for (table, join) in &mut self.joins {
+        for (table, bootstrap) in &mut self.by_table {
             let dropped = world.catalog.get(table).map(|view| &view.dropped);
             // The store refused what else came from that region.
-            if join
+            if bootstrap
                 .source()
                 .is_some_and(|source| dropped.is_some_and(|dropped| dropped.contains(source)))
             {
-                join.restart(world, "its replica was dropped");
+                bootstrap.restart(world, "its replica was dropped");
             }
         }
     }
@@ -178,7 +187,7 @@ impl Bootstraps {
     /// region lost its disk): sets their status to `Creating`, which every region sees.
     fn rejoin_lost(&mut self, world: &World, out: &mut Out) {
         for (table, view) in &world.catalog {
-            if !view.joined && view.replicas.get(&world.region) == Some(&ReplicaStatus::Active) {
+            if !view.bootstrapped && view.replicas.get(&world.region) == Some(&ReplicaStatus::Active) {
                 self.rejoin(world, out, *table, view);
             }
         }
@@ -212,9 +221,10 @@ impl Bootstraps {
         // Trying a relay, or asking the origin again, does not end this state; only progress does.
         self.stuck
             .retain(|table, stuck| world.vector(*table).get(&stuck.origin) == stuck.here);
-        self.joins
-            .retain(|table, join| !(join.is_in_place() && join.is_waiting()) || self.stuck.contains_key(table));
-        let patience_ms = world.tuning.join_patience_ms;
+        self.by_table.retain(|table, bootstrap| {
+            !(bootstrap.is_in_place() && bootstrap.is_waiting()) || self.stuck.contains_key(table)
+        });
+        let patience_ms = world.tuning.bootstrap_patience_ms;
         for (table, (_, holder)) in out_of_logs {
             let is_overdue = |stuck: &Stuck| now_ms >= stuck.since_ms + patience_ms;
             if self.stuck.get(&table).is_some_and(is_overdue) {
@@ -224,11 +234,11 @@ impl Bootstraps {
     }
 
     fn copy_from(&mut self, world: &World, table: TableId, holder: Region) {
-        match self.joins.get_mut(&table) {
-            Some(join) if join.follows_streams() => join.restart_from(world, holder),
+        match self.by_table.get_mut(&table) {
+            Some(bootstrap) if bootstrap.follows_streams() => bootstrap.restart_from(world, holder),
             Some(_) => {}
             None => {
-                self.joins.insert(table, Join::in_place(table, holder, world));
+                self.by_table.insert(table, Bootstrap::in_place(table, holder, world));
             }
         }
     }
@@ -236,24 +246,28 @@ impl Bootstraps {
     /// Starts as many bootstraps as may copy at the same time, and advances the others.
     pub(super) fn tick(&mut self, world: &World, out: &mut Out, dialled: &mut Dialled) {
         self.rejoin_lost(world, out);
-        let mut copying = self.joins.values().filter(|join| join.is_copying()).count();
-        for (table, join) in &mut self.joins {
+        let mut copying = self
+            .by_table
+            .values()
+            .filter(|bootstrap| bootstrap.is_copying())
+            .count();
+        for (table, bootstrap) in &mut self.by_table {
             if world.paused.contains(table) {
                 continue;
             }
-            join.tick(world, out);
-            join.give_up(world, &dialled.receivers);
-            if copying >= world.tuning.joins_max {
+            bootstrap.tick(world, out);
+            bootstrap.give_up(world, &dialled.receivers);
+            if copying >= world.tuning.bootstraps_max {
                 continue;
             }
-            let Some(region) = join.choose(world, &dialled.receivers) else {
+            let Some(region) = bootstrap.choose(world, &dialled.receivers) else {
                 continue;
             };
             let Some(session) = dialled.session_mut(&region) else {
                 continue;
             };
             self.attempt += 1;
-            join.begin(world, out, session, &region, self.attempt);
+            bootstrap.begin(world, out, session, &region, self.attempt);
             copying += 1;
         }
         debug_assert!(self.is_consistent(world), "{self:?}");
@@ -262,16 +276,22 @@ impl Bootstraps {
     /// Checks that no more bootstraps copy than may, and that all their attempts were numbered
     /// here.
     fn is_consistent(&self, world: &World) -> bool {
-        let copying = self.joins.values().filter(|join| join.is_copying());
-        copying.count() <= world.tuning.joins_max && self.joins.values().all(|join| join.attempt() <= self.attempt)
+        let copying = self.by_table.values().filter(|bootstrap| bootstrap.is_copying());
+        copying.count() <= world.tuning.bootstraps_max
+            && self
+                .by_table
+                .values()
+                .all(|bootstrap| bootstrap.attempt() <= self.attempt)
     }
 
     /// Discards a copy and starts it over. Returns whether there was one.
     pub(super) fn restart(&mut self, world: &World, table: TableId, attempt: u64, reason: &str) -> bool {
-        let join = self.join_mut(table, attempt).filter(|join| join.is_copying());
-        let is_begun = join.is_some();
-        if let Some(join) = join {
-            join.restart(world, reason);
+        let bootstrap = self
+            .bootstrap_mut(table, attempt)
+            .filter(|bootstrap| bootstrap.is_copying());
+        let is_begun = bootstrap.is_some();
+        if let Some(bootstrap) = bootstrap {
+            bootstrap.restart(world, reason);
         }
         is_begun
     }

@@ -90,17 +90,17 @@ impl Replicator {
         let world = &self.world;
         let out = &mut self.out;
         match (asked, reply.answer) {
-            (Asked::JoinStart(table, attempt), Answer::Digest(digest)) => {
-                if let Some(join) = self.bootstraps.join_mut(table, attempt) {
-                    join.on_start(world, out, session, digest.vector);
+            (Asked::BootstrapStart(table, attempt), Answer::Digest(digest)) => {
+                if let Some(bootstrap) = self.bootstraps.bootstrap_mut(table, attempt) {
+                    bootstrap.on_start(world, out, session, digest.vector);
                 }
             }
             (Asked::Compare(table), Answer::Digest(digest)) => {
                 self.comparisons.on_theirs(out, region, table, digest);
             }
             (Asked::Compare(_), Answer::Unavailable(_)) => self.comparisons.on_failed(world, region),
-            (Asked::JoinStart(table, attempt), Answer::Unavailable(reason)) => {
-                self.restart_join(table, attempt, &reason);
+            (Asked::BootstrapStart(table, attempt), Answer::Unavailable(reason)) => {
+                self.restart_bootstrap(table, attempt, &reason);
             }
             (Asked::WalkKeys(id) | Asked::WalkRows(id), Answer::Unavailable(reason)) => {
                 self.break_walk(id, &reason);
@@ -156,26 +156,26 @@ impl Replicator {
 
     /// Gives up a range sync that cannot continue: its bootstrap starts over, its repair ends.
     pub(super) fn break_walk(&mut self, id: WalkId, reason: &str) {
-        let join = self.bootstraps.join_of(id).map(|(table, _)| table);
-        if let Some(table) = join {
-            self.restart_join(table, id.attempt, reason);
+        let bootstrap = self.bootstraps.bootstrap_of(id).map(|(table, _)| table);
+        if let Some(table) = bootstrap {
+            self.restart_bootstrap(table, id.attempt, reason);
         } else {
             self.comparisons.end_repair(id.attempt);
         }
     }
 
     /// Discards a copy and starts it over.
-    pub(super) fn restart_join(&mut self, table: TableId, attempt: u64, reason: &str) {
+    pub(super) fn restart_bootstrap(&mut self, table: TableId, attempt: u64, reason: &str) {
         self.dirty |= self.bootstraps.restart(&self.world, table, attempt, reason);
     }
 
     /// Checks, after a step of a range sync, whether its bootstrap or repair is done.
     pub(super) fn after_walk(&mut self, id: WalkId) {
-        let Some((_, join)) = self.bootstraps.join_of(id) else {
+        let Some((_, bootstrap)) = self.bootstraps.bootstrap_of(id) else {
             return self.comparisons.check_done();
         };
         // The set of served tables changes with it.
-        self.dirty |= join.check_done(&self.world, &mut self.out);
+        self.dirty |= bootstrap.check_done(&self.world, &mut self.out);
     }
 }
 

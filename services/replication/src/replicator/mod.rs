@@ -152,17 +152,18 @@ impl Replicator {
 
     fn on_catalog(&mut self, catalog: BTreeMap<TableId, TableView>) {
         let before = std::mem::replace(&mut self.world.catalog, catalog);
-        let joined = |catalog: &BTreeMap<TableId, TableView>, table: &TableId| {
-            catalog.get(table).is_some_and(|view| view.joined)
+        let bootstrapped = |catalog: &BTreeMap<TableId, TableView>, table: &TableId| {
+            catalog.get(table).is_some_and(|view| view.bootstrapped)
         };
         // A replica whose rows were discarded for a re-bootstrap has nothing of what its vector
         // covers.
-        let begins_anew = |table: &TableId| joined(&before, table) && !joined(&self.world.catalog, table);
+        let is_rebootstrapped =
+            |table: &TableId| bootstrapped(&before, table) && !bootstrapped(&self.world.catalog, table);
         self.world.local.retain(|table, _| {
-            *table == TableId::CATALOG || (self.world.catalog.contains_key(table) && !begins_anew(table))
+            *table == TableId::CATALOG || (self.world.catalog.contains_key(table) && !is_rebootstrapped(table))
         });
         self.world.paused.retain(|table| self.world.catalog.contains_key(table));
         self.dirty = true;
-        self.bootstraps.want_joins(&self.world, &mut self.out);
+        self.bootstraps.want_bootstraps(&self.world, &mut self.out);
     }
 }

@@ -26,7 +26,7 @@ impl Replicator {
             .collect();
         Status {
             peers,
-            joins: self.bootstraps.status(),
+            bootstraps: self.bootstraps.status(),
             divergent: self.comparisons.divergent.clone(),
             repaired_rows: self.comparisons.repaired_rows.clone(),
             paused: self.world.paused.clone(),

@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// The source's vector at the start of a bootstrap.
-    JoinStart(TableId, u64),
+    BootstrapStart(TableId, u64),
     /// A page of keys for a range sync.
     WalkKeys(WalkId),
     /// Rows for a range sync.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use beringia_item::{KeyBytes, Mutation, Stamp};
 use beringia_replication::{
-    Command, DialId, Event, JoinStage, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
+    BootstrapStage, Command, DialId, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
         Answer, BelowFloor, KeyPage, Question, Reply, Request, RowPage, Subscription, TableVectors, ToReceiver,
         ToSource,
@@ -243,10 +243,10 @@ fn trimmed_writes_are_copied_in_place_while_serving() {
 
     let after = finished(&mut hand, ticket, &[("us", 9), ("eu", 4)]);
     for link in [us, ap] {
-        let anew = subscription_on(&after, link).expect("the earlier refusal no longer counts");
-        assert_eq!(anew.tables[&CARTS].get(&origin("us")), 9);
+        let again = subscription_on(&after, link).expect("the earlier refusal no longer counts");
+        assert_eq!(again.tables[&CARTS].get(&origin("us")), 9);
     }
-    assert_eq!(hand.replicator.status().joins.len(), 0);
+    assert_eq!(hand.replicator.status().bootstraps.len(), 0);
     all.extend([late, after, hand.pass(20_000)].concat());
     assert!(!sets_replica(&all), "the replica was active all the time");
 }
@@ -257,7 +257,7 @@ fn waits_for_the_log_of_an_unreachable_origin() {
     hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
     let commands = hand.pass(9000);
     assert_eq!(questions_in(&commands, ap), []);
-    assert_eq!(hand.replicator.status().joins.len(), 0);
+    assert_eq!(hand.replicator.status().bootstraps.len(), 0);
 }
 
 #[test]
@@ -346,7 +346,10 @@ fn awaiting() -> (Hand, DialId, DialId) {
     let commands = begins(&mut hand, us, question, &[("us", 10), ("ap", 4)]);
     let ((ticket, _), _) = copies(&mut hand, us, commands, &[row(1, "ap", 20)], &[]);
     finished(&mut hand, ticket, &[("us", 10), ("ap", 4)]);
-    assert_eq!(hand.replicator.status().joins[&CARTS].stage, JoinStage::CatchingUp);
+    assert_eq!(
+        hand.replicator.status().bootstraps[&CARTS].stage,
+        BootstrapStage::CatchingUp
+    );
     (hand, us, ap)
 }
 
@@ -357,10 +360,10 @@ fn bootstrap_restarts_if_awaited_writes_are_lost_everywhere() {
     let waits = hand.pass(5000);
     assert_eq!((questions_in(&waits, us), questions_in(&waits, ap)), (vec![], vec![]));
     hand.pass(100);
-    let join = hand.replicator.status().joins[&CARTS].clone();
-    assert_eq!(join.stage, JoinStage::Waiting);
+    let bootstrap = hand.replicator.status().bootstraps[&CARTS].clone();
+    assert_eq!(bootstrap.stage, BootstrapStage::Waiting);
     assert_eq!(
-        join.last_error.as_deref(),
+        bootstrap.last_error.as_deref(),
         Some("us: it no longer has writes that were copied from it")
     );
     let again = hand.pass(1000);
@@ -387,12 +390,18 @@ fn bootstrap_waits_for_unreachable_or_pending_writes() {
     let (mut hand, _, ap) = awaiting();
     hand.feed(Event::Dialled(ap, LinkEvent::Closed("cut".to_owned())));
     hand.pass(9000);
-    assert_eq!(hand.replicator.status().joins[&CARTS].stage, JoinStage::CatchingUp);
+    assert_eq!(
+        hand.replicator.status().bootstraps[&CARTS].stage,
+        BootstrapStage::CatchingUp
+    );
 
     let (mut hand, us, _) = awaiting();
     announces(&mut hand, us, &[("ap", 20)]);
     hand.pass(9000);
-    assert_eq!(hand.replicator.status().joins[&CARTS].stage, JoinStage::CatchingUp);
+    assert_eq!(
+        hand.replicator.status().bootstraps[&CARTS].stage,
+        BootstrapStage::CatchingUp
+    );
 }
 
 /// The answer to a request for digests; `sum` is the digest of the first range.

@@ -111,7 +111,7 @@ impl Hand {
     /// Sets the replicas of `CARTS`. This region's rows are complete unless its replica is being
     /// created.
     pub fn catalog(&mut self, replicas: &[(&str, ReplicaStatus)]) -> Vec<Command> {
-        let joined = replicas
+        let bootstrapped = replicas
             .iter()
             .all(|(name, status)| *name != "eu" || !matches!(status, ReplicaStatus::Creating { .. }));
         let replicas = replicas
@@ -120,7 +120,7 @@ impl Hand {
             .collect();
         let view = TableView {
             replicas,
-            joined,
+            bootstrapped,
             holding: 1,
             dropped: BTreeSet::new(),
             removed: BTreeSet::new(),

@@ -178,7 +178,7 @@ impl Fleet {
             announce_ms: 40,
             digest_ms: 1000,
             digest_pause_ms: 20,
-            join_patience_ms: 300,
+            bootstrap_patience_ms: 300,
             ..Tuning::default()
         }
     }
@@ -345,7 +345,7 @@ impl Fleet {
     /// An unshipped write of a re-bootstrapped replica is lost, unless another region got it after
     /// the replica was dropped.
     fn note_unshipped(&mut self, site: usize) {
-        for (table, has) in std::mem::take(&mut self.sites[site].store.began_anew) {
+        for (table, has) in std::mem::take(&mut self.sites[site].store.rebootstrapped) {
             let region = self.sites[site].region.clone();
             let is_unshipped = |write: &&mut Write| {
                 let mutation = &write.mutation;

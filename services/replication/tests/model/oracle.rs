@@ -23,7 +23,7 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
         for (id, table) in store
             .tables
             .iter()
-            .filter(|(id, table)| **id != TableId::CATALOG && table.joined)
+            .filter(|(id, table)| **id != TableId::CATALOG && table.bootstrapped)
         {
             let covered = |write: &&Write| {
                 write.mutation.table == *id

@@ -27,7 +27,7 @@ pub struct Table {
     pub rows: BTreeMap<KeyBytes, Mutation>,
     pub vector: VersionVector,
     floor: VersionVector,
-    pub joined: bool,
+    pub bootstrapped: bool,
     /// Versions that a copy in place brought to an active replica and the vector does not cover
     /// yet.
     pub copied_in_place: BTreeSet<Version>,
@@ -54,7 +54,7 @@ pub struct Store {
     pub catalog_changed: bool,
     /// Tables that were re-bootstrapped because the others had dropped them, and what the others
     /// had.
-    pub began_anew: Vec<(TableId, VersionVector)>,
+    pub rebootstrapped: Vec<(TableId, VersionVector)>,
     /// Writes that were current here at that time and that the others may not have.
     pub unshipped: Vec<Mutation>,
 }
@@ -62,7 +62,7 @@ pub struct Store {
 impl Store {
     pub fn new(region: Region, wall_ms: u64) -> Self {
         let catalog = Table {
-            joined: true,
+            bootstrapped: true,
             ..Table::default()
         };
         Self {
@@ -73,7 +73,7 @@ impl Store {
             log: Vec::new(),
             log_grew: false,
             catalog_changed: true,
-            began_anew: Vec::new(),
+            rebootstrapped: Vec::new(),
             unshipped: Vec::new(),
         }
     }
@@ -106,14 +106,14 @@ impl Store {
     pub fn view(&self) -> BTreeMap<TableId, TableView> {
         let mut all = self.definitions();
         all.retain(|_, (replicas, _)| replicas.contains_key(&self.region));
-        let joined = |table: &TableId| self.tables.get(table).is_some_and(|table| table.joined);
+        let bootstrapped = |table: &TableId| self.tables.get(table).is_some_and(|table| table.bootstrapped);
         all.into_iter()
             .map(|(table, (replicas, dropped))| {
                 (
                     table,
                     TableView {
                         replicas,
-                        joined: joined(&table),
+                        bootstrapped: bootstrapped(&table),
                         holding: self.tables.get(&table).map_or(0, |table| table.holding),
                         dropped: dropped.into_keys().collect(),
                         removed: BTreeSet::new(),
@@ -127,7 +127,7 @@ impl Store {
     pub fn is_active(&self, table: TableId) -> bool {
         self.view()
             .get(&table)
-            .is_some_and(|view| view.joined && view.replicas.get(&self.region) == Some(&ReplicaStatus::Active))
+            .is_some_and(|view| view.bootstrapped && view.replicas.get(&self.region) == Some(&ReplicaStatus::Active))
     }
 
     /// The conflict policy of the table in this region's catalog.
@@ -210,7 +210,7 @@ impl Store {
         self.tables.insert(
             table,
             Table {
-                joined: true,
+                bootstrapped: true,
                 ..Table::default()
             },
         );
@@ -340,14 +340,14 @@ impl Store {
         for (id, origin, sequence) in &apply.progress {
             let Some(table) = self.tables.get_mut(id) else { continue };
             let is_former = apply.holding.is_some_and(|holding| holding != table.holding);
-            if is_former || (!table.joined && apply.kind != RemoteKind::Copy) {
+            if is_former || (!table.bootstrapped && apply.kind != RemoteKind::Copy) {
                 continue;
             }
             table.vector.advance(origin, *sequence);
             if apply.kind == RemoteKind::Copy {
                 table.floor.advance(origin, *sequence);
-                self.catalog_changed |= !table.joined;
-                table.joined = true;
+                self.catalog_changed |= !table.bootstrapped;
+                table.bootstrapped = true;
             }
         }
         for (id, key, stamp) in &apply.obsolete {
@@ -357,7 +357,7 @@ impl Store {
                 table.rows.remove(key);
             }
         }
-        self.begin_anew(wall_ms);
+        self.rebootstrap(wall_ms);
         self.hold_new_tables();
         let vectors = self
             .vectors()
@@ -375,7 +375,7 @@ impl Store {
         let version = &mutation.version;
         let is_covered = table.vector.covers(version);
         match kind {
-            RemoteKind::Stream if is_covered || !table.joined => return false,
+            RemoteKind::Stream if is_covered || !table.bootstrapped => return false,
             RemoteKind::Repair if !is_covered => return false,
             _ => {}
         }
@@ -416,7 +416,7 @@ impl Store {
 
     /// Handles drops of this region's replicas by the others: each is bootstrapped again from an
     /// active replica. If none is left, the first of them by name continues with what it has.
-    fn begin_anew(&mut self, wall_ms: u64) {
+    fn rebootstrap(&mut self, wall_ms: u64) {
         for (id, (replicas, dropped)) in self.definitions() {
             let Some(has) = dropped.get(&self.region) else {
                 continue;
@@ -446,7 +446,7 @@ impl Store {
                         *record = None;
                     }
                 }
-                self.began_anew.push((id, has.clone()));
+                self.rebootstrapped.push((id, has.clone()));
             }
             self.set_replica(id, &me, &state, wall_ms);
         }

@@ -43,7 +43,7 @@ pub(super) async fn catalog_contains_all_aspects_also_after_a_restart(backend: &
         let table = site.store.catalog().by_name["things"].clone();
         assert_eq!((table.id, &table.core), (TABLE, &core("things", true)));
         assert_eq!((&table.local, table.throughput), (&settings, throughput));
-        assert!(table.held && table.joined && !table.is_global());
+        assert!(table.held && table.bootstrapped && !table.is_global());
         assert_eq!(table.global_indexes["by_color"], (by_color(), IndexState::Active));
         site = site.restarted();
     }
@@ -136,7 +136,7 @@ pub(super) async fn first_replica_makes_a_table_global(backend: &dyn Backend) {
     assert_eq!(there.replicas, table.replicas);
     assert_eq!(there.core, table.core);
     assert_eq!(there.global_indexes, table.global_indexes);
-    assert!(there.held && !there.joined);
+    assert!(there.held && !there.bootstrapped);
     assert!(table.local.deletion_protection && !there.local.deletion_protection);
     let east = east.restarted();
     assert_eq!(east.store.catalog().by_name["things"].replicas, table.replicas);
@@ -213,7 +213,7 @@ pub(super) async fn replica_fails_where_its_name_is_taken(backend: &dyn Backend)
     // Once the name is free, the replica is created without a further request.
     edit(&*west.store, vec![Edit::Drop { table: TableId(7) }]).await;
     let there = west.store.catalog().by_name["things"].clone();
-    assert_eq!((there.id, there.held, there.joined), (TABLE, true, false));
+    assert_eq!((there.id, there.held, there.bootstrapped), (TABLE, true, false));
     ship(&west, &east, TableId::CATALOG).await;
     assert_eq!(status_in(&east, TABLE, &west), creating);
 }
@@ -273,7 +273,7 @@ pub(super) async fn recreated_table_wins_in_any_order_of_arrival(backend: &dyn B
         }
         let catalog = west.store.catalog();
         let there = &catalog.by_name["things"];
-        assert_eq!((there.id, there.held, there.joined), (NAMESAKE, true, false));
+        assert_eq!((there.id, there.held, there.bootstrapped), (NAMESAKE, true, false));
         assert_eq!(status_in(&west, NAMESAKE, &west), creating_from(&east));
         assert!(assert_agrees(&*west.store, NAMESAKE).await.is_empty());
         assert_eq!(catalog.by_id.len(), 1);
@@ -405,7 +405,7 @@ pub(super) async fn removed_replica_returns_empty(backend: &dyn Backend) {
     edit(&*east.store, vec![set_replica(TABLE, "eu-west-1", creating)]).await;
     ship(&east, &west, TableId::CATALOG).await;
     let table = west.store.catalog().by_name["things"].clone();
-    assert!(table.held && !table.joined);
+    assert!(table.held && !table.bootstrapped);
     assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
     assert_eq!(west.store.vectors()[&TABLE].iter().count(), 0);
     let west = west.restarted();

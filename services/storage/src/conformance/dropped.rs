@@ -106,7 +106,7 @@ pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backe
     };
     assert_eq!(status_of(&far, &far), creating);
     let table = far.store.catalog().by_name["things"].clone();
-    assert!(table.held && !table.joined);
+    assert!(table.held && !table.bootstrapped);
     assert_ne!(table.holding, former);
     // A copy that began before the drop ends now. It says nothing about the rows of the next copy.
     let end_of_copy = RemoteBatch {
@@ -116,7 +116,7 @@ pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backe
         ..RemoteBatch::default()
     };
     far.store.apply(end_of_copy).await.unwrap();
-    assert!(!far.store.catalog().by_id[&TABLE].joined);
+    assert!(!far.store.catalog().by_id[&TABLE].bootstrapped);
     assert_eq!(far.store.vectors()[&TABLE].get(west.store.origin()), 0);
     let unshipped = [
         (1, Some("unshipped".to_owned())),

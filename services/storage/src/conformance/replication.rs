@@ -450,7 +450,7 @@ pub(super) async fn only_progress_of_a_copy_advances_the_vector(backend: &dyn Ba
     .await;
     ship(&east, &far, TableId::CATALOG).await;
     assert!(
-        !far.store.catalog().by_id[&TABLE].joined,
+        !far.store.catalog().by_id[&TABLE].bootstrapped,
         "a table known from the catalog must be copied first"
     );
     let version = put(&*east.store, item("a", 1, &[])).await;
@@ -463,11 +463,11 @@ pub(super) async fn only_progress_of_a_copy_advances_the_vector(backend: &dyn Ba
     };
     assert_eq!(far.store.apply(batch.clone()).await.unwrap().newer, 1);
     assert_eq!(far.store.vectors()[&TABLE].iter().count(), 0);
-    assert!(!far.store.catalog().by_id[&TABLE].joined);
+    assert!(!far.store.catalog().by_id[&TABLE].bootstrapped);
     batch.progress.push((TABLE, version.origin.clone(), version.sequence));
     assert_eq!(far.store.apply(batch).await.unwrap().skipped, 1);
     assert!(far.store.vectors()[&TABLE].covers(&version));
-    assert!(far.store.catalog().by_id[&TABLE].joined);
+    assert!(far.store.catalog().by_id[&TABLE].bootstrapped);
     let refused = far.store.log_position(&wants(&far, &west, TABLE)).await.unwrap();
     assert_eq!(refused, Err(vec![(TABLE, version.origin.clone())]));
     // The stream continues from there, and can be served from there.
@@ -480,7 +480,7 @@ pub(super) async fn only_progress_of_a_copy_advances_the_vector(backend: &dyn Ba
     );
     assert_eq!(read_all(&*far.store, &filter).await.len(), 1);
     let far = far.restarted();
-    assert!(far.store.catalog().by_id[&TABLE].joined);
+    assert!(far.store.catalog().by_id[&TABLE].bootstrapped);
     assert_eq!(
         far.store.log_position(&wants(&far, &west, TABLE)).await.unwrap(),
         refused
@@ -584,11 +584,11 @@ pub(super) async fn region_that_lost_its_disk_reuses_no_sequence(backend: &dyn B
     empty.clock.set(START_MS - 400);
     copy(&west, &empty, TableId::CATALOG).await;
     assert!(
-        !empty.store.catalog().by_id[&TABLE].joined,
+        !empty.store.catalog().by_id[&TABLE].bootstrapped,
         "the table must be copied, whatever its replica's status says"
     );
     assert_eq!(copy(&west, &empty, TABLE).await.newer, 1);
-    assert!(empty.store.catalog().by_id[&TABLE].joined);
+    assert!(empty.store.catalog().by_id[&TABLE].bootstrapped);
     let next = put(&*empty.store, item("a", 1, &[])).await;
     assert!(next > last && next.sequence > last.sequence);
 }

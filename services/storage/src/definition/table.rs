@@ -99,7 +99,7 @@ pub struct Table {
     /// the table was created here, or a copy into this region ended. A held table that is not
     /// bootstrapped must be copied before clients use it, whatever the replica's status says (the
     /// disk may have been lost).
-    pub joined: bool,
+    pub bootstrapped: bool,
     /// The current size of the table.
     pub size: Arc<TableSize>,
 }

@@ -413,10 +413,10 @@ async fn missing_and_unready_tables_are_not_found() {
             .insert(region("us-east-1"), replica(ReplicaStatus::Active));
     });
     assert!(harness.engine.get_item(get()).await.is_ok());
-    harness.store.alter("simple", |table| table.joined = false);
+    harness.store.alter("simple", |table| table.bootstrapped = false);
     assert_eq!(harness.engine.get_item(get()).await, not_found, "lost its disk");
     harness.store.alter("simple", |table| {
-        table.joined = true;
+        table.bootstrapped = true;
         table
             .replicas
             .insert(region("us-east-1"), replica(ReplicaStatus::Deleting));

@@ -13,7 +13,7 @@ use crate::{
     out::{Out, Purpose},
     receiver::Receiver,
     session::{Asked, Session},
-    status::{JoinStage, JoinStatus},
+    status::{BootstrapStage, BootstrapStatus},
     sync::Walks,
     world::World,
 };
@@ -40,7 +40,7 @@ enum Stage {
 
 /// The bootstrap of one table.
 #[derive(Debug)]
-pub(crate) struct Join {
+pub(crate) struct Bootstrap {
     table: TableId,
     /// The replica epoch that it fills; `None` for the catalog.
     holding: Option<u32>,
@@ -60,7 +60,7 @@ pub(crate) struct Join {
     failed: Option<(Region, String)>,
 }
 
-impl Join {
+impl Bootstrap {
     pub(crate) fn new(table: TableId, from: Option<Region>, world: &World) -> Self {
         let stage = Stage::Waiting {
             since_ms: world.now.elapsed_ms,
@@ -136,14 +136,14 @@ impl Join {
         self.source.as_ref().map(|(source, _)| source)
     }
 
-    pub(crate) fn status(&self) -> JoinStatus {
+    pub(crate) fn status(&self) -> BootstrapStatus {
         let stage = match self.stage {
-            Stage::Waiting { .. } => JoinStage::Waiting,
-            Stage::Starting | Stage::Copying | Stage::Finishing(_) => JoinStage::Copying,
-            Stage::CatchingUp(_) | Stage::Activating { .. } => JoinStage::CatchingUp,
+            Stage::Waiting { .. } => BootstrapStage::Waiting,
+            Stage::Starting | Stage::Copying | Stage::Finishing(_) => BootstrapStage::Copying,
+            Stage::CatchingUp(_) | Stage::Activating { .. } => BootstrapStage::CatchingUp,
         };
         let walks = self.walks.as_ref();
-        JoinStatus {
+        BootstrapStatus {
             source: self.source().cloned(),
             stage,
             ranges_done: walks.map_or(0, Walks::ranges_done),
@@ -185,7 +185,7 @@ impl Join {
         if let Some(region) = preferred.filter(serves) {
             return Some(region.clone());
         }
-        let is_patient = world.now.elapsed_ms < since_ms + world.tuning.join_patience_ms;
+        let is_patient = world.now.elapsed_ms < since_ms + world.tuning.bootstrap_patience_ms;
         if preferred.is_some_and(|preferred| world.peers.contains(preferred)) && is_patient {
             return None;
         }
@@ -210,7 +210,12 @@ impl Join {
         } else {
             self.walks = None;
             self.stage = Stage::Starting;
-            session.ask(out, Asked::JoinStart(self.table, attempt), self.table, Question::Digest);
+            session.ask(
+                out,
+                Asked::BootstrapStart(self.table, attempt),
+                self.table,
+                Question::Digest,
+            );
         }
     }
 
@@ -218,7 +223,7 @@ impl Join {
     pub(crate) fn on_start(&mut self, world: &World, out: &mut Out, session: &mut Session, vector: VersionVector) {
         if matches!(self.stage, Stage::Starting) {
             debug_assert!(self.walks.is_none(), "a copy that starts over has no range sync yet");
-            let goal = Goal::Join {
+            let goal = Goal::Bootstrap {
                 before: vector,
                 alone: !self.in_place,
             };
@@ -233,7 +238,7 @@ impl Join {
     /// set the vector. Returns whether it did.
     pub(crate) fn check_done(&mut self, world: &World, out: &mut Out) -> bool {
         let walks = self.walks.as_ref().filter(|walks| walks.is_done());
-        let Some((before, after)) = walks.and_then(Walks::joined) else {
+        let Some((before, after)) = walks.and_then(Walks::vectors) else {
             return false;
         };
         if !matches!(self.stage, Stage::Copying) {
@@ -297,7 +302,7 @@ impl Join {
             Some((_, before)) if *before == here => {}
             _ => self.idle = Some((now_ms, here.clone())),
         }
-        let is_patient = |(since_ms, _): &(u64, VersionVector)| now_ms < since_ms + world.tuning.join_patience_ms;
+        let is_patient = |(since_ms, _): &(u64, VersionVector)| now_ms < since_ms + world.tuning.bootstrap_patience_ms;
         let sent_by = |session: &Session, origin: &Origin| {
             session
                 .announced
