@@ -118,11 +118,11 @@ pub(super) fn state(input: &[u8]) {
     };
     assert_eq!(state.metadata().as_deref(), Some(metadata), "a state has one form");
     assert_eq!(state.image(&keys), Some(image));
-    assert_eq!(state.join(&state), state, "a state merged with itself is unchanged");
+    assert_eq!(state.merge(&state), state, "a state merged with itself is unchanged");
     let other = Version { sequence: 1, ..version };
     // No two writes share a version, so a state that names this one has nothing to be merged with.
     if state.versions().all(|named| *named != other) {
         let other = ItemState::plain(other, None);
-        assert_eq!(state.join(&other), other.join(&state));
+        assert_eq!(state.merge(&other), other.merge(&state));
     }
 }

@@ -125,44 +125,44 @@ impl Group<'_> {
         let keys = &self.table(mutation.table)?.keys;
         let ours = record.state(keys, &mutation.key, self.state.origins.names())?;
         let theirs = incoming.known_state(keys)?;
-        let joined = ours.join(&theirs);
+        let merged = ours.merge(&theirs);
         let covered = record.covered(self.state.origins.names())?;
         let mut conflicts = 0;
-        let lost = theirs.losses(&ours, &joined);
+        let lost = theirs.losses(&ours, &merged);
         for loss in lost.iter().filter(|loss| !covered.covers(&loss.loser)) {
             conflicts += usize::from(self.note_loss(incoming, record, loss, Party::Incoming)?);
         }
-        let lost = ours.losses(&theirs, &joined);
+        let lost = ours.losses(&theirs, &merged);
         for loss in lost.iter().filter(|loss| !mutation.knew_of(&loss.loser)) {
             conflicts += usize::from(self.note_loss(incoming, record, loss, Party::Current)?);
         }
-        let outcome = if joined == ours {
+        let outcome = if merged == ours {
             if theirs.version() == ours.version() {
                 Reconciled::Same
             } else {
                 Reconciled::Stale
             }
-        } else if joined == theirs {
+        } else if merged == theirs {
             Reconciled::Newer
         } else {
-            Reconciled::Merged(Box::new(self.merge(incoming, &joined, covered)?))
+            Reconciled::Merged(Box::new(self.merge(incoming, &merged, covered)?))
         };
         Ok((outcome, conflicts))
     }
 
     /// Builds the merged row that is stored with the mutation's record.
-    fn merge(&mut self, incoming: &Incoming<'_>, joined: &ItemState, mut covered: VersionVector) -> Result<Merged> {
+    fn merge(&mut self, incoming: &Incoming<'_>, merged: &ItemState, mut covered: VersionVector) -> Result<Merged> {
         let mutation = incoming.mutation;
         covered.merge(&mutation.vector);
         covered.advance(mutation.origin(), mutation.version.sequence);
         let context = self.encode_vector(&covered)?;
         let keys = self.table(mutation.table)?.keys.attributes_of(&mutation.key);
-        let item = joined.image(&keys.unwrap_or_default());
+        let item = merged.image(&keys.unwrap_or_default());
         let image = item
             .as_ref()
             .map(encode_item)
             .filter(|image| Some(image) != mutation.image.as_ref());
-        let version = joined.version();
+        let version = merged.version();
         Ok(Merged {
             row: MergedRow {
                 time: version.time.as_u64(),
@@ -170,10 +170,10 @@ impl Group<'_> {
                 sequence: version.sequence,
                 context,
                 image,
-                metadata: joined.metadata(),
+                metadata: merged.metadata(),
             },
             item,
-            state: joined.hash(),
+            state: merged.hash(),
         })
     }
 

@@ -129,7 +129,7 @@ impl Attribute {
     /// Merges it with the same attribute of another state. The item's base version is `floor` for
     /// `self`. For `low` it is the same (`same_floor`) or a lower one; then only what is later than
     /// `floor` counts.
-    pub(super) fn join(mut self, low: &Self, floor: Option<&Version>, same_floor: bool) -> Self {
+    pub(super) fn merge(mut self, low: &Self, floor: Option<&Version>, same_floor: bool) -> Self {
         if low.base.as_ref() > self.base_over(floor) {
             self.base.clone_from(&low.base);
             self.assigned.clone_from(&low.assigned);

@@ -18,13 +18,13 @@ pub struct Loss {
 }
 
 impl ItemState {
-    /// The parts of this state that are missing from `joined`, the result of merging it with
+    /// The parts of this state that are missing from `merged`, the result of merging it with
     /// `other`.
     #[must_use]
-    pub fn losses(&self, other: &Self, joined: &Self) -> Vec<Loss> {
+    pub fn losses(&self, other: &Self, merged: &Self) -> Vec<Loss> {
         let mut lost = Lost::default();
-        self.lost_floor(other, joined, &mut lost);
-        let names: BTreeSet<&String> = self.attributes.keys().chain(joined.attributes.keys()).collect();
+        self.lost_floor(other, merged, &mut lost);
+        let names: BTreeSet<&String> = self.attributes.keys().chain(merged.attributes.keys()).collect();
         for name in names {
             let whole = || self.whole.as_ref().and_then(|whole| whole.get(name)).cloned();
             let floor_attribute;
@@ -35,18 +35,18 @@ impl ItemState {
                     &floor_attribute
                 }
             };
-            let overlaid = joined.floor == self.floor && other.floor != self.floor;
-            self.lost_attribute(name, own, joined, overlaid, &mut lost);
+            let overlaid = merged.floor == self.floor && other.floor != self.floor;
+            self.lost_attribute(name, own, merged, overlaid, &mut lost);
         }
         lost.into_losses()
     }
 
     /// Finds whether the last write of the whole item was lost.
-    fn lost_floor(&self, other: &Self, joined: &Self, lost: &mut Lost) {
+    fn lost_floor(&self, other: &Self, merged: &Self, lost: &mut Lost) {
         let Some(floor) = &self.floor else { return };
-        match &joined.floor {
+        match &merged.floor {
             Some(winner) if winner != floor => {
-                let differs = self.whole.is_some() || joined.whole.is_some();
+                let differs = self.whole.is_some() || merged.whole.is_some();
                 if differs {
                     lost.whole(winner, floor);
                 }
@@ -65,13 +65,13 @@ impl ItemState {
 
     /// Finds what one attribute lost. `overlaid` says that the other state's writes may be on top
     /// of this state's base version without causally depending on it.
-    fn lost_attribute(&self, name: &str, own: &Attribute, joined: &Self, overlaid: bool, lost: &mut Lost) {
-        let (floor, joined_floor) = (self.floor.as_ref(), joined.floor.as_ref());
+    fn lost_attribute(&self, name: &str, own: &Attribute, merged: &Self, overlaid: bool, lost: &mut Lost) {
+        let (floor, joined_floor) = (self.floor.as_ref(), merged.floor.as_ref());
         let nothing = Attribute::default();
-        let standing = joined.attributes.get(name);
+        let standing = merged.attributes.get(name);
         let visible = match standing {
             Some(standing) => standing.value(joined_floor),
-            None => joined.whole.as_ref().and_then(|whole| whole.get(name)).cloned(),
+            None => merged.whole.as_ref().and_then(|whole| whole.get(name)).cloned(),
         };
         if own.value(floor) == visible {
             return;

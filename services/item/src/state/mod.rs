@@ -1,11 +1,11 @@
 //! The state of an item, a state-based CRDT: which write made which part of the item, and how two
 //! states of one item merge.
 //!
-//! There is one form of state and one [`ItemState::join`], whatever a table's conflict policy. The
+//! There is one form of state and one [`ItemState::merge`], whatever a table's conflict policy. The
 //! policy only decides how a region records its own writes ([`ItemState::written`]): as a write of
 //! the whole item, as writes of single attributes, or as additions to a number or set. What is
 //! assigned is a last-writer-wins register, additions to a number form a PN-counter, and each
-//! member of a set has its own last writer. `join` is commutative, associative and idempotent.
+//! member of a set has its own last writer. `merge` is commutative, associative and idempotent.
 //! Regions that have applied the same writes therefore hold the same state, in whatever order and
 //! however often the writes arrived, and also if the table's policy changed between them.
 //!
@@ -95,7 +95,7 @@ impl ItemState {
     /// Merges two states: the result is the state of a region that has applied every write in
     /// either.
     #[must_use]
-    pub fn join(&self, other: &Self) -> Self {
+    pub fn merge(&self, other: &Self) -> Self {
         // A missing base version is less than every other.
         let (high, low) = if self.floor >= other.floor {
             (self, other)
@@ -110,24 +110,24 @@ impl ItemState {
             let standing = high.attributes.get(name).cloned();
             let standing =
                 standing.unwrap_or_else(|| Attribute::of_floor(whole.as_mut().and_then(|item| item.remove(name))));
-            let joined = match low.attributes.get(name) {
-                Some(incoming) => standing.join(incoming, floor, low.floor.as_ref() == floor),
+            let merged = match low.attributes.get(name) {
+                Some(incoming) => standing.merge(incoming, floor, low.floor.as_ref() == floor),
                 None => standing,
             };
-            if !joined.is_floors() {
-                attributes.insert(name.clone(), joined);
-            } else if let (Some(value), Some(whole)) = (joined.assigned, &mut whole) {
+            if !merged.is_floors() {
+                attributes.insert(name.clone(), merged);
+            } else if let (Some(value), Some(whole)) = (merged.assigned, &mut whole) {
                 whole.insert(name.clone(), value);
             }
         }
-        let joined = Self {
+        let merged = Self {
             version: self.version.clone().max(other.version.clone()),
             floor: high.floor.clone(),
             whole,
             attributes,
         };
-        debug_assert!(joined.is_consistent(), "the merged state is inconsistent: {joined:?}");
-        joined
+        debug_assert!(merged.is_consistent(), "the merged state is inconsistent: {merged:?}");
+        merged
     }
 
     /// Whether the base version is not later than the version, and no attribute is stored twice.

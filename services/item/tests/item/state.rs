@@ -146,7 +146,7 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
                 site.state = Some(
                     site.state
                         .as_ref()
-                        .map_or_else(|| heard.clone(), |state| state.join(heard)),
+                        .map_or_else(|| heard.clone(), |state| state.merge(heard)),
                 );
             }
             Step::Hear { .. } => {}
@@ -241,8 +241,8 @@ fn changed(value: Option<&AttributeValue>, change: &Change) -> Option<(Option<At
     })
 }
 
-fn joined<'s>(states: impl IntoIterator<Item = &'s ItemState>) -> Option<ItemState> {
-    states.into_iter().cloned().reduce(|one, other| one.join(&other))
+fn merged<'s>(states: impl IntoIterator<Item = &'s ItemState>) -> Option<ItemState> {
+    states.into_iter().cloned().reduce(|one, other| one.merge(&other))
 }
 
 /// Encodes the state and reads it back.
@@ -260,11 +260,11 @@ proptest! {
         orders in collection::vec(collection::vec(any::<Index>(), 0..40), 3),
     ) {
         let written = play(&steps);
-        let expected = joined(&written);
+        let expected = merged(&written);
         for order in orders {
             // A random part, some of it twice, then the rest in reverse order.
             let delivered = order.iter().filter(|_| !written.is_empty()).map(|index| index.get(&written));
-            prop_assert_eq!(joined(delivered.chain(written.iter().rev())), expected.clone());
+            prop_assert_eq!(merged(delivered.chain(written.iter().rev())), expected.clone());
         }
     }
 
@@ -275,12 +275,12 @@ proptest! {
     ) {
         let written = play(&steps);
         prop_assume!(!written.is_empty());
-        let part = |from: usize| joined(picks[from..from + 3].iter().map(|index| index.get(&written))).unwrap();
+        let part = |from: usize| merged(picks[from..from + 3].iter().map(|index| index.get(&written))).unwrap();
         let (a, b, c) = (part(0), part(3), part(6));
-        prop_assert_eq!(a.join(&b), b.join(&a));
-        prop_assert_eq!(a.join(&b).join(&c), a.join(&b.join(&c)));
-        prop_assert_eq!(a.join(&b).join(&b), a.join(&b));
-        prop_assert_eq!(a.join(&a), a);
+        prop_assert_eq!(a.merge(&b), b.merge(&a));
+        prop_assert_eq!(a.merge(&b).merge(&c), a.merge(&b.merge(&c)));
+        prop_assert_eq!(a.merge(&b).merge(&b), a.merge(&b));
+        prop_assert_eq!(a.merge(&a), a);
     }
 
     #[test]
@@ -289,7 +289,7 @@ proptest! {
         for state in &written {
             prop_assert_eq!(&read_back(state), state);
         }
-        if let Some(all) = joined(&written) {
+        if let Some(all) = merged(&written) {
             prop_assert_eq!(read_back(&all), all);
         }
     }
@@ -301,7 +301,7 @@ proptest! {
     ) {
         let written = play(&steps);
         prop_assume!(!written.is_empty());
-        let part = |from: usize| joined(picks[from..from + 3].iter().map(|index| index.get(&written))).unwrap();
+        let part = |from: usize| merged(picks[from..from + 3].iter().map(|index| index.get(&written))).unwrap();
         let (a, b) = (part(0), part(3));
         if a.version() == b.version() {
             if a.hash() == b.hash() {
@@ -335,7 +335,7 @@ proptest! {
     fn policy_item_keeps_the_last_writers_item(steps in steps(Just(ConflictPolicy::Item), write())) {
         let written = play(&steps);
         let last = written.iter().max_by_key(|state| state.version().clone());
-        prop_assert_eq!(joined(&written), last.cloned());
+        prop_assert_eq!(merged(&written), last.cloned());
         prop_assert!(written.iter().all(|state| state.metadata().is_none() && state.hash() == 0));
     }
 
@@ -344,7 +344,7 @@ proptest! {
         steps in steps(Just(ConflictPolicy::Attribute), collection::vec(assignment(), 1..3).prop_map(Write::Update)),
     ) {
         let written = play(&steps);
-        let Some(all) = joined(&written) else { return Ok(()) };
+        let Some(all) = merged(&written) else { return Ok(()) };
         let writes = steps.iter().filter_map(|step| match step {
             Step::Write { write: Write::Update(changes), .. } => Some(changes),
             _ => None,
@@ -375,7 +375,7 @@ proptest! {
         ),
     ) {
         let written = play(&steps);
-        let Some(all) = joined(&written) else { return Ok(()) };
+        let Some(all) = merged(&written) else { return Ok(()) };
         let (mut total, mut added, mut united) = (0, false, BTreeSet::new());
         for step in &steps {
             if let Step::Write { write: Write::Update(changes), .. } = step {
@@ -400,9 +400,9 @@ proptest! {
         // and then all receive everything.
         let time = 1_000;
         let deleted = Version { time: HybridTime::from_u64(time), origin: origin(0), sequence: 1_000 };
-        let tombstone = joined(&play(&before)).map_or_else(
+        let tombstone = merged(&play(&before)).map_or_else(
             || ItemState::plain(deleted.clone(), None),
-            |state| state.join(&ItemState::plain(deleted.clone(), None)),
+            |state| state.merge(&ItemState::plain(deleted.clone(), None)),
         );
         prop_assert_eq!(tombstone.image(&keys()), None);
         let mut sites: Vec<Option<ItemState>> = vec![Some(tombstone); REGIONS.len()];
@@ -417,7 +417,7 @@ proptest! {
             sites[place] = Some(state);
         }
         let ends: Vec<ItemState> =
-            sites.into_iter().map(|own| joined(own.iter().chain(&written)).unwrap()).collect();
+            sites.into_iter().map(|own| merged(own.iter().chain(&written)).unwrap()).collect();
         for end in &ends {
             prop_assert_eq!(end.version(), ends[0].version());
             prop_assert_eq!(end.image(&keys()), ends[0].image(&keys()));
@@ -445,8 +445,8 @@ fn state_with_two_shards_of_one_region_is_read_back() {
         write("us-east-1", 8, unite([1, 2])),
         write("us-east-1/3", 8, unite([2, 3])),
     ];
-    let all = joined(&written).unwrap();
-    assert_eq!(joined(written.iter().rev()).as_ref(), Some(&all));
+    let all = merged(&written).unwrap();
+    assert_eq!(merged(written.iter().rev()).as_ref(), Some(&all));
     assert_eq!(all.version().origin, "us-east-1/3".parse().unwrap());
     let image = all.image(&keys()).unwrap();
     assert_eq!((&image["n"], &image["s"]), (&number(111), &set(&[1, 2, 3].into())));
@@ -509,7 +509,7 @@ fn overflowing_additions_are_left_out_in_every_region() {
         ItemState::written(ConflictPolicy::Merge, None, &version, Some(&item), Some(&touched))
     };
     let (a, b, c) = (adds(0, great), adds(1, great), adds(2, great.negated()));
-    let joined = a.join(&b).join(&c);
-    assert_eq!(joined, c.join(&b).join(&a));
-    assert_eq!(joined.image(&keys()).unwrap()["n"], AttributeValue::N(Number::ZERO));
+    let merged = a.merge(&b).merge(&c);
+    assert_eq!(merged, c.merge(&b).merge(&a));
+    assert_eq!(merged.image(&keys()).unwrap()["n"], AttributeValue::N(Number::ZERO));
 }

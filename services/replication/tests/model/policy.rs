@@ -150,16 +150,16 @@ pub fn stamp_of(row: &Mutation) -> Stamp {
 /// item. Returns the new row, or `None` if the row stays as it is. Lost writes go to the journal.
 pub fn meet(row: &Mutation, mutation: &Mutation, journal: &mut BTreeSet<(Version, Version)>) -> Option<Mutation> {
     let (ours, theirs) = (state_of(row), state_of(mutation));
-    let joined = ours.join(&theirs);
-    let incoming = theirs.losses(&ours, &joined).into_iter();
+    let merged = ours.merge(&theirs);
+    let incoming = theirs.losses(&ours, &merged).into_iter();
     let incoming = incoming.filter(|loss| !row.knew_of(&loss.loser) && loss.loser != row.version);
-    let standing = ours.losses(&theirs, &joined).into_iter();
+    let standing = ours.losses(&theirs, &merged).into_iter();
     let standing = standing.filter(|loss| !mutation.knew_of(&loss.loser));
     journal.extend(incoming.chain(standing).map(|loss| (loss.winner, loss.loser)));
-    if joined == ours {
+    if merged == ours {
         return None;
     }
-    if joined == theirs {
+    if merged == theirs {
         return Some(mutation.clone());
     }
     let mut known: VersionVector = row.vector.clone();
@@ -168,10 +168,10 @@ pub fn meet(row: &Mutation, mutation: &Mutation, journal: &mut BTreeSet<(Version
         known.advance(&version.origin, version.sequence);
     }
     Some(Mutation {
-        version: joined.version().clone(),
+        version: merged.version().clone(),
         vector: known,
-        image: joined.image(&Item::new()).as_ref().map(encode_item),
-        metadata: joined.metadata(),
+        image: merged.image(&Item::new()).as_ref().map(encode_item),
+        metadata: merged.metadata(),
         ..mutation.clone()
     })
 }

@@ -62,12 +62,12 @@ impl Pair {
             };
             peer.store.apply(batch).await.unwrap();
             // A copy that transferred no rows.
-            let joined = RemoteBatch {
+            let merged = RemoteBatch {
                 progress: vec![(TABLE, store.origin().clone(), 0)],
                 kind: RemoteKind::Copy,
                 ..RemoteBatch::default()
             };
-            peer.store.apply(joined).await.unwrap();
+            peer.store.apply(merged).await.unwrap();
         }
         Self {
             _directory: directory,

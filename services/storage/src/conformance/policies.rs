@@ -426,10 +426,10 @@ impl World {
         let mut expected: BTreeMap<KeyBytes, ItemState> = BTreeMap::new();
         for mutation in self.written.values() {
             let state = state_of(mutation);
-            let joined = expected
+            let merged = expected
                 .get(&mutation.key)
-                .map_or_else(|| state.clone(), |known| known.join(&state));
-            expected.insert(mutation.key.clone(), joined);
+                .map_or_else(|| state.clone(), |known| known.merge(&state));
+            expected.insert(mutation.key.clone(), merged);
         }
         let expected: BTreeMap<KeyBytes, (Version, Item)> = expected
             .into_iter()

@@ -40,10 +40,10 @@ impl Row {
     fn join(&mut self, other: &Self) {
         if other.floor_version() > self.floor_version() {
             let mine = std::mem::replace(self, other.clone());
-            self.join_attributes(&mine);
+            self.merge_attributes(&mine);
         } else {
             let is_same = other.floor_version() == self.floor_version();
-            self.join_attributes(other);
+            self.merge_attributes(other);
             if is_same {
                 for (origin, theirs) in &other.sums {
                     let ours = self.sums.entry(origin.clone()).or_default();
@@ -53,7 +53,7 @@ impl Row {
         }
     }
 
-    fn join_attributes(&mut self, other: &Self) {
+    fn merge_attributes(&mut self, other: &Self) {
         fn later<T: Clone>(ours: &mut Option<(Version, T)>, theirs: Option<&(Version, T)>, floor: Option<&Version>) {
             if let Some(theirs) = theirs
                 && Some(&theirs.0) > floor
