@@ -11,10 +11,10 @@ use crate::{
     event::{StoreCall, TableView},
     message::Question,
     out::{Out, Purpose},
+    range_sync::RangeSyncs,
     receiver::Receiver,
     session::{Asked, Session},
     status::{BootstrapStage, BootstrapStatus},
-    sync::Walks,
     world::World,
 };
 
@@ -53,7 +53,7 @@ pub(crate) struct Bootstrap {
     source: Option<(Region, u128)>,
     attempt: u64,
     stage: Stage,
-    walks: Option<Walks>,
+    syncs: Option<RangeSyncs>,
     /// While catching up: since when the vector has not advanced, and its value.
     idle: Option<(u64, VersionVector)>,
     /// The source at which the last attempt failed, and the reason. Other sources are tried first.
@@ -74,7 +74,7 @@ impl Bootstrap {
             source: None,
             attempt: 0,
             stage,
-            walks: None,
+            syncs: None,
             idle: None,
             failed: None,
         }
@@ -128,8 +128,8 @@ impl Bootstrap {
         self.is_copying() && self.source.as_ref().is_some_and(|(source, _)| source == region)
     }
 
-    pub(crate) fn walks_mut(&mut self) -> Option<&mut Walks> {
-        self.walks.as_mut()
+    pub(crate) fn syncs_mut(&mut self) -> Option<&mut RangeSyncs> {
+        self.syncs.as_mut()
     }
 
     pub(crate) fn source(&self) -> Option<&Region> {
@@ -142,12 +142,12 @@ impl Bootstrap {
             Stage::Starting | Stage::Copying | Stage::Finishing(_) => BootstrapStage::Copying,
             Stage::CatchingUp(_) | Stage::Activating { .. } => BootstrapStage::CatchingUp,
         };
-        let walks = self.walks.as_ref();
+        let syncs = self.syncs.as_ref();
         BootstrapStatus {
             source: self.source().cloned(),
             stage,
-            ranges_done: walks.map_or(0, Walks::ranges_done),
-            rows: walks.map_or(0, |walks| walks.rows),
+            ranges_done: syncs.map_or(0, RangeSyncs::ranges_done),
+            rows: syncs.map_or(0, |syncs| syncs.rows),
             last_error: self
                 .failed
                 .as_ref()
@@ -203,12 +203,12 @@ impl Bootstrap {
         let source = (region.clone(), session.incarnation);
         let same = self.source.as_ref() == Some(&source);
         self.source = Some(source);
-        if let Some(walks) = self.walks.as_mut().filter(|_| same) {
+        if let Some(syncs) = self.syncs.as_mut().filter(|_| same) {
             self.stage = Stage::Copying;
-            walks.resume(world, out, session, attempt);
+            syncs.resume(world, out, session, attempt);
             self.check_done(world, out);
         } else {
-            self.walks = None;
+            self.syncs = None;
             self.stage = Stage::Starting;
             session.ask(
                 out,
@@ -222,14 +222,14 @@ impl Bootstrap {
     /// Starts copying, now that the source's vector is known.
     pub(crate) fn on_start(&mut self, world: &World, out: &mut Out, session: &mut Session, vector: VersionVector) {
         if matches!(self.stage, Stage::Starting) {
-            debug_assert!(self.walks.is_none(), "a copy that starts over has no range sync yet");
+            debug_assert!(self.syncs.is_none(), "a copy that starts over has no range sync yet");
             let goal = Goal::Bootstrap {
                 before: vector,
                 alone: !self.in_place,
             };
-            let mut walks = Walks::new(self.attempt, self.table, goal, 0..RANGES);
-            walks.start(world, out, session);
-            self.walks = Some(walks);
+            let mut syncs = RangeSyncs::new(self.attempt, self.table, goal, 0..RANGES);
+            syncs.start(world, out, session);
+            self.syncs = Some(syncs);
             self.stage = Stage::Copying;
         }
     }
@@ -237,8 +237,8 @@ impl Bootstrap {
     /// Checks, after a step of the range sync, whether all spans are done, and if so has the store
     /// set the vector. Returns whether it did.
     pub(crate) fn check_done(&mut self, world: &World, out: &mut Out) -> bool {
-        let walks = self.walks.as_ref().filter(|walks| walks.is_done());
-        let Some((before, after)) = walks.and_then(Walks::vectors) else {
+        let syncs = self.syncs.as_ref().filter(|syncs| syncs.is_done());
+        let Some((before, after)) = syncs.and_then(RangeSyncs::vectors) else {
             return false;
         };
         if !matches!(self.stage, Stage::Copying) {
@@ -354,7 +354,7 @@ impl Bootstrap {
 
     fn start_over(&mut self, world: &World) {
         let now_ms = world.now.elapsed_ms;
-        self.walks = None;
+        self.syncs = None;
         self.source = None;
         self.stage = Stage::Waiting {
             since_ms: now_ms,

@@ -9,9 +9,9 @@ use crate::{
     difference::{Goal, Orphans},
     event::{DialId, StoreCall},
     message::Question,
-    out::{Out, Purpose, WalkId},
+    out::{Out, Purpose, RangeSyncId},
+    range_sync::RangeSyncs,
     session::{Asked, Session},
-    sync::Walks,
     world::World,
 };
 
@@ -39,7 +39,7 @@ struct Underway {
 #[derive(Debug)]
 pub(crate) struct Repair {
     pub(crate) peer: Region,
-    pub(crate) walks: Walks,
+    pub(crate) syncs: RangeSyncs,
 }
 
 /// All comparisons, and the repair.
@@ -174,43 +174,43 @@ impl Comparisons {
         } else {
             Goal::Adopt(orphans)
         };
-        let mut walks = Walks::new(attempt, table, goal, ranges);
-        walks.start(world, out, session);
+        let mut syncs = RangeSyncs::new(attempt, table, goal, ranges);
+        syncs.start(world, out, session);
         self.repair = Some(Repair {
             peer: peer.clone(),
-            walks,
+            syncs,
         });
     }
 
     /// The range sync of the repair, if this is its attempt, and the peer that it reads from.
-    pub(crate) fn walks_of(&mut self, id: WalkId) -> Option<(&mut Walks, Region)> {
+    pub(crate) fn syncs_of(&mut self, id: RangeSyncId) -> Option<(&mut RangeSyncs, Region)> {
         let repair = self.repair.as_mut();
-        let repair = repair.filter(|repair| repair.walks.attempt == id.attempt)?;
-        Some((&mut repair.walks, repair.peer.clone()))
+        let repair = repair.filter(|repair| repair.syncs.attempt == id.attempt)?;
+        Some((&mut repair.syncs, repair.peer.clone()))
     }
 
     /// Ends the repair, if this is its attempt.
     pub(crate) fn end_repair(&mut self, attempt: u64) {
-        self.repair.take_if(|repair| repair.walks.attempt == attempt);
+        self.repair.take_if(|repair| repair.syncs.attempt == attempt);
     }
 
     /// Ends the repair once its range sync is done. A table of which rows were restored is compared
     /// again at once.
     pub(crate) fn check_done(&mut self) {
-        let Some(mut repair) = self.repair.take_if(|repair| repair.walks.is_done()) else {
+        let Some(mut repair) = self.repair.take_if(|repair| repair.syncs.is_done()) else {
             return;
         };
-        let uncovered = std::mem::take(&mut repair.walks.uncovered);
+        let uncovered = std::mem::take(&mut repair.syncs.uncovered);
         if !uncovered.is_empty() {
-            let pair = (repair.walks.table, repair.peer.clone());
+            let pair = (repair.syncs.table, repair.peer.clone());
             self.uncovered.insert(pair, uncovered);
             if let Some(underway) = self.underway.get_mut(&repair.peer) {
                 underway.early = true;
             }
         }
-        if repair.walks.newer > 0 {
-            *self.repaired_rows.entry(repair.walks.table).or_default() += repair.walks.newer;
-            self.last.remove(&(repair.walks.table, repair.peer));
+        if repair.syncs.newer > 0 {
+            *self.repaired_rows.entry(repair.syncs.table).or_default() += repair.syncs.newer;
+            self.last.remove(&(repair.syncs.table, repair.peer));
         }
     }
 
@@ -226,6 +226,6 @@ impl Comparisons {
         self.last.retain(|(table, _), _| world.serves(*table));
         self.uncovered.retain(|(table, _), _| world.serves(*table));
         self.divergent.retain(|table, _| world.serves(*table));
-        self.repair.take_if(|repair| !world.serves(repair.walks.table));
+        self.repair.take_if(|repair| !world.serves(repair.syncs.table));
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 /// Identifies the range sync of one span in one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct WalkId {
+pub(crate) struct RangeSyncId {
     /// The attempt, numbered over bootstraps and repairs together.
     pub(crate) attempt: u64,
     pub(crate) span: Span,
@@ -29,7 +29,7 @@ pub(crate) enum Purpose {
     /// Answer a receiver's request.
     Serve(AcceptId, u64),
     /// A step of the range sync of a span.
-    Walk(WalkId),
+    RangeSync(RangeSyncId),
     /// Set the vector at the end of a bootstrap.
     Finish(TableId, u64),
     /// Compute this region's digests for a comparison.

@@ -23,7 +23,7 @@ pub struct Tuning {
     /// Tables that are bootstrapped at the same time; the others wait.
     pub bootstraps_max: usize,
     /// Spans that a bootstrap or a repair syncs at the same time.
-    pub walks_max: usize,
+    pub range_syncs_max: usize,
     /// Keys in one page.
     pub keys_per_page: usize,
     /// Keys of rows requested at once.
@@ -70,7 +70,7 @@ impl Default for Tuning {
             inbox_bytes_max: 32 << 20,
             requests_max: 64,
             bootstraps_max: 2,
-            walks_max: 16,
+            range_syncs_max: 16,
             keys_per_page: 1024,
             keys_per_fetch: 256,
             reply_bytes: 512 << 10,

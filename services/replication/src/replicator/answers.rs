@@ -3,11 +3,11 @@
 use beringia_item::{Origin, TableId};
 use beringia_storage_types::StoreError;
 
-use super::{Replicator, links::walks_of};
+use super::{Replicator, links::syncs_of};
 use crate::{
     event::{AcceptId, DialId, StoreAnswer, Ticket},
     message::{Goodbye, TableVectors},
-    out::{Purpose, WalkId},
+    out::{Purpose, RangeSyncId},
     quarantine::TooFarAhead,
     receiver::Receiver,
     status::Quarantine,
@@ -33,7 +33,7 @@ impl Replicator {
                     source.on_served(&self.world, &mut self.out, id, result);
                 }
             }
-            Purpose::Walk(id) => self.on_walk(id, result),
+            Purpose::RangeSync(id) => self.on_range_sync(id, result),
             Purpose::Finish(table, attempt) => self.on_finished(table, attempt, result),
             Purpose::Compare(link, table) => self.on_our_digest(link, table, result),
             Purpose::SetReplica(table) => self.bootstraps.on_replica_set(&self.world, table, result.is_ok()),
@@ -118,23 +118,23 @@ impl Replicator {
         self.accepted.turn_away(&mut self.out, link, goodbye);
     }
 
-    fn on_walk(&mut self, id: WalkId, result: Answered) {
-        let Some((walks, source)) = walks_of(&mut self.bootstraps, &mut self.comparisons, id) else {
+    fn on_range_sync(&mut self, id: RangeSyncId, result: Answered) {
+        let Some((syncs, source)) = syncs_of(&mut self.bootstraps, &mut self.comparisons, id) else {
             return;
         };
         let Some(session) = self.dialled.session_mut(&source) else {
             return;
         };
         match result {
-            Ok(StoreAnswer::Keys(ours)) => walks.on_local(&self.world, &mut self.out, session, id, &ours),
+            Ok(StoreAnswer::Keys(ours)) => syncs.on_local(&self.world, &mut self.out, session, id, &ours),
             Ok(StoreAnswer::Applied { newer, vectors }) => {
                 self.world.learn(&vectors);
-                walks.on_applied(&self.world, &mut self.out, session, id, newer);
+                syncs.on_applied(&self.world, &mut self.out, session, id, newer);
             }
-            Ok(_) => return self.break_walk(id, "the store gave an unexpected answer"),
-            Err(failure) => return self.break_walk(id, &failure.to_string()),
+            Ok(_) => return self.break_range_sync(id, "the store gave an unexpected answer"),
+            Err(failure) => return self.break_range_sync(id, &failure.to_string()),
         }
-        self.after_walk(id);
+        self.after_range_sync(id);
     }
 
     fn on_finished(&mut self, table: TableId, attempt: u64, result: Answered) {

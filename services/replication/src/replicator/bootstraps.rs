@@ -10,9 +10,9 @@ use super::dialled::Dialled;
 use crate::{
     bootstrap::Bootstrap,
     event::{StoreCall, TableView},
-    out::{Out, Purpose, WalkId},
+    out::{Out, Purpose, RangeSyncId},
+    range_sync::RangeSyncs,
     status::BootstrapStatus,
-    sync::Walks,
     world::World,
 };
 
@@ -114,18 +114,18 @@ impl Bootstraps {
     }
 
     /// The bootstrap that the range sync belongs to.
-    pub(super) fn bootstrap_of(&mut self, id: WalkId) -> Option<(TableId, &mut Bootstrap)> {
+    pub(super) fn bootstrap_of(&mut self, id: RangeSyncId) -> Option<(TableId, &mut Bootstrap)> {
         let mut bootstraps = self.by_table.iter_mut();
         let (table, bootstrap) = bootstraps.find(|(_, bootstrap)| bootstrap.attempt() == id.attempt)?;
         Some((*table, bootstrap))
     }
 
     /// The range sync that the id names, and the region that it reads from.
-    pub(super) fn walks_of(&mut self, id: WalkId) -> Option<(&mut Walks, Region)> {
+    pub(super) fn syncs_of(&mut self, id: RangeSyncId) -> Option<(&mut RangeSyncs, Region)> {
         let mut bootstraps = self.by_table.values_mut();
         let bootstrap = bootstraps.find(|bootstrap| bootstrap.attempt() == id.attempt && bootstrap.is_copying())?;
         let source = bootstrap.source()?.clone();
-        Some((bootstrap.walks_mut()?, source))
+        Some((bootstrap.syncs_mut()?, source))
     }
 
     /// Interrupts the bootstraps that read from the region, whose stream has ended.

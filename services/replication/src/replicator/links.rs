@@ -7,9 +7,9 @@ use crate::{
     compare::Comparisons,
     event::{Command, DialId, LinkEvent},
     message::{Answer, Goodbye, Reply, ToReceiver},
-    out::WalkId,
+    out::RangeSyncId,
+    range_sync::RangeSyncs,
     session::Asked,
-    sync::Walks,
 };
 
 impl Replicator {
@@ -102,25 +102,25 @@ impl Replicator {
             (Asked::BootstrapStart(table, attempt), Answer::Unavailable(reason)) => {
                 self.restart_bootstrap(table, attempt, &reason);
             }
-            (Asked::WalkKeys(id) | Asked::WalkRows(id), Answer::Unavailable(reason)) => {
-                self.break_walk(id, &reason);
+            (Asked::SyncKeys(id) | Asked::SyncRows(id), Answer::Unavailable(reason)) => {
+                self.break_range_sync(id, &reason);
             }
-            (Asked::WalkKeys(id), Answer::Keys(page)) => {
-                let Some((walks, _)) = walks_of(&mut self.bootstraps, &mut self.comparisons, id) else {
+            (Asked::SyncKeys(id), Answer::Keys(page)) => {
+                let Some((syncs, _)) = syncs_of(&mut self.bootstraps, &mut self.comparisons, id) else {
                     return Ok(());
                 };
-                walks
+                syncs
                     .on_keys(world, out, id, page)
                     .map_err(|why| Goodbye::for_now(why.0))?;
             }
-            (Asked::WalkRows(id), Answer::Rows(page)) => {
-                let Some((walks, _)) = walks_of(&mut self.bootstraps, &mut self.comparisons, id) else {
+            (Asked::SyncRows(id), Answer::Rows(page)) => {
+                let Some((syncs, _)) = syncs_of(&mut self.bootstraps, &mut self.comparisons, id) else {
                     return Ok(());
                 };
-                walks
+                syncs
                     .on_rows(world, out, session, id, page)
                     .map_err(|why| Goodbye::for_now(why.0))?;
-                self.after_walk(id);
+                self.after_range_sync(id);
             }
             _ => return Err(Goodbye::for_now("a reply does not fit its request".to_owned())),
         }
@@ -155,7 +155,7 @@ impl Replicator {
     }
 
     /// Gives up a range sync that cannot continue: its bootstrap starts over, its repair ends.
-    pub(super) fn break_walk(&mut self, id: WalkId, reason: &str) {
+    pub(super) fn break_range_sync(&mut self, id: RangeSyncId, reason: &str) {
         let bootstrap = self.bootstraps.bootstrap_of(id).map(|(table, _)| table);
         if let Some(table) = bootstrap {
             self.restart_bootstrap(table, id.attempt, reason);
@@ -170,7 +170,7 @@ impl Replicator {
     }
 
     /// Checks, after a step of a range sync, whether its bootstrap or repair is done.
-    pub(super) fn after_walk(&mut self, id: WalkId) {
+    pub(super) fn after_range_sync(&mut self, id: RangeSyncId) {
         let Some((_, bootstrap)) = self.bootstraps.bootstrap_of(id) else {
             return self.comparisons.check_done();
         };
@@ -180,10 +180,10 @@ impl Replicator {
 }
 
 /// The range sync that the id names, and the region that it reads from.
-pub(super) fn walks_of<'a>(
+pub(super) fn syncs_of<'a>(
     bootstraps: &'a mut Bootstraps,
     comparisons: &'a mut Comparisons,
-    id: WalkId,
-) -> Option<(&'a mut Walks, Region)> {
-    bootstraps.walks_of(id).or_else(|| comparisons.walks_of(id))
+    id: RangeSyncId,
+) -> Option<(&'a mut RangeSyncs, Region)> {
+    bootstraps.syncs_of(id).or_else(|| comparisons.syncs_of(id))
 }

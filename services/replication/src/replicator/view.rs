@@ -97,7 +97,7 @@ impl Replicator {
             .comparisons
             .repair
             .as_ref()
-            .is_some_and(|repair| repair.walks.table == table);
+            .is_some_and(|repair| repair.syncs.table == table);
         if self.bootstraps.contains(table) || is_repairing {
             return None;
         }

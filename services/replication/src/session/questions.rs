@@ -6,7 +6,7 @@ use beringia_item::TableId;
 
 use crate::{
     message::{Goodbye, Question, Request},
-    out::WalkId,
+    out::RangeSyncId,
 };
 
 /// The purpose of a request.
@@ -15,9 +15,9 @@ pub(crate) enum Asked {
     /// The source's vector at the start of a bootstrap.
     BootstrapStart(TableId, u64),
     /// A page of keys for a range sync.
-    WalkKeys(WalkId),
+    SyncKeys(RangeSyncId),
     /// Rows for a range sync.
-    WalkRows(WalkId),
+    SyncRows(RangeSyncId),
     /// Digests for a comparison.
     Compare(TableId),
 }

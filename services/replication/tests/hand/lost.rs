@@ -65,7 +65,7 @@ fn key_page(rows: &[Mutation], span: &beringia_replication::message::Span) -> Ke
 /// Answers the requests and calls of a copy or a repair, with these rows at the source and those in
 /// this region's store. Returns what is applied, and the commit that sets the vector, which is left
 /// unanswered.
-fn walks(
+fn range_syncs(
     hand: &mut Hand,
     link: DialId,
     commands: Vec<Command>,
@@ -112,7 +112,7 @@ fn walks(
     (None, applied)
 }
 
-/// As [`walks`], for a copy, which ends with that commit.
+/// As [`range_syncs`], for a copy, which ends with that commit.
 fn copies(
     hand: &mut Hand,
     link: DialId,
@@ -120,7 +120,7 @@ fn copies(
     source_rows: &[Mutation],
     own_rows: &[Mutation],
 ) -> ((Ticket, RemoteBatch), Vec<RemoteBatch>) {
-    let (end, applied) = walks(hand, link, commands, source_rows, own_rows);
+    let (end, applied) = range_syncs(hand, link, commands, source_rows, own_rows);
     (end.expect("the copy ends"), applied)
 }
 
@@ -436,7 +436,7 @@ fn compares(hand: &mut Hand, us: DialId, entries: &[(&str, u64)]) -> Vec<Command
 /// What the repair after the next comparison applies here, with this row at `us` and none at `eu`.
 fn repairs(hand: &mut Hand, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<RemoteBatch> {
     let commands = compares(hand, us, entries);
-    walks(hand, us, commands, std::slice::from_ref(held), &[]).1
+    range_syncs(hand, us, commands, std::slice::from_ref(held), &[]).1
 }
 
 /// `us` and `eu` have the writes of `us` up to 9; `us` also has a row that no vector covers.
@@ -509,7 +509,10 @@ fn comparison_from_before_a_repair_confirms_no_orphans() {
     let repair = compares(&mut hand, us, &[("us", 9)]);
     let meanwhile = hand.pass(11_000);
     let (question, _) = questions_in(&meanwhile, us).pop().expect("digests are compared");
-    assert_eq!(walks(&mut hand, us, repair, std::slice::from_ref(&orphan), &[]).1, []);
+    assert_eq!(
+        range_syncs(&mut hand, us, repair, std::slice::from_ref(&orphan), &[]).1,
+        []
+    );
     let commands = differs(&mut hand, us, question, &[("us", 9)]);
     assert_eq!(
         questions_in(&commands, us),

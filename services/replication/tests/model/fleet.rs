@@ -168,7 +168,7 @@ impl Fleet {
             window_bytes: 600,
             batch_bytes: 40,
             apply_bytes: 300,
-            walks_max: 2,
+            range_syncs_max: 2,
             keys_per_page: 3,
             keys_per_fetch: 3,
             retry_ms_min: 20,

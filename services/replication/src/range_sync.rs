@@ -10,7 +10,7 @@ use crate::{
     difference::{Difference, Goal, Orphans},
     event::StoreCall,
     message::{KeyPage, Question, RowPage, Span},
-    out::{Out, Purpose, WalkId},
+    out::{Out, Purpose, RangeSyncId},
     session::{Asked, Session},
     world::World,
 };
@@ -36,7 +36,7 @@ enum Step {
 }
 
 #[derive(Debug)]
-struct Walk {
+struct RangeSync {
     /// Everything up to this key is done.
     after: Option<KeyBytes>,
     step: Step,
@@ -49,12 +49,12 @@ struct Walk {
 
 /// The range syncs of one attempt.
 #[derive(Debug)]
-pub(crate) struct Walks {
+pub(crate) struct RangeSyncs {
     pub(crate) attempt: u64,
     pub(crate) table: TableId,
     goal: Goal,
     waiting: VecDeque<Span>,
-    active: BTreeMap<Span, Walk>,
+    active: BTreeMap<Span, RangeSync>,
     finished_ranges: u16,
     pub(crate) rows: u64,
     /// Rows that the store accepted as newer than its own.
@@ -66,7 +66,7 @@ pub(crate) struct Walks {
     pub(crate) uncovered: Orphans,
 }
 
-impl Walks {
+impl RangeSyncs {
     pub(crate) fn new(attempt: u64, table: TableId, goal: Goal, ranges: impl IntoIterator<Item = u16>) -> Self {
         Self {
             attempt,
@@ -88,8 +88,8 @@ impl Walks {
 
     /// How many ranges are done, including those done within spans in progress.
     pub(crate) fn ranges_done(&self) -> u16 {
-        let begun = |(span, walk): (&Span, &Walk)| {
-            walk.after
+        let begun = |(span, sync): (&Span, &RangeSync)| {
+            sync.after
                 .as_ref()
                 .map_or(0, |after| range_of(after).saturating_sub(span.first))
         };
@@ -111,45 +111,51 @@ impl Walks {
     /// completed key.
     pub(crate) fn resume(&mut self, world: &World, out: &mut Out, session: &mut Session, attempt: u64) {
         self.attempt = attempt;
-        for (span, walk) in &mut self.active {
-            walk.fetch.clear();
-            walk.obsolete.clear();
-            walk.ask_keys(out, session, self.table, WalkId { attempt, span: *span });
+        for (span, sync) in &mut self.active {
+            sync.fetch.clear();
+            sync.obsolete.clear();
+            sync.ask_keys(out, session, self.table, RangeSyncId { attempt, span: *span });
         }
         self.start(world, out, session);
     }
 
     /// Starts as many spans as may be in progress at the same time.
     pub(crate) fn start(&mut self, world: &World, out: &mut Out, session: &mut Session) {
-        while self.active.len() < world.tuning.walks_max {
+        while self.active.len() < world.tuning.range_syncs_max {
             let Some(span) = self.waiting.pop_front() else { return };
-            let mut walk = Walk {
+            let mut sync = RangeSync {
                 after: None,
                 step: Step::Keys,
                 fetch: VecDeque::new(),
                 obsolete: Vec::new(),
                 until: None,
             };
-            walk.ask_keys(
+            sync.ask_keys(
                 out,
                 session,
                 self.table,
-                WalkId {
+                RangeSyncId {
                     attempt: self.attempt,
                     span,
                 },
             );
-            let before = self.active.insert(span, walk);
+            let before = self.active.insert(span, sync);
             debug_assert!(before.is_none(), "a span is synced once at a time");
         }
     }
 
     /// Takes a page of the source's keys and requests this region's.
-    pub(crate) fn on_keys(&mut self, world: &World, out: &mut Out, id: WalkId, page: KeyPage) -> Result<(), Broken> {
-        let Some(walk) = self.active.get_mut(&id.span) else {
+    pub(crate) fn on_keys(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        id: RangeSyncId,
+        page: KeyPage,
+    ) -> Result<(), Broken> {
+        let Some(sync) = self.active.get_mut(&id.span) else {
             return Ok(());
         };
-        let mut previous = walk.after.as_ref();
+        let mut previous = sync.after.as_ref();
         for (key, Stamp { version, .. }) in &page.rows {
             self.seen.advance(&version.origin, version.sequence);
             if previous.is_some_and(|previous| previous >= key) || !id.span.contains(key) {
@@ -167,38 +173,45 @@ impl Walks {
         let call = StoreCall::Keys {
             table: self.table,
             span: id.span,
-            after: walk.after.clone(),
+            after: sync.after.clone(),
             max: world.tuning.keys_per_page,
         };
-        walk.step = Step::Local(page);
-        out.call(Purpose::Walk(id), call);
+        sync.step = Step::Local(page);
+        out.call(Purpose::RangeSync(id), call);
         Ok(())
     }
 
     /// Compares this region's keys with the source's page.
-    pub(crate) fn on_local(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, ours: &KeyPage) {
-        let Some(walk) = self.active.get_mut(&id.span) else {
+    pub(crate) fn on_local(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        session: &mut Session,
+        id: RangeSyncId,
+        ours: &KeyPage,
+    ) {
+        let Some(sync) = self.active.get_mut(&id.span) else {
             return;
         };
-        let Step::Local(theirs) = std::mem::replace(&mut walk.step, Step::Keys) else {
+        let Step::Local(theirs) = std::mem::replace(&mut sync.step, Step::Keys) else {
             return;
         };
         let difference = Difference::between(&self.goal, &world.vector(self.table), &theirs, ours);
-        walk.fetch = difference.fetch.into();
+        sync.fetch = difference.fetch.into();
         if self.goal == Goal::Repair {
             let space = world.tuning.keys_per_page.saturating_sub(self.uncovered.len());
             self.uncovered.extend(difference.uncovered.into_iter().take(space));
         }
-        walk.obsolete = difference
+        sync.obsolete = difference
             .obsolete
             .into_iter()
             .map(|(key, stamp)| (self.table, key, stamp))
             .collect();
         debug_assert!(
-            difference.until.is_none() || difference.until > walk.after,
+            difference.until.is_none() || difference.until > sync.after,
             "every page advances the range sync"
         );
-        walk.until = difference.until;
+        sync.until = difference.until;
         self.rows += difference.examined;
         self.proceed(world, out, session, id, Vec::new());
     }
@@ -209,18 +222,18 @@ impl Walks {
         world: &World,
         out: &mut Out,
         session: &mut Session,
-        id: WalkId,
+        id: RangeSyncId,
         page: RowPage,
     ) -> Result<(), Broken> {
-        let Some(walk) = self.active.get_mut(&id.span) else {
+        let Some(sync) = self.active.get_mut(&id.span) else {
             return Ok(());
         };
-        if page.answered == 0 || page.answered > walk.fetch.len() {
+        if page.answered == 0 || page.answered > sync.fetch.len() {
             return Err(Broken(
                 "the source answers a number of rows that does not fit the request".to_owned(),
             ));
         }
-        let asked: BTreeSet<KeyBytes> = walk.fetch.drain(..page.answered).collect();
+        let asked: BTreeSet<KeyBytes> = sync.fetch.drain(..page.answered).collect();
         let fits = |mutation: &Mutation| mutation.table == self.table && asked.contains(&mutation.key);
         if !page.mutations.iter().all(fits) {
             return Err(Broken("the source sends rows that were not requested".to_owned()));
@@ -238,23 +251,37 @@ impl Walks {
     }
 
     /// Continues after the store applied rows.
-    pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, newer: usize) {
+    pub(crate) fn on_applied(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        session: &mut Session,
+        id: RangeSyncId,
+        newer: usize,
+    ) {
         self.newer += newer as u64;
         self.proceed(world, out, session, id, Vec::new());
     }
 
     /// The next step of a span: apply, fetch, list further keys, or finish.
-    fn proceed(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, mutations: Vec<Mutation>) {
-        let Some(walk) = self.active.get_mut(&id.span) else {
+    fn proceed(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        session: &mut Session,
+        id: RangeSyncId,
+        mutations: Vec<Mutation>,
+    ) {
+        let Some(sync) = self.active.get_mut(&id.span) else {
             return;
         };
-        let obsolete = std::mem::take(&mut walk.obsolete);
+        let obsolete = std::mem::take(&mut sync.obsolete);
         if !mutations.is_empty() || !obsolete.is_empty() {
             let kind = match self.goal {
                 Goal::Bootstrap { .. } | Goal::Adopt(_) => RemoteKind::Copy,
                 Goal::Repair => RemoteKind::Repair,
             };
-            walk.step = Step::Applying;
+            sync.step = Step::Applying;
             let apply = RemoteBatch {
                 kind,
                 from: Some(session.region().clone()),
@@ -263,14 +290,14 @@ impl Walks {
                 progress: Vec::new(),
                 holding: None,
             };
-            out.call(Purpose::Walk(id), StoreCall::Apply(apply));
-        } else if !walk.fetch.is_empty() {
-            walk.step = Step::Rows;
-            let keys = walk.fetch.iter().take(world.tuning.keys_per_fetch).cloned().collect();
-            session.ask(out, Asked::WalkRows(id), self.table, Question::Rows { keys });
-        } else if let Some(until) = walk.until.take() {
-            walk.after = Some(until);
-            walk.ask_keys(out, session, self.table, id);
+            out.call(Purpose::RangeSync(id), StoreCall::Apply(apply));
+        } else if !sync.fetch.is_empty() {
+            sync.step = Step::Rows;
+            let keys = sync.fetch.iter().take(world.tuning.keys_per_fetch).cloned().collect();
+            session.ask(out, Asked::SyncRows(id), self.table, Question::Rows { keys });
+        } else if let Some(until) = sync.until.take() {
+            sync.after = Some(until);
+            sync.ask_keys(out, session, self.table, id);
         } else {
             self.active.remove(&id.span);
             self.finished_ranges += id.span.len();
@@ -280,13 +307,13 @@ impl Walks {
     }
 }
 
-impl Walk {
-    fn ask_keys(&mut self, out: &mut Out, session: &mut Session, table: TableId, id: WalkId) {
+impl RangeSync {
+    fn ask_keys(&mut self, out: &mut Out, session: &mut Session, table: TableId, id: RangeSyncId) {
         self.step = Step::Keys;
         let question = Question::Keys {
             span: id.span,
             after: self.after.clone(),
         };
-        session.ask(out, Asked::WalkKeys(id), table, question);
+        session.ask(out, Asked::SyncKeys(id), table, question);
     }
 }
