@@ -82,7 +82,7 @@ pub struct Mutation {
 impl Mutation {
     /// Whether this write causally depends on the write with version `other` to the same item.
     #[must_use]
-    pub fn knew_of(&self, other: &Version) -> bool {
+    pub fn depends_on(&self, other: &Version) -> bool {
         if other.origin == self.version.origin {
             other.sequence < self.version.sequence
         } else {

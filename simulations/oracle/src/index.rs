@@ -79,7 +79,7 @@ impl<'a> Commit<'a> {
         self.logged.held.content.is_none()
     }
 
-    pub(crate) fn knew_of(&self, other: &Version) -> bool {
+    pub(crate) fn depends_on(&self, other: &Version) -> bool {
         let mine = self.version();
         if mine.origin == other.origin {
             other.sequence < mine.sequence
@@ -89,7 +89,7 @@ impl<'a> Commit<'a> {
     }
 
     pub(crate) fn is_concurrent_with(&self, other: &Self) -> bool {
-        !self.knew_of(other.version()) && !other.knew_of(self.version())
+        !self.depends_on(other.version()) && !other.depends_on(self.version())
     }
 }
 

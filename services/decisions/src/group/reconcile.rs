@@ -66,7 +66,7 @@ impl Group<'_> {
             Ordering::Less => Reconciled::Stale,
         };
         if whole {
-            let is_ordered = row.origin == incoming.origin || mutation.knew_of(&version);
+            let is_ordered = row.origin == incoming.origin || mutation.depends_on(&version);
             if order == Ordering::Equal || is_ordered {
                 return Ok((outcome, 0));
             }
@@ -133,7 +133,7 @@ impl Group<'_> {
             conflicts += usize::from(self.note_loss(incoming, record, loss, Party::Incoming)?);
         }
         let lost = ours.losses(&theirs, &merged);
-        for loss in lost.iter().filter(|loss| !mutation.knew_of(&loss.loser)) {
+        for loss in lost.iter().filter(|loss| !mutation.depends_on(&loss.loser)) {
             conflicts += usize::from(self.note_loss(incoming, record, loss, Party::Current)?);
         }
         let outcome = if merged == ours {

@@ -198,9 +198,9 @@ proptest! {
         knowing.advance(&first.version.origin, first.version.sequence);
         let second = mutation(other, knowing);
         if first.origin() == second.origin() {
-            prop_assert_eq!(second.knew_of(&first.version), first.version.sequence < second.version.sequence);
+            prop_assert_eq!(second.depends_on(&first.version), first.version.sequence < second.version.sequence);
         } else {
-            prop_assert!(second.knew_of(&first.version) && !first.knew_of(&second.version));
+            prop_assert!(second.depends_on(&first.version) && !first.depends_on(&second.version));
         }
     }
 }

@@ -69,7 +69,9 @@ fn sums<'w>(writes: &[&'w Write]) -> BTreeMap<&'w Origin, Sum<'w>> {
             continue;
         };
         let mutation = &write.mutation;
-        let known = writes.iter().filter(|other| mutation.knew_of(&other.mutation.version));
+        let known = writes
+            .iter()
+            .filter(|other| mutation.depends_on(&other.mutation.version));
         let below = base(known.copied(), "n");
         let below_version = below.map(|below| &below.mutation.version);
         let over = value_of(below, "n").and(below_version);
@@ -175,7 +177,7 @@ pub fn journals_tell_what_was_overruled(fleet: &Fleet, table: TableId) {
                 continue;
             };
             assert!(
-                !winner.mutation.knew_of(&loser.mutation.version),
+                !winner.mutation.depends_on(&loser.mutation.version),
                 "under {key:?} a conflict that is none: {winner:?} over {loser:?}"
             );
             assert!(
@@ -209,7 +211,7 @@ fn is_without_base(write: &Write, writes: &[&Write]) -> bool {
         let mut bases = writes
             .iter()
             .filter(|other| matches!(part(other, name), Some(Part::Base)));
-        bases.any(|base| !write.mutation.knew_of(&base.mutation.version))
+        bases.any(|base| !write.mutation.depends_on(&base.mutation.version))
     };
     ATTRIBUTES
         .iter()
@@ -229,5 +231,5 @@ fn is_overruled_unknowingly(write: &Write, writes: &[&Write]) -> bool {
         .iter()
         .filter(|other| other.mutation.version > *version && matches!(part(other, "t"), Some(Part::Base)))
         .peekable();
-    is_base && assigns(write) && later.peek().is_some() && later.all(|other| !other.mutation.knew_of(version))
+    is_base && assigns(write) && later.peek().is_some() && later.all(|other| !other.mutation.depends_on(version))
 }

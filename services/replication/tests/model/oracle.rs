@@ -238,7 +238,7 @@ pub fn journals_hold_the_conflicts_and_no_others(fleet: &Fleet, table: TableId) 
             let (winner, loser) = (&writes[winner].mutation, &writes[loser].mutation);
             assert_eq!(winner.key, loser.key);
             assert!(
-                !winner.knew_of(&loser.version) && !loser.knew_of(&winner.version),
+                !winner.depends_on(&loser.version) && !loser.depends_on(&winner.version),
                 "{} journals a conflict between writes that are not concurrent: {winner:?} over {loser:?}",
                 fleet.region(site)
             );
@@ -259,7 +259,7 @@ fn lost_writes_are_journalled(fleet: &Fleet, table: TableId, region: &Region, st
                 .map(|other| &other.mutation)
                 .filter(|other| other.key == mutation.key)
         };
-        let is_known = same_key().any(|other| other.knew_of(&mutation.version) && other.version != mutation.version);
+        let is_known = same_key().any(|other| other.depends_on(&mutation.version) && other.version != mutation.version);
         let is_final = same_key().all(|other| other.version <= mutation.version);
         if is_known || is_final {
             continue;

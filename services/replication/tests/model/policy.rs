@@ -152,9 +152,9 @@ pub fn meet(row: &Mutation, mutation: &Mutation, journal: &mut BTreeSet<(Version
     let (ours, theirs) = (state_of(row), state_of(mutation));
     let merged = ours.merge(&theirs);
     let incoming = theirs.losses(&ours, &merged).into_iter();
-    let incoming = incoming.filter(|loss| !row.knew_of(&loss.loser) && loss.loser != row.version);
+    let incoming = incoming.filter(|loss| !row.depends_on(&loss.loser) && loss.loser != row.version);
     let standing = ours.losses(&theirs, &merged).into_iter();
-    let standing = standing.filter(|loss| !mutation.knew_of(&loss.loser));
+    let standing = standing.filter(|loss| !mutation.depends_on(&loss.loser));
     journal.extend(incoming.chain(standing).map(|loss| (loss.winner, loss.loser)));
     if merged == ours {
         return None;

@@ -397,7 +397,7 @@ impl Store {
             if current.version == *version {
                 return false;
             }
-            if !mutation.knew_of(&current.version) && !current.knew_of(version) {
+            if !mutation.depends_on(&current.version) && !current.depends_on(version) {
                 let (winner, loser) = if *version > current.version {
                     (version, &current.version)
                 } else {

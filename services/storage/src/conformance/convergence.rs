@@ -89,7 +89,7 @@ impl Model {
         match self.current.get(&mutation.key) {
             Some(standing) if standing.version == mutation.version => {}
             Some(standing) => {
-                if !mutation.knew_of(&standing.version) && !standing.knew_of(&mutation.version) {
+                if !mutation.depends_on(&standing.version) && !standing.depends_on(&mutation.version) {
                     let (greater, less) = if mutation.version > standing.version {
                         (mutation, standing)
                     } else {
@@ -122,7 +122,7 @@ struct World {
     acknowledged: Vec<Mutation>,
     /// For each acknowledged write, the writes to the same item that it causally depends on: those
     /// that its region had applied, and those that the replaced write depended on.
-    knew: BTreeMap<Version, BTreeSet<Version>>,
+    context: BTreeMap<Version, BTreeSet<Version>>,
 }
 
 impl World {
@@ -134,7 +134,7 @@ impl World {
             sites: sites.into_iter().map(Some).collect(),
             models,
             acknowledged: Vec::new(),
-            knew: BTreeMap::new(),
+            context: BTreeMap::new(),
         }
     }
 
@@ -162,15 +162,15 @@ impl World {
         for mutation in logged {
             let model = &mut self.models[place];
             let same_item = self.acknowledged.iter().filter(|other| other.key == mutation.key);
-            let mut knew: BTreeSet<Version> = same_item
+            let mut context: BTreeSet<Version> = same_item
                 .map(|other| other.version.clone())
                 .filter(|version| model.applied.covers(version))
                 .collect();
             if let Some(standing) = model.current.get(&mutation.key) {
-                knew.extend(self.knew[&standing.version].iter().cloned());
-                knew.insert(standing.version.clone());
+                context.extend(self.context[&standing.version].iter().cloned());
+                context.insert(standing.version.clone());
             }
-            self.knew.insert(mutation.version.clone(), knew);
+            self.context.insert(mutation.version.clone(), context);
             model.applied.advance(mutation.origin(), mutation.version.sequence);
             self.acknowledged.push(mutation.clone());
             model.current.insert(mutation.key.clone(), mutation);
@@ -185,10 +185,10 @@ impl World {
             let others = others.filter(|other| other.key == mutation.key && other.version != mutation.version);
             let said = others
                 .map(|other| &other.version)
-                .filter(|other| mutation.knew_of(other));
+                .filter(|other| mutation.depends_on(other));
             assert_eq!(
                 said.collect::<BTreeSet<_>>(),
-                self.knew[&mutation.version].iter().collect(),
+                self.context[&mutation.version].iter().collect(),
                 "the causal context of {mutation:?}"
             );
         }

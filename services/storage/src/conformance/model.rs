@@ -37,7 +37,7 @@ struct Remote {
     /// Milliseconds after the start.
     ms: u64,
     /// Whether it causally depends on everything that the store had applied when the step ran.
-    knew: bool,
+    context: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -74,12 +74,12 @@ fn remote() -> impl Strategy<Value = Remote> {
         0..400_u64,
         any::<bool>(),
     )
-        .prop_map(|(origin, key, color, ms, knew)| Remote {
+        .prop_map(|(origin, key, color, ms, context)| Remote {
             origin,
             key,
             color,
             ms,
-            knew,
+            context,
         })
 }
 
@@ -120,13 +120,13 @@ impl Model {
     }
 
     /// The causal context of a local write over `standing`, for other origins.
-    fn knew(&self, standing: Option<&Mutation>, own: &Origin) -> VersionVector {
-        let mut knew = self.vector.clone();
+    fn context(&self, standing: Option<&Mutation>, own: &Origin) -> VersionVector {
+        let mut context = self.vector.clone();
         if let Some(standing) = standing {
-            knew.merge(&standing.vector);
-            knew.advance(standing.origin(), standing.version.sequence);
+            context.merge(&standing.vector);
+            context.advance(standing.origin(), standing.version.sequence);
         }
-        let others = knew.iter().filter(|(origin, _)| *origin != own);
+        let others = context.iter().filter(|(origin, _)| *origin != own);
         others.map(|(origin, sequence)| (origin.clone(), sequence)).collect()
     }
 
@@ -145,7 +145,7 @@ impl Model {
                 origin: origin(OTHERS[remote.origin]),
                 sequence,
             },
-            vector: if remote.knew {
+            vector: if remote.context {
                 self.vector.clone()
             } else {
                 VersionVector::default()
@@ -176,8 +176,8 @@ impl Model {
         if let Some(standing) = self.current.get(&mutation.key) {
             let newer = mutation.version > standing.version;
             let concurrent = mutation.version != standing.version
-                && !mutation.knew_of(&standing.version)
-                && !standing.knew_of(&mutation.version);
+                && !mutation.depends_on(&standing.version)
+                && !standing.depends_on(&mutation.version);
             if concurrent {
                 let (winner, loser) = if newer {
                     (mutation, standing)
@@ -270,7 +270,7 @@ impl World {
             let mutation = Mutation {
                 table: TABLE,
                 key: key.clone(),
-                vector: self.model.knew(standing, &version.origin),
+                vector: self.model.context(standing, &version.origin),
                 image: outcome.after.as_deref().map(encode_item),
                 metadata: None,
                 cause: Cause::Client,

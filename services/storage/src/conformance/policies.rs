@@ -465,7 +465,7 @@ impl World {
                 );
                 assert_eq!(winner.key, loser.key);
                 assert!(
-                    !winner.knew_of(&loser.version) && !loser.knew_of(&winner.version),
+                    !winner.depends_on(&loser.version) && !loser.depends_on(&winner.version),
                     "{}: {conflict:?}",
                     site.store.region()
                 );

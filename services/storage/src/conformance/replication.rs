@@ -231,8 +231,8 @@ pub(super) async fn write_inherits_the_causal_context_of_the_replaced_one(backen
     put(&*far.store, item("a", 1, &[("color", text("blue"))])).await;
     put(&*far.store, item("a", 2, &[("color", text("blue"))])).await;
     let written = mutations(&far).await;
-    assert!(written[0].knew_of(&first));
-    assert!(!written[1].knew_of(&unread), "it replaced nothing");
+    assert!(written[0].depends_on(&first));
+    assert!(!written[1].depends_on(&unread), "it replaced nothing");
     let late = far.store.apply(stream(mutations(&east).await)).await.unwrap();
     assert_eq!((late.stale, late.conflicts), (2, 1));
     let journal = far.store.conflicts(Some(TABLE), 0, 10).await.unwrap();
@@ -428,7 +428,7 @@ pub(super) async fn writes_of_another_shard_keep_their_origin(backend: &dyn Back
     assert_eq!((again.newer, again.skipped), (0, 4));
     put(&*west.store, item("a", 3, &[("color", text("blue"))])).await;
     let local = mutations(&west).await.remove(0);
-    assert!(local.knew_of(&second[1].version) && local.knew_of(&first[1].version));
+    assert!(local.depends_on(&second[1].version) && local.depends_on(&first[1].version));
     let relayed = ship(&west, &far, TABLE).await;
     assert_eq!((relayed.newer, relayed.conflicts), (5, 0));
     assert_eq!(read_all(&*far.store, &all_of(&shard)).await, second);

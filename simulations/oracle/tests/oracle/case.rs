@@ -165,19 +165,19 @@ impl Case {
         self.logged_knowing(held, &[])
     }
 
-    /// Adds a log entry. `knew` is its causal context: for each region, the sequence up to which
+    /// Adds a log entry. `context` is its causal context: for each region, the sequence up to which
     /// its writes had been applied.
-    pub(crate) fn logged_knowing(&mut self, held: &Held, knew: &[(&str, u64)]) -> &mut Self {
-        self.logged_under("k", held, knew)
+    pub(crate) fn logged_knowing(&mut self, held: &Held, context: &[(&str, u64)]) -> &mut Self {
+        self.logged_under("k", held, context)
     }
 
-    pub(crate) fn logged_under(&mut self, key: &str, held: &Held, knew: &[(&str, u64)]) -> &mut Self {
-        let knew = knew
+    pub(crate) fn logged_under(&mut self, key: &str, held: &Held, context: &[(&str, u64)]) -> &mut Self {
+        let context = context
             .iter()
             .map(|(origin, sequence)| (origin.parse().expect("a name"), *sequence));
         let logged = Logged {
             held: held.clone(),
-            vector: knew.collect::<VersionVector>(),
+            vector: context.collect::<VersionVector>(),
             is_expiry: false,
         };
         let log = self

@@ -426,8 +426,8 @@ impl Model {
             let ours = site.rows.entry(key).or_default();
             if let Some(standing) = ours.held() {
                 let known_here = site.known.get(key).is_some_and(|known| known.covers(&version));
-                let knew = logged.vector.covers(&standing.version) || standing.version.origin == version.origin;
-                if !known_here && !knew && self.merging == Merging::Item {
+                let context = logged.vector.covers(&standing.version) || standing.version.origin == version.origin;
+                if !known_here && !context && self.merging == Merging::Item {
                     let (winner, loser) = (
                         standing.version.clone().max(version.clone()),
                         standing.version.min(version.clone()),

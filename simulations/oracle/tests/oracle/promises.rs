@@ -242,7 +242,7 @@ fn a_condition_on_a_replaced_write_is_found() {
 #[test]
 fn ignored_conditions_are_found_between_regions() {
     let (first, theirs, ours) = (item("a/1", 1, "a"), item("b/1", 2, "b"), item("a/2", 3, "a"));
-    let rewritten = |knew: &[(&str, u64)]| {
+    let rewritten = |context: &[(&str, u64)]| {
         let mut case = case();
         case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
         let operation = case.operation("a", 2, 3, Outcome::Ok);
@@ -250,7 +250,7 @@ fn ignored_conditions_are_found_between_regions() {
         operation.writes[0].based_on = Basis::Mark("a/1".to_owned());
         case.logged(&first)
             .logged(&theirs)
-            .logged_knowing(&ours, knew)
+            .logged_knowing(&ours, context)
             .both_hold(&ours);
         case
     };

@@ -18,15 +18,15 @@ fn recorded(whole: bool, touches: &[(&str, Touch)]) -> Effect {
 }
 
 /// `a/0`, and then two updates of it. The second, with the greater version, has seen the writes of
-/// region `a` up to `knew`.
-fn case(merging: Merging, base: Effect, ours: Effect, theirs: Effect, knew: u64) -> Case {
+/// region `a` up to `context`.
+fn case(merging: Merging, base: Effect, ours: Effect, theirs: Effect, context: u64) -> Case {
     let mut case = Case::new(merging);
     case.told("a", "a/0", base, 1)
         .told("a", "a/1", ours, 2)
         .told("b", "b/1", theirs, 3);
     let last = item("b/1", 3, "b");
     case.logged(&item("a/0", 1, "a")).logged(&item("a/1", 2, "a"));
-    case.logged_knowing(&last, &[("a", knew)]).both_hold(&last);
+    case.logged_knowing(&last, &[("a", context)]).both_hold(&last);
     assert_eq!(case.violations(), []);
     case
 }
