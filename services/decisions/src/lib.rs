@@ -29,7 +29,7 @@ pub use self::{
     group::{Answer, Command, Decision, Environment, Event, OwnRecord, Undecided, decide, needs},
     rows::{Assumptions, ReadSet, Rows},
     state::{
-        Digests, Holding, Index, IndexDefinition, KeptStream, KeptStreams, Log, LogCheckpoint, LogTimes,
+        Digests, Index, IndexDefinition, KeptStream, KeptStreams, LocalReplica, Log, LogCheckpoint, LogTimes,
         OriginProgress, Origins, Progress, RegionRow, Retention, State, StreamStates, TableRow, TableState, Tip,
         first_rows, projected_size,
     },

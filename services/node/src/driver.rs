@@ -312,7 +312,7 @@ fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
                 .map(|(region, replica)| (region.clone(), replica.status.clone()))
                 .collect(),
             bootstrapped: table.bootstrapped,
-            holding: table.holding,
+            replica_epoch: table.replica_epoch,
             dropped: dropped(|_| true),
             removed: dropped(|returns| !returns),
         }

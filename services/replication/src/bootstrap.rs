@@ -43,7 +43,7 @@ enum Stage {
 pub(crate) struct Bootstrap {
     table: TableId,
     /// The replica epoch that it fills; `None` for the catalog.
-    holding: Option<u32>,
+    replica_epoch: Option<u32>,
     /// The source to try first.
     from: Option<Region>,
     /// Copy in place: the replica is active and stays so, and receives rows that no log holds any
@@ -68,7 +68,7 @@ impl Bootstrap {
         };
         Self {
             table,
-            holding: world.catalog.get(&table).map(|view| view.holding),
+            replica_epoch: world.catalog.get(&table).map(|view| view.replica_epoch),
             from,
             in_place: false,
             source: None,
@@ -97,7 +97,7 @@ impl Bootstrap {
     /// Whether it fills the current replica epoch. Once a replica is re-bootstrapped, nothing that
     /// was copied before is left.
     pub(crate) fn is_of(&self, view: &TableView) -> bool {
-        self.holding == Some(view.holding)
+        self.replica_epoch == Some(view.replica_epoch)
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -254,7 +254,7 @@ impl Bootstrap {
             kind: RemoteKind::Copy,
             from: self.source().cloned(),
             progress,
-            holding: self.holding,
+            replica_epoch: self.replica_epoch,
             ..RemoteBatch::default()
         };
         out.call(Purpose::Finish(self.table, self.attempt), StoreCall::Apply(apply));

@@ -101,7 +101,7 @@ pub struct TableView {
     pub bootstrapped: bool,
     /// This region's replica epoch of the table. It changes when the rows are discarded and the
     /// replica is re-bootstrapped.
-    pub holding: u32,
+    pub replica_epoch: u32,
     /// Regions whose replicas were dropped because they were unreachable for too long. They are not
     /// among `replicas`.
     pub dropped: BTreeSet<Region>,

@@ -288,7 +288,7 @@ impl RangeSyncs {
                 mutations,
                 obsolete,
                 progress: Vec::new(),
-                holding: None,
+                replica_epoch: None,
             };
             out.call(Purpose::RangeSync(id), StoreCall::Apply(apply));
         } else if !sync.fetch.is_empty() {

@@ -21,10 +21,10 @@ pub struct RemoteBatch {
     pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
     /// How the mutations arrived.
     pub kind: RemoteKind,
-    /// Only with [`RemoteKind::Copy`]: the replica epoch (`Table::holding`) that was filled. If the
+    /// Only with [`RemoteKind::Copy`]: the replica epoch (`Table::replica_epoch`) that was filled. If the
     /// replica has been re-bootstrapped since, the progress says nothing about its rows and is
     /// ignored. `None` for the catalog.
-    pub holding: Option<u32>,
+    pub replica_epoch: Option<u32>,
     /// The region that sent them. Mutations of tables for which that region's replica was dropped
     /// are not applied.
     pub from: Option<Region>,

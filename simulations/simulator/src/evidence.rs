@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, pin::pin};
 
 use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, MARK, ReplicaHistory, key_text};
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, decode_item};
-use beringia_node::Holdings;
+use beringia_node::TableEvidence;
 use beringia_storage::{Store, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -93,17 +93,17 @@ impl<'a> Reader<'a> {
 
     /// The writes of this origin that are in the region's log, as mutations in log order.
     pub(crate) async fn mutations(&self, origin: Origin) -> Result<Vec<Mutation>, SimulationError> {
-        let mutations = self.holdings().logged(vec![origin]).try_collect().await;
+        let mutations = self.table_evidence().logged(vec![origin]).try_collect().await;
         mutations.map_err(|error| self.failed(error))
     }
 
-    fn holdings(&self) -> Holdings<'a> {
-        Holdings::new(self.store, self.table)
+    fn table_evidence(&self) -> TableEvidence<'a> {
+        TableEvidence::new(self.store, self.table)
     }
 
     async fn held(&self) -> Result<BTreeMap<String, Held>, SimulationError> {
         let mut held = BTreeMap::new();
-        let mut rows = pin!(self.holdings().rows());
+        let mut rows = pin!(self.table_evidence().rows());
         while let Some(row) = rows.next().await {
             let row = row.map_err(|error| self.failed(error))?;
             held.insert(self.key_text(&row.key)?, self.held_by(&row)?);
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
 
     async fn journal(&self) -> Result<Vec<Conflict>, SimulationError> {
         let mut journal = Vec::new();
-        let mut conflicts = pin!(self.holdings().conflicts());
+        let mut conflicts = pin!(self.table_evidence().conflicts());
         while let Some(conflict) = conflicts.next().await {
             let conflict = conflict.map_err(|error| self.failed(error))?;
             let loser = Held::new(conflict.loser.version, conflict.loser.image.as_ref(), None);
@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
 
     async fn kept_aside(&self) -> Result<Vec<KeptAside>, SimulationError> {
         let mut kept = Vec::new();
-        let mut unshipped = pin!(self.holdings().unshipped());
+        let mut unshipped = pin!(self.table_evidence().unshipped());
         while let Some(write) = unshipped.next().await {
             let write = write.map_err(|error| self.failed(error))?;
             let image = write.write.image.as_ref();

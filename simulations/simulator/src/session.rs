@@ -106,7 +106,7 @@ struct Session<'a> {
     /// Regions that did not hold replicas all the time.
     came_or_went: Vec<String>,
     /// The replica epoch when the load began, by region and table.
-    holdings: BTreeMap<(String, String), u32>,
+    replica_epochs: BTreeMap<(String, String), u32>,
 }
 
 impl<'a> Session<'a> {
@@ -154,7 +154,7 @@ impl<'a> Session<'a> {
             drains: Drains::default(),
             losses: Vec::new(),
             came_or_went: absent_at_first(plan),
-            holdings: BTreeMap::new(),
+            replica_epochs: BTreeMap::new(),
         };
         if !session.converge().await? {
             return Err(SimulationError::TimedOut {
@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
                 virtual_ms: session.world.trace.now_ms(),
             });
         }
-        session.holdings = session.world.holdings(&session.tables);
+        session.replica_epochs = session.world.replica_epochs(&session.tables);
         session.world.trace.note(format_args!("the load begins"));
         session.began = Instant::now();
         session.measure.begin(&session.world);
@@ -347,13 +347,13 @@ impl Session<'_> {
     /// The replicas that were held all the time but were re-bootstrapped, because the other regions
     /// dropped them.
     fn rebootstrapped(&self, replicas: &ReplicaHistory) -> BTreeSet<(String, String)> {
-        let now = self.world.holdings(&self.tables);
-        let is_other = |(place, holding): &(&(String, String), &u32)| {
+        let now = self.world.replica_epochs(&self.tables);
+        let is_other = |(place, replica_epoch): &(&(String, String), &u32)| {
             replicas.always_held.contains(&place.0)
                 && !replicas.lost_disk.contains(&place.0)
-                && now.get(place) != Some(holding)
+                && now.get(place) != Some(replica_epoch)
         };
-        self.holdings
+        self.replica_epochs
             .iter()
             .filter(is_other)
             .map(|(place, _)| place.clone())

@@ -396,19 +396,19 @@ impl World {
         Ok(digests)
     }
 
-    /// The replica epochs of every running region ([`Table::holding`]), by region and table.
-    pub(crate) fn holdings(&self, tables: &[String]) -> BTreeMap<(String, String), u32> {
-        let mut holdings = BTreeMap::new();
+    /// The replica epochs of every running region ([`Table::replica_epoch`]), by region and table.
+    pub(crate) fn replica_epochs(&self, tables: &[String]) -> BTreeMap<(String, String), u32> {
+        let mut replica_epochs = BTreeMap::new();
         for site in &self.sites {
             let Some(running) = &site.running else { continue };
             let catalog = running.store.catalog();
             for table in tables {
                 if let Some(held) = catalog.by_name.get(table) {
-                    holdings.insert((site.region.to_string(), table.clone()), held.holding);
+                    replica_epochs.insert((site.region.to_string(), table.clone()), held.replica_epoch);
                 }
             }
         }
-        holdings
+        replica_epochs
     }
 
     /// Returns the table of that name if a running region holds an active, complete replica of it.

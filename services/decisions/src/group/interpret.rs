@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     aspects,
-    state::{Definition, Holding, Home, Index, IndexDefinition, IndexSize, Job, TableState, Tip},
+    state::{Definition, Home, Index, IndexDefinition, IndexSize, Job, LocalReplica, TableState, Tip},
     unshipped::UnshippedFilter,
 };
 
@@ -130,7 +130,7 @@ impl Group<'_> {
             UnshippedFilter::of(id, keys, name.unwrap_or_default(), has)
         });
         let mut row = table.row(Tip::default());
-        row.holding = Holding::Removed {
+        row.local = LocalReplica::Removed {
             unshipped: unshipped.as_deref().cloned(),
         };
         row.write(table.number, &mut self.writes)?;

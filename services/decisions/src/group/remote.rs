@@ -314,7 +314,11 @@ impl Group<'_> {
             if held.is_none_or(|table| !table.bootstrapped && batch.kind != RemoteKind::Copy) {
                 continue;
             }
-            let is_former = |table: &TableState| batch.holding.is_some_and(|holding| holding != table.number);
+            let is_former = |table: &TableState| {
+                batch
+                    .replica_epoch
+                    .is_some_and(|replica_epoch| replica_epoch != table.number)
+            };
             if held.is_some_and(|table| is_former(table)) {
                 self.events.push(Event::FormerCopyIgnored(*id));
                 continue;

@@ -112,7 +112,7 @@ impl State {
                 _ => LocalSettings::default(),
             },
             held: held.is_some(),
-            holding: held.map_or(0, |table| table.number),
+            replica_epoch: held.map_or(0, |table| table.number),
             bootstrapped: held.is_some_and(|table| table.bootstrapped),
             size: held.map_or_else(|| Arc::new(TableSize::default()), |table| table.size.clone()),
         })

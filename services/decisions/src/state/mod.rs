@@ -30,6 +30,6 @@ pub use self::{
     progress::{OriginProgress, Progress},
     region::{State, first_rows},
     streams::{KeptStream, KeptStreams, StreamStates},
-    table::{Holding, TableRow, TableState},
+    table::{LocalReplica, TableRow, TableState},
     tip::{RegionRow, Tip},
 };

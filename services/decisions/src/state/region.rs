@@ -18,7 +18,7 @@ use super::{
     origins::{self, Origins},
     progress::Progress,
     streams::StreamStates,
-    table::{Holding, TableRow, TableState, table_number},
+    table::{LocalReplica, TableRow, TableState, table_number},
     tip::{RegionRow, Tip},
 };
 use crate::{
@@ -145,7 +145,7 @@ impl State {
     fn load_tables(&mut self, snapshot: &dyn Snapshot, rows: Vec<(TableNumber, TableRow)>) -> Result<(), StoreError> {
         let keys = Arc::new(aspects::KEYS.clone());
         for (number, row) in rows {
-            if let Holding::Removed { unshipped } = row.holding {
+            if let LocalReplica::Removed { unshipped } = row.local {
                 Arc::make_mut(&mut self.jobs).push(Job::PurgeTable {
                     table: number,
                     unshipped: unshipped.map(Arc::new),

@@ -73,7 +73,7 @@ impl TableState {
             id: self.id,
             journal: self.journal,
             bootstrapped: self.bootstrapped,
-            holding: Holding::Held,
+            local: LocalReplica::Present,
             tip,
             progress: self.progress.encode(),
             pending: self.digests.pending().to_vec(),
@@ -102,9 +102,9 @@ impl TableState {
 
 /// Whether a table's rows are held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holding {
+pub enum LocalReplica {
     /// The rows are held.
-    Held,
+    Present,
     /// The rows are being removed.
     Removed {
         /// The filter for rows that are unshipped.
@@ -123,7 +123,7 @@ pub struct TableRow {
     /// Whether the replica has been bootstrapped, as [`TableState::bootstrapped`].
     pub bootstrapped: bool,
     /// Whether the rows are held or being removed.
-    pub holding: Holding,
+    pub local: LocalReplica,
     /// The region's tip when the row was written.
     pub(crate) tip: Tip,
     /// The encoded [`Progress`] of the table.
@@ -141,7 +141,7 @@ impl TableRow {
     /// Whether the table's rows are held.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.holding == Holding::Held
+        self.local == LocalReplica::Present
     }
 
     /// Reads a row of [`Keyspace::Tables`].
@@ -165,10 +165,10 @@ impl TableRow {
             id,
             journal,
             bootstrapped: flags & BOOTSTRAPPED != 0,
-            holding: if flags & REMOVED == 0 {
-                Holding::Held
+            local: if flags & REMOVED == 0 {
+                LocalReplica::Present
             } else {
-                Holding::Removed { unshipped }
+                LocalReplica::Removed { unshipped }
             },
             tip,
             progress,
@@ -177,9 +177,9 @@ impl TableRow {
     }
 
     pub(crate) fn write(&self, number: TableNumber, writes: &mut WriteSet) -> Result<(), StoreError> {
-        let (is_removed, unshipped) = match &self.holding {
-            Holding::Held => (false, None),
-            Holding::Removed { unshipped } => (true, unshipped.as_ref()),
+        let (is_removed, unshipped) = match &self.local {
+            LocalReplica::Present => (false, None),
+            LocalReplica::Removed { unshipped } => (true, unshipped.as_ref()),
         };
         let mut flags = 0;
         for (is_set, flag) in [

@@ -83,7 +83,7 @@ impl State {
                 replicas: BTreeMap::new(),
                 local: beringia_storage::LocalSettings::default(),
                 held: true,
-                holding: 1,
+                replica_epoch: 1,
                 bootstrapped: true,
                 size: Arc::new(TableSize::default()),
             };

@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use beringia_history::{Held, MARK};
 use beringia_item::{Cause, KeyBytes, Mutation, encode_item};
-use beringia_node::Holdings;
+use beringia_node::TableEvidence;
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, control_evidence::What,
 };
@@ -45,7 +45,7 @@ pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl S
             let reader = Reader {
                 region: region.name().to_string(),
                 store: &*store,
-                holdings: Holdings::new(&*store, table.id),
+                evidence: TableEvidence::new(&*store, table.id),
                 table,
                 sender: sender.clone(),
             };
@@ -71,7 +71,7 @@ enum Stop {
 struct Reader<'a> {
     region: String,
     store: &'a dyn Store,
-    holdings: Holdings<'a>,
+    evidence: TableEvidence<'a>,
     table: Arc<Table>,
     sender: mpsc::Sender<Sent>,
 }
@@ -94,7 +94,7 @@ impl Reader<'_> {
         } else {
             vec![self.store.origin().clone()]
         };
-        let mut logged = pin!(self.holdings.logged(origins));
+        let mut logged = pin!(self.evidence.logged(origins));
         while let Some(mutation) = logged.next().await {
             let mutation = mutation.map_err(|error| self.failed(error))?;
             self.send(What::Logged(self.write(&mutation)?)).await?;
@@ -103,7 +103,7 @@ impl Reader<'_> {
     }
 
     async fn rows(&self) -> Result<(), Stop> {
-        let mut rows = pin!(self.holdings.rows());
+        let mut rows = pin!(self.evidence.rows());
         while let Some(mutation) = rows.next().await {
             let mutation = mutation.map_err(|error| self.failed(error))?;
             self.send(What::Held(self.write(&mutation)?)).await?;
@@ -112,7 +112,7 @@ impl Reader<'_> {
     }
 
     async fn journal(&self) -> Result<(), Stop> {
-        let mut conflicts = pin!(self.holdings.conflicts());
+        let mut conflicts = pin!(self.evidence.conflicts());
         while let Some(conflict) = conflicts.next().await {
             let conflict = conflict.map_err(|error| self.failed(error))?;
             let loser = Held::new(conflict.loser.version.clone(), conflict.loser.image.as_ref(), None);
@@ -140,7 +140,7 @@ impl Reader<'_> {
             }
             sleep(PAUSE).await;
         }
-        let mut unshipped = pin!(self.holdings.unshipped());
+        let mut unshipped = pin!(self.evidence.unshipped());
         while let Some(kept) = unshipped.next().await {
             let kept = kept.map_err(|error| self.failed(error))?;
             let write = EvidenceWrite {

@@ -234,7 +234,7 @@ fn trimmed_writes_are_copied_in_place_while_serving() {
         kind: RemoteKind::Copy,
         from: Some(region("ap")),
         progress,
-        holding: Some(1),
+        replica_epoch: Some(1),
         ..RemoteBatch::default()
     };
     assert_eq!(end, expected, "the vector takes in the source's");

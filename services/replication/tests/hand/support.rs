@@ -121,7 +121,7 @@ impl Hand {
         let view = TableView {
             replicas,
             bootstrapped,
-            holding: 1,
+            replica_epoch: 1,
             dropped: BTreeSet::new(),
             removed: BTreeSet::new(),
         };

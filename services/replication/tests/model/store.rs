@@ -32,7 +32,7 @@ pub struct Table {
     /// yet.
     pub copied_in_place: BTreeSet<Version>,
     /// This region's replica epoch of the table.
-    holding: u32,
+    replica_epoch: u32,
     /// Winner and loser of every conflict seen.
     pub journal: BTreeSet<(Version, Version)>,
 }
@@ -114,7 +114,7 @@ impl Store {
                     TableView {
                         replicas,
                         bootstrapped: bootstrapped(&table),
-                        holding: self.tables.get(&table).map_or(0, |table| table.holding),
+                        replica_epoch: self.tables.get(&table).map_or(0, |table| table.replica_epoch),
                         dropped: dropped.into_keys().collect(),
                         removed: BTreeSet::new(),
                     },
@@ -339,7 +339,9 @@ impl Store {
             .count();
         for (id, origin, sequence) in &apply.progress {
             let Some(table) = self.tables.get_mut(id) else { continue };
-            let is_former = apply.holding.is_some_and(|holding| holding != table.holding);
+            let is_former = apply
+                .replica_epoch
+                .is_some_and(|replica_epoch| replica_epoch != table.replica_epoch);
             if is_former || (!table.bootstrapped && apply.kind != RemoteKind::Copy) {
                 continue;
             }
@@ -433,7 +435,7 @@ impl Store {
             if let Some(table) = self.tables.get_mut(&id).filter(|_| state != ReplicaStatus::Active) {
                 let former = std::mem::take(table);
                 table.journal = former.journal;
-                table.holding = former.holding + 1;
+                table.replica_epoch = former.replica_epoch + 1;
                 // Active replicas have their own writes.
                 let mut has = has.clone();
                 for (other, _) in replicas.iter().filter(|(_, state)| **state == ReplicaStatus::Active) {

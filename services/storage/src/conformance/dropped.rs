@@ -99,7 +99,7 @@ pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backe
     // those themselves.
     put(&*west.store, item("a", 3, &[("color", text("later"))])).await;
     assert_eq!(ship(&west, &far, TABLE).await.newer, 1);
-    let former = far.store.catalog().by_id[&TABLE].holding;
+    let former = far.store.catalog().by_id[&TABLE].replica_epoch;
     ship(&east, &far, TableId::CATALOG).await;
     let creating = ReplicaStatus::Creating {
         from: west.store.region().clone(),
@@ -107,12 +107,12 @@ pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backe
     assert_eq!(status_of(&far, &far), creating);
     let table = far.store.catalog().by_name["things"].clone();
     assert!(table.held && !table.bootstrapped);
-    assert_ne!(table.holding, former);
+    assert_ne!(table.replica_epoch, former);
     // A copy that began before the drop ends now. It says nothing about the rows of the next copy.
     let end_of_copy = RemoteBatch {
         progress: vec![(TABLE, west.store.origin().clone(), 1)],
         kind: RemoteKind::Copy,
-        holding: Some(former),
+        replica_epoch: Some(former),
         ..RemoteBatch::default()
     };
     far.store.apply(end_of_copy).await.unwrap();

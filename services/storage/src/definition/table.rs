@@ -94,7 +94,7 @@ pub struct Table {
     pub held: bool,
     /// The replica epoch of this region's replica. It changes each time the rows are removed and
     /// the replica starts over empty; 0 if the table is not held.
-    pub holding: u32,
+    pub replica_epoch: u32,
     /// Whether the replica has been bootstrapped, so that the table's vector describes its rows:
     /// the table was created here, or a copy into this region ended. A held table that is not
     /// bootstrapped must be copied before clients use it, whatever the replica's status says (the

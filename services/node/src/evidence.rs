@@ -13,12 +13,12 @@ const ROWS: usize = 256;
 /// Everything that a region has of one table. Each stream reads a page only when the previous one
 /// has been consumed, so that at most one page is in memory. It ends with the first error.
 #[derive(Clone, Copy)]
-pub struct Holdings<'a> {
+pub struct TableEvidence<'a> {
     store: &'a dyn Store,
     table: TableId,
 }
 
-impl<'a> Holdings<'a> {
+impl<'a> TableEvidence<'a> {
     /// Reads this table of this store.
     #[must_use]
     pub const fn new(store: &'a dyn Store, table: TableId) -> Self {
