@@ -9,7 +9,7 @@ use std::{
 
 use beringia_engine::Engine;
 use beringia_item::{Region, TableId, VersionVector};
-use beringia_replication::Standing;
+use beringia_replication::ReplicaProgress;
 use beringia_storage::{Backlog, Catalog, ReplicaStatus};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -28,12 +28,12 @@ pub struct Drain {
     pub writes_under_way: usize,
     /// One for every replica in another region of every global table of this region, and one for
     /// every peer's catalog; by table, then region.
-    pub watermarks: Vec<Watermark>,
+    pub watermarks: Vec<DrainWatermark>,
 }
 
 /// How far a peer has acknowledged this region's own writes to a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watermark {
+pub struct DrainWatermark {
     /// The table that the writes are to.
     pub table: TableId,
     /// The region of the replica.
@@ -148,17 +148,18 @@ impl DrainRequest {
     }
 }
 
-async fn watermarks(driver: &Driver) -> Vec<Watermark> {
-    let (standings, paused) = driver.look(|replicator| (replicator.standings(), replicator.paused().clone()));
+async fn watermarks(driver: &Driver) -> Vec<DrainWatermark> {
+    let (replica_progress, paused) =
+        driver.look(|replicator| (replicator.replica_progress(), replicator.paused().clone()));
     let store = driver.store();
     // Read after the standings: a peer cannot have acknowledged a write that these vectors do not
     // cover.
     let vectors = store.vectors();
     let mut watermarks = Vec::new();
-    for (table, replicas) in standings {
+    for (table, replicas) in replica_progress {
         let last = vectors.get(&table).map_or(0, |vector| vector.get(store.origin()));
-        for (peer, standing) in replicas {
-            let mut watermark = watermark(table, peer, last, &standing, paused.contains(&table));
+        for (peer, progress) in replicas {
+            let mut watermark = watermark(table, peer, last, &progress, paused.contains(&table));
             if watermark.obstacle.is_some() {
                 let has: VersionVector = [(store.origin().clone(), watermark.acknowledged)].into_iter().collect();
                 let missing = store.backlog(&BTreeMap::from([(table, has)])).await;
@@ -170,26 +171,26 @@ async fn watermarks(driver: &Driver) -> Vec<Watermark> {
     watermarks
 }
 
-fn watermark(table: TableId, peer: Region, last: u64, standing: &Standing, is_paused: bool) -> Watermark {
-    let known = standing.watermark;
+fn watermark(table: TableId, peer: Region, last: u64, progress: &ReplicaProgress, is_paused: bool) -> DrainWatermark {
+    let known = progress.watermark;
     let acknowledged = known.map_or(0, |known| known.sequence);
     let obstacle = if acknowledged >= last {
         None
-    } else if !standing.in_reach {
+    } else if !progress.in_reach {
         Some(Obstacle::OutOfReach)
     } else if is_paused {
         Some(Obstacle::Paused)
-    } else if matches!(standing.status, ReplicaStatus::Creating { .. }) {
+    } else if matches!(progress.status, ReplicaStatus::Creating { .. }) {
         Some(Obstacle::Filling)
     } else {
         Some(Obstacle::Behind)
     };
-    Watermark {
+    DrainWatermark {
         table,
         peer,
         last,
         acknowledged,
-        acknowledged_ms: known.map(|known| known.said_ms),
+        acknowledged_ms: known.map(|known| known.reported_ms),
         missing: Backlog::default(),
         obstacle,
     }

@@ -36,4 +36,4 @@ pub use event::{AcceptId, Command, DialId, Event, LinkEvent, Now, StoreAnswer, S
 pub use replicator::{Config, Replicator};
 pub use status::{BootstrapStage, BootstrapStatus, LinkState, PeerStatus, Quarantine, Status};
 pub use tuning::{DEFAULT_UNREACHABLE_MS_MAX, Tuning};
-pub use watermark::{Standing, Watermark};
+pub use watermark::{ReplicaProgress, Watermark};

@@ -15,12 +15,12 @@ pub struct Watermark {
     pub sequence: u64,
     /// When the peer first reported this sequence, by this region's wall clock: milliseconds since
     /// the Unix epoch.
-    pub said_ms: u64,
+    pub reported_ms: u64,
 }
 
 /// How far a replica of another region has this region's own writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct ReplicaProgress {
     /// The status of the replica, according to this region's catalog.
     pub status: ReplicaStatus,
     /// Whether a stream is open between the two regions, in either direction. What a peer reported
@@ -33,16 +33,16 @@ pub struct Standing {
 
 /// What the other side of one stream has reported, per table.
 #[derive(Debug, Default)]
-pub(crate) struct Said(BTreeMap<TableId, Watermark>);
+pub(crate) struct ReportedWatermarks(BTreeMap<TableId, Watermark>);
 
-impl Said {
+impl ReportedWatermarks {
     /// Records the vectors that the other side reports.
     pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {
         for (table, vector) in vectors {
             let sequence = vector.get(&world.origin);
             if self.0.get(table).is_none_or(|known| known.sequence < sequence) {
-                let said_ms = world.now.wall_ms;
-                let before = self.0.insert(*table, Watermark { sequence, said_ms });
+                let reported_ms = world.now.wall_ms;
+                let before = self.0.insert(*table, Watermark { sequence, reported_ms });
                 debug_assert!(
                     before.is_none_or(|before| before.sequence < sequence),
                     "a watermark only rises"

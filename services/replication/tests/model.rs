@@ -24,7 +24,7 @@ use model::{
     fleet::Fleet,
     lab::{items_are_what_the_writes_make_them, journals_tell_what_was_overruled},
     oracle::{
-        active_replicas_know_their_rows, all_active, converged, greatest_version_stands,
+        active_replicas_know_their_rows, all_active, converged, greatest_version_is_current,
         journals_hold_the_conflicts_and_no_others, vectors_tell_the_truth,
     },
     policy::{Change, Work, image},
@@ -476,7 +476,7 @@ fn settle(fleet: &mut Fleet) {
 fn play(fleet: Fleet, actions: &[Action]) {
     let fleet = played(fleet, actions);
     for table in TABLES {
-        greatest_version_stands(&fleet, table);
+        greatest_version_is_current(&fleet, table);
         journals_hold_the_conflicts_and_no_others(&fleet, table);
     }
 }

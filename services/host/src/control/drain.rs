@@ -101,7 +101,7 @@ async fn report(region: &Hosted, drain: &Drain) -> ControlDrainReport {
     }
 }
 
-fn watermark_report(watermark: &beringia_node::Watermark, catalog: &Catalog) -> WatermarkReport {
+fn watermark_report(watermark: &beringia_node::DrainWatermark, catalog: &Catalog) -> WatermarkReport {
     let obstacle = match watermark.obstacle {
         None => "",
         Some(Obstacle::Behind) => "behind",

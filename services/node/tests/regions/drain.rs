@@ -168,7 +168,7 @@ async fn drain_does_not_count_an_unreachable_peer() {
     assert_eq!(eu.map(|eu| (eu.acknowledged, eu.acknowledged_ms)), Some((0, None)));
     let missing = |peer: &str| {
         let of_peer =
-            |watermark: &&beringia_node::Watermark| (watermark.peer.as_str(), watermark.table) == (peer, table);
+            |watermark: &&beringia_node::DrainWatermark| (watermark.peer.as_str(), watermark.table) == (peer, table);
         state.watermarks.iter().find(of_peer).unwrap().missing.mutations
     };
     assert_eq!((missing("eu"), missing("us")), (1, 0));

@@ -41,7 +41,7 @@ type Acceptor = mpsc::UnboundedSender<io::Result<BoxedIo>>;
 pub struct Switchboard {
     acceptors: Mutex<BTreeMap<Region, Acceptor>>,
     cuts: Mutex<Vec<(Region, Region)>>,
-    standing: Mutex<Vec<(Region, Region, CancellationToken)>>,
+    open: Mutex<Vec<(Region, Region, CancellationToken)>>,
     /// For a dialling region and the region that it dials, the region that it reaches instead.
     misled: Mutex<BTreeMap<(Region, Region), Region>>,
     /// The delay of bytes on connections opened from now on, milliseconds.
@@ -106,10 +106,7 @@ impl Switchboard {
         let cut = CancellationToken::new();
         let delay = Duration::from_millis(self.delay_ms.load(Ordering::Relaxed));
         let silent = self.silent.subscribe();
-        self.standing
-            .lock()
-            .unwrap()
-            .push((from.clone(), to.clone(), cut.clone()));
+        self.open.lock().unwrap().push((from.clone(), to.clone(), cut.clone()));
         tokio::spawn(async move {
             tokio::select! {
                 biased;
@@ -332,7 +329,7 @@ impl World {
     }
 
     fn hang_up(&self, which: impl Fn(&Region, &Region) -> bool) {
-        self.board.standing.lock().unwrap().retain(|(a, b, cut)| {
+        self.board.open.lock().unwrap().retain(|(a, b, cut)| {
             let hit = which(a, b);
             if hit {
                 cut.cancel();

@@ -8,8 +8,8 @@ mod links;
 mod pause;
 mod reach;
 mod relays;
+mod replica_progress;
 mod settle;
-mod standings;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,7 +6,7 @@ use beringia_item::{Origin, Region, TableId};
 
 use crate::{
     message::TableVectors,
-    watermark::Said,
+    watermark::ReportedWatermarks,
     world::{World, merge_tables},
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Announced {
     /// The regions that have been unreachable from the source for too long.
     pub(crate) lost: BTreeSet<Region>,
     /// How far the source itself has this region's own writes, and since when.
-    pub(crate) said: Said,
+    pub(crate) said: ReportedWatermarks,
 }
 
 impl Announced {

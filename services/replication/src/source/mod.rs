@@ -15,7 +15,7 @@ use crate::{
     hello::{check_hello, clock_ahead_ms, hello_of},
     message::{Acknowledgement, BelowFloor, Goodbye, Hello, Request, Subscription, TableVectors, ToReceiver},
     out::{Out, Purpose},
-    watermark::Said,
+    watermark::ReportedWatermarks,
     world::World,
 };
 
@@ -56,7 +56,7 @@ pub(crate) struct Source {
     /// acknowledgement.
     pub(crate) acknowledged: TableVectors,
     /// How far the receiver has this region's own writes, and since when.
-    pub(crate) said: Said,
+    pub(crate) said: ReportedWatermarks,
     cursor: Cursor,
     position: LogPosition,
     filter: LogFilter,
@@ -76,7 +76,7 @@ impl Source {
             clock_ahead_ms: 0,
             subscription: None,
             acknowledged: TableVectors::new(),
-            said: Said::default(),
+            said: ReportedWatermarks::default(),
             cursor: Cursor::Idle,
             position: LogPosition::default(),
             filter: LogFilter::default(),

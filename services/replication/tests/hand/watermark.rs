@@ -1,15 +1,15 @@
 //! How far a peer is known to have this region's own writes.
 
 use beringia_replication::{
-    AcceptId, Event, LinkEvent, Standing, Tuning, Watermark,
+    AcceptId, Event, LinkEvent, ReplicaProgress, Tuning, Watermark,
     message::{Acknowledgement, Subscription, ToReceiver, ToSource},
 };
 use beringia_storage_types::ReplicaStatus;
 
 use crate::support::{CARTS, Hand, WALL_MS, origin, region, vectors};
 
-fn standing(hand: &Hand, peer: &str) -> Standing {
-    hand.replicator.standings()[&CARTS][&region(peer)].clone()
+fn progress(hand: &Hand, peer: &str) -> ReplicaProgress {
+    hand.replicator.replica_progress()[&CARTS][&region(peer)].clone()
 }
 
 fn has(hand: &mut Hand, number: u64, sequence: u64) {
@@ -34,25 +34,25 @@ fn subscribed(hand: &mut Hand, number: u64) {
 #[test]
 fn watermark_keeps_the_time_of_the_first_report() {
     let mut hand = Hand::new(Tuning::default());
-    let nothing = Standing {
+    let nothing = ReplicaProgress {
         status: ReplicaStatus::Active,
         in_reach: false,
         watermark: None,
     };
-    assert_eq!(standing(&hand, "us"), nothing);
+    assert_eq!(progress(&hand, "us"), nothing);
     subscribed(&mut hand, 1);
     let watermark = |sequence, after_ms| Watermark {
         sequence,
-        said_ms: WALL_MS + after_ms,
+        reported_ms: WALL_MS + after_ms,
     };
-    assert_eq!(standing(&hand, "us").watermark, Some(watermark(3, 0)));
-    assert!(standing(&hand, "us").in_reach);
+    assert_eq!(progress(&hand, "us").watermark, Some(watermark(3, 0)));
+    assert!(progress(&hand, "us").in_reach);
     hand.tick(100);
     has(&mut hand, 1, 5);
     hand.tick(100);
     has(&mut hand, 1, 5);
-    assert_eq!(standing(&hand, "us").watermark, Some(watermark(5, 100)), "since 100 ms");
-    assert_eq!(standing(&hand, "ap"), nothing);
+    assert_eq!(progress(&hand, "us").watermark, Some(watermark(5, 100)), "since 100 ms");
+    assert_eq!(progress(&hand, "ap"), nothing);
 }
 
 #[test]
@@ -61,23 +61,26 @@ fn reports_from_before_a_lost_stream_do_not_count() {
     subscribed(&mut hand, 1);
     has(&mut hand, 1, 9);
     hand.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
-    assert_eq!(standing(&hand, "us").watermark, None);
-    assert!(!standing(&hand, "us").in_reach);
+    assert_eq!(progress(&hand, "us").watermark, None);
+    assert!(!progress(&hand, "us").in_reach);
     subscribed(&mut hand, 2);
-    assert_eq!(standing(&hand, "us").watermark.unwrap().sequence, 3, "it lost its disk");
+    assert_eq!(progress(&hand, "us").watermark.unwrap().sequence, 3, "it lost its disk");
 }
 
 #[test]
 fn announcements_count_for_a_peer_that_cannot_dial() {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
-    assert!(standing(&hand, "us").in_reach);
+    assert!(progress(&hand, "us").in_reach);
     hand.tick(100);
-    let said_ms = WALL_MS + hand.elapsed_ms;
+    let reported_ms = WALL_MS + hand.elapsed_ms;
     hand.source_says(us, ToReceiver::Vectors(vectors(&[(CARTS, "eu", 7)])));
-    let announced = Watermark { sequence: 7, said_ms };
+    let announced = Watermark {
+        sequence: 7,
+        reported_ms,
+    };
     assert_eq!(
-        standing(&hand, "us").watermark,
+        progress(&hand, "us").watermark,
         Some(announced),
         "a relay brought it there"
     );
@@ -91,6 +94,6 @@ fn leaving_replica_is_not_waited_for() {
         ("us", ReplicaStatus::Deleting),
         ("ap", ReplicaStatus::Active),
     ]);
-    let standings = hand.replicator.standings();
-    assert_eq!(standings[&CARTS].keys().collect::<Vec<_>>(), [&region("ap")]);
+    let replica_progress = hand.replicator.replica_progress();
+    assert_eq!(replica_progress[&CARTS].keys().collect::<Vec<_>>(), [&region("ap")]);
 }

@@ -143,8 +143,8 @@ fn mutual_drops_converge_and_keep_unshipped_writes() {
         let mut kept = (0..3).flat_map(|site| &fleet.store(site).unshipped);
         let is_kept = kept.any(|row| row.key == key(number) && row.image == image(text));
         let rows = &fleet.store(0).tables[&TABLES[0]].rows;
-        let stands = rows.get(&key(number)).is_some_and(|row| row.image == image(text));
-        assert!(is_kept || stands, "{text}");
+        let is_current = rows.get(&key(number)).is_some_and(|row| row.image == image(text));
+        assert!(is_kept || is_current, "{text}");
     }
 }
 

@@ -178,7 +178,7 @@ pub fn replicas(fleet: &Fleet, table: TableId) -> impl Iterator<Item = usize> + 
 }
 
 /// At the end: every item has the greatest version that was acknowledged for it.
-pub fn greatest_version_stands(fleet: &Fleet, table: TableId) {
+pub fn greatest_version_is_current(fleet: &Fleet, table: TableId) {
     for site in replicas(fleet, table) {
         let rows = &fleet.store(site).tables[&table].rows;
         let mut by_key: BTreeMap<&KeyBytes, Vec<&Write>> = BTreeMap::new();

@@ -6,7 +6,7 @@ use beringia_item::{Region, TableId};
 use beringia_storage_types::ReplicaStatus;
 
 use super::Replicator;
-use crate::{receiver::Receiver, watermark::Standing};
+use crate::{receiver::Receiver, watermark::ReplicaProgress};
 
 impl Replicator {
     /// For each table, how far each other replica that stays has this region's own writes; for the
@@ -17,7 +17,7 @@ impl Replicator {
     /// include what reached it through a relay. Nothing else tells that a relay passed a write on:
     /// nothing is known of a peer without an open stream in either direction.
     #[must_use]
-    pub fn standings(&self) -> BTreeMap<TableId, BTreeMap<Region, Standing>> {
+    pub fn replica_progress(&self) -> BTreeMap<TableId, BTreeMap<Region, ReplicaProgress>> {
         let world = self.world();
         let of_catalog = world.peers.iter().map(|peer| (peer, &ReplicaStatus::Active)).collect();
         let of_tables = world.catalog.iter().map(|(table, view)| {
@@ -27,24 +27,24 @@ impl Replicator {
         let tables = std::iter::once((TableId::CATALOG, of_catalog)).chain(of_tables);
         tables
             .map(|(table, replicas): (TableId, Vec<(&Region, &ReplicaStatus)>)| {
-                let standing = |(region, status)| (Region::clone(region), self.standing(table, region, status));
-                (table, replicas.into_iter().map(standing).collect())
+                let progress = |(region, status)| (Region::clone(region), self.progress(table, region, status));
+                (table, replicas.into_iter().map(progress).collect())
             })
             .collect()
     }
 
-    fn standing(&self, table: TableId, region: &Region, status: &ReplicaStatus) -> Standing {
+    fn progress(&self, table: TableId, region: &Region, status: &ReplicaStatus) -> ReplicaProgress {
         let source = self.source_of(region);
         let session = self.receiver(region).and_then(Receiver::session);
         let acknowledged = source.and_then(|source| source.said.of(table));
         let announced = session.and_then(|session| session.announced.said.of(table));
-        Standing {
+        ReplicaProgress {
             status: status.clone(),
             in_reach: source.is_some() || session.is_some(),
             watermark: [acknowledged, announced]
                 .into_iter()
                 .flatten()
-                .max_by_key(|known| (known.sequence, std::cmp::Reverse(known.said_ms))),
+                .max_by_key(|known| (known.sequence, std::cmp::Reverse(known.reported_ms))),
         }
     }
 }
