@@ -49,8 +49,8 @@ impl Calls {
                 table,
                 region,
                 has,
-                away_ms,
-            } => self.drop_replica(table, region, has, away_ms).await,
+                unreachable_ms,
+            } => self.drop_replica(table, region, has, unreachable_ms).await,
             StoreCall::Leave { table, sequence } => self.leave(table, sequence).await,
         }
     }
@@ -180,9 +180,9 @@ impl Calls {
         table: TableId,
         region: Region,
         has: VersionVector,
-        away_ms: u64,
+        unreachable_ms: u64,
     ) -> Result<StoreAnswer, StoreError> {
-        let since_ms = self.clock.now_ms().saturating_sub(away_ms);
+        let since_ms = self.clock.now_ms().saturating_sub(unreachable_ms);
         let change = move |catalog: &beringia_storage::Catalog| {
             let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(&region));
             let is_member = replica.is_some_and(|replica| replica.status.is_member());

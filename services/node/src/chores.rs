@@ -18,7 +18,7 @@ pub(crate) fn start(driver: &Arc<Driver>, engine: &Arc<Engine>) {
     scope.spawn(watch_catalog(Arc::clone(driver)));
     scope.spawn(watch_log(Arc::clone(driver)));
     scope.spawn(tick(Arc::clone(driver)));
-    scope.spawn(note_reach(Arc::clone(driver)));
+    scope.spawn(note_unreachable(Arc::clone(driver)));
     if let Some(pause) = driver.tuning.forget_interval {
         scope.spawn(forget(Arc::clone(driver), pause));
     }
@@ -74,19 +74,19 @@ async fn forget(driver: Arc<Driver>, pause: Duration) {
 
 /// Records how long peers have been unreachable, so that a restart does not reset that time. While
 /// there are any, it writes a hundred times within the allowed time, but at most once a minute.
-async fn note_reach(driver: Arc<Driver>) {
+async fn note_unreachable(driver: Arc<Driver>) {
     let pause_ms = driver.tuning.replication.unreachable_ms_max / 100;
     let pause = Duration::from_millis(pause_ms).min(Duration::from_secs(60));
     let pause = pause.max(driver.tuning.tick_interval);
     let mut is_noted = true;
     loop {
         sleep(pause).await;
-        let away_ms = driver.look(beringia_replication::Replicator::out_of_reach);
-        let is_any_away = !away_ms.is_empty();
+        let unreachable_ms = driver.look(beringia_replication::Replicator::unreachable);
+        let is_any_away = !unreachable_ms.is_empty();
         if !is_any_away && !is_noted {
             continue;
         }
-        match driver.store().note_away(away_ms).await {
+        match driver.store().note_away(unreachable_ms).await {
             Ok(()) => is_noted = is_any_away,
             Err(error) => tracing::warn!(%error, "cannot note for how long peers have been out of reach"),
         }

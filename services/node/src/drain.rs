@@ -59,7 +59,7 @@ pub enum Obstacle {
     Behind,
     /// No stream is open between the two regions, so nothing is known of the peer, not even what a
     /// relay may have brought there.
-    OutOfReach,
+    Unreachable,
     /// The peer's replica is being bootstrapped.
     Filling,
     /// The table's replication is paused in this region.
@@ -176,8 +176,8 @@ fn watermark(table: TableId, peer: Region, last: u64, progress: &ReplicaProgress
     let acknowledged = known.map_or(0, |known| known.sequence);
     let obstacle = if acknowledged >= last {
         None
-    } else if !progress.in_reach {
-        Some(Obstacle::OutOfReach)
+    } else if !progress.is_reachable {
+        Some(Obstacle::Unreachable)
     } else if is_paused {
         Some(Obstacle::Paused)
     } else if matches!(progress.status, ReplicaStatus::Creating { .. }) {

@@ -90,7 +90,7 @@ pub(crate) struct Parts {
     pub(crate) connectors: BTreeMap<Region, Connector>,
     pub(crate) randomness: Arc<dyn Randomness>,
     /// How long peers had been unreachable before this process, milliseconds.
-    pub(crate) away_ms: BTreeMap<Region, u64>,
+    pub(crate) unreachable_ms: BTreeMap<Region, u64>,
 }
 
 /// The time of an event.
@@ -110,7 +110,7 @@ impl Driver {
             calls,
             connectors,
             randomness,
-            away_ms,
+            unreachable_ms,
         } = parts;
         let started = Instant::now();
         let clock = Arc::clone(&calls.clock);
@@ -119,7 +119,7 @@ impl Driver {
             peers: connectors.keys().cloned().collect(),
             incarnation: randomness.uuid_v4_like(),
             tuning: tuning.replication.clone(),
-            away_ms,
+            unreachable_ms,
         };
         let replicator = Replicator::new(config, now(started, &*clock));
         let machine = Machine {

@@ -110,7 +110,7 @@ impl Node {
                 region: region.to_string(),
             });
         }
-        let away_ms = store.away().await?;
+        let unreachable_ms = store.away().await?;
         let scope = Scope::default();
         let connectors: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer.region, peer.connector)).collect();
         let regions: Vec<_> = connectors.keys().cloned().chain([region.clone()]).collect();
@@ -140,7 +140,7 @@ impl Node {
             calls,
             connectors,
             randomness,
-            away_ms,
+            unreachable_ms,
         };
         let driver = Arc::new(Driver::new(parts));
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());

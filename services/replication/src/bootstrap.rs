@@ -311,10 +311,10 @@ impl Bootstrap {
                 .is_some_and(|theirs| theirs.get(origin) > here.get(origin))
         };
         let is_lost = |origin: &Origin| {
-            let out_of_reach = receivers
+            let unreachable = receivers
                 .get(origin.region())
                 .is_some_and(|receiver| receiver.session().is_none());
-            !out_of_reach
+            !unreachable
                 && !receivers
                     .values()
                     .filter_map(Receiver::session)

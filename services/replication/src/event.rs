@@ -114,8 +114,8 @@ impl TableView {
     /// members, or the first of two. A dropped region counts as a member until it is removed, so
     /// that any two quorums overlap.
     pub(crate) fn is_quorum<'r>(&self, group: impl IntoIterator<Item = &'r Region>) -> bool {
-        let away = self.dropped.difference(&self.removed);
-        let members: BTreeSet<&Region> = self.replicas.keys().chain(away).collect();
+        let unreachable = self.dropped.difference(&self.removed);
+        let members: BTreeSet<&Region> = self.replicas.keys().chain(unreachable).collect();
         let group: BTreeSet<&Region> = group.into_iter().filter(|region| members.contains(region)).collect();
         2 * group.len() > members.len() || (members.len() == 2 && group.first() == members.first())
     }
@@ -178,7 +178,7 @@ pub enum StoreCall {
         /// The vector of what the remaining replicas have of the table.
         has: VersionVector,
         /// How long the region has been unreachable, milliseconds.
-        away_ms: u64,
+        unreachable_ms: u64,
     },
     /// Remove this region's replica of a table, provided that it is being deleted and has written
     /// nothing beyond `sequence`. Answered with [`StoreAnswer::Done`].

@@ -25,7 +25,7 @@ pub struct ReplicaProgress {
     pub status: ReplicaStatus,
     /// Whether a stream is open between the two regions, in either direction. What a peer reported
     /// before it became unreachable does not count: it may come back with less.
-    pub in_reach: bool,
+    pub is_reachable: bool,
     /// What the peer reported on the currently open streams; `None` if it has reported nothing
     /// about the table.
     pub watermark: Option<Watermark>,

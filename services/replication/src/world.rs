@@ -39,7 +39,7 @@ pub(crate) struct World {
     /// covers more than the log holds.
     pub(crate) finishing: BTreeSet<TableId>,
     /// Peers that are unreachable in at least one direction, and for how long.
-    pub(crate) away: BTreeMap<Region, Away>,
+    pub(crate) unreachable: BTreeMap<Region, Unreachable>,
     /// Tables whose replication an operator or a fault injection experiment has paused.
     pub(crate) paused: BTreeSet<TableId>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Held {
 
 /// How long a peer has been unreachable.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Away {
+pub(crate) struct Unreachable {
     /// When it became unreachable in this process, on the monotonic clock.
     pub(crate) since_ms: u64,
     /// How long it had been unreachable before this process started, as far as that was recorded.
@@ -63,7 +63,7 @@ pub(crate) struct Away {
     pub(crate) before_ms: u64,
 }
 
-impl Away {
+impl Unreachable {
     /// The total time unreachable, milliseconds.
     pub(crate) const fn ms(&self, now: Now) -> u64 {
         self.before_ms
@@ -92,8 +92,11 @@ impl World {
     /// in the past, and origins are in quarantine only once the store has named its limit.
     pub(crate) fn is_consistent(&self) -> bool {
         !self.peers.contains(&self.region)
-            && self.away.keys().all(|peer| self.peers.contains(peer))
-            && self.away.values().all(|away| away.since_ms <= self.now.elapsed_ms)
+            && self.unreachable.keys().all(|peer| self.peers.contains(peer))
+            && self
+                .unreachable
+                .values()
+                .all(|unreachable| unreachable.since_ms <= self.now.elapsed_ms)
             && (self.quarantine.is_empty() || self.limit_ms.is_some())
             && self.paused.iter().all(|table| self.catalog.contains_key(table))
             && self.catching_up.is_disjoint(&self.finishing)
@@ -124,8 +127,8 @@ impl World {
 
     /// The peers that have been unreachable for longer than the limit allows.
     pub(crate) fn lost(&self) -> BTreeSet<Region> {
-        let is_lost = |away: &Away| away.ms(self.now) >= self.tuning.unreachable_ms_max;
-        let lost = self.away.iter().filter(|(_, away)| is_lost(away));
+        let is_lost = |unreachable: &Unreachable| unreachable.ms(self.now) >= self.tuning.unreachable_ms_max;
+        let lost = self.unreachable.iter().filter(|(_, unreachable)| is_lost(unreachable));
         lost.map(|(region, _)| region.clone()).collect()
     }
 

@@ -23,7 +23,7 @@ use crate::{
     error::DrillError,
     evidence::gather,
     measure::Measure,
-    perform::{Performer, Reach},
+    perform::{ActionTables, Performer},
     plan::{PROBES, is_probed},
     scope::Scope,
     stage::Stage,
@@ -274,7 +274,7 @@ impl<'a> Session<'a> {
         if let Some(measure) = &self.measure {
             measure.has_heard_all().await;
         }
-        let tables = Reach {
+        let tables = ActionTables {
             own: &self.tables,
             replicated: &self.replicated,
         };

@@ -105,7 +105,7 @@ fn watermark_report(watermark: &beringia_node::DrainWatermark, catalog: &Catalog
     let obstacle = match watermark.obstacle {
         None => "",
         Some(Obstacle::Behind) => "behind",
-        Some(Obstacle::OutOfReach) => "unreachable",
+        Some(Obstacle::Unreachable) => "unreachable",
         Some(Obstacle::Filling) => "being bootstrapped",
         Some(Obstacle::Paused) => "paused",
     };

@@ -159,7 +159,7 @@ async fn drain_does_not_count_an_unreachable_peer() {
     assert!(!state.is_complete());
     assert_eq!(
         obstacles(&state, table),
-        [("eu", Some(Obstacle::OutOfReach)), ("us", None)]
+        [("eu", Some(Obstacle::Unreachable)), ("us", None)]
     );
     let eu = state
         .watermarks

@@ -82,13 +82,13 @@ impl Dialled {
                     .session()
                     .is_some_and(|session| session.refusals.contains(part))
             };
-            let out_of_reach = self
+            let unreachable = self
                 .receivers
                 .get(origin.region())
                 .is_some_and(|receiver| receiver.session().is_none());
             let holders: Vec<&Receiver> = self.receivers.values().filter(|receiver| has_more(receiver)).collect();
             if let Some(holder) = holders.first()
-                && !out_of_reach
+                && !unreachable
                 && holders.iter().all(is_refused)
             {
                 found

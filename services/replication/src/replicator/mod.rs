@@ -6,10 +6,10 @@ mod bootstraps;
 mod dialled;
 mod links;
 mod pause;
-mod reach;
 mod relays;
 mod replica_progress;
 mod settle;
+mod unreachable;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ use crate::{
     message::TableVectors,
     out::Out,
     tuning::Tuning,
-    world::{Away, World},
+    world::{Unreachable, World},
 };
 
 /// The configuration of a [`Replicator`].
@@ -39,7 +39,7 @@ pub struct Config {
     pub tuning: Tuning,
     /// For each peer, how long it had been unreachable when the previous process last recorded it,
     /// milliseconds.
-    pub away_ms: BTreeMap<Region, u64>,
+    pub unreachable_ms: BTreeMap<Region, u64>,
 }
 
 /// The replication of one region, as a state machine without I/O.
@@ -67,15 +67,15 @@ impl Replicator {
             mut peers,
             incarnation,
             tuning,
-            away_ms,
+            unreachable_ms,
         } = config;
         peers.remove(&region);
         let since_ms = now.elapsed_ms;
-        let away = |(peer, before_ms)| (peer, Away { since_ms, before_ms });
-        let away = away_ms
+        let unreachable = |(peer, before_ms)| (peer, Unreachable { since_ms, before_ms });
+        let unreachable = unreachable_ms
             .into_iter()
             .filter(|(peer, _)| peers.contains(peer))
-            .map(away)
+            .map(unreachable)
             .collect();
         let world = World {
             origin: Origin::of_only_shard(&region),
@@ -90,7 +90,7 @@ impl Replicator {
             limit_ms: None,
             catching_up: BTreeSet::new(),
             finishing: BTreeSet::new(),
-            away,
+            unreachable,
             paused: BTreeSet::new(),
         };
         Self {
@@ -147,7 +147,7 @@ impl Replicator {
         self.bootstraps.watch_floors(&self.world, &self.dialled);
         self.bootstraps.tick(&self.world, &mut self.out, &mut self.dialled);
         self.tick_leaves();
-        self.watch_reach();
+        self.watch_peers();
     }
 
     fn on_catalog(&mut self, catalog: BTreeMap<TableId, TableView>) {

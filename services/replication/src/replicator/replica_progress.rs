@@ -40,7 +40,7 @@ impl Replicator {
         let announced = session.and_then(|session| session.announced.said.of(table));
         ReplicaProgress {
             status: status.clone(),
-            in_reach: source.is_some() || session.is_some(),
+            is_reachable: source.is_some() || session.is_some(),
             watermark: [acknowledged, announced]
                 .into_iter()
                 .flatten()

@@ -63,11 +63,12 @@ impl Replicator {
     }
 
     /// The peers that are unreachable in at least one direction, and for how long, milliseconds.
-    /// The driver records them and passes them to the next process ([`super::Config::away_ms`]).
+    /// The driver records them and passes them to the next process ([`super::Config::unreachable_ms`]).
     #[must_use]
-    pub fn out_of_reach(&self) -> BTreeMap<Region, u64> {
-        let away = self.world.away.iter();
-        away.map(|(region, away)| (region.clone(), away.ms(self.world.now)))
+    pub fn unreachable(&self) -> BTreeMap<Region, u64> {
+        let unreachable = self.world.unreachable.iter();
+        unreachable
+            .map(|(region, unreachable)| (region.clone(), unreachable.ms(self.world.now)))
             .collect()
     }
 

@@ -69,13 +69,13 @@ impl Hand {
     }
 
     /// A replicator whose previous process recorded how long peers had been unreachable.
-    pub fn away_before(tuning: Tuning, away_ms: &[(&str, u64)]) -> Self {
+    pub fn away_before(tuning: Tuning, unreachable_ms: &[(&str, u64)]) -> Self {
         let config = Config {
             region: region("eu"),
             peers: BTreeSet::from([region("us"), region("ap")]),
             incarnation: 1,
             tuning,
-            away_ms: away_ms.iter().map(|(name, ms)| (region(name), *ms)).collect(),
+            unreachable_ms: unreachable_ms.iter().map(|(name, ms)| (region(name), *ms)).collect(),
         };
         let now = Now {
             elapsed_ms: 0,

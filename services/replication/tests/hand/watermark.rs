@@ -36,7 +36,7 @@ fn watermark_keeps_the_time_of_the_first_report() {
     let mut hand = Hand::new(Tuning::default());
     let nothing = ReplicaProgress {
         status: ReplicaStatus::Active,
-        in_reach: false,
+        is_reachable: false,
         watermark: None,
     };
     assert_eq!(progress(&hand, "us"), nothing);
@@ -46,7 +46,7 @@ fn watermark_keeps_the_time_of_the_first_report() {
         reported_ms: WALL_MS + after_ms,
     };
     assert_eq!(progress(&hand, "us").watermark, Some(watermark(3, 0)));
-    assert!(progress(&hand, "us").in_reach);
+    assert!(progress(&hand, "us").is_reachable);
     hand.tick(100);
     has(&mut hand, 1, 5);
     hand.tick(100);
@@ -62,7 +62,7 @@ fn reports_from_before_a_lost_stream_do_not_count() {
     has(&mut hand, 1, 9);
     hand.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
     assert_eq!(progress(&hand, "us").watermark, None);
-    assert!(!progress(&hand, "us").in_reach);
+    assert!(!progress(&hand, "us").is_reachable);
     subscribed(&mut hand, 2);
     assert_eq!(progress(&hand, "us").watermark.unwrap().sequence, 3, "it lost its disk");
 }
@@ -71,7 +71,7 @@ fn reports_from_before_a_lost_stream_do_not_count() {
 fn announcements_count_for_a_peer_that_cannot_dial() {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
-    assert!(progress(&hand, "us").in_reach);
+    assert!(progress(&hand, "us").is_reachable);
     hand.tick(100);
     let reported_ms = WALL_MS + hand.elapsed_ms;
     hand.source_says(us, ToReceiver::Vectors(vectors(&[(CARTS, "eu", 7)])));

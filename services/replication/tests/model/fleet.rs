@@ -46,7 +46,7 @@ struct Site {
     skew_ms: u64,
     incarnation: u128,
     /// How long its peers have been unreachable, as last recorded, milliseconds.
-    away_ms: BTreeMap<Region, u64>,
+    unreachable_ms: BTreeMap<Region, u64>,
 }
 
 /// A write that was acknowledged to a client.
@@ -102,7 +102,7 @@ impl Fleet {
                 calls: Vec::new(),
                 skew_ms: 0,
                 incarnation: 0,
-                away_ms: BTreeMap::new(),
+                unreachable_ms: BTreeMap::new(),
             }
         });
         let mut fleet = Self {
@@ -190,7 +190,7 @@ impl Fleet {
             peers: self.sites.iter().map(|site| site.region.clone()).collect(),
             incarnation,
             tuning: self.tuning(),
-            away_ms: self.sites[site].away_ms.clone(),
+            unreachable_ms: self.sites[site].unreachable_ms.clone(),
         };
         let now = self.now(site);
         self.sites[site].incarnation = incarnation;
@@ -249,7 +249,7 @@ impl Fleet {
         self.newcomers.insert(region.clone());
         self.lost_disk = true;
         self.sites[site].calls.clear();
-        self.sites[site].away_ms.clear();
+        self.sites[site].unreachable_ms.clear();
         // A new database starts its sequences at the wall clock, above all that the old one used.
         self.sites[site].store = Store::new(region, wall_ms + 1);
         self.crash(site);
@@ -366,7 +366,7 @@ impl Fleet {
         vectors.retain(|table, _| *table == TableId::CATALOG || view.contains_key(table));
         self.emit(site, Event::Tick { vectors });
         if let Some(replicator) = &self.sites[site].replicator {
-            self.sites[site].away_ms = replicator.out_of_reach();
+            self.sites[site].unreachable_ms = replicator.unreachable();
         }
     }
 

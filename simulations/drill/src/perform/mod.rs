@@ -53,7 +53,7 @@ pub(crate) struct Performer {
 
 /// The tables that actions apply to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reach<'a> {
+pub(crate) struct ActionTables<'a> {
     /// The drill's own tables. Only their replicas are added and removed: for an application's
     /// table that could not be undone.
     pub(crate) own: &'a [Table],
@@ -114,7 +114,7 @@ impl Performer {
         &mut self,
         stage: &Stage,
         action: &Action,
-        tables: &Reach<'_>,
+        tables: &ActionTables<'_>,
         load: Option<&Load>,
     ) -> Result<Done, DrillError> {
         // Noted first: if the action is interrupted, it counts as done.

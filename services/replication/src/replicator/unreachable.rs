@@ -10,23 +10,23 @@ use super::Replicator;
 use crate::{
     event::{StoreCall, TableView},
     receiver::Receiver,
-    world::Away,
+    world::Unreachable,
 };
 
 impl Replicator {
     /// Records which peers are reachable in both directions, and drops the replicas of those that
     /// have not been for too long.
-    pub(super) fn watch_reach(&mut self) {
+    pub(super) fn watch_peers(&mut self) {
         for peer in &self.world.peers {
             let receives = self.dialled.session(peer).is_some();
             if receives && self.accepted.source_of(peer).is_some() {
-                self.world.away.remove(peer);
+                self.world.unreachable.remove(peer);
             } else {
-                let away = Away {
+                let unreachable = Unreachable {
                     since_ms: self.world.now.elapsed_ms,
                     before_ms: 0,
                 };
-                self.world.away.entry(peer.clone()).or_insert(away);
+                self.world.unreachable.entry(peer.clone()).or_insert(unreachable);
             }
         }
         let lost = self.world.lost();
@@ -41,12 +41,16 @@ impl Replicator {
             .collect();
         for (table, region) in due {
             let has = self.left_have(table, &lost);
-            let away_ms = self.world.away.get(&region).map_or(0, |away| away.ms(self.world.now));
+            let unreachable_ms = self
+                .world
+                .unreachable
+                .get(&region)
+                .map_or(0, |unreachable| unreachable.ms(self.world.now));
             let call = StoreCall::Drop {
                 table,
                 region,
                 has,
-                away_ms,
+                unreachable_ms,
             };
             self.bootstraps.settle_replica(&self.world, &mut self.out, table, call);
         }
