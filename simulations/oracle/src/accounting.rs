@@ -11,7 +11,7 @@ use crate::{
     violation::Violation,
 };
 
-/// The outcomes of the load's writes: `acknowledged` is the sum of `standing`, `superseded`,
+/// The outcomes of the load's writes: `acknowledged` is the sum of `current`, `superseded`,
 /// `lost_to_conflicts`, `lost_with_disk`, `kept_aside` and `lost`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
@@ -21,7 +21,7 @@ pub struct Accounting {
     pub unknown: u64,
     /// Acknowledged writes that are in what every region holds at the end, alone or merged with
     /// others.
-    pub standing: u64,
+    pub current: u64,
     /// Acknowledged writes that were replaced by a write that causally depends on them.
     pub superseded: u64,
     /// Acknowledged writes that were lost to a concurrent write, wholly or in part.
@@ -116,8 +116,8 @@ impl Tally {
                     .unwrap_or_default();
                 if fate.is_lost {
                     self.accounting.lost_to_conflicts += 1;
-                } else if fate.stands {
-                    self.accounting.standing += 1;
+                } else if fate.is_current {
+                    self.accounting.current += 1;
                 } else {
                     self.accounting.superseded += 1;
                 }
@@ -153,7 +153,7 @@ impl Tally {
         let Accounting {
             acknowledged,
             unknown: _,
-            standing,
+            current,
             superseded,
             lost_to_conflicts,
             lost_with_disk,
@@ -162,7 +162,7 @@ impl Tally {
         } = self.accounting;
         debug_assert_eq!(
             acknowledged,
-            standing + superseded + lost_to_conflicts + lost_with_disk + kept_aside + lost,
+            current + superseded + lost_to_conflicts + lost_with_disk + kept_aside + lost,
             "every acknowledged write is in one place of the account"
         );
         (self.accounting, losses.collect())

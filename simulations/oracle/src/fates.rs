@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fate {
     /// Whether all or some of what the write wrote is in the final state.
-    pub(crate) stands: bool,
+    pub(crate) is_current: bool,
     /// Whether all or some of what the write wrote was overruled by a concurrent write.
     pub(crate) is_lost: bool,
     /// Whether all or some of what the write wrote is neither in the final state nor in any write
@@ -124,7 +124,7 @@ fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>,
     for (place, rank) in all.iter().enumerate().filter(|(_, rank)| is_own(rank)) {
         let fate = &mut fates[*rank];
         let is_last = place + 1 == all.len();
-        fate.stands |= is_last;
+        fate.is_current |= is_last;
         fate.is_lost |= !is_last && !is_replaced[place];
         fate.has_vanished |= !entered[place] && !is_assigned(key, *rank, part);
     }
@@ -157,7 +157,7 @@ fn judge_merged(
             .get(commit.origin)
             .is_some_and(|known| *known >= commit.version().sequence);
         let is_lost = !is_kept && !is_replaced;
-        fates[*rank].stands |= is_kept;
+        fates[*rank].is_current |= is_kept;
         fates[*rank].is_lost |= is_lost;
         fates[*rank].has_vanished |= is_lost;
     }

@@ -255,7 +255,7 @@ impl Measured {
         Self {
             acknowledged,
             conflicts_percent: percent(run.conflict_count()),
-            kept_percent: percent(run.writes.standing + run.writes.superseded),
+            kept_percent: percent(run.writes.current + run.writes.superseded),
             lost_to_conflicts_percent: percent(run.writes.lost_to_conflicts),
             lost_updates: Some(run.anomaly_count("lost-update") as f64),
             converged_ms: slowest.and_then(|one| one.elapsed_ms).map(|ms| ms as f64),

@@ -183,7 +183,7 @@ fn writes(run: &Run) -> Figure {
     let writes = &run.writes;
     let more = format!(
         "acknowledged: {} current, {} superseded, {} lost to conflicts{}{}",
-        count(writes.standing),
+        count(writes.current),
         count(writes.superseded),
         count(writes.lost_to_conflicts),
         and_with_disk(writes.lost_with_disk),

@@ -57,7 +57,7 @@ fn played_well_under(kind: &str, policy: &str) -> Run {
     assert_eq!(run.violations, Vec::<String>::new(), "{kind}, {policy}");
     let writes = run.writes;
     assert!(writes.acknowledged > 50, "{kind}: {writes:?}");
-    let accounted = writes.standing + writes.superseded + writes.lost_to_conflicts;
+    let accounted = writes.current + writes.superseded + writes.lost_to_conflicts;
     assert_eq!(writes.acknowledged, accounted, "{kind}: {writes:?}");
     run
 }

@@ -72,7 +72,7 @@ async fn played_well(kind: Kind) -> History {
     let seen: Vec<_> = judgement.anomalies.iter().filter(|anomaly| anomaly.count > 0).collect();
     assert!(seen.is_empty(), "{seen:?}");
     let accounting = judgement.accounting;
-    assert_eq!(accounting.acknowledged, accounting.standing + accounting.superseded);
+    assert_eq!(accounting.acknowledged, accounting.current + accounting.superseded);
     history
 }
 
@@ -359,7 +359,7 @@ async fn replays_operations_at_their_times_with_known_writes() {
     };
     assert_eq!(history.operations[1].writes[0].effect, adds);
     assert_eq!(judgement.accounting.acknowledged, 5);
-    assert_eq!(judgement.accounting.standing + judgement.accounting.superseded, 5);
+    assert_eq!(judgement.accounting.current + judgement.accounting.superseded, 5);
 }
 
 #[tokio::test(start_paused = true)]

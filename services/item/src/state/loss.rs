@@ -68,21 +68,21 @@ impl ItemState {
     fn lost_attribute(&self, name: &str, own: &Attribute, merged: &Self, overlaid: bool, lost: &mut Lost) {
         let (floor, joined_floor) = (self.floor.as_ref(), merged.floor.as_ref());
         let nothing = Attribute::default();
-        let standing = merged.attributes.get(name);
-        let visible = match standing {
-            Some(standing) => standing.value(joined_floor),
+        let current = merged.attributes.get(name);
+        let visible = match current {
+            Some(current) => current.value(joined_floor),
             None => merged.whole.as_ref().and_then(|whole| whole.get(name)).cloned(),
         };
         if own.value(floor) == visible {
             return;
         }
-        let standing = standing.unwrap_or(&nothing);
-        let winning_base = standing.base_over(joined_floor);
-        let counting: Vec<&Version> = standing
+        let current = current.unwrap_or(&nothing);
+        let winning_base = current.base_over(joined_floor);
+        let counting: Vec<&Version> = current
             .counting(joined_floor)
             .map(|(_, delta)| &delta.version)
             .collect();
-        let members = || standing.elements.values().map(|membership| &membership.version);
+        let members = || current.elements.values().map(|membership| &membership.version);
         let mut lose = |loser: &Version, overruled: Option<&Version>| {
             let later = overruled.or(winning_base).filter(|winner| *winner > loser);
             let others = counting
@@ -100,7 +100,7 @@ impl ItemState {
         if let Some(base) = base.filter(|base| winning_base != Some(base)) {
             // The value from the item's base version is lost with that version, unless only this
             // attribute was overwritten.
-            if own.base.is_some() || (own.assigned.is_some() && standing.base.is_some() && overlaid) {
+            if own.base.is_some() || (own.assigned.is_some() && current.base.is_some() && overlaid) {
                 lose(base, None);
             }
         }
@@ -113,7 +113,7 @@ impl ItemState {
             }
         }
         for (element, membership) in &own.elements {
-            let last = standing.elements.get(element);
+            let last = current.elements.get(element);
             if last.is_none_or(|last| last.present != membership.present) {
                 lose(&membership.version, last.map(|last| &last.version));
             }

@@ -107,12 +107,12 @@ impl ItemState {
         let names: BTreeSet<&String> = high.attributes.keys().chain(low.attributes.keys()).collect();
         let mut attributes = BTreeMap::new();
         for name in names {
-            let standing = high.attributes.get(name).cloned();
-            let standing =
-                standing.unwrap_or_else(|| Attribute::of_floor(whole.as_mut().and_then(|item| item.remove(name))));
+            let current = high.attributes.get(name).cloned();
+            let current =
+                current.unwrap_or_else(|| Attribute::of_floor(whole.as_mut().and_then(|item| item.remove(name))));
             let merged = match low.attributes.get(name) {
-                Some(incoming) => standing.merge(incoming, floor, low.floor.as_ref() == floor),
-                None => standing,
+                Some(incoming) => current.merge(incoming, floor, low.floor.as_ref() == floor),
+                None => current,
             };
             if !merged.is_floors() {
                 attributes.insert(name.clone(), merged);

@@ -75,12 +75,12 @@ pub type Touched = BTreeMap<String, Touch>;
 
 impl ItemState {
     /// The state after a write of this region as `version`, which is greater than the version of
-    /// `standing`, the current state. `after` is the item after the write. `touched` says what an
+    /// `current`, the current state. `after` is the item after the write. `touched` says what an
     /// update did; `None` for a put or a delete.
     #[must_use]
     pub fn written(
         policy: ConflictPolicy,
-        standing: Option<&Self>,
+        current: Option<&Self>,
         version: &Version,
         after: Option<&Item>,
         touched: Option<&Touched>,
@@ -92,7 +92,7 @@ impl ItemState {
         };
         if let (Some(after), Some(touched)) = (after, touched) {
             for merging in ways {
-                let updated = Self::updated(standing, version, after, touched, *merging);
+                let updated = Self::updated(current, version, after, touched, *merging);
                 if updated.metadata().is_none_or(|bytes| bytes.len() <= MAX_STATE_BYTES) {
                     return updated;
                 }
@@ -101,14 +101,14 @@ impl ItemState {
         Self::plain(version.clone(), after.cloned())
     }
 
-    fn updated(standing: Option<&Self>, version: &Version, after: &Item, touched: &Touched, merging: bool) -> Self {
+    fn updated(current: Option<&Self>, version: &Version, after: &Item, touched: &Touched, merging: bool) -> Self {
         let nothing = || Self {
             version: version.clone(),
             floor: None,
             whole: None,
             attributes: BTreeMap::new(),
         };
-        let mut state = standing.cloned().unwrap_or_else(nothing);
+        let mut state = current.cloned().unwrap_or_else(nothing);
         state.version = version.clone();
         let floor = state.floor.as_ref();
         for (name, touch) in touched {

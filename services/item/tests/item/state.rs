@@ -174,15 +174,15 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
 }
 
 /// What the engine and the store make of a write.
-fn stamp(standing: Option<&ItemState>, version: &Version, policy: ConflictPolicy, write: &Write) -> ItemState {
-    let mut item = standing.and_then(|state| state.image(&keys())).unwrap_or_else(keys);
+fn stamp(current: Option<&ItemState>, version: &Version, policy: ConflictPolicy, write: &Write) -> ItemState {
+    let mut item = current.and_then(|state| state.image(&keys())).unwrap_or_else(keys);
     let changes = match write {
-        Write::Delete => return ItemState::written(policy, standing, version, None, None),
+        Write::Delete => return ItemState::written(policy, current, version, None, None),
         Write::Put { n, s } => {
             item = keys();
             item.extend(n.map(|n| ("n".to_owned(), number(n))));
             item.extend(s.as_ref().map(|s| ("s".to_owned(), set(s))));
-            return ItemState::written(policy, standing, version, Some(&item), None);
+            return ItemState::written(policy, current, version, Some(&item), None);
         }
         Write::Update(changes) => changes,
     };
@@ -200,7 +200,7 @@ fn stamp(standing: Option<&ItemState>, version: &Version, policy: ConflictPolicy
         };
         touched.insert(change.name().to_owned(), touch);
     }
-    let state = ItemState::written(policy, standing, version, Some(&item), Some(&touched));
+    let state = ItemState::written(policy, current, version, Some(&item), Some(&touched));
     assert_eq!(
         state.image(&keys()),
         Some(item),

@@ -446,14 +446,14 @@ impl Fleet {
         }
         let wall_ms = self.wall_ms(site);
         let policy = self.sites[site].store.policy(table);
-        let stood = &self.sites[site].store.tables[&table].rows;
-        let stood: Vec<Option<Version>> = keys
+        let rows = &self.sites[site].store.tables[&table].rows;
+        let rows: Vec<Option<Version>> = keys
             .iter()
-            .map(|key| stood.get(key).map(|row| row.version.clone()))
+            .map(|key| rows.get(key).map(|row| row.version.clone()))
             .collect();
         let unit = self.sites[site].store.write(table, keys, work, wall_ms);
         self.writes
-            .extend(unit.into_iter().zip(stood).map(|(mutation, replaced)| Write {
+            .extend(unit.into_iter().zip(rows).map(|(mutation, replaced)| Write {
                 mutation,
                 work: work.clone(),
                 policy,

@@ -110,7 +110,7 @@ pub fn item_of(image: Option<&Bytes>) -> Option<Item> {
 /// Image and metadata after a write with this version.
 pub fn written(
     policy: ConflictPolicy,
-    standing: Option<&Mutation>,
+    current: Option<&Mutation>,
     version: &Version,
     work: &Work,
 ) -> (Option<Bytes>, Option<Bytes>) {
@@ -118,7 +118,7 @@ pub fn written(
         Work::Whole(image) => return (image.clone(), None),
         Work::Update(changes) => changes,
     };
-    let mut item = standing.and_then(|row| item_of(row.image.as_ref())).unwrap_or_default();
+    let mut item = current.and_then(|row| item_of(row.image.as_ref())).unwrap_or_default();
     let mut touched = Touched::new();
     for change in changes {
         if !touched.contains_key(change.name()) {
@@ -126,7 +126,7 @@ pub fn written(
             touched.insert(change.name().to_owned(), touch);
         }
     }
-    let before = standing.map(state_of);
+    let before = current.map(state_of);
     let after = ItemState::written(policy, before.as_ref(), version, Some(&item), Some(&touched));
     (Some(encode_item(&item)), after.metadata())
 }
@@ -153,9 +153,9 @@ pub fn meet(row: &Mutation, mutation: &Mutation, journal: &mut BTreeSet<(Version
     let merged = ours.merge(&theirs);
     let incoming = theirs.losses(&ours, &merged).into_iter();
     let incoming = incoming.filter(|loss| !row.depends_on(&loss.loser) && loss.loser != row.version);
-    let standing = ours.losses(&theirs, &merged).into_iter();
-    let standing = standing.filter(|loss| !mutation.depends_on(&loss.loser));
-    journal.extend(incoming.chain(standing).map(|loss| (loss.winner, loss.loser)));
+    let current = ours.losses(&theirs, &merged).into_iter();
+    let current = current.filter(|loss| !mutation.depends_on(&loss.loser));
+    journal.extend(incoming.chain(current).map(|loss| (loss.winner, loss.loser)));
     if merged == ours {
         return None;
     }

@@ -165,15 +165,15 @@ impl Store {
                 sequence: self.next_sequence,
             };
             self.next_sequence += 1;
-            let stood = self.tables[&table].rows.get(key);
+            let before = self.tables[&table].rows.get(key);
             let mut known = self.tables[&table].vector.clone();
-            if let Some(row) = stood {
+            if let Some(row) = before {
                 known.merge(&row.vector);
                 known.advance(&row.version.origin, row.version.sequence);
             }
             let vector = known.iter().filter(|(origin, _)| **origin != own);
             let vector = vector.map(|(origin, sequence)| (origin.clone(), sequence)).collect();
-            let (image, metadata) = written(policy, stood, &version, work);
+            let (image, metadata) = written(policy, before, &version, work);
             unit.push(Mutation {
                 table,
                 key: key.clone(),

@@ -87,17 +87,17 @@ struct Model {
 impl Model {
     fn meet(&mut self, mutation: &Mutation) {
         match self.current.get(&mutation.key) {
-            Some(standing) if standing.version == mutation.version => {}
-            Some(standing) => {
-                if !mutation.depends_on(&standing.version) && !standing.depends_on(&mutation.version) {
-                    let (greater, less) = if mutation.version > standing.version {
-                        (mutation, standing)
+            Some(current) if current.version == mutation.version => {}
+            Some(current) => {
+                if !mutation.depends_on(&current.version) && !current.depends_on(&mutation.version) {
+                    let (greater, less) = if mutation.version > current.version {
+                        (mutation, current)
                     } else {
-                        (standing, mutation)
+                        (current, mutation)
                     };
                     self.conflicts.insert((greater.version.clone(), less.version.clone()));
                 }
-                if mutation.version > standing.version {
+                if mutation.version > current.version {
                     self.current.insert(mutation.key.clone(), mutation.clone());
                 }
             }
@@ -166,9 +166,9 @@ impl World {
                 .map(|other| other.version.clone())
                 .filter(|version| model.applied.covers(version))
                 .collect();
-            if let Some(standing) = model.current.get(&mutation.key) {
-                context.extend(self.context[&standing.version].iter().cloned());
-                context.insert(standing.version.clone());
+            if let Some(current) = model.current.get(&mutation.key) {
+                context.extend(self.context[&current.version].iter().cloned());
+                context.insert(current.version.clone());
             }
             self.context.insert(mutation.version.clone(), context);
             model.applied.advance(mutation.origin(), mutation.version.sequence);
@@ -314,7 +314,7 @@ impl World {
         for place in 0..REGIONS.len() {
             assert_eq!(self.site(place).store.digest(TABLE).await.unwrap(), digest);
             let current = &self.models[place].current;
-            let versions: BTreeMap<_, _> = current.iter().map(|(key, standing)| (key, &standing.version)).collect();
+            let versions: BTreeMap<_, _> = current.iter().map(|(key, current)| (key, &current.version)).collect();
             assert_eq!(
                 versions, greatest,
                 "the greatest acknowledged version of each item is kept"

@@ -119,12 +119,12 @@ impl Model {
         decode_item(self.current.get(key)?.image.as_ref()?).ok()
     }
 
-    /// The causal context of a local write over `standing`, for other origins.
-    fn context(&self, standing: Option<&Mutation>, own: &Origin) -> VersionVector {
+    /// The causal context of a local write over `current`, for other origins.
+    fn context(&self, current: Option<&Mutation>, own: &Origin) -> VersionVector {
         let mut context = self.vector.clone();
-        if let Some(standing) = standing {
-            context.merge(&standing.vector);
-            context.advance(standing.origin(), standing.version.sequence);
+        if let Some(current) = current {
+            context.merge(&current.vector);
+            context.advance(current.origin(), current.version.sequence);
         }
         let others = context.iter().filter(|(origin, _)| *origin != own);
         others.map(|(origin, sequence)| (origin.clone(), sequence)).collect()
@@ -173,16 +173,16 @@ impl Model {
             }
             RemoteKind::Copy | RemoteKind::Repair => {}
         }
-        if let Some(standing) = self.current.get(&mutation.key) {
-            let newer = mutation.version > standing.version;
-            let concurrent = mutation.version != standing.version
-                && !mutation.depends_on(&standing.version)
-                && !standing.depends_on(&mutation.version);
+        if let Some(current) = self.current.get(&mutation.key) {
+            let newer = mutation.version > current.version;
+            let concurrent = mutation.version != current.version
+                && !mutation.depends_on(&current.version)
+                && !current.depends_on(&mutation.version);
             if concurrent {
                 let (winner, loser) = if newer {
-                    (mutation, standing)
+                    (mutation, current)
                 } else {
-                    (standing, mutation)
+                    (current, mutation)
                 };
                 self.conflicts.insert((winner.version.clone(), loser.version.clone()));
             }
@@ -262,15 +262,15 @@ impl World {
             if !matches!(write, Local::Put { .. }) {
                 assert_eq!(outcome.before, live);
             }
-            let standing = self.model.current.get(&key);
+            let current = self.model.current.get(&key);
             assert!(
-                standing.is_none_or(|standing| version > standing.version),
+                current.is_none_or(|current| version > current.version),
                 "the version of an item only grows"
             );
             let mutation = Mutation {
                 table: TABLE,
                 key: key.clone(),
-                vector: self.model.context(standing, &version.origin),
+                vector: self.model.context(current, &version.origin),
                 image: outcome.after.as_deref().map(encode_item),
                 metadata: None,
                 cause: Cause::Client,
@@ -333,7 +333,7 @@ impl World {
             Step::Forget => {
                 self.site().store.forget(&BTreeMap::new().into()).await.unwrap();
                 // The catalog is not acknowledged, but is empty: this table is regional.
-                self.model.current.retain(|_, standing| standing.image.is_some());
+                self.model.current.retain(|_, current| current.image.is_some());
                 self.model.log.clear();
                 self.model.forgotten = self.model.vector.clone();
             }
@@ -344,12 +344,12 @@ impl World {
         let (store, model) = (&*self.site().store, &self.model);
         self.index_settled().await;
         let held = assert_agrees(store, TABLE).await;
-        let expected = model.current.iter().filter_map(|(key, standing)| {
+        let expected = model.current.iter().filter_map(|(key, current)| {
             Some((
                 key.clone(),
                 (
-                    standing.version.clone(),
-                    model.item(key).filter(|_| standing.image.is_some())?,
+                    current.version.clone(),
+                    model.item(key).filter(|_| current.image.is_some())?,
                 ),
             ))
         });
@@ -357,10 +357,10 @@ impl World {
         assert_eq!(store.vectors()[&TABLE], model.vector);
         for n in 0..KEYS {
             let explained = store.explain(TABLE, &key("k", n)).await.unwrap();
-            let standing = model.current.get(&key("k", n));
+            let current = model.current.get(&key("k", n));
             assert_eq!(
                 explained.map(|explained| explained.version),
-                standing.map(|standing| standing.version.clone())
+                current.map(|current| current.version.clone())
             );
         }
         let origins = OTHERS.iter().chain(&["us-east-1"]).map(|name| origin(name)).collect();

@@ -28,7 +28,7 @@ fn every_acknowledged_write_is_counted_once() {
     let expected = Accounting {
         acknowledged: 4,
         unknown: 1,
-        standing: 1,
+        current: 1,
         superseded: 1,
         lost_to_conflicts: 1,
         lost_with_disk: 0,
@@ -86,7 +86,7 @@ fn a_delete_lost_with_a_disk_is_not_matched_to_a_later_one() {
         (
             judged.losses[0].writes,
             judged.accounting.superseded,
-            judged.accounting.standing
+            judged.accounting.current
         ),
         (1, 1, 2)
     );

@@ -29,7 +29,7 @@ fn lost(case: &Case) -> Vec<String> {
 
 fn account(case: &Case) -> Accounting {
     let account = case.judged().accounting;
-    let sum = account.standing
+    let sum = account.current
         + account.superseded
         + account.lost_to_conflicts
         + account.lost_with_disk
@@ -96,7 +96,7 @@ fn unshipped_deletes_are_not_taken_for_later_ones() {
     case.logged_knowing(&last, &[("b", 9_000)]).both_hold(&last);
     assert_eq!(lost(&case), [""; 0]);
     let account = account(&case);
-    assert_eq!((account.kept_aside, account.superseded, account.standing), (1, 3, 2));
+    assert_eq!((account.kept_aside, account.superseded, account.current), (1, 3, 2));
     // Nor is a later delete of the same item by the region taken for it.
     case.evidence.kept_aside.clear();
     case.kept_aside("a", &[]);

@@ -114,7 +114,7 @@ fn additions_that_lose_a_conflict_are_lost_updates() {
     );
     let accounting = case.judged().accounting;
     assert_eq!(
-        (accounting.superseded, accounting.lost_to_conflicts, accounting.standing),
+        (accounting.superseded, accounting.lost_to_conflicts, accounting.current),
         (3, 1, 1)
     );
 }

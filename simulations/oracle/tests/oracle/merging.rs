@@ -79,7 +79,7 @@ fn attributes_win_or_lose_individually() {
     let judged = different.judged();
     assert_eq!(judged.violations, []);
     assert_eq!(
-        judged.accounting.standing, 3,
+        judged.accounting.current, 3,
         "both, and the item that they were made to"
     );
     different.both_hold(&held(fields("b/1", &[("f1", "b/1")]), 3, "b"));
@@ -89,10 +89,7 @@ fn attributes_win_or_lose_individually() {
     same.both_hold(&held(fields("b/1", &[("f0", "b/1")]), 3, "b"));
     let judged = same.judged();
     assert_eq!(judged.violations, []);
-    assert_eq!(
-        (judged.accounting.standing, judged.accounting.lost_to_conflicts),
-        (2, 1)
-    );
+    assert_eq!((judged.accounting.current, judged.accounting.lost_to_conflicts), (2, 1));
 }
 
 #[test]
@@ -111,7 +108,7 @@ fn numbers_add_up_under_merge_and_compete_under_attribute() {
     merged.both_hold(&held(with_number("b/1", 13), 3, "b"));
     assert_eq!(merged.violations(), []);
     assert_eq!(merged.anomaly("lost-update").0, 0);
-    assert_eq!(merged.judged().accounting.standing, 3);
+    assert_eq!(merged.judged().accounting.current, 3);
     merged.both_hold(&held(with_number("b/1", 12), 3, "b"));
     assert!(is_wrong_merge(&merged));
 
@@ -146,7 +143,7 @@ fn additions_to_a_losing_item_are_lost() {
     assert_eq!(case.anomaly("lost-update").0, 1);
     let accounting = case.judged().accounting;
     assert_eq!(
-        (accounting.superseded, accounting.standing, accounting.lost_to_conflicts),
+        (accounting.superseded, accounting.current, accounting.lost_to_conflicts),
         (1, 1, 1)
     );
 }

@@ -424,13 +424,13 @@ impl Model {
             let version = logged.held.version.clone();
             site.time = site.time.max(version.time.millis());
             let ours = site.rows.entry(key).or_default();
-            if let Some(standing) = ours.held() {
+            if let Some(current) = ours.held() {
                 let known_here = site.known.get(key).is_some_and(|known| known.covers(&version));
-                let context = logged.vector.covers(&standing.version) || standing.version.origin == version.origin;
+                let context = logged.vector.covers(&current.version) || current.version.origin == version.origin;
                 if !known_here && !context && self.merging == Merging::Item {
                     let (winner, loser) = (
-                        standing.version.clone().max(version.clone()),
-                        standing.version.min(version.clone()),
+                        current.version.clone().max(version.clone()),
+                        current.version.min(version.clone()),
                     );
                     let key = key.to_owned();
                     // The marker is only used if replicas are dropped.
@@ -535,7 +535,7 @@ fn policies() -> impl Strategy<Value = Merging> {
 }
 
 fn sum(accounting: &beringia_oracle::Accounting) -> u64 {
-    accounting.standing
+    accounting.current
         + accounting.superseded
         + accounting.lost_to_conflicts
         + accounting.lost_with_disk

@@ -393,7 +393,7 @@ fn deletes_are_distinguished_by_what_they_removed() {
         .both_hold(&tombstone(4, "a"));
     assert_eq!(case.violations(), []);
     let judged = case.judged().accounting;
-    assert_eq!((judged.acknowledged, judged.standing, judged.superseded), (4, 1, 3));
+    assert_eq!((judged.acknowledged, judged.current, judged.superseded), (4, 1, 3));
     case.evidence
         .logs
         .get_mut("a")

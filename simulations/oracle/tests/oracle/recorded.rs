@@ -41,7 +41,7 @@ fn lost_on_top_of(base: Effect, merging: Merging, ours: &[(&str, Touch)], theirs
     let case = case(merging, base, recorded(false, ours), recorded(false, theirs), 1);
     let accounting = case.judged().accounting;
     assert_eq!(
-        accounting.standing + accounting.superseded + accounting.lost_to_conflicts,
+        accounting.current + accounting.superseded + accounting.lost_to_conflicts,
         3
     );
     (accounting.lost_to_conflicts, case.anomaly("lost-update").0)

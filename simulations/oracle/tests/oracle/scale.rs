@@ -39,7 +39,7 @@ fn a_hundred_thousand_operations_on_one_hot_key_are_judged() {
     let accounting = judged.accounting;
     assert_eq!(accounting.acknowledged, WRITES);
     assert_eq!(
-        (accounting.standing, accounting.lost_to_conflicts),
+        (accounting.current, accounting.lost_to_conflicts),
         (1, 1),
         "each is built upon by the next of its region"
     );

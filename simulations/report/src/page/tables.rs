@@ -110,7 +110,7 @@ pub(crate) fn lag(run: &Run) -> String {
 pub(crate) fn writes(run: &Run) -> String {
     let writes = &run.writes;
     let parts = [
-        ("standing", "current in every region at the end", writes.standing),
+        ("current", "current in every region at the end", writes.current),
         (
             "superseded",
             "superseded by a write that causally depends on it",

@@ -98,7 +98,7 @@ pub(crate) fn sample(topology: Topology) -> Run {
     run.writes = Accounting {
         acknowledged: 23_410,
         unknown: 37,
-        standing: 2_998,
+        current: 2_998,
         superseded: 19_699,
         lost_to_conflicts: 698,
         lost_with_disk: 12,
