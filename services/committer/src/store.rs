@@ -374,7 +374,7 @@ impl Store for RegionStore {
             .await
     }
 
-    fn puts_aside(&self) -> bool {
+    fn is_saving_unshipped(&self) -> bool {
         self.shared.view.load().keeps_unshipped
     }
 

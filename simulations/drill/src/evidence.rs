@@ -1,7 +1,7 @@
 //! Reads what the regions of a drill hold and have committed, in the terms of the oracle.
 
 use beringia_clock::HybridTime;
-use beringia_history::{Conflict, Evidence, Held, KeptAside, Logged, ReplicaHistory, key_text};
+use beringia_history::{Conflict, Evidence, Held, Logged, ReplicaHistory, UnshippedWrite, key_text};
 use beringia_host::fleet::Fleet;
 use beringia_item::{CodecError, Item, OriginError, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
@@ -96,7 +96,7 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
             };
             evidence.log(key, logged);
         }
-        What::Held(write) => {
+        What::Current(write) => {
             let key = text(&write.key, parts)?;
             let held = held(&write, &key, expires)?;
             evidence.held.entry(region).or_default().insert(key, held);
@@ -119,11 +119,11 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
             };
             evidence.journals.entry(region).or_default().entries.push(entry);
         }
-        What::KeptAside(write) => {
+        What::Unshipped(write) => {
             let key = text(&write.key, parts)?;
             let held = held(&write, &key, expires)?;
-            let kept = KeptAside { key, held };
-            evidence.kept_aside.entry(region).or_default().push(kept);
+            let kept = UnshippedWrite { key, held };
+            evidence.unshipped.entry(region).or_default().push(kept);
         }
     }
     Ok(())

@@ -71,7 +71,7 @@ pub struct Evidence {
     pub journals: BTreeMap<String, Journal>,
     /// The unshipped writes that the store of a region reports, by region. A region has some if the
     /// others dropped its replica and it was re-bootstrapped.
-    pub kept_aside: BTreeMap<String, Vec<KeptAside>>,
+    pub unshipped: BTreeMap<String, Vec<UnshippedWrite>>,
 }
 
 impl Evidence {
@@ -211,7 +211,7 @@ impl Content {
 /// they had that write.
 #[expect(missing_docs, reason = "the fields' names say it all")]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptAside {
+pub struct UnshippedWrite {
     pub key: String,
     pub held: Held,
 }

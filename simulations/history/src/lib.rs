@@ -9,8 +9,8 @@ mod operation;
 mod replicas;
 
 pub use evidence::{
-    Conflict, Content, EXPIRES, Evidence, Held, Journal, KEY, KeptAside, LIST, Logged, LostDisk, MARK, NUMBER, SET,
-    SORT_KEY, is_field, key_text, key_text_of_json,
+    Conflict, Content, EXPIRES, Evidence, Held, Journal, KEY, LIST, Logged, LostDisk, MARK, NUMBER, SET, SORT_KEY,
+    UnshippedWrite, is_field, key_text, key_text_of_json,
 };
 pub use operation::{
     Basis, Effect, History, Merging, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, Rules, Seen, Touch, Write,

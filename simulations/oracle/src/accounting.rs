@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The outcomes of the load's writes: `acknowledged` is the sum of `current`, `superseded`,
-/// `lost_to_conflicts`, `lost_with_disk`, `kept_aside` and `lost`.
+/// `lost_to_conflicts`, `lost_with_disk`, `unshipped` and `lost`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
     /// Acknowledged writes. Each write of a transaction counts; deletes that found nothing do not.
@@ -30,7 +30,7 @@ pub struct Accounting {
     pub lost_with_disk: u64,
     /// Acknowledged writes that are unshipped: the others dropped the region's replica before they
     /// had them. No region shows them; they can be restored.
-    pub kept_aside: u64,
+    pub unshipped: u64,
     /// Acknowledged writes that were lost without an excuse. Must be 0.
     pub lost: u64,
 }
@@ -129,7 +129,7 @@ impl Tally {
         match missing {
             Missing::Lost => self.accounting.lost += 1,
             Missing::Replaced => self.accounting.superseded += 1,
-            Missing::KeptAside => self.accounting.kept_aside += 1,
+            Missing::UnshippedWrite => self.accounting.unshipped += 1,
             Missing::LostToConflict => self.accounting.lost_to_conflicts += 1,
             Missing::WithDisk(disk) => {
                 self.accounting.lost_with_disk += 1;
@@ -157,12 +157,12 @@ impl Tally {
             superseded,
             lost_to_conflicts,
             lost_with_disk,
-            kept_aside,
+            unshipped,
             lost,
         } = self.accounting;
         debug_assert_eq!(
             acknowledged,
-            current + superseded + lost_to_conflicts + lost_with_disk + kept_aside + lost,
+            current + superseded + lost_to_conflicts + lost_with_disk + unshipped + lost,
             "every acknowledged write is in one place of the account"
         );
         (self.accounting, losses.collect())

@@ -342,7 +342,7 @@ pub(crate) enum Missing {
     /// is accounted for, so no region needs to have it.
     Replaced,
     /// The write is unshipped: its region keeps it, apart from its replica.
-    KeptAside,
+    UnshippedWrite,
     /// The write was lost with its region's replica, where it had already lost to a concurrent
     /// write.
     LostToConflict,

@@ -61,7 +61,7 @@ fn is_conflict(table: &Table<'_>, region: &str, entry: &Conflict) -> bool {
         // One of the two may have been lost with a disk, or be an unshipped write of this region.
         (winner, loser) => {
             let may_be_left = |version: &Version| version.origin.region().as_str() == region;
-            let is_left = table.evidence.kept_aside.contains_key(region)
+            let is_left = table.evidence.unshipped.contains_key(region)
                 && (winner.is_some() || may_be_left(&entry.winner))
                 && (loser.is_some() || may_be_left(&entry.loser));
             is_left || !table.lost_disks.is_empty()

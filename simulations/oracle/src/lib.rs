@@ -11,7 +11,6 @@
 
 mod accounting;
 mod anomalies;
-mod aside;
 mod content;
 mod deletes;
 mod fates;
@@ -20,8 +19,9 @@ mod index;
 mod journals;
 mod logs;
 mod merge;
-mod relics;
 mod times;
+mod unlogged;
+mod unshipped;
 mod violation;
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
         let mut table = index::Table::new(name, history, evidence, lost_disks);
         deletes::find(&mut table);
         table.link();
-        table.unshipped = aside::of(&table);
+        table.unshipped = unshipped::of(&table);
         logs::compare(&table, &mut violations);
         content::compare(&table, &mut violations);
         journals::compare(&table, &mut violations);

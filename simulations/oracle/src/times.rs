@@ -20,15 +20,15 @@ use beringia_item::Version;
 
 use crate::{
     index::{Asked, Table},
-    relics::{self, Relics},
+    unlogged::{self, UnloggedWrites},
 };
 
 /// Returns, for each region, when its writes can have been made.
 pub(crate) fn by_region<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
     let of_region = |region: &'a String| {
-        let kept = table.evidence.kept_aside.get(region);
-        let relics = kept.map_or_else(Relics::new, |kept| relics::of(table, region, kept));
-        (region.as_str(), Times::of(table, region, &relics))
+        let kept = table.evidence.unshipped.get(region);
+        let unlogged = kept.map_or_else(UnloggedWrites::new, |kept| unlogged::of(table, region, kept));
+        (region.as_str(), Times::of(table, region, &unlogged))
     };
     table.evidence.logs.keys().map(of_region).collect()
 }
@@ -47,15 +47,15 @@ pub(crate) struct Times<'a> {
 }
 
 impl<'a> Times<'a> {
-    pub(crate) fn of(table: &Table<'a>, region: &str, relics: &Relics<'a>) -> Self {
+    pub(crate) fn of(table: &Table<'a>, region: &str, unlogged: &UnloggedWrites<'a>) -> Self {
         let mut known: Vec<(&Version, &Asked<'_>)> = Vec::new();
         for (key, writes) in &table.keys {
             let committed = writes.commits.iter().filter(|commit| commit.origin == region);
             known.extend(committed.filter_map(|commit| Some((commit.version(), &writes.asked[commit.asked?]))));
-            for relic in relics.get(key).into_iter().flatten() {
-                let asked = relic.mark.and_then(|mark| writes.of_mark(mark));
-                let own = asked.filter(|_| relic.is_of(region));
-                known.extend(own.map(|asked| (relic.version, asked)));
+            for write in unlogged.get(key).into_iter().flatten() {
+                let asked = write.mark.and_then(|mark| writes.of_mark(mark));
+                let own = asked.filter(|_| write.is_of(region));
+                known.extend(own.map(|asked| (write.version, asked)));
             }
         }
         known.sort_by_key(|(version, _)| version.sequence);

@@ -3,7 +3,7 @@
 use crate::{
     Clients, Drain, ReportedBacklog, Run,
     judge::{UNKNOWN_LOSS, drain_in_words, whose, writes_in_words},
-    words::{and_kept_aside, and_with_disk, bytes, count, decimals, duration_ms, percent},
+    words::{and_unshipped, and_with_disk, bytes, count, decimals, duration_ms, percent},
 };
 
 /// Whether a figure is highlighted as bad.
@@ -187,7 +187,7 @@ fn writes(run: &Run) -> Figure {
         count(writes.superseded),
         count(writes.lost_to_conflicts),
         and_with_disk(writes.lost_with_disk),
-        and_kept_aside(writes.kept_aside)
+        and_unshipped(writes.unshipped)
     );
     figure("Writes", count(writes.acknowledged), more, false)
 }

@@ -6,7 +6,7 @@ use beringia_scenario::{Count, Expectations};
 
 use crate::{
     Clients, FaultKind, FaultSpan, Player, RegionSecond, ReportedBacklog, Run, Verdict,
-    words::{and_kept_aside, and_with_disk, bytes, count, duration, duration_ms, percent},
+    words::{and_unshipped, and_with_disk, bytes, count, duration, duration_ms, percent},
 };
 
 /// The precision of times in simulation: a microsecond.
@@ -102,7 +102,7 @@ fn always(run: &Run) -> Vec<Verdict> {
                 count(writes.acknowledged),
                 whose(run.clients),
                 and_with_disk(writes.lost_with_disk),
-                and_kept_aside(writes.kept_aside)
+                and_unshipped(writes.unshipped)
             ),
             holds: writes.lost == 0,
         },

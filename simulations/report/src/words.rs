@@ -60,7 +60,7 @@ pub(crate) fn decimals(number: f64, most: usize) -> String {
 }
 
 /// The part of a sentence for unshipped writes; empty where there are none.
-pub(crate) fn and_kept_aside(writes: u64) -> String {
+pub(crate) fn and_unshipped(writes: u64) -> String {
     and(writes, "unshipped")
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, pin::pin};
 
-use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, MARK, ReplicaHistory, key_text};
+use beringia_history::{Conflict, Evidence, Held, Journal, Logged, MARK, ReplicaHistory, UnshippedWrite, key_text};
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, decode_item};
 use beringia_node::TableEvidence;
 use beringia_storage::{Store, StoreError};
@@ -42,9 +42,9 @@ pub(crate) async fn gather(world: &World, table: &str, replicas: &ReplicaHistory
             };
             evidence.journals.insert(region.clone(), journal);
         }
-        let kept_aside = reader.kept_aside().await?;
-        if !kept_aside.is_empty() || replicas.rebootstrapped.contains(&(region.clone(), table.to_owned())) {
-            evidence.kept_aside.insert(region.clone(), kept_aside);
+        let unshipped = reader.unshipped().await?;
+        if !unshipped.is_empty() || replicas.rebootstrapped.contains(&(region.clone(), table.to_owned())) {
+            evidence.unshipped.insert(region.clone(), unshipped);
         }
     }
     let partial = world
@@ -128,13 +128,13 @@ impl<'a> Reader<'a> {
         Ok(journal)
     }
 
-    async fn kept_aside(&self) -> Result<Vec<KeptAside>, SimulationError> {
+    async fn unshipped(&self) -> Result<Vec<UnshippedWrite>, SimulationError> {
         let mut kept = Vec::new();
         let mut unshipped = pin!(self.table_evidence().unshipped());
         while let Some(write) = unshipped.next().await {
             let write = write.map_err(|error| self.failed(error))?;
             let image = write.write.image.as_ref();
-            kept.push(KeptAside {
+            kept.push(UnshippedWrite {
                 key: self
                     .text_of(&write.key)
                     .ok_or_else(|| self.foreign(format!("the key {:?}", write.key)))?,

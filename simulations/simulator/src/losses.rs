@@ -14,12 +14,12 @@ pub(crate) struct Loss {
     pub(crate) region: String,
     /// The time of the loss, since the load began.
     pub(crate) at: Duration,
-    writes: Vec<Unshipped>,
+    writes: Vec<LostWrites>,
 }
 
 /// A write that no other region has.
 #[derive(Debug)]
-struct Unshipped {
+struct LostWrites {
     table: String,
     key: String,
     /// The write marker; `None` for a delete.
@@ -53,7 +53,7 @@ pub(crate) async fn look(
                 .recorder
                 .applied_us(mutation.table, store.origin(), sequence, &own);
             let age = committed_us.map_or(Duration::ZERO, |us| now.saturating_sub(Duration::from_micros(us)));
-            writes.push(Unshipped {
+            writes.push(LostWrites {
                 table: table.clone(),
                 key: reader.key_text(&mutation.key)?,
                 mark: mark(&mutation),
@@ -161,7 +161,7 @@ impl<'a> Told<'a> {
         told
     }
 
-    fn of(&self, write: &Unshipped) -> Option<Answer> {
+    fn of(&self, write: &LostWrites) -> Option<Answer> {
         if let Some(mark) = &write.mark {
             return self.by_mark.get(mark.as_str()).copied();
         }

@@ -325,7 +325,7 @@ impl<'a> Session<'a> {
         replicas.rebootstrapped = self.rebootstrapped(&replicas);
         for (region, _) in &replicas.rebootstrapped {
             let store = self.world.store(region)?;
-            while store.puts_aside() {
+            while store.is_saving_unshipped() {
                 sleep(POLL).await;
             }
         }

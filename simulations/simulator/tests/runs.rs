@@ -85,7 +85,7 @@ fn writes_of_a_dropped_replica_are_unshipped_and_not_lost() {
         assert!(outcome.run.holds(), "{policy:?}: {:?}", outcome.run.verdicts);
         let writes = &outcome.run.writes;
         assert!(
-            writes.kept_aside > 30,
+            writes.unshipped > 30,
             "nine seconds of writes to a hundred keys: {writes:?}"
         );
     }

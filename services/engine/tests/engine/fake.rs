@@ -366,7 +366,7 @@ impl Store for FakeStore {
         Err(StoreError::Closed)
     }
 
-    fn puts_aside(&self) -> bool {
+    fn is_saving_unshipped(&self) -> bool {
         false
     }
 

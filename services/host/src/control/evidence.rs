@@ -24,7 +24,7 @@ use crate::host::Host;
 
 /// How long a region may take to list the unshipped writes of dropped replicas, and the pause
 /// between two checks of that.
-const ASIDE_WITHIN: Duration = Duration::from_mins(10);
+const UNSHIPPED_WITHIN: Duration = Duration::from_mins(10);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Messages that may wait for the client.
 const WAITING_MAX: usize = 1024;
@@ -81,7 +81,7 @@ impl Reader<'_> {
         self.log(every_origin).await?;
         self.rows().await?;
         self.journal().await?;
-        self.kept_aside().await
+        self.unshipped().await
     }
 
     async fn log(&self, every_origin: bool) -> Result<(), Stop> {
@@ -106,7 +106,7 @@ impl Reader<'_> {
         let mut rows = pin!(self.evidence.rows());
         while let Some(mutation) = rows.next().await {
             let mutation = mutation.map_err(|error| self.failed(error))?;
-            self.send(What::Held(self.write(&mutation)?)).await?;
+            self.send(What::Current(self.write(&mutation)?)).await?;
         }
         Ok(())
     }
@@ -128,12 +128,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn kept_aside(&self) -> Result<(), Stop> {
+    async fn unshipped(&self) -> Result<(), Stop> {
         let began = Instant::now();
-        while self.store.puts_aside() {
-            if began.elapsed() > ASIDE_WITHIN {
+        while self.store.is_saving_unshipped() {
+            if began.elapsed() > UNSHIPPED_WITHIN {
                 let message = format!(
-                    "{}: unshipped writes are still being listed after {ASIDE_WITHIN:?}",
+                    "{}: unshipped writes are still being listed after {UNSHIPPED_WITHIN:?}",
                     self.region
                 );
                 return Err(Stop::Failed(Status::unavailable(message)));
@@ -149,7 +149,7 @@ impl Reader<'_> {
                 image: kept.write.image.as_ref().map(encode_item),
                 ..EvidenceWrite::default()
             };
-            self.send(What::KeptAside(write)).await?;
+            self.send(What::Unshipped(write)).await?;
         }
         Ok(())
     }

@@ -155,10 +155,10 @@ pub(super) async fn unshipped_writes_survive_a_crash_and_trimming(backend: &dyn 
     far.store.forget(&everything.into()).await.unwrap();
     let kept = async |after| far.store.unshipped(after, 5000).await.unwrap();
     assert!(
-        far.store.puts_aside() && kept(0).await.len() < 1300,
+        far.store.is_saving_unshipped() && kept(0).await.len() < 1300,
         "it goes on after a restart"
     );
-    while far.store.puts_aside() {
+    while far.store.is_saving_unshipped() {
         tokio::task::yield_now().await;
     }
     let all = kept(0).await;

@@ -144,7 +144,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether more unshipped writes may appear although no other table or replica is dropped: the
     /// store saves them in the background, a few with each commit.
-    fn puts_aside(&self) -> bool;
+    fn is_saving_unshipped(&self) -> bool;
 
     /// Trims and collects a bounded amount: log records at or below every peer's acknowledged
     /// vector and older than the retention for streams, and tombstones that every peer has

@@ -32,7 +32,7 @@ fn every_acknowledged_write_is_counted_once() {
         superseded: 1,
         lost_to_conflicts: 1,
         lost_with_disk: 0,
-        kept_aside: 0,
+        unshipped: 0,
         lost: 1,
     };
     assert_eq!(judged.accounting, expected);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Basis, Conflict, Content, Effect, Evidence, Held, History, Journal, KeptAside, Logged, LostDisk, Merging,
-    Operation, Outcome, Rules, Seen, Write,
+    Basis, Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, LostDisk, Merging, Operation, Outcome,
+    Rules, Seen, UnshippedWrite, Write,
 };
 use beringia_item::{Version, VersionVector};
 use beringia_oracle::{Judgement, Violation, judge};
@@ -201,9 +201,9 @@ impl Case {
     }
 
     /// The other regions dropped a region's replica, and these rows of it, by key, are unshipped.
-    pub(crate) fn kept_aside(&mut self, region: &str, rows: &[(&str, &Held)]) -> &mut Self {
-        let kept = self.evidence.kept_aside.entry(region.to_owned()).or_default();
-        kept.extend(rows.iter().map(|(key, held)| KeptAside {
+    pub(crate) fn unshipped(&mut self, region: &str, rows: &[(&str, &Held)]) -> &mut Self {
+        let kept = self.evidence.unshipped.entry(region.to_owned()).or_default();
+        kept.extend(rows.iter().map(|(key, held)| UnshippedWrite {
             key: (*key).to_owned(),
             held: (*held).clone(),
         }));

@@ -4,7 +4,6 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 mod accounts;
-mod aside;
 mod case;
 mod clients;
 mod deletes;
@@ -13,3 +12,4 @@ mod model;
 mod promises;
 mod recorded;
 mod scale;
+mod unshipped;

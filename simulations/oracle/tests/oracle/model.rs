@@ -539,7 +539,7 @@ fn sum(accounting: &beringia_oracle::Accounting) -> u64 {
         + accounting.superseded
         + accounting.lost_to_conflicts
         + accounting.lost_with_disk
-        + accounting.kept_aside
+        + accounting.unshipped
         + accounting.lost
 }
 

@@ -125,7 +125,7 @@ pub(crate) fn writes(run: &Run) -> String {
         (
             "aside",
             "unshipped when the region's replica was dropped",
-            writes.kept_aside,
+            writes.unshipped,
         ),
         ("lost", "lost otherwise", writes.lost),
     ];

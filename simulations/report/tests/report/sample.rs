@@ -102,7 +102,7 @@ pub(crate) fn sample(topology: Topology) -> Run {
         superseded: 19_699,
         lost_to_conflicts: 698,
         lost_with_disk: 12,
-        kept_aside: 3,
+        unshipped: 3,
         lost: 0,
     };
     run.disk_losses.push(DiskLoss {

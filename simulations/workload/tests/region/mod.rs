@@ -136,7 +136,7 @@ impl RegionServer {
             logs: BTreeMap::from([(region(), log)]),
             held: BTreeMap::from([(region(), rows)]),
             journals: BTreeMap::from([(region(), journal)]),
-            kept_aside: BTreeMap::new(),
+            unshipped: BTreeMap::new(),
         }
     }
 

@@ -163,7 +163,7 @@ impl Store for EmptyStore {
         Ok(Vec::new())
     }
 
-    fn puts_aside(&self) -> bool {
+    fn is_saving_unshipped(&self) -> bool {
         false
     }
 

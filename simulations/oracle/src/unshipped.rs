@@ -14,34 +14,34 @@
 //! *relic*. Suppose that w3 to w6 are acknowledged writes to one key, and d7 is an acknowledged
 //! delete of another. Then:
 //!
-//! - The unshipped row has the marker of w5: w5 is [`Missing::KeptAside`].
+//! - The unshipped row has the marker of w5: w5 is [`Missing::UnshippedWrite`].
 //! - The journal has an entry in which w3 lost: w3 is [`Missing::LostToConflict`].
 //! - The record does not have w4, but w4 was sent before w5 was done, so it may have come before
 //!   w5. In a table that merges, if w5 did not write the whole item, the row may have parts of
-//!   both: w4 is [`Missing::KeptAside`]. Otherwise w5 replaced it: w4 is [`Missing::Replaced`].
+//!   both: w4 is [`Missing::UnshippedWrite`]. Otherwise w5 replaced it: w4 is [`Missing::Replaced`].
 //! - The record does not have w6, and w6 was sent after w5 was done, so nothing in the record can
 //!   have replaced w6: it is [`Missing::Lost`], unless a lost disk excuses it.
 //! - An unshipped tombstone has no marker. If its time is one at which d7 can have made it, d7 is
-//!   [`Missing::KeptAside`].
+//!   [`Missing::UnshippedWrite`].
 
 use beringia_history::{Effect, Merging};
 
 use crate::{
     index::{Asked, Key, Missing, Table, Unshipped},
-    relics::{self, Relic},
     times::Times,
+    unlogged::{self, UnloggedWrite},
 };
 
 /// Determines what became of the unshipped writes of all regions whose replicas were
 /// re-bootstrapped.
 pub(crate) fn of<'a>(table: &Table<'a>) -> Unshipped<'a> {
     let mut unshipped = Unshipped::new();
-    for (region, kept) in &table.evidence.kept_aside {
-        let relics = relics::of(table, region, kept);
-        let times = Times::of(table, region, &relics);
-        for (key, relics) in &relics {
+    for (region, kept) in &table.evidence.unshipped {
+        let unlogged = unlogged::of(table, region, kept);
+        let times = Times::of(table, region, &unlogged);
+        for (key, unlogged) in &unlogged {
             if let Some(writes) = table.keys.get(key) {
-                judge(region, table.rules.merging, writes, relics, &times, &mut unshipped);
+                judge(region, table.rules.merging, writes, unlogged, &times, &mut unshipped);
             }
         }
     }
@@ -53,7 +53,7 @@ fn judge<'a>(
     region: &str,
     merging: Merging,
     writes: &Key<'a>,
-    relics: &[Relic<'a>],
+    unlogged: &[UnloggedWrite<'a>],
     times: &Times<'_>,
     unshipped: &mut Unshipped<'a>,
 ) {
@@ -61,21 +61,21 @@ fn judge<'a>(
     let is_missing =
         |asked: &&Asked<'a>| asked.is_acknowledged() && asked.rank.is_none() && asked.operation.region == region;
     let missing: Vec<&Asked<'a>> = writes.asked.iter().filter(is_missing).collect();
-    let is_own = |relic: &Relic<'_>| relic.is_of(region);
-    for relic in relics {
-        let found = match relic.mark {
+    let is_own = |write: &UnloggedWrite<'_>| write.is_of(region);
+    for write in unlogged {
+        let found = match write.mark {
             Some(mark) => missing.iter().find(|asked| asked.write.mark == mark),
             // A tombstone has no marker. It belongs to an acknowledged delete that can have made it
             // at its time.
-            None if is_own(relic) => missing
+            None if is_own(write) => missing
                 .iter()
                 .filter(|asked| asked.write.effect == Effect::Delete && !unshipped.contains_key(&name(asked)))
-                .filter(|asked| times.allow(relic.version, asked.operation))
+                .filter(|asked| times.allow(write.version, asked.operation))
                 .max_by_key(|asked| asked.operation.sent_us),
             None => None,
         };
         if let Some(asked) = found {
-            unshipped.entry(name(asked)).or_insert(relic.fate);
+            unshipped.entry(name(asked)).or_insert(write.fate);
         }
     }
     for asked in missing {
@@ -83,12 +83,12 @@ fn judge<'a>(
             continue;
         }
         // A write that was sent after another was done comes after it and was not replaced by it.
-        let mut later = relics
+        let mut later = unlogged
             .iter()
-            .filter(|relic| asked.operation.sent_us <= times.latest_us(relic.version));
-        let is_in = |relic: &Relic<'_>| merging != Merging::Item && contains_earlier(writes, relic);
+            .filter(|write| asked.operation.sent_us <= times.latest_us(write.version));
+        let is_in = |write: &UnloggedWrite<'_>| merging != Merging::Item && contains_earlier(writes, write);
         if later.clone().any(is_in) {
-            unshipped.insert(name(asked), Missing::KeptAside);
+            unshipped.insert(name(asked), Missing::UnshippedWrite);
         } else if later.any(is_own) {
             unshipped.insert(name(asked), Missing::Replaced);
         }
@@ -97,10 +97,10 @@ fn judge<'a>(
 
 /// Returns whether an unshipped row of a table that merges may have parts of earlier writes: it is
 /// no tombstone, and its last writer did not write all of it.
-fn contains_earlier(writes: &Key<'_>, relic: &Relic<'_>) -> bool {
-    let effect = relic
+fn contains_earlier(writes: &Key<'_>, write: &UnloggedWrite<'_>) -> bool {
+    let effect = write
         .mark
         .and_then(|mark| writes.of_mark(mark))
         .map(|asked| &asked.write.effect);
-    relic.fate == Missing::KeptAside && effect.is_some_and(|effect| !effect.is_whole())
+    write.fate == Missing::UnshippedWrite && effect.is_some_and(|effect| !effect.is_whole())
 }

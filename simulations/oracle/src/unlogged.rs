@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::KeptAside;
+use beringia_history::UnshippedWrite;
 use beringia_item::Version;
 
 use crate::index::{Missing, Table};
 
 /// A write that is in the region's record but in no log.
-pub(crate) struct Relic<'a> {
+pub(crate) struct UnloggedWrite<'a> {
     pub(crate) version: &'a Version,
     /// The write marker; `None` for a delete.
     pub(crate) mark: Option<&'a str>,
@@ -17,9 +17,9 @@ pub(crate) struct Relic<'a> {
 }
 
 /// Relics by key, unshipped rows first.
-pub(crate) type Relics<'a> = BTreeMap<&'a str, Vec<Relic<'a>>>;
+pub(crate) type UnloggedWrites<'a> = BTreeMap<&'a str, Vec<UnloggedWrite<'a>>>;
 
-impl Relic<'_> {
+impl UnloggedWrite<'_> {
     /// Returns whether the region that has the record made the version.
     pub(crate) fn is_of(&self, region: &str) -> bool {
         self.version.origin.region().as_str() == region
@@ -27,13 +27,13 @@ impl Relic<'_> {
 }
 
 /// Reads a region's unshipped rows and its journal.
-pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<'a> {
-    let mut relics = Relics::new();
-    for KeptAside { key, held } in kept {
-        relics.entry(key).or_default().push(Relic {
+pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [UnshippedWrite]) -> UnloggedWrites<'a> {
+    let mut unlogged = UnloggedWrites::new();
+    for UnshippedWrite { key, held } in kept {
+        unlogged.entry(key).or_default().push(UnloggedWrite {
             version: &held.version,
             mark: held.mark(),
-            fate: Missing::KeptAside,
+            fate: Missing::UnshippedWrite,
         });
     }
     let journal = table.evidence.journals.get(region);
@@ -45,12 +45,12 @@ pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> 
                 .and_then(|key| key.rank_of(&entry.loser))
         };
         if entry.loser.origin.region().as_str() == region && is_logged().is_none() {
-            relics.entry(&entry.key).or_default().push(Relic {
+            unlogged.entry(&entry.key).or_default().push(UnloggedWrite {
                 version: &entry.loser,
                 mark: entry.loser_mark.as_deref(),
                 fate: Missing::LostToConflict,
             });
         }
     }
-    relics
+    unlogged
 }

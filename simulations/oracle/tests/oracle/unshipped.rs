@@ -33,7 +33,7 @@ fn account(case: &Case) -> Accounting {
         + account.superseded
         + account.lost_to_conflicts
         + account.lost_with_disk
-        + account.kept_aside
+        + account.unshipped
         + account.lost;
     assert_eq!(sum, account.acknowledged);
     account
@@ -44,24 +44,24 @@ fn last_writes_are_unshipped_and_earlier_ones_replaced() {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200).told("a", "a/3", put(), 300);
     assert_eq!(lost(&case), ["a/2", "a/3"], "no record says that they are kept");
-    case.kept_aside("b", &[("k", &item("a/3", 300, "a"))]);
+    case.unshipped("b", &[("k", &item("a/3", 300, "a"))]);
     assert_eq!(lost(&case), ["a/2", "a/3"], "their region does not say so");
-    case.evidence.kept_aside.clear();
-    case.kept_aside("a", &[]);
+    case.evidence.unshipped.clear();
+    case.unshipped("a", &[]);
     assert_eq!(lost(&case), ["a/2", "a/3"], "their region kept something else");
-    case.kept_aside("a", &[("k", &item("a/3", 300, "a"))]);
+    case.unshipped("a", &[("k", &item("a/3", 300, "a"))]);
     assert_eq!(lost(&case), [""; 0]);
     let account = account(&case);
-    assert_eq!((account.kept_aside, account.superseded, account.lost), (1, 2, 0));
+    assert_eq!((account.unshipped, account.superseded, account.lost), (1, 2, 0));
 }
 
 #[test]
 fn writes_after_the_unshipped_one_are_lost() {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200).told("a", "a/3", put(), 300);
-    case.kept_aside("a", &[("k", &item("a/2", 200, "a"))]);
+    case.unshipped("a", &[("k", &item("a/2", 200, "a"))]);
     assert_eq!(lost(&case), ["a/3"], "it would have replaced it");
-    assert_eq!(account(&case).kept_aside, 1);
+    assert_eq!(account(&case).unshipped, 1);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn missing_writes_to_other_keys_are_lost() {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200);
     case.operation("a", 1, 300, Outcome::Ok).writes = vec![write("other", "a/3", put())];
-    case.kept_aside("a", &[("k", &item("a/2", 200, "a"))]);
+    case.unshipped("a", &[("k", &item("a/2", 200, "a"))]);
     assert_eq!(lost(&case), ["a/3"]);
 }
 
@@ -78,7 +78,7 @@ fn missing_writes_to_other_keys_are_lost() {
 fn deleted(again: bool) -> Case {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200).told_delete("a", "d/1", "a/2", 300);
-    case.kept_aside("a", &[("k", &tombstone(300, "a"))]);
+    case.unshipped("a", &[("k", &tombstone(300, "a"))]);
     let later = item("a/9", 9_500, "a");
     case.operation("a", 1, 9_500, Outcome::Ok).writes = vec![write("other", "a/9", put())];
     case.logged_under("other", &later, &[]);
@@ -96,10 +96,10 @@ fn unshipped_deletes_are_not_taken_for_later_ones() {
     case.logged_knowing(&last, &[("b", 9_000)]).both_hold(&last);
     assert_eq!(lost(&case), [""; 0]);
     let account = account(&case);
-    assert_eq!((account.kept_aside, account.superseded, account.current), (1, 3, 2));
+    assert_eq!((account.unshipped, account.superseded, account.current), (1, 3, 2));
     // Nor is a later delete of the same item by the region taken for it.
-    case.evidence.kept_aside.clear();
-    case.kept_aside("a", &[]);
+    case.evidence.unshipped.clear();
+    case.unshipped("a", &[]);
     assert_eq!(lost(&case), ["a/2", "d/1"]);
 }
 
@@ -107,7 +107,7 @@ fn unshipped_deletes_are_not_taken_for_later_ones() {
 fn deletes_are_matched_by_the_tombstones_time() {
     assert_eq!(lost(&deleted(false)), [""; 0]);
     assert_eq!(
-        (account(&deleted(false)).kept_aside, account(&deleted(false)).superseded),
+        (account(&deleted(false)).unshipped, account(&deleted(false)).superseded),
         (1, 2)
     );
     assert_eq!(
@@ -130,11 +130,11 @@ fn the_journal_excuses_writes_that_lost_a_conflict_before() {
         case
     };
     let mut left = conflicting("a");
-    left.kept_aside("a", &[]);
+    left.unshipped("a", &[]);
     assert_eq!(lost(&left), [""; 0]);
     let account = account(&left);
     assert_eq!((account.lost_to_conflicts, account.superseded, account.lost), (1, 3, 0));
-    left.evidence.kept_aside.clear();
+    left.evidence.unshipped.clear();
     let strict = left.violations();
     assert!(
         matches!(
@@ -148,18 +148,18 @@ fn the_journal_excuses_writes_that_lost_a_conflict_before() {
         "a region whose replica was not dropped must have its writes in its log: {strict:?}"
     );
     let mut elsewhere = conflicting("b");
-    elsewhere.kept_aside("a", &[]);
+    elsewhere.unshipped("a", &[]);
     assert_eq!(elsewhere.violations().len(), 3, "no other client can have seen them");
 }
 
 #[test]
 fn unshipped_merged_rows_contain_earlier_writes() {
-    let with = |first: Effect, second: Effect, aside: &Held| {
+    let with = |first: Effect, second: Effect, unshipped: &Held| {
         let mut case = case(Merging::Merge);
         case.told("a", "a/2", first, 200).told("a", "a/3", second, 300);
-        case.kept_aside("a", &[("k", aside)]);
+        case.unshipped("a", &[("k", unshipped)]);
         assert_eq!(lost(&case), [""; 0]);
-        (account(&case).kept_aside, account(&case).superseded)
+        (account(&case).unshipped, account(&case).superseded)
     };
     let sum = held(with_number("a/3", 5), 300, "a");
     assert_eq!(with(Effect::Add(2), Effect::Add(3), &sum), (2, 1));
@@ -176,6 +176,6 @@ fn reads_of_unshipped_writes_are_not_invented() {
     let mut case = case(Merging::Item);
     case.told("a", "a/2", put(), 200);
     case.operation("a", 3, 250, Outcome::Ok).reads = vec![seen("k", Some("a/2"))];
-    case.kept_aside("a", &[("k", &item("a/2", 200, "a"))]);
+    case.unshipped("a", &[("k", &item("a/2", 200, "a"))]);
     assert_eq!(lost(&case), [""; 0]);
 }
