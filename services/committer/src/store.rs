@@ -34,8 +34,8 @@ use crate::{
 const LONG_READS_MAX: usize = 4;
 /// The number of keys up to which `get_many` reads on the caller's thread.
 const SHORT_READ_KEYS: usize = 8;
-/// The number of trim steps in one call of `forget`.
-const FORGET_STEPS: usize = 16;
+/// The number of trim steps in one call of `collect_garbage`.
+const GARBAGE_STEPS: usize = 16;
 
 /// A region's store over a storage backend.
 pub struct RegionStore {
@@ -387,9 +387,9 @@ impl Store for RegionStore {
         self.read(Scope::Call, read::unreachable)
     }
 
-    async fn forget(&self, acknowledged: &Acknowledged) -> Result<(), StoreError> {
+    async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<(), StoreError> {
         let acknowledged = Arc::new(acknowledged.clone());
-        for _ in 0..FORGET_STEPS {
+        for _ in 0..GARBAGE_STEPS {
             let step = self.ask(Priority::Upkeep, |to| Request::Trim(acknowledged.clone(), to));
             if !step.await? {
                 break;

@@ -19,8 +19,8 @@ pub(crate) fn start(driver: &Arc<Driver>, engine: &Arc<Engine>) {
     scope.spawn(watch_log(Arc::clone(driver)));
     scope.spawn(tick(Arc::clone(driver)));
     scope.spawn(note_unreachable(Arc::clone(driver)));
-    if let Some(pause) = driver.tuning.forget_interval {
-        scope.spawn(forget(Arc::clone(driver), pause));
+    if let Some(pause) = driver.tuning.garbage_interval {
+        scope.spawn(collect_garbage(Arc::clone(driver), pause));
     }
     if let Some(pause) = driver.tuning.expiry_interval {
         let grace_s = driver.tuning.expiry_grace.as_secs();
@@ -62,11 +62,11 @@ async fn tick(driver: Arc<Driver>) {
 
 /// Trims the log and collects tombstones that every peer has acknowledged. Fails while the disk is
 /// full or the store is closing, and is retried.
-async fn forget(driver: Arc<Driver>, pause: Duration) {
+async fn collect_garbage(driver: Arc<Driver>, pause: Duration) {
     loop {
         sleep(pause).await;
         let acknowledged = driver.look(beringia_replication::Replicator::acknowledged);
-        if let Err(error) = driver.store().forget(&acknowledged).await {
+        if let Err(error) = driver.store().collect_garbage(&acknowledged).await {
             tracing::warn!(%error, "cannot forget what every region has");
         }
     }

@@ -64,7 +64,7 @@ pub struct Tuning {
     pub scrub_pause: Option<Duration>,
     /// How often unneeded log records are trimmed and unneeded tombstones collected. `None`
     /// disables both.
-    pub forget_interval: Option<Duration>,
+    pub garbage_interval: Option<Duration>,
     /// How often items whose time to live has passed are looked for. `None` disables expiry.
     pub expiry_interval: Option<Duration>,
     /// How long an expired item is left to the region that wrote it last, in whole seconds.
@@ -84,7 +84,7 @@ impl Default for Tuning {
             connect_timeout: Duration::from_secs(3),
             tick_interval: Duration::from_millis(100),
             scrub_pause: Some(Duration::from_millis(500)),
-            forget_interval: Some(Duration::from_secs(1)),
+            garbage_interval: Some(Duration::from_secs(1)),
             expiry_interval: Some(Duration::from_secs(2)),
             expiry_grace: Duration::from_secs(30),
             outbox_bytes_max: 32 << 20,

@@ -53,7 +53,7 @@ impl Lag {
     /// Records writes that became durable here.
     pub(crate) fn record(&self, arrivals: &[Arrival]) {
         let mut steps = self.steps.lock();
-        let number = self.forget(&mut steps);
+        let number = self.drop_before(&mut steps);
         if steps.back().is_none_or(|last| last.number < number) {
             let by_origin = ByOrigin::new();
             steps.push_back(Step { number, by_origin });
@@ -70,7 +70,7 @@ impl Lag {
     /// The quantiles of each origin of which a write arrived in the window.
     pub(crate) fn quantiles(&self) -> BTreeMap<Region, LagQuantiles> {
         let mut steps = self.steps.lock();
-        self.forget(&mut steps);
+        self.drop_before(&mut steps);
         let mut all = ByOrigin::new();
         for (origin, histogram) in steps.iter().flat_map(|step| &step.by_origin) {
             if let Some(sum) = of(&mut all, origin) {
@@ -84,7 +84,7 @@ impl Lag {
     }
 
     /// Drops steps that have left the window. Returns the number of the current step.
-    fn forget(&self, steps: &mut VecDeque<Step>) -> u64 {
+    fn drop_before(&self, steps: &mut VecDeque<Step>) -> u64 {
         let number = self.since.elapsed().as_secs() / STEP.as_secs();
         debug_assert!(
             steps.back().is_none_or(|last| last.number <= number),

@@ -7,12 +7,12 @@ use beringia_item::{Origin, Region};
 use crate::{receiver::Receiver, session::Session, world::World};
 
 /// For each origin that needs one, the peer that relays its writes. An origin needs a relay if it
-/// is unreachable, if it refuses because of its low watermark, or if it lost writes (`forgetful`).
+/// is unreachable, if it refuses because of its low watermark, or if it lost writes (`missing_own`).
 /// The current relay is kept, unless it has nothing that is missing here and another peer does.
 pub(crate) fn assign(
     world: &World,
     receivers: &BTreeMap<Region, Receiver>,
-    forgetful: &BTreeSet<Origin>,
+    missing_own: &BTreeSet<Origin>,
     previous: &BTreeMap<Origin, Region>,
 ) -> BTreeMap<Origin, Region> {
     let sessions: BTreeMap<&Region, &Session> = receivers
@@ -27,7 +27,7 @@ pub(crate) fn assign(
 
     let mut relays = BTreeMap::new();
     for origin in &origins {
-        let is_direct = |receiver: &Receiver| is_direct(world, origin, receiver) && !forgetful.contains(origin);
+        let is_direct = |receiver: &Receiver| is_direct(world, origin, receiver) && !missing_own.contains(origin);
         if receivers.get(origin.region()).is_some_and(is_direct) {
             continue;
         }

@@ -88,7 +88,7 @@ enum Action {
         table: usize,
         at: usize,
     },
-    Forget {
+    CollectGarbage {
         site: usize,
     },
     Skew {
@@ -117,7 +117,7 @@ struct Shape {
     losses: u32,
     bootstraps: u32,
     skews: u32,
-    forgets: u32,
+    collections: u32,
     pauses: u32,
     /// Updates of single attributes of the first table, and changes of its conflict policy.
     updates: u32,
@@ -136,7 +136,7 @@ const MIXED: Shape = Shape {
     losses: 1,
     bootstraps: 2,
     skews: 2,
-    forgets: 6,
+    collections: 6,
     pauses: 0,
     updates: 0,
     policies: 0,
@@ -153,7 +153,7 @@ const QUARREL: Shape = Shape {
     losses: 0,
     bootstraps: 0,
     skews: 4,
-    forgets: 6,
+    collections: 6,
     pauses: 0,
     updates: 0,
     policies: 0,
@@ -169,7 +169,7 @@ const COPIES: Shape = Shape {
     losses: 3,
     bootstraps: 3,
     skews: 0,
-    forgets: 8,
+    collections: 8,
     pauses: 0,
     updates: 0,
     policies: 0,
@@ -187,7 +187,7 @@ const PAUSES: Shape = Shape {
     losses: 1,
     bootstraps: 2,
     skews: 1,
-    forgets: 6,
+    collections: 6,
     pauses: 5,
     updates: 0,
     policies: 0,
@@ -205,7 +205,7 @@ const DROPS: Shape = Shape {
     losses: 0,
     bootstraps: 0,
     skews: 0,
-    forgets: 8,
+    collections: 8,
     pauses: 0,
     updates: 0,
     policies: 0,
@@ -222,7 +222,7 @@ const LAB: Shape = Shape {
     losses: 0,
     bootstraps: 2,
     skews: 2,
-    forgets: 8,
+    collections: 8,
     pauses: 1,
     updates: 40,
     policies: 0,
@@ -298,7 +298,10 @@ fn actions(shape: Shape) -> impl Strategy<Value = Vec<Action>> {
                 .prop_map(|(site, table, at)| Action::AddReplica { site, table, at })
                 .boxed(),
         ),
-        (shape.forgets, site().prop_map(|site| Action::Forget { site }).boxed()),
+        (
+            shape.collections,
+            site().prop_map(|site| Action::CollectGarbage { site }).boxed(),
+        ),
         (
             shape.skews,
             (site(), skew_ms)
@@ -394,7 +397,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: u64) {
         Action::Wipe { site } if may_wipe(fleet, site) => fleet.wipe(site),
         Action::Wipe { .. } => {}
         Action::AddReplica { site, table, at } => fleet.add_replica(site, TABLES[table], at),
-        Action::Forget { site } => fleet.forget(site),
+        Action::CollectGarbage { site } => fleet.collect_garbage(site),
         Action::Skew { site, skew_ms } => fleet.skew(site, skew_ms),
         Action::Pause { site, table } => fleet.pause(site, TABLES[table]),
         Action::Resume { site, table } => fleet.resume(site, TABLES[table]),

@@ -411,7 +411,7 @@ impl Wire {
     /// The sender's process crashed: what is on the way arrives, then the news.
     pub(crate) fn lose_sender(&mut self, medium: &mut Medium, round_trip: Duration, now: Instant) {
         let kind = io::ErrorKind::ConnectionReset;
-        self.forget_unsent();
+        self.discard_unsent();
         if !self.sender_done {
             self.send(Cargo::Failure(kind), medium, round_trip, now);
         }
@@ -424,10 +424,10 @@ impl Wire {
         self.flights.clear();
         self.in_flight_bytes = 0;
         self.in_flight_cost_bytes = 0;
-        self.forget_unsent();
+        self.discard_unsent();
     }
 
-    fn forget_unsent(&mut self) {
+    fn discard_unsent(&mut self) {
         self.unsent.clear();
         self.unsent_bytes = 0;
     }

@@ -88,11 +88,11 @@ impl Change for Remember {
 }
 
 /// Removes a token if it has expired.
-struct Forget {
+struct RemoveExpired {
     now_ms: u64,
 }
 
-impl Change for Forget {
+impl Change for RemoveExpired {
     fn needs_current(&self) -> bool {
         true
     }
@@ -160,7 +160,7 @@ impl Engine {
             .into_iter()
             .filter(|key| *key != own)
         {
-            writes.push(write(key, Box::new(Forget { now_ms })));
+            writes.push(write(key, Box::new(RemoveExpired { now_ms })));
         }
         Ok(writes)
     }
@@ -262,8 +262,14 @@ mod tests {
     #[test]
     fn only_expired_tokens_are_removed() {
         let known = Item::from([(STATE.to_owned(), state(0).encode())]);
-        assert_eq!(Forget { now_ms: TOKEN_MS }.decide(Some(&known)), Ok(Effect::Delete));
-        assert_eq!(Forget { now_ms: TOKEN_MS - 1 }.decide(Some(&known)), Ok(Effect::Keep));
-        assert_eq!(Forget { now_ms: TOKEN_MS }.decide(None), Ok(Effect::Keep));
+        assert_eq!(
+            RemoveExpired { now_ms: TOKEN_MS }.decide(Some(&known)),
+            Ok(Effect::Delete)
+        );
+        assert_eq!(
+            RemoveExpired { now_ms: TOKEN_MS - 1 }.decide(Some(&known)),
+            Ok(Effect::Keep)
+        );
+        assert_eq!(RemoveExpired { now_ms: TOKEN_MS }.decide(None), Ok(Effect::Keep));
     }
 }

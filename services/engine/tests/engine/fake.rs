@@ -370,7 +370,7 @@ impl Store for FakeStore {
         false
     }
 
-    async fn forget(&self, _: &beringia_storage::Acknowledged) -> Result<(), StoreError> {
+    async fn collect_garbage(&self, _: &beringia_storage::Acknowledged) -> Result<(), StoreError> {
         Err(StoreError::Closed)
     }
 

@@ -407,8 +407,8 @@ proptest! {
         prop_assert_eq!(tombstone.image(&keys()), None);
         let mut sites: Vec<Option<ItemState>> = vec![Some(tombstone); REGIONS.len()];
         let mut written = Vec::new();
-        for (sequence, (place, forget, policy, changes)) in (2_000..).zip(after) {
-            if forget && sites[place].as_ref().is_some_and(|state| state.image(&keys()).is_none()) {
+        for (sequence, (place, is_collected, policy, changes)) in (2_000..).zip(after) {
+            if is_collected && sites[place].as_ref().is_some_and(|state| state.image(&keys()).is_none()) {
                 sites[place] = None;
             }
             let version = Version { time: HybridTime::from_u64(sequence), origin: origin(place), sequence };

@@ -13,7 +13,7 @@ async fn world(unreachable_ms_max: u64) -> World {
     let names = ["ap-northeast-1", "eu-west-1", "us-east-1"];
     let world = World::start_in(&names, None, |tuning| {
         tuning.replication.unreachable_ms_max = unreachable_ms_max;
-        tuning.forget_interval = Some(Duration::from_millis(100));
+        tuning.garbage_interval = Some(Duration::from_millis(100));
     })
     .await;
     world.create_table(0, "Carts").await;

@@ -16,7 +16,7 @@ const EPOCH_S: u64 = 1_700_000_000;
 /// read them.
 async fn world() -> World {
     let world = World::start_in(&["eu-west-1", "us-east-1"], None, |tuning| {
-        tuning.forget_interval = None;
+        tuning.garbage_interval = None;
     })
     .await;
     world.create_table(0, "Sessions").await;

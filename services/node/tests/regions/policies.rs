@@ -12,7 +12,7 @@ use crate::support::World;
 async fn world(policy: &str) -> World {
     let names = ["ap-northeast-1", "eu-west-1", "us-east-1"];
     let world = World::start_in(&names, None, |tuning| {
-        tuning.forget_interval = Some(Duration::from_millis(100));
+        tuning.garbage_interval = Some(Duration::from_millis(100));
     })
     .await;
     world.create_table(0, "Shared").await;

@@ -11,14 +11,14 @@ use crate::{receiver::Receiver, relay::assign, world::World};
 pub(super) struct Relays {
     by_origin: BTreeMap<Origin, Region>,
     /// Origins that seem to be missing writes of their own.
-    forgetful: BTreeMap<Origin, Forgetful>,
+    missing_own: BTreeMap<Origin, MissingOwnWrites>,
     /// When they are checked again.
     watch_at_ms: u64,
 }
 
 /// An origin that has fewer of its own writes to a table than another region.
 #[derive(Debug)]
-struct Forgetful {
+struct MissingOwnWrites {
     since_ms: u64,
     table: TableId,
     /// This region's sequence of the origin when that was noticed.
@@ -29,7 +29,7 @@ impl Relays {
     /// Chooses the relays from now on.
     pub(super) fn tick(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
         self.watch_origins(world, receivers);
-        self.by_origin = assign(world, receivers, &self.forgetful(world), &self.by_origin);
+        self.by_origin = assign(world, receivers, &self.missing_own(world), &self.by_origin);
         debug_assert!(
             self.by_origin
                 .iter()
@@ -66,12 +66,12 @@ impl Relays {
             for other in others.filter_map(Receiver::session) {
                 if let Some(table) = session.announced.missing_own(world, origin, &other.announced) {
                     let here = world.vector(table).get(origin);
-                    let since_ms = match self.forgetful.get(origin) {
+                    let since_ms = match self.missing_own.get(origin) {
                         Some(known) if (known.table, known.here) == (table, here) => known.since_ms,
                         _ => now_ms,
                     };
-                    let forgetful = Forgetful { since_ms, table, here };
-                    suspects.entry(origin.clone()).or_insert(forgetful);
+                    let missing_own = MissingOwnWrites { since_ms, table, here };
+                    suspects.entry(origin.clone()).or_insert(missing_own);
                 }
             }
         }
@@ -79,15 +79,15 @@ impl Relays {
             suspects.values().all(|suspect| suspect.since_ms <= now_ms),
             "gaps are noticed in the past: {suspects:?}"
         );
-        self.forgetful = suspects;
+        self.missing_own = suspects;
     }
 
     /// Origins that have been missing writes of their own for longer than delayed announcements
     /// explain.
-    fn forgetful(&self, world: &World) -> BTreeSet<Origin> {
+    fn missing_own(&self, world: &World) -> BTreeSet<Origin> {
         let since_ms = world.now.elapsed_ms.saturating_sub(4 * world.tuning.announce_ms);
-        let is_sure = |(_, forgetful): &(&Origin, &Forgetful)| forgetful.since_ms <= since_ms;
-        self.forgetful
+        let is_sure = |(_, missing_own): &(&Origin, &MissingOwnWrites)| missing_own.since_ms <= since_ms;
+        self.missing_own
             .iter()
             .filter(is_sure)
             .map(|(origin, _)| origin.clone())

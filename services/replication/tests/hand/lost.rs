@@ -140,7 +140,7 @@ fn finished(hand: &mut Hand, ticket: Ticket, entries: &[(&str, u64)]) -> Vec<Com
 }
 
 /// `us` announces fewer of its own writes than `ap` has; this region has the first two.
-fn forgetful() -> (Hand, DialId, DialId) {
+fn missing_own() -> (Hand, DialId, DialId) {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "us", 2)]));
     let (us, _) = hand.connected("us");
@@ -152,7 +152,7 @@ fn forgetful() -> (Hand, DialId, DialId) {
 
 #[test]
 fn writes_that_their_origin_lost_come_from_a_peer() {
-    let (mut hand, _, ap) = forgetful();
+    let (mut hand, _, ap) = missing_own();
     let early = hand.pass(2000);
     assert_eq!(subscription_in(&early), None, "an announcement may be on its way");
     let late = hand.pass(600);
@@ -171,7 +171,7 @@ fn writes_that_their_origin_lost_come_from_a_peer() {
 
 #[test]
 fn an_origin_that_only_announces_late_sends_its_writes_itself() {
-    let (mut hand, us, _) = forgetful();
+    let (mut hand, us, _) = missing_own();
     hand.pass(1500);
     announces(&mut hand, us, &[("us", 9)]);
     assert_eq!(subscription_in(&hand.pass(5000)), None);

@@ -7,11 +7,11 @@
     reason = "a failing test is what they make"
 )]
 
-mod forget;
 mod leave;
 mod lost;
 mod pause;
 mod receive;
 mod send;
 mod support;
+mod trim;
 mod watermark;

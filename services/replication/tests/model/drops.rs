@@ -28,7 +28,7 @@ fn dropped_replica_returns_empty_and_keeps_unshipped_writes() {
         fleet.step();
     }
     for site in [0, 1] {
-        fleet.forget(site);
+        fleet.collect_garbage(site);
         let store = fleet.store(site);
         let view = &store.view()[&TABLES[0]];
         assert_eq!(view.dropped.iter().collect::<Vec<_>>(), [fleet.region(2)]);
@@ -205,7 +205,7 @@ fn region_that_dropped_and_was_dropped_revives_nothing() {
         fleet.step();
     }
     for site in [0, 1, 2] {
-        fleet.forget(site);
+        fleet.collect_garbage(site);
     }
     for site in [1, 2] {
         let rows: Vec<_> = fleet.store(site).tables[&TABLES[0]].rows.keys().collect();

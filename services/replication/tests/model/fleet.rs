@@ -432,10 +432,10 @@ impl Fleet {
         self.sites[site].skew_ms = skew_ms;
     }
 
-    pub fn forget(&mut self, site: usize) {
+    pub fn collect_garbage(&mut self, site: usize) {
         if let Some(replicator) = &self.sites[site].replicator {
             let acknowledged = replicator.acknowledged();
-            self.sites[site].store.forget(&acknowledged);
+            self.sites[site].store.collect_garbage(&acknowledged);
         }
     }
 

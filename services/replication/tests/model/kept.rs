@@ -5,7 +5,9 @@
 use beringia_item::ConflictPolicy;
 
 use crate::{
-    Action::{self, AddReplica, Crash, Cut, Forget, Heal, Reset, Run, SetPolicy, Skew, Transact, Update, Wipe, Write},
+    Action::{
+        self, AddReplica, CollectGarbage, Crash, Cut, Heal, Reset, Run, SetPolicy, Skew, Transact, Update, Wipe, Write,
+    },
     copies, drops,
     model::policy::Change,
     play, play_under, quarrel,
@@ -49,7 +51,7 @@ fn rows_of_an_aborted_copy_spread_after_their_origin_lost_them() {
         add(0, 2),
         Reset { a: 2, b: 1 },
         run(20),
-        Forget { site: 0 },
+        CollectGarbage { site: 0 },
         put(0, 0),
         run(6),
         Wipe { site: 1 },
@@ -71,7 +73,7 @@ fn rows_of_an_aborted_copy_spread_after_their_origin_lost_them() {
 
 #[test]
 fn writes_trimmed_from_all_logs_are_copied_in_place() {
-    let actions = [Forget { site: 2 }, Forget { site: 0 }, Wipe { site: 1 }];
+    let actions = [CollectGarbage { site: 2 }, CollectGarbage { site: 0 }, Wipe { site: 1 }];
     play(copies(4), &actions);
 }
 
@@ -230,7 +232,7 @@ fn copy_in_place_may_run_ahead_of_the_vector() {
         Reset { a: 1, b: 0 },
         nothing(),
         run(32),
-        Forget { site: 0 },
+        CollectGarbage { site: 0 },
     ];
     play_under(policy, 51_566_485_287_733_057, &actions);
 }

@@ -520,7 +520,7 @@ impl Store {
     }
 
     /// Trims the log as the contract says: records that all listed peers acknowledged.
-    pub fn forget(&mut self, acknowledged: &Acknowledged) {
+    pub fn collect_garbage(&mut self, acknowledged: &Acknowledged) {
         let mut cut: BTreeMap<TableId, VersionVector> = BTreeMap::new();
         for (id, peers) in &acknowledged.vectors {
             let Some(table) = self.tables.get_mut(id) else { continue };

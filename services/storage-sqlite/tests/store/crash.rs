@@ -88,7 +88,7 @@ async fn write_for_ever(store: Arc<RegionStore>, writer: u64, round: u64) {
         if count % 50 == 49 {
             // Trimming goes on during the writes.
             store
-                .forget(&BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]).into())
+                .collect_garbage(&BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]).into())
                 .await
                 .unwrap();
         }

@@ -240,7 +240,7 @@ async fn full_disk_stops_writes_until_space_is_free() {
     let units = (0..more).map(|n| write(key("a", n), Do::Delete)).collect();
     let _ = store.commit(units).await;
     let nothing = std::collections::BTreeMap::from([(beringia_item::TableId::CATALOG, Default::default())]);
-    store.forget(&nothing.clone().into()).await.unwrap();
+    store.collect_garbage(&nothing.clone().into()).await.unwrap();
     put(&store, item("c", 0, &[])).await;
     assert_agrees(&store, TABLE).await;
 }

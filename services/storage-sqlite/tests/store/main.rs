@@ -5,7 +5,7 @@
 mod crash;
 mod file;
 mod files;
-mod forgetting;
+mod garbage;
 mod memory;
 mod memory_of_thread;
 mod scrub;

@@ -147,12 +147,12 @@ pub(super) async fn unshipped_writes_survive_a_crash_and_trimming(backend: &dyn 
     ship(&east, &far, TableId::CATALOG).await;
     let mut far = far;
     for _ in 0..4 {
-        far.store.forget(&Acknowledged::default()).await.unwrap();
+        far.store.collect_garbage(&Acknowledged::default()).await.unwrap();
         far = far.restarted();
     }
     let everything: BTreeMap<TableId, BTreeMap<_, VersionVector>> =
         BTreeMap::from([(TABLE, BTreeMap::new()), (TableId::CATALOG, BTreeMap::new())]);
-    far.store.forget(&everything.into()).await.unwrap();
+    far.store.collect_garbage(&everything.into()).await.unwrap();
     let kept = async |after| far.store.unshipped(after, 5000).await.unwrap();
     assert!(
         far.store.is_saving_unshipped() && kept(0).await.len() < 1300,
@@ -298,14 +298,14 @@ pub(super) async fn dropped_replica_holds_back_only_catalog_tombstones(backend: 
         rows.len()
     };
     let definitions = catalog_rows().await;
-    east.store.forget(&said()).await.unwrap();
+    east.store.collect_garbage(&said()).await.unwrap();
     assert!(
         east.store.explain(TABLE, &key("a", 1)).await.unwrap().is_some(),
         "the far region may not have the delete"
     );
     drop_replica(&east, &far).await;
     ship(&east, &west, TableId::CATALOG).await;
-    east.store.forget(&said()).await.unwrap();
+    east.store.collect_garbage(&said()).await.unwrap();
     assert_eq!(east.store.explain(TABLE, &key("a", 1)).await.unwrap(), None);
     let all = all_of(east.store.origin());
     assert!(

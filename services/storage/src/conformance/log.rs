@@ -98,7 +98,7 @@ pub(super) async fn backlog_is_exact(backend: &dyn Backend) {
     both.extend(above(&site, OTHER, quiet[1]));
     assert_eq!(site.store.backlog(&both).await.unwrap().mutations, 199 + 2);
     let acknowledged = BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]);
-    site.store.forget(&acknowledged.into()).await.unwrap();
+    site.store.collect_garbage(&acknowledged.into()).await.unwrap();
     assert_eq!(
         site.store.backlog(&site.store.vectors()).await.unwrap(),
         Backlog::default()
@@ -145,7 +145,7 @@ pub(super) async fn backlog_is_unchanged_by_trimming(backend: &dyn Backend) {
         )
     };
     let acknowledged = BTreeMap::from([TABLE, TableId::CATALOG].map(acknowledge));
-    east.store.forget(&acknowledged.into()).await.unwrap();
+    east.store.collect_garbage(&acknowledged.into()).await.unwrap();
     assert_eq!(east.store.backlog(&peer).await.unwrap(), before);
 }
 

@@ -23,7 +23,7 @@ mod disks;
 mod dropped;
 mod expiry;
 pub mod fixture;
-mod forgetting;
+mod garbage;
 mod log;
 mod losses;
 mod model;
@@ -198,7 +198,7 @@ suite! {
         plain concurrent_expiry_of_one_item_is_no_conflict;
         plain write_concurrent_with_an_expiry_is_a_conflict;
     }
-    forgetting {
+    garbage {
         plain unacknowledged_records_are_kept;
         plain trimming_raises_the_low_watermark_and_changes_no_item;
         plain tombstone_stays_until_acked_and_peer_writes_arrived;

@@ -55,7 +55,7 @@ enum Step {
     Restart,
     AddIndex,
     RemoveIndex,
-    Forget,
+    CollectGarbage,
 }
 
 fn local() -> impl Strategy<Value = Local> {
@@ -97,7 +97,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Restart),
         1 => Just(Step::AddIndex),
         1 => Just(Step::RemoveIndex),
-        1 => Just(Step::Forget),
+        1 => Just(Step::CollectGarbage),
     ]
 }
 
@@ -330,8 +330,12 @@ impl World {
                 // Its entries are removed in the background; a new index of that name may be
                 // created before they are gone.
             }
-            Step::Forget => {
-                self.site().store.forget(&BTreeMap::new().into()).await.unwrap();
+            Step::CollectGarbage => {
+                self.site()
+                    .store
+                    .collect_garbage(&BTreeMap::new().into())
+                    .await
+                    .unwrap();
                 // The catalog is not acknowledged, but is empty: this table is regional.
                 self.model.current.retain(|_, current| current.image.is_some());
                 self.model.log.clear();

@@ -150,7 +150,7 @@ pub(super) async fn past_read_of_trimmed_records_sees_the_present(backend: &dyn 
             .clone()
     };
     assert_eq!(weight().await, number(1));
-    store.forget(&Default::default()).await.unwrap();
+    store.collect_garbage(&Default::default()).await.unwrap();
     assert_eq!(weight().await, number(2));
     let page = range(store, whole(TABLE, None), Some(at)).await;
     assert_eq!(page.rows[0].item["weight"], number(2));

@@ -143,7 +143,7 @@ enum Step {
         from: usize,
         to: usize,
     },
-    Forget {
+    CollectGarbage {
         site: usize,
     },
     Crash {
@@ -195,7 +195,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|((from, to), max, twice)| Step::Ship { from, to, max, twice }),
         1 => pair.clone().prop_map(|(from, to)| Step::Repair { from, to }),
         1 => pair.clone().prop_map(|(from, to)| Step::Copy { from, to }),
-        1 => site.clone().prop_map(|site| Step::Forget { site }),
+        1 => site.clone().prop_map(|site| Step::CollectGarbage { site }),
         1 => site.clone().prop_map(|site| Step::Crash { site }),
         2 => (site.clone(), -20..40_i64).prop_map(|(site, ms)| Step::Tick { site, ms }),
         1 => (site, policy()).prop_map(|(site, policy)| Step::SetPolicy { site, policy }),
@@ -381,7 +381,7 @@ impl World {
                 apply(self.site(to), rows, RemoteKind::Repair).await;
             }
             Step::Copy { from, to } => drop(copy(self.site(from), self.site(to), TABLE).await),
-            Step::Forget { site } => self.forget(site).await,
+            Step::CollectGarbage { site } => self.collect_garbage(site).await,
             Step::Crash { site } => {
                 let crashed = self.sites[site].take().unwrap();
                 self.sites[site] = Some(crashed.restarted());
@@ -397,7 +397,7 @@ impl World {
         }
     }
 
-    async fn forget(&self, place: usize) {
+    async fn collect_garbage(&self, place: usize) {
         let site = self.site(place);
         let mut acknowledged: BTreeMap<TableId, BTreeMap<Region, VersionVector>> = BTreeMap::new();
         for peer in self
@@ -412,7 +412,7 @@ impl World {
                     .insert(peer.store.region().clone(), vector.clone());
             }
         }
-        site.store.forget(&acknowledged.into()).await.unwrap();
+        site.store.collect_garbage(&acknowledged.into()).await.unwrap();
     }
 
     async fn check(&self) {

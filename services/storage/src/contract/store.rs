@@ -150,7 +150,7 @@ pub trait Store: Send + Sync + 'static {
     /// vector and older than the retention for streams, and tombstones that every peer has
     /// acknowledged past. A global table (or the catalog) keeps everything if it is missing from
     /// `acknowledged`, or if one of its replicas that was not dropped is.
-    async fn forget(&self, acknowledged: &Acknowledged) -> Result<(), StoreError>;
+    async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<(), StoreError>;
 
     /// Records for how long each peer has been unreachable, in milliseconds, in place of what was
     /// recorded before. Durable when this returns.

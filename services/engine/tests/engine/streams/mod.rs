@@ -58,7 +58,7 @@ impl Harness {
     /// Makes the store check the time.
     async fn wake(&self) {
         self.store
-            .forget(&beringia_storage::Acknowledged::default())
+            .collect_garbage(&beringia_storage::Acknowledged::default())
             .await
             .unwrap();
     }

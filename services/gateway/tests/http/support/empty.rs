@@ -167,7 +167,7 @@ impl Store for EmptyStore {
         false
     }
 
-    async fn forget(&self, _acknowledged: &beringia_storage::Acknowledged) -> Answered<()> {
+    async fn collect_garbage(&self, _acknowledged: &beringia_storage::Acknowledged) -> Answered<()> {
         Err(StoreError::Closed)
     }
 

@@ -68,7 +68,7 @@ async fn page(site: &Site, read: StreamRead) -> StreamPage {
 
 /// Makes the committer check the time.
 async fn wake(site: &Site) {
-    site.store.forget(&BTreeMap::new().into()).await.unwrap();
+    site.store.collect_garbage(&BTreeMap::new().into()).await.unwrap();
 }
 
 /// A change of an item: key, old image, new image.

@@ -46,18 +46,21 @@ pub(super) async fn unacknowledged_records_are_kept(backend: &dyn Backend) {
         put(&*east.store, item("a", n, &[])).await;
     }
     let lacking = acknowledged(&[&west]);
-    east.store.forget(&lacking.clone().into()).await.unwrap();
+    east.store.collect_garbage(&lacking.clone().into()).await.unwrap();
     assert!(serves_all(&east).await);
     let mut missing = lacking.clone();
     ship(&east, &west, TABLE).await;
     missing.remove(&TABLE);
-    east.store.forget(&missing.clone().into()).await.unwrap();
+    east.store.collect_garbage(&missing.clone().into()).await.unwrap();
     assert!(serves_all(&east).await, "a table that is missing keeps everything");
     let mut nobody = acknowledged(&[&west]);
     nobody.insert(TABLE, BTreeMap::new());
-    east.store.forget(&nobody.clone().into()).await.unwrap();
+    east.store.collect_garbage(&nobody.clone().into()).await.unwrap();
     assert!(serves_all(&east).await, "a replica that is not listed keeps everything");
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     assert!(!serves_all(&east).await);
 }
 
@@ -74,7 +77,10 @@ pub(super) async fn trimming_raises_the_low_watermark_and_changes_no_item(backen
     }
     let before = assert_agrees(&*east.store, TABLE).await;
     let known = west.store.vectors()[&TABLE].clone();
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     for east in [&east] {
         assert_eq!(assert_agrees(&*east.store, TABLE).await, before);
     }
@@ -123,18 +129,27 @@ pub(super) async fn tombstone_stays_until_acked_and_peer_writes_arrived(backend:
     ship(&east, &west, TABLE).await;
     delete(&*east.store, key("a", 1)).await;
     let tombstone = || async { east.store.explain(TABLE, &key("a", 1)).await.unwrap() };
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     assert!(tombstone().await.is_some(), "the west does not have the delete");
     // The west writes before it has received the delete, and that write is still in transit.
     put(&*west.store, item("a", 2, &[])).await;
     ship(&east, &west, TABLE).await;
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     assert!(
         tombstone().await.is_some(),
         "the west's write from before the delete has not arrived"
     );
     ship(&west, &east, TABLE).await;
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     assert_eq!(tombstone().await, None);
     let digest = east.store.digest(TABLE).await.unwrap();
     assert_eq!(
@@ -161,7 +176,7 @@ pub(super) async fn no_tombstone_is_collected_during_a_bootstrap(backend: &dyn B
     let mut all = acknowledged(&[&west, &far]);
     let vector = east.store.vectors()[&TABLE].clone();
     all.get_mut(&TABLE).unwrap().insert(far.store.region().clone(), vector);
-    east.store.forget(&all.clone().into()).await.unwrap();
+    east.store.collect_garbage(&all.clone().into()).await.unwrap();
     assert!(east.store.explain(TABLE, &key("a", 1)).await.unwrap().is_some());
     edit(
         &*east.store,
@@ -170,7 +185,7 @@ pub(super) async fn no_tombstone_is_collected_during_a_bootstrap(backend: &dyn B
     .await;
     ship(&east, &west, TableId::CATALOG).await;
     ship(&east, &far, TableId::CATALOG).await;
-    east.store.forget(&all.clone().into()).await.unwrap();
+    east.store.collect_garbage(&all.clone().into()).await.unwrap();
     assert_eq!(east.store.explain(TABLE, &key("a", 1)).await.unwrap(), None);
 }
 
@@ -183,7 +198,10 @@ pub(super) async fn conflict_journal_outlives_the_log(backend: &dyn Backend) {
     let journal = east.store.conflicts(None, 0, 10).await.unwrap();
     delete(&*east.store, key("a", 1)).await;
     ship(&east, &west, TABLE).await;
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     assert!(!serves_all(&east).await);
     assert_eq!(east.store.conflicts(None, 0, 10).await.unwrap(), journal);
     assert!(journal[0].loser.image.is_some() && journal[0].winner.image.is_some());
@@ -195,15 +213,24 @@ pub(super) async fn records_are_kept_for_the_stream_retention(backend: &dyn Back
     let east = first.reopened(|options| options.log_retention_ms = crate::DEFAULT_LOG_RETENTION_MS);
     put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     assert!(serves_all(&east).await);
     east.advance_ms(crate::DEFAULT_LOG_RETENTION_MS - 1);
     put(&*east.store, item("a", 2, &[])).await;
     ship_over_time(&east, &west).await;
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     assert!(serves_all(&east).await);
     east.advance_ms(1);
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     assert!(!serves_all(&east).await);
     assert_eq!(scan(&*east.store, None).await.rows.len(), 2);
 }
@@ -221,7 +248,10 @@ pub(super) async fn peer_below_the_low_watermark_copies_then_streams(backend: &d
     delete(&*east.store, key("a", 0)).await;
     ship(&east, &west, TABLE).await;
     ship(&west, &east, TABLE).await;
-    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
+    east.store
+        .collect_garbage(&acknowledged(&[&west]).into())
+        .await
+        .unwrap();
     let far = Site::new(backend, "ap-south-1");
     edit(
         &*east.store,
@@ -245,7 +275,7 @@ pub(super) async fn peer_below_the_low_watermark_copies_then_streams(backend: &d
     );
     // Trimming also copes with rows that came by copy.
     let all = acknowledged(&[&east, &west]);
-    far.store.forget(&all.clone().into()).await.unwrap();
+    far.store.collect_garbage(&all.clone().into()).await.unwrap();
     let repair = RemoteBatch {
         kind: RemoteKind::Repair,
         ..Default::default()

@@ -42,7 +42,7 @@ async fn records_of_copy_removals_are_trimmed() {
     };
     edit(&store, vec![set(TABLE, Aspect::Stream(Some(stream)))]).await;
     let nothing = Acknowledged::from(BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]));
-    store.forget(&nothing).await.unwrap();
+    store.collect_garbage(&nothing).await.unwrap();
     let (_, definitions) = rows_of(&path);
     let version = put(&store, item("a", 1, &[])).await;
     let batch = RemoteBatch {
@@ -53,7 +53,7 @@ async fn records_of_copy_removals_are_trimmed() {
     store.apply(batch).await.unwrap();
     put(&store, item("a", 1, &[])).await;
     assert_eq!(rows_of(&path), (3 + definitions, 1 + definitions), "put, removed, put");
-    store.forget(&nothing).await.unwrap();
+    store.collect_garbage(&nothing).await.unwrap();
     assert_eq!(rows_of(&path), (1 + definitions, 1 + definitions));
 }
 
@@ -63,7 +63,7 @@ async fn trimming_a_regional_table_leaves_only_its_items() {
     let path = directory.path().join("region.db");
     let store = in_file(&path).await;
     let nothing = Acknowledged::from(BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]));
-    store.forget(&nothing).await.unwrap();
+    store.collect_garbage(&nothing).await.unwrap();
     let (_, definitions) = rows_of(&path);
     for round in 0..3 {
         let put = |n| write(key("a", n), Do::Put(item("a", n, &[("round", number(round))])));
@@ -72,7 +72,7 @@ async fn trimming_a_regional_table_leaves_only_its_items() {
     commit(&store, (0..300).map(|n| write(key("a", n), Do::Delete)).collect())
         .await
         .unwrap();
-    store.forget(&nothing).await.unwrap();
+    store.collect_garbage(&nothing).await.unwrap();
     assert_eq!(
         rows_of(&path),
         (400 + definitions, 400 + definitions),
@@ -89,7 +89,7 @@ async fn trimming_a_regional_table_leaves_only_its_items() {
     )
     .await
     .unwrap();
-    store.forget(&nothing).await.unwrap();
+    store.collect_garbage(&nothing).await.unwrap();
     assert_eq!(
         rows_of(&path),
         (400 + definitions, 400 + definitions),
@@ -98,7 +98,7 @@ async fn trimming_a_regional_table_leaves_only_its_items() {
     assert_agrees(&store, TABLE).await;
     edit(&store, vec![Edit::Drop { table: TABLE }]).await;
     loop {
-        store.forget(&nothing).await.unwrap();
+        store.collect_garbage(&nothing).await.unwrap();
         if rows_of(&path) == (0, 0) {
             break;
         }
