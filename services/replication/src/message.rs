@@ -50,7 +50,7 @@ pub enum ToReceiver {
     /// Mutations from the source's log.
     Batch(Batch),
     /// Lists what the source can no longer send from its log.
-    Refusal(BelowFloor),
+    Refusal(BelowLowWatermark),
     /// The source's own vectors: first of all tables that both regions have, then of those that
     /// changed.
     Vectors(TableVectors),
@@ -103,7 +103,7 @@ pub struct Batch {
 /// The tables and origins for which the receiver's vectors are below the low watermark of the
 /// source's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BelowFloor {
+pub struct BelowLowWatermark {
     /// The generation of the subscription that is refused in part.
     pub generation: u64,
     /// The refused tables and origins.

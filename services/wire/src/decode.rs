@@ -7,8 +7,8 @@ use beringia_item::{
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage, Span,
-    Subscription, TableVectors, ToReceiver, ToSource,
+    Acknowledgement, Answer, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
+    Span, Subscription, TableVectors, ToReceiver, ToSource,
 };
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
@@ -111,11 +111,15 @@ fn decode_acknowledgement(acknowledge: v1::Acknowledge) -> Result<Acknowledgemen
     })
 }
 
-fn decode_refusal(refusal: v1::Refusal) -> Result<BelowFloor> {
+fn decode_refusal(refusal: v1::Refusal) -> Result<BelowLowWatermark> {
     let part = |part: v1::TableOrigin| Ok((decode_table(&part.table)?, decode_some_origin(part.origin.as_ref())?));
-    Ok(BelowFloor {
+    Ok(BelowLowWatermark {
         generation: refusal.generation,
-        parts: refusal.below_floor.into_iter().map(part).collect::<Result<_>>()?,
+        parts: refusal
+            .below_low_watermark
+            .into_iter()
+            .map(part)
+            .collect::<Result<_>>()?,
     })
 }
 

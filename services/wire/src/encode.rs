@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use beringia_item::{Cause, Mutation, Origin, Region, Stamp, TableId, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
+    Acknowledgement, Answer, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
     Subscription, TableVectors, ToReceiver, ToSource,
 };
 use beringia_storage_types::{RangeDigest, TableDigest};
@@ -80,14 +80,14 @@ fn encode_acknowledgement(acknowledgement: &Acknowledgement) -> v1::Acknowledge 
     }
 }
 
-fn encode_refusal(refusal: &BelowFloor) -> v1::Refusal {
+fn encode_refusal(refusal: &BelowLowWatermark) -> v1::Refusal {
     let part = |(table, origin): &(TableId, Origin)| v1::TableOrigin {
         table: encode_table(*table),
         origin: Some(encode_origin(origin)),
     };
     v1::Refusal {
         generation: refusal.generation,
-        below_floor: refusal.parts.iter().map(part).collect(),
+        below_low_watermark: refusal.parts.iter().map(part).collect(),
     }
 }
 

@@ -4,8 +4,8 @@ use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Mutation, Origin, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage, Span,
-    Subscription, TableVectors, ToReceiver, ToSource,
+    Acknowledgement, Answer, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
+    Span, Subscription, TableVectors, ToReceiver, ToSource,
 };
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
@@ -156,7 +156,7 @@ fn from_a_source() -> impl Strategy<Value = ToReceiver> {
                 })
             }),
         (any::<u64>(), vec((table(), origin()), 0..4))
-            .prop_map(|(generation, parts)| ToReceiver::Refusal(BelowFloor { generation, parts })),
+            .prop_map(|(generation, parts)| ToReceiver::Refusal(BelowLowWatermark { generation, parts })),
         vectors().prop_map(ToReceiver::Vectors),
         vec(region(), 0..4).prop_map(|regions| ToReceiver::Lost(regions.into_iter().collect())),
         vec(table(), 0..4).prop_map(ToReceiver::Withdraw),
@@ -365,13 +365,13 @@ fn missing_origin_or_too_large_shard_is_refused() {
         from_receiver(v1::FromReceiver { kind })
     };
     let refuse = |origin| {
-        let below_floor = vec![v1::TableOrigin {
+        let below_low_watermark = vec![v1::TableOrigin {
             table: Bytes::from_static(&[1; 16]),
             origin,
         }];
         let refusal = v1::Refusal {
             generation: 1,
-            below_floor,
+            below_low_watermark,
         };
         let kind = Some(v1::from_source::Kind::Refusal(refusal));
         from_source(v1::FromSource { kind })

@@ -207,7 +207,7 @@ impl Bootstraps {
 
     /// Notices writes that no reachable log holds any more, and has them copied from the table of a
     /// region that has them.
-    pub(super) fn watch_floors(&mut self, world: &World, dialled: &Dialled) {
+    pub(super) fn watch_low_watermarks(&mut self, world: &World, dialled: &Dialled) {
         let now_ms = world.now.elapsed_ms;
         let out_of_logs = dialled.out_of_logs(world);
         for (table, (origin, _)) in &out_of_logs {

@@ -144,7 +144,7 @@ impl Replicator {
                 self.comparisons.tick(&self.world, &mut self.out, region, session);
             }
         }
-        self.bootstraps.watch_floors(&self.world, &self.dialled);
+        self.bootstraps.watch_low_watermarks(&self.world, &self.dialled);
         self.bootstraps.tick(&self.world, &mut self.out, &mut self.dialled);
         self.tick_leaves();
         self.watch_peers();

@@ -13,7 +13,7 @@ use self::{announcements::Announcements, send_window::SendWindow, serving::Servi
 use crate::{
     event::{AcceptId, Command, StoreAnswer, StoreCall},
     hello::{check_hello, clock_ahead_ms, hello_of},
-    message::{Acknowledgement, BelowFloor, Goodbye, Hello, Request, Subscription, TableVectors, ToReceiver},
+    message::{Acknowledgement, BelowLowWatermark, Goodbye, Hello, Request, Subscription, TableVectors, ToReceiver},
     out::{Out, Purpose},
     watermark::ReportedWatermarks,
     world::World,
@@ -217,7 +217,7 @@ impl Source {
                 _ => drop(self.filter.tables.remove(table)),
             }
         }
-        let refusal = BelowFloor {
+        let refusal = BelowLowWatermark {
             generation: self.generation(),
             parts: missing,
         };

@@ -7,7 +7,7 @@ use beringia_item::{KeyBytes, Mutation, Stamp};
 use beringia_replication::{
     BootstrapStage, Command, DialId, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
-        Answer, BelowFloor, KeyPage, Question, Reply, Request, RowPage, Subscription, TableVectors, ToReceiver,
+        Answer, BelowLowWatermark, KeyPage, Question, Reply, Request, RowPage, Subscription, TableVectors, ToReceiver,
         ToSource,
     },
 };
@@ -30,7 +30,7 @@ fn announces(hand: &mut Hand, link: DialId, entries: &[(&str, u64)]) {
 
 fn refuses(hand: &mut Hand, link: DialId, generation: u64, origin: &str) {
     let parts = vec![(CARTS, origin.parse().unwrap())];
-    hand.source_says(link, ToReceiver::Refusal(BelowFloor { generation, parts }));
+    hand.source_says(link, ToReceiver::Refusal(BelowLowWatermark { generation, parts }));
 }
 
 fn subscription_on(commands: &[Command], link: DialId) -> Option<Subscription> {

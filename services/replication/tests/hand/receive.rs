@@ -4,7 +4,7 @@ use beringia_clock::HybridTime;
 use beringia_item::{Mutation, TableId, Unit};
 use beringia_replication::{
     Command, DialId, Event, LinkEvent, LinkState, StoreAnswer, Tuning,
-    message::{Batch, BelowFloor, Goodbye, PROTOCOL, ToReceiver, ToSource},
+    message::{Batch, BelowLowWatermark, Goodbye, PROTOCOL, ToReceiver, ToSource},
 };
 use beringia_storage_types::{RemoteBatch, RemoteKind, StoreError};
 
@@ -604,7 +604,7 @@ fn origin_with_a_trimmed_log_is_relayed_by_a_peer() {
     hand.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 9)])));
     hand.source_says(
         us,
-        ToReceiver::Refusal(BelowFloor {
+        ToReceiver::Refusal(BelowLowWatermark {
             generation: 1,
             parts: vec![(CARTS, origin("us"))],
         }),

@@ -4,7 +4,8 @@ use beringia_item::{RANGES, TableId};
 use beringia_replication::{
     AcceptId, Command, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
-        Acknowledgement, Answer, Batch, BelowFloor, Question, Reply, Request, Span, Subscription, ToReceiver, ToSource,
+        Acknowledgement, Answer, Batch, BelowLowWatermark, Question, Reply, Request, Span, Subscription, ToReceiver,
+        ToSource,
     },
 };
 use beringia_storage_types::{LogFilter, LogPage, LogPosition, RangeDigest, ReplicaStatus, StoreError, TableDigest};
@@ -206,7 +207,7 @@ fn refuses_trimmed_writes_and_sends_the_rest() {
     let (ticket, _) = call_in(&hand.receiver_says(link, ToSource::Subscribe(catalog_too))).unwrap();
     let missing = vec![(CARTS, origin("eu"))];
     let commands = hand.answer(ticket, StoreAnswer::Position(Err(missing.clone())));
-    let refusal = ToReceiver::Refusal(BelowFloor {
+    let refusal = ToReceiver::Refusal(BelowLowWatermark {
         generation: 1,
         parts: missing,
     });

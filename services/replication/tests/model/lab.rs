@@ -121,9 +121,9 @@ fn set(writes: &[&Write]) -> Option<AttributeValue> {
 /// The expected item after all writes to a key, which are in ascending order of versions.
 fn expected(writes: &[&Write]) -> Option<Item> {
     let last = writes.last()?;
-    let floor = greatest(writes.iter().copied().filter(|write| is_whole(write)));
-    let is_delete = floor.is_some_and(|floor| floor.mutation.image.is_none());
-    if is_delete && floor.map(|floor| &floor.mutation.version) == Some(&last.mutation.version) {
+    let last_whole = greatest(writes.iter().copied().filter(|write| is_whole(write)));
+    let is_delete = last_whole.is_some_and(|last_whole| last_whole.mutation.image.is_none());
+    if is_delete && last_whole.map(|last_whole| &last_whole.mutation.version) == Some(&last.mutation.version) {
         return None;
     }
     let assigned = |name: &'static str| (name, value_of(base(writes.iter().copied(), name), name));

@@ -26,7 +26,7 @@ pub const MAX_OFFSET_MS: u64 = 500;
 pub struct Table {
     pub rows: BTreeMap<KeyBytes, Mutation>,
     pub vector: VersionVector,
-    floor: VersionVector,
+    low_watermark: VersionVector,
     pub bootstrapped: bool,
     /// Versions that a copy in place brought to an active replica and the vector does not cover
     /// yet.
@@ -347,7 +347,7 @@ impl Store {
             }
             table.vector.advance(origin, *sequence);
             if apply.kind == RemoteKind::Copy {
-                table.floor.advance(origin, *sequence);
+                table.low_watermark.advance(origin, *sequence);
                 self.catalog_changed |= !table.bootstrapped;
                 table.bootstrapped = true;
             }
@@ -467,7 +467,7 @@ impl Store {
                 let is_held = self
                     .tables
                     .get(id)
-                    .is_some_and(|table| vector.get(origin) >= table.floor.get(origin));
+                    .is_some_and(|table| vector.get(origin) >= table.low_watermark.get(origin));
                 if !is_held {
                     missing.push((*id, origin.clone()));
                 }
@@ -546,7 +546,7 @@ impl Store {
             for (origin, sequence) in table.vector.iter() {
                 below.advance(origin, sequence.min(lowest(origin)));
             }
-            table.floor.merge(&below);
+            table.low_watermark.merge(&below);
             cut.insert(*id, below);
         }
         for record in &mut self.log {
