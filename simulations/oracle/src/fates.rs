@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use beringia_history::{Effect, LIST, Merging, NUMBER, SET, Touch};
 
 use crate::{
-    floor::{Addition, LastFloor},
+    base::{Addition, LastBase},
     index::{Key, Table, known_to_any, replaced},
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct Fate {
 enum Part<'a> {
     Whole,
     /// All attributes that no later write sets by itself.
-    Floor,
+    Base,
     /// The write marker alone.
     Mark,
     Attribute(&'a str),
@@ -52,23 +52,23 @@ fn of_key(key: &Key<'_>, merging: Merging) -> Vec<Fate> {
             members.entry(part.clone()).or_default().push(rank);
         }
     }
-    let floors = members.get(&Part::Floor).cloned().unwrap_or_default();
+    let bases = members.get(&Part::Base).cloned().unwrap_or_default();
     for (part, own) in &members {
         // A base write competes for every attribute, and replaces earlier additions to it, as an
         // assignment does.
-        let with_floors = |own: Option<&Vec<usize>>| {
-            let mut all: Vec<usize> = own.into_iter().flatten().chain(&floors).copied().collect();
+        let with_bases = |own: Option<&Vec<usize>>| {
+            let mut all: Vec<usize> = own.into_iter().flatten().chain(&bases).copied().collect();
             all.sort_unstable();
             all.dedup();
             all
         };
         match part {
             Part::Added(attribute, addition) => {
-                let floors = with_floors(members.get(&Part::Attribute(attribute)));
-                judge_merged(key, own, floors, attribute, *addition, &mut fates);
+                let bases = with_bases(members.get(&Part::Attribute(attribute)));
+                judge_merged(key, own, bases, attribute, *addition, &mut fates);
             }
-            Part::Whole | Part::Floor => judge_competing(key, own, own, part, &mut fates),
-            Part::Mark | Part::Attribute(_) => judge_competing(key, &with_floors(Some(own)), own, part, &mut fates),
+            Part::Whole | Part::Base => judge_competing(key, own, own, part, &mut fates),
+            Part::Mark | Part::Attribute(_) => judge_competing(key, &with_bases(Some(own)), own, part, &mut fates),
         }
     }
     fates
@@ -78,8 +78,8 @@ fn parts<'a>(key: &Key<'a>, rank: usize, merging: Merging) -> Vec<Part<'a>> {
     if merging == Merging::Item {
         return vec![Part::Whole];
     }
-    if key.is_floor(rank) {
-        return vec![Part::Floor];
+    if key.is_base(rank) {
+        return vec![Part::Base];
     }
     let added = |attribute, addition| match merging {
         Merging::Merge => Part::Added(attribute, addition),
@@ -143,13 +143,13 @@ fn is_assigned(key: &Key<'_>, rank: usize, part: &Part<'_>) -> bool {
 fn judge_merged(
     key: &Key<'_>,
     own: &[usize],
-    floors: Vec<usize>,
+    bases: Vec<usize>,
     attribute: &str,
     addition: Addition,
     fates: &mut [Fate],
 ) {
-    let known = known_to_any(floors.iter().map(|floor| &key.commits[*floor]));
-    let last = LastFloor::among(key, floors);
+    let known = known_to_any(bases.iter().map(|base| &key.commits[*base]));
+    let last = LastBase::among(key, bases);
     for rank in own {
         let commit = &key.commits[*rank];
         let is_kept = last.keeps(key, *rank, addition, attribute);

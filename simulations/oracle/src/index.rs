@@ -114,7 +114,7 @@ impl<'a> Key<'a> {
     }
 
     /// Returns whether a commit replaces everything that was there: a put, a delete or an expiry.
-    pub(crate) fn is_floor(&self, rank: usize) -> bool {
+    pub(crate) fn is_base(&self, rank: usize) -> bool {
         self.commits[rank].is_delete() || self.effect(rank).is_some_and(Effect::is_whole)
     }
 

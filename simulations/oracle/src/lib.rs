@@ -11,10 +11,10 @@
 
 mod accounting;
 mod anomalies;
+mod base;
 mod content;
 mod deletes;
 mod fates;
-mod floor;
 mod index;
 mod journals;
 mod logs;

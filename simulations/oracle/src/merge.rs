@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use beringia_history::{Content, Effect, Merging, NUMBER};
 
 use crate::{
-    floor::{Addition, LastFloor},
+    base::{Addition, LastBase},
     index::Key,
 };
 
@@ -35,11 +35,11 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
     if (0..key.commits.len()).any(is_recorded) {
         return MergeResult::Unknown;
     }
-    let floor = (0..key.commits.len()).rev().find(|rank| key.is_floor(*rank));
-    let base = floor.and_then(|rank| key.commits[rank].logged.held.content.as_ref());
+    let last_base = (0..key.commits.len()).rev().find(|rank| key.is_base(*rank));
+    let base = last_base.and_then(|rank| key.commits[rank].logged.held.content.as_ref());
     let mut merged = base.cloned().unwrap_or_default();
     merged.mark.clone_from(&of_last.mark);
-    for rank in floor.map_or(0, |floor| floor + 1)..key.commits.len() {
+    for rank in last_base.map_or(0, |last_base| last_base + 1)..key.commits.len() {
         let written = key.commits[rank].logged.held.content.as_ref();
         let (Some(written), Some(effect)) = (written, key.effect(rank)) else {
             continue;
@@ -57,7 +57,7 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
         }
     }
     if merging == Merging::Merge {
-        if LastFloor::of(key).leaves_sums_open(key) {
+        if LastBase::of(key).leaves_sums_open(key) {
             return MergeResult::Unknown;
         }
         merge_numbers(key, &kept(key, Addition::ToNumber), &mut merged);
@@ -68,7 +68,7 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
 
 /// Returns, for each commit, whether its addition counts in the end.
 fn kept(key: &Key<'_>, addition: Addition) -> Vec<bool> {
-    let last = LastFloor::of(key);
+    let last = LastBase::of(key);
     (0..key.commits.len())
         .map(|rank| last.keeps(key, rank, addition, NUMBER))
         .collect()

@@ -86,7 +86,7 @@ pub(super) struct Attribute {
 
 impl Attribute {
     /// The attribute as the write at the item's base version left it.
-    pub(super) const fn of_floor(value: Option<AttributeValue>) -> Self {
+    pub(super) const fn of_item_base(value: Option<AttributeValue>) -> Self {
         Self {
             base: None,
             assigned: value,
@@ -111,13 +111,13 @@ impl Attribute {
     }
 
     /// Whether it has no writes after the item's base version.
-    pub(super) fn is_floors(&self) -> bool {
+    pub(super) fn is_inherited(&self) -> bool {
         self.base.is_none() && !self.has_additions()
     }
 
-    /// The version of its base, given the item's base version `floor`; `None` if there is neither.
-    pub(super) fn base_over<'a>(&'a self, floor: Option<&'a Version>) -> Option<&'a Version> {
-        self.base.as_ref().or(floor)
+    /// The version of its base, given the item's base version `item_base`; `None` if there is neither.
+    pub(super) fn base_over<'a>(&'a self, item_base: Option<&'a Version>) -> Option<&'a Version> {
+        self.base.as_ref().or(item_base)
     }
 
     pub(super) fn versions(&self) -> impl Iterator<Item = &Version> {
@@ -126,14 +126,14 @@ impl Attribute {
         self.base.iter().chain(deltas).chain(elements)
     }
 
-    /// Merges it with the same attribute of another state. The item's base version is `floor` for
-    /// `self`. For `low` it is the same (`same_floor`) or a lower one; then only what is later than
-    /// `floor` counts.
-    pub(super) fn merge(mut self, low: &Self, floor: Option<&Version>, same_floor: bool) -> Self {
-        if low.base.as_ref() > self.base_over(floor) {
+    /// Merges it with the same attribute of another state. The item's base version is `item_base` for
+    /// `self`. For `low` it is the same (`same_base`) or a lower one; then only what is later than
+    /// `item_base` counts.
+    pub(super) fn merge(mut self, low: &Self, item_base: Option<&Version>, same_base: bool) -> Self {
+        if low.base.as_ref() > self.base_over(item_base) {
             self.base.clone_from(&low.base);
             self.assigned.clone_from(&low.assigned);
-        } else if same_floor && self.base.is_none() {
+        } else if same_base && self.base.is_none() {
             // Both hold the value from the item's base version.
             debug_assert_eq!(
                 self.assigned, low.assigned,
@@ -152,7 +152,7 @@ impl Attribute {
                 self.elements.insert(element.clone(), membership.clone());
             }
         }
-        let base = self.base.clone().or_else(|| floor.cloned());
+        let base = self.base.clone().or_else(|| item_base.cloned());
         self.deltas.retain(|_, delta| Some(&delta.version) > base.as_ref());
         self.elements
             .retain(|_, membership| Some(&membership.version) > base.as_ref());
@@ -161,8 +161,11 @@ impl Attribute {
 
     /// The additions that count. If the base has a number, those to that number; if it has no
     /// value, all; otherwise none.
-    pub(super) fn counting<'a>(&'a self, floor: Option<&'a Version>) -> impl Iterator<Item = (&'a Origin, &'a Delta)> {
-        let base = self.base_over(floor);
+    pub(super) fn counting<'a>(
+        &'a self,
+        item_base: Option<&'a Version>,
+    ) -> impl Iterator<Item = (&'a Origin, &'a Delta)> {
+        let base = self.base_over(item_base);
         let counts = move |delta: &Delta| match &self.assigned {
             None => true,
             Some(AttributeValue::N(_)) => delta.over.as_ref() == base,
@@ -172,9 +175,11 @@ impl Attribute {
     }
 
     /// The kind of value that its last write makes it; `None` if the base determines it.
-    fn kind(&self, floor: Option<&Version>) -> Option<Kind> {
+    fn kind(&self, item_base: Option<&Version>) -> Option<Kind> {
         let base = self.assigned.as_ref().and_then(kind_of);
-        let numbers = self.counting(floor).map(|(_, delta)| (&delta.version, Kind::Number));
+        let numbers = self
+            .counting(item_base)
+            .map(|(_, delta)| (&delta.version, Kind::Number));
         let sets = self
             .elements
             .iter()
@@ -185,23 +190,23 @@ impl Attribute {
         numbers.chain(sets).max().map(|(_, kind)| kind)
     }
 
-    /// Its value, given the item's base version `floor`.
-    pub(super) fn value(&self, floor: Option<&Version>) -> Option<AttributeValue> {
-        match self.kind(floor) {
+    /// Its value, given the item's base version `item_base`.
+    pub(super) fn value(&self, item_base: Option<&Version>) -> Option<AttributeValue> {
+        match self.kind(item_base) {
             None => self.assigned.clone(),
-            Some(Kind::Number) => Some(AttributeValue::N(self.total(floor))),
+            Some(Kind::Number) => Some(AttributeValue::N(self.total(item_base))),
             Some(kind) => self.members(kind),
         }
     }
 
     /// The base's number plus all additions that count, in the order of the origins. An addition
     /// whose result is not a number (more than 38 digits) is left out.
-    fn total(&self, floor: Option<&Version>) -> Number {
+    fn total(&self, item_base: Option<&Version>) -> Number {
         let base = match &self.assigned {
             Some(AttributeValue::N(number)) => *number,
             _ => Number::ZERO,
         };
-        self.counting(floor)
+        self.counting(item_base)
             .fold(base, |total, (_, delta)| total.checked_add(&delta.sum).unwrap_or(total))
     }
 
@@ -258,11 +263,11 @@ impl Attribute {
     }
 
     /// Adds to its number.
-    pub(super) fn add(&mut self, version: &Version, number: Number, floor: Option<&Version>) {
-        let counted = self.counting(floor).find(|(origin, _)| **origin == version.origin);
+    pub(super) fn add(&mut self, version: &Version, number: Number, item_base: Option<&Version>) {
+        let counted = self.counting(item_base).find(|(origin, _)| **origin == version.origin);
         let before = counted.map_or(Number::ZERO, |(_, delta)| delta.sum);
         let over = match &self.assigned {
-            Some(_) => self.base_over(floor).cloned(),
+            Some(_) => self.base_over(item_base).cloned(),
             None => None,
         };
         // If the sum is not a number, the value differs from the one that the writer computed, and

@@ -23,7 +23,7 @@ use crate::{
 /// The format version that is written.
 const FORM: u8 = 1;
 
-const NO_FLOOR: u8 = 0;
+const NO_BASE: u8 = 0;
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 
@@ -85,10 +85,10 @@ impl ItemState {
         let fits = state.versions().all(|named| named <= version)
             && !state.is_plain()
             && state.attributes.values().all(|attribute| {
-                let base = attribute.base_over(state.floor.as_ref());
+                let base = attribute.base_over(state.item_base.as_ref());
                 let later = |version: &Version| base.is_none_or(|base| version > base);
                 (attribute.base.is_some() || attribute.has_additions())
-                    && attribute.base.as_ref().is_none_or(|base| Some(base) > state.floor.as_ref())
+                    && attribute.base.as_ref().is_none_or(|base| Some(base) > state.item_base.as_ref())
                     && attribute.deltas.iter().all(|(origin, delta)| *origin == delta.version.origin && later(&delta.version))
                     && attribute.elements.values().all(|membership| later(&membership.version))
                     // Without a put below, only an assignment gives a base a value.
@@ -99,12 +99,12 @@ impl ItemState {
         if fits { Ok(state) } else { Err(StateError::Unfit) }
     }
 
-    fn encode(&self, with_floor: bool) -> Vec<u8> {
-        let floor = self.floor.as_ref().filter(|_| with_floor);
+    fn encode(&self, with_base: bool) -> Vec<u8> {
+        let item_base = self.item_base.as_ref().filter(|_| with_base);
         let overs = self.attributes.values().flat_map(|attribute| attribute.deltas.values());
         let overs = overs.filter_map(|delta| delta.over.as_ref());
         let written = self.attributes.values().flat_map(Attribute::versions);
-        let versions: BTreeSet<&Version> = written.chain(overs).chain(floor).collect();
+        let versions: BTreeSet<&Version> = written.chain(overs).chain(item_base).collect();
         let origins: BTreeSet<&Origin> = versions.iter().map(|version| &version.origin).collect();
         let mut out = vec![FORM];
         write_len(origins.len(), &mut out);
@@ -119,11 +119,11 @@ impl ItemState {
             write_varint(version.sequence.into(), &mut out);
         }
         let places: BTreeMap<&Version, usize> = versions.into_iter().zip(0..).collect();
-        match floor {
-            None => out.push(NO_FLOOR),
-            Some(floor) => {
+        match item_base {
+            None => out.push(NO_BASE),
+            Some(item_base) => {
                 out.push(if self.whole.is_some() { PUT } else { DELETE });
-                write_len(places[floor], &mut out);
+                write_len(places[item_base], &mut out);
             }
         }
         write_len(self.attributes.len(), &mut out);
@@ -155,8 +155,8 @@ impl ItemState {
             let sequence = u64::try_from(sequence).map_err(|_| reader.damaged("a sequence is too large"))?;
             versions.push(Version { time, origin, sequence });
         }
-        let (floor, whole) = match reader.byte()? {
-            NO_FLOOR => (None, None),
+        let (item_base, whole) = match reader.byte()? {
+            NO_BASE => (None, None),
             PUT => (Some(pick(&versions, &mut reader)?), Some(Item::new())),
             DELETE => (Some(pick(&versions, &mut reader)?), None),
             _ => return Err(reader.damaged("unknown kind of base version").into()),
@@ -170,7 +170,7 @@ impl ItemState {
         reader.end()?;
         Ok(Self {
             version: version.clone(),
-            floor,
+            item_base,
             whole,
             attributes,
         })

@@ -23,40 +23,40 @@ impl ItemState {
     #[must_use]
     pub fn losses(&self, other: &Self, merged: &Self) -> Vec<Loss> {
         let mut lost = Lost::default();
-        self.lost_floor(other, merged, &mut lost);
+        self.lost_base(other, merged, &mut lost);
         let names: BTreeSet<&String> = self.attributes.keys().chain(merged.attributes.keys()).collect();
         for name in names {
             let whole = || self.whole.as_ref().and_then(|whole| whole.get(name)).cloned();
-            let floor_attribute;
+            let base_attribute;
             let own = match self.attributes.get(name) {
                 Some(own) => own,
                 None => {
-                    floor_attribute = Attribute::of_floor(whole());
-                    &floor_attribute
+                    base_attribute = Attribute::of_item_base(whole());
+                    &base_attribute
                 }
             };
-            let overlaid = merged.floor == self.floor && other.floor != self.floor;
+            let overlaid = merged.item_base == self.item_base && other.item_base != self.item_base;
             self.lost_attribute(name, own, merged, overlaid, &mut lost);
         }
         lost.into_losses()
     }
 
     /// Finds whether the last write of the whole item was lost.
-    fn lost_floor(&self, other: &Self, merged: &Self, lost: &mut Lost) {
-        let Some(floor) = &self.floor else { return };
-        match &merged.floor {
-            Some(winner) if winner != floor => {
+    fn lost_base(&self, other: &Self, merged: &Self, lost: &mut Lost) {
+        let Some(item_base) = &self.item_base else { return };
+        match &merged.item_base {
+            Some(winner) if winner != item_base => {
                 let differs = self.whole.is_some() || merged.whole.is_some();
                 if differs {
-                    lost.whole(winner, floor);
+                    lost.whole(winner, item_base);
                 }
             }
             // A delete below later writes that do not causally depend on it.
-            _ if self.whole.is_none() && other.floor.as_ref() < Some(floor) => {
+            _ if self.whole.is_none() && other.item_base.as_ref() < Some(item_base) => {
                 let outlived = other.attributes.values().flat_map(Attribute::versions);
                 let own = std::iter::once(&other.version);
-                if let Some(winner) = outlived.chain(own).filter(|version| *version > floor).max() {
-                    lost.whole(winner, floor);
+                if let Some(winner) = outlived.chain(own).filter(|version| *version > item_base).max() {
+                    lost.whole(winner, item_base);
                 }
             }
             _ => {}
@@ -66,22 +66,19 @@ impl ItemState {
     /// Finds what one attribute lost. `overlaid` says that the other state's writes may be on top
     /// of this state's base version without causally depending on it.
     fn lost_attribute(&self, name: &str, own: &Attribute, merged: &Self, overlaid: bool, lost: &mut Lost) {
-        let (floor, joined_floor) = (self.floor.as_ref(), merged.floor.as_ref());
+        let (item_base, merged_base) = (self.item_base.as_ref(), merged.item_base.as_ref());
         let nothing = Attribute::default();
         let current = merged.attributes.get(name);
         let visible = match current {
-            Some(current) => current.value(joined_floor),
+            Some(current) => current.value(merged_base),
             None => merged.whole.as_ref().and_then(|whole| whole.get(name)).cloned(),
         };
-        if own.value(floor) == visible {
+        if own.value(item_base) == visible {
             return;
         }
         let current = current.unwrap_or(&nothing);
-        let winning_base = current.base_over(joined_floor);
-        let counting: Vec<&Version> = current
-            .counting(joined_floor)
-            .map(|(_, delta)| &delta.version)
-            .collect();
+        let winning_base = current.base_over(merged_base);
+        let counting: Vec<&Version> = current.counting(merged_base).map(|(_, delta)| &delta.version).collect();
         let members = || current.elements.values().map(|membership| &membership.version);
         let mut lose = |loser: &Version, overruled: Option<&Version>| {
             let later = overruled.or(winning_base).filter(|winner| *winner > loser);
@@ -96,7 +93,7 @@ impl ItemState {
                 lost.attribute(winner, loser, name);
             }
         };
-        let base = own.base_over(floor);
+        let base = own.base_over(item_base);
         if let Some(base) = base.filter(|base| winning_base != Some(base)) {
             // The value from the item's base version is lost with that version, unless only this
             // attribute was overwritten.
@@ -104,7 +101,7 @@ impl ItemState {
                 lose(base, None);
             }
         }
-        for (origin, delta) in own.counting(floor) {
+        for (origin, delta) in own.counting(item_base) {
             let goes_on = counting
                 .iter()
                 .any(|version| version.origin == *origin && **version >= delta.version);

@@ -43,7 +43,7 @@ pub struct ItemState {
     version: Version,
     /// The base version: the last write of the whole item. `None` if there was none, or if it was a
     /// delete whose tombstone has been collected.
-    floor: Option<Version>,
+    item_base: Option<Version>,
     /// The item that the base version put, without the attributes in `attributes`; `None` if the
     /// base version is a delete or absent.
     whole: Option<Item>,
@@ -56,7 +56,7 @@ impl ItemState {
     #[must_use]
     pub fn plain(version: Version, item: Option<Item>) -> Self {
         Self {
-            floor: Some(version.clone()),
+            item_base: Some(version.clone()),
             version,
             whole: item,
             attributes: BTreeMap::new(),
@@ -73,7 +73,7 @@ impl ItemState {
     /// everything.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.attributes.is_empty() && self.floor.as_ref() == Some(&self.version)
+        self.attributes.is_empty() && self.item_base.as_ref() == Some(&self.version)
     }
 
     /// The item; `None` if it does not exist. `keys` are its key attributes.
@@ -81,11 +81,11 @@ impl ItemState {
     pub fn image(&self, keys: &Item) -> Option<Item> {
         let mut item = match &self.whole {
             Some(whole) => whole.clone(),
-            None if self.floor.as_ref() == Some(&self.version) => return None,
+            None if self.item_base.as_ref() == Some(&self.version) => return None,
             None => keys.clone(),
         };
         for (name, attribute) in &self.attributes {
-            if let Some(value) = attribute.value(self.floor.as_ref()) {
+            if let Some(value) = attribute.value(self.item_base.as_ref()) {
                 item.insert(name.clone(), value);
             }
         }
@@ -97,24 +97,24 @@ impl ItemState {
     #[must_use]
     pub fn merge(&self, other: &Self) -> Self {
         // A missing base version is less than every other.
-        let (high, low) = if self.floor >= other.floor {
+        let (high, low) = if self.item_base >= other.item_base {
             (self, other)
         } else {
             (other, self)
         };
-        let floor = high.floor.as_ref();
+        let item_base = high.item_base.as_ref();
         let mut whole = high.whole.clone();
         let names: BTreeSet<&String> = high.attributes.keys().chain(low.attributes.keys()).collect();
         let mut attributes = BTreeMap::new();
         for name in names {
             let current = high.attributes.get(name).cloned();
             let current =
-                current.unwrap_or_else(|| Attribute::of_floor(whole.as_mut().and_then(|item| item.remove(name))));
+                current.unwrap_or_else(|| Attribute::of_item_base(whole.as_mut().and_then(|item| item.remove(name))));
             let merged = match low.attributes.get(name) {
-                Some(incoming) => current.merge(incoming, floor, low.floor.as_ref() == floor),
+                Some(incoming) => current.merge(incoming, item_base, low.item_base.as_ref() == item_base),
                 None => current,
             };
-            if !merged.is_floors() {
+            if !merged.is_inherited() {
                 attributes.insert(name.clone(), merged);
             } else if let (Some(value), Some(whole)) = (merged.assigned, &mut whole) {
                 whole.insert(name.clone(), value);
@@ -122,7 +122,7 @@ impl ItemState {
         }
         let merged = Self {
             version: self.version.clone().max(other.version.clone()),
-            floor: high.floor.clone(),
+            item_base: high.item_base.clone(),
             whole,
             attributes,
         };
@@ -133,14 +133,14 @@ impl ItemState {
     /// Whether the base version is not later than the version, and no attribute is stored twice.
     fn is_consistent(&self) -> bool {
         let is_whole = |name: &String| self.whole.as_ref().is_some_and(|whole| whole.contains_key(name));
-        self.floor.as_ref() <= Some(&self.version)
-            && (self.whole.is_none() || self.floor.is_some())
+        self.item_base.as_ref() <= Some(&self.version)
+            && (self.whole.is_none() || self.item_base.is_some())
             && !self.attributes.keys().any(is_whole)
     }
 
     /// Every version in the state; some repeat.
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
-        let own = std::iter::once(&self.version).chain(&self.floor);
+        let own = std::iter::once(&self.version).chain(&self.item_base);
         own.chain(self.attributes.values().flat_map(Attribute::versions))
     }
 }

@@ -104,26 +104,26 @@ impl ItemState {
     fn updated(current: Option<&Self>, version: &Version, after: &Item, touched: &Touched, merging: bool) -> Self {
         let nothing = || Self {
             version: version.clone(),
-            floor: None,
+            item_base: None,
             whole: None,
             attributes: BTreeMap::new(),
         };
         let mut state = current.cloned().unwrap_or_else(nothing);
         state.version = version.clone();
-        let floor = state.floor.as_ref();
+        let item_base = state.item_base.as_ref();
         for (name, touch) in touched {
             let value = after.get(name);
             let whole = state.whole.as_mut().and_then(|whole| whole.remove(name));
             let attribute = state.attributes.remove(name);
             let merged = merging
                 .then(|| {
-                    let mut attribute = attribute.unwrap_or_else(|| Attribute::of_floor(whole));
-                    attribute.touch(version, touch, floor).then_some(attribute)
+                    let mut attribute = attribute.unwrap_or_else(|| Attribute::of_item_base(whole));
+                    attribute.touch(version, touch, item_base).then_some(attribute)
                 })
                 .flatten()
                 // If additions to the current state give another value than the writer saw, the
                 // writer's value counts.
-                .filter(|merged| merged.value(floor).as_ref() == value);
+                .filter(|merged| merged.value(item_base).as_ref() == value);
             let attribute = merged.unwrap_or_else(|| Attribute::assigned(version.clone(), value.cloned()));
             state.attributes.insert(name.clone(), attribute);
         }
@@ -133,10 +133,10 @@ impl ItemState {
 
 impl Attribute {
     /// Applies an addition and returns true; returns false for an assignment.
-    fn touch(&mut self, version: &Version, touch: &Touch, floor: Option<&Version>) -> bool {
+    fn touch(&mut self, version: &Version, touch: &Touch, item_base: Option<&Version>) -> bool {
         match touch {
             Touch::Assign => return false,
-            Touch::Add(number) => self.add(version, *number, floor),
+            Touch::Add(number) => self.add(version, *number, item_base),
             Touch::Unite(members) => self.change_members(version, Element::of(members), true),
             Touch::Subtract(members) => self.change_members(version, Element::of(members), false),
         }

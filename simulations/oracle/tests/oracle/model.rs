@@ -19,7 +19,7 @@ const KEYS: [&str; 2] = ["k", "l"];
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Row {
     /// The last write to the whole item; a delete has no content.
-    floor: Option<(Version, Option<Content>)>,
+    base: Option<(Version, Option<Content>)>,
     mark: Option<(Version, String)>,
     fields: BTreeMap<String, (Version, String)>,
     list: Option<(Version, Vec<String>)>,
@@ -33,16 +33,16 @@ struct Row {
 }
 
 impl Row {
-    fn floor_version(&self) -> Option<&Version> {
-        self.floor.as_ref().map(|(version, _)| version)
+    fn base_version(&self) -> Option<&Version> {
+        self.base.as_ref().map(|(version, _)| version)
     }
 
     fn join(&mut self, other: &Self) {
-        if other.floor_version() > self.floor_version() {
+        if other.base_version() > self.base_version() {
             let mine = std::mem::replace(self, other.clone());
             self.merge_attributes(&mine);
         } else {
-            let is_same = other.floor_version() == self.floor_version();
+            let is_same = other.base_version() == self.base_version();
             self.merge_attributes(other);
             if is_same {
                 for (origin, theirs) in &other.sums {
@@ -54,30 +54,30 @@ impl Row {
     }
 
     fn merge_attributes(&mut self, other: &Self) {
-        fn later<T: Clone>(ours: &mut Option<(Version, T)>, theirs: Option<&(Version, T)>, floor: Option<&Version>) {
+        fn later<T: Clone>(ours: &mut Option<(Version, T)>, theirs: Option<&(Version, T)>, base: Option<&Version>) {
             if let Some(theirs) = theirs
-                && Some(&theirs.0) > floor
+                && Some(&theirs.0) > base
                 && ours.as_ref().is_none_or(|ours| theirs.0 > ours.0)
             {
                 *ours = Some(theirs.clone());
             }
         }
-        let floor = self.floor_version().cloned();
-        later(&mut self.mark, other.mark.as_ref(), floor.as_ref());
-        later(&mut self.list, other.list.as_ref(), floor.as_ref());
-        later(&mut self.number, other.number.as_ref(), floor.as_ref());
-        later(&mut self.set, other.set.as_ref(), floor.as_ref());
+        let base = self.base_version().cloned();
+        later(&mut self.mark, other.mark.as_ref(), base.as_ref());
+        later(&mut self.list, other.list.as_ref(), base.as_ref());
+        later(&mut self.number, other.number.as_ref(), base.as_ref());
+        later(&mut self.set, other.set.as_ref(), base.as_ref());
         for (element, theirs) in other
             .elements
             .iter()
-            .filter(|(_, (version, _))| Some(version) > floor.as_ref())
+            .filter(|(_, (version, _))| Some(version) > base.as_ref())
         {
             let ours = self.elements.entry(element.clone()).or_insert_with(|| theirs.clone());
             *ours = ours.clone().max(theirs.clone());
         }
         for (field, theirs) in &other.fields {
             let mut ours = self.fields.get(field).cloned();
-            later(&mut ours, Some(theirs), floor.as_ref());
+            later(&mut ours, Some(theirs), base.as_ref());
             self.fields.extend(ours.map(|ours| (field.clone(), ours)));
         }
     }
@@ -87,9 +87,9 @@ impl Row {
             .mark
             .as_ref()
             .map(|(version, _)| version)
-            .max(self.floor_version())?
+            .max(self.base_version())?
             .clone();
-        let base = self.floor.as_ref().and_then(|(_, content)| content.clone());
+        let base = self.base.as_ref().and_then(|(_, content)| content.clone());
         if base.is_none() && self.mark.is_none() {
             return Some(Held { version, content: None });
         }
@@ -135,7 +135,7 @@ impl Row {
         let after = made_of(before, write);
         if merging == Merging::Item || matches!(write.effect, Effect::Put { .. } | Effect::Delete) {
             *self = Self {
-                floor: Some((version.clone(), after)),
+                base: Some((version.clone(), after)),
                 ..Self::default()
             };
             return;

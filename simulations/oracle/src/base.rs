@@ -14,21 +14,21 @@ pub(crate) enum Addition {
 
 /// The last base write of a key, or of one of its attributes, and which commits causally depend on
 /// it.
-pub(crate) struct LastFloor<'a> {
-    floors: Vec<usize>,
+pub(crate) struct LastBase<'a> {
+    bases: Vec<usize>,
     among: Among<'a>,
 }
 
-impl<'a> LastFloor<'a> {
+impl<'a> LastBase<'a> {
     /// Finds the last of all base writes of a key.
     pub(crate) fn of(key: &Key<'a>) -> Self {
-        Self::among(key, (0..key.commits.len()).filter(|rank| key.is_floor(*rank)).collect())
+        Self::among(key, (0..key.commits.len()).filter(|rank| key.is_base(*rank)).collect())
     }
 
     /// Finds the last of these base writes, given by rank in ascending order.
-    pub(crate) fn among(key: &Key<'a>, floors: Vec<usize>) -> Self {
-        let among = Among::new(&key.commits, &floors);
-        Self { floors, among }
+    pub(crate) fn among(key: &Key<'a>, bases: Vec<usize>) -> Self {
+        let among = Among::new(&key.commits, &bases);
+        Self { bases, among }
     }
 
     /// Returns whether a commit's addition to an attribute counts in the end. An addition to a set
@@ -43,7 +43,7 @@ impl<'a> LastFloor<'a> {
     }
 
     fn leaves_number(&self, key: &Key<'_>, attribute: &str) -> bool {
-        self.floors.last().is_some_and(|last| match key.effect(*last) {
+        self.bases.last().is_some_and(|last| match key.effect(*last) {
             Some(Effect::Recorded { touches, .. }) => touches.contains_key(attribute),
             _ => {
                 let content = &key.commits[*last].logged.held.content;
@@ -53,11 +53,11 @@ impl<'a> LastFloor<'a> {
     }
 
     fn is_known_to(&self, key: &Key<'_>, rank: usize) -> bool {
-        self.among.last_known_to(&key.commits[rank]) == self.floors.len().checked_sub(1)
+        self.among.last_known_to(&key.commits[rank]) == self.bases.len().checked_sub(1)
     }
 
     fn is_below(&self, rank: usize) -> bool {
-        self.floors.last().is_none_or(|floor| rank > *floor)
+        self.bases.last().is_none_or(|base| rank > *base)
     }
 
     /// Returns whether a number has additions to another number than that of the last base write,
