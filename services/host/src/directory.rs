@@ -9,7 +9,7 @@ use crate::error::DirectoryError;
 
 /// The file that names the topology to which the directory belongs: the names of its regions, as
 /// `Topology::identity` writes them.
-const MARK: &str = "topology";
+const MARKER: &str = "topology";
 
 /// A data directory that was inspected and not changed.
 pub(crate) struct DataDirectory {
@@ -31,7 +31,7 @@ impl DataDirectory {
             path: path.to_path_buf(),
             source,
         };
-        let marked = match fs::read_to_string(path.join(MARK)) {
+        let marked = match fs::read_to_string(path.join(MARKER)) {
             Ok(found) if found.trim_end() == identity => true,
             Ok(found) => {
                 return Err(DirectoryError::Foreign {
@@ -84,7 +84,7 @@ impl DataDirectory {
     /// If it cannot be written.
     pub(crate) fn mark(&self, created: &mut Created) -> Result<(), DirectoryError> {
         if !self.marked {
-            let path = self.path.join(MARK);
+            let path = self.path.join(MARKER);
             created.files.push(path.clone());
             fs::write(path, format!("{}\n", self.identity)).map_err(|error| self.cannot_write(error))?;
         }

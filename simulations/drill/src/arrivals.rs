@@ -137,7 +137,7 @@ pub(super) struct Ear {
 #[derive(Debug)]
 struct Line {
     requests: UnboundedSender<ControlArrivalsRequest>,
-    last_mark: u64,
+    last_request: u64,
     /// By mark, the task that waits for the message with that mark.
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
 }
@@ -157,14 +157,18 @@ impl Ear {
     fn connected(&self, requests: UnboundedSender<ControlArrivalsRequest>) {
         *self.line() = Some(Line {
             requests,
-            last_mark: 0,
+            last_request: 0,
             waiting: BTreeMap::new(),
         });
     }
 
     /// Notes that a message was measured, and wakes the task that waits for its mark.
     pub(super) fn heard(&self, message: &ControlArrivals) {
-        if let Some(waits) = self.line().as_mut().and_then(|line| line.waiting.remove(&message.mark)) {
+        if let Some(waits) = self
+            .line()
+            .as_mut()
+            .and_then(|line| line.waiting.remove(&message.request))
+        {
             // Fails if the task no longer waits.
             let _ = waits.send(());
         }
@@ -180,10 +184,12 @@ impl Ear {
         let heard = {
             let mut line = self.line();
             let Some(line) = line.as_mut() else { return };
-            line.last_mark += 1;
+            line.last_request += 1;
             let (waits, heard) = oneshot::channel();
-            line.waiting.insert(line.last_mark, waits);
-            let request = ControlArrivalsRequest { mark: line.last_mark };
+            line.waiting.insert(line.last_request, waits);
+            let request = ControlArrivalsRequest {
+                request: line.last_request,
+            };
             if line.requests.send(request).is_err() {
                 return;
             }
@@ -302,7 +308,7 @@ mod tests {
             let message = ControlArrivals {
                 groups: gathered.into_groups(),
                 missed_commits: 1,
-                mark: 0,
+                request: 0,
             };
             arrivals.heard(&message, &mut recorder);
         };

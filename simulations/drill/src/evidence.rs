@@ -106,16 +106,16 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
                 key,
                 winner,
                 loser,
-                loser_mark,
-                lost_mark_only,
+                loser_marker,
+                lost_marker_only,
             } = conflict;
             let key = text(&key, parts)?;
             let entry = Conflict {
                 winner: version(winner, &key)?,
                 loser: version(loser, &key)?,
                 key,
-                loser_mark,
-                lost_mark_only,
+                loser_marker,
+                lost_marker_only,
             };
             evidence.journals.entry(region).or_default().entries.push(entry);
         }

@@ -12,7 +12,7 @@ pub const KEY: &str = "pk";
 pub const SORT_KEY: &str = "sk";
 /// The attribute with the write marker of the last write to the item. No two writes set the same
 /// marker. Items of recorded applications have this attribute beside their own.
-pub const MARK: &str = "beringia:mark";
+pub const MARKER: &str = "beringia:mark";
 /// The attribute with the number that a workload keeps, such as a counter, a balance or stock.
 pub const NUMBER: &str = "number";
 /// The attribute with the set of strings that a workload keeps.
@@ -95,7 +95,7 @@ impl Evidence {
     /// the write marker was lost are left out: without markers they would be no conflicts.
     pub fn conflicts(&self) -> impl Iterator<Item = &Conflict> {
         let entries = self.journals.values().flat_map(|journal| &journal.entries);
-        let entries = entries.filter(|entry| !entry.lost_mark_only);
+        let entries = entries.filter(|entry| !entry.lost_marker_only);
         let each: BTreeMap<_, _> = entries.map(|entry| ((&entry.key, &entry.loser), entry)).collect();
         each.into_values()
     }
@@ -135,7 +135,7 @@ pub struct Held {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Content {
     /// The marker of the last write to the item; empty if there is none.
-    pub mark: String,
+    pub marker: String,
     /// For each field, the marker of the write that set it.
     pub fields: BTreeMap<String, String>,
     /// The number in the attribute [`NUMBER`].
@@ -163,8 +163,8 @@ impl Held {
 
     /// The write marker of the item; `None` for a tombstone.
     #[must_use]
-    pub fn mark(&self) -> Option<&str> {
-        self.content.as_ref().map(|content| content.mark.as_str())
+    pub fn marker(&self) -> Option<&str> {
+        self.content.as_ref().map(|content| content.marker.as_str())
     }
 }
 
@@ -183,14 +183,14 @@ impl Content {
         };
         let field = |(name, value): (&String, &AttributeValue)| {
             let value = text(value).filter(|_| is_field(name))?;
-            let mark = value
+            let marker = value
                 .split_once(':')
-                .map_or(value.as_str(), |(mark, _)| mark)
+                .map_or(value.as_str(), |(marker, _)| marker)
                 .to_owned();
-            Some((name.clone(), mark))
+            Some((name.clone(), marker))
         };
         Self {
-            mark: item.get(MARK).and_then(text).unwrap_or_default(),
+            marker: item.get(MARKER).and_then(text).unwrap_or_default(),
             fields: item.iter().filter_map(field).collect(),
             number: number(NUMBER),
             set: match item.get(SET) {
@@ -226,9 +226,9 @@ pub struct Conflict {
     /// The version that was overruled.
     pub loser: Version,
     /// The marker of the item as the loser left it; `None` for a delete.
-    pub loser_mark: Option<String>,
+    pub loser_marker: Option<String>,
     /// Whether the loser lost nothing but its write marker, which exists for the oracle alone.
-    pub lost_mark_only: bool,
+    pub lost_marker_only: bool,
 }
 
 /// The loss of a region's disk.

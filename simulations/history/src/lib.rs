@@ -9,7 +9,7 @@ mod operation;
 mod replicas;
 
 pub use evidence::{
-    Conflict, Content, EXPIRES, Evidence, Held, Journal, KEY, LIST, Logged, LostDisk, MARK, NUMBER, SET, SORT_KEY,
+    Conflict, Content, EXPIRES, Evidence, Held, Journal, KEY, LIST, Logged, LostDisk, MARKER, NUMBER, SET, SORT_KEY,
     UnshippedWrite, is_field, key_text, key_text_of_json,
 };
 pub use operation::{

@@ -126,7 +126,7 @@ pub struct Seen {
     /// The key, as [`crate::key_text`] gives it.
     pub key: String,
     /// The marker of the last write that the read could see; `None` if there was no item.
-    pub mark: Option<String>,
+    pub marker: Option<String>,
     /// The number that the workload keeps there (a counter, a balance, stock), if it keeps one.
     pub number: Option<i64>,
 }
@@ -136,9 +136,9 @@ pub struct Seen {
 pub struct Write {
     /// The key, as [`crate::key_text`] gives it.
     pub key: String,
-    /// A marker that no other write has. The item carries it in the attribute [`crate::MARK`], so
+    /// A marker that no other write has. The item carries it in the attribute [`crate::MARKER`], so
     /// that reads and logs show which write they contain.
-    pub mark: String,
+    pub marker: String,
     /// The change that the write makes.
     pub effect: Effect,
     /// The condition of the write: what the client had read and this write builds upon.
@@ -156,7 +156,7 @@ pub enum Basis {
     /// There must be no item.
     NoItem,
     /// There must be an item whose last write has this marker.
-    Mark(String),
+    Marker(String),
 }
 
 impl Basis {
@@ -164,7 +164,7 @@ impl Basis {
     /// since it read that there is no item.
     #[must_use]
     pub fn unchanged(read: Option<String>) -> Self {
-        read.map_or(Self::NoItem, Self::Mark)
+        read.map_or(Self::NoItem, Self::Marker)
     }
 }
 

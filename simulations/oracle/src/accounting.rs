@@ -104,7 +104,7 @@ impl Tally {
                             table: table.name.to_owned(),
                             region: asked.operation.region.clone(),
                             key: (*key).to_owned(),
-                            mark: asked.write.mark.clone(),
+                            marker: asked.write.marker.clone(),
                         });
                     }
                     continue;

@@ -242,17 +242,17 @@ impl<'a> Reader<'a> {
 
     fn sight_of(&self, operation: &Operation, seen: &Seen, violations: &mut Vec<Violation>) -> Option<Sight> {
         let key = self.table.keys.get(seen.key.as_str());
-        let Some(mark) = &seen.mark else {
+        let Some(marker) = &seen.marker else {
             let ages = self.ages.get(seen.key.as_str())?;
             return Some(ages.of_no_item(operation.done_us));
         };
-        let asked = key.and_then(|key| key.of_mark(mark));
+        let asked = key.and_then(|key| key.of_marker(marker));
         if asked.is_none_or(|asked| !asked.may_have_happened()) {
             violations.push(Violation::SeenInvented {
                 table: self.table.name.to_owned(),
                 region: operation.region.clone(),
                 key: seen.key.clone(),
-                mark: mark.clone(),
+                marker: marker.clone(),
             });
         }
         asked?.rank.map(Sight::Commit)
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
         for write in &operation.writes {
             let key = self.table.keys.get(write.key.as_str());
             let rank = key
-                .and_then(|key| key.of_mark(&write.mark))
+                .and_then(|key| key.of_marker(&write.marker))
                 .and_then(|asked| asked.rank);
             if let Some(rank) = rank {
                 let session = (operation.client, write.key.as_str());
@@ -284,7 +284,7 @@ fn saw(operation: &Operation, seen: &Seen) -> String {
         operation.sent_us / 1_000,
         operation.client,
         operation.region,
-        seen.mark.as_deref().unwrap_or("nothing"),
+        seen.marker.as_deref().unwrap_or("nothing"),
         operation.workload,
         seen.key
     )
@@ -303,7 +303,7 @@ fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>],
         let asked = table
             .keys
             .get(read.key.as_str())
-            .and_then(|key| key.of_mark(read.mark.as_deref()?));
+            .and_then(|key| key.of_marker(read.marker.as_deref()?));
         let Some(transaction) = asked.map(|asked| asked.operation) else {
             continue;
         };
@@ -311,7 +311,7 @@ fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>],
             let rank = table
                 .keys
                 .get(write.key.as_str())
-                .and_then(|key| key.of_mark(&write.mark)?.rank);
+                .and_then(|key| key.of_marker(&write.marker)?.rank);
             let seen = seen.get(write.key.as_str()).copied().flatten();
             seen.zip(rank).is_some_and(|(seen, rank)| seen < Sight::Commit(rank))
         });
@@ -320,7 +320,7 @@ fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>],
                 format!(
                     "{}, and not {} of the same transaction",
                     saw(operation, read),
-                    missed.mark
+                    missed.marker
                 )
             });
         }
@@ -340,7 +340,7 @@ fn find_lost_updates(table: &Table<'_>, fates: &BTreeMap<&str, Vec<Fate>>, sight
                     format!(
                         "{} ms: {} to {} {key}, acknowledged by {}",
                         asked.operation.sent_us / 1_000,
-                        asked.write.mark,
+                        asked.write.marker,
                         table.name,
                         asked.operation.region
                     )
@@ -387,7 +387,7 @@ fn find_oversold(table: &Table<'_>, sightings: &mut Sightings) {
                     format!(
                         "{} ms: {} took {} of {} {key} in {}, where {} were left",
                         asked.operation.done_us / 1_000,
-                        asked.write.mark,
+                        asked.write.marker,
                         -by,
                         table.name,
                         asked.operation.region,

@@ -74,7 +74,7 @@ fn differs(expected: &MergeResult, found: &Held, merging: Merging) -> bool {
 }
 
 fn is_same_but_for_image(one: &Content, other: &Content) -> bool {
-    one.mark == other.mark
+    one.marker == other.marker
         && one.fields == other.fields
         && one.number == other.number
         && one.set == other.set
@@ -118,7 +118,7 @@ fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violatio
         let write = key.asked[asked].write;
         let content = |rank: usize| key.commits[rank].logged.held.content.as_ref();
         let fits = |before: Option<&Content>| {
-            made_of(before, &write.effect, &write.mark).is_none_or(|made| is_same_but_for_image(&made, found))
+            made_of(before, &write.effect, &write.marker).is_none_or(|made| is_same_but_for_image(&made, found))
         };
         let fits_lesser = || (0..rank).rev().take(LOOK_BACK).any(|rank| fits(content(rank)));
         let is_explained = fits(commit.replaced.and_then(content)) || !table.lost_disks.is_empty() && fits_lesser();
@@ -127,7 +127,7 @@ fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violatio
                 table: table.name.to_owned(),
                 region: commit.origin.to_owned(),
                 key: key_text.to_owned(),
-                mark: write.mark.clone(),
+                marker: write.marker.clone(),
                 found: Box::new(found.clone()),
             });
         }
@@ -135,15 +135,15 @@ fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violatio
 }
 
 /// Applies an effect to an item; `None` if the result is not known.
-fn made_of(before: Option<&Content>, effect: &Effect, mark: &str) -> Option<Content> {
+fn made_of(before: Option<&Content>, effect: &Effect, marker: &str) -> Option<Content> {
     let of_fields = |fields: &[String]| -> BTreeMap<String, String> {
-        fields.iter().map(|field| (field.clone(), mark.to_owned())).collect()
+        fields.iter().map(|field| (field.clone(), marker.to_owned())).collect()
     };
     let mut content = match effect {
         Effect::Put { .. } => Content::default(),
         _ => before.cloned().unwrap_or_default(),
     };
-    mark.clone_into(&mut content.mark);
+    marker.clone_into(&mut content.marker);
     match effect {
         Effect::Put { fields, number } => {
             content.fields = of_fields(fields);
@@ -157,7 +157,7 @@ fn made_of(before: Option<&Content>, effect: &Effect, mark: &str) -> Option<Cont
             set.retain(|element| !delete.contains(element));
             content.set = set.into_iter().collect();
         }
-        Effect::Append => content.list.push(mark.to_owned()),
+        Effect::Append => content.list.push(marker.to_owned()),
         Effect::Delete | Effect::Recorded { .. } => return None,
     }
     Some(content)

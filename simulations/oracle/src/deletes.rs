@@ -120,7 +120,7 @@ fn match_told(key: &mut Key<'_>, bounds: &Bounds<'_>) {
     }
     let removed = |asked: &Asked<'_>| {
         let seen = asked.operation.reads.iter().find(|seen| seen.key == asked.write.key)?;
-        key.of_mark(seen.mark.as_deref()?)?.rank
+        key.of_marker(seen.marker.as_deref()?)?.rank
     };
     let told = open(key).filter(|(_, asked)| asked.is_acknowledged());
     let mut told: Vec<(usize, usize)> = told

@@ -30,7 +30,7 @@ enum Part<'a> {
     /// All attributes that no later write sets by itself.
     Base,
     /// The write marker alone.
-    Mark,
+    Marker,
     Attribute(&'a str),
     /// An addition to an attribute, which does not compete with other additions.
     Added(&'a str, Addition),
@@ -68,7 +68,7 @@ fn of_key(key: &Key<'_>, merging: Merging) -> Vec<Fate> {
                 judge_merged(key, own, bases, attribute, *addition, &mut fates);
             }
             Part::Whole | Part::Base => judge_competing(key, own, own, part, &mut fates),
-            Part::Mark | Part::Attribute(_) => judge_competing(key, &with_bases(Some(own)), own, part, &mut fates),
+            Part::Marker | Part::Attribute(_) => judge_competing(key, &with_bases(Some(own)), own, part, &mut fates),
         }
     }
     fates
@@ -100,7 +100,7 @@ fn parts<'a>(key: &Key<'a>, rank: usize, merging: Merging) -> Vec<Part<'a>> {
             };
             touches.iter().map(part).collect()
         }
-        _ => vec![Part::Mark],
+        _ => vec![Part::Marker],
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Key<'a> {
     /// the one with the greater version has the greater rank.
     pub(crate) commits: Vec<Commit<'a>>,
     pub(crate) asked: Vec<Asked<'a>>,
-    by_mark: BTreeMap<&'a str, usize>,
+    by_marker: BTreeMap<&'a str, usize>,
     /// For each origin, when its commits were sent, ascending.
     sent_us: BTreeMap<&'a str, Vec<u64>>,
 }
@@ -95,8 +95,8 @@ impl<'a> Commit<'a> {
 
 impl<'a> Key<'a> {
     /// Returns the asked write with this marker.
-    pub(crate) fn of_mark(&self, mark: &str) -> Option<&Asked<'a>> {
-        self.by_mark.get(mark).map(|index| &self.asked[*index])
+    pub(crate) fn of_marker(&self, marker: &str) -> Option<&Asked<'a>> {
+        self.by_marker.get(marker).map(|index| &self.asked[*index])
     }
 
     /// Returns the rank of a version.
@@ -119,7 +119,7 @@ impl<'a> Key<'a> {
     }
 
     fn ask(&mut self, operation: &'a Operation, write: &'a Write, is_load: bool) {
-        self.by_mark.insert(&write.mark, self.asked.len());
+        self.by_marker.insert(&write.marker, self.asked.len());
         self.asked.push(Asked {
             operation,
             write,
@@ -131,12 +131,14 @@ impl<'a> Key<'a> {
     /// Matches every commit that has a marker to its asked write. If a marker is in the logs twice,
     /// the first commit is matched and the other one stays unmatched, except that a write from
     /// before the load may have been sent twice.
-    fn match_marks(&mut self) {
+    fn match_markers(&mut self) {
         for (rank, commit) in self.commits.iter_mut().enumerate() {
-            let Some(mark) = commit.logged.held.mark() else {
+            let Some(marker) = commit.logged.held.marker() else {
                 continue;
             };
-            let Some(index) = self.by_mark.get(mark) else { continue };
+            let Some(index) = self.by_marker.get(marker) else {
+                continue;
+            };
             let asked = &mut self.asked[*index];
             let is_free = asked.rank.is_none() || asked.is_load;
             let is_possible = asked.may_have_happened() && asked.operation.region == commit.origin;
@@ -299,7 +301,7 @@ impl<'a> Table<'a> {
         }
         for key in table.keys.values_mut() {
             key.commits.sort_by_key(Commit::version);
-            key.match_marks();
+            key.match_markers();
         }
         table
     }
@@ -319,7 +321,7 @@ impl<'a> Table<'a> {
 
     /// Returns what became of an acknowledged write that is in no log.
     pub(crate) fn missing(&self, key: &Key<'_>, asked: &Asked<'_>) -> Missing {
-        let name = (asked.write.key.as_str(), asked.write.mark.as_str());
+        let name = (asked.write.key.as_str(), asked.write.marker.as_str());
         if let Some(missing) = self.unshipped.get(&name) {
             return *missing;
         }

@@ -38,7 +38,7 @@ fn find_lost(place: &Place<'_>, key: &Key<'_>, asked: &Asked<'_>, violations: &m
             table: place.table.name.to_owned(),
             region: asked.operation.region.clone(),
             key: place.key.to_owned(),
-            mark: asked.write.mark.clone(),
+            marker: asked.write.marker.clone(),
         });
     }
 }
@@ -60,7 +60,7 @@ fn find_invented(place: &Place<'_>, key: &Key<'_>, commit: &Commit<'_>, violatio
             table,
             region,
             key: key_text,
-            mark: commit.logged.held.mark().map(str::to_owned),
+            marker: commit.logged.held.marker().map(str::to_owned),
             version,
         });
     }
@@ -82,9 +82,9 @@ fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, rank: usize, violatio
     let Some(asked) = commit.asked.map(|index| &key.asked[index]) else {
         return;
     };
-    let replaced_is_after = |mark: &str| {
-        let of_mark = key.of_mark(mark).and_then(|asked| asked.rank);
-        of_mark.is_some_and(|of_mark| commit.replaced > Some(of_mark) || of_mark >= rank)
+    let replaced_is_after = |marker: &str| {
+        let of_marker = key.of_marker(marker).and_then(|asked| asked.rank);
+        of_marker.is_some_and(|of_marker| commit.replaced > Some(of_marker) || of_marker >= rank)
     };
     let replaced_an_item = || {
         commit
@@ -92,7 +92,7 @@ fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, rank: usize, violatio
             .is_some_and(|replaced| !key.commits[replaced].is_delete())
     };
     let broken = match &asked.write.based_on {
-        Basis::Mark(mark) => replaced_is_after(mark).then(|| mark.clone()),
+        Basis::Marker(marker) => replaced_is_after(marker).then(|| marker.clone()),
         Basis::NoItem => replaced_an_item().then(|| "nothing".to_owned()),
         Basis::Anything => None,
     };
@@ -101,7 +101,7 @@ fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, rank: usize, violatio
             table: place.table.name.to_owned(),
             region: commit.origin.to_owned(),
             key: place.key.to_owned(),
-            mark: asked.write.mark.clone(),
+            marker: asked.write.marker.clone(),
             expected,
         });
     }
@@ -111,7 +111,7 @@ fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, rank: usize, violatio
             table: place.table.name.to_owned(),
             region: commit.origin.to_owned(),
             key: place.key.to_owned(),
-            mark: asked.write.mark.clone(),
+            marker: asked.write.marker.clone(),
             number,
         });
     }
@@ -190,7 +190,7 @@ fn find_torn(table: &Table<'_>, violations: &mut Vec<Violation>) {
     for operation in table.operations.iter().filter(|operation| operation.writes.len() > 1) {
         let asked = operation.writes.iter().filter_map(|write| {
             let key = table.keys.get(write.key.as_str())?;
-            Some((key, key.of_mark(&write.mark)?))
+            Some((key, key.of_marker(&write.marker)?))
         });
         // A write may be missing alone if it was lost with a disk and had been replaced before.
         let is_needed = |(key, asked): &(&Key<'_>, &Asked<'_>)| {
@@ -204,7 +204,7 @@ fn find_torn(table: &Table<'_>, violations: &mut Vec<Violation>) {
                 table: table.name.to_owned(),
                 region: operation.region.clone(),
                 key: missing.write.key.clone(),
-                mark: missing.write.mark.clone(),
+                marker: missing.write.marker.clone(),
                 committed,
                 asked: asked.len(),
             }));

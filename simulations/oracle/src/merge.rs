@@ -38,7 +38,7 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
     let last_base = (0..key.commits.len()).rev().find(|rank| key.is_base(*rank));
     let base = last_base.and_then(|rank| key.commits[rank].logged.held.content.as_ref());
     let mut merged = base.cloned().unwrap_or_default();
-    merged.mark.clone_from(&of_last.mark);
+    merged.marker.clone_from(&of_last.marker);
     for rank in last_base.map_or(0, |last_base| last_base + 1)..key.commits.len() {
         let written = key.commits[rank].logged.held.content.as_ref();
         let (Some(written), Some(effect)) = (written, key.effect(rank)) else {
@@ -46,7 +46,7 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
         };
         match effect {
             Effect::Update { fields } => {
-                let set = fields.iter().map(|field| (field.clone(), written.mark.clone()));
+                let set = fields.iter().map(|field| (field.clone(), written.marker.clone()));
                 merged.fields.extend(set);
             }
             Effect::Append => merged.list.clone_from(&written.list),

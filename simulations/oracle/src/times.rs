@@ -53,7 +53,7 @@ impl<'a> Times<'a> {
             let committed = writes.commits.iter().filter(|commit| commit.origin == region);
             known.extend(committed.filter_map(|commit| Some((commit.version(), &writes.asked[commit.asked?]))));
             for write in unlogged.get(key).into_iter().flatten() {
-                let asked = write.mark.and_then(|mark| writes.of_mark(mark));
+                let asked = write.marker.and_then(|marker| writes.of_marker(marker));
                 let own = asked.filter(|_| write.is_of(region));
                 known.extend(own.map(|asked| (write.version, asked)));
             }

@@ -12,7 +12,7 @@ use crate::index::{Missing, Table};
 pub(crate) struct UnloggedWrite<'a> {
     pub(crate) version: &'a Version,
     /// The write marker; `None` for a delete.
-    pub(crate) mark: Option<&'a str>,
+    pub(crate) marker: Option<&'a str>,
     pub(crate) fate: Missing,
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [UnshippedWrite]
     for UnshippedWrite { key, held } in kept {
         unlogged.entry(key).or_default().push(UnloggedWrite {
             version: &held.version,
-            mark: held.mark(),
+            marker: held.marker(),
             fate: Missing::UnshippedWrite,
         });
     }
@@ -47,7 +47,7 @@ pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [UnshippedWrite]
         if entry.loser.origin.region().as_str() == region && is_logged().is_none() {
             unlogged.entry(&entry.key).or_default().push(UnloggedWrite {
                 version: &entry.loser,
-                mark: entry.loser_mark.as_deref(),
+                marker: entry.loser_marker.as_deref(),
                 fate: Missing::LostToConflict,
             });
         }

@@ -57,14 +57,14 @@ fn judge<'a>(
     times: &Times<'_>,
     unshipped: &mut Unshipped<'a>,
 ) {
-    let name = |asked: &Asked<'a>| (asked.write.key.as_str(), asked.write.mark.as_str());
+    let name = |asked: &Asked<'a>| (asked.write.key.as_str(), asked.write.marker.as_str());
     let is_missing =
         |asked: &&Asked<'a>| asked.is_acknowledged() && asked.rank.is_none() && asked.operation.region == region;
     let missing: Vec<&Asked<'a>> = writes.asked.iter().filter(is_missing).collect();
     let is_own = |write: &UnloggedWrite<'_>| write.is_of(region);
     for write in unlogged {
-        let found = match write.mark {
-            Some(mark) => missing.iter().find(|asked| asked.write.mark == mark),
+        let found = match write.marker {
+            Some(marker) => missing.iter().find(|asked| asked.write.marker == marker),
             // A tombstone has no marker. It belongs to an acknowledged delete that can have made it
             // at its time.
             None if is_own(write) => missing
@@ -99,8 +99,8 @@ fn judge<'a>(
 /// no tombstone, and its last writer did not write all of it.
 fn contains_earlier(writes: &Key<'_>, write: &UnloggedWrite<'_>) -> bool {
     let effect = write
-        .mark
-        .and_then(|mark| writes.of_mark(mark))
+        .marker
+        .and_then(|marker| writes.of_marker(marker))
         .map(|asked| &asked.write.effect);
     write.fate == Missing::UnshippedWrite && effect.is_some_and(|effect| !effect.is_whole())
 }

@@ -4,37 +4,37 @@ use beringia_history::Content;
 use beringia_item::Version;
 use thiserror::Error;
 
-/// A promise that was broken. `table` and `key` say where, `mark` is a write marker, and `region`
+/// A promise that was broken. `table` and `key` say where, `marker` is a write marker, and `region`
 /// is the region at fault.
 #[expect(missing_docs, reason = "the fields' names say it all")]
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum Violation {
     /// A write that was acknowledged to a client is not in the log of the region that took it.
-    #[error("{region} acknowledged a write and lost it: {table} {key}, {mark}")]
+    #[error("{region} acknowledged a write and lost it: {table} {key}, {marker}")]
     Lost {
         table: String,
         region: String,
         key: String,
-        mark: String,
+        marker: String,
     },
     /// A write was lost with a disk although a later write of the same region and table was not:
     /// the region did not ship its writes in order.
-    #[error("{region} lost a write with its disk although it had shipped later ones: {table} {key}, {mark}")]
+    #[error("{region} lost a write with its disk although it had shipped later ones: {table} {key}, {marker}")]
     LostAmidst {
         table: String,
         region: String,
         key: String,
-        mark: String,
+        marker: String,
     },
     /// A region committed a write that no client asked for or that a client was told did not
     /// happen, or committed a write twice.
-    #[error("{region} committed a write that no client asked for: {table} {key}, {} ({version:?})", mark.as_deref().unwrap_or("a delete"))]
+    #[error("{region} committed a write that no client asked for: {table} {key}, {} ({version:?})", marker.as_deref().unwrap_or("a delete"))]
     Invented {
         table: String,
         region: String,
         key: String,
         /// The write marker; `None` for a delete.
-        mark: Option<String>,
+        marker: Option<String>,
         version: Version,
     },
     /// A region let an item expire that had no time to live, or before its time had run out.
@@ -47,12 +47,12 @@ pub enum Violation {
         version: Version,
     },
     /// A client saw a write that no client made, or whose client was told that it did not happen.
-    #[error("a client in {region} saw a write that no client made: {table} {key}, {mark}")]
+    #[error("a client in {region} saw a write that no client made: {table} {key}, {marker}")]
     SeenInvented {
         table: String,
         region: String,
         key: String,
-        mark: String,
+        marker: String,
     },
     /// Two writes have one version.
     #[error("two writes share the version {version:?}, one to {table} {key}")]
@@ -71,45 +71,45 @@ pub enum Violation {
         version: Version,
     },
     /// Only some writes of a transaction are in the log of the region that took it.
-    #[error("{region} committed {committed} of the {asked} writes of a transaction: {table} {key}, {mark}")]
+    #[error("{region} committed {committed} of the {asked} writes of a transaction: {table} {key}, {marker}")]
     TornTransaction {
         table: String,
         region: String,
         /// The key of one write of the transaction.
         key: String,
-        mark: String,
+        marker: String,
         committed: usize,
         asked: usize,
     },
     /// A region committed a conditional write although it had already replaced the write that the
     /// condition names.
     #[error(
-        "{region} committed {mark} to {table} {key} on the condition that {expected} was there, which no longer held"
+        "{region} committed {marker} to {table} {key} on the condition that {expected} was there, which no longer held"
     )]
     ConditionIgnored {
         table: String,
         region: String,
         key: String,
-        mark: String,
+        marker: String,
         /// The marker that the condition names, or `nothing` if it requires that there is no item.
         expected: String,
     },
     /// A write took more from a number than there was, although its condition requires enough.
-    #[error("{region} took more from {table} {key} than there was: {mark} left {number}")]
+    #[error("{region} took more from {table} {key} than there was: {marker} left {number}")]
     BelowZero {
         table: String,
         region: String,
         key: String,
-        mark: String,
+        marker: String,
         number: i64,
     },
     /// A write left behind something other than its effect applied to what it found.
-    #[error("{region} applied {mark} to {table} {key} with a wrong result: {found:?}")]
+    #[error("{region} applied {marker} to {table} {key} with a wrong result: {found:?}")]
     WrongContent {
         table: String,
         region: String,
         key: String,
-        mark: String,
+        marker: String,
         found: Box<Content>,
     },
     /// A region's journal has an entry of two writes that are not concurrent, or of a write that

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, pin::pin};
 
-use beringia_history::{Conflict, Evidence, Held, Journal, Logged, MARK, ReplicaHistory, UnshippedWrite, key_text};
+use beringia_history::{Conflict, Evidence, Held, Journal, Logged, MARKER, ReplicaHistory, UnshippedWrite, key_text};
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, decode_item};
 use beringia_node::TableEvidence;
 use beringia_storage::{Store, StoreError};
@@ -120,8 +120,8 @@ impl<'a> Reader<'a> {
             journal.push(Conflict {
                 key: self.key_text(&conflict.key)?,
                 winner: conflict.winner.version,
-                loser_mark: loser.mark().map(str::to_owned),
-                lost_mark_only: conflict.attributes == [MARK],
+                loser_marker: loser.marker().map(str::to_owned),
+                lost_marker_only: conflict.attributes == [MARKER],
                 loser: loser.version,
             });
         }

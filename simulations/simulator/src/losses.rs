@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::{Effect, History, LostDisk, MARK, Operation, Outcome};
+use beringia_history::{Effect, History, LostDisk, MARKER, Operation, Outcome};
 use beringia_item::{AttributeValue, Mutation, Region, decode_item};
 use beringia_report::ReportedBacklog;
 
@@ -23,7 +23,7 @@ struct LostWrites {
     table: String,
     key: String,
     /// The write marker; `None` for a delete.
-    mark: Option<String>,
+    marker: Option<String>,
     /// The time of the commit, since the load began.
     committed: Duration,
 }
@@ -56,7 +56,7 @@ pub(crate) async fn look(
             writes.push(LostWrites {
                 table: table.clone(),
                 key: reader.key_text(&mutation.key)?,
-                mark: mark(&mutation),
+                marker: marker(&mutation),
                 committed: at.saturating_sub(age),
             });
         }
@@ -82,10 +82,10 @@ fn has(world: &World, region: &Region, mutation: &Mutation) -> bool {
     had.is_some() && !world.disk_is_new(name)
 }
 
-fn mark(mutation: &Mutation) -> Option<String> {
+fn marker(mutation: &Mutation) -> Option<String> {
     let item = decode_item(mutation.image.as_ref()?).ok()?;
-    match item.get(MARK) {
-        Some(AttributeValue::S(mark)) => Some(mark.clone()),
+    match item.get(MARKER) {
+        Some(AttributeValue::S(marker)) => Some(marker.clone()),
         _ => None,
     }
 }
@@ -131,7 +131,7 @@ struct Answer {
 /// The acknowledged writes of a region's clients.
 #[derive(Default)]
 struct Told<'a> {
-    by_mark: BTreeMap<&'a str, Answer>,
+    by_marker: BTreeMap<&'a str, Answer>,
     /// Deletes have no marker; they are identified by when they must have been committed.
     deletes: BTreeMap<(&'a str, &'a str), Vec<Answer>>,
 }
@@ -154,7 +154,7 @@ impl<'a> Told<'a> {
                     let of_key = told.deletes.entry((operation.workload.as_str(), write.key.as_str()));
                     of_key.or_default().push(answer);
                 } else {
-                    told.by_mark.insert(&write.mark, answer);
+                    told.by_marker.insert(&write.marker, answer);
                 }
             }
         }
@@ -162,8 +162,8 @@ impl<'a> Told<'a> {
     }
 
     fn of(&self, write: &LostWrites) -> Option<Answer> {
-        if let Some(mark) = &write.mark {
-            return self.by_mark.get(mark.as_str()).copied();
+        if let Some(marker) = &write.marker {
+            return self.by_marker.get(marker.as_str()).copied();
         }
         let deletes = self.deletes.get(&(write.table.as_str(), write.key.as_str()))?;
         let was_it = |answer: &&Answer| (answer.sent..=answer.done).contains(&write.committed);

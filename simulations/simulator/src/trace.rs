@@ -114,10 +114,10 @@ fn shown(operation: &Operation) -> String {
     }
     line += &format!(" {name}: {outcome:?}, due {due_us} us, sent {sent_us} us, done {done_us} us");
     for read in reads {
-        line += &format!("; {} held {}", read.key, read.mark.as_deref().unwrap_or("nothing"));
+        line += &format!("; {} held {}", read.key, read.marker.as_deref().unwrap_or("nothing"));
     }
     for write in writes {
-        line += &format!("; {} {:?} {}", write.key, write.effect, write.mark);
+        line += &format!("; {} {:?} {}", write.key, write.effect, write.marker);
     }
     line
 }

@@ -112,7 +112,7 @@ impl Client {
     /// Sends a recorded operation. The results are by table.
     async fn play(&mut self, region: &str, recorded: &Recorded) -> Vec<(String, Done)> {
         let post = Arc::clone(&self.post);
-        let prepared = Prepared::new(&recorded.operation, &recorded.parameters, &post.keys, || self.mark());
+        let prepared = Prepared::new(&recorded.operation, &recorded.parameters, &post.keys, || self.marker());
         let parameters = prepared.parameters.clone();
         let answer = self.call(region, &recorded.operation, parameters).await;
         let done = |part: Part| {
@@ -295,15 +295,15 @@ impl Client {
 
     async fn put(&mut self, region: &str, number: u64, effect: Effect, more: Vec<(String, Value)>) -> Done {
         let spot = Spot::of(&self.post.workload.kind, number);
-        let mark = self.mark();
+        let marker = self.marker();
         let fields = field_bytes(&self.post.workload);
-        let mut item = item(&spot, &mark, &effect, || filler(&self.dice, fields));
+        let mut item = item(&spot, &marker, &effect, || filler(&self.dice, fields));
         item.extend(more);
         let mut parameters = json!({ "TableName": self.table() });
         parameters["Item"] = Value::Object(item);
         let write = Write {
             key: spot.text,
-            mark,
+            marker,
             effect,
             based_on: Basis::Anything,
             bytes: bytes(&parameters, 1),
@@ -317,7 +317,7 @@ impl Client {
         let parameters = json!({ "TableName": self.table(), "Key": spot.attributes, "ReturnValues": "ALL_OLD" });
         let write = Write {
             key: spot.text.clone(),
-            mark: self.mark(),
+            marker: self.marker(),
             effect: Effect::Delete,
             based_on: Basis::Anything,
             bytes: bytes(&parameters, 1),
@@ -346,7 +346,7 @@ impl Client {
             Ok(seen) => seen,
             Err(error) => return Done::failed(READ_MODIFY_WRITE, &error),
         };
-        let update = self.prepare(spot, effect, Condition::Unchanged(seen.mark.clone()));
+        let update = self.prepare(spot, effect, Condition::Unchanged(seen.marker.clone()));
         let mut done = self.send(region, READ_MODIFY_WRITE, &update).await;
         done.reads.push(seen);
         done
@@ -372,7 +372,7 @@ impl Client {
         let fields = field_bytes(&self.post.workload);
         Update {
             spot,
-            mark: self.mark(),
+            marker: self.marker(),
             effect,
             condition,
             filler: filler(&self.dice, fields),
@@ -420,7 +420,7 @@ impl Client {
         }
     }
 
-    fn mark(&mut self) -> String {
+    fn marker(&mut self) -> String {
         self.written += 1;
         format!("{}/{}/{}", self.post.home, self.number, self.written)
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::{Basis, Effect, MARK, Operation, Outcome, Write, key_text_of_json};
+use beringia_history::{Basis, Effect, MARKER, Operation, Outcome, Write, key_text_of_json};
 use beringia_scenario::{RecordedTable, Workload};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -64,10 +64,10 @@ impl Setting {
         };
         let dice = self.dice().derive(&format!("loading {}", workload.name));
         let put = |number: u64| {
-            let mark = mark(&workload.name, number);
+            let marker = marker(&workload.name, number);
             let spot = Spot::of(&workload.kind, number);
-            let item = Value::Object(item(&spot, &mark, &effect, || filler(&dice, field_bytes(workload))));
-            Put::new(item, spot.text, mark, effect.clone())
+            let item = Value::Object(item(&spot, &marker, &effect, || filler(&dice, field_bytes(workload))));
+            Put::new(item, spot.text, marker, effect.clone())
         };
         Ok(vec![(workload.name.clone(), (0..workload.keys).map(put).collect())])
     }
@@ -119,10 +119,10 @@ async fn put_batch(targets: &dyn Targets, region: &str, mut left: Value) -> Resu
 }
 
 impl Put {
-    fn new(item: Value, key: String, mark: String, effect: Effect) -> Self {
+    fn new(item: Value, key: String, marker: String, effect: Effect) -> Self {
         let write = Write {
             key,
-            mark,
+            marker,
             effect,
             based_on: Basis::Anything,
             bytes: bytes(&item, 1),
@@ -131,19 +131,19 @@ impl Put {
     }
 }
 
-fn mark(table: &str, number: u64) -> String {
+fn marker(table: &str, number: u64) -> String {
     format!("loaded/{table}/{number}")
 }
 
 fn recorded_items(recorded: &RecordedTable) -> Option<(String, Vec<Put>)> {
     let table = describe(recorded)?;
     let put = |(number, item): (u64, &Value)| {
-        let mark = mark(&table.name, number);
+        let marker = marker(&table.name, number);
         let effect = effect::of_item(item.as_object().into_iter().flat_map(serde_json::Map::keys));
         let mut item = item.clone();
-        item[MARK] = json!({ "S": mark });
+        item[MARKER] = json!({ "S": marker });
         let key = key_text_of_json(table.key.iter().map(String::as_str), &item)?;
-        Some(Put::new(item, key, mark, effect))
+        Some(Put::new(item, key, marker, effect))
     };
     let puts = (0..).zip(&recorded.items).filter_map(put).collect();
     Some((table.name.clone(), puts))

@@ -3,7 +3,7 @@
 
 mod answer;
 pub(crate) mod effect;
-mod mark;
+mod marker;
 mod prepare;
 mod statement;
 
@@ -45,11 +45,11 @@ pub(crate) struct Prepared<'a> {
     pub(crate) parameters: Value,
     /// The part of the operation that is being prepared.
     place: usize,
-    writes: Vec<Marked>,
+    writes: Vec<MarkedWrite>,
 }
 
 /// A write of a recorded operation.
-struct Marked {
+struct MarkedWrite {
     /// The part of the operation that the write is, from 0.
     place: usize,
     table: String,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use beringia_history::{Basis, Effect, KEY, LIST, MARK, NUMBER, SET, Seen, Write};
+use beringia_history::{Basis, Effect, KEY, LIST, MARKER, NUMBER, SET, Seen, Write};
 use serde_json::{Map, Value, json};
 
 use crate::table::{Spot, marked};
@@ -10,7 +10,7 @@ use crate::table::{Spot, marked};
 /// An update of one key, with its effect and condition.
 pub(crate) struct Update {
     pub(crate) spot: Spot,
-    pub(crate) mark: String,
+    pub(crate) marker: String,
     pub(crate) effect: Effect,
     pub(crate) condition: Condition,
     /// The filler of a field, after the marker.
@@ -33,15 +33,15 @@ pub(crate) enum Condition {
 impl Update {
     /// The parameters of `UpdateItem`, or of an `Update` in a transaction.
     pub(crate) fn parameters(&self, table: &str) -> Value {
-        let mut names = Map::from_iter([("#mark".to_owned(), json!(MARK))]);
-        let mut values = Map::from_iter([(":mark".to_owned(), json!({ "S": self.mark }))]);
+        let mut names = Map::from_iter([("#mark".to_owned(), json!(MARKER))]);
+        let mut values = Map::from_iter([(":mark".to_owned(), json!({ "S": self.marker }))]);
         let mut sets = vec!["#mark = :mark".to_owned()];
         let mut rest = String::new();
         match &self.effect {
             Effect::Update { fields } => {
                 for field in fields {
                     names.insert(format!("#{field}"), json!(field));
-                    values.insert(format!(":{field}"), json!({ "S": marked(&self.mark, &self.filler) }));
+                    values.insert(format!(":{field}"), json!({ "S": marked(&self.marker, &self.filler) }));
                     sets.push(format!("#{field} = :{field}"));
                 }
             }
@@ -62,7 +62,7 @@ impl Update {
             Effect::Append => {
                 names.insert("#list".to_owned(), json!(LIST));
                 values.insert(":none".to_owned(), json!({ "L": [] }));
-                values.insert(":one".to_owned(), json!({ "L": [{ "S": self.mark }] }));
+                values.insert(":one".to_owned(), json!({ "L": [{ "S": self.marker }] }));
                 sets.push("#list = list_append(if_not_exists(#list, :none), :one)".to_owned());
             }
             Effect::Put { .. } | Effect::Delete | Effect::Recorded { .. } => {}
@@ -106,7 +106,7 @@ impl Update {
     pub(crate) fn write(&self, bytes: u32) -> Write {
         Write {
             key: self.spot.text.clone(),
-            mark: self.mark.clone(),
+            marker: self.marker.clone(),
             effect: self.effect.clone(),
             based_on: match &self.condition {
                 Condition::Unchanged(seen) => Basis::unchanged(seen.clone()),
@@ -123,7 +123,7 @@ pub(crate) fn seen(key: String, item: Option<&Value>) -> Seen {
     Seen {
         key,
         // An item without a marker is still an item.
-        mark: item.map(|_| text(MARK, "S").unwrap_or_default()),
+        marker: item.map(|_| text(MARKER, "S").unwrap_or_default()),
         number: text(NUMBER, "N").and_then(|number| number.parse().ok()),
     }
 }

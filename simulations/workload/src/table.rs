@@ -1,6 +1,6 @@
 //! The tables of workloads: their definitions, keys and initial items.
 
-use beringia_history::{EXPIRES, Effect, KEY, MARK, NUMBER, SORT_KEY};
+use beringia_history::{EXPIRES, Effect, KEY, MARKER, NUMBER, SORT_KEY};
 use beringia_scenario::{Billing, Kind, Workload};
 use serde_json::{Map, Value, json};
 
@@ -251,18 +251,23 @@ pub(crate) fn field(number: u64) -> String {
 }
 
 /// The value of a field.
-pub(crate) fn marked(mark: &str, filler: &str) -> String {
-    [mark, ":", filler].concat()
+pub(crate) fn marked(marker: &str, filler: &str) -> String {
+    [marker, ":", filler].concat()
 }
 
 /// The item that a put of that effect leaves behind; `filler` returns the text after a field's
 /// marker.
-pub(crate) fn item(spot: &Spot, mark: &str, effect: &Effect, mut filler: impl FnMut() -> String) -> Map<String, Value> {
+pub(crate) fn item(
+    spot: &Spot,
+    marker: &str,
+    effect: &Effect,
+    mut filler: impl FnMut() -> String,
+) -> Map<String, Value> {
     let mut item = spot.attributes.clone();
-    item.insert(MARK.to_owned(), json!({ "S": mark }));
+    item.insert(MARKER.to_owned(), json!({ "S": marker }));
     if let Effect::Put { fields, number } = effect {
         for field in fields {
-            item.insert(field.clone(), json!({ "S": marked(mark, &filler()) }));
+            item.insert(field.clone(), json!({ "S": marked(marker, &filler()) }));
         }
         if let Some(number) = number {
             item.insert(NUMBER.to_owned(), json!({ "N": number.to_string() }));

@@ -131,7 +131,7 @@ async fn recent_insertions_are_read_most() {
         old.len()
     );
     assert!(
-        new.iter().all(|seen| seen.mark.is_some()),
+        new.iter().all(|seen| seen.marker.is_some()),
         "a client reads no key before its insertion was acknowledged"
     );
 }

@@ -156,10 +156,10 @@ async fn no_two_writes_have_the_same_marker() {
     setting.workloads.push(another);
     let history = played(&setting).await;
     let writes = history.operations.iter().flat_map(|operation| &operation.writes);
-    let mut marks: Vec<&str> = writes.map(|write| write.mark.as_str()).collect();
-    let count = marks.len();
+    let mut markers: Vec<&str> = writes.map(|write| write.marker.as_str()).collect();
+    let count = markers.len();
     assert!(count > 1_500, "{count}");
-    marks.sort_unstable();
-    marks.dedup();
-    assert_eq!(marks.len(), count);
+    markers.sort_unstable();
+    markers.dedup();
+    assert_eq!(markers.len(), count);
 }

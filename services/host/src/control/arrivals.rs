@@ -55,9 +55,9 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
     /// The next message that is not empty; `None` once nothing can arrive any more.
     async fn next(&mut self) -> Option<ControlArrivals> {
         loop {
-            let mark = self.wait().await;
-            let mut message = self.gather(if mark.is_some() { usize::MAX } else { ARRIVALS_MAX })?;
-            message.mark = mark.unwrap_or(0);
+            let request = self.wait().await;
+            let mut message = self.gather(if request.is_some() { usize::MAX } else { ARRIVALS_MAX })?;
+            message.request = request.unwrap_or(0);
             if message != ControlArrivals::default() {
                 return Some(message);
             }
@@ -76,7 +76,7 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
                 match requests {
                     None => pending().await,
                     Some(open) => match open.next().await {
-                        Some(Ok(request)) => return request.mark,
+                        Some(Ok(request)) => return request.request,
                         Some(Err(_)) | None => *requests = None,
                     },
                 }
@@ -84,9 +84,9 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
         };
         tokio::select! {
             biased;
-            mark = request => {
+            request = request => {
                 self.ticks.reset();
-                Some(mark)
+                Some(request)
             }
             _ = self.ticks.tick() => None,
         }
@@ -113,7 +113,7 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
         (!is_over).then(|| ControlArrivals {
             groups: gathered.into_groups(),
             missed_commits,
-            mark: 0,
+            request: 0,
         })
     }
 }
@@ -183,7 +183,7 @@ mod tests {
         commits.send(commit(4, 2)).unwrap();
         let began = Instant::now();
         let message = next(&mut messages).await;
-        assert_eq!((sequences(&message), message.mark), (vec![4, 5], 0));
+        assert_eq!((sequences(&message), message.request), (vec![4, 5], 0));
         assert!(began.elapsed() <= GATHERED_FOR, "{:?}", began.elapsed());
         drop((commits, requests));
         assert!(messages.next().await.is_none(), "nothing will arrive");
@@ -192,9 +192,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn request_is_answered_at_once_with_all_arrivals() {
         let (commits, requests, mut messages) = listening(4096).await;
-        requests.send(Ok(ControlArrivalsRequest { mark: 6 })).unwrap();
+        requests.send(Ok(ControlArrivalsRequest { request: 6 })).unwrap();
         let nothing = ControlArrivals {
-            mark: 6,
+            request: 6,
             ..ControlArrivals::default()
         };
         assert_eq!(next(&mut messages).await, nothing);
@@ -202,11 +202,11 @@ mod tests {
         for number in 0..3 {
             commits.send(commit(1 + number * writes, writes)).unwrap();
         }
-        requests.send(Ok(ControlArrivalsRequest { mark: 7 })).unwrap();
+        requests.send(Ok(ControlArrivalsRequest { request: 7 })).unwrap();
         drop(requests);
         let began = Instant::now();
         let message = next(&mut messages).await;
-        assert_eq!((sequences(&message).len(), message.mark), (3 * ARRIVALS_MAX, 7));
+        assert_eq!((sequences(&message).len(), message.request), (3 * ARRIVALS_MAX, 7));
         assert_eq!(began.elapsed(), Duration::ZERO);
         commits.send(commit(1, 1)).unwrap();
         assert_eq!(sequences(&next(&mut messages).await), [1], "it goes on");

@@ -3,7 +3,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use beringia_history::{Held, MARK};
+use beringia_history::{Held, MARKER};
 use beringia_item::{Cause, KeyBytes, Mutation, encode_item};
 use beringia_node::TableEvidence;
 use beringia_proto::v1::{
@@ -120,8 +120,8 @@ impl Reader<'_> {
                 key: self.key(&conflict.key)?,
                 winner: Some(version(&conflict.winner.version)),
                 loser: Some(version(&conflict.loser.version)),
-                loser_mark: loser.mark().map(str::to_owned),
-                lost_mark_only: conflict.attributes == [MARK],
+                loser_marker: loser.marker().map(str::to_owned),
+                lost_marker_only: conflict.attributes == [MARKER],
             };
             self.send(What::Conflict(entry)).await?;
         }

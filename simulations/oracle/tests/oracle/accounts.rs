@@ -36,7 +36,7 @@ fn every_acknowledged_write_is_counted_once() {
         lost: 1,
     };
     assert_eq!(judged.accounting, expected);
-    assert!(matches!(&judged.violations[..], [Violation::Lost { mark, .. }] if mark == "b/4"));
+    assert!(matches!(&judged.violations[..], [Violation::Lost { marker, .. }] if marker == "b/4"));
 }
 
 /// They are counted as the loss.
@@ -62,7 +62,7 @@ fn writes_unshipped_at_a_disk_loss_break_no_promise() {
     case.told("a", "a/4", put(), 1_100);
     let judged = case.judged();
     assert!(
-        matches!(&judged.violations[..], [Violation::Lost { mark, .. }] if mark == "a/4"),
+        matches!(&judged.violations[..], [Violation::Lost { marker, .. }] if marker == "a/4"),
         "what was acknowledged after the loss has no excuse"
     );
     case.lost_disks.clear();
@@ -102,7 +102,7 @@ fn a_missing_write_before_a_shipped_one_is_found() {
     case.holds_under("other", "a", &later).holds_under("other", "b", &later);
     let judged = case.judged();
     assert!(
-        matches!(&judged.violations[..], [Violation::LostAmidst { mark, .. }] if mark == "a/1"),
+        matches!(&judged.violations[..], [Violation::LostAmidst { marker, .. }] if marker == "a/1"),
         "{:?}",
         judged.violations
     );

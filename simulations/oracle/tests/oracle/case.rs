@@ -34,17 +34,17 @@ pub(crate) fn put_number(number: i64) -> Effect {
     }
 }
 
-pub(crate) fn content(mark: &str) -> Content {
+pub(crate) fn content(marker: &str) -> Content {
     Content {
-        mark: mark.to_owned(),
+        marker: marker.to_owned(),
         ..Content::default()
     }
 }
 
-pub(crate) fn with_number(mark: &str, number: i64) -> Content {
+pub(crate) fn with_number(marker: &str, number: i64) -> Content {
     Content {
         number: Some(number),
-        ..content(mark)
+        ..content(marker)
     }
 }
 
@@ -62,22 +62,22 @@ pub(crate) fn tombstone(time: u64, origin: &str) -> Held {
     }
 }
 
-pub(crate) fn item(mark: &str, time: u64, origin: &str) -> Held {
-    held(content(mark), time, origin)
+pub(crate) fn item(marker: &str, time: u64, origin: &str) -> Held {
+    held(content(marker), time, origin)
 }
 
-pub(crate) fn seen(key: &str, mark: Option<&str>) -> Seen {
+pub(crate) fn seen(key: &str, marker: Option<&str>) -> Seen {
     Seen {
         key: key.to_owned(),
-        mark: mark.map(str::to_owned),
+        marker: marker.map(str::to_owned),
         number: None,
     }
 }
 
-pub(crate) fn write(key: &str, mark: &str, effect: Effect) -> Write {
+pub(crate) fn write(key: &str, marker: &str, effect: Effect) -> Write {
     Write {
         key: key.to_owned(),
-        mark: mark.to_owned(),
+        marker: marker.to_owned(),
         effect,
         based_on: Basis::Anything,
         bytes: 100,
@@ -137,27 +137,27 @@ impl Case {
     }
 
     /// Adds a write to `k` that was acknowledged.
-    pub(crate) fn told(&mut self, region: &str, mark: &str, effect: Effect, at_ms: u64) -> &mut Self {
-        self.told_so(region, mark, effect, at_ms, Outcome::Ok)
+    pub(crate) fn told(&mut self, region: &str, marker: &str, effect: Effect, at_ms: u64) -> &mut Self {
+        self.told_so(region, marker, effect, at_ms, Outcome::Ok)
     }
 
     pub(crate) fn told_so(
         &mut self,
         region: &str,
-        mark: &str,
+        marker: &str,
         effect: Effect,
         at_ms: u64,
         outcome: Outcome,
     ) -> &mut Self {
-        self.operation(region, 1, at_ms, outcome).writes = vec![write("k", mark, effect)];
+        self.operation(region, 1, at_ms, outcome).writes = vec![write("k", marker, effect)];
         self
     }
 
     /// Adds a delete of `k` that was acknowledged with the marker of the write that it removed.
-    pub(crate) fn told_delete(&mut self, region: &str, mark: &str, removed: &str, at_ms: u64) -> &mut Self {
+    pub(crate) fn told_delete(&mut self, region: &str, marker: &str, removed: &str, at_ms: u64) -> &mut Self {
         let operation = self.operation(region, 1, at_ms, Outcome::Ok);
         operation.reads = vec![seen("k", Some(removed))];
-        operation.writes = vec![write("k", mark, Effect::Delete)];
+        operation.writes = vec![write("k", marker, Effect::Delete)];
         self
     }
 
@@ -194,8 +194,8 @@ impl Case {
             key: "k".to_owned(),
             winner: winner.version.clone(),
             loser: loser.version.clone(),
-            loser_mark: loser.mark().map(str::to_owned),
-            lost_mark_only: false,
+            loser_marker: loser.marker().map(str::to_owned),
+            lost_marker_only: false,
         });
         self
     }

@@ -15,9 +15,9 @@ fn two_writes() -> Case {
     case
 }
 
-fn read<'a>(case: &'a mut Case, region: &str, at_ms: u64, mark: Option<&str>) -> &'a mut Operation {
+fn read<'a>(case: &'a mut Case, region: &str, at_ms: u64, marker: Option<&str>) -> &'a mut Operation {
     let operation = case.operation(region, 9, at_ms, Outcome::Ok);
-    operation.reads = vec![seen("k", mark)];
+    operation.reads = vec![seen("k", marker)];
     operation
 }
 
@@ -98,8 +98,8 @@ fn additions_that_lose_a_conflict_are_lost_updates() {
     let last = held(with_number("b/2", 2), 5, "b");
     let mut case = Case::new(Merging::Item);
     case.told("a", "a/0", put_number(0), 1);
-    for (mark, region, at_ms) in [("a/1", "a", 2), ("a/2", "a", 3), ("b/1", "b", 4), ("b/2", "b", 5)] {
-        case.told(region, mark, Effect::Add(1), at_ms);
+    for (marker, region, at_ms) in [("a/1", "a", 2), ("a/2", "a", 3), ("b/1", "b", 4), ("b/2", "b", 5)] {
+        case.told(region, marker, Effect::Add(1), at_ms);
     }
     case.logged(&first)
         .logged(&ours)
@@ -124,9 +124,9 @@ fn a_read_of_half_a_transaction_is_counted() {
     let old = [item("a/1", 1, "a"), item("a/2", 2, "a")];
     let new = [item("a/3", 3, "a"), item("a/4", 4, "a")];
     let mut case = Case::new(Merging::Item);
-    for (at_ms, marks) in [(1, ["a/1", "a/2"]), (10, ["a/3", "a/4"])] {
+    for (at_ms, markers) in [(1, ["a/1", "a/2"]), (10, ["a/3", "a/4"])] {
         case.operation("a", 1, at_ms, Outcome::Ok).writes =
-            vec![write("k", marks[0], put()), write("other", marks[1], put())];
+            vec![write("k", markers[0], put()), write("other", markers[1], put())];
     }
     for [one, other] in [&old, &new] {
         case.logged(one).logged_under("other", other, &[]);
@@ -167,9 +167,9 @@ fn a_sale_after_a_refill_is_not_oversold() {
     let effects = [put_number(1), Effect::Add(-1), Effect::Add(10), Effect::Add(-2)];
     let mut case = Case::new(Merging::Item);
     case.rules().never_below_zero = true;
-    for ((time, mark, number), effect) in stood.into_iter().zip(effects) {
-        case.told("a", mark, effect, 10 + time);
-        case.logged(&held(with_number(mark, number), time + 1, "a"));
+    for ((time, marker, number), effect) in stood.into_iter().zip(effects) {
+        case.told("a", marker, effect, 10 + time);
+        case.logged(&held(with_number(marker, number), time + 1, "a"));
     }
     case.history.operations[2].done_us = 90_000;
     case.both_hold(&held(with_number("a/3", 8), 4, "a"));

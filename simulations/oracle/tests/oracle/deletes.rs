@@ -8,14 +8,14 @@ use crate::case::{Case, item, put, seen, tombstone, write};
 
 /// Adds a delete in region `a`, sent and answered at these times, whose answer does not say what it
 /// removed.
-fn delete(case: &mut Case, mark: &str, from_ms: u64, to_ms: u64, outcome: Outcome) {
+fn delete(case: &mut Case, marker: &str, from_ms: u64, to_ms: u64, outcome: Outcome) {
     let operation = case.operation("a", 1, from_ms, outcome);
     operation.done_us = to_ms * 1_000;
-    operation.writes = vec![write("k", mark, Effect::Delete)];
+    operation.writes = vec![write("k", marker, Effect::Delete)];
 }
 
-fn untold(case: &mut Case, mark: &str, at_ms: u64) {
-    delete(case, mark, at_ms, at_ms + 1, Outcome::Untold);
+fn untold(case: &mut Case, marker: &str, at_ms: u64) {
+    delete(case, marker, at_ms, at_ms + 1, Outcome::Untold);
 }
 
 /// A run with puts and tombstones in region `a` whose versions have these times; each put was sent
@@ -26,10 +26,10 @@ fn case(puts: &[u64], tombstones: &[u64]) -> Case {
     versions.extend(tombstones.iter().map(|at_ms| (*at_ms, false)));
     versions.sort_unstable();
     for (at_ms, is_put) in versions {
-        let mark = format!("a/{at_ms}");
+        let marker = format!("a/{at_ms}");
         let held = if is_put {
-            case.told("a", &mark, put(), at_ms);
-            item(&mark, at_ms, "a")
+            case.told("a", &marker, put(), at_ms);
+            item(&marker, at_ms, "a")
         } else {
             tombstone(at_ms, "a")
         };
@@ -43,8 +43,8 @@ fn wrong(case: &Case) -> (Vec<String>, usize) {
     let (mut lost, mut invented) = (Vec::new(), 0);
     for violation in case.violations() {
         match violation {
-            Violation::Lost { mark, .. } => lost.push(mark),
-            Violation::Invented { mark: None, .. } => invented += 1,
+            Violation::Lost { marker, .. } => lost.push(marker),
+            Violation::Invented { marker: None, .. } => invented += 1,
             other => panic!("{other}"),
         }
     }

@@ -8,20 +8,20 @@ use beringia_oracle::Violation;
 
 use crate::case::{Case, content, held, put, put_number, tombstone, with_number};
 
-fn fields(mark: &str, fields: &[(&str, &str)]) -> Content {
+fn fields(marker: &str, fields: &[(&str, &str)]) -> Content {
     Content {
         fields: fields
             .iter()
-            .map(|(field, mark)| ((*field).to_owned(), (*mark).to_owned()))
+            .map(|(field, marker)| ((*field).to_owned(), (*marker).to_owned()))
             .collect::<BTreeMap<_, _>>(),
-        ..content(mark)
+        ..content(marker)
     }
 }
 
-fn set(mark: &str, elements: &[&str]) -> Content {
+fn set(marker: &str, elements: &[&str]) -> Content {
     Content {
         set: elements.iter().map(|element| (*element).to_owned()).collect(),
-        ..content(mark)
+        ..content(marker)
     }
 }
 
@@ -62,9 +62,9 @@ fn is_wrong_merge(case: &Case) -> bool {
 fn attributes_win_or_lose_individually() {
     let case = |ours: &str, theirs: &str| {
         let (ours, theirs) = (update(ours), update(theirs));
-        let field = |effect: &Effect, mark: &str| match effect {
-            Effect::Update { fields: names } => fields(mark, &[(&names[0], mark)]),
-            _ => content(mark),
+        let field = |effect: &Effect, marker: &str| match effect {
+            Effect::Update { fields: names } => fields(marker, &[(&names[0], marker)]),
+            _ => content(marker),
         };
         let (our_content, their_content) = (field(&ours, "a/1"), field(&theirs, "b/1"));
         concurrent(

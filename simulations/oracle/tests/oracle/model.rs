@@ -20,7 +20,7 @@ const KEYS: [&str; 2] = ["k", "l"];
 struct Row {
     /// The last write to the whole item; a delete has no content.
     base: Option<(Version, Option<Content>)>,
-    mark: Option<(Version, String)>,
+    marker: Option<(Version, String)>,
     fields: BTreeMap<String, (Version, String)>,
     list: Option<(Version, Vec<String>)>,
     /// Under `attribute`, a number and a set as their last writers left them.
@@ -63,7 +63,7 @@ impl Row {
             }
         }
         let base = self.base_version().cloned();
-        later(&mut self.mark, other.mark.as_ref(), base.as_ref());
+        later(&mut self.marker, other.marker.as_ref(), base.as_ref());
         later(&mut self.list, other.list.as_ref(), base.as_ref());
         later(&mut self.number, other.number.as_ref(), base.as_ref());
         later(&mut self.set, other.set.as_ref(), base.as_ref());
@@ -84,23 +84,23 @@ impl Row {
 
     fn held(&self) -> Option<Held> {
         let version = self
-            .mark
+            .marker
             .as_ref()
             .map(|(version, _)| version)
             .max(self.base_version())?
             .clone();
         let base = self.base.as_ref().and_then(|(_, content)| content.clone());
-        if base.is_none() && self.mark.is_none() {
+        if base.is_none() && self.marker.is_none() {
             return Some(Held { version, content: None });
         }
         let mut content = base.unwrap_or_default();
-        if let Some((_, mark)) = &self.mark {
-            content.mark.clone_from(mark);
+        if let Some((_, marker)) = &self.marker {
+            content.marker.clone_from(marker);
         }
         content.fields.extend(
             self.fields
                 .iter()
-                .map(|(field, (_, mark))| (field.clone(), mark.clone())),
+                .map(|(field, (_, marker))| (field.clone(), marker.clone())),
         );
         if let Some((_, list)) = &self.list {
             content.list.clone_from(list);
@@ -141,12 +141,12 @@ impl Row {
             return;
         }
         let after = after.expect("only a delete leaves nothing");
-        self.mark = Some((version.clone(), write.mark.clone()));
+        self.marker = Some((version.clone(), write.marker.clone()));
         match &write.effect {
             Effect::Update { fields } => {
                 let set = fields
                     .iter()
-                    .map(|field| (field.clone(), (version.clone(), write.mark.clone())));
+                    .map(|field| (field.clone(), (version.clone(), write.marker.clone())));
                 self.fields.extend(set);
             }
             Effect::Append => self.list = Some((version.clone(), after.list)),
@@ -171,17 +171,17 @@ impl Row {
 }
 
 fn made_of(mut content: Content, write: &Write) -> Option<Content> {
-    content.mark.clone_from(&write.mark);
+    content.marker.clone_from(&write.marker);
     let own = |fields: &[String]| {
         fields
             .iter()
-            .map(|field| (field.clone(), write.mark.clone()))
+            .map(|field| (field.clone(), write.marker.clone()))
             .collect::<BTreeMap<_, _>>()
     };
     match &write.effect {
         Effect::Put { fields, number } => {
             content = Content {
-                mark: write.mark.clone(),
+                marker: write.marker.clone(),
                 fields: own(fields),
                 number: *number,
                 ..Content::default()
@@ -196,7 +196,7 @@ fn made_of(mut content: Content, write: &Write) -> Option<Content> {
             content.set.extend(add.iter().cloned());
             content.set.sort_unstable();
         }
-        Effect::Append => content.list.push(write.mark.clone()),
+        Effect::Append => content.list.push(write.marker.clone()),
         Effect::Delete => return None,
         Effect::Recorded { .. } => {}
     }
@@ -229,7 +229,7 @@ struct Model {
     sites: [Site; 3],
     operations: Vec<Operation>,
     now_ms: u64,
-    marks: u64,
+    markers: u64,
     /// What clients saw under each key when they last read it, in any region.
     known: BTreeMap<&'static str, Option<String>>,
 }
@@ -271,7 +271,7 @@ impl Model {
             sites: Default::default(),
             operations: Vec::new(),
             now_ms: 0,
-            marks: 0,
+            markers: 0,
             known: BTreeMap::new(),
         }
     }
@@ -283,7 +283,7 @@ impl Model {
                 let (key, effect) = (KEYS[*key], effect.clone());
                 let before = self.seen(*region, key);
                 let write = self.new_write(key, effect);
-                let finds_nothing = write.effect == Effect::Delete && before.mark.is_none();
+                let finds_nothing = write.effect == Effect::Delete && before.marker.is_none();
                 let reads = if write.effect == Effect::Delete {
                     vec![before]
                 } else {
@@ -297,14 +297,14 @@ impl Model {
                 let expected = self.known.get(key).cloned().flatten();
                 let mut write = self.new_write(key, Effect::Add(1));
                 write.based_on = Basis::unchanged(expected.clone());
-                let fits = self.seen(*region, key).mark == expected;
+                let fits = self.seen(*region, key).marker == expected;
                 let refused = Outcome::Refused("ConditionalCheckFailedException".to_owned());
                 let outcome = if fits { Outcome::Ok } else { refused };
                 self.operate(*region, "rewrite", Vec::new(), vec![write], outcome);
             }
             Step::Blind { region, key, outcome } => {
                 let key = KEYS[*key];
-                let removes = self.seen(*region, key).mark.is_some();
+                let removes = self.seen(*region, key).marker.is_some();
                 let write = self.new_write(key, Effect::Delete);
                 if removes {
                     self.commit(*region, std::slice::from_ref(&write));
@@ -324,7 +324,7 @@ impl Model {
             Step::Read { region } => {
                 let reads: Vec<Seen> = KEYS.iter().map(|key| self.seen(*region, key)).collect();
                 for (key, seen) in KEYS.into_iter().zip(&reads) {
-                    self.known.insert(key, seen.mark.clone());
+                    self.known.insert(key, seen.marker.clone());
                 }
                 self.operate(*region, "TransactGetItems", reads, Vec::new(), Outcome::Ok);
             }
@@ -333,10 +333,10 @@ impl Model {
     }
 
     fn new_write(&mut self, key: &str, effect: Effect) -> Write {
-        self.marks += 1;
+        self.markers += 1;
         Write {
             key: key.to_owned(),
-            mark: format!("m{}", self.marks),
+            marker: format!("m{}", self.markers),
             effect,
             based_on: Basis::Anything,
             bytes: 1,
@@ -351,7 +351,7 @@ impl Model {
             .and_then(|held| held.content);
         Seen {
             key: key.to_owned(),
-            mark: content.as_ref().map(|content| content.mark.clone()),
+            marker: content.as_ref().map(|content| content.marker.clone()),
             number: content.and_then(|content| content.number),
         }
     }
@@ -434,13 +434,13 @@ impl Model {
                     );
                     let key = key.to_owned();
                     // The marker is only used if replicas are dropped.
-                    let loser_mark = None;
+                    let loser_marker = None;
                     site.journal.push(Conflict {
                         key,
                         winner,
                         loser,
-                        loser_mark,
-                        lost_mark_only: false,
+                        loser_marker,
+                        lost_marker_only: false,
                     });
                 }
             }

@@ -67,7 +67,7 @@ fn an_acknowledged_write_that_is_in_no_log_is_lost() {
     let mut case = case();
     case.told("a", "a/1", put(), 1).told("a", "a/2", put(), 2);
     case.logged(&second).both_hold(&second);
-    assert_only!(case, Violation::Lost { mark, .. } if mark == "a/1");
+    assert_only!(case, Violation::Lost { marker, .. } if marker == "a/1");
     case.told_delete("a", "a/3", "a/2", 3);
     assert_eq!(case.violations().len(), 2, "a delete too");
 }
@@ -98,13 +98,13 @@ fn a_write_that_no_client_asked_for_is_found() {
     case.logged(&asked).both_hold(&asked);
     assert_eq!(case.violations(), []);
     case.logged(&refused).both_hold(&refused);
-    assert_only!(case, Violation::Invented { mark: Some(mark), .. } if mark == "a/2");
+    assert_only!(case, Violation::Invented { marker: Some(marker), .. } if marker == "a/2");
     case.logged(&foreign).both_hold(&foreign);
     assert_eq!(case.violations().len(), 2);
     case.logged(&tombstone(4, "b")).both_hold(&tombstone(4, "b"));
     assert!(matches!(
         &case.violations()[..],
-        [_, _, Violation::Invented { mark: None, .. }]
+        [_, _, Violation::Invented { marker: None, .. }]
     ));
 }
 
@@ -232,7 +232,7 @@ fn a_condition_on_a_replaced_write_is_found() {
         case
     };
     assert_eq!(rewritten(Some("a/2")).violations(), []);
-    assert_only!(rewritten(Some("a/1")), Violation::ConditionIgnored { mark, expected, .. } if mark == "a/3" && expected == "a/1");
+    assert_only!(rewritten(Some("a/1")), Violation::ConditionIgnored { marker, expected, .. } if marker == "a/3" && expected == "a/1");
     assert_only!(rewritten(None), Violation::ConditionIgnored { .. });
     assert_only!(rewritten(Some("a/3")), Violation::ConditionIgnored { .. });
 }
@@ -247,7 +247,7 @@ fn ignored_conditions_are_found_between_regions() {
         case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
         let operation = case.operation("a", 2, 3, Outcome::Ok);
         operation.writes = vec![write("k", "a/2", Effect::Update { fields: Vec::new() })];
-        operation.writes[0].based_on = Basis::Mark("a/1".to_owned());
+        operation.writes[0].based_on = Basis::Marker("a/1".to_owned());
         case.logged(&first)
             .logged(&theirs)
             .logged_knowing(&ours, context)
@@ -282,7 +282,7 @@ fn a_write_with_a_wrong_result_is_found() {
     second.content.as_mut().expect("an item").number = Some(2);
     case.evidence.logs.get_mut("a").expect("a").clear();
     case.logged(&first).logged(&second).both_hold(&second);
-    assert_only!(case, Violation::WrongContent { mark, .. } if mark == "a/2");
+    assert_only!(case, Violation::WrongContent { marker, .. } if marker == "a/2");
     // The result is right for a write before the one that it says it replaced. Only a lost disk
     // explains that.
     let skipped = |lost_disk: bool| {
@@ -298,7 +298,7 @@ fn a_write_with_a_wrong_result_is_found() {
         }
         case
     };
-    assert_only!(skipped(false), Violation::WrongContent { mark, .. } if mark == "a/3");
+    assert_only!(skipped(false), Violation::WrongContent { marker, .. } if marker == "a/3");
     assert_eq!(skipped(true).violations(), []);
 }
 
@@ -309,7 +309,7 @@ fn half_a_transaction_in_the_log_is_found() {
     case.operation("a", 1, 1, Outcome::Unknown).writes = vec![write("k", "a/1", put()), write("other", "a/2", put())];
     assert_eq!(case.violations(), [], "none of it may be there");
     case.logged(&one).both_hold(&one);
-    assert_only!(case, Violation::TornTransaction { committed: 1, asked: 2, mark, .. } if mark == "a/2");
+    assert_only!(case, Violation::TornTransaction { committed: 1, asked: 2, marker, .. } if marker == "a/2");
     case.logged_under("other", &other, &[]);
     case.holds_under("other", "a", &other).holds_under("other", "b", &other);
     assert_eq!(case.violations(), []);
@@ -376,7 +376,7 @@ fn reads_must_have_been_written() {
     case.operation("b", 2, 5, Outcome::Ok).reads = vec![seen("k", Some("a/1"))];
     assert_eq!(case.violations(), []);
     case.operation("b", 2, 6, Outcome::Ok).reads = vec![seen("k", Some("a/2"))];
-    assert_only!(case, Violation::SeenInvented { mark, .. } if mark == "a/2");
+    assert_only!(case, Violation::SeenInvented { marker, .. } if marker == "a/2");
 }
 
 #[test]
@@ -401,5 +401,5 @@ fn deletes_are_distinguished_by_what_they_removed() {
         .expect("logged")
         .pop();
     case.both_hold(&second);
-    assert_only!(case, Violation::Lost { mark, .. } if mark == "a/4");
+    assert_only!(case, Violation::Lost { marker, .. } if marker == "a/4");
 }

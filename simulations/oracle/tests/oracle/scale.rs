@@ -16,7 +16,7 @@ fn a_hundred_thousand_operations_on_one_hot_key_are_judged() {
     for number in 1..=WRITES {
         let origin = if number % 2 == 0 { "a" } else { "b" };
         let other = if number % 2 == 0 { "b" } else { "a" };
-        let mark = format!("{origin}/{number}");
+        let marker = format!("{origin}/{number}");
         let effect = if number < 3 {
             put()
         } else {
@@ -27,9 +27,9 @@ fn a_hundred_thousand_operations_on_one_hot_key_are_judged() {
             "k",
             (number > 9).then(|| format!("{origin}/{}", number - 8)).as_deref(),
         )];
-        case.operation(origin, 1, number * 2 + 1, Outcome::Ok).writes = vec![write("k", &mark, effect)];
+        case.operation(origin, 1, number * 2 + 1, Outcome::Ok).writes = vec![write("k", &marker, effect)];
         case.logged_knowing(
-            &held(content(&mark), number, origin),
+            &held(content(&marker), number, origin),
             &[(other, number.saturating_sub(5))],
         );
     }
@@ -58,11 +58,11 @@ fn a_hundred_thousand_deletes_of_one_hot_key_are_judged() {
     const ROUNDS: u64 = 50_000;
     let mut case = Case::new(Merging::Item);
     for round in 1..=ROUNDS {
-        let (at_ms, mark) = (round * 6, format!("a/{round}"));
-        case.told("a", &mark, put(), at_ms)
+        let (at_ms, marker) = (round * 6, format!("a/{round}"));
+        case.told("a", &marker, put(), at_ms)
             .told_so("a", &format!("d/{round}"), Effect::Delete, at_ms + 2, Outcome::Untold)
             .told_so("a", &format!("n/{round}"), Effect::Delete, at_ms + 4, Outcome::Untold);
-        case.logged(&item(&mark, round * 2, "a"))
+        case.logged(&item(&marker, round * 2, "a"))
             .logged(&tombstone(round * 2 + 1, "a"));
     }
     case.both_hold(&tombstone(ROUNDS * 2 + 1, "a"));

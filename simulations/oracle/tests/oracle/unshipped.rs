@@ -21,7 +21,7 @@ fn case(merging: Merging) -> Case {
 /// The markers of the writes that were lost without an excuse.
 fn lost(case: &Case) -> Vec<String> {
     let lost = |violation: Violation| match violation {
-        Violation::Lost { mark, .. } => mark,
+        Violation::Lost { marker, .. } => marker,
         other => panic!("{other}"),
     };
     case.violations().into_iter().map(lost).collect()

@@ -1,10 +1,10 @@
 //! Reads the answer to a recorded operation: the outcomes of its writes, and the markers that it
 //! shows.
 
-use beringia_history::{Effect, MARK, Outcome, Seen, Write};
+use beringia_history::{Effect, MARKER, Outcome, Seen, Write};
 use serde_json::Value;
 
-use super::{Marked, Prepared, listed, name_of, statement, table_of};
+use super::{MarkedWrite, Prepared, listed, name_of, statement, table_of};
 use crate::CallError;
 
 /// The result of a recorded operation in one table.
@@ -35,7 +35,7 @@ impl Prepared<'_> {
         for (table, seen) in self.reads(&answer) {
             part(&mut parts, &table, Outcome::Ok).reads.push(seen);
         }
-        for Marked { table, write, place } in self.writes {
+        for MarkedWrite { table, write, place } in self.writes {
             let is_delete = write.effect == Effect::Delete;
             let refused = answer["Responses"][place]["Error"]["Code"]
                 .as_str()
@@ -45,7 +45,7 @@ impl Prepared<'_> {
             }
             if let Some(code) = refused {
                 alone(&mut parts, table, Outcome::Refused(format!("{code}Exception")), write);
-            } else if unprocessed.contains(&write.mark) || unprocessed.contains(&write.key) {
+            } else if unprocessed.contains(&write.marker) || unprocessed.contains(&write.key) {
                 alone(&mut parts, table, Outcome::Refused("(unprocessed)".to_owned()), write);
             } else if is_delete && !is_told {
                 alone(&mut parts, table, Outcome::Untold, write);
@@ -62,7 +62,7 @@ impl Prepared<'_> {
     fn parts(self, outcome: &Outcome) -> Vec<Part> {
         let is_batch = self.is_batch();
         let mut parts = Vec::new();
-        for Marked { table, write, .. } in self.writes {
+        for MarkedWrite { table, write, .. } in self.writes {
             if is_batch || write.effect == Effect::Delete {
                 alone(&mut parts, table, outcome.clone(), write);
             } else {
@@ -85,7 +85,7 @@ impl Prepared<'_> {
         let requests = requests.into_iter().flatten();
         let of_table = |(table, requests): (&String, &Value)| -> Vec<String> {
             let one = |request: &Value| match request.get("PutRequest") {
-                Some(put) => put["Item"][MARK]["S"].as_str().map(str::to_owned),
+                Some(put) => put["Item"][MARKER]["S"].as_str().map(str::to_owned),
                 None => self.keys.text(table, &request["DeleteRequest"]["Key"]),
             };
             requests.as_array().into_iter().flatten().filter_map(one).collect()
@@ -97,14 +97,14 @@ impl Prepared<'_> {
     fn reads(&self, answer: &Value) -> Vec<(String, Seen)> {
         let mut reads = Vec::new();
         let mut saw = |table: &str, key: &Value, item: Option<&Value>| {
-            let mark = item.map(|item| item[MARK]["S"].as_str().map(str::to_owned));
+            let marker = item.map(|item| item[MARKER]["S"].as_str().map(str::to_owned));
             // An item without a marker is a projection, which does not show whose write it is.
-            let Some(mark) = mark.map_or(Some(None), |mark| mark.map(Some)) else {
+            let Some(marker) = marker.map_or(Some(None), |marker| marker.map(Some)) else {
                 return;
             };
             if let Some(key) = self.keys.text(table, key) {
                 let number = None;
-                reads.push((name_of(table).to_owned(), Seen { key, mark, number }));
+                reads.push((name_of(table).to_owned(), Seen { key, marker, number }));
             }
         };
         let table = table_of(&self.parameters);
@@ -202,21 +202,21 @@ mod tests {
 
     fn told(operation: &str, parameters: &Value, answer: Value) -> Vec<(String, String, Outcome)> {
         let keys = keys();
-        let mut marks = 0;
+        let mut markers = 0;
         let prepared = Prepared::new(operation, parameters, &keys, || {
-            marks += 1;
-            format!("m{marks}")
+            markers += 1;
+            format!("m{markers}")
         });
         let parts = prepared.understand(Ok(answer)).into_iter();
         let writes = parts.flat_map(|part| part.writes.into_iter().map(move |write| (write, part.outcome.clone())));
         writes
-            .map(|(write, outcome)| (write.key, write.mark, outcome))
+            .map(|(write, outcome)| (write.key, write.marker, outcome))
             .collect()
     }
 
     #[test]
     fn statements_have_effects_and_a_batch_answers_each() {
-        let ok = |key: &str, mark: &str| (key.to_owned(), mark.to_owned(), Outcome::Ok);
+        let ok = |key: &str, marker: &str| (key.to_owned(), marker.to_owned(), Outcome::Ok);
         let update =
             json!({ "Statement": "UPDATE carts SET n = ? WHERE id = ?", "Parameters": [{ "N": "1" }, { "S": "7" }] });
         assert_eq!(
@@ -253,9 +253,9 @@ mod tests {
             let keys = keys();
             let parts = Prepared::new(operation, parameters, &keys, String::new).understand(Ok(answer));
             let reads = parts.into_iter().flat_map(|part| part.reads);
-            reads.map(|seen| (seen.key, seen.mark)).collect::<Vec<_>>()
+            reads.map(|seen| (seen.key, seen.marker)).collect::<Vec<_>>()
         };
-        let item = json!({ "id": { "S": "8" }, MARK: { "S": "a/1/1" } });
+        let item = json!({ "id": { "S": "8" }, MARKER: { "S": "a/1/1" } });
         let seen = [("8".to_owned(), Some("a/1/1".to_owned()))];
         assert_eq!(reads("ExecuteStatement", &select, json!({ "Items": [item] })), seen);
         let all = json!({ "TransactStatements": [select, select] });
@@ -274,16 +274,16 @@ mod tests {
             { "DeleteRequest": { "Key": { "id": { "S": "3" } } } },
         ]);
         let (keys, parameters) = (keys(), json!({ "RequestItems": { "carts": requests } }));
-        let mut marks = 0;
+        let mut markers = 0;
         let prepared = Prepared::new("BatchWriteItem", &parameters, &keys, || {
-            marks += 1;
-            format!("m{marks}")
+            markers += 1;
+            format!("m{markers}")
         });
         let unprocessed = prepared.parameters["RequestItems"]["carts"][1].clone();
         let parts = prepared.understand(Ok(json!({ "UnprocessedItems": { "carts": [unprocessed] } })));
         let told: Vec<_> = parts
             .iter()
-            .map(|part| (part.writes[0].mark.as_str(), &part.outcome))
+            .map(|part| (part.writes[0].marker.as_str(), &part.outcome))
             .collect();
         let not_processed = Outcome::Refused("(unprocessed)".to_owned());
         assert_eq!(

@@ -1,9 +1,9 @@
 //! Prepares recorded operations: every write gets a marker, and every read asks for markers.
 
-use beringia_history::{Basis, Effect, MARK, Write};
+use beringia_history::{Basis, Effect, MARKER, Write};
 use serde_json::{Map, Value, json};
 
-use super::{Keys, Marked, Prepared, effect, mark, name_of, statement, table_of};
+use super::{Keys, MarkedWrite, Prepared, effect, marker, name_of, statement, table_of};
 use crate::request::bytes;
 
 impl<'a> Prepared<'a> {
@@ -14,7 +14,7 @@ impl<'a> Prepared<'a> {
         operation: &'a str,
         parameters: &Value,
         keys: &'a Keys,
-        mut next_mark: impl FnMut() -> String,
+        mut next_marker: impl FnMut() -> String,
     ) -> Self {
         let mut prepared = Self {
             keys,
@@ -25,13 +25,15 @@ impl<'a> Prepared<'a> {
         };
         let mut parameters = parameters.clone();
         match operation {
-            "GetItem" | "Query" | "Scan" => mark::show(&mut parameters),
-            "TransactGetItems" => members(&mut parameters["TransactItems"]).for_each(|get| mark::show(&mut get["Get"])),
+            "GetItem" | "Query" | "Scan" => marker::show(&mut parameters),
+            "TransactGetItems" => {
+                members(&mut parameters["TransactItems"]).for_each(|get| marker::show(&mut get["Get"]))
+            }
             "BatchGetItem" => {
                 let requests = parameters["RequestItems"].as_object_mut().into_iter().flatten();
-                requests.for_each(|(_, request)| mark::show(request));
+                requests.for_each(|(_, request)| marker::show(request));
             }
-            _ => prepared.mark_writes(&mut parameters, &mut next_mark),
+            _ => prepared.set_markers(&mut parameters, &mut next_marker),
         }
         let bytes = bytes(&parameters, prepared.writes.len());
         prepared.writes.iter_mut().for_each(|marked| marked.write.bytes = bytes);
@@ -40,22 +42,22 @@ impl<'a> Prepared<'a> {
     }
 
     /// Gives every write of the operation a marker; does nothing for other operations.
-    fn mark_writes(&mut self, parameters: &mut Value, next_mark: &mut impl FnMut() -> String) {
+    fn set_markers(&mut self, parameters: &mut Value, next_marker: &mut impl FnMut() -> String) {
         match self.operation {
-            "PutItem" => self.mark_put(parameters, next_mark()),
-            "UpdateItem" => self.mark_update(parameters, next_mark()),
+            "PutItem" => self.set_put_marker(parameters, next_marker()),
+            "UpdateItem" => self.set_update_marker(parameters, next_marker()),
             "DeleteItem" => {
                 parameters["ReturnValues"] = json!("ALL_OLD");
-                self.mark_delete(parameters, next_mark());
+                self.set_delete_marker(parameters, next_marker());
             }
             "TransactWriteItems" => {
                 drop_token(parameters);
                 for action in members(&mut parameters["TransactItems"]) {
                     for (kind, action) in action.as_object_mut().into_iter().flatten() {
                         match kind.as_str() {
-                            "Put" => self.mark_put(action, next_mark()),
-                            "Update" => self.mark_update(action, next_mark()),
-                            "Delete" => self.mark_delete(action, next_mark()),
+                            "Put" => self.set_put_marker(action, next_marker()),
+                            "Update" => self.set_update_marker(action, next_marker()),
+                            "Delete" => self.set_delete_marker(action, next_marker()),
                             _ => {}
                         }
                     }
@@ -64,76 +66,77 @@ impl<'a> Prepared<'a> {
             "BatchWriteItem" => {
                 for (table, requests) in parameters["RequestItems"].as_object_mut().into_iter().flatten() {
                     for request in members(requests) {
-                        self.mark_request(table, request, next_mark());
+                        self.set_marker(table, request, next_marker());
                     }
                 }
             }
             "ExecuteStatement" => {
                 statement::tell(parameters);
-                self.mark_statement(parameters, next_mark());
+                self.set_statement_marker(parameters, next_marker());
             }
             "BatchExecuteStatement" => {
                 for (place, one) in members(&mut parameters["Statements"]).enumerate() {
                     self.place = place;
-                    self.mark_statement(one, next_mark());
+                    self.set_statement_marker(one, next_marker());
                 }
             }
             "ExecuteTransaction" => {
                 drop_token(parameters);
-                members(&mut parameters["TransactStatements"]).for_each(|one| self.mark_statement(one, next_mark()));
+                members(&mut parameters["TransactStatements"])
+                    .for_each(|one| self.set_statement_marker(one, next_marker()));
             }
             _ => {}
         }
     }
 
-    fn mark_put(&mut self, put: &mut Value, mark: String) {
+    fn set_put_marker(&mut self, put: &mut Value, marker: String) {
         let table = table_of(put);
-        self.note_put(&table, put, mark);
+        self.note_put(&table, put, marker);
     }
 
-    fn note_put(&mut self, table: &str, put: &mut Value, mark: String) {
+    fn note_put(&mut self, table: &str, put: &mut Value, marker: String) {
         let effect = effect::of_item(put["Item"].as_object().into_iter().flat_map(Map::keys));
-        put["Item"][MARK] = json!({ "S": mark });
-        self.note(table, &put["Item"], mark, effect);
+        put["Item"][MARKER] = json!({ "S": marker });
+        self.note(table, &put["Item"], marker, effect);
     }
 
-    fn mark_update(&mut self, update: &mut Value, mark: String) {
+    fn set_update_marker(&mut self, update: &mut Value, marker: String) {
         let effect = effect::of_request(update);
-        mark::set_by_update(update, &mark);
+        marker::set_by_update(update, &marker);
         let table = table_of(update);
-        self.note(&table, &update["Key"], mark, effect);
+        self.note(&table, &update["Key"], marker, effect);
     }
 
-    fn mark_delete(&mut self, delete: &Value, mark: String) {
-        self.note(&table_of(delete), &delete["Key"], mark, Effect::Delete);
+    fn set_delete_marker(&mut self, delete: &Value, marker: String) {
+        self.note(&table_of(delete), &delete["Key"], marker, Effect::Delete);
     }
 
-    fn mark_request(&mut self, table: &str, request: &mut Value, mark: String) {
+    fn set_marker(&mut self, table: &str, request: &mut Value, marker: String) {
         if let Some(put) = request.get_mut("PutRequest") {
-            self.note_put(table, put, mark);
+            self.note_put(table, put, marker);
         } else {
-            self.note(table, &request["DeleteRequest"]["Key"].clone(), mark, Effect::Delete);
+            self.note(table, &request["DeleteRequest"]["Key"].clone(), marker, Effect::Delete);
         }
     }
 
-    fn mark_statement(&mut self, request: &mut Value, mark: String) {
+    fn set_statement_marker(&mut self, request: &mut Value, marker: String) {
         let Some(about) = statement::about(request, self.keys) else {
             return;
         };
         if let (Some(key), Some(effect)) = (about.key, about.effect) {
-            statement::mark(request, &mark);
-            self.note(&about.table, &key, mark, effect);
+            statement::marker(request, &marker);
+            self.note(&about.table, &key, marker, effect);
         }
     }
 
-    fn note(&mut self, table: &str, attributes: &Value, mark: String, effect: Effect) {
+    fn note(&mut self, table: &str, attributes: &Value, marker: String, effect: Effect) {
         if let Some(key) = self.keys.text(table, attributes) {
-            self.writes.push(Marked {
+            self.writes.push(MarkedWrite {
                 place: self.place,
                 table: name_of(table).to_owned(),
                 write: Write {
                     key,
-                    mark,
+                    marker,
                     effect,
                     based_on: Basis::Anything,
                     bytes: 0,
@@ -170,14 +173,14 @@ mod tests {
                 .extend(older.as_object().unwrap().clone());
             let keys = keys();
             let prepared = Prepared::new("UpdateItem", &parameters, &keys, || "m1".to_owned());
-            assert_eq!(prepared.writes[0].write.mark, "m1");
+            assert_eq!(prepared.writes[0].write.marker, "m1");
             prepared.parameters
         };
         let updated = prepared(json!({ "AttributeUpdates": { "a": put("x") } }));
-        assert_eq!(updated["AttributeUpdates"], json!({ "a": put("x"), MARK: put("m1") }));
+        assert_eq!(updated["AttributeUpdates"], json!({ "a": put("x"), MARKER: put("m1") }));
         let expected = json!({ "a": { "Exists": false } });
         let conditional = prepared(json!({ "Expected": expected }));
-        assert_eq!(conditional["AttributeUpdates"], json!({ MARK: put("m1") }));
+        assert_eq!(conditional["AttributeUpdates"], json!({ MARKER: put("m1") }));
         assert_eq!(conditional["Expected"], expected);
         for parameters in [updated, conditional] {
             let names: Vec<_> = parameters.as_object().unwrap().keys().collect();

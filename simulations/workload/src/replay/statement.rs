@@ -2,7 +2,7 @@
 //! marker.
 
 use beringia_expression::Statement;
-use beringia_history::{Effect, MARK};
+use beringia_history::{Effect, MARKER};
 use beringia_item::{Item, KeySchema, item_to_json, value_from_json};
 use serde_json::{Value, json};
 
@@ -52,14 +52,16 @@ pub(super) fn about(request: &Value, keys: &Keys) -> Option<About> {
 }
 
 /// Makes an INSERT or an UPDATE also set the marker.
-pub(super) fn mark(request: &mut Value, mark: &str) {
+pub(super) fn marker(request: &mut Value, marker: &str) {
     let Some(statement) = parse(request) else { return };
     let text = request["Statement"].as_str().unwrap_or_default().to_owned();
     match (&statement, statement.place_for_more(&text)) {
-        (Statement::Insert(_), Some(place)) => insert(request, &text, place, &format!("'{MARK}': '{mark}', ")),
+        (Statement::Insert(_), Some(place)) => insert(request, &text, place, &format!("'{MARKER}': '{marker}', ")),
         // The whole item is a parameter.
-        (Statement::Insert(_), None) => request["Parameters"][0]["M"][MARK] = json!({ "S": mark }),
-        (Statement::Update(_), Some(place)) => insert(request, &text, place, &format!(" SET \"{MARK}\" = '{mark}'")),
+        (Statement::Insert(_), None) => request["Parameters"][0]["M"][MARKER] = json!({ "S": marker }),
+        (Statement::Update(_), Some(place)) => {
+            insert(request, &text, place, &format!(" SET \"{MARKER}\" = '{marker}'"))
+        }
         _ => {}
     }
 }
@@ -91,7 +93,7 @@ mod tests {
 
     fn marked(text: &str, parameters: &Value) -> Value {
         let mut request = json!({ "Statement": text, "Parameters": parameters });
-        mark(&mut request, "a/1/2");
+        marker(&mut request, "a/1/2");
         request
     }
 
@@ -99,7 +101,7 @@ mod tests {
     #[test]
     fn marked_statements_are_still_valid() {
         let none = json!([]);
-        for (text, with_mark) in [
+        for (text, with_marker) in [
             (
                 "INSERT INTO \"{\" VALUE {'id': '1', 'it''s': [{}]}",
                 "INSERT INTO \"{\" VALUE {'beringia:mark': 'a/1/2', 'id': '1', 'it''s': [{}]}",
@@ -117,13 +119,13 @@ mod tests {
             ("INSERT INTO carts", "INSERT INTO carts"),
         ] {
             let request = marked(text, &none);
-            assert_eq!(request["Statement"], with_mark);
-            assert_eq!(parse(&request).is_some(), text != "INSERT INTO carts", "{with_mark}");
+            assert_eq!(request["Statement"], with_marker);
+            assert_eq!(parse(&request).is_some(), text != "INSERT INTO carts", "{with_marker}");
         }
         let whole = marked("INSERT INTO carts VALUE ?", &json!([{ "M": { "id": { "S": "1" } } }]));
         assert_eq!(
             whole["Parameters"],
-            json!([{ "M": { "id": { "S": "1" }, MARK: { "S": "a/1/2" } } }])
+            json!([{ "M": { "id": { "S": "1" }, MARKER: { "S": "a/1/2" } } }])
         );
     }
 

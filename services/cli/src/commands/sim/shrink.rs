@@ -277,7 +277,7 @@ mod tests {
             table: "carts".to_owned(),
             region: "us-east-1".to_owned(),
             key: key.to_owned(),
-            mark: "m1".to_owned(),
+            marker: "m1".to_owned(),
         }
     }
 
@@ -291,7 +291,7 @@ mod tests {
             table: "carts".to_owned(),
             region: "us-east-1".to_owned(),
             key: "a".to_owned(),
-            mark: "m1".to_owned(),
+            marker: "m1".to_owned(),
         };
         assert!(!broken(&[lack], &[promise], &[&other]).is_like(&wanted), "another way");
         let both = broken(&[], &[promise, "no acknowledged write lost"], &[&lost("a")]);
