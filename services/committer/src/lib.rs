@@ -6,11 +6,11 @@
 //! [`RegionStore`] offers that through the [`Store`](beringia_storage::Store) trait. It works with
 //! any [`StorageBackend`](beringia_storage::backend::StorageBackend).
 
+mod as_of;
 mod committer;
 mod disk_faults;
 mod driver;
 mod execution;
-mod moments;
 mod planted;
 mod read;
 mod recent;

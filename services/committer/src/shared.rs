@@ -10,7 +10,7 @@ use beringia_item::Origin;
 use beringia_storage::{PlantedBug, StoreOptions};
 use tokio::sync::Notify;
 
-use crate::{moments::Moments, recent::Recent, view::View};
+use crate::{as_of::AsOfPositions, recent::Recent, view::View};
 
 /// The state that committer and readers share.
 pub(crate) struct Shared {
@@ -25,7 +25,7 @@ pub(crate) struct Shared {
     /// Origins by number. They may be ahead of `view`, but never behind the rows.
     pub(crate) names: ArcSwap<OriginNames>,
     pub(crate) view: ArcSwap<View>,
-    pub(crate) moments: Moments,
+    pub(crate) as_of: AsOfPositions,
     pub(crate) recent: Recent,
     pub(crate) log_appended: Notify,
     pub(crate) catalog_changed: Notify,
@@ -42,7 +42,7 @@ impl Shared {
             planted_bug: options.planted_bug,
             names: ArcSwap::new(state.origins.names().clone()),
             view: ArcSwap::from_pointee(View::of(state, None)),
-            moments: Moments::new(options.look_back, state.log.last),
+            as_of: AsOfPositions::new(options.look_back, state.log.last),
             recent: Recent::default(),
             log_appended: Notify::new(),
             catalog_changed: Notify::new(),
@@ -69,7 +69,7 @@ impl Shared {
     pub(crate) fn publish(&self, state: &State, own: Option<Vec<OwnRecord>>) {
         let before = self.view.load();
         self.publish_names(state);
-        self.moments.note(state.log.last);
+        self.as_of.note(state.log.last);
         if let Some(own) = own {
             self.recent.take(before.end, state.log.last, own.into_iter());
         }

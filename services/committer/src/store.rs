@@ -245,8 +245,8 @@ impl Store for RegionStore {
             .await
     }
 
-    fn moment(&self, ago: Duration) -> Option<LogPosition> {
-        self.shared.moments.ago(ago)
+    fn as_of(&self, ago: Duration) -> Option<LogPosition> {
+        self.shared.as_of.ago(ago)
     }
 
     async fn get_many_at(

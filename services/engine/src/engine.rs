@@ -126,13 +126,13 @@ impl Engine {
     /// The as-of position that a request reads from; `None` for the newest data. Each request draws
     /// its own position, so a client may see data go back in time, as it does with replicas that
     /// are read in turn.
-    pub(crate) fn moment(&self, consistent: bool) -> Option<LogPosition> {
+    pub(crate) fn as_of(&self, consistent: bool) -> Option<LogPosition> {
         if consistent || self.stale_reads.is_zero() {
             return None;
         }
         let most = u64::try_from(self.stale_reads.as_micros()).unwrap_or(u64::MAX >> 1);
         let ago = self.randomness.next_u64() % (most + 1);
-        self.store.moment(Duration::from_micros(ago))
+        self.store.as_of(Duration::from_micros(ago))
     }
 
     /// Reads several items, from the as-of position `at` if there is one.

@@ -32,7 +32,7 @@ pub struct StoreOptions {
     /// The age at which a stream's open shard is closed and a child continues, in ms of `clock`; at
     /// least 1.
     pub shard_age_ms: u64,
-    /// How far back reads can be made ([`crate::Store::moment`]), on tokio's clock. With zero,
+    /// How far back reads can be made ([`crate::Store::as_of`]), on tokio's clock. With zero,
     /// nothing is recorded for it.
     pub look_back: Duration,
     /// A planted bug for the store, with the feature `planted-bugs`. Only tests of the oracle use

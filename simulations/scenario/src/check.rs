@@ -12,7 +12,7 @@ use crate::{
 
 /// The beginning or the end of an event, or the proof of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Moment {
+struct TimelinePoint {
     event: usize,
     edge: Edge,
 }
@@ -75,25 +75,25 @@ pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
 /// Checks that of any two edges with a common subject it is certain which is the earlier.
 fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
     let waits = drained(events);
-    let mut moments: Vec<(Moment, Vec<Subject<'_>>)> = Vec::new();
+    let mut points: Vec<(TimelinePoint, Vec<Subject<'_>>)> = Vec::new();
     for (event, entry) in events.iter().enumerate() {
-        let begin = Moment {
+        let begin = TimelinePoint {
             event,
             edge: Edge::Begin,
         };
-        moments.push((begin, subjects(&entry.what)));
+        points.push((begin, subjects(&entry.what)));
         if entry.lasts.is_some() && !matches!(entry.what, What::Swarm { .. }) {
-            let end = Moment { event, edge: Edge::End };
-            moments.push((end, subjects(&entry.what)));
+            let end = TimelinePoint { event, edge: Edge::End };
+            points.push((end, subjects(&entry.what)));
         }
     }
-    for (later, (moment, about)) in moments.iter().enumerate() {
-        for (other, other_about) in &moments[..later] {
-            let waits_alike = waits[moment.event] == waits[other.event];
+    for (later, (point, about)) in points.iter().enumerate() {
+        for (other, other_about) in &points[..later] {
+            let waits_alike = waits[point.event] == waits[other.event];
             let Some(subject) = shared(about, other_about, waits_alike) else {
                 continue;
             };
-            if moment.event == other.event || settled(events, *moment, *other) || settled(events, *other, *moment) {
+            if point.event == other.event || settled(events, *point, *other) || settled(events, *other, *point) {
                 continue;
             }
             let what = match &events[other.event].what {
@@ -101,7 +101,7 @@ fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
                 What::Swarm { .. } => "a swarm".to_owned(),
             };
             let other = other.event + 1;
-            return Err((moment.event, Problem::Unordered { other, what, subject }));
+            return Err((point.event, Problem::Unordered { other, what, subject }));
         }
     }
     Ok(())
@@ -109,9 +109,9 @@ fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
 
 /// Returns whether everything that `first` does is certainly over before `second`. A swarm lasts
 /// for its whole window.
-fn settled(events: &[Event], first: Moment, second: Moment) -> bool {
+fn settled(events: &[Event], first: TimelinePoint, second: TimelinePoint) -> bool {
     let first = match &events[first.event].what {
-        What::Swarm { .. } => Moment {
+        What::Swarm { .. } => TimelinePoint {
             edge: Edge::End,
             ..first
         },
@@ -119,19 +119,19 @@ fn settled(events: &[Event], first: Moment, second: Moment) -> bool {
     };
     let least = least_difference(events, first, second);
     // At the same time, ends come before beginnings; then the order of the file decides.
-    let key = |moment: Moment| (moment.edge, moment.event);
+    let key = |point: TimelinePoint| (point.edge, point.event);
     least > 0 || (least == 0 && key(first) < key(second))
 }
 
 /// The least that `later` may be after `earlier`, in microseconds; negative if it may be before.
 /// Times that are counted from the same event differ by what is counted, whenever that event
 /// happens.
-fn least_difference(events: &[Event], earlier: Moment, later: Moment) -> i128 {
+fn least_difference(events: &[Event], earlier: TimelinePoint, later: TimelinePoint) -> i128 {
     let least_of_earlier = ways_back(events, earlier);
     let of_later = ways_back(events, later);
     // The nearest common origin comes first on both chains.
-    for (moment, (least, _)) in &of_later {
-        if let Some((_, (_, most))) = least_of_earlier.iter().find(|(other, _)| other == moment) {
+    for (point, (least, _)) in &of_later {
+        if let Some((_, (_, most))) = least_of_earlier.iter().find(|(other, _)| other == point) {
             return least - most;
         }
     }
@@ -140,22 +140,22 @@ fn least_difference(events: &[Event], earlier: Moment, later: Moment) -> i128 {
 
 /// The chain of edges from which an edge is counted, back to the beginning of the load (`None`),
 /// with the least and the most time that lie between.
-fn ways_back(events: &[Event], moment: Moment) -> Vec<(Option<Moment>, (i128, i128))> {
+fn ways_back(events: &[Event], point: TimelinePoint) -> Vec<(Option<TimelinePoint>, (i128, i128))> {
     let us = |length: Duration| i128::try_from(length.as_micros()).unwrap_or(i128::MAX);
     let mut way = Vec::new();
-    let (mut at, mut least, mut most) = (Some(moment), 0, 0);
+    let (mut at, mut least, mut most) = (Some(point), 0, 0);
     loop {
         way.push((at, (least, most)));
-        let Some(moment) = at else { return way };
-        if moment.edge == Edge::Proof {
+        let Some(point) = at else { return way };
+        if point.edge == Edge::Proof {
             most += PROOF_US_MAX;
-            at = Some(Moment {
+            at = Some(TimelinePoint {
                 edge: Edge::Begin,
-                ..moment
+                ..point
             });
             continue;
         }
-        let (span, from) = counted_from(events, moment);
+        let (span, from) = counted_from(events, point);
         least += us(span.least);
         most += us(span.most);
         at = from;
@@ -163,19 +163,19 @@ fn ways_back(events: &[Event], moment: Moment) -> Vec<(Option<Moment>, (i128, i1
 }
 
 /// Returns the edge from which an edge is counted, and the time between them.
-fn counted_from(events: &[Event], moment: Moment) -> (Span, Option<Moment>) {
-    let event = &events[moment.event];
-    let begin = |event| Moment {
+fn counted_from(events: &[Event], point: TimelinePoint) -> (Span, Option<TimelinePoint>) {
+    let event = &events[point.event];
+    let begin = |event| TimelinePoint {
         event,
         edge: Edge::Begin,
     };
     match (event.lasts, &event.at) {
-        (Some(lasts), _) if moment.edge == Edge::End => (lasts, Some(begin(moment.event))),
+        (Some(lasts), _) if point.edge == Edge::End => (lasts, Some(begin(point.event))),
         (_, When::After(span)) => (*span, None),
-        (_, When::AfterPrevious(span)) => (*span, moment.event.checked_sub(1).map(begin)),
+        (_, When::AfterPrevious(span)) => (*span, point.event.checked_sub(1).map(begin)),
         (_, When::AfterDrain(region, span)) => {
-            let drain = drain_before(events, moment.event, region);
-            let proof = |event| Moment {
+            let drain = drain_before(events, point.event, region);
+            let proof = |event| TimelinePoint {
                 event,
                 edge: Edge::Proof,
             };

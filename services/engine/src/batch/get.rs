@@ -72,7 +72,7 @@ impl Engine {
                 .flat_map(|of| keys_of(of).into_iter().take(of.admitted))
                 .collect();
             if !wanted.is_empty() {
-                let rows = self.get_many(wanted, self.moment(consistent)).await?;
+                let rows = self.get_many(wanted, self.as_of(consistent)).await?;
                 found[usize::from(consistent)] = rows.into_iter();
             }
         }

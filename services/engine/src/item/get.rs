@@ -59,7 +59,7 @@ impl Engine {
             Units::of_table(read_units(bytes, wanted.consistent))
         };
         let reserved = self.throttle.reserve(table, Use::Read, || units_of(None))?;
-        let found = match self.moment(wanted.consistent) {
+        let found = match self.as_of(wanted.consistent) {
             None => self.store.get(table.id, key).await?,
             Some(at) => {
                 let found = self.store.get_many_at(vec![(table.id, key.clone())], at).await?;

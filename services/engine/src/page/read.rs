@@ -90,11 +90,11 @@ impl PageRead<'_> {
     /// the page costs beyond that.
     pub(super) async fn run(mut self, engine: &Engine) -> Result<PageOutput, ApiError> {
         let (store, table) = (&engine.store, self.source.table);
-        let moment = engine.moment(self.consistent);
+        let as_of = engine.as_of(self.consistent);
         let mut page = Page::default();
         let reserved = engine.throttle.reserve(table, Use::Read, || self.units(&page))?;
         for range in std::mem::take(&mut self.ranges) {
-            self.read(store.as_ref(), moment, range, &mut page).await?;
+            self.read(store.as_ref(), as_of, range, &mut page).await?;
         }
         let units = self.units(&page);
         engine.throttle.settle(table, Use::Read, reserved, || units.clone());
@@ -105,7 +105,7 @@ impl PageRead<'_> {
     async fn read(
         &self,
         store: &dyn Store,
-        moment: Option<LogPosition>,
+        as_of: Option<LogPosition>,
         mut range: KeyRange,
         page: &mut Page,
     ) -> Result<(), ApiError> {
@@ -122,7 +122,7 @@ impl PageRead<'_> {
                     .map_or(PAGE_BYTES, |limit| (limit - page.scanned).min(PAGE_BYTES)),
                 max_bytes: PAGE_BYTES - page.bytes,
             };
-            let found = match moment {
+            let found = match as_of {
                 None => store.range(read).await?,
                 Some(at) => store.range_at(read, at).await?,
             };

@@ -95,10 +95,10 @@ pub(super) async fn past_read_sees_what_reads_saw_at_that_time(backend: &dyn Bac
     }
     let (mut looked_back, now) = (0, Instant::now());
     for (at, seen_then) in &then {
-        let moment = store.moment(now - *at);
-        looked_back += usize::from(moment.is_some());
+        let as_of = store.as_of(now - *at);
+        looked_back += usize::from(as_of.is_some());
         for max_rows in [1, 3, usize::MAX] {
-            assert_eq!(seen(store, moment, max_rows).await, *seen_then, "{:?} ago", now - *at);
+            assert_eq!(seen(store, as_of, max_rows).await, *seen_then, "{:?} ago", now - *at);
         }
     }
     assert!(looked_back > 80, "{looked_back}");
@@ -115,7 +115,7 @@ pub(super) async fn past_range_read_obeys_bounds_and_byte_limit(backend: &dyn Ba
     for number in 0..4 {
         delete(store, key(number)).await;
     }
-    let at = store.moment(Duration::from_millis(1));
+    let at = store.as_of(Duration::from_millis(1));
     let read = RangeRead {
         from: Bound::Included(key(2).0.to_vec()),
         to: Bound::Excluded(key(6).0.to_vec()),
@@ -141,7 +141,7 @@ pub(super) async fn past_read_of_trimmed_records_sees_the_present(backend: &dyn 
     put(store, item("a", 0, &[("weight", number(1))])).await;
     tokio::time::advance(Duration::from_millis(5)).await;
     put(store, item("a", 0, &[("weight", number(2))])).await;
-    let at = store.moment(Duration::from_millis(1)).unwrap();
+    let at = store.as_of(Duration::from_millis(1)).unwrap();
     let weight = async || {
         store.get_many_at(vec![(TABLE, key(0))], at).await.unwrap()[0]
             .clone()
@@ -163,5 +163,5 @@ pub(super) async fn store_without_look_back_has_no_past_positions(backend: &dyn 
     put(store, item("a", 0, &[])).await;
     tokio::time::advance(Duration::from_millis(5)).await;
     put(store, item("a", 0, &[("weight", number(2))])).await;
-    assert_eq!(store.moment(Duration::from_millis(1)), None);
+    assert_eq!(store.as_of(Duration::from_millis(1)), None);
 }

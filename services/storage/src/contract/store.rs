@@ -60,7 +60,7 @@ pub trait Store: Send + Sync + 'static {
     /// The as-of position of the log end at `ago` before now, or a later one if the store does not
     /// look back that far. `None` if that is the current end, and always from a store that does not
     /// look back.
-    fn moment(&self, ago: Duration) -> Option<LogPosition> {
+    fn as_of(&self, ago: Duration) -> Option<LogPosition> {
         let _ = ago;
         None
     }

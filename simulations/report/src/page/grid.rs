@@ -45,9 +45,9 @@ impl Grid {
     }
 
     /// Folds timed values into steps. Values after the end are left out.
-    pub(crate) fn fold(&self, moments: impl Iterator<Item = (u64, f64)>, fold: Fold) -> Values {
+    pub(crate) fn fold(&self, points: impl Iterator<Item = (u64, f64)>, fold: Fold) -> Values {
         let mut values = vec![None; self.steps];
-        for (at_ms, value) in moments {
+        for (at_ms, value) in points {
             let step = usize::try_from(at_ms / self.step_ms).unwrap_or(usize::MAX);
             if let Some(slot) = values.get_mut(step) {
                 *slot = Some(match (*slot, fold) {
@@ -62,10 +62,10 @@ impl Grid {
 
     /// Folds the values of a level, which holds between two samples: a step without a sample shows
     /// the level before it, up to the last sample.
-    pub(crate) fn fold_level(&self, moments: impl Iterator<Item = (u64, f64)>) -> Values {
+    pub(crate) fn fold_level(&self, points: impl Iterator<Item = (u64, f64)>) -> Values {
         let mut latest: BTreeMap<u64, f64> = BTreeMap::new();
         let mut values = self.fold(
-            moments.inspect(|(at, value)| _ = latest.insert(at / self.step_ms, *value)),
+            points.inspect(|(at, value)| _ = latest.insert(at / self.step_ms, *value)),
             Fold::Greatest,
         );
         let last = latest.keys().next_back().copied().unwrap_or(0);
@@ -110,17 +110,17 @@ mod tests {
 
     #[test]
     fn a_step_shows_the_greatest_or_the_sum_of_its_values() {
-        let moments = [(0, 1.0), (900, 3.0), (2500, 2.0), (9000, 9.0)];
-        let folded = |fold| GRID.fold(moments.into_iter(), fold);
+        let points = [(0, 1.0), (900, 3.0), (2500, 2.0), (9000, 9.0)];
+        let folded = |fold| GRID.fold(points.into_iter(), fold);
         assert_eq!(folded(Fold::Greatest), [Some(3.0), None, Some(2.0), None, None]);
         assert_eq!(folded(Fold::Sum), [Some(4.0), None, Some(2.0), None, None]);
     }
 
     #[test]
     fn a_level_holds_until_the_next_sample() {
-        let moments = [(0, 5.0), (900, 3.0), (3500, 0.0)];
+        let points = [(0, 5.0), (900, 3.0), (3500, 0.0)];
         assert_eq!(
-            GRID.fold_level(moments.into_iter()),
+            GRID.fold_level(points.into_iter()),
             [Some(5.0), Some(3.0), Some(3.0), Some(0.0), None]
         );
     }

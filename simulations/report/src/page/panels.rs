@@ -59,8 +59,8 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             "ms",
             true,
             per_origin(run, |pair| {
-                let moments = pair.lag.iter().map(|point| (point.second * 1000, point.p99_ms));
-                grid.fold(moments, Fold::Greatest)
+                let points = pair.lag.iter().map(|point| (point.second * 1000, point.p99_ms));
+                grid.fold(points, Fold::Greatest)
             }),
         ),
         lines(
@@ -68,8 +68,8 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             "mutations",
             false,
             per_origin(run, |pair| {
-                let moments = pair.backlog.iter().map(|point| (point.at_ms, point.mutations as f64));
-                grid.fold_level(moments)
+                let points = pair.backlog.iter().map(|point| (point.at_ms, point.mutations as f64));
+                grid.fold_level(points)
             }),
         ),
         Panel {
@@ -78,8 +78,8 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             log: false,
             shape: Shape::Area,
             series: vec![alone(divergent_things(run), {
-                let moments = run.divergence.iter().map(|point| (point.at_ms, point.keys as f64));
-                grid.fold_level(moments)
+                let points = run.divergence.iter().map(|point| (point.at_ms, point.keys as f64));
+                grid.fold_level(points)
             })],
         },
         lines(

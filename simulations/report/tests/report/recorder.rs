@@ -261,7 +261,7 @@ proptest! {
 
     #[test]
     fn no_convergence_is_faster_than_its_bound(
-        moment_ms in 0u64..5_000,
+        since_ms in 0u64..5_000,
         // The time of the commit, and how much later than possible it is visible; in microseconds.
         arrivals in prop::collection::vec((0u64..6_000_000, 0u64..2_000_000, 0usize..6), 1..60),
     ) {
@@ -269,16 +269,16 @@ proptest! {
             .iter()
             .flat_map(|from| REGIONS.iter().filter(move |to| *to != from).map(move |to| (*from, *to, 40)))
             .collect();
-        let moment = millis(moment_ms);
-        let mut converged = moment;
+        let since = millis(since_ms);
+        let mut converged = since;
         let run = recorded(Vec::new(), |recorder| {
-            let awaited = recorder.must_converge("heal", moment, links(&pairs));
+            let awaited = recorder.must_converge("heal", since, links(&pairs));
             for (committed_us, late_us, pair) in &arrivals {
                 let (from, to, _) = pairs[*pair];
                 let committed = Duration::from_micros(*committed_us);
                 let visible = committed + millis(40) + Duration::from_micros(*late_us);
                 arrive(recorder, from, to, 1, committed, visible);
-                if committed <= moment {
+                if committed <= since {
                     converged = converged.max(visible);
                 }
             }

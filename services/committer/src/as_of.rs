@@ -7,20 +7,20 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// The number of commits that are remembered. If there are more, reads see a later state.
-const MOMENTS_MAX: usize = 65_536;
+const AS_OF_POSITIONS_MAX: usize = 65_536;
 /// The number of records that a read examines for changes since the as-of position. If there are
 /// more, it sees a later state.
 const BEHIND_MAX: u64 = 65_536;
 
 /// The ends of the log during a recent period.
 #[derive(Debug)]
-pub(crate) struct Moments {
+pub(crate) struct AsOfPositions {
     /// The length of the period.
     keep: Duration,
     ends: Mutex<VecDeque<(Instant, u64)>>,
 }
 
-impl Moments {
+impl AsOfPositions {
     /// Starts with the current end of the log.
     pub(crate) fn new(keep: Duration, end: u64) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Moments {
         ends.push_back((now, end));
         let over = |(at, _): &(Instant, u64)| now.duration_since(*at) >= self.keep;
         // The last of the expired entries is the end of the log at the beginning of the period.
-        while ends.len() > MOMENTS_MAX || ends.get(1).is_some_and(over) {
+        while ends.len() > AS_OF_POSITIONS_MAX || ends.get(1).is_some_and(over) {
             ends.pop_front();
         }
     }
@@ -73,11 +73,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn past_end_is_the_end_at_that_time_or_a_later_one() {
-        let moments = Moments::new(ms(100), 7);
+        let as_of = AsOfPositions::new(ms(100), 7);
         tokio::time::advance(ms(10)).await;
-        moments.note(8);
+        as_of.note(8);
         tokio::time::advance(ms(10)).await;
-        moments.note(9);
+        as_of.note(9);
         tokio::time::advance(ms(5)).await;
         // It is 25 ms after the start; the commits were 15 and 5 ms ago.
         let ends = [
@@ -90,32 +90,32 @@ mod tests {
             (99, Some(7)),
         ];
         for (ago, end) in ends {
-            assert_eq!(moments.ago(ms(ago)), end.map(LogPosition), "{ago} ms ago");
+            assert_eq!(as_of.ago(ms(ago)), end.map(LogPosition), "{ago} ms ago");
         }
         tokio::time::advance(ms(80)).await;
         assert_eq!(
-            moments.ago(ms(500)),
+            as_of.ago(ms(500)),
             Some(LogPosition(7)),
             "no further back than it keeps"
         );
         tokio::time::advance(ms(15)).await;
-        assert_eq!(moments.ago(ms(100)), None, "there was no change in this time");
-        moments.note(10);
-        assert_eq!(moments.ends.lock().len(), 2, "expired ends are dropped");
+        assert_eq!(as_of.ago(ms(100)), None, "there was no change in this time");
+        as_of.note(10);
+        assert_eq!(as_of.ends.lock().len(), 2, "expired ends are dropped");
     }
 
     #[tokio::test(start_paused = true)]
     async fn remembered_ends_and_examined_records_are_bounded() {
-        let moments = Moments::new(ms(1_000_000), 0);
-        for end in 1..=MOMENTS_MAX as u64 + 10 {
+        let as_of = AsOfPositions::new(ms(1_000_000), 0);
+        for end in 1..=AS_OF_POSITIONS_MAX as u64 + 10 {
             tokio::time::advance(ms(1)).await;
-            moments.note(end);
+            as_of.note(end);
         }
-        assert_eq!(moments.ends.lock().len(), MOMENTS_MAX);
-        let last = MOMENTS_MAX as u64 + 10;
-        assert_eq!(moments.ago(ms(900_000)), Some(LogPosition(11)));
-        moments.note(last + BEHIND_MAX);
+        assert_eq!(as_of.ends.lock().len(), AS_OF_POSITIONS_MAX);
+        let last = AS_OF_POSITIONS_MAX as u64 + 10;
+        assert_eq!(as_of.ago(ms(900_000)), Some(LogPosition(11)));
+        as_of.note(last + BEHIND_MAX);
         tokio::time::advance(ms(1)).await;
-        assert_eq!(moments.ago(ms(500)), Some(LogPosition(last)));
+        assert_eq!(as_of.ago(ms(500)), Some(LogPosition(last)));
     }
 }
