@@ -4,7 +4,7 @@
 //! position of its record in the log; an index entry is only a key. Origins, tables and indexes are
 //! small numbers in all rows.
 
-use beringia_item::{KeyBytes, Origin, RANGES, Stamp, VersionVector};
+use beringia_item::{KeyBytes, Origin, RANGES, RowFingerprint, VersionVector};
 use beringia_storage::{
     StoreError,
     backend::{KeyRange, OriginNumber, TableNumber},
@@ -193,7 +193,7 @@ pub(crate) fn put_optional(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
 /// The hash of key and row fingerprint that a live item adds to its range's digest. It is the same
 /// in every region.
 #[must_use]
-pub fn item_hash(key: &[u8], Stamp { version, state }: &Stamp) -> u128 {
+pub fn item_hash(key: &[u8], RowFingerprint { version, state }: &RowFingerprint) -> u128 {
     let mut hasher = Xxh3::new();
     hasher.update(key);
     hasher.update(&version.time.as_u64().to_be_bytes());

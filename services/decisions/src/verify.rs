@@ -143,7 +143,7 @@ fn check_item(
         damage.rows.push(row_key.to_vec());
         return Ok(());
     };
-    damage.sum.add(item_hash(&key.0, &row.stamp(names)?), row.size);
+    damage.sum.add(item_hash(&key.0, &row.fingerprint(names)?), row.size);
     for index in indexes {
         let Some(entry) = entry_of(index, &item, &key) else {
             continue;

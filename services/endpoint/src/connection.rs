@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::stamp::Body;
+use crate::response::Body;
 
 /// The maximum number of open streams on an HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;

@@ -17,16 +17,16 @@ mod cors;
 mod io;
 mod refusal;
 mod regions;
+mod response;
 mod server;
 mod service;
-mod stamp;
 mod table;
 
 pub use auth::Authentication;
 pub use io::{BoxedIo, Incoming, Io};
 pub use refusal::{ERROR_TYPE, Refusal};
 pub use regions::{OneRegion, Regions, Resolver, Unroutable};
+pub use response::Body;
 pub use server::{Limits, Server, serve};
 pub use service::{ContentType, Early, Protocol, Received, Route, Service, SharedService, json, media_type};
-pub use stamp::Body;
 pub use table::RegionServices;

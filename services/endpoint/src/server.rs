@@ -22,8 +22,8 @@ use crate::{
     io::Incoming,
     refusal::Refusal,
     regions::Resolver,
+    response::{Body, ResponseHeaders},
     service::Protocol,
-    stamp::{Body, Stamp},
 };
 
 /// The maximum size of a request's body, in bytes (DynamoDB developer guide, "Service, account, and
@@ -73,7 +73,7 @@ impl Default for Limits {
 /// An HTTP server in front of one or all regions.
 pub struct Server {
     resolver: Arc<dyn Resolver>,
-    stamp: Stamp,
+    response_headers: ResponseHeaders,
     limits: Limits,
     large_bodies: Semaphore,
 }
@@ -103,7 +103,7 @@ impl Server {
         let large_bodies = Semaphore::new(limits.large_bodies_max);
         Self {
             resolver,
-            stamp: Stamp::new(clock, randomness.as_ref()),
+            response_headers: ResponseHeaders::new(clock, randomness.as_ref()),
             limits,
             large_bodies,
         }
@@ -172,7 +172,7 @@ impl Server {
             }
             Err(reason) => {
                 let answer = Refusal::from(reason).answer(Protocol::apparent(&parts), &parts);
-                self.stamp.finish(answer, None)
+                self.response_headers.finish(answer, None)
             }
         }
     }
@@ -189,7 +189,7 @@ impl Server {
     fn empty(&self, status: StatusCode) -> Response<Body> {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = status;
-        self.stamp.finish(response, None)
+        self.response_headers.finish(response, None)
     }
 }
 

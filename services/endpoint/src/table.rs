@@ -13,8 +13,8 @@ use crate::{
     auth::{Authentication, Scope, credential},
     coding::Coding,
     refusal::Refusal,
+    response::{Body, ResponseHeaders},
     service::{Protocol, Received, Route, SharedService},
-    stamp::{Body, Stamp},
 };
 
 /// The services of one region, and which requests they accept.
@@ -22,7 +22,7 @@ pub struct RegionServices {
     region: String,
     authentication: Authentication,
     clock: Arc<dyn WallClock>,
-    stamp: Stamp,
+    response_headers: ResponseHeaders,
     /// Never empty. The first service gets the requests that no other one recognises.
     table: Vec<Entry>,
 }
@@ -59,12 +59,12 @@ impl RegionServices {
         randomness: Arc<dyn Randomness>,
         first: SharedService,
     ) -> Self {
-        let stamp = Stamp::new(Arc::clone(&clock), randomness.as_ref());
+        let response_headers = ResponseHeaders::new(Arc::clone(&clock), randomness.as_ref());
         let services = Self {
             region: region.into(),
             authentication,
             clock,
-            stamp,
+            response_headers,
             table: Vec::new(),
         };
         services.with(&first)
@@ -151,7 +151,7 @@ impl RegionServices {
             }
             Err(refusal) => refusal.answer(Protocol::apparent(&parts), &parts),
         };
-        self.stamp.finish(response, coding)
+        self.response_headers.finish(response, coding)
     }
 }
 

@@ -42,4 +42,4 @@ pub use size::{MAX_DEPTH, MAX_ITEM_BYTES, item_depth, item_size, value_depth, va
 pub use state::{ConflictPolicy, ConflictPolicyError, ItemState, Loss, MAX_STATE_BYTES, StateError, Touch, Touched};
 pub use value::{AttributeValue, Item};
 pub use vector::VersionVector;
-pub use version::{Stamp, Version};
+pub use version::{RowFingerprint, Version};

@@ -22,7 +22,7 @@ pub struct Version {
 /// A row fingerprint, which identifies the state of a row. Rows with equal fingerprints hold the
 /// same item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Stamp {
+pub struct RowFingerprint {
     /// The greatest version of the writes in the row.
     pub version: Version,
     /// [`crate::ItemState::hash`]: distinguishes merged rows of the same version; 0 if the version
@@ -30,7 +30,7 @@ pub struct Stamp {
     pub state: u64,
 }
 
-impl From<Version> for Stamp {
+impl From<Version> for RowFingerprint {
     /// The fingerprint of a row that one write made as a whole.
     fn from(version: Version) -> Self {
         Self { version, state: 0 }

@@ -122,7 +122,7 @@ impl Calls {
                 .store
                 .raw_rows(table, range, after.take(), max - rows.len())
                 .await?;
-            rows.extend(found.into_iter().map(|row| (row.key, row.stamp)));
+            rows.extend(found.into_iter().map(|row| (row.key, row.fingerprint)));
             if rows.len() >= max {
                 return Ok(StoreAnswer::Keys(KeyPage { rows, last: false }));
             }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{KeyBytes, Stamp, Version, VersionVector};
+use beringia_item::{KeyBytes, RowFingerprint, Version, VersionVector};
 
 use crate::message::KeyPage;
 
@@ -35,7 +35,7 @@ pub(crate) enum Goal {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) fetch: Vec<KeyBytes>,
-    pub(crate) obsolete: Vec<(KeyBytes, Stamp)>,
+    pub(crate) obsolete: Vec<(KeyBytes, RowFingerprint)>,
     /// Rows that are new to this region and that its vector does not cover.
     pub(crate) uncovered: Vec<(KeyBytes, Version)>,
     /// The last key that both pages cover; `None` is the end of the span.
@@ -45,7 +45,7 @@ pub(crate) struct Difference {
 }
 
 /// Rows of one page, up to where the other page ends.
-type Rows<'a> = BTreeMap<&'a KeyBytes, &'a Stamp>;
+type Rows<'a> = BTreeMap<&'a KeyBytes, &'a RowFingerprint>;
 
 impl Difference {
     /// Compares a page of the source's keys with a page of this region's; `vector` is this
@@ -97,7 +97,7 @@ fn rows_until<'a>(page: &'a KeyPage, until: Option<&KeyBytes>) -> Rows<'a> {
     page.rows
         .iter()
         .filter(|(key, _)| until.is_none_or(|until| key <= until))
-        .map(|(key, stamp)| (key, stamp))
+        .map(|(key, fingerprint)| (key, fingerprint))
         .collect()
 }
 
@@ -120,15 +120,15 @@ fn obsolete<'a>(goal: &Goal, vector: &VersionVector, theirs: &Rows<'a>, ours: &R
         .collect()
 }
 
-fn owned(rows: Rows<'_>) -> Vec<(KeyBytes, Stamp)> {
+fn owned(rows: Rows<'_>) -> Vec<(KeyBytes, RowFingerprint)> {
     rows.into_iter()
-        .map(|(key, stamp)| (key.clone(), stamp.clone()))
+        .map(|(key, fingerprint)| (key.clone(), fingerprint.clone()))
         .collect()
 }
 
 /// Whether the peer's row may hold something that this region's row does not: a newer write or,
 /// unless the row here was last written as a whole, an older write that was not merged into it.
-fn may_add_to(here: &Stamp, there: &Stamp) -> bool {
+fn may_add_to(here: &RowFingerprint, there: &RowFingerprint) -> bool {
     there.version > here.version || (here.state != 0 && here != there)
 }
 
@@ -249,7 +249,7 @@ mod tests {
                 .iter()
                 .map(|(number, sequence, state)| {
                     let version = version(*sequence);
-                    (key(*number), Stamp { version, state: *state })
+                    (key(*number), RowFingerprint { version, state: *state })
                 })
                 .collect(),
             last: true,

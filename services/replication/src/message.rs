@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{KeyBytes, Mutation, Origin, Region, Stamp, TableId, VersionVector, range_of};
+use beringia_item::{KeyBytes, Mutation, Origin, Region, RowFingerprint, TableId, VersionVector, range_of};
 use beringia_storage_types::TableDigest;
 
 /// The protocol version of this code. Regions with different versions refuse each other.
@@ -207,7 +207,7 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPage {
     /// Keys with their stamps, in ascending order, including tombstones.
-    pub rows: Vec<(KeyBytes, Stamp)>,
+    pub rows: Vec<(KeyBytes, RowFingerprint)>,
     /// Whether this page reaches the end of the span.
     pub last: bool,
 }

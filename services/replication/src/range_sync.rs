@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use beringia_item::{KeyBytes, Mutation, RANGES, Stamp, TableId, VersionVector, range_of};
+use beringia_item::{KeyBytes, Mutation, RANGES, RowFingerprint, TableId, VersionVector, range_of};
 use beringia_storage_types::{RemoteBatch, RemoteKind};
 
 use crate::{
@@ -42,7 +42,7 @@ struct RangeSync {
     step: Step,
     /// In the interval from `after` to `until`: the keys still to fetch, and the rows to drop.
     fetch: VecDeque<KeyBytes>,
-    obsolete: Vec<(TableId, KeyBytes, Stamp)>,
+    obsolete: Vec<(TableId, KeyBytes, RowFingerprint)>,
     /// The end of the interval; `None` is the end of the span.
     until: Option<KeyBytes>,
 }
@@ -156,7 +156,7 @@ impl RangeSyncs {
             return Ok(());
         };
         let mut previous = sync.after.as_ref();
-        for (key, Stamp { version, .. }) in &page.rows {
+        for (key, RowFingerprint { version, .. }) in &page.rows {
             self.seen.advance(&version.origin, version.sequence);
             if previous.is_some_and(|previous| previous >= key) || !id.span.contains(key) {
                 return Err(Broken(
@@ -205,7 +205,7 @@ impl RangeSyncs {
         sync.obsolete = difference
             .obsolete
             .into_iter()
-            .map(|(key, stamp)| (self.table, key, stamp))
+            .map(|(key, fingerprint)| (self.table, key, fingerprint))
             .collect();
         debug_assert!(
             difference.until.is_none() || difference.until > sync.after,

@@ -356,7 +356,7 @@ fn may_wipe(fleet: &Fleet, site: usize) -> bool {
         .all(|table| (0..fleet.len()).any(|other| other != site && fleet.store(other).is_active(*table)))
 }
 
-fn act(fleet: &mut Fleet, action: &Action, stamp: u64) {
+fn act(fleet: &mut Fleet, action: &Action, value: u64) {
     match *action {
         Action::Write {
             site,
@@ -364,7 +364,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: u64) {
             key: number,
             delete,
         } => {
-            let put = (!delete).then(|| image(stamp));
+            let put = (!delete).then(|| image(value));
             write(fleet, site, TABLES[table], &[key(number)], put.as_ref());
         }
         Action::Transact {
@@ -372,7 +372,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: u64) {
             table,
             keys: [a, b],
         } if a != b => {
-            write(fleet, site, TABLES[table], &[key(a), key(b)], Some(&image(stamp)));
+            write(fleet, site, TABLES[table], &[key(a), key(b)], Some(&image(value)));
         }
         Action::Transact { .. } => {}
         Action::Update {
@@ -382,7 +382,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: u64) {
         } => {
             let keys: Vec<KeyBytes> = keys.iter().map(|number| key(*number)).collect();
             let stamped = |change: &Change| match *change {
-                Change::Assign(name, _) => Change::Assign(name, stamp),
+                Change::Assign(name, _) => Change::Assign(name, value),
                 other => other,
             };
             let changes = changes.iter().map(stamped).collect();
@@ -497,8 +497,8 @@ fn play_under(policy: ConflictPolicy, seed: u64, actions: &[Action]) {
 }
 
 fn played(mut fleet: Fleet, actions: &[Action]) -> Fleet {
-    for (stamp, action) in (0..).zip(actions) {
-        act(&mut fleet, action, stamp);
+    for (value, action) in (0..).zip(actions) {
+        act(&mut fleet, action, value);
         vectors_tell_the_truth(&fleet);
         active_replicas_know_their_rows(&fleet);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{KeyBytes, Mutation, Origin, Region, Stamp, TableId, VersionVector};
+use beringia_item::{KeyBytes, Mutation, Origin, Region, RowFingerprint, TableId, VersionVector};
 
 /// Mutations from other regions, to be applied in one commit. Transactions are complete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct RemoteBatch {
     /// rows are left over from an earlier, unfinished copy or from before a long absence. The source
     /// has applied their writes and has nothing under their keys, so the items were deleted there
     /// and their tombstones have been collected since.
-    pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
+    pub obsolete: Vec<(TableId, KeyBytes, RowFingerprint)>,
     /// How the mutations arrived.
     pub kind: RemoteKind,
     /// Only with [`RemoteKind::Copy`]: the replica epoch (`Table::replica_epoch`) that was filled. If the

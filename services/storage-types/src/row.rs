@@ -1,6 +1,6 @@
 //! Rows as a copy or a repair reads them.
 
-use beringia_item::{KeyBytes, Stamp};
+use beringia_item::{KeyBytes, RowFingerprint};
 
 /// A row as a copy or a repair reads it. Tombstones are included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct RawRow {
     /// The stored key of the row.
     pub key: KeyBytes,
     /// Version and state of the row; for a tombstone, those of the delete.
-    pub stamp: Stamp,
+    pub fingerprint: RowFingerprint,
     /// False for a tombstone.
     pub live: bool,
 }

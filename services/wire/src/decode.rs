@@ -3,7 +3,7 @@
 
 use beringia_clock::HybridTime;
 use beringia_item::{
-    Cause, KeyBytes, Mutation, Origin, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector, range_of,
+    Cause, KeyBytes, Mutation, Origin, RANGES, Region, RowFingerprint, TableId, Unit, Version, VersionVector, range_of,
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
@@ -258,7 +258,7 @@ fn decode_keys(keys: v1::Keys) -> Result<KeyPage> {
             sequence: decode_sequence(row.sequence)?,
         };
         let state = row.state;
-        Ok((decode_key(row.key)?, Stamp { version, state }))
+        Ok((decode_key(row.key)?, RowFingerprint { version, state }))
     };
     Ok(KeyPage {
         rows: keys.rows.into_iter().map(row).collect::<Result<_>>()?,

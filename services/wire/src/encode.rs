@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{Cause, Mutation, Origin, Region, Stamp, TableId, Version, VersionVector};
+use beringia_item::{Cause, Mutation, Origin, Region, RowFingerprint, TableId, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
     Acknowledgement, Answer, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
@@ -167,7 +167,7 @@ fn encode_digest(digest: &TableDigest) -> v1::Digest {
 
 fn encode_keys(page: KeyPage) -> v1::Keys {
     let mut origins = Origins::default();
-    let rows = page.rows.into_iter().map(|(key, Stamp { version, state })| {
+    let rows = page.rows.into_iter().map(|(key, RowFingerprint { version, state })| {
         let Version { time, origin, sequence } = version;
         v1::KeyVersion {
             key: key.0,

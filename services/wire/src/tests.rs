@@ -1,7 +1,9 @@
 //! Messages survive a round trip, and invalid ones are refused.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Mutation, Origin, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector};
+use beringia_item::{
+    Cause, KeyBytes, Mutation, Origin, RANGES, Region, RowFingerprint, TableId, Unit, Version, VersionVector,
+};
 use beringia_proto::v1;
 use beringia_replication::message::{
     Acknowledgement, Answer, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
@@ -53,8 +55,8 @@ fn version() -> impl Strategy<Value = Version> {
     })
 }
 
-fn stamp() -> impl Strategy<Value = Stamp> {
-    (version(), any::<u64>()).prop_map(|(version, state)| Stamp { version, state })
+fn fingerprint() -> impl Strategy<Value = RowFingerprint> {
+    (version(), any::<u64>()).prop_map(|(version, state)| RowFingerprint { version, state })
 }
 
 prop_compose! {
@@ -131,7 +133,8 @@ fn answer() -> impl Strategy<Value = Answer> {
     let ranges = vec(range, usize::from(RANGES));
     prop_oneof![
         (vector(), ranges).prop_map(|(vector, ranges)| Answer::Digest(TableDigest { vector, ranges })),
-        (vec((key(), stamp()), 0..5), any::<bool>()).prop_map(|(rows, last)| Answer::Keys(KeyPage { rows, last })),
+        (vec((key(), fingerprint()), 0..5), any::<bool>())
+            .prop_map(|(rows, last)| Answer::Keys(KeyPage { rows, last })),
         (vec(mutation(), 0..5), 0_usize..1000)
             .prop_map(|(mutations, answered)| Answer::Rows(RowPage { mutations, answered })),
         "[ -~]{0,80}".prop_map(Answer::Unavailable),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{KeyBytes, Stamp, TableId};
+use beringia_item::{KeyBytes, RowFingerprint, TableId};
 use beringia_storage::{Backlog, Store};
 
 use crate::{SimulationError, World};
@@ -37,16 +37,18 @@ pub(crate) async fn divergent_keys(world: &World, table: &str) -> Result<u64, Si
     let mut divergent = 0;
     for range in ranges {
         let range = u16::try_from(range).unwrap_or(u16::MAX);
-        let mut seen: BTreeMap<KeyBytes, (usize, BTreeSet<Stamp>)> = BTreeMap::new();
+        let mut seen: BTreeMap<KeyBytes, (usize, BTreeSet<RowFingerprint>)> = BTreeMap::new();
         for region in digests.keys() {
             let id = world.table_id(region, table)?;
-            for (key, stamp) in live_rows(&*world.store(region)?, region, id, range).await? {
-                let (holders, stamps) = seen.entry(key).or_default();
+            for (key, fingerprint) in live_rows(&*world.store(region)?, region, id, range).await? {
+                let (holders, fingerprints) = seen.entry(key).or_default();
                 *holders += 1;
-                stamps.insert(stamp);
+                fingerprints.insert(fingerprint);
             }
         }
-        let differs = |(holders, stamps): &&(usize, BTreeSet<Stamp>)| *holders < digests.len() || stamps.len() > 1;
+        let differs = |(holders, fingerprints): &&(usize, BTreeSet<RowFingerprint>)| {
+            *holders < digests.len() || fingerprints.len() > 1
+        };
         divergent += seen.values().filter(differs).count() as u64;
     }
     Ok(divergent)
@@ -57,7 +59,7 @@ async fn live_rows(
     region: &str,
     table: TableId,
     range: u16,
-) -> Result<Vec<(KeyBytes, Stamp)>, SimulationError> {
+) -> Result<Vec<(KeyBytes, RowFingerprint)>, SimulationError> {
     let mut live = Vec::new();
     let mut after = None;
     loop {
@@ -69,6 +71,6 @@ async fn live_rows(
         let Some(last) = rows.last() else { return Ok(live) };
         after = Some(last.key.clone());
         let of_page = rows.into_iter().filter(|row| row.live);
-        live.extend(of_page.map(|row| (row.key, row.stamp)));
+        live.extend(of_page.map(|row| (row.key, row.fingerprint)));
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn raw_rows(
     reading.snapshot.scan_items(&keys, Detail::Row, &mut |key, row, _| {
         found.push(RawRow {
             key: stored_key(key),
-            stamp: row.stamp(&reading.names())?,
+            fingerprint: row.fingerprint(&reading.names())?,
             live: row.is_live(),
         });
         Ok(while_wanted(found.len() < max_rows))

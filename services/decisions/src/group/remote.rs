@@ -4,7 +4,7 @@
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet};
 
 use beringia_clock::ClockError;
-use beringia_item::{KeyBytes, Mutation, Origin, Stamp, TableId, Unit, VersionVector, encoded_item_size};
+use beringia_item::{KeyBytes, Mutation, Origin, RowFingerprint, TableId, Unit, VersionVector, encoded_item_size};
 use beringia_storage::{
     Applied, RemoteBatch, RemoteKind, StoreError,
     backend::{ItemRow, OriginNumber, Record, RecordFlags, RecordHead},
@@ -63,8 +63,8 @@ impl Group<'_> {
             }
         }
         if batch.kind == RemoteKind::Copy {
-            for (table, key, stamp) in &batch.obsolete {
-                misses.note(self.remove_obsolete(*table, key, stamp))?;
+            for (table, key, fingerprint) in &batch.obsolete {
+                misses.note(self.remove_obsolete(*table, key, fingerprint))?;
                 redefined.push((*table, key));
             }
         }
@@ -262,7 +262,7 @@ impl Group<'_> {
     /// Removes a row that a copy's source deleted and collected, if it still has the version that
     /// the source covers. Its log record is removed by trimming, or now if it is below the trimmed
     /// part already.
-    fn remove_obsolete(&mut self, id: TableId, key: &KeyBytes, stamp: &Stamp) -> Result<()> {
+    fn remove_obsolete(&mut self, id: TableId, key: &KeyBytes, fingerprint: &RowFingerprint) -> Result<()> {
         let Some(table) = self.state.tables().get(&id).filter(|_| id != TableId::LOCAL) else {
             return Ok(());
         };
@@ -270,7 +270,7 @@ impl Group<'_> {
         let Some(row) = self.item_row(&row_key)? else {
             return Ok(());
         };
-        if row.stamp(self.state.origins.names())? == *stamp {
+        if row.fingerprint(self.state.origins.names())? == *fingerprint {
             self.remove_row(id, key, &row_key, &row)?;
             if row.is_live() && self.state.streams.open(id).is_some() {
                 self.append_removal(id, key, &row)?;

@@ -41,7 +41,7 @@ enum Decided {
 }
 
 /// The metadata and causal context that are written with this region's own write.
-struct Stamped {
+struct VersionedWrite {
     metadata: Option<Bytes>,
     /// The hash of the metadata.
     state: u64,
@@ -192,7 +192,7 @@ impl Group<'_> {
                 origin: origin.clone(),
                 sequence,
             };
-            let stamped = self.stamp(write, &version)?;
+            let versioned = self.fingerprint(write, &version)?;
             let record = Record {
                 head: RecordHead {
                     position: 0,
@@ -205,19 +205,19 @@ impl Group<'_> {
                     previous: write.current.as_ref().map(|current| current.row.position),
                 },
                 key: write.key.clone(),
-                context: stamped.context.0,
+                context: versioned.context.0,
                 image: write.after.as_deref().map(encode_item),
-                metadata: stamped.metadata,
+                metadata: versioned.metadata,
                 merged: None,
             };
             let put = self.put_version(
                 write.table,
                 &write.row_key,
                 record,
-                &stamped.context.1,
+                &versioned.context.1,
                 &NewRow {
                     size: row_size(write.after.as_deref()),
-                    state: stamped.state,
+                    state: versioned.state,
                     after: write.after.as_deref(),
                     current: write.current.as_ref().map(|current| &current.row),
                     before: write.before.as_ref(),
@@ -234,7 +234,7 @@ impl Group<'_> {
     }
 
     /// The metadata and causal context of this region's write under the table's policy.
-    fn stamp(&mut self, write: &LocalWrite, version: &Version) -> Result<Stamped> {
+    fn fingerprint(&mut self, write: &LocalWrite, version: &Version) -> Result<VersionedWrite> {
         let table = self.table(write.table)?;
         let policy = table.policy;
         let overwrites = policy == ConflictPolicy::Item || write.touched.is_none();
@@ -261,7 +261,7 @@ impl Group<'_> {
         let replaced = current.map(covered).transpose()?.unwrap_or_default();
         let origins = self.state.origins.clone();
         let context = self.table_mut(write.table)?.progress.context(&origins, &replaced)?;
-        Ok(Stamped {
+        Ok(VersionedWrite {
             metadata,
             state,
             context,

@@ -57,7 +57,7 @@ impl Group<'_> {
             self.count_out(table, &key, current)?;
         }
         if row.is_live() {
-            let hash = item_hash(&key.0, &row.stamp(self.state.origins.names())?);
+            let hash = item_hash(&key.0, &row.fingerprint(self.state.origins.names())?);
             let table = self.table_mut(table)?;
             table.digests.change(range_of(&key), |sum| sum.add(hash, row.size));
         }
@@ -118,7 +118,7 @@ impl Group<'_> {
     /// Subtracts the current row from its range's digest, if it is live.
     fn count_out(&mut self, table: TableId, key: &KeyBytes, row: &ItemRow) -> Result<()> {
         if row.is_live() {
-            let hash = item_hash(&key.0, &row.stamp(self.state.origins.names())?);
+            let hash = item_hash(&key.0, &row.fingerprint(self.state.origins.names())?);
             let table = self.table_mut(table)?;
             table.digests.change(range_of(key), |sum| sum.remove(hash, row.size));
         }

@@ -20,14 +20,14 @@
 mod attribute;
 mod codec;
 mod loss;
-mod stamp;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::{
     codec::StateError,
     loss::Loss,
-    stamp::{ConflictPolicy, ConflictPolicyError, Touch, Touched},
+    written::{ConflictPolicy, ConflictPolicyError, Touch, Touched},
 };
 use crate::{Item, Version, state::attribute::Attribute};
 

@@ -164,7 +164,7 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
                     origin: origin(*region),
                     sequence: site.sequence,
                 };
-                let state = stamp(site.state.as_ref(), &version, *policy, write);
+                let state = after_write(site.state.as_ref(), &version, *policy, write);
                 written.push(state.clone());
                 site.state = Some(state);
             }
@@ -174,7 +174,7 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
 }
 
 /// What the engine and the store make of a write.
-fn stamp(current: Option<&ItemState>, version: &Version, policy: ConflictPolicy, write: &Write) -> ItemState {
+fn after_write(current: Option<&ItemState>, version: &Version, policy: ConflictPolicy, write: &Write) -> ItemState {
     let mut item = current.and_then(|state| state.image(&keys())).unwrap_or_else(keys);
     let changes = match write {
         Write::Delete => return ItemState::written(policy, current, version, None, None),
@@ -353,7 +353,7 @@ proptest! {
         in_order.sort_by_key(|(state, _)| state.version());
         let mut expected = keys();
         for (_, changes) in in_order {
-            // If an update changes an attribute twice, the first change counts, as in `stamp`.
+            // If an update changes an attribute twice, the first change counts, as in `after_write`.
             for change in changes.iter().rev() {
                 match change {
                     Change::Assign(name, value) => drop(expected.insert((*name).to_owned(), value.clone())),
@@ -412,7 +412,7 @@ proptest! {
                 sites[place] = None;
             }
             let version = Version { time: HybridTime::from_u64(sequence), origin: origin(place), sequence };
-            let state = stamp(sites[place].as_ref(), &version, policy, &Write::Update(changes));
+            let state = after_write(sites[place].as_ref(), &version, policy, &Write::Update(changes));
             written.push(state.clone());
             sites[place] = Some(state);
         }
@@ -435,7 +435,7 @@ fn state_with_two_shards_of_one_region_is_read_back() {
             origin: origin.parse().unwrap(),
             sequence,
         };
-        stamp(None, &version, ConflictPolicy::Merge, &Write::Update(vec![change]))
+        after_write(None, &version, ConflictPolicy::Merge, &Write::Update(vec![change]))
     };
     let unite = |members: [u8; 2]| Change::Unite(members.into());
     let written = [

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use beringia_item::{KeyBytes, Mutation, Stamp};
+use beringia_item::{KeyBytes, Mutation, RowFingerprint};
 use beringia_replication::{
     BootstrapStage, Command, DialId, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
@@ -297,7 +297,7 @@ fn joining(local: &[(&str, u64)]) -> (Hand, DialId, DialId, u64) {
     (hand, us, ap, question)
 }
 
-fn stamps(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, Stamp)> {
+fn fingerprints(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, RowFingerprint)> {
     rows.iter()
         .map(|row| (CARTS, row.key.clone(), row.version.clone().into()))
         .collect()
@@ -323,7 +323,7 @@ fn bootstrap_drops_rows_that_no_vector_covers() {
     let dropped = RemoteBatch {
         kind: RemoteKind::Copy,
         from: Some(region("us")),
-        obsolete: stamps(&[forgotten, lost, lost_update]),
+        obsolete: fingerprints(&[forgotten, lost, lost_update]),
         ..RemoteBatch::default()
     };
     let fetched = RemoteBatch {
@@ -375,7 +375,7 @@ fn bootstrap_restarts_if_awaited_writes_are_lost_everywhere() {
     let dropped = RemoteBatch {
         kind: RemoteKind::Copy,
         from: Some(region("ap")),
-        obsolete: stamps(&[row(1, "ap", 20)]),
+        obsolete: fingerprints(&[row(1, "ap", 20)]),
         ..RemoteBatch::default()
     };
     assert_eq!(applied, [dropped]);

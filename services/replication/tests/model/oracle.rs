@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, Version};
+use beringia_item::{KeyBytes, Mutation, Region, RowFingerprint, TableId, Version};
 use beringia_replication::{
     Command, Replicator, StoreCall,
     message::{Answer, ToReceiver, ToSource},
@@ -11,7 +11,7 @@ use beringia_replication::{
 
 use super::{
     fleet::{Fleet, Write},
-    policy::stamp_of,
+    policy::fingerprint_of,
 };
 
 /// At all times: for every write that a vector covers, the row has that write or a newer one.
@@ -145,11 +145,11 @@ pub fn converged(fleet: &Fleet, tables: &[TableId]) -> bool {
     tables.iter().all(|table| {
         let mut held = replicas(fleet, *table).map(|site| {
             let table = &fleet.store(site).tables[table];
-            let live: Vec<(&KeyBytes, Stamp)> = table
+            let live: Vec<(&KeyBytes, RowFingerprint)> = table
                 .rows
                 .iter()
                 .filter(|(_, row)| row.image.is_some())
-                .map(|(key, row)| (key, stamp_of(row)))
+                .map(|(key, row)| (key, fingerprint_of(row)))
                 .collect();
             (live, table.vector.clone())
         });

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use beringia_item::{
-    AttributeValue, ConflictPolicy, Item, ItemState, Mutation, Number, Stamp, Touch, Touched, Version, VersionVector,
-    decode_item, encode_item,
+    AttributeValue, ConflictPolicy, Item, ItemState, Mutation, Number, RowFingerprint, Touch, Touched, Version,
+    VersionVector, decode_item, encode_item,
 };
 use bytes::Bytes;
 
@@ -98,8 +98,8 @@ pub fn members(value: Option<&AttributeValue>) -> BTreeSet<String> {
 }
 
 /// An image with the single attribute `t`.
-pub fn image(stamp: u64) -> Bytes {
-    encode_item(&[("t".to_owned(), AttributeValue::N(Number::from(stamp)))].into())
+pub fn image(value: u64) -> Bytes {
+    encode_item(&[("t".to_owned(), AttributeValue::N(Number::from(value)))].into())
 }
 
 /// The item that an image encodes.
@@ -138,9 +138,9 @@ pub fn state_of(row: &Mutation) -> ItemState {
 }
 
 /// The row fingerprint, by which rows of one version are told apart.
-pub fn stamp_of(row: &Mutation) -> Stamp {
+pub fn fingerprint_of(row: &Mutation) -> RowFingerprint {
     let state = row.metadata.as_ref().map_or(0, |_| state_of(row).hash());
-    Stamp {
+    RowFingerprint {
         version: row.version.clone(),
         state,
     }

@@ -16,7 +16,7 @@ use beringia_storage_types::{
 };
 use bytes::Bytes;
 
-use super::policy::{Work, meet, stamp_of, written};
+use super::policy::{Work, fingerprint_of, meet, written};
 
 /// How far ahead another region's clock may be, milliseconds.
 pub const MAX_OFFSET_MS: u64 = 500;
@@ -246,7 +246,7 @@ impl Store {
                     .rows
                     .iter()
                     .filter(|(key, _)| span.contains(key) && after.as_ref().is_none_or(|after| *key > after))
-                    .map(|(key, row)| (key.clone(), stamp_of(row)))
+                    .map(|(key, row)| (key.clone(), fingerprint_of(row)))
                     .take(max)
                     .collect();
                 Ok(StoreAnswer::Keys(KeyPage {
@@ -352,10 +352,14 @@ impl Store {
                 table.bootstrapped = true;
             }
         }
-        for (id, key, stamp) in &apply.obsolete {
+        for (id, key, fingerprint) in &apply.obsolete {
             assert_eq!(apply.kind, RemoteKind::Copy);
             let Some(table) = self.tables.get_mut(id) else { continue };
-            if table.rows.get(key).is_some_and(|row| stamp_of(row) == *stamp) {
+            if table
+                .rows
+                .get(key)
+                .is_some_and(|row| fingerprint_of(row) == *fingerprint)
+            {
                 table.rows.remove(key);
             }
         }
@@ -565,7 +569,7 @@ fn digest(table: &Table) -> TableDigest {
     let mut ranges = vec![RangeDigest::default(); usize::from(RANGES)];
     for (key, row) in table.rows.iter().filter(|(_, row)| row.image.is_some()) {
         let mut hash = 0xcbf2_9ce4_8422_2325_u128;
-        let version = format!("{key:?}{:?}", stamp_of(row));
+        let version = format!("{key:?}{:?}", fingerprint_of(row));
         for byte in version.bytes() {
             hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
         }

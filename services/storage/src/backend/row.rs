@@ -1,7 +1,7 @@
 //! Rows and the keys under which they are stored.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Origin, Stamp, Version};
+use beringia_item::{Origin, RowFingerprint, Version};
 
 use crate::StoreError;
 
@@ -213,8 +213,8 @@ impl ItemRow {
     ///
     /// # Errors
     /// [`StoreError::Database`] if `names` does not contain the origin.
-    pub fn stamp(&self, names: &[Origin]) -> Result<Stamp, StoreError> {
-        Ok(Stamp {
+    pub fn fingerprint(&self, names: &[Origin]) -> Result<RowFingerprint, StoreError> {
+        Ok(RowFingerprint {
             version: self.version(names)?,
             state: self.state,
         })

@@ -253,8 +253,8 @@ pub(super) async fn merged_rows_of_one_version_differ_in_digest(backend: &dyn Ba
         south.store.raw_rows(TABLE, range, None, 9).await.unwrap(),
         east.store.raw_rows(TABLE, range, None, 9).await.unwrap(),
     );
-    assert_eq!(here[0].stamp.version, there[0].stamp.version);
-    assert_ne!(here[0].stamp, there[0].stamp);
+    assert_eq!(here[0].fingerprint.version, there[0].fingerprint.version);
+    assert_ne!(here[0].fingerprint, there[0].fingerprint);
     assert_ne!(ranges(&south).await, ranges(&east).await);
     ship(&east, &south, TABLE).await;
     assert_eq!(ranges(&south).await, ranges(&east).await);

@@ -26,12 +26,12 @@ const REQUEST_ID_LENGTH: usize = 52;
 const REQUEST_ID_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
 /// Stamps answers with the region's clock and with ids.
-pub(crate) struct Stamp {
+pub(crate) struct ResponseHeaders {
     clock: Arc<dyn WallClock>,
     ids: Ids,
 }
 
-impl Stamp {
+impl ResponseHeaders {
     pub(crate) fn new(clock: Arc<dyn WallClock>, randomness: &dyn Randomness) -> Self {
         Self {
             clock,
@@ -120,8 +120,8 @@ mod tests {
 
     use super::*;
 
-    fn stamp(seed: u64) -> Stamp {
-        Stamp::new(
+    fn response_headers(seed: u64) -> ResponseHeaders {
+        ResponseHeaders::new(
             Arc::new(ManualClock::new(784_111_777_999)),
             &SeededRandomness::new(seed),
         )
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn an_answer_carries_id_date_and_checksum() {
         let body = Bytes::from_static(b"<UnknownOperationException/>\n");
-        let answer = stamp(1).finish(Response::new(body), None);
+        let answer = response_headers(1).finish(Response::new(body), None);
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(header("date"), "Sun, 06 Nov 1994 08:49:37 GMT");
         // DynamoDB's own checksum of this body.
@@ -142,17 +142,17 @@ mod tests {
 
     #[test]
     fn ids_follow_from_the_seed_and_differ_per_answer() {
-        let stamps = [stamp(1), stamp(1), stamp(2)];
-        let firsts = stamps.each_ref().map(|stamp| stamp.ids.next());
+        let all = [response_headers(1), response_headers(1), response_headers(2)];
+        let firsts = all.each_ref().map(|response_headers| response_headers.ids.next());
         assert_eq!(firsts[0], firsts[1]);
         assert_ne!(firsts[0], firsts[2]);
-        assert_ne!(stamps[0].ids.next(), firsts[0]);
+        assert_ne!(all[0].ids.next(), firsts[0]);
     }
 
     #[test]
     fn ids_are_unique() {
-        let stamp = stamp(3);
-        let ids: BTreeSet<_> = (0..10_000).map(|_| stamp.ids.next()).collect();
+        let response_headers = response_headers(3);
+        let ids: BTreeSet<_> = (0..10_000).map(|_| response_headers.ids.next()).collect();
         assert_eq!(ids.len(), 10_000);
     }
 
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_clock_at_the_end_of_time_still_gives_a_date() {
-        let stamp = Stamp::new(Arc::new(ManualClock::new(u64::MAX)), &SeededRandomness::new(1));
-        assert_eq!(stamp.date(), "Fri, 31 Dec 9999 23:59:59 GMT");
+        let response_headers = ResponseHeaders::new(Arc::new(ManualClock::new(u64::MAX)), &SeededRandomness::new(1));
+        assert_eq!(response_headers.date(), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }
