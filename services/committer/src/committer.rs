@@ -32,7 +32,7 @@ const ATTEMPTS_MAX: usize = 8;
 /// A request to the committer, with the channel for its answer.
 pub(crate) enum Request {
     /// A client's writes, as one transaction.
-    Unit(Vec<ItemWrite>, oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
+    Transaction(Vec<ItemWrite>, oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
     /// A change of definitions.
     Schema(
         Box<dyn SchemaChange>,
@@ -50,7 +50,7 @@ pub(crate) enum Request {
 
 /// The channel for the answer to a command.
 enum Reply {
-    Unit(oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
+    Transaction(oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
     Schema(oneshot::Sender<Result<Arc<Catalog>, SchemaError>>),
     Apply(oneshot::Sender<Result<Applied, StoreError>>),
     More(oneshot::Sender<Result<bool, StoreError>>),
@@ -65,7 +65,7 @@ impl Request {
 
     fn split(self) -> (Command, Reply) {
         match self {
-            Self::Unit(writes, to) => (Command::Unit(writes), Reply::Unit(to)),
+            Self::Transaction(writes, to) => (Command::Transaction(writes), Reply::Transaction(to)),
             Self::Schema(change, to) => (Command::Schema(change), Reply::Schema(to)),
             Self::Apply(batch, to) => (Command::Apply(batch), Reply::Apply(to)),
             Self::Trim(acknowledged, to) => (Command::Trim(acknowledged), Reply::More(to)),
@@ -84,7 +84,7 @@ impl Reply {
     /// The receiver may be gone; the commit is valid all the same.
     fn send(self, answer: Answer) {
         match (self, answer) {
-            (Self::Unit(to), Answer::Unit(answer)) => drop(to.send(answer)),
+            (Self::Transaction(to), Answer::Transaction(answer)) => drop(to.send(answer)),
             (Self::Schema(to), Answer::Schema(answer)) => drop(to.send(answer)),
             (Self::Apply(to), Answer::Apply(answer)) => drop(to.send(answer)),
             (Self::More(to), Answer::More(answer)) => drop(to.send(answer)),
@@ -100,7 +100,7 @@ impl Reply {
 
     fn fail(self, error: StoreError) {
         match self {
-            Self::Unit(to) => drop(to.send(Err(error.into()))),
+            Self::Transaction(to) => drop(to.send(Err(error.into()))),
             Self::Schema(to) => drop(to.send(Err(error.into()))),
             Self::Apply(to) => drop(to.send(Err(error))),
             Self::More(to) => drop(to.send(Err(error))),

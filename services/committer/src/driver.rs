@@ -365,8 +365,8 @@ mod tests {
 
     use super::*;
 
-    fn unit() -> Request {
-        Request::Unit(Vec::new(), oneshot::channel().0)
+    fn transaction() -> Request {
+        Request::Transaction(Vec::new(), oneshot::channel().0)
     }
 
     fn batch() -> Request {
@@ -381,12 +381,12 @@ mod tests {
         };
         let clients = group
             .iter()
-            .take_while(|command| matches!(command, Request::Unit(..)))
+            .take_while(|command| matches!(command, Request::Transaction(..)))
             .count();
         assert!(
             group[clients..]
                 .iter()
-                .all(|command| !matches!(command, Request::Unit(..))),
+                .all(|command| !matches!(command, Request::Transaction(..))),
             "clients go first"
         );
         (clients, group.len() - clients)
@@ -399,7 +399,7 @@ mod tests {
             queue.submit(Priority::Remote, batch()).await.unwrap();
         }
         for _ in 0..GROUP_CLIENTS_MAX + 7 {
-            queue.submit(Priority::Client, unit()).await.unwrap();
+            queue.submit(Priority::Client, transaction()).await.unwrap();
         }
         assert_eq!(next_group(&queue), (GROUP_CLIENTS_MAX, 1));
         assert_eq!(next_group(&queue), (7, 1));
@@ -425,13 +425,16 @@ mod tests {
     async fn only_a_draining_stop_keeps_waiting_commands() {
         let queue = Queue::new();
         let (to, answer) = oneshot::channel();
-        queue.submit(Priority::Client, unit()).await.unwrap();
+        queue.submit(Priority::Client, transaction()).await.unwrap();
         queue.stop(true);
-        assert_eq!(queue.submit(Priority::Client, unit()).await, Err(StoreError::Closed));
+        assert_eq!(
+            queue.submit(Priority::Client, transaction()).await,
+            Err(StoreError::Closed)
+        );
         assert_eq!(next_group(&queue), (1, 0));
         let queue = Queue::new();
         queue
-            .submit(Priority::Client, Request::Unit(Vec::new(), to))
+            .submit(Priority::Client, Request::Transaction(Vec::new(), to))
             .await
             .unwrap();
         queue.stop(false);

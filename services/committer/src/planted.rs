@@ -24,17 +24,17 @@ impl Change for TooEarly {
 
 impl RegionStore {
     /// The transaction to commit: with the planted bug, its changes are decided here already.
-    pub(crate) fn decided_early(&self, mut unit: Vec<ItemWrite>) -> Result<Vec<ItemWrite>, StoreError> {
+    pub(crate) fn decided_early(&self, mut transaction: Vec<ItemWrite>) -> Result<Vec<ItemWrite>, StoreError> {
         if !self.shared.planted_bug.is_some_and(PlantedBug::decides_early) {
-            return Ok(unit);
+            return Ok(transaction);
         }
-        for write in &mut unit {
+        for write in &mut transaction {
             let current = self.read(Scope::Call, |reading| read::get(reading, write.table, &write.key))?;
             let current = current.map(|(_, item)| item);
             let needs_current = write.change.needs_current();
             let decided = write.change.decide(current.as_ref().filter(|_| needs_current));
             write.change = Box::new(TooEarly { needs_current, decided });
         }
-        Ok(unit)
+        Ok(transaction)
     }
 }

@@ -132,14 +132,14 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use beringia_clock::HybridTime;
-    use beringia_item::{Cause, KeyBytes, Mutation, TableId, Unit, Version, VersionVector};
+    use beringia_item::{Cause, KeyBytes, Mutation, TableId, Transaction, Version, VersionVector};
     use beringia_storage::backend::{RecordFlags, RecordHead};
     use bytes::Bytes;
 
     use super::*;
 
     fn record(position: u64, bytes: usize) -> OwnRecord {
-        let unit = Unit {
+        let transaction = Transaction {
             first: position,
             last: position,
         };
@@ -151,7 +151,7 @@ mod tests {
                 sequence: position,
                 time: position,
                 flags: RecordFlags::default(),
-                unit,
+                transaction,
                 previous: None,
             },
             mutation: Mutation {
@@ -166,7 +166,7 @@ mod tests {
                 image: Some(Bytes::from(vec![0; bytes])),
                 metadata: None,
                 cause: Cause::Client,
-                unit,
+                transaction,
             },
         }
     }

@@ -215,9 +215,10 @@ impl Store for RegionStore {
         &self.shared.catalog_changed
     }
 
-    async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
-        let unit = self.decided_early(unit)?;
-        self.ask(Priority::Client, |to| Request::Unit(unit, to)).await
+    async fn commit(&self, transaction: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+        let transaction = self.decided_early(transaction)?;
+        self.ask(Priority::Client, |to| Request::Transaction(transaction, to))
+            .await
     }
 
     async fn change_schema(&self, change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError> {

@@ -1,7 +1,7 @@
 //! An item's current row with its record, as a decision reads it.
 
 use beringia_item::{
-    Cause, ItemState, KeyBytes, KeySchema, Mutation, TableId, Unit, Version, VersionVector, decode_item,
+    Cause, ItemState, KeyBytes, KeySchema, Mutation, TableId, Transaction, Version, VersionVector, decode_item,
 };
 use beringia_storage::{
     StoreError,
@@ -26,7 +26,7 @@ pub struct CurrentRecord {
     /// The cause of the write; [`Cause::Client`] for a merged row.
     pub(crate) cause: Cause,
     /// The transaction of the write. For a merged row, its version's sequence alone.
-    unit: Unit,
+    transaction: Transaction,
     /// Whether the item was merged from several writes, so that it differs from what this record's
     /// write left.
     pub(crate) is_merged: bool,
@@ -55,7 +55,7 @@ impl CurrentRecord {
             image,
             metadata: copy(record.metadata()?),
             cause: head.flags.cause(),
-            unit: head.unit,
+            transaction: head.transaction,
             is_merged: false,
         })
     }
@@ -74,7 +74,7 @@ impl CurrentRecord {
             image: record.image.clone(),
             metadata: record.metadata.clone(),
             cause: record.head.flags.cause(),
-            unit: record.head.unit,
+            transaction: record.head.transaction,
             is_merged: false,
         }
     }
@@ -88,7 +88,7 @@ impl CurrentRecord {
             image,
             metadata: merged.metadata,
             cause: Cause::Client,
-            unit: Unit {
+            transaction: Transaction {
                 first: merged.sequence,
                 last: merged.sequence,
             },
@@ -146,7 +146,7 @@ impl CurrentRecord {
             image: self.image,
             metadata: self.metadata,
             cause: self.cause,
-            unit: self.unit,
+            transaction: self.transaction,
         })
     }
 }

@@ -34,7 +34,7 @@ pub use json::{
 pub use key::{
     KeyBytes, KeyError, KeyPart, KeySchema, KeyType, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, RANGES, range_of,
 };
-pub use mutation::{Cause, Mutation, TableId, Unit};
+pub use mutation::{Cause, Mutation, TableId, Transaction};
 pub use number::{Number, NumberError};
 pub use origin::{Origin, OriginError};
 pub use region::{Region, RegionError};

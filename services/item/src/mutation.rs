@@ -46,7 +46,7 @@ pub enum Cause {
 /// A transaction, or a single write: writes that are sent and applied together. They have
 /// consecutive sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unit {
+pub struct Transaction {
     /// The sequence of the first write.
     pub first: u64,
     /// The sequence of the last write; equal to `first` for a single write.
@@ -76,7 +76,7 @@ pub struct Mutation {
     pub metadata: Option<Bytes>,
     pub cause: Cause,
     /// The transaction that the write belongs to.
-    pub unit: Unit,
+    pub transaction: Transaction,
 }
 
 impl Mutation {

@@ -48,10 +48,15 @@ impl World {
             if ahead_ms <= limit_ms || self.is_here(mutation) {
                 continue;
             }
-            let unit = mutation.unit.first;
-            let is_first = firsts.get(mutation.origin()).is_none_or(|(first, _)| unit < *first);
+            let transaction = mutation.transaction.first;
+            let is_first = firsts
+                .get(mutation.origin())
+                .is_none_or(|(first, _)| transaction < *first);
             if is_first {
-                firsts.insert(mutation.origin().clone(), (unit, Quarantine { ahead_ms, limit_ms }));
+                firsts.insert(
+                    mutation.origin().clone(),
+                    (transaction, Quarantine { ahead_ms, limit_ms }),
+                );
             }
         }
         if firsts.is_empty() {

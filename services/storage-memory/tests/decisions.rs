@@ -85,13 +85,13 @@ proptest! {
             });
             load.unwrap();
             let state = state.unwrap();
-            let mut commands: Vec<_> = group.iter().map(|drawn| Command::Unit(vec![change(drawn)])).collect();
+            let mut commands: Vec<_> = group.iter().map(|drawn| Command::Transaction(vec![change(drawn)])).collect();
 
             let mut rows = Rows::default();
             let first = decided(&mut *writer, &state, &mut commands, &mut rows);
             let again = decided(&mut *writer, &state, &mut commands, &mut rows);
             // All items, as fully as a condition needs them, before anything is asked for.
-            let all: Vec<_> = (0..KEYS).map(|sk| Command::Unit(vec![change(&(sk, 2, 0, 0))])).collect();
+            let all: Vec<_> = (0..KEYS).map(|sk| Command::Transaction(vec![change(&(sk, 2, 0, 0))])).collect();
             let mut more = Rows::default();
             let read = writer.read(&mut |snapshot| more.fetch(snapshot, &state, needs(&state, &all)));
             read.unwrap();

@@ -18,7 +18,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use beringia_clock::{HybridTime, Randomness, SeededRandomness, SystemClock, WallClock};
 use beringia_item::{
-    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Origin, Region, TableId, Unit,
+    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Origin, Region, TableId, Transaction,
     Version, VersionVector, encode_item,
 };
 use beringia_storage::{
@@ -142,7 +142,7 @@ fn mutation(origin: &Origin, sequence: u64, n: u64, now_ms: u64) -> Mutation {
         image: Some(encode_item(&item)),
         metadata: None,
         cause: Cause::Client,
-        unit: Unit {
+        transaction: Transaction {
             first: sequence,
             last: sequence,
         },

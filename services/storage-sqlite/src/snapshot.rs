@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, sync::LazyLock};
 
-use beringia_item::Unit;
+use beringia_item::Transaction;
 use beringia_storage::{
     StoreError,
     backend::{
@@ -286,7 +286,7 @@ struct RecordColumns<'r, 's> {
 impl RecordColumns<'_, '_> {
     fn read_head(&self) -> rusqlite::Result<RecordHead> {
         let sequence = unsigned(self.row, self.first + column::SEQUENCE)?;
-        let unit = Unit {
+        let transaction = Transaction {
             first: sequence.wrapping_sub(unsigned(self.row, self.first + column::BACK)?),
             last: sequence.wrapping_add(unsigned(self.row, self.first + column::AHEAD)?),
         };
@@ -298,7 +298,7 @@ impl RecordColumns<'_, '_> {
             sequence,
             time: unsigned(self.row, self.first + column::TIME)?,
             flags: RecordFlags::from_bits(self.row.get(self.first + column::FLAGS)?),
-            unit,
+            transaction,
             previous: previous.map(i64::cast_unsigned),
         })
     }

@@ -3,7 +3,8 @@
 
 use beringia_clock::HybridTime;
 use beringia_item::{
-    Cause, KeyBytes, Mutation, Origin, RANGES, Region, RowFingerprint, TableId, Unit, Version, VersionVector, range_of,
+    Cause, KeyBytes, Mutation, Origin, RANGES, Region, RowFingerprint, TableId, Transaction, Version, VersionVector,
+    range_of,
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
@@ -13,7 +14,7 @@ use beringia_replication::message::{
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
 
-use crate::{IMAGE_BYTES_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX, SEQUENCE_MAX, UNIT_MAX, Unreadable};
+use crate::{IMAGE_BYTES_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX, SEQUENCE_MAX, TRANSACTION_MAX, Unreadable};
 
 type Result<T> = std::result::Result<T, Unreadable>;
 
@@ -364,23 +365,23 @@ impl Decoder {
                 image: mutation.image,
                 metadata: mutation.metadata,
                 cause,
-                unit: decode_unit(sequence, mutation.unit_before, mutation.unit_after)?,
+                transaction: decode_transaction(sequence, mutation.transaction_before, mutation.transaction_after)?,
             })
         };
         mutations.into_iter().map(decode).collect()
     }
 }
 
-fn decode_unit(sequence: u64, before: u32, after: u32) -> Result<Unit> {
-    if before.saturating_add(after) >= UNIT_MAX {
-        return unreadable(format!("a transaction has more than {UNIT_MAX} writes"));
+fn decode_transaction(sequence: u64, before: u32, after: u32) -> Result<Transaction> {
+    if before.saturating_add(after) >= TRANSACTION_MAX {
+        return unreadable(format!("a transaction has more than {TRANSACTION_MAX} writes"));
     }
     let first = sequence.checked_sub(u64::from(before));
     let last = sequence
         .checked_add(u64::from(after))
         .filter(|last| *last <= SEQUENCE_MAX);
     match (first, last) {
-        (Some(first), Some(last)) => Ok(Unit { first, last }),
+        (Some(first), Some(last)) => Ok(Transaction { first, last }),
         _ => unreadable("the sequences of a transaction are out of range"),
     }
 }

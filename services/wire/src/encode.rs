@@ -276,8 +276,10 @@ impl MutationEncoder {
                 Cause::TimeToLive => v1::Cause::TimeToLive,
             }
             .into(),
-            unit_before: u32::try_from(version.sequence.saturating_sub(mutation.unit.first)).unwrap_or(u32::MAX),
-            unit_after: u32::try_from(mutation.unit.last.saturating_sub(version.sequence)).unwrap_or(u32::MAX),
+            transaction_before: u32::try_from(version.sequence.saturating_sub(mutation.transaction.first))
+                .unwrap_or(u32::MAX),
+            transaction_after: u32::try_from(mutation.transaction.last.saturating_sub(version.sequence))
+                .unwrap_or(u32::MAX),
         }
     }
 

@@ -26,7 +26,7 @@ const IMAGE_BYTES_MAX: usize = 4 << 20;
 const METADATA_BYTES_MAX: usize = 4 << 20;
 /// The greatest number of writes that a message may place in one transaction. A client's
 /// transaction has up to 100.
-const UNIT_MAX: u32 = 1000;
+const TRANSACTION_MAX: u32 = 1000;
 /// The greatest sequence: databases have no greater integers.
 const SEQUENCE_MAX: u64 = u64::MAX / 2;
 

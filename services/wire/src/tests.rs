@@ -2,7 +2,7 @@
 
 use beringia_clock::HybridTime;
 use beringia_item::{
-    Cause, KeyBytes, Mutation, Origin, RANGES, Region, RowFingerprint, TableId, Unit, Version, VersionVector,
+    Cause, KeyBytes, Mutation, Origin, RANGES, Region, RowFingerprint, TableId, Transaction, Version, VersionVector,
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
@@ -71,11 +71,11 @@ prop_compose! {
         before in 0_u64..100,
         after in 0_u64..100,
     ) -> Mutation {
-        let unit = Unit {
+        let transaction = Transaction {
             first: version.sequence.saturating_sub(before),
             last: (version.sequence + after).min(SEQUENCE_MAX),
         };
-        Mutation { table, key, version, vector, image: image.map(Bytes::from), metadata: metadata.map(Bytes::from), cause, unit }
+        Mutation { table, key, version, vector, image: image.map(Bytes::from), metadata: metadata.map(Bytes::from), cause, transaction }
     }
 }
 
@@ -282,11 +282,11 @@ fn invalid_reference_is_refused_with_a_reason() {
         "a key has 9000 bytes"
     );
     assert_eq!(
-        refused(|batch| batch.mutations[0].unit_before = 9),
+        refused(|batch| batch.mutations[0].transaction_before = 9),
         "the sequences of a transaction are out of range"
     );
     assert_eq!(
-        refused(|batch| batch.mutations[0].unit_after = u32::MAX),
+        refused(|batch| batch.mutations[0].transaction_after = u32::MAX),
         "a transaction has more than 1000 writes"
     );
     assert_eq!(
@@ -335,7 +335,7 @@ fn origins_round_trip_with_their_shards() {
         image: None,
         metadata: None,
         cause: Cause::Client,
-        unit: Unit { first: 5, last: 5 },
+        transaction: Transaction { first: 5, last: 5 },
     };
     let batch = ToReceiver::Batch(Batch {
         number: 1,
@@ -434,7 +434,7 @@ fn repeated_values_are_sent_once() {
         image: None,
         metadata: None,
         cause: Cause::Client,
-        unit: Unit { first: 5, last: 5 },
+        transaction: Transaction { first: 5, last: 5 },
     };
     let batch = |count| Batch {
         number: 1,

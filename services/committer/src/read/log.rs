@@ -150,7 +150,7 @@ struct Filling<'f> {
     page: LogPage,
     scanned: usize,
     bytes: usize,
-    last_unit: Option<(OriginNumber, u64)>,
+    last_transaction: Option<(OriginNumber, u64)>,
 }
 
 impl Filling<'_> {
@@ -160,13 +160,13 @@ impl Filling<'_> {
         head: &RecordHead,
         mutation: impl FnOnce(TableId) -> Result<Mutation, StoreError>,
     ) -> Result<bool, StoreError> {
-        let unit = (head.origin, head.unit.first);
-        if (self.scanned >= SCAN_MAX || self.bytes >= self.max_bytes) && self.last_unit != Some(unit) {
+        let transaction = (head.origin, head.transaction.first);
+        if (self.scanned >= SCAN_MAX || self.bytes >= self.max_bytes) && self.last_transaction != Some(transaction) {
             self.page.next = LogPosition(head.position);
             return Ok(false);
         }
         self.scanned += 1;
-        self.last_unit = Some(unit);
+        self.last_transaction = Some(transaction);
         if let Some(table) = self.wanted.table_of(head) {
             let mutation = mutation(table)?;
             self.bytes += mutation.bytes();
@@ -211,7 +211,7 @@ fn mutation(
         image: copy(record.image()?),
         metadata: copy(record.metadata()?),
         cause: head.flags.cause(),
-        unit: head.unit,
+        transaction: head.transaction,
     })
 }
 
@@ -257,7 +257,7 @@ fn fill(
         page: LogPage::default(),
         scanned: 0,
         bytes: 0,
-        last_unit: None,
+        last_transaction: None,
     };
     let at_end = records(&mut filling)?;
     let mut page = filling.page;

@@ -14,7 +14,7 @@ use crate::state::Retention;
 /// A command to the committer.
 pub enum Command {
     /// A client's transaction: all of its writes, or none.
-    Unit(Vec<ItemWrite>),
+    Transaction(Vec<ItemWrite>),
     /// A change of definitions. It is the last command of its group.
     Schema(Box<dyn SchemaChange>),
     /// A batch of other regions' mutations.
@@ -32,8 +32,8 @@ pub enum Command {
 /// The answer to a command.
 #[derive(Debug)]
 pub enum Answer {
-    /// The answer to [`Command::Unit`].
-    Unit(Result<Vec<Outcome>, CommitError>),
+    /// The answer to [`Command::Transaction`].
+    Transaction(Result<Vec<Outcome>, CommitError>),
     /// The answer to [`Command::Schema`].
     Schema(Result<Arc<Catalog>, SchemaError>),
     /// The answer to [`Command::Apply`].

@@ -104,7 +104,9 @@ impl Group<'_> {
     /// Carries out one command. An `Err` ends the group; the command's own failures are its answer.
     fn carry_out(&mut self, command: &mut Command) -> Result<Answer> {
         Ok(match command {
-            Command::Unit(writes) => Answer::Unit(answer(self.commit_unit(writes))?.and_then(|done| done)),
+            Command::Transaction(writes) => {
+                Answer::Transaction(answer(self.commit_transaction(writes))?.and_then(|done| done))
+            }
             Command::Schema(change) => {
                 Answer::Schema(answer(self.change_schema(change.as_mut()))?.and_then(|done| done))
             }

@@ -12,7 +12,7 @@ use beringia_storage::{
 
 use super::{
     interpret::By,
-    unit::LocalWrite,
+    transaction::LocalWrite,
     workspace::{Fail, Group, Misses, Result},
 };
 use crate::{
@@ -176,7 +176,7 @@ impl Group<'_> {
             }
         }
         misses.check()?;
-        self.write_unit(writes.iter())?;
+        self.write_transaction(writes.iter())?;
         for (id, after) in plan {
             self.state.set_definition(*id, after.clone());
         }

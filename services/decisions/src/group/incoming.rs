@@ -72,7 +72,7 @@ impl Incoming<'_> {
                 sequence: mutation.version.sequence,
                 time: mutation.version.time.as_u64(),
                 flags,
-                unit: mutation.unit,
+                transaction: mutation.transaction,
                 previous,
             },
             key: mutation.key.clone(),

@@ -23,8 +23,8 @@ mod reconcile;
 mod remote;
 mod repair;
 mod streams;
+mod transaction;
 mod trim;
-mod unit;
 mod workspace;
 mod write;
 

@@ -3,7 +3,7 @@
 
 use beringia_storage::{ItemWrite, RemoteBatch, RemoteKind, backend::Detail};
 
-use super::{command::Command, remote::wants, unit::detail_of};
+use super::{command::Command, remote::wants, transaction::detail_of};
 use crate::{
     rows::ReadSet,
     state::{Home, State},
@@ -15,7 +15,7 @@ pub fn needs(state: &State, commands: &[Command]) -> ReadSet {
     let mut needed = ReadSet::default();
     for command in commands {
         match command {
-            Command::Unit(writes) => writes
+            Command::Transaction(writes) => writes
                 .iter()
                 .for_each(|write| needs_of_write(state, write, &mut needed)),
             Command::Apply(batch) => needs_of_batch(state, batch, &mut needed),

@@ -4,7 +4,9 @@
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet};
 
 use beringia_clock::ClockError;
-use beringia_item::{KeyBytes, Mutation, Origin, RowFingerprint, TableId, Unit, VersionVector, encoded_item_size};
+use beringia_item::{
+    KeyBytes, Mutation, Origin, RowFingerprint, TableId, Transaction, VersionVector, encoded_item_size,
+};
 use beringia_storage::{
     Applied, RemoteBatch, RemoteKind, StoreError,
     backend::{ItemRow, OriginNumber, Record, RecordFlags, RecordHead},
@@ -58,7 +60,7 @@ impl Group<'_> {
             if Home::of(incoming.mutation.table).is_some() {
                 redefined.push((incoming.mutation.table, &incoming.mutation.key));
             }
-            if incoming.mutation.unit.last == incoming.mutation.version.sequence {
+            if incoming.mutation.transaction.last == incoming.mutation.version.sequence {
                 self.reinterpret(redefined.drain(..))?;
             }
         }
@@ -148,7 +150,7 @@ impl Group<'_> {
                 item: OnceCell::new(),
                 context: Bytes::new(),
             };
-            if !(mutation.unit.first..=mutation.unit.last).contains(&mutation.version.sequence) {
+            if !(mutation.transaction.first..=mutation.transaction.last).contains(&mutation.version.sequence) {
                 return Err(refused(&"its transaction does not contain its sequence"));
             }
             // Without metadata the image is the whole state.
@@ -292,7 +294,7 @@ impl Group<'_> {
                 sequence: row.sequence,
                 time: time.as_u64(),
                 flags: RecordFlags::UNORDERED.with(RecordFlags::REMOVAL),
-                unit: Unit {
+                transaction: Transaction {
                     first: row.sequence,
                     last: row.sequence,
                 },

@@ -81,7 +81,7 @@ impl Group<'_> {
                     image: record.image.clone(),
                     metadata: record.metadata.clone(),
                     cause: head.flags.cause(),
-                    unit: head.unit,
+                    transaction: head.transaction,
                 };
                 own.push(OwnRecord { head, mutation });
             }

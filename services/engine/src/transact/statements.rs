@@ -123,8 +123,8 @@ impl Engine {
             actions.push(planned.map_err(|error| invalid_action(count, index, error))?);
         }
         let wants_before = capacity != ReturnConsumedCapacity::None;
-        let (unit, targets) = prepare(&self.throttle, actions, Told::Every, |_, _| (None, wants_before))?;
-        let (units, kind) = self.carry_out(unit, &targets, token, capacity).await?;
+        let (transaction, targets) = prepare(&self.throttle, actions, Told::Every, |_, _| (None, wants_before))?;
+        let (units, kind) = self.carry_out(transaction, &targets, token, capacity).await?;
         let tables = targets.iter().map(|target| target.table.core.name.as_str());
         Ok(ExecuteTransactionOutput {
             responses: vec![None; count],

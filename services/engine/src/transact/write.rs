@@ -102,14 +102,14 @@ impl Engine {
             .map(|token| (token, fingerprint(&input.transact_items)));
         let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
         let actions = self.plan(input.transact_items)?;
-        let (unit, targets) = prepare(&self.throttle, actions, Told::First, |table, item| {
+        let (transaction, targets) = prepare(&self.throttle, actions, Told::First, |table, item| {
             (
                 collection_metrics(table, item, input.return_item_collection_metrics),
                 wants_before,
             )
         })?;
         let (units, kind) = self
-            .carry_out(unit, &targets, token, input.return_consumed_capacity)
+            .carry_out(transaction, &targets, token, input.return_consumed_capacity)
             .await?;
         let units = by_table(&targets, units);
         let answer = |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, kind);
@@ -133,7 +133,7 @@ impl Engine {
     /// what each action consumed; if that was not asked for, possibly nothing.
     pub(super) async fn carry_out(
         &self,
-        mut unit: Vec<ItemWrite>,
+        mut transaction: Vec<ItemWrite>,
         targets: &[Target],
         token: Option<(String, u128)>,
         wanted: ReturnConsumedCapacity,
@@ -145,13 +145,13 @@ impl Engine {
         // The token's own write comes first; the removal of expired tokens blocks no other request.
         let own = of_token.first().map(|own| (own.table, own.key.clone()));
         let _token = own.map(|place| self.contention.token(place)).transpose()?;
-        unit.extend(of_token);
+        transaction.extend(of_token);
         let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
         // Acquire this first, so that a transaction that is rejected here has consumed nothing.
         let _held = self.contention.transaction(places)?;
         let least = targets.iter().map(|of| (of.table.as_ref(), of.least.clone()));
         let reserved = self.reserve_all(Use::Write, least)?;
-        match self.store.commit(unit).await {
+        match self.store.commit(transaction).await {
             Ok(outcomes) => {
                 let units: Vec<Units> = targets.iter().zip(&outcomes).map(units_of).collect();
                 self.settle_all(targets, reserved, units.iter().cloned());
@@ -238,7 +238,7 @@ pub(super) fn prepare(
     if places.collect::<BTreeSet<(TableId, &KeyBytes)>>().len() < count {
         return Err(repeated_item());
     }
-    let (mut unit, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let (mut transaction, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
     for (planned, key) in actions.into_iter().zip(keys) {
         let Planned {
             table,
@@ -255,7 +255,7 @@ pub(super) fn prepare(
             Units::default()
         };
         let write = write.returning_before(with_item || wants_before || limited);
-        unit.push(write.on(&table, key.clone()));
+        transaction.push(write.on(&table, key.clone()));
         targets.push(Target {
             table,
             key,
@@ -265,7 +265,7 @@ pub(super) fn prepare(
             failure,
         });
     }
-    Ok((unit, targets))
+    Ok((transaction, targets))
 }
 
 /// The stored keys of all actions' items, or the error that cancels the transaction.

@@ -1,7 +1,7 @@
 //! Versions are totally ordered, and version vectors form a lattice.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, TableId, Unit, Version, VersionVector};
+use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, TableId, Transaction, Version, VersionVector};
 use proptest::{collection, prelude::*};
 
 fn region(name: &str) -> Region {
@@ -41,7 +41,7 @@ fn merged(one: &VersionVector, other: &VersionVector) -> VersionVector {
 }
 
 fn mutation(version: Version, vector: VersionVector) -> Mutation {
-    let unit = Unit {
+    let transaction = Transaction {
         first: version.sequence,
         last: version.sequence,
     };
@@ -54,7 +54,7 @@ fn mutation(version: Version, vector: VersionVector) -> Mutation {
         image: None,
         metadata: None,
         cause: Cause::Client,
-        unit,
+        transaction,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The receiving side: dialling, hello, batches, acknowledgements, quarantine.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Mutation, TableId, Unit};
+use beringia_item::{Mutation, TableId, Transaction};
 use beringia_replication::{
     Command, DialId, Event, LinkEvent, LinkState, StoreAnswer, Tuning,
     message::{Batch, BelowLowWatermark, Goodbye, PROTOCOL, ToReceiver, ToSource},
@@ -296,7 +296,7 @@ fn applies_up_to_a_write_too_far_ahead_and_retries_the_rest() {
         .collect();
     // The third and fourth write are one transaction.
     for member in &mut mutations[2..4] {
-        member.unit = Unit { first: 3, last: 4 };
+        member.transaction = Transaction { first: 3, last: 4 };
     }
     let commands = hand.source_says(
         link,

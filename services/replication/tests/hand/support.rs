@@ -6,7 +6,7 @@ use std::{
 };
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, TableId, Unit, Version};
+use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, TableId, Transaction, Version};
 use beringia_replication::{
     AcceptId, Command, Config, DialId, Event, LinkEvent, Now, Replicator, StoreAnswer, StoreCall, TableView, Ticket,
     Tuning,
@@ -40,7 +40,7 @@ pub fn mutation(table: TableId, origin: &str, sequence: u64) -> Mutation {
         image: Some(Bytes::from(vec![1; 36])),
         metadata: None,
         cause: Cause::Client,
-        unit: Unit {
+        transaction: Transaction {
             first: sequence,
             last: sequence,
         },

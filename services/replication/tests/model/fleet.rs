@@ -451,9 +451,9 @@ impl Fleet {
             .iter()
             .map(|key| rows.get(key).map(|row| row.version.clone()))
             .collect();
-        let unit = self.sites[site].store.write(table, keys, work, wall_ms);
+        let transaction = self.sites[site].store.write(table, keys, work, wall_ms);
         self.writes
-            .extend(unit.into_iter().zip(rows).map(|(mutation, replaced)| Write {
+            .extend(transaction.into_iter().zip(rows).map(|(mutation, replaced)| Write {
                 mutation,
                 work: work.clone(),
                 policy,

@@ -39,7 +39,7 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
                     *entry = mutation;
                 }
                 let last = Version {
-                    sequence: mutation.unit.last,
+                    sequence: mutation.transaction.last,
                     ..mutation.version.clone()
                 };
                 assert!(

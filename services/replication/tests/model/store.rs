@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_clock::HybridTime;
 use beringia_item::{
-    Cause, ConflictPolicy, KeyBytes, Mutation, Origin, RANGES, Region, TableId, Unit, Version, VersionVector, range_of,
+    Cause, ConflictPolicy, KeyBytes, Mutation, Origin, RANGES, Region, TableId, Transaction, Version, VersionVector,
+    range_of,
 };
 use beringia_replication::{
     StoreAnswer, StoreCall, TableView,
@@ -156,7 +157,7 @@ impl Store {
         let (own, policy) = (self.origin(), self.policy(table));
         let first = self.next_sequence;
         let last = first + keys.len() as u64 - 1;
-        let mut unit = Vec::new();
+        let mut transaction = Vec::new();
         for key in keys {
             self.last_time = (wall_ms << 16).max(self.last_time + 1);
             let version = Version {
@@ -174,7 +175,7 @@ impl Store {
             let vector = known.iter().filter(|(origin, _)| **origin != own);
             let vector = vector.map(|(origin, sequence)| (origin.clone(), sequence)).collect();
             let (image, metadata) = written(policy, before, &version, work);
-            unit.push(Mutation {
+            transaction.push(Mutation {
                 table,
                 key: key.clone(),
                 version,
@@ -182,10 +183,10 @@ impl Store {
                 image,
                 metadata,
                 cause: Cause::Client,
-                unit: Unit { first, last },
+                transaction: Transaction { first, last },
             });
         }
-        for mutation in &unit {
+        for mutation in &transaction {
             let table = self.tables.get_mut(&table).unwrap();
             table.rows.insert(mutation.key.clone(), mutation.clone());
             table.vector.advance(&own, mutation.version.sequence);
@@ -193,7 +194,7 @@ impl Store {
         }
         self.log_grew = true;
         self.catalog_changed |= table == TableId::CATALOG;
-        unit
+        transaction
     }
 
     /// Sets the status of a replica, as a client's request or the region itself does.
@@ -489,13 +490,13 @@ impl Store {
         let mut next = from;
         let mut bytes = 0;
         while let Some(record) = self.log.get(usize::try_from(next).unwrap() - 1) {
-            let unit = record
+            let transaction = record
                 .as_ref()
-                .map(|record| (record.origin().clone(), record.unit.first));
+                .map(|record| (record.origin().clone(), record.transaction.first));
             let previous = mutations
                 .last()
-                .map(|record| (record.origin().clone(), record.unit.first));
-            if bytes >= max_bytes && unit != previous {
+                .map(|record| (record.origin().clone(), record.transaction.first));
+            if bytes >= max_bytes && transaction != previous {
                 break;
             }
             next += 1;
@@ -556,7 +557,7 @@ impl Store {
         for record in &mut self.log {
             let is_cut = |mutation: &Mutation| {
                 cut.get(&mutation.table)
-                    .is_some_and(|below| below.get(mutation.origin()) >= mutation.unit.last)
+                    .is_some_and(|below| below.get(mutation.origin()) >= mutation.transaction.last)
             };
             if record.as_ref().is_some_and(is_cut) {
                 *record = None;

@@ -78,11 +78,11 @@ async fn write_for_ever(store: Arc<RegionStore>, writer: u64, round: u64) {
         } else {
             Do::Put(stamped(writer, m, round, count))
         };
-        let unit = vec![
+        let transaction = vec![
             write(key(&name, n), Do::Put(stamped(writer, n, round, count))),
             write(key(&name, m), second),
         ];
-        commit(&*store, unit).await.unwrap();
+        commit(&*store, transaction).await.unwrap();
         let line = format!("ack {writer} {count}\n");
         std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
         if count % 50 == 49 {

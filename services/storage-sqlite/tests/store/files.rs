@@ -185,11 +185,11 @@ async fn leftovers_of_an_interrupted_creation_are_replaced() {
 
 async fn fill(store: &RegionStore) -> (u64, StoreError) {
     for n in 0.. {
-        let unit = vec![write(
+        let transaction = vec![write(
             key("a", n),
             Do::Put(item("a", n, &[("blob", text(&"x".repeat(3000)))])),
         )];
-        match store.commit(unit).await {
+        match store.commit(transaction).await {
             Ok(_) => {}
             Err(CommitError::Store(error)) => return (n, error),
             Err(other) => panic!("{other}"),
@@ -219,12 +219,12 @@ async fn full_disk_stops_writes_until_space_is_free() {
     assert_eq!(store.vectors()[&TABLE].get(&last.origin), last.sequence);
     // Small writes may still fit into half-full pages; a large one does not.
     for n in 0..3 {
-        let unit = vec![write(
+        let transaction = vec![write(
             key("b", n),
             Do::Put(item("b", n, &[("blob", text(&"x".repeat(300_000)))])),
         )];
         assert!(matches!(
-            store.commit(unit).await,
+            store.commit(transaction).await,
             Err(CommitError::Store(StoreError::DiskFull(_)))
         ));
     }
@@ -237,8 +237,8 @@ async fn full_disk_stops_writes_until_space_is_free() {
     let (more, _) = fill(&store).await;
     assert!(more > written);
     // Space that trimming frees is reused in the same process.
-    let units = (0..more).map(|n| write(key("a", n), Do::Delete)).collect();
-    let _ = store.commit(units).await;
+    let writes = (0..more).map(|n| write(key("a", n), Do::Delete)).collect();
+    let _ = store.commit(writes).await;
     let nothing = std::collections::BTreeMap::from([(beringia_item::TableId::CATALOG, Default::default())]);
     store.collect_garbage(&nothing.clone().into()).await.unwrap();
     put(&store, item("c", 0, &[])).await;
@@ -263,11 +263,11 @@ async fn too_large_command_fails_its_group_without_effect() {
     );
     for _ in 0..3 {
         let blob = text(&"x".repeat(390_000));
-        let unit = (2..4)
+        let transaction = (2..4)
             .map(|n| write(key("a", n), Do::Put(item("a", n, &[("blob", blob.clone())]))))
             .collect();
         assert!(matches!(
-            store.commit(unit).await,
+            store.commit(transaction).await,
             Err(CommitError::Store(StoreError::DiskFull(_)))
         ));
         let after = (

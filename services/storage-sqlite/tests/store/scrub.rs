@@ -48,10 +48,10 @@ impl Pair {
                 &[("color", text(&format!("c{}", n % 3))), ("weight", number(n))],
             )
         };
-        let unit = (0..50)
+        let transaction = (0..50)
             .map(|n| write(key(&format!("p{n}"), n), Do::Put(item(n))))
             .collect();
-        commit(&store, unit).await.unwrap();
+        commit(&store, transaction).await.unwrap();
         for table in [beringia_item::TableId::CATALOG, TABLE] {
             let mut filter = all_of(store.origin());
             filter.tables = [(table, Default::default())].into();

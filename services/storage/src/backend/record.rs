@@ -1,7 +1,7 @@
 //! Records of the log, one per write, for appending and for reading.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Origin, Unit, Version};
+use beringia_item::{Cause, KeyBytes, Origin, Transaction, Version};
 use bytes::Bytes;
 
 use super::{OriginNumber, TableNumber, row::version};
@@ -83,7 +83,7 @@ pub struct RecordHead {
     /// Further facts about the record.
     pub flags: RecordFlags,
     /// The transaction that the write belongs to.
-    pub unit: Unit,
+    pub transaction: Transaction,
     /// The position of the version that the write replaced.
     pub previous: Option<u64>,
 }

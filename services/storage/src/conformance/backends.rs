@@ -9,7 +9,7 @@ use std::{
 };
 
 use beringia_clock::ManualClock;
-use beringia_item::{KeyBytes, Unit};
+use beringia_item::{KeyBytes, Transaction};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -119,7 +119,7 @@ fn record(position: u64, number: u8) -> Record {
             sequence,
             time: u64::MAX - u64::from(number),
             flags: RecordFlags::from_bits(number),
-            unit: Unit {
+            transaction: Transaction {
                 first: sequence - u64::from(number % 3),
                 last: sequence + u64::from(number % 5),
             },

@@ -143,10 +143,13 @@ impl World {
     }
 
     /// Commits a transaction and updates the model from its log records.
-    async fn local(&mut self, place: usize, unit: Vec<(u64, Do)>) {
+    async fn local(&mut self, place: usize, transaction: Vec<(u64, Do)>) {
         let site = self.site(place);
-        let unit = unit.into_iter().map(|(n, what)| write(key("k", n), what)).collect();
-        let outcomes = commit(&*site.store, unit).await.unwrap();
+        let transaction = transaction
+            .into_iter()
+            .map(|(n, what)| write(key("k", n), what))
+            .collect();
+        let outcomes = commit(&*site.store, transaction).await.unwrap();
         let before = self.models[place].applied.get(site.store.origin());
         let mut filter = all_of(site.store.origin());
         filter.tables = BTreeMap::from([(TABLE, [(site.store.origin().clone(), before)].into_iter().collect())]);
@@ -198,7 +201,7 @@ impl World {
         let (source, target) = (self.site(from), self.site(to));
         let mut lacks = read_all(&*source.store, &wants(source, target, TABLE)).await;
         let cut = (max..lacks.len())
-            .find(|cut| lacks[*cut].unit != lacks[cut - 1].unit)
+            .find(|cut| lacks[*cut].transaction != lacks[cut - 1].transaction)
             .unwrap_or(lacks.len());
         lacks.truncate(cut);
         for _ in 0..=usize::from(twice) {
@@ -241,8 +244,8 @@ impl World {
             }
             Step::Delete { site, key } => self.local(site, vec![(key, Do::Delete)]).await,
             Step::Both { site, first, second } => {
-                let unit = vec![(first, Do::Put(item("k", first, &[]))), (second, Do::Delete)];
-                self.local(site, unit).await;
+                let transaction = vec![(first, Do::Put(item("k", first, &[]))), (second, Do::Delete)];
+                self.local(site, transaction).await;
             }
             Step::Ship { from, to, max, twice } if from != to => drop(self.ship(from, to, max, twice).await),
             Step::Repair { from, to } if from != to => self.pull(from, to, RemoteKind::Repair).await,

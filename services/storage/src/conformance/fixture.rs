@@ -405,8 +405,8 @@ pub async fn delete(store: &dyn Store, key: KeyBytes) -> Option<Version> {
 }
 
 /// Commits several writes as one transaction.
-pub async fn commit(store: &dyn Store, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
-    store.commit(unit).await
+pub async fn commit(store: &dyn Store, transaction: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+    store.commit(transaction).await
 }
 
 /// A read of all rows of a table or of one of its indexes.

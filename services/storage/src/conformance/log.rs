@@ -22,10 +22,10 @@ async fn filled(site: Site) -> (Site, Vec<u64>) {
     for n in 0..5200 {
         put(&*site.store, item("a", n % 50, &[("n", number(n))])).await;
         if [0, 1, 1500, 4900].contains(&n) {
-            let mut unit = vec![write(key("q", n), Do::Put(item("q", n, &[])))];
-            unit[0].table = OTHER;
+            let mut transaction = vec![write(key("q", n), Do::Put(item("q", n, &[])))];
+            transaction[0].table = OTHER;
             quiet.push(
-                commit(&*site.store, unit).await.unwrap()[0]
+                commit(&*site.store, transaction).await.unwrap()[0]
                     .version
                     .clone()
                     .unwrap()
@@ -153,8 +153,8 @@ pub(super) async fn log_page_never_splits_a_transaction(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     for first in [0, 10, 20] {
-        let unit = (first..first + 10).map(|n| write(key("a", n), Do::Put(item("a", n, &[]))));
-        commit(&*site.store, unit.collect()).await.unwrap();
+        let transaction = (first..first + 10).map(|n| write(key("a", n), Do::Put(item("a", n, &[]))));
+        commit(&*site.store, transaction.collect()).await.unwrap();
     }
     let filter = all_of(site.store.origin());
     let mut from = site.store.log_position(&filter).await.unwrap().unwrap();
@@ -254,8 +254,8 @@ pub(super) async fn log_read_from_memory_equals_log_read_from_database(backend: 
             }
             2 => {
                 let items = (n..n + 3).map(|sk| item("b", sk % 50, &[("n", number(n))]));
-                let unit = items.map(|item| write(keys().key_of(&item).unwrap(), Do::Put(item)));
-                drop(commit(&*east.store, unit.collect()).await.unwrap());
+                let transaction = items.map(|item| write(keys().key_of(&item).unwrap(), Do::Put(item)));
+                drop(commit(&*east.store, transaction.collect()).await.unwrap());
             }
             3 => {
                 delete(&*east.store, key("a", (n + 3) % 40)).await;

@@ -43,9 +43,9 @@ fn the_key() -> KeyBytes {
 }
 
 async fn update(site: &Site, change: Update) -> Version {
-    let mut unit = write(the_key(), Do::Delete);
-    unit.change = Box::new(change);
-    commit(&*site.store, vec![unit])
+    let mut transaction = write(the_key(), Do::Delete);
+    transaction.change = Box::new(change);
+    commit(&*site.store, vec![transaction])
         .await
         .unwrap()
         .remove(0)

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, Item, KeyBytes, Mutation, Origin, Unit, Version, VersionVector, decode_item, encode_item};
+use beringia_item::{
+    Cause, Item, KeyBytes, Mutation, Origin, Transaction, Version, VersionVector, decode_item, encode_item,
+};
 use proptest::prelude::*;
 
 use super::{Backend, fixture::*, run::plain};
@@ -42,7 +44,7 @@ struct Remote {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Unit(Vec<Local>),
+    Transaction(Vec<Local>),
     /// New mutations of other regions, in order.
     Stream(Vec<Remote>),
     /// Earlier mutations again, in another order.
@@ -90,7 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(RemoteKind::Repair)
     ];
     prop_oneof![
-        6 => prop::collection::vec(local(), 1..4).prop_map(Step::Unit),
+        6 => prop::collection::vec(local(), 1..4).prop_map(Step::Transaction),
         4 => prop::collection::vec(remote(), 1..5).prop_map(Step::Stream),
         2 => prop::collection::vec(remote(), 1..3).prop_map(Step::Copy),
         3 => (0..20_usize, 1..6_usize, kind).prop_map(|(first, count, kind)| Step::Again { first, count, kind }),
@@ -153,7 +155,7 @@ impl Model {
             image: image.as_ref().map(encode_item),
             metadata: None,
             cause: Cause::Client,
-            unit: Unit {
+            transaction: Transaction {
                 first: sequence,
                 last: sequence,
             },
@@ -213,7 +215,7 @@ impl World {
         self.site.as_ref().unwrap()
     }
 
-    async fn unit(&mut self, mut writes: Vec<Local>) {
+    async fn transaction(&mut self, mut writes: Vec<Local>) {
         let place = |write: &Local| match write {
             Local::Put { key, .. } | Local::Delete { key } | Local::IfThere { key } => *key,
         };
@@ -223,7 +225,7 @@ impl World {
             Local::IfThere { key: n } => self.model.item(&key("k", *n)).is_none(),
             _ => false,
         });
-        let unit = writes.iter().map(|local| {
+        let transaction = writes.iter().map(|local| {
             let what = match local {
                 Local::Put { key, color } => Do::Put(item("k", *key, &[("color", text(&format!("l{color}")))])),
                 Local::Delete { .. } => Do::Delete,
@@ -234,7 +236,7 @@ impl World {
             write(key("k", place(local)), what)
         });
         let store = &*self.site().store;
-        let outcomes = match commit(store, unit.collect()).await {
+        let outcomes = match commit(store, transaction.collect()).await {
             Ok(outcomes) => outcomes,
             Err(CommitError::Refused(refusals)) => {
                 let failed = |refusal: &Option<(Refusal, Option<Item>)>| {
@@ -274,7 +276,7 @@ impl World {
                 image: outcome.after.as_deref().map(encode_item),
                 metadata: None,
                 cause: Cause::Client,
-                unit: Unit {
+                transaction: Transaction {
                     first: versions[0].sequence,
                     last: versions[versions.len() - 1].sequence,
                 },
@@ -306,7 +308,7 @@ impl World {
 
     async fn run(&mut self, step: Step) {
         match step {
-            Step::Unit(writes) => self.unit(writes).await,
+            Step::Transaction(writes) => self.transaction(writes).await,
             Step::Stream(remotes) => {
                 let mutations = remotes.iter().map(|remote| self.model.make(remote)).collect();
                 self.batch(mutations, RemoteKind::Stream).await;

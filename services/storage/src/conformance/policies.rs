@@ -212,9 +212,9 @@ async fn update(site: &Site, key_number: u64, actions: &[Action]) -> Version {
         key: key_number,
         actions: actions.to_vec(),
     };
-    let mut unit = write(key("k", key_number), Do::Delete);
-    unit.change = Box::new(change);
-    let mut outcomes = commit(&*site.store, vec![unit]).await.unwrap();
+    let mut transaction = write(key("k", key_number), Do::Delete);
+    transaction.change = Box::new(change);
+    let mut outcomes = commit(&*site.store, vec![transaction]).await.unwrap();
     outcomes.remove(0).version.unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Applying the writes of other regions.
 
 use beringia_clock::{HybridTime, WallClock};
-use beringia_item::{Mutation, TableId, Unit, Version, encode_item};
+use beringia_item::{Mutation, TableId, Transaction, Version, encode_item};
 
 use super::{Backend, fixture::*};
 use crate::{Applied, ConflictRule, RemoteBatch, RemoteKind, StoreError};
@@ -357,7 +357,7 @@ pub(super) async fn malformed_mutation_is_refused_with_its_batch(backend: &dyn B
     let mut torn = good.clone();
     torn[1].image = Some(bytes::Bytes::from_static(&[1, 200, 3]));
     let mut odd = good.clone();
-    odd[1].unit = Unit {
+    odd[1].transaction = Transaction {
         first: odd[1].version.sequence + 1,
         last: odd[1].version.sequence + 1,
     };
@@ -399,7 +399,7 @@ pub(super) async fn writes_of_another_shard_keep_their_origin(backend: &dyn Back
     for place in [2, 3] {
         written[place].version.origin = shard.clone();
         written[place].version.sequence = written[place - 2].version.sequence;
-        written[place].unit = written[place - 2].unit;
+        written[place].transaction = written[place - 2].transaction;
     }
     let (first, second) = (&written[..2], &written[2..]);
     let complete = second[1].version.sequence + 7;
@@ -603,7 +603,7 @@ pub(super) async fn equal_times_are_decided_by_region_everywhere(backend: &dyn B
     let mutation = |version: Version, color| Mutation {
         table: TABLE,
         key: key("a", 1),
-        unit: Unit {
+        transaction: Transaction {
             first: version.sequence,
             last: version.sequence,
         },

@@ -28,8 +28,8 @@ pub(super) async fn crash_during_a_commit_loses_only_unacknowledged_writes(backe
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     site.disk.slow(SLOW);
-    let unit = vec![write(key("a", 1), Do::Put(item("a", 1, &[])))];
-    let under_way = timeout(SLOW / 2, site.store.commit(unit)).await;
+    let transaction = vec![write(key("a", 1), Do::Put(item("a", 1, &[])))];
+    let under_way = timeout(SLOW / 2, site.store.commit(transaction)).await;
     assert!(under_way.is_err(), "it is not acknowledged yet");
     let site = site.restarted();
     site.disk.slow(Duration::ZERO);

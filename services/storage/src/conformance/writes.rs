@@ -61,11 +61,11 @@ pub(super) async fn transaction_is_atomic(backend: &dyn Backend) {
     create_table(&*site.store, false).await;
     put(&*site.store, item("a", 1, &[])).await;
     let absent = |current: Option<&beringia_item::Item>| current.is_none();
-    let unit = vec![
+    let transaction = vec![
         write(key("a", 2), Do::Put(item("a", 2, &[]))),
         write(key("a", 1), Do::If(absent, item("a", 1, &[("color", text("red"))]))),
     ];
-    let Err(CommitError::Refused(refusals)) = commit(&*site.store, unit).await else {
+    let Err(CommitError::Refused(refusals)) = commit(&*site.store, transaction).await else {
         panic!("it was not refused")
     };
     let was = item("a", 1, &[]);
@@ -76,11 +76,11 @@ pub(super) async fn transaction_is_atomic(backend: &dyn Backend) {
     let items = assert_agrees(&*site.store, TABLE).await;
     assert_eq!(items.into_values().map(|(_, item)| item).collect::<Vec<_>>(), vec![was]);
 
-    let unit = vec![
+    let transaction = vec![
         write(key("a", 2), Do::Put(item("a", 2, &[]))),
         write(key("a", 3), Do::Put(item("a", 3, &[]))),
     ];
-    let outcomes = commit(&*site.store, unit).await.unwrap();
+    let outcomes = commit(&*site.store, transaction).await.unwrap();
     let versions: Vec<_> = outcomes
         .iter()
         .map(|outcome| outcome.version.clone().unwrap())
@@ -89,20 +89,20 @@ pub(super) async fn transaction_is_atomic(backend: &dyn Backend) {
     assert_eq!(versions[0].sequence + 1, versions[1].sequence);
     let log = read_all(&*site.store, &all_of(site.store.origin())).await;
     assert_eq!(
-        (log[1].unit.first, log[1].unit.last),
+        (log[1].transaction.first, log[1].transaction.last),
         (versions[0].sequence, versions[1].sequence)
     );
-    assert_eq!(log[1].unit, log[2].unit);
+    assert_eq!(log[1].transaction, log[2].transaction);
 }
 
 pub(super) async fn item_cannot_be_written_twice_in_a_transaction(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
-    let unit = vec![
+    let transaction = vec![
         write(key("a", 1), Do::Put(item("a", 1, &[]))),
         write(key("a", 1), Do::Delete),
     ];
-    let Err(CommitError::Refused(refusals)) = commit(&*site.store, unit).await else {
+    let Err(CommitError::Refused(refusals)) = commit(&*site.store, transaction).await else {
         panic!("it was not refused")
     };
     assert_eq!(refusals[1], Some((Refusal::Repeated, None)));
@@ -127,9 +127,9 @@ pub(super) async fn table_without_a_replica_is_unknown(backend: &dyn Backend) {
         site.store.get(other, &key("a", 1)).await,
         Err(StoreError::UnknownTable(other))
     );
-    let mut unit = vec![write(key("a", 1), Do::Put(item("a", 1, &[])))];
-    unit[0].table = TableId::LOCAL;
-    let refused = commit(&*site.store, unit).await;
+    let mut transaction = vec![write(key("a", 1), Do::Put(item("a", 1, &[])))];
+    transaction[0].table = TableId::LOCAL;
+    let refused = commit(&*site.store, transaction).await;
     assert!(matches!(
         refused,
         Err(CommitError::Store(StoreError::UnknownTable(TableId::LOCAL)))
@@ -367,14 +367,14 @@ pub(super) async fn panicking_change_writes_nothing_and_blocks_no_caller(backend
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     let panics = |_: Option<&beringia_item::Item>| -> beringia_item::Item { panic!("on purpose") };
-    let unit = vec![write(key("a", 2), Do::Update(panics))];
+    let transaction = vec![write(key("a", 2), Do::Update(panics))];
     assert!(matches!(
-        commit(&*site.store, unit).await,
+        commit(&*site.store, transaction).await,
         Err(CommitError::Store(StoreError::Closed))
     ));
-    let unit = vec![write(key("a", 3), Do::Put(item("a", 3, &[])))];
+    let transaction = vec![write(key("a", 3), Do::Put(item("a", 3, &[])))];
     assert!(matches!(
-        commit(&*site.store, unit).await,
+        commit(&*site.store, transaction).await,
         Err(CommitError::Store(StoreError::Closed))
     ));
     let site = site.restarted();

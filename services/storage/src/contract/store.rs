@@ -38,7 +38,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Commits a transaction, atomically. It is durable when this returns. No item may occur twice
     /// in it.
-    async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError>;
+    async fn commit(&self, transaction: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError>;
 
     /// Changes definitions. The change is durable when this returns. The returned catalog is the
     /// one right after the change.

@@ -205,7 +205,7 @@ fn made_of(mut content: Content, write: &Write) -> Option<Content> {
 
 /// A transaction as it travels: the writes of one operation, with their rows at the origin.
 #[derive(Clone)]
-struct Unit {
+struct Transaction {
     writes: Vec<(&'static str, Row, Logged)>,
 }
 
@@ -217,7 +217,7 @@ struct Site {
     vector: VersionVector,
     time: u64,
     sequence: u64,
-    log: Vec<Unit>,
+    log: Vec<Transaction>,
     /// For each origin, how much of its log this region has read.
     read: BTreeMap<usize, usize>,
     journal: Vec<Conflict>,
@@ -384,7 +384,7 @@ impl Model {
         let site = &mut self.sites[region];
         let origin: Origin = REGIONS[region].parse().expect("a name");
         let applied = site.vector.clone();
-        let mut unit = Unit { writes: Vec::new() };
+        let mut transaction = Transaction { writes: Vec::new() };
         for write in writes {
             site.time = now.max(site.time + 1);
             site.sequence += 1;
@@ -408,19 +408,19 @@ impl Model {
                 is_expiry: false,
             };
             site.vector.advance(&origin, site.sequence);
-            unit.writes.push((key, row.clone(), logged));
+            transaction.writes.push((key, row.clone(), logged));
         }
-        site.log.push(unit);
+        site.log.push(transaction);
     }
 
     fn deliver(&mut self, from: usize, to: usize) {
         let read = self.sites[to].read.get(&from).copied().unwrap_or(0);
-        let Some(unit) = self.sites[from].log.get(read).cloned() else {
+        let Some(transaction) = self.sites[from].log.get(read).cloned() else {
             return;
         };
         let site = &mut self.sites[to];
         site.read.insert(from, read + 1);
-        for (key, row, logged) in unit.writes {
+        for (key, row, logged) in transaction.writes {
             let version = logged.held.version.clone();
             site.time = site.time.max(version.time.millis());
             let ours = site.rows.entry(key).or_default();
@@ -466,7 +466,7 @@ impl Model {
         let mut evidence = Evidence::default();
         for (site, name) in self.sites.iter().zip(REGIONS) {
             let log = evidence.logs.entry(name.to_owned()).or_default();
-            for (key, _, logged) in site.log.iter().flat_map(|unit| &unit.writes) {
+            for (key, _, logged) in site.log.iter().flat_map(|transaction| &transaction.writes) {
                 log.entry((*key).to_owned()).or_default().push(logged.clone());
             }
             let rows = site

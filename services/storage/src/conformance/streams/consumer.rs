@@ -191,15 +191,18 @@ impl World {
         }
     }
 
-    async fn write(&mut self, peer: bool, unit: Vec<(u64, Do)>) {
-        let keys: Vec<_> = unit.iter().map(|(n, _)| key("k", *n)).collect();
-        let unit = unit.into_iter().map(|(n, what)| write(key("k", n), what)).collect();
+    async fn write(&mut self, peer: bool, transaction: Vec<(u64, Do)>) {
+        let keys: Vec<_> = transaction.iter().map(|(n, _)| key("k", *n)).collect();
+        let transaction = transaction
+            .into_iter()
+            .map(|(n, what)| write(key("k", n), what))
+            .collect();
         if peer {
-            commit(&*self.peer.store, unit).await.unwrap();
+            commit(&*self.peer.store, transaction).await.unwrap();
             return;
         }
         let before = self.items().await;
-        commit(&*self.site().store, unit).await.unwrap();
+        commit(&*self.site().store, transaction).await.unwrap();
         self.note(&before, &keys).await;
     }
 
@@ -212,8 +215,8 @@ impl World {
 
     async fn ship(&mut self) {
         let lacks = read_all(&*self.peer.store, &wants(&self.peer, self.site(), TABLE)).await;
-        for unit in lacks.chunk_by(|a, b| a.unit == b.unit) {
-            let mutations = unit.to_vec();
+        for transaction in lacks.chunk_by(|a, b| a.transaction == b.transaction) {
+            let mutations = transaction.to_vec();
             self.apply(RemoteBatch {
                 mutations,
                 ..RemoteBatch::default()
@@ -255,8 +258,8 @@ impl World {
             Step::Put { peer, key, color } => self.write(peer, vec![(key, colored(key, color))]).await,
             Step::Delete { peer, key } => self.write(peer, vec![(key, Do::Delete)]).await,
             Step::Both { first, second, color } => {
-                let unit = vec![(first, colored(first, color)), (second, Do::Delete)];
-                self.write(false, unit).await;
+                let transaction = vec![(first, colored(first, color)), (second, Do::Delete)];
+                self.write(false, transaction).await;
             }
             Step::Ship => self.ship().await,
             Step::Repair => self.repair().await,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use beringia_item::{
-    Cause, ConflictPolicy, Item, ItemState, KeyBytes, TableId, Touched, Unit, Version, VersionVector, decode_item,
-    encode_item,
+    Cause, ConflictPolicy, Item, ItemState, KeyBytes, TableId, Touched, Transaction, Version, VersionVector,
+    decode_item, encode_item,
 };
 use beringia_storage::{
     CommitError, Effect, ItemWrite, Outcome, Refusal, StoreError,
@@ -67,7 +67,7 @@ pub(super) fn detail_of(table: &TableState, needs_current: bool, knows_others: b
 
 impl Group<'_> {
     /// Carries out a client's transaction.
-    pub(super) fn commit_unit(
+    pub(super) fn commit_transaction(
         &mut self,
         writes: &mut [ItemWrite],
     ) -> Result<std::result::Result<Vec<Outcome>, CommitError>> {
@@ -155,7 +155,7 @@ impl Group<'_> {
                 }),
             }
         }
-        let versions = self.write_unit(writes.iter().map(|(_, write)| write))?;
+        let versions = self.write_transaction(writes.iter().map(|(_, write)| write))?;
         for ((place, write), version) in writes.into_iter().zip(versions) {
             outcomes[place] = Outcome {
                 before: write.before,
@@ -167,7 +167,7 @@ impl Group<'_> {
     }
 
     /// Writes a transaction of this region: one time for all writes, consecutive sequences.
-    pub(super) fn write_unit<'w>(
+    pub(super) fn write_transaction<'w>(
         &mut self,
         writes: impl ExactSizeIterator<Item = &'w LocalWrite>,
     ) -> Result<Vec<Version>> {
@@ -179,14 +179,14 @@ impl Group<'_> {
         let time = ticked.map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
         let own = self.state.origins.own();
         let origin = self.state.origins.name(own)?.clone();
-        let unit = Unit {
+        let transaction = Transaction {
             first: self.state.sequence + 1,
             last: self.state.sequence + count,
         };
-        self.state.sequence = unit.last;
+        self.state.sequence = transaction.last;
         let mut versions = Vec::with_capacity(writes.len());
         let mut misses = Misses::default();
-        for (sequence, write) in (unit.first..).zip(writes) {
+        for (sequence, write) in (transaction.first..).zip(writes) {
             let version = Version {
                 time,
                 origin: origin.clone(),
@@ -201,7 +201,7 @@ impl Group<'_> {
                     sequence,
                     time: time.as_u64(),
                     flags: write.cause.into(),
-                    unit,
+                    transaction,
                     previous: write.current.as_ref().map(|current| current.row.position),
                 },
                 key: write.key.clone(),
