@@ -111,14 +111,14 @@ impl Recent {
     /// at or below it is not known any more, so that there may be others.
     pub(crate) fn above(&self, table: TableNumber, sequence: u64) -> Option<Backlog> {
         let kept = self.kept.lock();
-        let mut lacks = Backlog::default();
+        let mut missing = Backlog::default();
         for record in kept.counted.iter().rev().filter(|record| record.table == table) {
             if record.sequence <= sequence {
-                return Some(lacks);
+                return Some(missing);
             }
-            lacks.mutations += 1;
-            lacks.bytes += record.bytes;
-            lacks.oldest = Some(lacks.oldest.map_or(record.time, |oldest| oldest.min(record.time)));
+            missing.mutations += 1;
+            missing.bytes += record.bytes;
+            missing.oldest = Some(missing.oldest.map_or(record.time, |oldest| oldest.min(record.time)));
         }
         None
     }
@@ -210,26 +210,30 @@ mod tests {
     #[test]
     fn backlog_is_counted_above_a_known_record() {
         let recent = Recent::default();
-        let lacks = |sequence| recent.above(16, sequence).map(|lacks| (lacks.mutations, lacks.bytes));
+        let missing = |sequence| {
+            recent
+                .above(16, sequence)
+                .map(|missing| (missing.mutations, missing.bytes))
+        };
         let bytes = |records: u64, image: u64| records * (b"key".len() as u64 + image);
         recent.take(10, 14, [record(11, 1), record(13, 2)].into_iter());
         recent.take(14, 15, [].into_iter());
         recent.take(15, 16, [record(16, 3)].into_iter());
-        assert_eq!(lacks(10), None, "there may be one between");
-        assert_eq!(lacks(11), Some((2, bytes(1, 2) + bytes(1, 3))));
-        assert_eq!(lacks(15), Some((1, bytes(1, 3))));
-        assert_eq!(lacks(16), Some((0, 0)));
+        assert_eq!(missing(10), None, "there may be one between");
+        assert_eq!(missing(11), Some((2, bytes(1, 2) + bytes(1, 3))));
+        assert_eq!(missing(15), Some((1, bytes(1, 3))));
+        assert_eq!(missing(16), Some((0, 0)));
         let oldest = recent.above(16, 12).unwrap().oldest;
         assert_eq!(oldest, Some(HybridTime::from_u64(13)));
         assert_eq!(recent.above(17, 12), None, "nothing is known of another table");
         // More than are kept whole.
         let last = 16 + COUNTED_MAX as u64;
         recent.take(16, last, (17..=last).map(|position| record(position, 1)));
-        assert_eq!(lacks(16), None);
+        assert_eq!(missing(16), None);
         let known = COUNTED_MAX as u64 - 1;
-        assert_eq!(lacks(17), Some((known, bytes(known, 1))));
+        assert_eq!(missing(17), Some((known, bytes(known, 1))));
         recent.take(last + 1, last + 2, [record(last + 2, 1)].into_iter());
-        assert_eq!(lacks(last), None, "a commit was not collected");
+        assert_eq!(missing(last), None, "a commit was not collected");
     }
 
     #[test]

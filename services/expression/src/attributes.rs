@@ -217,8 +217,8 @@ impl AttributeTest {
             Comparison::Contains => return Ok(Predicate::Contains(operand, value()?)),
             Comparison::NotContains => {
                 let contains = Predicate::Contains(operand, value()?);
-                let lacks = Predicate::Not(Box::new(contains));
-                return Ok(Predicate::And(vec![Predicate::Exists(path), lacks]));
+                let not_contained = Predicate::Not(Box::new(contains));
+                return Ok(Predicate::And(vec![Predicate::Exists(path), not_contained]));
             }
             Comparison::BeginsWith => return Ok(Predicate::BeginsWith(operand, value()?)),
             Comparison::Between => {

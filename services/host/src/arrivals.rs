@@ -41,7 +41,7 @@ pub struct Write {
 
 /// One write, as a group reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct ArrivedWrite {
     /// The sequence at the origin.
     pub sequence: u64,
     /// When it was committed, by the origin's hybrid clock: milliseconds since the Unix epoch.
@@ -65,8 +65,8 @@ pub struct Gathered {
 
 #[derive(Debug)]
 struct Group {
-    told: ArrivalGroup,
-    last: Told,
+    arrived_writes: ArrivalGroup,
+    last: ArrivedWrite,
 }
 
 impl Gathered {
@@ -76,7 +76,7 @@ impl Gathered {
             self.arrivals += run.writes.len();
             let group = self.group_of(&commit.region, run);
             for write in &run.writes {
-                group.add(Told {
+                group.add(ArrivedWrite {
                     sequence: write.sequence,
                     committed_ms: write.committed_ms,
                     visible_ms: commit.visible_ms,
@@ -95,12 +95,12 @@ impl Gathered {
         debug_assert_eq!(
             self.groups
                 .iter()
-                .map(|group| group.told.sequences.len())
+                .map(|group| group.arrived_writes.sequences.len())
                 .sum::<usize>(),
             self.arrivals,
             "every write is reported once"
         );
-        self.groups.into_iter().map(|group| group.told).collect()
+        self.groups.into_iter().map(|group| group.arrived_writes).collect()
     }
 
     fn group_of(&mut self, region: &Region, run: &Run) -> &mut Group {
@@ -111,18 +111,18 @@ impl Gathered {
         if self
             .groups
             .get(*last)
-            .is_none_or(|group| group.told.by_log != run.by_log)
+            .is_none_or(|group| group.arrived_writes.by_log != run.by_log)
         {
             *last = next;
             self.groups.push(Group {
-                told: ArrivalGroup {
+                arrived_writes: ArrivalGroup {
                     region: region.to_string(),
                     table_id: run.table.to_string(),
                     origin: run.origin.to_string(),
                     by_log: run.by_log,
                     ..ArrivalGroup::default()
                 },
-                last: Told::default(),
+                last: ArrivedWrite::default(),
             });
         }
         &mut self.groups[*last]
@@ -130,14 +130,17 @@ impl Gathered {
 }
 
 impl Group {
-    fn add(&mut self, write: Told) {
+    fn add(&mut self, write: ArrivedWrite) {
         let more = |now: u64, before: u64| now.wrapping_sub(before).cast_signed();
-        let (told, last) = (&mut self.told, self.last);
-        told.sequences.push(more(write.sequence, last.sequence));
-        told.committed_ms.push(more(write.committed_ms, last.committed_ms));
-        told.visible_ms.push(more(write.visible_ms, last.visible_ms));
+        let (arrived_writes, last) = (&mut self.arrived_writes, self.last);
+        arrived_writes.sequences.push(more(write.sequence, last.sequence));
+        arrived_writes
+            .committed_ms
+            .push(more(write.committed_ms, last.committed_ms));
+        arrived_writes.visible_ms.push(more(write.visible_ms, last.visible_ms));
         debug_assert!(
-            told.sequences.len() == told.committed_ms.len() && told.sequences.len() == told.visible_ms.len(),
+            arrived_writes.sequences.len() == arrived_writes.committed_ms.len()
+                && arrived_writes.sequences.len() == arrived_writes.visible_ms.len(),
             "a write has three numbers"
         );
         self.last = write;
@@ -145,16 +148,19 @@ impl Group {
 }
 
 /// The writes of a group, in order. Of a truncated group, those that are complete.
-pub fn told(group: &ArrivalGroup) -> impl Iterator<Item = Told> {
+pub fn arrived_writes(group: &ArrivalGroup) -> impl Iterator<Item = ArrivedWrite> {
     let numbers = group.sequences.iter().zip(&group.committed_ms).zip(&group.visible_ms);
-    numbers.scan(Told::default(), |last, ((sequence, committed_ms), visible_ms)| {
-        *last = Told {
-            sequence: last.sequence.wrapping_add_signed(*sequence),
-            committed_ms: last.committed_ms.wrapping_add_signed(*committed_ms),
-            visible_ms: last.visible_ms.wrapping_add_signed(*visible_ms),
-        };
-        Some(*last)
-    })
+    numbers.scan(
+        ArrivedWrite::default(),
+        |last, ((sequence, committed_ms), visible_ms)| {
+            *last = ArrivedWrite {
+                sequence: last.sequence.wrapping_add_signed(*sequence),
+                committed_ms: last.committed_ms.wrapping_add_signed(*committed_ms),
+                visible_ms: last.visible_ms.wrapping_add_signed(*visible_ms),
+            };
+            Some(*last)
+        },
+    )
 }
 
 #[cfg(test)]
@@ -191,21 +197,21 @@ mod tests {
     }
 
     /// Per kind, in order: whether it arrived from a log, and the write.
-    type InOrder = BTreeMap<(String, String, String), Vec<(bool, Told)>>;
+    type InOrder = BTreeMap<(String, String, String), Vec<(bool, ArrivedWrite)>>;
 
     fn happened(commits: &[Commit]) -> InOrder {
         let mut all = InOrder::new();
         for commit in commits {
             for run in &commit.runs {
                 let kind = (commit.region.to_string(), run.table.to_string(), run.origin.to_string());
-                let writes = run.writes.iter().map(|write| Told {
+                let writes = run.writes.iter().map(|write| ArrivedWrite {
                     sequence: write.sequence,
                     committed_ms: write.committed_ms,
                     visible_ms: commit.visible_ms,
                 });
                 all.entry(kind)
                     .or_default()
-                    .extend(writes.map(|told| (run.by_log, told)));
+                    .extend(writes.map(|arrived_writes| (run.by_log, arrived_writes)));
             }
         }
         all
@@ -216,7 +222,7 @@ mod tests {
         for group in groups {
             let kind = (group.region.clone(), group.table_id.clone(), group.origin.clone());
             let of_kind = all.entry(kind).or_default();
-            of_kind.extend(told(group).map(|told| (group.by_log, told)));
+            of_kind.extend(arrived_writes(group).map(|arrived_writes| (group.by_log, arrived_writes)));
         }
         all
     }

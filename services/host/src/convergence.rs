@@ -164,14 +164,17 @@ fn vector(report: &TableDigestReport) -> BTreeMap<&str, u64> {
 /// deletes, or writes that lost).
 fn behind(first_region: &str, first: &TableDigestReport, region: &str, other: &TableDigestReport) -> String {
     let (ours, theirs) = (vector(first), vector(other));
-    let lacks = |mine: &BTreeMap<&str, u64>, more: &BTreeMap<&str, u64>| -> Vec<String> {
+    let missing = |mine: &BTreeMap<&str, u64>, more: &BTreeMap<&str, u64>| -> Vec<String> {
         more.iter()
             .filter(|(origin, sequence)| mine.get(*origin).copied().unwrap_or(0) < **sequence)
             .map(|(origin, _)| (*origin).to_owned())
             .collect()
     };
     let mut parts = Vec::new();
-    for (name, origins) in [(first_region, lacks(&ours, &theirs)), (region, lacks(&theirs, &ours))] {
+    for (name, origins) in [
+        (first_region, missing(&ours, &theirs)),
+        (region, missing(&theirs, &ours)),
+    ] {
         if !origins.is_empty() {
             parts.push(format!(
                 "{name} has not yet applied all writes of {}",

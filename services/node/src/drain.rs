@@ -81,14 +81,14 @@ impl Drain {
         if self.writes_under_way > 0 {
             return BTreeSet::new();
         }
-        let lacking: BTreeSet<&Region> = self
+        let behind: BTreeSet<&Region> = self
             .watermarks
             .iter()
             .filter(|watermark| watermark.obstacle.is_some())
             .map(|watermark| &watermark.peer)
             .collect();
         let all = self.watermarks.iter().map(|watermark| &watermark.peer);
-        all.filter(|peer| !lacking.contains(peer)).collect()
+        all.filter(|peer| !behind.contains(peer)).collect()
     }
 }
 

@@ -171,17 +171,17 @@ pub(crate) async fn flows(driver: &Driver) -> BTreeMap<Region, Flow> {
 async fn backlog(store: &dyn Store, acknowledged: Option<&TableVectors>) -> Option<Backlog> {
     let own = store.origin();
     let here = store.vectors();
-    let lacks =
+    let is_behind =
         |table: &TableId, vector: &VersionVector| here.get(table).is_some_and(|local| local.get(own) > vector.get(own));
-    let lacking: TableVectors = acknowledged?
+    let behind: TableVectors = acknowledged?
         .iter()
-        .filter(|(table, vector)| lacks(table, vector))
+        .filter(|(table, vector)| is_behind(table, vector))
         .map(|(table, vector)| (*table, vector.clone()))
         .collect();
-    if lacking.is_empty() {
+    if behind.is_empty() {
         return Some(Backlog::default());
     }
-    store.backlog(&lacking).await.ok()
+    store.backlog(&behind).await.ok()
 }
 
 /// The vectors of the global tables of which the region has a replica, and of the catalog, as one

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_host::{arrivals::told, fleet::Client, units::mbit};
+use beringia_host::{arrivals::arrived_writes, fleet::Client, units::mbit};
 use beringia_proto::v1::{ArrivalGroup, ControlArrivals, ControlArrivalsRequest, LinkReport};
 use beringia_report::{ArrivalSample, Recorder};
 use parking_lot::{Mutex, MutexGuard};
@@ -110,15 +110,17 @@ impl Arrivals {
         let [origin_ahead, region_ahead] = [&group.origin, &group.region].map(|region| self.ahead_ms(region));
         let one_way = self.link(&group.origin, &group.region).one_way;
         let mut is_first = self.seen.is_first(group);
-        let samples = told(group).filter(|told| is_first(told.sequence)).filter_map(|told| {
-            let committed_ms = told.committed_ms.saturating_add_signed(-origin_ahead);
-            let visible_ms = told.visible_ms.saturating_add_signed(-region_ahead);
-            Some(ArrivalSample {
-                committed: Duration::from_millis(committed_ms.checked_sub(began_ms)?),
-                lag: Duration::from_millis(visible_ms.saturating_sub(committed_ms)),
-                one_way,
-            })
-        });
+        let samples = arrived_writes(group)
+            .filter(|arrived_writes| is_first(arrived_writes.sequence))
+            .filter_map(|arrived_writes| {
+                let committed_ms = arrived_writes.committed_ms.saturating_add_signed(-origin_ahead);
+                let visible_ms = arrived_writes.visible_ms.saturating_add_signed(-region_ahead);
+                Some(ArrivalSample {
+                    committed: Duration::from_millis(committed_ms.checked_sub(began_ms)?),
+                    lag: Duration::from_millis(visible_ms.saturating_sub(committed_ms)),
+                    one_way,
+                })
+            });
         recorder.arrivals(&group.origin, &group.region, samples);
     }
 

@@ -111,9 +111,9 @@ impl Measure {
     }
 
     /// Follows the reports of a region about its drain.
-    pub(crate) fn drained(&mut self, region: String, reports: Streaming<ControlDrainReport>, told: Proofs) {
+    pub(crate) fn drained(&mut self, region: String, reports: Streaming<ControlDrainReport>, reported: Proofs) {
         self.tasks
-            .spawn(Arc::clone(&self.shared).watch_drain(region, reports, told));
+            .spawn(Arc::clone(&self.shared).watch_drain(region, reports, reported));
     }
 
     /// Records the times of the timeline after a drain was proven.

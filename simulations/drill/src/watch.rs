@@ -86,7 +86,7 @@ impl Shared {
         self: Arc<Self>,
         region: String,
         mut reports: Streaming<ControlDrainReport>,
-        told: Proofs,
+        reported: Proofs,
     ) {
         let mut known = Vec::new();
         while let Ok(Some(report)) = reports.message().await {
@@ -103,7 +103,7 @@ impl Shared {
             }
             if is_proven {
                 // Fails if the drill has ended.
-                told.send((region.clone(), at)).ok();
+                reported.send((region.clone(), at)).ok();
             }
         }
     }

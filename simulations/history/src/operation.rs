@@ -90,7 +90,7 @@ impl Operation {
             "TransactionConflictException",
         ];
         match &self.outcome {
-            Outcome::Ok | Outcome::Untold => true,
+            Outcome::Ok | Outcome::Unreported => true,
             Outcome::Refused(kind) => PROVOKED.contains(&kind.as_str()),
             Outcome::Unreachable | Outcome::Unknown => false,
         }
@@ -98,8 +98,8 @@ impl Operation {
 
     /// Returns whether an answer reported the operation as done. A later commit of it would be
     /// wrong.
-    pub fn is_told(&self) -> bool {
-        matches!(self.outcome, Outcome::Ok | Outcome::Untold)
+    pub fn is_reported(&self) -> bool {
+        matches!(self.outcome, Outcome::Ok | Outcome::Unreported)
     }
 }
 
@@ -117,7 +117,7 @@ pub enum Outcome {
     Unknown,
     /// The region answered but did not say whether there was anything to do, as for a delete in a
     /// batch, which may have found nothing.
-    Untold,
+    Unreported,
 }
 
 /// What a read saw of one key.

@@ -88,7 +88,7 @@ impl Tally {
             for asked in writes.asked.iter().filter(|asked| !asked.is_load) {
                 match asked.operation.outcome {
                     Outcome::Ok => self.accounting.acknowledged += 1,
-                    Outcome::Unknown | Outcome::Untold => self.accounting.unknown += 1,
+                    Outcome::Unknown | Outcome::Unreported => self.accounting.unknown += 1,
                     Outcome::Refused(_) | Outcome::Unreachable => {}
                 }
                 if !asked.is_acknowledged() {

@@ -29,7 +29,7 @@ pub(crate) fn find(table: &mut Table<'_>) {
         times: times::by_region(table),
     };
     for key in table.keys.values_mut() {
-        match_told(key, &bounds);
+        match_reported(key, &bounds);
     }
     let bounds = Bounds {
         reborn: &reborn,
@@ -113,7 +113,7 @@ fn open<'a, 'k>(key: &'k Key<'a>) -> impl Iterator<Item = (usize, &'k Asked<'a>)
 
 /// Matches the deletes whose answers say what they removed. A tombstone that the region made at
 /// another time does not match: the delete's own was lost with a disk or a replica.
-fn match_told(key: &mut Key<'_>, bounds: &Bounds<'_>) {
+fn match_reported(key: &mut Key<'_>, bounds: &Bounds<'_>) {
     let mut unclaimed = unclaimed(key);
     if unclaimed.is_empty() {
         return;
@@ -122,12 +122,12 @@ fn match_told(key: &mut Key<'_>, bounds: &Bounds<'_>) {
         let seen = asked.operation.reads.iter().find(|seen| seen.key == asked.write.key)?;
         key.of_marker(seen.marker.as_deref()?)?.rank
     };
-    let told = open(key).filter(|(_, asked)| asked.is_acknowledged());
-    let mut told: Vec<(usize, usize)> = told
+    let reported = open(key).filter(|(_, asked)| asked.is_acknowledged());
+    let mut reported: Vec<(usize, usize)> = reported
         .filter_map(|(index, asked)| Some((removed(asked)?, index)))
         .collect();
-    told.sort_unstable();
-    for (removed, index) in told {
+    reported.sort_unstable();
+    for (removed, index) in reported {
         let operation = key.asked[index].operation;
         let Some(ranks) = unclaimed.get_mut(operation.region.as_str()) else {
             continue;

@@ -66,7 +66,10 @@ impl Asked<'_> {
     }
 
     pub(crate) fn may_have_happened(&self) -> bool {
-        matches!(self.operation.outcome, Outcome::Ok | Outcome::Unknown | Outcome::Untold)
+        matches!(
+            self.operation.outcome,
+            Outcome::Ok | Outcome::Unknown | Outcome::Unreported
+        )
     }
 }
 

@@ -168,7 +168,7 @@ fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&
         .filter_map(|(rank, commit)| Some((*rank, *commit, asked(commit)?)))
         .collect();
     let (mut sent, mut done) = (known.clone(), known);
-    done.retain(|(_, _, operation)| operation.is_told());
+    done.retain(|(_, _, operation)| operation.is_reported());
     sent.sort_by_key(|(_, _, operation)| operation.sent_us);
     done.sort_by_key(|(_, _, operation)| operation.done_us);
     let mut done = done.into_iter().peekable();

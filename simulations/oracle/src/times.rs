@@ -71,7 +71,7 @@ impl<'a> Times<'a> {
             .iter()
             .rev()
             .map(|(_, asked)| {
-                if asked.operation.is_told() {
+                if asked.operation.is_reported() {
                     first_us = asked.operation.done_us.min(first_us);
                 }
                 first_us
@@ -98,7 +98,7 @@ impl<'a> Times<'a> {
     /// Returns whether the version had not yet been committed when the operation was answered. An
     /// operation without an answer can have been done at any time after it was sent.
     pub(crate) fn is_after(&self, version: &Version, operation: &Operation) -> bool {
-        operation.is_told() && operation.done_us < self.earliest_us(version)
+        operation.is_reported() && operation.done_us < self.earliest_us(version)
     }
 
     /// The version was not committed before this time, in microseconds.

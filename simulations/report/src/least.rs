@@ -2,30 +2,33 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{Shipment, lacking::Lacking, least_convergence};
+use crate::{Shipment, least_convergence, outstanding::Outstanding};
 
 /// The least time in which all missing mutations could have arrived. `names` are the regions.
 /// `rates` has the mutations per second that each region was seen to apply; a region that applied
 /// the missing mutations faster has that rate. `wire` returns the bytes on the wire of a pair, and
 /// the number of mutations in them.
 pub(crate) fn least(
-    lacking: &Lacking,
+    outstanding: &Outstanding,
     names: &[String],
     rates: &BTreeMap<String, f64>,
     wire: impl Fn((usize, usize)) -> Option<(u64, u64)>,
 ) -> Duration {
-    let shipments: Vec<Shipment> = lacking
+    let shipments: Vec<Shipment> = outstanding
         .pairs
         .iter()
-        .filter_map(|(pair, lack)| {
+        .filter_map(|(pair, late)| {
             let (from, to) = (names.get(pair.0)?, names.get(pair.1)?);
-            let one_way = (lack.newest + least_delay(&lacking.links, from, to)?).saturating_sub(lacking.at);
-            let link = lacking.links.iter().find(|link| link.from == *from && link.to == *to)?;
+            let one_way = (late.newest + least_delay(&outstanding.links, from, to)?).saturating_sub(outstanding.at);
+            let link = outstanding
+                .links
+                .iter()
+                .find(|link| link.from == *from && link.to == *to)?;
             let logged = (link.mutations > 0).then_some((link.bytes, link.mutations));
-            let of_all = |(bytes, mutations): (u64, u64)| bytes.saturating_mul(lack.mutations) / mutations.max(1);
+            let of_all = |(bytes, mutations): (u64, u64)| bytes.saturating_mul(late.mutations) / mutations.max(1);
             let bytes = [logged, wire(*pair)].into_iter().flatten().map(of_all).min();
             Some(Shipment {
-                mutations: lack.mutations,
+                mutations: late.mutations,
                 bytes: bytes.unwrap_or_default(),
                 one_way,
                 ..link.clone()
@@ -33,7 +36,7 @@ pub(crate) fn least(
         })
         .collect();
     least_convergence(&shipments, |region| {
-        let own = applied_per_second(lacking, names, region, &shipments);
+        let own = applied_per_second(outstanding, names, region, &shipments);
         let seen = rates.get(region).copied().unwrap_or_default();
         Some(own.map_or(0.0, |own| own.max(seen)))
     })
@@ -41,15 +44,20 @@ pub(crate) fn least(
 
 /// The rate at which a region applied its missing mutations, from the first that could have arrived
 /// to the last that did; `None`: all at once.
-fn applied_per_second(lacking: &Lacking, names: &[String], region: &str, shipments: &[Shipment]) -> Option<f64> {
+fn applied_per_second(
+    outstanding: &Outstanding,
+    names: &[String],
+    region: &str,
+    shipments: &[Shipment],
+) -> Option<f64> {
     let mine = || shipments.iter().filter(|shipment| shipment.to == region);
     let mutations: u64 = mine().map(|shipment| shipment.mutations).sum();
     let first = mine().map(|shipment| shipment.one_way).min()?;
-    let lacks = lacking
+    let late = outstanding
         .pairs
         .iter()
         .filter(|((_, to), _)| names.get(*to).is_some_and(|name| name == region));
-    let last = lacks.map(|(_, lack)| lack.visible).max()?.saturating_sub(lacking.at);
+    let last = late.map(|(_, late)| late.visible).max()?.saturating_sub(outstanding.at);
     let took = last.saturating_sub(first);
     (!took.is_zero()).then(|| mutations as f64 / took.as_secs_f64())
 }

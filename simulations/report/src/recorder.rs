@@ -9,8 +9,8 @@ use crate::{
     Backlog, ClientLatency, Clients, ConflictCell, Convergence, Divergence, Failover, LagPoint, Pair, Player,
     RegionSecond, Run, Samples, Shipment, drains, fault_spans,
     faults::disturbances,
-    lacking::Lacking,
     least::least,
+    outstanding::Outstanding,
     quantiles::{exact, micros, millis},
 };
 
@@ -79,7 +79,7 @@ pub struct Recorder {
     applied: BTreeMap<(usize, u64), u64>,
     conflicts: BTreeMap<(usize, usize, u64), u64>,
     /// What was missing at the beginning of each convergence.
-    lacking: Vec<Lacking>,
+    outstanding: Vec<Outstanding>,
     /// When each drain of the run ends, in milliseconds.
     drained_until_ms: Vec<u64>,
     /// The samples of drains. They are assigned to drains at the end, when the times of the plan
@@ -149,7 +149,7 @@ impl Recorder {
             pairs: BTreeMap::new(),
             applied: BTreeMap::new(),
             conflicts: BTreeMap::new(),
-            lacking: Vec::new(),
+            outstanding: Vec::new(),
             drained_until_ms,
             drain_samples: Vec::new(),
             disturbances: disturbances(plan),
@@ -204,8 +204,8 @@ impl Recorder {
                 (now, at_once) = (window(visible), 0);
             }
             at_once += 1;
-            for lacking in &mut self.lacking {
-                lacking.arrived((from, to), arrival.committed, visible);
+            for outstanding in &mut self.outstanding {
+                outstanding.arrived((from, to), arrival.committed, visible);
             }
         }
         applied(&mut self.applied, (to, now), at_once);
@@ -294,13 +294,13 @@ impl Recorder {
             bound_ms: 0.0,
             disturbed: false,
         });
-        self.lacking.push(Lacking::new(from, links));
+        self.outstanding.push(Outstanding::new(from, links));
         debug_assert_eq!(
-            self.lacking.len(),
+            self.outstanding.len(),
             self.run.convergences.len(),
             "each convergence has its missing mutations"
         );
-        Awaited(self.lacking.len() - 1)
+        Awaited(self.outstanding.len() - 1)
     }
 
     /// Ends a convergence: the regions are equal. Only the first call counts.
@@ -309,10 +309,10 @@ impl Recorder {
             .run
             .convergences
             .get_mut(awaited.0)
-            .zip(self.lacking.get(awaited.0));
-        if let Some((convergence, lacking)) = entry {
+            .zip(self.outstanding.get(awaited.0));
+        if let Some((convergence, outstanding)) = entry {
             // Rounded up, so that it is never less than the bound.
-            let elapsed = at.saturating_sub(lacking.at);
+            let elapsed = at.saturating_sub(outstanding.at);
             let elapsed_ms = u64::try_from(elapsed.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
             convergence.elapsed_ms.get_or_insert(elapsed_ms);
         }
@@ -331,8 +331,8 @@ impl Recorder {
             (pair.wire_bytes > 0).then(|| (pair.wire_bytes, pair.lag.count()))
         };
         let names = &self.run.regions;
-        let bound = |lacking: &Lacking| least(lacking, names, &rates, wire);
-        let bounds: Vec<Duration> = self.lacking.iter().map(bound).collect();
+        let bound = |outstanding: &Outstanding| least(outstanding, names, &rates, wire);
+        let bounds: Vec<Duration> = self.outstanding.iter().map(bound).collect();
         for (convergence, bound) in self.run.convergences.iter_mut().zip(bounds) {
             convergence.bound_ms = millis(micros(bound));
             let until_ms = convergence.elapsed_ms.map_or(u64::MAX, |ms| convergence.from_ms + ms);

@@ -20,17 +20,17 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Drains {
     seen: Arc<Mutex<Vec<DrainSample>>>,
     /// Reports each proof with its region and its time.
-    told: UnboundedSender<(String, Duration)>,
+    reported: UnboundedSender<(String, Duration)>,
     heard: UnboundedReceiver<(String, Duration)>,
     tasks: JoinSet<()>,
 }
 
 impl Default for Drains {
     fn default() -> Self {
-        let (told, heard) = unbounded_channel();
+        let (reported, heard) = unbounded_channel();
         Self {
             seen: Arc::default(),
-            told,
+            reported,
             heard,
             tasks: JoinSet::new(),
         }
@@ -40,7 +40,7 @@ impl Default for Drains {
 impl Drains {
     /// Watches a region's drain until it is proven or over. Times count from `began`.
     pub(crate) fn watch(&mut self, region: String, watch: DrainWatch, began: Instant, trace: Arc<Trace>) {
-        let (seen, told) = (Arc::clone(&self.seen), self.told.clone());
+        let (seen, reported) = (Arc::clone(&self.seen), self.reported.clone());
         self.tasks.spawn(async move {
             let mut known = 0;
             while let Some(drain) = watch.state().await {
@@ -59,7 +59,7 @@ impl Drains {
                 }
                 if is_proven {
                     // This fails only if the run is over.
-                    told.send((region, began.elapsed())).ok();
+                    reported.send((region, began.elapsed())).ok();
                     return;
                 }
                 sleep(PAUSE).await;

@@ -102,14 +102,14 @@ impl Loss {
     /// The writes that were acknowledged to a client before the loss: their number, the bytes of
     /// their requests, and how long before the loss the first was acknowledged.
     pub(crate) fn reported(&self, history: &History) -> ReportedBacklog {
-        let told = Told::before(history, self);
+        let acknowledged = AcknowledgedWrites::before(history, self);
         let mut reported = ReportedBacklog {
             writes: 0,
             bytes: 0,
             seconds: 0.0,
         };
         let mut oldest = self.at;
-        for answer in self.writes.iter().filter_map(|write| told.of(write)) {
+        for answer in self.writes.iter().filter_map(|write| acknowledged.of(write)) {
             reported.writes += 1;
             reported.bytes += u64::from(answer.bytes);
             oldest = oldest.min(answer.done);
@@ -130,20 +130,20 @@ struct Answer {
 
 /// The acknowledged writes of a region's clients.
 #[derive(Default)]
-struct Told<'a> {
+struct AcknowledgedWrites<'a> {
     by_marker: BTreeMap<&'a str, Answer>,
     /// Deletes have no marker; they are identified by when they must have been committed.
     deletes: BTreeMap<(&'a str, &'a str), Vec<Answer>>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> AcknowledgedWrites<'a> {
     fn before(history: &'a History, loss: &Loss) -> Self {
         let until_us = u64::try_from(loss.at.as_micros()).unwrap_or(u64::MAX);
-        let was_told = |operation: &&Operation| {
+        let was_reported = |operation: &&Operation| {
             operation.outcome == Outcome::Ok && operation.region == loss.region && operation.done_us <= until_us
         };
-        let mut told = Self::default();
-        for operation in history.operations.iter().filter(was_told) {
+        let mut acknowledged = Self::default();
+        for operation in history.operations.iter().filter(was_reported) {
             for write in &operation.writes {
                 let answer = Answer {
                     sent: Duration::from_micros(operation.sent_us),
@@ -151,14 +151,16 @@ impl<'a> Told<'a> {
                     bytes: write.bytes,
                 };
                 if write.effect == Effect::Delete {
-                    let of_key = told.deletes.entry((operation.workload.as_str(), write.key.as_str()));
+                    let of_key = acknowledged
+                        .deletes
+                        .entry((operation.workload.as_str(), write.key.as_str()));
                     of_key.or_default().push(answer);
                 } else {
-                    told.by_marker.insert(&write.marker, answer);
+                    acknowledged.by_marker.insert(&write.marker, answer);
                 }
             }
         }
-        told
+        acknowledged
     }
 
     fn of(&self, write: &LostWrites) -> Option<Answer> {

@@ -10,7 +10,7 @@ use beringia_simulator::{Stuck, in_virtual_time};
 /// A run that only sleeps for long is not named.
 #[test]
 fn names_a_run_that_blocks_virtual_time() {
-    let (tell, told) = channel();
+    let (tell, reported) = channel();
     let patience = Duration::from_millis(50);
     let stuck = in_virtual_time(
         "a stuck run",
@@ -19,7 +19,7 @@ fn names_a_run_that_blocks_virtual_time() {
         async move {
             // An hour of virtual time passes in no time.
             tokio::time::sleep(Duration::from_millis(3_600_050)).await;
-            told.recv().expect("the watchdog calls")
+            reported.recv().expect("the watchdog calls")
         },
     );
     let expected = Stuck {
@@ -32,7 +32,7 @@ fn names_a_run_that_blocks_virtual_time() {
 
 #[test]
 fn a_run_that_ends_is_not_reported() {
-    let (tell, told) = channel::<Stuck>();
+    let (tell, reported) = channel::<Stuck>();
     let result = in_virtual_time(
         "a short run",
         Duration::from_secs(3600),
@@ -41,7 +41,7 @@ fn a_run_that_ends_is_not_reported() {
     );
     assert_eq!(result, 7);
     assert_eq!(
-        told.recv_timeout(Duration::ZERO),
+        reported.recv_timeout(Duration::ZERO),
         Err(RecvTimeoutError::Disconnected),
         "and its thread is gone"
     );

@@ -328,7 +328,7 @@ async fn replays_operations_at_their_times_with_known_writes() {
     ];
     let (history, judgement) = played(recording(&lines)).await;
     assert_eq!(judgement.violations, []);
-    let told = history.operations.iter().map(|operation| {
+    let reported = history.operations.iter().map(|operation| {
         (
             operation.due_us / 1_000,
             operation.name.as_str(),
@@ -337,8 +337,8 @@ async fn replays_operations_at_their_times_with_known_writes() {
             operation.writes.len(),
         )
     });
-    let told: Vec<_> = told.collect();
-    let (ok, untold) = (Outcome::Ok, Outcome::Untold);
+    let reported: Vec<_> = reported.collect();
+    let (ok, untold) = (Outcome::Ok, Outcome::Unreported);
     let expected = [
         (100, "GetItem", ok.clone(), 1, 0),
         (200, "UpdateItem", ok.clone(), 0, 1),
@@ -351,7 +351,7 @@ async fn replays_operations_at_their_times_with_known_writes() {
         (700, "DeleteItem", ok.clone(), 1, 1),
         (800, "DeleteItem", ok, 1, 0),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     let touches = [("name", Touch::Assign), ("visits", Touch::Add)].map(|(name, touch)| (name.to_owned(), touch));
     let adds = Effect::Recorded {
         whole: false,
@@ -388,7 +388,7 @@ async fn recorded_deletes_that_find_nothing_are_told_apart() {
     }
     let (history, judgement) = played(recording(&lines)).await;
     assert_eq!(judgement.violations, []);
-    let is_untold = |operation: &&Operation| operation.outcome == Outcome::Untold;
+    let is_untold = |operation: &&Operation| operation.outcome == Outcome::Unreported;
     assert_eq!(history.operations.iter().filter(is_untold).count(), 6);
     let accounting = judgement.accounting;
     assert_eq!(

@@ -284,7 +284,7 @@ pub(crate) fn recent_backlog(
             continue;
         };
         match shared.recent.above(table.number, vector.get(&shared.origin)) {
-            Some(lacks) => backlog.add(&lacks),
+            Some(missing) => backlog.add(&missing),
             None => {
                 unknown.insert(*id, vector.clone());
             }

@@ -15,7 +15,7 @@ use crate::{
 
 /// Whether the error for an ExclusiveStartKey of a wrong form says why it is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum KeyErrors {
     /// Without the reason, as in Query.
     Bare,
     /// With the reason, as in Scan.
@@ -117,19 +117,19 @@ impl<'a> Source<'a> {
     /// Determines what an answer shows. The parameters must have passed [`check_select`].
     pub(super) fn shown(&self, select: Option<Select>, projection: Option<Projection>) -> Result<Shown, ApiError> {
         if let Some(projection) = projection {
-            let lacking: Vec<&str> = match &self.projected {
+            let missing: Vec<&str> = match &self.projected {
                 None => Vec::new(),
                 Some(held) => projection
                     .top_level_names()
                     .filter(|name| !held.contains(name))
                     .collect(),
             };
-            let fetch = !lacking.is_empty();
+            let fetch = !missing.is_empty();
             if fetch && self.global {
                 return Err(ApiError::Validation(format!(
                     "One or more parameter values were invalid: Global secondary index {} does not project [{}]",
                     self.index.unwrap_or_default(),
-                    lacking.join(", ")
+                    missing.join(", ")
                 )));
             }
             return Ok(Shown {
@@ -181,10 +181,10 @@ impl<'a> Source<'a> {
 
     /// The stored key that an ExclusiveStartKey denotes. Only scans of a table say what is wrong
     /// with a malformed one.
-    pub(super) fn start_key(&self, position: &Item, told: Told) -> Result<KeyBytes, ApiError> {
+    pub(super) fn start_key(&self, position: &Item, key_errors: KeyErrors) -> Result<KeyBytes, ApiError> {
         let invalid = || ApiError::validation("The provided starting key is invalid");
-        let mismatch = || match told {
-            Told::Reason if self.index.is_none() => explained(KEY_MISMATCH),
+        let mismatch = || match key_errors {
+            KeyErrors::Reason if self.index.is_none() => explained(KEY_MISMATCH),
             _ => invalid(),
         };
         let names = self.position_names();

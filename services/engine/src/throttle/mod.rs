@@ -99,23 +99,23 @@ impl Throttle {
         }
         let least = least();
         let region = self.store.region();
-        let mut lacking = Vec::new();
+        let mut reasons = Vec::new();
         let (mut limit, mut only_indexes) = (Limit::Provisioned, true);
         self.with_buckets(table, usage, &least, |buckets| {
             for (index, units, bucket, limited_by) in &*buckets {
                 if !bucket.allows(*units) {
                     limit = *limited_by;
                     only_indexes &= index.is_some();
-                    lacking.push(reason(region, table, *index, usage, *limited_by));
+                    reasons.push(reason(region, table, *index, usage, *limited_by));
                 }
             }
-            if lacking.is_empty() {
+            if reasons.is_empty() {
                 buckets
                     .iter_mut()
                     .for_each(|(_, units, bucket, _)| bucket.charge(*units));
             }
         });
-        if lacking.is_empty() {
+        if reasons.is_empty() {
             return Ok(Some(least));
         }
         let counter = match usage {
@@ -125,7 +125,7 @@ impl Throttle {
         counter.fetch_add(1, Ordering::Relaxed);
         Err(Throttled {
             limit,
-            reasons: lacking,
+            reasons,
             only_indexes,
         })
     }

@@ -70,7 +70,7 @@ fn too_large() -> ApiError {
 
 /// How many invalid actions a cancellation reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum KeyErrors {
     /// Only the first, as in TransactWriteItems.
     First,
     /// All of them, as in ExecuteTransaction.

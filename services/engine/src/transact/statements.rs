@@ -4,7 +4,7 @@ use beringia_expression::{Pin, Select, Statement};
 use beringia_item::value_size;
 
 use super::{
-    TRANSACTION_BYTES, Told, check_count,
+    KeyErrors, TRANSACTION_BYTES, check_count,
     fingerprint::fingerprint_of_statements,
     get::Get,
     invalid_action,
@@ -123,7 +123,7 @@ impl Engine {
             actions.push(planned.map_err(|error| invalid_action(count, index, error))?);
         }
         let wants_before = capacity != ReturnConsumedCapacity::None;
-        let (transaction, targets) = prepare(&self.throttle, actions, Told::Every, |_, _| (None, wants_before))?;
+        let (transaction, targets) = prepare(&self.throttle, actions, KeyErrors::Every, |_, _| (None, wants_before))?;
         let (units, kind) = self.carry_out(transaction, &targets, token, capacity).await?;
         let tables = targets.iter().map(|target| target.table.core.name.as_str());
         Ok(ExecuteTransactionOutput {

@@ -10,7 +10,7 @@ use beringia_item::{Item, KeyBytes, TableId, item_size};
 use beringia_storage::{CommitError, ItemWrite, Outcome, Refusal, Table};
 
 use super::{
-    TRANSACTION_BYTES, Told, check_count,
+    KeyErrors, TRANSACTION_BYTES, check_count,
     fingerprint::fingerprint,
     invalid_actions, repeated_item,
     token::{State, check_token},
@@ -102,7 +102,7 @@ impl Engine {
             .map(|token| (token, fingerprint(&input.transact_items)));
         let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
         let actions = self.plan(input.transact_items)?;
-        let (transaction, targets) = prepare(&self.throttle, actions, Told::First, |table, item| {
+        let (transaction, targets) = prepare(&self.throttle, actions, KeyErrors::First, |table, item| {
             (
                 collection_metrics(table, item, input.return_item_collection_metrics),
                 wants_before,
@@ -226,14 +226,14 @@ impl Engine {
 pub(super) fn prepare(
     throttle: &Throttle,
     actions: Vec<Planned>,
-    told: Told,
+    key_errors: KeyErrors,
     extras: impl Fn(&Table, &Item) -> (Option<ItemCollectionMetrics>, bool),
 ) -> Result<(Vec<ItemWrite>, Vec<Target>), ApiError> {
     let count = actions.len();
     for planned in &actions {
         check_no_empty_keys(&planned.table, &planned.action)?;
     }
-    let keys = all_keys(&actions, told)?;
+    let keys = all_keys(&actions, key_errors)?;
     let places = actions.iter().zip(&keys).map(|(planned, key)| (planned.table.id, key));
     if places.collect::<BTreeSet<(TableId, &KeyBytes)>>().len() < count {
         return Err(repeated_item());
@@ -269,7 +269,7 @@ pub(super) fn prepare(
 }
 
 /// The stored keys of all actions' items, or the error that cancels the transaction.
-fn all_keys(actions: &[Planned], told: Told) -> Result<Vec<KeyBytes>, ApiError> {
+fn all_keys(actions: &[Planned], key_errors: KeyErrors) -> Result<Vec<KeyBytes>, ApiError> {
     let mut keys = Vec::with_capacity(actions.len());
     let mut wrong: Vec<Option<ApiError>> = actions.iter().map(|_| None).collect();
     for (planned, wrong) in actions.iter().zip(&mut wrong) {
@@ -277,7 +277,7 @@ fn all_keys(actions: &[Planned], told: Told) -> Result<Vec<KeyBytes>, ApiError> 
             Ok(key) => keys.push(key),
             Err(error) => {
                 *wrong = Some(error);
-                if told == Told::First {
+                if key_errors == KeyErrors::First {
                     break;
                 }
             }

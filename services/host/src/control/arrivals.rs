@@ -131,7 +131,7 @@ mod tests {
     use tokio_stream::wrappers::UnboundedReceiverStream;
 
     use super::*;
-    use crate::arrivals::{Run, Write, told};
+    use crate::arrivals::{Run, Write, arrived_writes};
 
     type Requests = UnboundedSender<Result<ControlArrivalsRequest, Status>>;
     type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
@@ -170,7 +170,12 @@ mod tests {
     }
 
     fn sequences(message: &ControlArrivals) -> Vec<u64> {
-        message.groups.iter().flat_map(told).map(|told| told.sequence).collect()
+        message
+            .groups
+            .iter()
+            .flat_map(arrived_writes)
+            .map(|arrived_writes| arrived_writes.sequence)
+            .collect()
     }
 
     #[tokio::test(start_paused = true)]

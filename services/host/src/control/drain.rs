@@ -21,7 +21,7 @@ struct Watch {
     host: Arc<Host>,
     region: String,
     /// The last report; `None` before the first.
-    told: Option<ControlDrainReport>,
+    reported: Option<ControlDrainReport>,
     ended: bool,
 }
 
@@ -35,7 +35,7 @@ pub(crate) async fn stream(
     let watch = Watch {
         host,
         region,
-        told: None,
+        reported: None,
         ended: false,
     };
     Ok(stream::unfold(watch, |mut watch| async move {
@@ -59,10 +59,10 @@ impl Watch {
         while !self.ended {
             let report = self.look().await;
             match &report {
-                Ok(report) if self.told.as_ref() == Some(report) => tokio::time::sleep(PAUSE).await,
+                Ok(report) if self.reported.as_ref() == Some(report) => tokio::time::sleep(PAUSE).await,
                 Ok(new) => {
                     self.ended = new.drained;
-                    self.told = Some(new.clone());
+                    self.reported = Some(new.clone());
                     return Some(report);
                 }
                 Err(_) => {

@@ -187,8 +187,8 @@ impl Control for Service {
     type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
 
     async fn arrivals(&self, requests: Request<Streaming<ControlArrivalsRequest>>) -> Answer<Self::ArrivalsStream> {
-        let told = arrivals::stream(self.host.tap().listen(), requests.into_inner());
-        Ok(Response::new(Box::pin(told)))
+        let reported = arrivals::stream(self.host.tap().listen(), requests.into_inner());
+        Ok(Response::new(Box::pin(reported)))
     }
 
     async fn clock(&self, request: Request<ControlClockRequest>) -> Answer<ControlClockReply> {

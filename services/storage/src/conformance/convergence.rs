@@ -199,22 +199,22 @@ impl World {
 
     async fn ship(&mut self, from: usize, to: usize, max: usize, twice: bool) -> usize {
         let (source, target) = (self.site(from), self.site(to));
-        let mut lacks = read_all(&*source.store, &wants(source, target, TABLE)).await;
-        let cut = (max..lacks.len())
-            .find(|cut| lacks[*cut].transaction != lacks[cut - 1].transaction)
-            .unwrap_or(lacks.len());
-        lacks.truncate(cut);
+        let mut missing = read_all(&*source.store, &wants(source, target, TABLE)).await;
+        let cut = (max..missing.len())
+            .find(|cut| missing[*cut].transaction != missing[cut - 1].transaction)
+            .unwrap_or(missing.len());
+        missing.truncate(cut);
         for _ in 0..=usize::from(twice) {
             let batch = RemoteBatch {
-                mutations: lacks.clone(),
+                mutations: missing.clone(),
                 ..Default::default()
             };
             target.store.apply(batch).await.unwrap();
         }
-        for mutation in &lacks {
+        for mutation in &missing {
             self.models[to].stream(mutation);
         }
-        lacks.len()
+        missing.len()
     }
 
     /// Sends all rows: for a repair those that the target's vector covers, for a copy all.

@@ -45,10 +45,10 @@ pub(super) async fn unacknowledged_records_are_kept(backend: &dyn Backend) {
     for n in 0..10 {
         put(&*east.store, item("a", n, &[])).await;
     }
-    let lacking = acknowledged(&[&west]);
-    east.store.collect_garbage(&lacking.clone().into()).await.unwrap();
+    let acked = acknowledged(&[&west]);
+    east.store.collect_garbage(&acked.clone().into()).await.unwrap();
     assert!(serves_all(&east).await);
-    let mut missing = lacking.clone();
+    let mut missing = acked.clone();
     ship(&east, &west, TABLE).await;
     missing.remove(&TABLE);
     east.store.collect_garbage(&missing.clone().into()).await.unwrap();

@@ -81,11 +81,11 @@ pub(super) async fn backlog_is_exact(backend: &dyn Backend) {
     let all = read_all(&*site.store, &all_of(site.store.origin())).await;
     let bytes = |mutation: &Mutation| mutation.key.0.len() + mutation.image.as_ref().unwrap().len();
     for place in [0, 1, 700, 1023, 1024, 1025, 3000, 5100, 5199] {
-        let lacks = &all[place + 1..];
+        let missing = &all[place + 1..];
         let expected = Backlog {
-            mutations: lacks.len() as u64,
-            bytes: lacks.iter().map(bytes).sum::<usize>() as u64,
-            oldest: lacks.first().map(|mutation| mutation.version.time),
+            mutations: missing.len() as u64,
+            bytes: missing.iter().map(bytes).sum::<usize>() as u64,
+            oldest: missing.first().map(|mutation| mutation.version.time),
         };
         let peer = above(&site, TABLE, all[place].version.sequence);
         assert_eq!(

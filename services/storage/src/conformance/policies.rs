@@ -230,7 +230,7 @@ async fn three(backend: &dyn Backend, policy: ConflictPolicy) -> [Site; 3] {
 }
 
 /// What `to` is missing of each origin's writes, as far as `from` can serve it.
-async fn lacking(from: &Site, to: &Site) -> Vec<Vec<Mutation>> {
+async fn missing_writes(from: &Site, to: &Site) -> Vec<Vec<Mutation>> {
     let all = wants(from, to, TABLE);
     let mut found = Vec::new();
     for origin in all.origins {
@@ -260,9 +260,9 @@ async fn settle(sites: &[&Site]) {
         let mut moved = 0;
         for from in sites {
             for to in sites.iter().filter(|to| to.store.region() != from.store.region()) {
-                for lacks in lacking(from, to).await {
-                    moved += lacks.len();
-                    apply(to, lacks, RemoteKind::Stream).await;
+                for missing in missing_writes(from, to).await {
+                    moved += missing.len();
+                    apply(to, missing, RemoteKind::Stream).await;
                 }
             }
         }
@@ -368,10 +368,10 @@ impl World {
                 }
             }
             Step::Ship { from, to, max, twice } => {
-                for mut lacks in lacking(self.site(from), self.site(to)).await {
-                    lacks.truncate(max);
+                for mut missing in missing_writes(self.site(from), self.site(to)).await {
+                    missing.truncate(max);
                     for _ in 0..=usize::from(twice) {
-                        apply(self.site(to), lacks.clone(), RemoteKind::Stream).await;
+                        apply(self.site(to), missing.clone(), RemoteKind::Stream).await;
                     }
                 }
             }
@@ -512,8 +512,8 @@ pub(super) fn merged_additions_and_members_cause_no_conflict(backend: &dyn Backe
                 }
                 if let Some((from, by)) = ships.next() {
                     let to = &sites[(from + by) % REGIONS.len()];
-                    for lacks in lacking(&sites[from], to).await {
-                        apply(to, lacks, RemoteKind::Stream).await;
+                    for missing in missing_writes(&sites[from], to).await {
+                        apply(to, missing, RemoteKind::Stream).await;
                     }
                 }
             }

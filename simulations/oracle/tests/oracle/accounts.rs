@@ -14,12 +14,12 @@ fn case() -> Case {
 fn every_acknowledged_write_is_counted_once() {
     let (first, lost, last) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("b/1", 3, "b"));
     let mut case = case();
-    case.told("a", "a/1", put(), 1)
-        .told("a", "a/2", put(), 2)
-        .told("b", "b/1", put(), 3);
-    case.told_so("b", "b/2", put(), 4, Outcome::Unknown)
-        .told_so("b", "b/3", put(), 4, Outcome::Unreachable);
-    case.told("b", "b/4", put(), 5);
+    case.reported("a", "a/1", put(), 1)
+        .reported("a", "a/2", put(), 2)
+        .reported("b", "b/1", put(), 3);
+    case.reported_so("b", "b/2", put(), 4, Outcome::Unknown)
+        .reported_so("b", "b/3", put(), 4, Outcome::Unreachable);
+    case.reported("b", "b/4", put(), 5);
     case.logged(&first)
         .logged(&lost)
         .logged_knowing(&last, &[("a", 1)])
@@ -44,9 +44,9 @@ fn every_acknowledged_write_is_counted_once() {
 fn writes_unshipped_at_a_disk_loss_break_no_promise() {
     let first = item("a/1", 1, "a");
     let mut case = case();
-    case.told("a", "a/1", put(), 100)
-        .told("a", "a/2", put(), 200)
-        .told("a", "a/3", put(), 300);
+    case.reported("a", "a/1", put(), 100)
+        .reported("a", "a/2", put(), 200)
+        .reported("a", "a/3", put(), 300);
     case.logged(&first).both_hold(&first).lost_disk("a", 1_000);
     let judged = case.judged();
     assert_eq!(judged.violations, []);
@@ -59,7 +59,7 @@ fn writes_unshipped_at_a_disk_loss_break_no_promise() {
         loss.seconds
     );
 
-    case.told("a", "a/4", put(), 1_100);
+    case.reported("a", "a/4", put(), 1_100);
     let judged = case.judged();
     assert!(
         matches!(&judged.violations[..], [Violation::Lost { marker, .. }] if marker == "a/4"),
@@ -74,9 +74,10 @@ fn writes_unshipped_at_a_disk_loss_break_no_promise() {
 fn a_delete_lost_with_a_disk_is_not_matched_to_a_later_one() {
     let (first, later, gone) = (item("a/1", 1, "a"), item("a/2", 2_000, "a"), tombstone(2_001, "a"));
     let mut case = case();
-    case.told("a", "a/1", put(), 100).told_delete("a", "d/1", "a/1", 200);
+    case.reported("a", "a/1", put(), 100)
+        .reported_delete("a", "d/1", "a/1", 200);
     case.operation("a", 1, 1_100, Outcome::Ok).writes = vec![write("other", "a/2", put())];
-    case.told_delete("a", "d/2", "a/1", 1_200);
+    case.reported_delete("a", "d/2", "a/1", 1_200);
     case.logged(&first).logged_under("other", &later, &[]).logged(&gone);
     case.both_hold(&gone).lost_disk("a", 1_000);
     case.holds_under("other", "a", &later).holds_under("other", "b", &later);
@@ -96,7 +97,7 @@ fn a_delete_lost_with_a_disk_is_not_matched_to_a_later_one() {
 fn a_missing_write_before_a_shipped_one_is_found() {
     let later = item("a/2", 2, "a");
     let mut case = case();
-    case.told("a", "a/1", put(), 100);
+    case.reported("a", "a/1", put(), 100);
     case.operation("a", 1, 200, Outcome::Ok).writes = vec![write("other", "a/2", put())];
     case.logged_under("other", &later, &[]).lost_disk("a", 1_000);
     case.holds_under("other", "a", &later).holds_under("other", "b", &later);
@@ -112,7 +113,7 @@ fn a_missing_write_before_a_shipped_one_is_found() {
 fn writes_replaced_before_a_disk_loss_may_be_missing() {
     let later = item("a/2", 2, "a");
     let mut case = case();
-    case.told("a", "a/1", put(), 100).told("a", "a/2", put(), 200);
+    case.reported("a", "a/1", put(), 100).reported("a", "a/2", put(), 200);
     case.logged(&later).both_hold(&later).lost_disk("a", 1_000);
     let judged = case.judged();
     assert_eq!(judged.violations, []);

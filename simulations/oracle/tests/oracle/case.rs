@@ -137,11 +137,11 @@ impl Case {
     }
 
     /// Adds a write to `k` that was acknowledged.
-    pub(crate) fn told(&mut self, region: &str, marker: &str, effect: Effect, at_ms: u64) -> &mut Self {
-        self.told_so(region, marker, effect, at_ms, Outcome::Ok)
+    pub(crate) fn reported(&mut self, region: &str, marker: &str, effect: Effect, at_ms: u64) -> &mut Self {
+        self.reported_so(region, marker, effect, at_ms, Outcome::Ok)
     }
 
-    pub(crate) fn told_so(
+    pub(crate) fn reported_so(
         &mut self,
         region: &str,
         marker: &str,
@@ -154,7 +154,7 @@ impl Case {
     }
 
     /// Adds a delete of `k` that was acknowledged with the marker of the write that it removed.
-    pub(crate) fn told_delete(&mut self, region: &str, marker: &str, removed: &str, at_ms: u64) -> &mut Self {
+    pub(crate) fn reported_delete(&mut self, region: &str, marker: &str, removed: &str, at_ms: u64) -> &mut Self {
         let operation = self.operation(region, 1, at_ms, Outcome::Ok);
         operation.reads = vec![seen("k", Some(removed))];
         operation.writes = vec![write("k", marker, Effect::Delete)];

@@ -8,7 +8,7 @@ use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_numbe
 fn two_writes() -> Case {
     let (first, second) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
     let mut case = Case::new(Merging::Item);
-    case.told("a", "a/1", put(), 10).told("b", "b/1", put(), 20);
+    case.reported("a", "a/1", put(), 10).reported("b", "b/1", put(), 20);
     case.logged(&first)
         .logged_knowing(&second, &[("a", 1)])
         .both_hold(&second);
@@ -44,7 +44,7 @@ fn staleness_counts_from_the_newer_writes_acknowledgement() {
 fn a_read_of_nothing_is_as_new_as_the_last_possible_delete() {
     let mut case = two_writes();
     let deleted = tombstone(3, "a");
-    case.told_delete("a", "a/2", "b/1", 30);
+    case.reported_delete("a", "a/2", "b/1", 30);
     case.evidence
         .logs
         .get_mut("a")
@@ -97,9 +97,9 @@ fn additions_that_lose_a_conflict_are_lost_updates() {
     let theirs = held(with_number("b/1", 1), 4, "b");
     let last = held(with_number("b/2", 2), 5, "b");
     let mut case = Case::new(Merging::Item);
-    case.told("a", "a/0", put_number(0), 1);
+    case.reported("a", "a/0", put_number(0), 1);
     for (marker, region, at_ms) in [("a/1", "a", 2), ("a/2", "a", 3), ("b/1", "b", 4), ("b/2", "b", 5)] {
-        case.told(region, marker, Effect::Add(1), at_ms);
+        case.reported(region, marker, Effect::Add(1), at_ms);
     }
     case.logged(&first)
         .logged(&ours)
@@ -149,11 +149,11 @@ fn selling_the_same_stock_in_two_regions_is_oversold() {
     let (ours, theirs) = (held(with_number("a/1", 2), 2, "a"), held(with_number("b/1", 1), 3, "b"));
     let mut case = Case::new(Merging::Item);
     case.rules().never_below_zero = true;
-    case.told("a", "a/0", put_number(5), 1)
-        .told("a", "a/1", Effect::Add(-3), 2);
+    case.reported("a", "a/0", put_number(5), 1)
+        .reported("a", "a/1", Effect::Add(-3), 2);
     case.logged(&first).logged(&ours).both_hold(&ours);
     assert_eq!(case.anomaly("oversold"), (0, None));
-    case.told("b", "b/1", Effect::Add(-4), 3)
+    case.reported("b", "b/1", Effect::Add(-4), 3)
         .logged_knowing(&theirs, &[("a", 1)])
         .both_hold(&theirs);
     assert_eq!(case.anomaly("oversold").0, 2, "seven of five");
@@ -168,7 +168,7 @@ fn a_sale_after_a_refill_is_not_oversold() {
     let mut case = Case::new(Merging::Item);
     case.rules().never_below_zero = true;
     for ((time, marker, number), effect) in stood.into_iter().zip(effects) {
-        case.told("a", marker, effect, 10 + time);
+        case.reported("a", marker, effect, 10 + time);
         case.logged(&held(with_number(marker, number), time + 1, "a"));
     }
     case.history.operations[2].done_us = 90_000;

@@ -15,7 +15,7 @@ fn delete(case: &mut Case, marker: &str, from_ms: u64, to_ms: u64, outcome: Outc
 }
 
 fn untold(case: &mut Case, marker: &str, at_ms: u64) {
-    delete(case, marker, at_ms, at_ms + 1, Outcome::Untold);
+    delete(case, marker, at_ms, at_ms + 1, Outcome::Unreported);
 }
 
 /// A run with puts and tombstones in region `a` whose versions have these times; each put was sent
@@ -28,7 +28,7 @@ fn case(puts: &[u64], tombstones: &[u64]) -> Case {
     for (at_ms, is_put) in versions {
         let marker = format!("a/{at_ms}");
         let held = if is_put {
-            case.told("a", &marker, put(), at_ms);
+            case.reported("a", &marker, put(), at_ms);
             item(&marker, at_ms, "a")
         } else {
             tombstone(at_ms, "a")
@@ -109,7 +109,7 @@ fn deletes_with_answers_bound_the_time_of_others() {
     let (first, second) = (item("b/1", 50, "b"), item("b/2", 70, "b"));
     let (one, other) = (tombstone(60, "a"), tombstone(80, "a"));
     let mut case = Case::new(Merging::Item);
-    case.told("b", "b/1", put(), 200).told("b", "b/2", put(), 400);
+    case.reported("b", "b/1", put(), 200).reported("b", "b/2", put(), 400);
     case.logged(&first)
         .logged_knowing(&one, &[("b", 50)])
         .logged_knowing(&second, &[("a", 60)])
@@ -120,7 +120,7 @@ fn deletes_with_answers_bound_the_time_of_others() {
     }
     assert_eq!(case.violations(), []);
     case.history.operations.retain(|operation| operation.sent_us != 300_000);
-    case.told_delete("a", "d/300", "b/1", 300);
+    case.reported_delete("a", "d/300", "b/1", 300);
     assert_eq!(
         case.violations(),
         [],
@@ -184,7 +184,7 @@ fn a_tombstone_below_the_version_it_replaced_is_found() {
     let (high, mut low) = (item("a/1", 50, "a"), tombstone(40, "a"));
     low.version.sequence = 60;
     let mut case = Case::new(Merging::Item);
-    case.told("a", "a/1", put(), 10);
+    case.reported("a", "a/1", put(), 10);
     untold(&mut case, "d/0", 5);
     untold(&mut case, "d/1", 20);
     case.logged(&high).logged(&low).both_hold(&high);
@@ -203,7 +203,7 @@ fn a_read_of_nothing_saw_the_last_delete_sent_before() {
     // region wrote in between.
     let (between, last) = (item("b/1", 30, "b"), tombstone(40, "a"));
     let mut case = case(&[10], &[20]);
-    case.told("b", "b/1", put(), 30);
+    case.reported("b", "b/1", put(), 30);
     case.logged(&between)
         .logged_knowing(&last, &[("b", 30)])
         .both_hold(&last);

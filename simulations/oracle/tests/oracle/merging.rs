@@ -42,9 +42,9 @@ fn elements(add: &[&str], delete: &[&str]) -> Effect {
 /// Two concurrent updates of one put: `a/1` and the greater `b/1`.
 fn concurrent(merging: Merging, base: (Effect, Content), ours: (Effect, Content), theirs: (Effect, Content)) -> Case {
     let mut case = Case::new(merging);
-    case.told("a", "a/0", base.0, 1)
-        .told("a", "a/1", ours.0, 2)
-        .told("b", "b/1", theirs.0, 3);
+    case.reported("a", "a/0", base.0, 1)
+        .reported("a", "a/1", ours.0, 2)
+        .reported("b", "b/1", theirs.0, 3);
     case.logged(&held(base.1, 1, "a")).logged(&held(ours.1, 2, "a"));
     case.logged_knowing(&held(theirs.1, 3, "b"), &[("a", 1)]);
     case
@@ -151,9 +151,9 @@ fn additions_to_a_losing_item_are_lost() {
 #[test]
 fn a_delete_removes_all_that_is_not_written_later() {
     let mut case = Case::new(Merging::Merge);
-    case.told("a", "a/0", put_number(10), 1)
-        .told_delete("a", "a/1", "a/0", 2)
-        .told("b", "b/1", Effect::Add(5), 3);
+    case.reported("a", "a/0", put_number(10), 1)
+        .reported_delete("a", "a/1", "a/0", 2)
+        .reported("b", "b/1", Effect::Add(5), 3);
     case.logged(&held(with_number("a/0", 10), 1, "a"))
         .logged(&tombstone(2, "a"));
     case.logged_knowing(&held(with_number("b/1", 15), 3, "b"), &[("a", 1)]);

@@ -516,7 +516,7 @@ fn effects() -> impl Strategy<Value = Effect> {
 fn steps(regions: usize) -> impl Strategy<Value = Vec<Step>> {
     // If a delete got no answer, it is uncertain what a read of no item saw. That may count as an
     // anomaly, but never as a broken promise.
-    let mut blind = vec![Outcome::Ok, Outcome::Untold];
+    let mut blind = vec![Outcome::Ok, Outcome::Unreported];
     blind.extend((regions > 1).then_some(Outcome::Unknown));
     let blind = prop::sample::select(blind);
     let step = prop_oneof![

@@ -21,7 +21,7 @@ fn case() -> Case {
 fn accepts_the_greatest_version_in_every_region() {
     let (older, newer) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
     let mut case = case();
-    case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
+    case.reported("a", "a/1", put(), 1).reported("b", "b/1", put(), 2);
     case.logged(&older).logged(&newer).both_hold(&newer);
     assert_eq!(case.violations(), []);
     case.holds("a", &older);
@@ -41,7 +41,7 @@ fn an_item_that_differs_under_its_version_is_found() {
     let mut other = first.clone();
     other.content.as_mut().expect("an item").image_hash = 7;
     let mut case = case();
-    case.told("a", "a/1", put(), 1).logged(&first).both_hold(&first);
+    case.reported("a", "a/1", put(), 1).logged(&first).both_hold(&first);
     assert_eq!(case.violations(), []);
     case.holds("b", &other);
     assert_only!(case, Violation::WrongMerge { region, .. } if region == "b");
@@ -51,7 +51,8 @@ fn an_item_that_differs_under_its_version_is_found() {
 fn a_deleted_item_that_comes_back_is_found() {
     let (first, deleted) = (item("a/1", 1, "a"), tombstone(2, "a"));
     let mut case = case();
-    case.told("a", "a/1", put(), 1).told_delete("a", "a/2", "a/1", 2);
+    case.reported("a", "a/1", put(), 1)
+        .reported_delete("a", "a/2", "a/1", 2);
     case.logged(&first).logged(&deleted).both_hold(&deleted);
     assert_eq!(case.violations(), []);
     case.holds("b", &first);
@@ -65,10 +66,10 @@ fn a_deleted_item_that_comes_back_is_found() {
 fn an_acknowledged_write_that_is_in_no_log_is_lost() {
     let second = item("a/2", 2, "a");
     let mut case = case();
-    case.told("a", "a/1", put(), 1).told("a", "a/2", put(), 2);
+    case.reported("a", "a/1", put(), 1).reported("a", "a/2", put(), 2);
     case.logged(&second).both_hold(&second);
     assert_only!(case, Violation::Lost { marker, .. } if marker == "a/1");
-    case.told_delete("a", "a/3", "a/2", 3);
+    case.reported_delete("a", "a/3", "a/2", 3);
     assert_eq!(case.violations().len(), 2, "a delete too");
 }
 
@@ -76,9 +77,9 @@ fn an_acknowledged_write_that_is_in_no_log_is_lost() {
 fn a_write_without_an_answer_may_be_there_or_not() {
     let (first, second, deleted) = (item("a/1", 1, "a"), item("a/2", 2, "a"), tombstone(3, "a"));
     let mut case = case();
-    case.told("a", "a/1", put(), 1)
-        .told_so("a", "a/2", put(), 2, Outcome::Unknown)
-        .told_so("a", "a/3", Effect::Delete, 3, Outcome::Unknown);
+    case.reported("a", "a/1", put(), 1)
+        .reported_so("a", "a/2", put(), 2, Outcome::Unknown)
+        .reported_so("a", "a/3", Effect::Delete, 3, Outcome::Unknown);
     case.logged(&first).both_hold(&first);
     assert_eq!(case.violations(), []);
     case.logged(&second);
@@ -94,7 +95,8 @@ fn a_write_that_no_client_asked_for_is_found() {
     let (asked, refused, foreign) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("x", 3, "b"));
     let mut case = case();
     let refusal = Outcome::Refused("ConditionalCheckFailedException".to_owned());
-    case.told("a", "a/1", put(), 1).told_so("a", "a/2", put(), 2, refusal);
+    case.reported("a", "a/1", put(), 1)
+        .reported_so("a", "a/2", put(), 2, refusal);
     case.logged(&asked).both_hold(&asked);
     assert_eq!(case.violations(), []);
     case.logged(&refused).both_hold(&refused);
@@ -112,7 +114,7 @@ fn a_write_that_no_client_asked_for_is_found() {
 fn repeated_writes_and_writes_of_other_regions_are_found() {
     let (once, twice) = (item("a/1", 1, "a"), item("a/1", 2, "a"));
     let mut case = case();
-    case.told("a", "a/1", put(), 1)
+    case.reported("a", "a/1", put(), 1)
         .logged(&once)
         .logged(&twice)
         .both_hold(&twice);
@@ -120,7 +122,9 @@ fn repeated_writes_and_writes_of_other_regions_are_found() {
 
     let elsewhere = item("a/1", 1, "b");
     let mut case = self::case();
-    case.told("a", "a/1", put(), 1).logged(&elsewhere).both_hold(&elsewhere);
+    case.reported("a", "a/1", put(), 1)
+        .logged(&elsewhere)
+        .both_hold(&elsewhere);
     let violations = case.violations();
     assert!(
         matches!(&violations[..], [Violation::Lost { .. }, Violation::Invented { .. }]),
@@ -133,14 +137,14 @@ fn versions_that_go_down_or_are_shared_are_found() {
     let mut case = case();
     let (mut high, low) = (item("a/1", 5, "a"), item("a/2", 4, "a"));
     high.version.sequence = 1;
-    case.told("a", "a/1", put(), 1)
-        .told_so("a", "a/2", put(), 1, Outcome::Ok);
+    case.reported("a", "a/1", put(), 1)
+        .reported_so("a", "a/2", put(), 1, Outcome::Ok);
     case.logged(&high).logged(&low).both_hold(&high);
     assert_only!(case, Violation::VersionWentDown { version: low, .. } if *low == version(4, "a"));
 
     let mut case = self::case();
     let (one, other) = (item("a/1", 5, "a"), item("a/2", 5, "a"));
-    case.told("a", "a/1", put(), 1);
+    case.reported("a", "a/1", put(), 1);
     case.operation("a", 2, 1, Outcome::Ok).writes = vec![write("other", "a/2", put())];
     case.logged(&one).both_hold(&one);
     case.logged_under("other", &other, &[]);
@@ -153,7 +157,7 @@ fn versions_that_go_down_or_are_shared_are_found() {
 fn a_version_below_an_earlier_acknowledged_one_is_found() {
     let (low, high) = (item("a/2", 1, "a"), item("a/1", 2, "a"));
     let mut case = case();
-    case.told("a", "a/1", put(), 10).told("a", "a/2", put(), 20);
+    case.reported("a", "a/1", put(), 10).reported("a", "a/2", put(), 20);
     case.logged(&low).logged(&high).both_hold(&high);
     assert_only!(case, Violation::VersionWentDown { version: low, .. } if *low == version(1, "a"));
     case.history.operations[1].sent_us = 10_500;
@@ -165,7 +169,7 @@ fn every_region_journals_conflicts_and_nothing_else() {
     let (older, newer) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
     let concurrent = || {
         let mut case = case();
-        case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
+        case.reported("a", "a/1", put(), 1).reported("b", "b/1", put(), 2);
         case.logged(&older).logged(&newer).both_hold(&newer);
         case
     };
@@ -193,7 +197,7 @@ fn every_region_journals_conflicts_and_nothing_else() {
 fn a_causally_dependent_write_is_no_conflict() {
     let (first, second) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
     let mut case = case();
-    case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
+    case.reported("a", "a/1", put(), 1).reported("b", "b/1", put(), 2);
     case.logged(&first)
         .logged_knowing(&second, &[("a", 1)])
         .both_hold(&second);
@@ -208,9 +212,9 @@ fn superseded_losers_need_not_be_journalled_everywhere() {
     // `b` writes concurrently with `a`'s write, then `a` writes once more, depending on both.
     let (first, second, third) = (item("a/1", 1, "a"), item("b/1", 2, "b"), item("a/2", 3, "a"));
     let mut case = case();
-    case.told("a", "a/1", put(), 1)
-        .told("b", "b/1", put(), 2)
-        .told("a", "a/2", put(), 3);
+    case.reported("a", "a/1", put(), 1)
+        .reported("b", "b/1", put(), 2)
+        .reported("a", "a/2", put(), 3);
     case.logged(&first)
         .logged(&second)
         .logged_knowing(&third, &[("b", 2)])
@@ -224,7 +228,7 @@ fn a_condition_on_a_replaced_write_is_found() {
     let (first, second, third) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("a/3", 3, "a"));
     let rewritten = |based_on: Option<&str>| {
         let mut case = case();
-        case.told("a", "a/1", put(), 1).told("a", "a/2", put(), 2);
+        case.reported("a", "a/1", put(), 1).reported("a", "a/2", put(), 2);
         let operation = case.operation("a", 2, 3, Outcome::Ok);
         operation.writes = vec![write("k", "a/3", Effect::Update { fields: Vec::new() })];
         operation.writes[0].based_on = Basis::unchanged(based_on.map(str::to_owned));
@@ -244,7 +248,7 @@ fn ignored_conditions_are_found_between_regions() {
     let (first, theirs, ours) = (item("a/1", 1, "a"), item("b/1", 2, "b"), item("a/2", 3, "a"));
     let rewritten = |context: &[(&str, u64)]| {
         let mut case = case();
-        case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
+        case.reported("a", "a/1", put(), 1).reported("b", "b/1", put(), 2);
         let operation = case.operation("a", 2, 3, Outcome::Ok);
         operation.writes = vec![write("k", "a/2", Effect::Update { fields: Vec::new() })];
         operation.writes[0].based_on = Basis::Marker("a/1".to_owned());
@@ -265,8 +269,8 @@ fn taking_more_than_available_is_found() {
         held(with_number("a/2", -1), 2, "a"),
     );
     let mut case = case();
-    case.told("a", "a/1", put_number(1), 1)
-        .told("a", "a/2", Effect::Add(-2), 2);
+    case.reported("a", "a/1", put_number(1), 1)
+        .reported("a", "a/2", Effect::Add(-2), 2);
     case.logged(&first).logged(&second).both_hold(&second);
     assert_only!(case, Violation::BelowZero { number: -1, .. });
 }
@@ -275,8 +279,8 @@ fn taking_more_than_available_is_found() {
 fn a_write_with_a_wrong_result_is_found() {
     let (first, mut second) = (held(with_number("a/1", 1), 1, "a"), held(with_number("a/2", 3), 2, "a"));
     let mut case = case();
-    case.told("a", "a/1", put_number(1), 1)
-        .told("a", "a/2", Effect::Add(2), 2);
+    case.reported("a", "a/1", put_number(1), 1)
+        .reported("a", "a/2", Effect::Add(2), 2);
     case.logged(&first).logged(&second).both_hold(&second);
     assert_eq!(case.violations(), []);
     second.content.as_mut().expect("an item").number = Some(2);
@@ -288,9 +292,9 @@ fn a_write_with_a_wrong_result_is_found() {
     let skipped = |lost_disk: bool| {
         let third = held(with_number("a/3", 2), 3, "a");
         let mut case = self::case();
-        case.told("a", "a/1", put_number(1), 1)
-            .told("a", "a/2", Effect::Add(2), 2)
-            .told("a", "a/3", Effect::Add(1), 3);
+        case.reported("a", "a/1", put_number(1), 1)
+            .reported("a", "a/2", Effect::Add(2), 2)
+            .reported("a", "a/3", Effect::Add(1), 3);
         let second = held(with_number("a/2", 3), 2, "a");
         case.logged(&first).logged(&second).logged(&third).both_hold(&third);
         if lost_disk {
@@ -324,7 +328,7 @@ fn items_expire_at_their_time_and_not_before() {
     let expired_at = |time| {
         let (first, gone) = (held(expiring.clone(), 1, "a"), tombstone(time, "b"));
         let mut case = case();
-        case.told("a", "a/1", put(), 1);
+        case.reported("a", "a/1", put(), 1);
         case.logged(&first).logged_knowing(&gone, &[("a", 1)]).both_hold(&gone);
         let log = case
             .evidence
@@ -347,7 +351,7 @@ fn two_regions_that_find_the_same_item_expired_do_not_conflict() {
     };
     let (first, ours, theirs) = (held(expiring, 1, "a"), tombstone(2_000, "a"), tombstone(2_001, "b"));
     let mut case = case();
-    case.told("a", "a/1", put(), 1)
+    case.reported("a", "a/1", put(), 1)
         .logged(&first)
         .logged(&ours)
         .logged_knowing(&theirs, &[("a", 1)]);
@@ -369,8 +373,8 @@ fn reads_must_have_been_written() {
     let first = item("a/1", 1, "a");
     let mut case = case();
     let refusal = Outcome::Refused("ConditionalCheckFailedException".to_owned());
-    case.told("a", "a/1", put(), 1)
-        .told_so("a", "a/2", put(), 2, refusal)
+    case.reported("a", "a/1", put(), 1)
+        .reported_so("a", "a/2", put(), 2, refusal)
         .logged(&first)
         .both_hold(&first);
     case.operation("b", 2, 5, Outcome::Ok).reads = vec![seen("k", Some("a/1"))];
@@ -384,8 +388,9 @@ fn deletes_are_distinguished_by_what_they_removed() {
     // Two deletes are answered in the opposite order of their commits, each with what it removed.
     let (first, second) = (item("a/1", 1, "a"), item("a/2", 3, "a"));
     let mut case = case();
-    case.told("a", "a/1", put(), 1).told("a", "a/2", put(), 2);
-    case.told_delete("a", "a/4", "a/2", 3).told_delete("a", "a/3", "a/1", 3);
+    case.reported("a", "a/1", put(), 1).reported("a", "a/2", put(), 2);
+    case.reported_delete("a", "a/4", "a/2", 3)
+        .reported_delete("a", "a/3", "a/1", 3);
     case.logged(&first)
         .logged(&tombstone(2, "a"))
         .logged(&second)

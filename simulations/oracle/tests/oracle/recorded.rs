@@ -21,9 +21,9 @@ fn recorded(whole: bool, touches: &[(&str, Touch)]) -> Effect {
 /// region `a` up to `context`.
 fn case(merging: Merging, base: Effect, ours: Effect, theirs: Effect, context: u64) -> Case {
     let mut case = Case::new(merging);
-    case.told("a", "a/0", base, 1)
-        .told("a", "a/1", ours, 2)
-        .told("b", "b/1", theirs, 3);
+    case.reported("a", "a/0", base, 1)
+        .reported("a", "a/1", ours, 2)
+        .reported("b", "b/1", theirs, 3);
     let last = item("b/1", 3, "b");
     case.logged(&item("a/0", 1, "a")).logged(&item("a/1", 2, "a"));
     case.logged_knowing(&last, &[("a", context)]).both_hold(&last);
@@ -120,9 +120,9 @@ fn increments_later_than_an_item_without_the_number_count() {
 
     let (first, deleted, last) = (item("a/0", 1, "a"), tombstone(2, "a"), item("b/1", 3, "b"));
     let mut case = Case::new(Merging::Merge);
-    case.told("a", "a/0", recorded(true, &[ASSIGN]), 1)
-        .told_delete("a", "a/1", "a/0", 2)
-        .told("b", "b/1", recorded(false, &[ADD]), 3);
+    case.reported("a", "a/0", recorded(true, &[ASSIGN]), 1)
+        .reported_delete("a", "a/1", "a/0", 2)
+        .reported("b", "b/1", recorded(false, &[ADD]), 3);
     case.logged(&first)
         .logged(&deleted)
         .logged_knowing(&last, &[("a", 1)])

@@ -59,9 +59,21 @@ fn a_hundred_thousand_deletes_of_one_hot_key_are_judged() {
     let mut case = Case::new(Merging::Item);
     for round in 1..=ROUNDS {
         let (at_ms, marker) = (round * 6, format!("a/{round}"));
-        case.told("a", &marker, put(), at_ms)
-            .told_so("a", &format!("d/{round}"), Effect::Delete, at_ms + 2, Outcome::Untold)
-            .told_so("a", &format!("n/{round}"), Effect::Delete, at_ms + 4, Outcome::Untold);
+        case.reported("a", &marker, put(), at_ms)
+            .reported_so(
+                "a",
+                &format!("d/{round}"),
+                Effect::Delete,
+                at_ms + 2,
+                Outcome::Unreported,
+            )
+            .reported_so(
+                "a",
+                &format!("n/{round}"),
+                Effect::Delete,
+                at_ms + 4,
+                Outcome::Unreported,
+            );
         case.logged(&item(&marker, round * 2, "a"))
             .logged(&tombstone(round * 2 + 1, "a"));
     }

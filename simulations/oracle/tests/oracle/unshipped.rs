@@ -11,7 +11,7 @@ use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_numbe
 fn case(merging: Merging) -> Case {
     let mut case = Case::new(merging);
     let (shipped, after) = (item("a/1", 1, "a"), item("b/1", 9_000, "b"));
-    case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 9_000);
+    case.reported("a", "a/1", put(), 1).reported("b", "b/1", put(), 9_000);
     case.logged(&shipped)
         .logged_knowing(&after, &[("a", 1)])
         .both_hold(&after);
@@ -42,7 +42,7 @@ fn account(case: &Case) -> Accounting {
 #[test]
 fn last_writes_are_unshipped_and_earlier_ones_replaced() {
     let mut case = case(Merging::Item);
-    case.told("a", "a/2", put(), 200).told("a", "a/3", put(), 300);
+    case.reported("a", "a/2", put(), 200).reported("a", "a/3", put(), 300);
     assert_eq!(lost(&case), ["a/2", "a/3"], "no record says that they are kept");
     case.unshipped("b", &[("k", &item("a/3", 300, "a"))]);
     assert_eq!(lost(&case), ["a/2", "a/3"], "their region does not say so");
@@ -58,7 +58,7 @@ fn last_writes_are_unshipped_and_earlier_ones_replaced() {
 #[test]
 fn writes_after_the_unshipped_one_are_lost() {
     let mut case = case(Merging::Item);
-    case.told("a", "a/2", put(), 200).told("a", "a/3", put(), 300);
+    case.reported("a", "a/2", put(), 200).reported("a", "a/3", put(), 300);
     case.unshipped("a", &[("k", &item("a/2", 200, "a"))]);
     assert_eq!(lost(&case), ["a/3"], "it would have replaced it");
     assert_eq!(account(&case).unshipped, 1);
@@ -67,7 +67,7 @@ fn writes_after_the_unshipped_one_are_lost() {
 #[test]
 fn missing_writes_to_other_keys_are_lost() {
     let mut case = case(Merging::Item);
-    case.told("a", "a/2", put(), 200);
+    case.reported("a", "a/2", put(), 200);
     case.operation("a", 1, 300, Outcome::Ok).writes = vec![write("other", "a/3", put())];
     case.unshipped("a", &[("k", &item("a/2", 200, "a"))]);
     assert_eq!(lost(&case), ["a/3"]);
@@ -77,14 +77,15 @@ fn missing_writes_to_other_keys_are_lost() {
 /// more when it is back.
 fn deleted(again: bool) -> Case {
     let mut case = case(Merging::Item);
-    case.told("a", "a/2", put(), 200).told_delete("a", "d/1", "a/2", 300);
+    case.reported("a", "a/2", put(), 200)
+        .reported_delete("a", "d/1", "a/2", 300);
     case.unshipped("a", &[("k", &tombstone(300, "a"))]);
     let later = item("a/9", 9_500, "a");
     case.operation("a", 1, 9_500, Outcome::Ok).writes = vec![write("other", "a/9", put())];
     case.logged_under("other", &later, &[]);
     case.holds_under("other", "a", &later).holds_under("other", "b", &later);
     if again {
-        case.told_delete("a", "d/2", "b/1", 9_600);
+        case.reported_delete("a", "d/2", "b/1", 9_600);
     }
     case
 }
@@ -122,9 +123,9 @@ fn the_journal_excuses_writes_that_lost_a_conflict_before() {
     let theirs = item("b/0", 250, "b");
     let conflicting = |region: &str| {
         let mut case = case(Merging::Item);
-        case.told("a", "a/2", put(), 100)
-            .told("a", "a/3", put(), 200)
-            .told("b", "b/0", put(), 240);
+        case.reported("a", "a/2", put(), 100)
+            .reported("a", "a/3", put(), 200)
+            .reported("b", "b/0", put(), 240);
         case.logged_knowing(&theirs, &[("a", 1)]);
         case.journalled(region, &theirs, &item("a/3", 200, "a"));
         case
@@ -156,7 +157,7 @@ fn the_journal_excuses_writes_that_lost_a_conflict_before() {
 fn unshipped_merged_rows_contain_earlier_writes() {
     let with = |first: Effect, second: Effect, unshipped: &Held| {
         let mut case = case(Merging::Merge);
-        case.told("a", "a/2", first, 200).told("a", "a/3", second, 300);
+        case.reported("a", "a/2", first, 200).reported("a", "a/3", second, 300);
         case.unshipped("a", &[("k", unshipped)]);
         assert_eq!(lost(&case), [""; 0]);
         (account(&case).unshipped, account(&case).superseded)
@@ -174,7 +175,7 @@ fn unshipped_merged_rows_contain_earlier_writes() {
 #[test]
 fn reads_of_unshipped_writes_are_not_invented() {
     let mut case = case(Merging::Item);
-    case.told("a", "a/2", put(), 200);
+    case.reported("a", "a/2", put(), 200);
     case.operation("a", 3, 250, Outcome::Ok).reads = vec![seen("k", Some("a/2"))];
     case.unshipped("a", &[("k", &item("a/2", 200, "a"))]);
     assert_eq!(lost(&case), [""; 0]);

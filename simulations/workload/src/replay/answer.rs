@@ -26,7 +26,7 @@ impl Prepared<'_> {
         };
         let unprocessed = self.unprocessed(&answer);
         let is_batch = self.is_batch();
-        let is_told = matches!(self.operation, "DeleteItem" | "ExecuteStatement");
+        let is_reported = matches!(self.operation, "DeleteItem" | "ExecuteStatement");
         let removed = match self.operation {
             "ExecuteStatement" => &answer["Items"][0],
             _ => &answer["Attributes"],
@@ -40,15 +40,15 @@ impl Prepared<'_> {
             let refused = answer["Responses"][place]["Error"]["Code"]
                 .as_str()
                 .filter(|_| is_batch);
-            if is_delete && is_told && removed.is_null() {
+            if is_delete && is_reported && removed.is_null() {
                 continue;
             }
             if let Some(code) = refused {
                 alone(&mut parts, table, Outcome::Refused(format!("{code}Exception")), write);
             } else if unprocessed.contains(&write.marker) || unprocessed.contains(&write.key) {
                 alone(&mut parts, table, Outcome::Refused("(unprocessed)".to_owned()), write);
-            } else if is_delete && !is_told {
-                alone(&mut parts, table, Outcome::Untold, write);
+            } else if is_delete && !is_reported {
+                alone(&mut parts, table, Outcome::Unreported, write);
             } else if is_batch {
                 alone(&mut parts, table, Outcome::Ok, write);
             } else {
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::replay::tests::keys;
 
-    fn told(operation: &str, parameters: &Value, answer: Value) -> Vec<(String, String, Outcome)> {
+    fn reported(operation: &str, parameters: &Value, answer: Value) -> Vec<(String, String, Outcome)> {
         let keys = keys();
         let mut markers = 0;
         let prepared = Prepared::new(operation, parameters, &keys, || {
@@ -220,13 +220,13 @@ mod tests {
         let update =
             json!({ "Statement": "UPDATE carts SET n = ? WHERE id = ?", "Parameters": [{ "N": "1" }, { "S": "7" }] });
         assert_eq!(
-            told("ExecuteStatement", &update, json!({ "Items": [] })),
+            reported("ExecuteStatement", &update, json!({ "Items": [] })),
             [ok("7", "m1")]
         );
         let delete = json!({ "Statement": "DELETE FROM carts WHERE id = '7'" });
-        assert_eq!(told("ExecuteStatement", &delete, json!({ "Items": [] })), []);
+        assert_eq!(reported("ExecuteStatement", &delete, json!({ "Items": [] })), []);
         let old = json!({ "Items": [{ "id": { "S": "7" } }] });
-        assert_eq!(told("ExecuteStatement", &delete, old), [ok("7", "m1")]);
+        assert_eq!(reported("ExecuteStatement", &delete, old), [ok("7", "m1")]);
 
         let insert = json!({ "Statement": "INSERT INTO \"carts\" VALUE {'id': '8'}" });
         let select = json!({ "Statement": "SELECT * FROM carts WHERE id = '8'" });
@@ -234,20 +234,20 @@ mod tests {
         let answers = json!({ "Responses": [{}, { "Error": { "Code": "DuplicateItem" } }, {}] });
         let refused = Outcome::Refused("DuplicateItemException".to_owned());
         assert_eq!(
-            told("BatchExecuteStatement", &batch, answers),
+            reported("BatchExecuteStatement", &batch, answers),
             [
                 ok("7", "m1"),
                 ("8".to_owned(), "m2".to_owned(), refused),
-                ("7".to_owned(), "m3".to_owned(), Outcome::Untold)
+                ("7".to_owned(), "m3".to_owned(), Outcome::Unreported)
             ]
         );
         let transaction = json!({ "TransactStatements": [update, insert], "ClientRequestToken": "t" });
         let arn = json!({ "Statement": "UPDATE \"arn:aws:dynamodb:a:0:table/carts\" REMOVE n WHERE id = '9'" });
         assert_eq!(
-            told("ExecuteTransaction", &transaction, json!({})),
+            reported("ExecuteTransaction", &transaction, json!({})),
             [ok("7", "m1"), ok("8", "m2")]
         );
-        assert_eq!(told("ExecuteStatement", &arn, json!({})), [ok("9", "m1")]);
+        assert_eq!(reported("ExecuteStatement", &arn, json!({})), [ok("9", "m1")]);
 
         let reads = |operation: &str, parameters: &Value, answer: Value| {
             let keys = keys();
@@ -281,14 +281,18 @@ mod tests {
         });
         let unprocessed = prepared.parameters["RequestItems"]["carts"][1].clone();
         let parts = prepared.understand(Ok(json!({ "UnprocessedItems": { "carts": [unprocessed] } })));
-        let told: Vec<_> = parts
+        let reported: Vec<_> = parts
             .iter()
             .map(|part| (part.writes[0].marker.as_str(), &part.outcome))
             .collect();
         let not_processed = Outcome::Refused("(unprocessed)".to_owned());
         assert_eq!(
-            told,
-            [("m1", &Outcome::Ok), ("m2", &not_processed), ("m3", &Outcome::Untold)]
+            reported,
+            [
+                ("m1", &Outcome::Ok),
+                ("m2", &not_processed),
+                ("m3", &Outcome::Unreported)
+            ]
         );
     }
 }

@@ -175,10 +175,10 @@ async fn begin(fleet: &Fleet, items_max: u64) -> Result<(Beginning, Listening), 
     let wall_ms = SystemClock.now_ms();
     let mut events = Vec::new();
     for mut client in fleet.clients() {
-        let mut told = client.record(ControlRecordRequest {}).await?.into_inner();
+        let mut recorded = client.record(ControlRecordRequest {}).await?.into_inner();
         // The first message says that the stream has begun: nothing after it is missed.
-        told.message().await?;
-        events.push((at.elapsed(), told));
+        recorded.message().await?;
+        events.push((at.elapsed(), recorded));
     }
     let status = fleet
         .ask(|mut client| async move { client.status(ControlStatusRequest {}).await })
@@ -221,7 +221,7 @@ async fn listen(
     };
     let mut ends = std::pin::pin!(ends);
     let mut user = std::pin::pin!(tokio::signal::ctrl_c());
-    let mut told = stream::select_all(
+    let mut recorded = stream::select_all(
         listening
             .events
             .into_iter()
@@ -236,7 +236,7 @@ async fn listen(
             biased;
             () = &mut ends => break,
             _ = &mut user => break,
-            message = told.next() => match message {
+            message = recorded.next() => match message {
                 Some((offset, message)) => heard.take(offset, message?, writing)?,
                 None => return Err(Failure::NotSo("the recorded regions have stopped".to_owned())),
             },

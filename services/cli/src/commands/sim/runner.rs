@@ -89,17 +89,17 @@ pub(crate) fn play(job: &Job) -> Played {
 /// Plays jobs one after the other, until it is stopped.
 pub(crate) struct OneByOne {
     tell: mpsc::Sender<Option<Played>>,
-    told: mpsc::Receiver<Option<Played>>,
+    results: mpsc::Receiver<Option<Played>>,
 }
 
 impl OneByOne {
     /// Passes to `stoppable` a function that stops the runs.
     pub(crate) fn new<E>(stoppable: impl FnOnce(Box<dyn Fn() + Send>) -> Result<(), E>) -> Result<Self, E> {
-        let (tell, told) = mpsc::channel();
+        let (tell, results) = mpsc::channel();
         let stop = tell.clone();
         // Fails if the receiver is gone: then no run is in progress.
         stoppable(Box::new(move || drop(stop.send(None))))?;
-        Ok(Self { tell, told })
+        Ok(Self { tell, results })
     }
 
     /// Plays a job and returns its result; `None` once stopped. A run in progress is not awaited
@@ -108,7 +108,7 @@ impl OneByOne {
         let tell = self.tell.clone();
         // Fails if the receiver is gone: then the result is not needed.
         thread::spawn(move || drop(tell.send(Some(play(&job)))));
-        self.told.recv().ok().flatten()
+        self.results.recv().ok().flatten()
     }
 }
 
@@ -122,7 +122,7 @@ pub(crate) enum Ending {
 }
 
 /// A message to the thread that passes results on.
-enum Told<J, P> {
+enum RunnerMessage<J, P> {
     Played(u64, J, P),
     Stop,
 }
@@ -145,7 +145,7 @@ pub(crate) fn in_order<J: Send + 'static, P: Send + 'static, E>(
     let (send, receive) = mpsc::channel();
     let stop = send.clone();
     // Fails if the receiver is gone: then all jobs are done.
-    stoppable(Box::new(move || drop(stop.send(Told::Stop))))?;
+    stoppable(Box::new(move || drop(stop.send(RunnerMessage::Stop))))?;
     // The threads end when this sender is dropped, however the loop ends.
     let mut give = Some(on_threads(threads, play, &send));
     let mut early = BTreeMap::new();
@@ -166,7 +166,7 @@ pub(crate) fn in_order<J: Send + 'static, P: Send + 'static, E>(
             return Ok(Ending::Done);
         }
         // Cannot fail: this thread has a sender itself.
-        let Ok(Told::Played(number, job, played)) = receive.recv() else {
+        let Ok(RunnerMessage::Played(number, job, played)) = receive.recv() else {
             for (job, played) in early.into_values() {
                 take(&job, played)?;
             }
@@ -187,19 +187,19 @@ pub(crate) fn in_order<J: Send + 'static, P: Send + 'static, E>(
 fn on_threads<J: Send + 'static, P: Send + 'static>(
     threads: usize,
     play: impl Fn(&J) -> P + Send + Sync + 'static,
-    told: &mpsc::Sender<Told<J, P>>,
+    results: &mpsc::Sender<RunnerMessage<J, P>>,
 ) -> mpsc::Sender<(u64, J)> {
     let (give, given) = mpsc::channel::<(u64, J)>();
     let shared = Arc::new((Mutex::new(given), play));
     for _ in 0..threads {
-        let (told, shared) = (told.clone(), Arc::clone(&shared));
+        let (results, shared) = (results.clone(), Arc::clone(&shared));
         thread::spawn(move || {
             let (given, play) = &*shared;
             loop {
                 let next = given.lock().recv();
                 let Ok((number, job)) = next else { return };
                 let played = play(&job);
-                if told.send(Told::Played(number, job, played)).is_err() {
+                if results.send(RunnerMessage::Played(number, job, played)).is_err() {
                     // The receiver is gone: no result is needed any more.
                     return;
                 }

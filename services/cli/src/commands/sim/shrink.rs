@@ -119,7 +119,7 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     progress.finish_and_clear();
     write(arguments, format, &shrunk, &wanted.expected, &fails)?;
     let (before, after) = (size(&first.plan), size(&shrunk.plan));
-    let told = format!("from {before} to {after} in {} tries", shrunk.runs);
+    let summary = format!("from {before} to {after} in {} tries", shrunk.runs);
     let left = if fails == wanted.expected {
         String::new()
     } else {
@@ -127,14 +127,14 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     };
     let again = again(arguments);
     if is_stopped {
-        return Err(Failure::Unfinished(format!("{told}{left}{again}")));
+        return Err(Failure::Unfinished(format!("{summary}{left}{again}")));
     }
     let limit = if shrunk.is_smallest {
         ""
     } else {
         ", the limit; a greater --runs may shrink it further"
     };
-    output::note(&format!("  {told}{limit}{left}{again}"));
+    output::note(&format!("  {summary}{limit}{left}{again}"));
     Ok(())
 }
 
@@ -283,17 +283,23 @@ mod tests {
 
     #[test]
     fn a_broken_promise_must_stay_broken_in_the_same_way() {
-        let (promise, lack) = ("no promise broken", "conflicts: at least 1");
-        let wanted = broken(&[lack], &[promise], &[&lost("a")]);
+        let (promise, expectation) = ("no promise broken", "conflicts: at least 1");
+        let wanted = broken(&[expectation], &[promise], &[&lost("a")]);
         assert!(broken(&[], &[promise], &[&lost("b")]).is_like(&wanted), "another key");
-        assert!(!broken(&[lack], &[], &[]).is_like(&wanted), "nothing happened in it");
+        assert!(
+            !broken(&[expectation], &[], &[]).is_like(&wanted),
+            "nothing happened in it"
+        );
         let other = Violation::SeenInvented {
             table: "carts".to_owned(),
             region: "us-east-1".to_owned(),
             key: "a".to_owned(),
             marker: "m1".to_owned(),
         };
-        assert!(!broken(&[lack], &[promise], &[&other]).is_like(&wanted), "another way");
+        assert!(
+            !broken(&[expectation], &[promise], &[&other]).is_like(&wanted),
+            "another way"
+        );
         let both = broken(&[], &[promise, "no acknowledged write lost"], &[&lost("a")]);
         assert!(both.is_like(&wanted));
         assert!(!wanted.is_like(&both), "no write is lost any more");

@@ -43,7 +43,7 @@ impl Consumer {
             let page = page(site, read).await;
             assert!(page.records.len() <= max_records);
             progressed |= !page.records.is_empty() || page.next.is_none();
-            self.seen.extend(page.records.iter().map(told));
+            self.seen.extend(page.records.iter().map(reported));
             self.cursors.insert(opened_ms, page.next);
         }
         progressed
@@ -214,8 +214,8 @@ impl World {
     }
 
     async fn ship(&mut self) {
-        let lacks = read_all(&*self.peer.store, &wants(&self.peer, self.site(), TABLE)).await;
-        for transaction in lacks.chunk_by(|a, b| a.transaction == b.transaction) {
+        let missing = read_all(&*self.peer.store, &wants(&self.peer, self.site(), TABLE)).await;
+        for transaction in missing.chunk_by(|a, b| a.transaction == b.transaction) {
             let mutations = transaction.to_vec();
             self.apply(RemoteBatch {
                 mutations,

@@ -74,7 +74,7 @@ async fn wake(site: &Site) {
 /// A change of an item: key, old image, new image.
 type Change = (KeyBytes, Option<Item>, Option<Item>);
 
-fn told(record: &StreamRecord) -> Change {
+fn reported(record: &StreamRecord) -> Change {
     let key = keys().key_of(&record.keys).unwrap();
     (key, record.before.clone(), record.after.clone())
 }
@@ -238,12 +238,12 @@ pub(super) async fn disabled_streams_are_readable_for_a_day(backend: &dyn Backen
     );
     let records = page(&site, read(&kept[0], 0, None)).await.records;
     assert_eq!(
-        records.iter().map(told).collect::<Vec<_>>(),
+        records.iter().map(reported).collect::<Vec<_>>(),
         [(key("a", 1), None, Some(item("a", 1, &[])))]
     );
     let records = page(&site, read(&kept[1], 0, None)).await.records;
     assert_eq!(
-        records.iter().map(told).collect::<Vec<_>>(),
+        records.iter().map(reported).collect::<Vec<_>>(),
         [(key("a", 3), None, None), (key("a", 3), Some(item("a", 3, &[])), None)]
     );
     site.advance_ms(DAY_MS - 1);
@@ -301,7 +301,7 @@ pub(super) async fn replica_stream_starts_when_its_rows_are_complete(backend: &d
     let records = page(&west, read(&stream, 0, None)).await.records;
     let [record] = &records[..] else { panic!("one record") };
     assert_eq!(
-        told(record),
+        reported(record),
         (
             key("a", 1),
             Some(item("a", 1, &[])),
@@ -328,7 +328,7 @@ pub(super) async fn stream_reports_items_that_a_copy_removes(backend: &dyn Backe
     west.store.apply(batch).await.unwrap();
     assert_eq!(assert_agrees(&*west.store, TABLE).await, BTreeMap::new());
     let stream = only_stream(&west).await;
-    let changes = |page: StreamPage| page.records.iter().map(told).collect::<Vec<_>>();
+    let changes = |page: StreamPage| page.records.iter().map(reported).collect::<Vec<_>>();
     let gone = [
         (key("a", 1), None, Some(item("a", 1, &[]))),
         (key("a", 1), Some(item("a", 1, &[])), None),

@@ -6,27 +6,27 @@ use crate::Shipment;
 
 /// A time from which regions have to converge, and what was missing then.
 #[derive(Debug)]
-pub(crate) struct Lacking {
+pub(crate) struct Outstanding {
     /// When convergence begins, since the load began.
     pub(crate) at: Duration,
     /// Every pair of regions at that time. The origin's unacknowledged mutations are more than what
     /// the receiver is missing: some are in transit, some arrived through a third region.
     pub(crate) links: Vec<Shipment>,
     /// By origin and receiver, as indexes into the run's regions.
-    pub(crate) pairs: BTreeMap<(usize, usize), Lack>,
+    pub(crate) pairs: BTreeMap<(usize, usize), OutstandingWrites>,
 }
 
 /// The mutations of one region that became visible in another after that time, though they were
 /// committed before.
 #[derive(Debug, Default)]
-pub(crate) struct Lack {
+pub(crate) struct OutstandingWrites {
     pub(crate) mutations: u64,
     /// When the newest was committed, and when the last became visible, since the load began.
     pub(crate) newest: Duration,
     pub(crate) visible: Duration,
 }
 
-impl Lacking {
+impl Outstanding {
     pub(crate) fn new(at: Duration, links: Vec<Shipment>) -> Self {
         Self {
             at,
@@ -40,12 +40,12 @@ impl Lacking {
         if committed > self.at || visible <= self.at {
             return;
         }
-        let lack = self.pairs.entry(pair).or_default();
-        lack.mutations += 1;
-        lack.newest = lack.newest.max(committed);
-        lack.visible = lack.visible.max(visible);
+        let late = self.pairs.entry(pair).or_default();
+        late.mutations += 1;
+        late.newest = late.newest.max(committed);
+        late.visible = late.visible.max(visible);
         debug_assert!(
-            lack.newest <= self.at && self.at < lack.visible,
+            late.newest <= self.at && self.at < late.visible,
             "a missing mutation was committed by then, and visible after"
         );
     }
