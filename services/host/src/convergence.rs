@@ -238,7 +238,7 @@ mod tests {
             digest: sums.to_vec().into(),
             items: sums.len() as u64,
             ranges: sums.iter().flat_map(|sum| [*sum; RANGE_BYTES]).collect(),
-            mended: Vec::new(),
+            repaired: Vec::new(),
             replica_status: String::new(),
         }
     }

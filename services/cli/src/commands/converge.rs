@@ -53,7 +53,7 @@ struct ConvergedJson<'a> {
     digest: &'a str,
     /// Ranges in which recomputing the digests found damage; only with `--verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    mended: Option<&'a [MendedJson]>,
+    repaired: Option<&'a [RepairedJson]>,
 }
 
 #[derive(Serialize)]
@@ -64,13 +64,13 @@ struct DivergentJson<'a> {
     /// Control services that did not answer the last check.
     silent: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    mended: Option<&'a [MendedJson]>,
+    repaired: Option<&'a [RepairedJson]>,
 }
 
 /// Ranges of a table in one region whose stored digest did not match the rows, and which were
 /// repaired.
 #[derive(Debug, Serialize)]
-struct MendedJson {
+struct RepairedJson {
     region: String,
     table: String,
     ranges: Vec<u32>,
@@ -89,7 +89,7 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
         )));
     }
     let progress = output::progress_bar();
-    let mended = if arguments.verify {
+    let repaired = if arguments.verify {
         Some(verify_within(&fleet, arguments.timeout, &progress).await?)
     } else {
         None
@@ -102,12 +102,12 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
         match look {
             Ok((comparison, silent)) if silent.is_empty() && comparison.converged() => {
                 progress.finish_and_clear();
-                let mended = mended.as_deref();
+                let repaired = repaired.as_deref();
                 return output::json(&ConvergedJson {
                     converged: true,
                     elapsed_ms,
                     digest: &comparison.digest,
-                    mended,
+                    repaired,
                 });
             }
             Ok((comparison, silent)) if out_of_time => {
@@ -118,7 +118,7 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
                     elapsed_ms,
                     divergent,
                     silent: &silent,
-                    mended: mended.as_deref(),
+                    repaired: repaired.as_deref(),
                 })?;
                 return Err(Failure::NotSo(explanation(&comparison, &silent, elapsed, format)));
             }
@@ -150,7 +150,7 @@ async fn verify_within(
     fleet: &Fleet,
     timeout: Option<Duration>,
     progress: &ProgressBar,
-) -> Result<Vec<MendedJson>, Failure> {
+) -> Result<Vec<RepairedJson>, Failure> {
     let verification = verify(fleet, progress);
     match timeout.filter(|timeout| !timeout.is_zero()) {
         None => verification.await,
@@ -164,29 +164,29 @@ async fn verify_within(
 }
 
 /// Has every region recompute its digests.
-async fn verify(fleet: &Fleet, progress: &ProgressBar) -> Result<Vec<MendedJson>, Failure> {
+async fn verify(fleet: &Fleet, progress: &ProgressBar) -> Result<Vec<RepairedJson>, Failure> {
     progress.set_message("recomputing digests");
     progress.tick();
     let request = ControlDigestsRequest {
         verify: true,
         ranges: false,
     };
-    let mut mended = Vec::new();
+    let mut repaired = Vec::new();
     for region in fleet.digests(request).await?.replies {
-        for table in region.tables.into_iter().filter(|table| !table.mended.is_empty()) {
+        for table in region.tables.into_iter().filter(|table| !table.repaired.is_empty()) {
             let name = if table.table.is_empty() {
                 CATALOG_NAME.to_owned()
             } else {
                 table.table
             };
-            mended.push(MendedJson {
+            repaired.push(RepairedJson {
                 region: region.region.clone(),
                 table: name,
-                ranges: table.mended,
+                ranges: table.repaired,
             });
         }
     }
-    Ok(mended)
+    Ok(repaired)
 }
 
 /// The progress line while the command waits.

@@ -16,7 +16,7 @@ fn detects_and_repairs_rows_deleted_from_outside() {
     }
     converge(&up);
     let sound = up.json(&["converge", "--verify"]);
-    assert_eq!(sound[0]["mended"], serde_json::json!([]), "nothing is damaged yet");
+    assert_eq!(sound[0]["repaired"], serde_json::json!([]), "nothing is damaged yet");
 
     // Deletes every row, of the table and of the catalog.
     let database = rusqlite::Connection::open(data.join("eu-west-1.db")).unwrap();
@@ -28,14 +28,14 @@ fn detects_and_repairs_rows_deleted_from_outside() {
     let repaired = up.json(&["converge", "--verify", "--timeout", "60"]);
     assert_eq!(repaired[0]["converged"], true);
     assert_eq!(repaired[0]["digest"], sound[0]["digest"], "it is the state from before");
-    let mended = repaired[0]["mended"].as_array().unwrap();
+    let repaired = repaired[0]["repaired"].as_array().unwrap();
     assert!(
-        mended
+        repaired
             .iter()
             .any(|of| of["region"] == "eu-west-1" && of["table"] == "Things"),
-        "{mended:?}"
+        "{repaired:?}"
     );
-    assert!(mended.iter().all(|of| of["region"] == "eu-west-1"), "{mended:?}");
+    assert!(repaired.iter().all(|of| of["region"] == "eu-west-1"), "{repaired:?}");
     for number in 0..20 {
         assert_eq!(
             get(up.endpoint(), "eu-west-1", &format!("item {number}")).as_deref(),

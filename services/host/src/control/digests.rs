@@ -49,11 +49,11 @@ async fn report(
     table: Option<&Table>,
     request: ControlDigestsRequest,
 ) -> Result<TableDigestReport, StoreError> {
-    let mut mended = Vec::new();
+    let mut repaired = Vec::new();
     if request.verify {
         for range in 0..RANGES {
             if store.verify_range(id, range).await? {
-                mended.push(u32::from(range));
+                repaired.push(u32::from(range));
             }
         }
     }
@@ -75,7 +75,7 @@ async fn report(
         } else {
             Bytes::new()
         },
-        mended,
+        repaired,
         conflict_policy: table
             .and_then(|table| table.conflict_policy)
             .unwrap_or_default()

@@ -85,11 +85,11 @@ impl Pair {
 
     /// Verifies all ranges and returns how many had to be repaired.
     async fn scrub(&self) -> usize {
-        let mut mended = 0;
+        let mut repaired = 0;
         for range in 0..RANGES {
-            mended += usize::from(self.store.verify_range(TABLE, range).await.unwrap());
+            repaired += usize::from(self.store.verify_range(TABLE, range).await.unwrap());
         }
-        mended
+        repaired
     }
 
     /// Fetches rows from the peer that are missing here, for each range whose digests differ.
