@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The configuration of a region, from which it is started, and started again after a failure.
-pub(crate) struct Blueprint {
+pub(crate) struct RegionConfig {
     /// The region that is started.
     pub(crate) region: Region,
     /// The database of the region's state.
@@ -56,21 +56,21 @@ pub(crate) struct Blueprint {
 
 /// One region of this process.
 pub(crate) struct Hosted {
-    blueprint: Blueprint,
+    config: RegionConfig,
     dynamodb: SocketAddr,
     replication: SocketAddr,
     state: RwLock<State>,
 }
 
 /// The two listeners of a region.
-pub(crate) struct Listeners {
+pub(crate) struct RegionListeners {
     pub(crate) dynamodb: TcpListener,
     pub(crate) replication: TcpListener,
 }
 
 enum State {
     /// The store is open and the ports are bound, but the region is not serving yet.
-    Prepared(Arc<RegionStore>, Listeners),
+    Prepared(Arc<RegionStore>, RegionListeners),
     Running(Arc<RegionStore>, Node),
     Down,
 }
@@ -112,7 +112,7 @@ pub(crate) enum RecoveryError {
     },
 }
 
-impl Blueprint {
+impl RegionConfig {
     /// Opens the region's store on a blocking thread, because SQLite blocks.
     pub(crate) async fn open(&self) -> Result<Arc<RegionStore>, BootError> {
         let store = StoreOptions {
@@ -156,7 +156,7 @@ impl Blueprint {
         tuning
     }
 
-    async fn start(&self, store: &Arc<RegionStore>, listeners: Listeners) -> Result<Node, NodeError> {
+    async fn start(&self, store: &Arc<RegionStore>, listeners: RegionListeners) -> Result<Node, NodeError> {
         let config = NodeConfig {
             region: self.region.clone(),
             peers: self.peers.clone(),
@@ -183,31 +183,31 @@ impl Blueprint {
 impl Hosted {
     /// A region whose store is open and whose ports are bound.
     pub(crate) fn prepared(
-        blueprint: Blueprint,
+        config: RegionConfig,
         store: Arc<RegionStore>,
-        listeners: Listeners,
+        listeners: RegionListeners,
     ) -> Result<Self, StartError> {
         Ok(Self {
             dynamodb: ports::local(&listeners.dynamodb)?,
             replication: ports::local(&listeners.replication)?,
-            blueprint,
+            config,
             state: RwLock::new(State::Prepared(store, listeners)),
         })
     }
 
     /// The name of the region.
     pub(crate) fn name(&self) -> &Region {
-        &self.blueprint.region
+        &self.config.region
     }
 
     /// The wall clock of the region.
     pub(crate) fn clock(&self) -> &SkewedClock<SystemClock> {
-        &self.blueprint.clock
+        &self.config.clock
     }
 
     /// The faults injected into the region's disk.
     pub(crate) const fn disk_faults(&self) -> &DiskFaults {
-        &self.blueprint.disk_faults
+        &self.config.disk_faults
     }
 
     /// The URL of the region's DynamoDB endpoint.
@@ -222,12 +222,12 @@ impl Hosted {
 
     /// Which behaviour of DynamoDB clients see.
     pub(crate) const fn behaviour(&self) -> Behaviour {
-        self.blueprint.behaviour
+        self.config.behaviour
     }
 
     /// How long another region may be unreachable before its replicas are dropped, milliseconds.
     pub(crate) const fn max_unreachable_ms(&self) -> u64 {
-        self.blueprint.max_unreachable_ms
+        self.config.max_unreachable_ms
     }
 
     /// The region's store; `None` while the region is down.
@@ -291,7 +291,7 @@ impl Hosted {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Prepared(store, listeners) => {
-                let node = self.blueprint.start(&store, listeners).await.map_err(|error| NotUp {
+                let node = self.config.start(&store, listeners).await.map_err(|error| NotUp {
                     region: self.name().clone(),
                     source: error.into(),
                 })?;
@@ -320,15 +320,15 @@ impl Hosted {
                 if let Err(error) = abandoned {
                     tracing::error!(%error, region = %self.name(), "its store was not taken away");
                 }
-                self.blueprint.serving.down(self.name().as_str());
-                if let Some(network) = &self.blueprint.network {
+                self.config.serving.down(self.name().as_str());
+                if let Some(network) = &self.config.network {
                     // This fails only for unknown regions, and this one is in the topology that the
                     // network was built from.
                     let _ = network.kill_region(self.name().as_str());
                 }
                 node.kill();
                 if lose_disk {
-                    self.blueprint.lose_disk().await?;
+                    self.config.lose_disk().await?;
                 }
                 tracing::info!(region = %self.name(), lose_disk, "killed");
                 Ok(flows)
@@ -355,12 +355,12 @@ impl Hosted {
                 .await
                 .map_err(|source| unrecoverable(BootError::Port { address, source }))
         };
-        let listeners = Listeners {
+        let listeners = RegionListeners {
             dynamodb: bind(self.dynamodb).await?,
             replication: bind(self.replication).await?,
         };
-        let store = self.blueprint.open().await.map_err(unrecoverable)?;
-        let started = self.blueprint.start(&store, listeners).await;
+        let store = self.config.open().await.map_err(unrecoverable)?;
+        let started = self.config.start(&store, listeners).await;
         let node = started.map_err(|error| unrecoverable(error.into()))?;
         *state = State::Running(store, node);
         tracing::info!(region = %self.name(), "recovered");
@@ -372,7 +372,7 @@ impl Hosted {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(_, node) => {
-                self.blueprint.serving.down(self.name().as_str());
+                self.config.serving.down(self.name().as_str());
                 node.shutdown().await;
             }
             State::Prepared(store, _) => store.close().await,

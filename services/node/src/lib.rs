@@ -1,8 +1,8 @@
 //! One running region: the engine, the gateway and the gRPC driver of replication, composed into a
 //! [`Node`].
 
+mod background;
 mod calls;
-mod chores;
 mod config;
 mod drain;
 mod driver;

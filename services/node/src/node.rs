@@ -16,9 +16,8 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Flow, Incoming, NodeConfig, NodeStatus,
+    Flow, Incoming, NodeConfig, NodeStatus, background,
     calls::Calls,
-    chores,
     drain::{Drain, DrainRequest, DrainWatch},
     driver::{Driver, Parts},
     lag::Lag,
@@ -146,7 +145,7 @@ impl Node {
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
         scope.spawn(transport::serve(Arc::clone(&driver), replication));
         scope.spawn(serve_clients(server, clients, stopping.clone(), stopped.clone()));
-        chores::start(&driver, &engine);
+        background::start(&driver, &engine);
         Ok(Self {
             driver,
             engine,

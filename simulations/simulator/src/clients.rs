@@ -36,14 +36,14 @@ pub struct Clients(Arc<Shared>);
 
 struct Shared {
     /// The running regions, by name.
-    doors: Mutex<BTreeMap<String, Door>>,
+    running: Mutex<BTreeMap<String, RunningRegion>>,
     connections: AtomicU64,
     trace: Arc<Trace>,
 }
 
 /// A running region, as its clients reach it.
 #[derive(Clone)]
-struct Door {
+struct RunningRegion {
     gateway: Arc<Gateway>,
     /// Cancelled when the region crashes.
     shut: CancellationToken,
@@ -58,14 +58,14 @@ struct Near {
 
 struct Connection {
     number: u64,
-    door: Door,
+    running: RunningRegion,
 }
 
 impl Clients {
     /// Creates clients while no region runs yet.
     pub(crate) fn new(trace: &Arc<Trace>) -> Self {
         Self(Arc::new(Shared {
-            doors: Mutex::default(),
+            running: Mutex::default(),
             connections: AtomicU64::new(0),
             trace: Arc::clone(trace),
         }))
@@ -74,18 +74,19 @@ impl Clients {
     /// Connects a region's clients to it when it starts.
     pub(crate) fn open(&self, region: &str, gateway: Arc<Gateway>) {
         let shut = CancellationToken::new();
-        self.doors().insert(region.to_owned(), Door { gateway, shut });
+        self.running()
+            .insert(region.to_owned(), RunningRegion { gateway, shut });
     }
 
     /// Disconnects a region that crashed. It abandons its requests, and no answer arrives.
     pub(crate) fn shut(&self, region: &str) {
-        if let Some(door) = self.doors().remove(region) {
-            door.shut.cancel();
+        if let Some(running) = self.running().remove(region) {
+            running.shut.cancel();
         }
     }
 
-    fn doors(&self) -> MutexGuard<'_, BTreeMap<String, Door>> {
-        self.0.doors.lock()
+    fn running(&self) -> MutexGuard<'_, BTreeMap<String, RunningRegion>> {
+        self.0.running.lock()
     }
 }
 
@@ -103,7 +104,7 @@ impl Targets for Clients {
 impl Target for Near {
     async fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, CallError> {
         let connection = match self.connection.take() {
-            Some(connection) if !connection.door.shut.is_cancelled() => connection,
+            Some(connection) if !connection.running.shut.is_cancelled() => connection,
             _ => self.connect().await?,
         };
         let parameters = match parameters {
@@ -127,11 +128,11 @@ impl Near {
     /// Connects after a delay in each direction, as TCP does.
     async fn connect(&self) -> Result<Connection, CallError> {
         sleep(CLIENT_DELAY).await;
-        let door = self.clients.doors().get(&self.region).cloned();
+        let running = self.clients.running().get(&self.region).cloned();
         sleep(CLIENT_DELAY).await;
-        let door = door.ok_or_else(|| CallError::Unreachable("connection refused".to_owned()))?;
+        let running = running.ok_or_else(|| CallError::Unreachable("connection refused".to_owned()))?;
         let number = self.clients.0.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Connection { number, door })
+        Ok(Connection { number, running })
     }
 }
 
@@ -141,10 +142,10 @@ impl Connection {
     async fn exchange(&self, operation: &str, parameters: Map<String, Value>) -> Option<Result<Answer, Elapsed>> {
         let exchange = async {
             sleep(CLIENT_DELAY).await;
-            let answer = timeout(PATIENCE, self.door.gateway.ask(operation, parameters)).await;
+            let answer = timeout(PATIENCE, self.running.gateway.ask(operation, parameters)).await;
             sleep(CLIENT_DELAY).await;
             answer
         };
-        self.door.shut.run_until_cancelled(exchange).await
+        self.running.shut.run_until_cancelled(exchange).await
     }
 }

@@ -8,9 +8,9 @@ use futures_util::future::BoxFuture;
 
 use super::{
     CONTROL_PORT, DYNAMODB_PORT, Deployment, REPLICATION_PORT, Running,
-    prepare::{Doors, Preparation},
+    prepare::{Listeners, StartupPlan},
 };
-use crate::{accept, error::StartError, ports, region::Listeners};
+use crate::{accept, error::StartError, ports, region::RegionListeners};
 
 /// The ports of the first region of a topology whose regions are processes of their own.
 const FIRST_DYNAMODB_PORT: u16 = 8001;
@@ -43,21 +43,21 @@ pub fn one(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> BoxFutu
 }
 
 async fn start(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Result<Running, StartError> {
-    let preparation = Preparation::new(deployment)?;
-    let named = preparation
+    let plan = StartupPlan::new(deployment)?;
+    let named = plan
         .regions
         .iter()
         .enumerate()
         .find(|(_, region)| region.as_str() == arguments.name);
     let Some((place, region)) = named.map(|(place, region)| (place, region.clone())) else {
-        let known: Vec<&str> = preparation.topology.names().collect();
+        let known: Vec<&str> = plan.topology.names().collect();
         return Err(StartError::UnknownRegion {
             name: arguments.name.clone(),
             known: known.join(", "),
         });
     };
-    let connectors = peer_connectors(&preparation.topology, &arguments.peers, &arguments.name)?;
-    let site = preparation.topology.region(&arguments.name);
+    let connectors = peer_connectors(&plan.topology, &arguments.peers, &arguments.name)?;
+    let site = plan.topology.region(&arguments.name);
     let choose = |flag: Option<u16>, of_file: Option<u16>, first, name| match flag.or(of_file) {
         Some(port) => Ok(port),
         None => ports::nth(first, place, name),
@@ -78,7 +78,7 @@ async fn start(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Res
         REPLICATION_PORT,
     )?;
     let replication = ports::listen(ip, port, "replication", REPLICATION_PORT).await?;
-    let peers = preparation
+    let peers = plan
         .regions
         .iter()
         .filter_map(|peer| {
@@ -88,13 +88,13 @@ async fn start(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Res
             })
         })
         .collect();
-    let blueprints = vec![preparation.blueprint(&region, peers, None)];
-    let doors = Doors {
-        regions: vec![Listeners { dynamodb, replication }],
+    let configs = vec![plan.config(&region, peers, None)];
+    let listeners = Listeners {
+        regions: vec![RegionListeners { dynamodb, replication }],
         control,
         endpoint: None,
     };
-    preparation.open(blueprints, doors, None).await
+    plan.open(configs, listeners, None).await
 }
 
 /// Connectors to every other region: to the address in `--peer`, else in the topology, else on this

@@ -23,21 +23,21 @@ use crate::{
     faults::HostFaults,
     host::Host,
     ports,
-    region::{Blueprint, Hosted, Listeners},
+    region::{Hosted, RegionConfig, RegionListeners},
     tap::Tap,
 };
 
 /// All listeners of a start, bound before anything is changed.
-pub(super) struct Doors {
+pub(super) struct Listeners {
     /// In the order of the regions.
-    pub(super) regions: Vec<Listeners>,
+    pub(super) regions: Vec<RegionListeners>,
     pub(super) control: TcpListener,
     /// For all regions; `None` if there is only one region.
     pub(super) endpoint: Option<TcpListener>,
 }
 
 /// Settings that were checked before anything is changed.
-pub(super) struct Preparation {
+pub(super) struct StartupPlan {
     pub(super) topology: Topology,
     pub(super) regions: Vec<Region>,
     authentication: Authentication,
@@ -51,7 +51,7 @@ pub(super) struct Preparation {
     tap: Tap,
 }
 
-impl Preparation {
+impl StartupPlan {
     /// Checks everything that can be checked without changing anything.
     pub(super) fn new(deployment: Deployment) -> Result<Self, StartError> {
         let Deployment {
@@ -80,8 +80,8 @@ impl Preparation {
         })
     }
 
-    pub(super) fn blueprint(&self, region: &Region, peers: Vec<Peer>, network: Option<Network>) -> Blueprint {
-        Blueprint {
+    pub(super) fn config(&self, region: &Region, peers: Vec<Peer>, network: Option<Network>) -> RegionConfig {
+        RegionConfig {
             region: region.clone(),
             database: match &self.directory {
                 None => Database::Memory(MemoryDisk::default()),
@@ -107,37 +107,37 @@ impl Preparation {
     /// fails removes what it created.
     pub(super) async fn open(
         self,
-        blueprints: Vec<Blueprint>,
-        doors: Doors,
+        configs: Vec<RegionConfig>,
+        listeners: Listeners,
         network: Option<Network>,
     ) -> Result<Running, StartError> {
         let mut created = match &self.directory {
             None => Created::default(),
             Some(directory) => directory.create()?,
         };
-        let stores = open_all(&blueprints, &mut created).await?;
+        let stores = open_all(&configs, &mut created).await?;
         if let Some(directory) = &self.directory {
             directory.mark(&mut created)?;
         }
         let mut regions = Vec::new();
-        for ((blueprint, store), listeners) in blueprints.into_iter().zip(stores).zip(doors.regions) {
-            regions.push(Hosted::prepared(blueprint, store, listeners)?);
+        for ((config, store), listeners) in configs.into_iter().zip(stores).zip(listeners.regions) {
+            regions.push(Hosted::prepared(config, store, listeners)?);
         }
-        let endpoint = doors.endpoint.as_ref().map(ports::url).transpose()?;
+        let endpoint = listeners.endpoint.as_ref().map(ports::url).transpose()?;
         let addresses = Addresses {
-            control: ports::url(&doors.control)?,
+            control: ports::url(&listeners.control)?,
             endpoint,
             regions: regions.iter().map(RegionAddresses::of).collect(),
             verifies: matches!(self.authentication, Authentication::Verify(_)),
         };
         let host = Arc::new(Host::new(self.regions, regions, network, self.serving, self.tap));
         self.faults.attach(&host);
-        if let Err(failure) = host.start(doors.endpoint).await {
+        if let Err(failure) = host.start(listeners.endpoint).await {
             host.shutdown().await;
             return Err(failure);
         }
         created.keep();
-        let control = control::server::start(doors.control, host.clone());
+        let control = control::server::start(listeners.control, host.clone());
         Ok(Running {
             host,
             control,
@@ -148,39 +148,39 @@ impl Preparation {
 
 /// Opens existing databases before it creates new ones, so that one that belongs to another region
 /// is found first.
-async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec<Arc<RegionStore>>, StartError> {
-    let exists = |blueprint: &&Blueprint| matches!(&blueprint.database, Database::File(path) if path.exists());
-    let (old, new): (Vec<&Blueprint>, Vec<&Blueprint>) = blueprints.iter().partition(exists);
+async fn open_all(configs: &[RegionConfig], created: &mut Created) -> Result<Vec<Arc<RegionStore>>, StartError> {
+    let exists = |config: &&RegionConfig| matches!(&config.database, Database::File(path) if path.exists());
+    let (old, new): (Vec<&RegionConfig>, Vec<&RegionConfig>) = configs.iter().partition(exists);
     let mut stores: BTreeMap<Region, Arc<RegionStore>> = BTreeMap::new();
     let mut problems = Vec::new();
     for group in [old, new] {
         if !problems.is_empty() {
             break;
         }
-        for blueprint in &group {
-            if let Database::File(path) = &blueprint.database {
+        for config in &group {
+            if let Database::File(path) = &config.database {
                 created.database(path);
             }
         }
-        for (blueprint, result) in group
+        for (config, result) in group
             .iter()
-            .zip(join_all(group.iter().map(|blueprint| blueprint.open())).await)
+            .zip(join_all(group.iter().map(|config| config.open())).await)
         {
             match result {
                 Ok(store) => {
-                    stores.insert(blueprint.region.clone(), store);
+                    stores.insert(config.region.clone(), store);
                 }
                 Err(source) => problems.push(NotUp {
-                    region: blueprint.region.clone(),
+                    region: config.region.clone(),
                     source,
                 }),
             }
         }
     }
     if problems.is_empty() {
-        return Ok(blueprints
+        return Ok(configs
             .iter()
-            .filter_map(|blueprint| stores.remove(&blueprint.region))
+            .filter_map(|config| stores.remove(&config.region))
             .collect());
     }
     for store in stores.values() {

@@ -11,13 +11,13 @@ use futures_util::future::BoxFuture;
 
 use super::{
     CONTROL_PORT, DYNAMODB_PORT, Deployment, REPLICATION_PORT, Running,
-    prepare::{Doors, Preparation},
+    prepare::{Listeners, StartupPlan},
 };
 use crate::{
     accept,
     error::StartError,
     ports,
-    region::{Blueprint, Listeners},
+    region::{RegionConfig, RegionListeners},
 };
 
 const ENDPOINT_PORT: &str = "--endpoint-port";
@@ -57,48 +57,43 @@ pub fn all(deployment: Deployment, ip: IpAddr, ports: &Ports) -> BoxFuture<'_, R
 }
 
 async fn start(deployment: Deployment, ip: IpAddr, ports: &Ports) -> Result<Running, StartError> {
-    let preparation = Preparation::new(deployment)?;
+    let plan = StartupPlan::new(deployment)?;
     let control = ports::listen(ip, ports.control, "the control service", CONTROL_PORT).await?;
     let endpoint = ports::listen(ip, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
-    let listeners = listen_to_all(&preparation.regions, ip, ports).await?;
-    let network = network(&preparation.topology)?;
-    let blueprints = blueprints(&preparation, &listeners, &network)?;
-    let doors = Doors {
+    let listeners = listen_to_all(&plan.regions, ip, ports).await?;
+    let network = network(&plan.topology)?;
+    let configs = configs(&plan, &listeners, &network)?;
+    let listeners = Listeners {
         regions: listeners,
         control,
         endpoint: Some(endpoint),
     };
-    preparation.open(blueprints, doors, Some(network)).await
+    plan.open(configs, listeners, Some(network)).await
 }
 
 /// Binds the ports of every region, in the order of the topology.
-async fn listen_to_all(regions: &[Region], ip: IpAddr, ports: &Ports) -> Result<Vec<Listeners>, StartError> {
+async fn listen_to_all(regions: &[Region], ip: IpAddr, ports: &Ports) -> Result<Vec<RegionListeners>, StartError> {
     let mut listeners = Vec::new();
     for (place, region) in regions.iter().enumerate() {
         let port = ports::nth(ports.dynamodb, place, DYNAMODB_PORT)?;
         let dynamodb = ports::listen(ip, port, &format!("the DynamoDB endpoint of {region}"), DYNAMODB_PORT).await?;
         let port = ports::nth(ports.replication, place, REPLICATION_PORT)?;
         let replication = ports::listen(ip, port, &format!("the replication of {region}"), REPLICATION_PORT).await?;
-        listeners.push(Listeners { dynamodb, replication });
+        listeners.push(RegionListeners { dynamodb, replication });
     }
     Ok(listeners)
 }
 
 /// The configuration of every region, in the order of the topology.
-fn blueprints(
-    preparation: &Preparation,
-    listeners: &[Listeners],
+fn configs(
+    plan: &StartupPlan,
+    listeners: &[RegionListeners],
     network: &Network,
-) -> Result<Vec<Blueprint>, StartError> {
-    let mut blueprints = Vec::new();
-    for region in &preparation.regions {
+) -> Result<Vec<RegionConfig>, StartError> {
+    let mut configs = Vec::new();
+    for region in &plan.regions {
         let mut peers = Vec::new();
-        for (peer, listeners) in preparation
-            .regions
-            .iter()
-            .zip(listeners)
-            .filter(|(peer, _)| *peer != region)
-        {
+        for (peer, listeners) in plan.regions.iter().zip(listeners).filter(|(peer, _)| *peer != region) {
             let address = ports::reachable(ports::local(&listeners.replication)?);
             let connector = accept::through(network.clone(), region.to_string(), peer.to_string(), address);
             peers.push(Peer {
@@ -106,9 +101,9 @@ fn blueprints(
                 connector,
             });
         }
-        blueprints.push(preparation.blueprint(region, peers, Some(network.clone())));
+        configs.push(plan.config(region, peers, Some(network.clone())));
     }
-    Ok(blueprints)
+    Ok(configs)
 }
 
 /// The model of the links that the topology describes.

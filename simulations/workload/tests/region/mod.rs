@@ -21,10 +21,10 @@ use tokio_stream::{StreamExt as _, wrappers::UnboundedReceiverStream};
 pub(crate) const REGION: &str = "eu-west-1";
 
 /// Opens pipes to the one region.
-pub(crate) struct Door(mpsc::UnboundedSender<io::Result<DuplexStream>>);
+pub(crate) struct Gate(mpsc::UnboundedSender<io::Result<DuplexStream>>);
 
 #[async_trait]
-impl Dial for Door {
+impl Dial for Gate {
     type Stream = DuplexStream;
 
     async fn dial(&self, region: &str) -> io::Result<DuplexStream> {
@@ -40,7 +40,7 @@ impl Dial for Door {
 pub(crate) struct RegionServer {
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
-    targets: Arc<HttpTargets<Door>>,
+    targets: Arc<HttpTargets<Gate>>,
 }
 
 impl RegionServer {
@@ -64,14 +64,14 @@ impl RegionServer {
         );
         let resolver = Arc::new(OneRegion(Arc::new(services)));
         let server = Server::new(resolver, clock.clone(), randomness, Limits::default());
-        let (door, incoming) = mpsc::unbounded_channel();
+        let (running, incoming) = mpsc::unbounded_channel();
         let incoming = UnboundedReceiverStream::new(incoming).map(|accepted| Ok(Box::new(accepted?) as BoxedIo));
         let forever = Box::pin(std::future::pending());
         tokio::spawn(serve(Arc::new(server), Box::pin(incoming), forever));
         Self {
             store,
             clock,
-            targets: Arc::new(HttpTargets::new(Door(door))),
+            targets: Arc::new(HttpTargets::new(Gate(running))),
         }
     }
 
@@ -79,7 +79,7 @@ impl RegionServer {
         self.targets.clone()
     }
 
-    pub(crate) fn client(&self) -> HttpTarget<Door> {
+    pub(crate) fn client(&self) -> HttpTarget<Gate> {
         self.targets.client(REGION)
     }
 
