@@ -4,11 +4,11 @@ use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// Starts logging what passes the filter.
-pub(crate) fn start(filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| Failure::wrong(format!("--log {filter}: {error}")))?;
+pub(crate) fn start(filter: &str) -> Result<(), CommandError> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| CommandError::usage(format!("--log {filter}: {error}")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

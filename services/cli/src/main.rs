@@ -1,7 +1,7 @@
 //! The `beringia` command: starts regions, and watches and steers them while they run.
 
 mod commands;
-mod failure;
+mod error;
 mod logging;
 mod output;
 mod presentation;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{commands::Command, failure::Failure, output::Format};
+use crate::{commands::Command, error::CommandError, output::Format};
 
 /// Uses a sixth less CPU time than the C library's allocator in simulations and while regions catch
 /// up (`.cargo/config.toml` says how it is built).
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     match arguments.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if !matches!(failure, Failure::OutputClosed) {
+            if !matches!(failure, CommandError::OutputClosed) {
                 output::note(&format!("error: {failure}"));
             }
             failure.exit_code()
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 }
 
 impl Arguments {
-    fn run(self) -> Result<(), Failure> {
+    fn run(self) -> Result<(), CommandError> {
         let log = self.log.as_deref();
         logging::start(log.unwrap_or(self.command.usual_log()))?;
         self.command.run(self.format)

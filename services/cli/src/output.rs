@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// The form of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,7 +19,7 @@ pub(crate) enum Format {
 }
 
 /// Writes one line and flushes it, so that the reader of a pipe sees it at once.
-pub(crate) fn line(text: &str) -> Result<(), Failure> {
+pub(crate) fn line(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()?;
@@ -27,7 +27,7 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 }
 
 /// Writes one object on one line.
-pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
     let text = serde_json::to_string(value).map_err(io::Error::from)?;
     line(&text)
 }
@@ -53,7 +53,7 @@ pub(crate) fn progress_bar() -> ProgressBar {
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)

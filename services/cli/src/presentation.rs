@@ -5,7 +5,7 @@ use beringia_proto::v1::{ConflictSideReport, ItemVersion};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// A time as ISO 8601 in UTC with milliseconds; after the year 9999, the number of milliseconds.
 pub(crate) fn iso(ms: u64) -> String {
@@ -70,9 +70,9 @@ pub(crate) struct SideJson {
 }
 
 impl TryFrom<&ConflictSideReport> for SideJson {
-    type Error = Failure;
+    type Error = CommandError;
 
-    fn try_from(side: &ConflictSideReport) -> Result<Self, Failure> {
+    fn try_from(side: &ConflictSideReport) -> Result<Self, CommandError> {
         let version = side
             .version
             .as_ref()
@@ -107,7 +107,7 @@ pub(crate) fn shortened(json: &str) -> String {
 }
 
 /// JSON that is passed on unchanged.
-pub(crate) fn raw(json: &str) -> Result<Box<RawValue>, Failure> {
+pub(crate) fn raw(json: &str) -> Result<Box<RawValue>, CommandError> {
     RawValue::from_string(json.to_owned())
         .map_err(|error| incomplete(&format!("an item that is not valid JSON ({error})")))
 }
@@ -119,8 +119,8 @@ pub(crate) fn canonical(json: &str) -> String {
 }
 
 /// The control service broke its protocol.
-pub(crate) fn incomplete(what: &str) -> Failure {
-    Failure::wrong(format!(
+pub(crate) fn incomplete(what: &str) -> CommandError {
+    CommandError::usage(format!(
         "the control service sent {what}: is it of another version of beringia?"
     ))
 }

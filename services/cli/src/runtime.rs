@@ -1,6 +1,6 @@
 //! The runtimes that commands run on.
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// Further workers only cost memory: each region commits on one thread of its own.
 const WORKERS_MAX: usize = 8;
@@ -8,16 +8,16 @@ const WORKERS_MAX: usize = 8;
 const BLOCKING_THREADS_MAX: usize = 32;
 
 /// Runs a command that only talks to control services.
-pub(crate) fn ask(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(crate) fn ask(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("cannot start: {error}")))?;
     runtime.block_on(command)
 }
 
 /// Runs regions until a signal ends them.
-pub(crate) fn serve(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(crate) fn serve(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
     let workers = std::thread::available_parallelism()
         .map_or(2, std::num::NonZero::get)
         .clamp(2, WORKERS_MAX);
@@ -26,7 +26,7 @@ pub(crate) fn serve(command: impl Future<Output = Result<(), Failure>>) -> Resul
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .enable_all()
         .build()
-        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("cannot start: {error}")))?;
     let result = runtime.block_on(command);
     // The shutdown has waited for the tasks that matter; the others are abandoned.
     runtime.shutdown_background();

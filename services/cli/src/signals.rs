@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// The signals that shut the process down.
 pub(crate) struct Signals {
@@ -12,8 +12,9 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Listens from now on, so that a signal during the start is not lost.
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| Failure::wrong(format!("cannot listen for signals: {error}")));
+    pub(crate) fn new() -> Result<Self, CommandError> {
+        let listen =
+            |kind| signal(kind).map_err(|error| CommandError::usage(format!("cannot listen for signals: {error}")));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

@@ -131,7 +131,7 @@ impl Arrivals {
 
 /// A subscription to the arrivals of one control service.
 #[derive(Debug, Default)]
-pub(super) struct Ear {
+pub(super) struct ArrivalSubscription {
     /// The open stream; `None` while the control service is away.
     line: Mutex<Option<Line>>,
 }
@@ -144,7 +144,7 @@ struct Line {
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
-impl Ear {
+impl ArrivalSubscription {
     /// Subscribes to the arrivals of a control service. Once this returns, every later arrival is
     /// reported.
     pub(super) async fn hear(&self, client: &mut Client) -> Result<Streaming<ControlArrivals>, DrillError> {
@@ -260,28 +260,28 @@ mod tests {
         let (commits, heard) = broadcast::channel(64);
         let (requests, asked) = unbounded_channel();
         let mut messages = Box::pin(stream(heard, UnboundedReceiverStream::new(asked).map(Ok)));
-        let ear = Arc::new(Ear::default());
-        ear.has_heard_all().await;
-        ear.connected(requests);
+        let subscription = Arc::new(ArrivalSubscription::default());
+        subscription.has_heard_all().await;
+        subscription.connected(requests);
         let measured = Arc::new(Mutex::new((Arrivals::since(BEGAN_MS), recorder)));
-        let (ears, measures) = (Arc::clone(&ear), Arc::clone(&measured));
+        let (subscriptions, measures) = (Arc::clone(&subscription), Arc::clone(&measured));
         let listening = tokio::spawn(async move {
             while let Some(Ok(message)) = messages.next().await {
                 {
                     let (arrivals, recorder) = &mut *measures.lock();
                     arrivals.heard(&message, recorder);
                 }
-                ears.heard(&message);
+                subscriptions.heard(&message);
             }
         });
         for sequence in 1..=9 {
             commits.send(Arc::new(commit(&from, &to, sequence, 5))).unwrap();
         }
-        ear.has_heard_all().await;
+        subscription.has_heard_all().await;
         listening.abort();
         assert!(listening.await.is_err());
-        ear.lost();
-        ear.has_heard_all().await;
+        subscription.lost();
+        subscription.has_heard_all().await;
         let (_, recorder) = Arc::into_inner(measured).unwrap().into_inner();
         let run = recorder.finish(Duration::from_secs(1), "");
         let pair = run
@@ -293,10 +293,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_ends_when_a_control_service_goes_away() {
-        let ear = Ear::default();
+        let subscription = ArrivalSubscription::default();
         let (requests, _asked) = unbounded_channel();
-        ear.connected(requests);
-        tokio::join!(ear.has_heard_all(), async { ear.lost() });
+        subscription.connected(requests);
+        tokio::join!(subscription.has_heard_all(), async { subscription.lost() });
     }
 
     /// A write from before the drill has no lag.

@@ -6,13 +6,13 @@ use std::{sync::Arc, time::Duration};
 use beringia_clock::{SystemClock, WallClock as _};
 use beringia_proto::v1::{ControlDrainReport, FlowReport, LinkReport, PausedTable};
 use beringia_report::{Recorder, ReportedBacklog};
-use beringia_scenario::{Action, Course};
+use beringia_scenario::{Action, TimelineCursor};
 use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::Instant};
 use tonic::Streaming;
 
 use crate::{
-    arrivals::{Arrivals, Ear},
+    arrivals::{ArrivalSubscription, Arrivals},
     error::DrillError,
     scope::{Apart, Scope, last_writes, until_nothing},
     watch::{Heal, Proofs, Shared, flows},
@@ -39,12 +39,12 @@ impl Measure {
         // Bytes that were sent before the load do not count.
         let before = scope.fleet.ask(flows).await?;
         let mut listening = Vec::new();
-        let mut ears = Vec::new();
+        let mut subscriptions = Vec::new();
         for mut client in scope.fleet.clients() {
-            let ear = Ear::default();
-            let messages = ear.hear(&mut client).await?;
+            let subscription = ArrivalSubscription::default();
+            let messages = subscription.hear(&mut client).await?;
             listening.push((client, messages));
-            ears.push(ear);
+            subscriptions.push(subscription);
         }
         let began_ms = SystemClock.now_ms();
         let shared = Arc::new(Shared {
@@ -53,7 +53,7 @@ impl Measure {
             began: Instant::now(),
             began_ms,
             arrivals: Mutex::new(Arrivals::since(began_ms)),
-            ears,
+            subscriptions,
             bytes_sent: Mutex::default(),
             heals: Mutex::default(),
             apart: Mutex::default(),
@@ -117,15 +117,15 @@ impl Measure {
     }
 
     /// Records the times of the timeline after a drain was proven.
-    pub(crate) fn rescheduled(&self, course: &Course) {
-        self.shared.recorder.lock().rescheduled(&course.plan());
+    pub(crate) fn rescheduled(&self, timeline: &TimelineCursor) {
+        self.shared.recorder.lock().rescheduled(&timeline.plan());
     }
 
     /// Records what the timeline did and when, at its end.
-    pub(crate) fn played(&self, course: &Course, end: Duration) {
+    pub(crate) fn played(&self, timeline: &TimelineCursor, end: Duration) {
         let mut recorder = self.shared.recorder.lock();
-        recorder.rescheduled(&course.played());
-        recorder.not_played(&course.overdue(end));
+        recorder.rescheduled(&timeline.played());
+        recorder.not_played(&timeline.overdue(end));
     }
 
     /// Excludes replicas whose replication is paused, but not by the drill, from convergence:

@@ -11,7 +11,7 @@ use beringia_history::{Conflict, Evidence, History, LostDisk, ReplicaHistory};
 use beringia_oracle::judge as judge_history;
 use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
 use beringia_report::{Clients, Player, Recorder, ReportedBacklog, Run, heals, judge};
-use beringia_scenario::{Action, Course, Plan};
+use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_workload::{Load, Loaded, Setting, Table};
 use futures_util::future::LocalBoxFuture;
 use tokio::{
@@ -209,30 +209,30 @@ impl<'a> Session<'a> {
         let duration = self.plan.scenario.duration;
         self.stage.progress.begin(duration);
         let plan = self.plan;
-        let mut course = Course::new(plan);
+        let mut timeline = TimelineCursor::new(plan);
         loop {
-            let next = course.next().filter(|(_, at)| *at <= duration);
+            let next = timeline.next().filter(|(_, at)| *at <= duration);
             let (until, what) = next.map_or_else(
                 || (duration, "the end of the load".to_owned()),
                 |(index, at)| (at, plan.timeline[index].action.to_string()),
             );
             if let Some((region, at)) = self.wait_until(began + until, &what).await {
-                course.proven(&region, at);
-                self.measure.iter().for_each(|measure| measure.rescheduled(&course));
+                timeline.proven(&region, at);
+                self.measure.iter().for_each(|measure| measure.rescheduled(&timeline));
                 continue;
             }
             // If an action did not happen, the last repairs may be invalid; everything is undone
             // anyway.
-            let is_over = until >= duration && !course.overdue(duration).is_empty();
+            let is_over = until >= duration && !timeline.overdue(duration).is_empty();
             let Some((index, at)) = next.filter(|_| !is_over) else {
                 self.measure
                     .iter()
-                    .for_each(|measure| measure.played(&course, duration));
+                    .for_each(|measure| measure.played(&timeline, duration));
                 return Ok(());
             };
             let action = &plan.timeline[index].action;
             self.act(action).await?;
-            course.done(index, at);
+            timeline.done(index, at);
             if let Some(measure) = &self.measure
                 && self.heals.get(index).copied().unwrap_or(false)
             {

@@ -17,7 +17,7 @@ use tokio::{
 use tonic::{Response, Status, Streaming};
 
 use crate::{
-    arrivals::{Arrivals, Ear},
+    arrivals::{ArrivalSubscription, Arrivals},
     error::DrillError,
     scope::{Apart, LastWrites, Scope, behind},
 };
@@ -41,7 +41,7 @@ pub(super) struct Shared {
     pub(super) began_ms: u64,
     pub(super) arrivals: Mutex<Arrivals>,
     /// One subscription for each control service.
-    pub(super) ears: Vec<Ear>,
+    pub(super) subscriptions: Vec<ArrivalSubscription>,
     /// By sending and receiving region, the bytes sent at the last reading.
     pub(super) bytes_sent: Mutex<BTreeMap<(String, String), u64>>,
     pub(super) heals: Mutex<Vec<Heal>>,
@@ -58,26 +58,26 @@ pub(super) struct Heal {
 impl Shared {
     /// Receives a control service's arrivals, and subscribes again after it was away.
     pub(super) async fn listen(self: Arc<Self>, index: usize, mut client: Client, first: Streaming<ControlArrivals>) {
-        let ear = &self.ears[index];
+        let subscription = &self.subscriptions[index];
         let mut messages = Ok(first);
         loop {
             if let Ok(mut messages) = messages {
                 while let Ok(Some(message)) = messages.message().await {
                     self.arrivals.lock().heard(&message, &mut self.recorder.lock());
-                    ear.heard(&message);
+                    subscription.heard(&message);
                 }
             }
-            ear.lost();
+            subscription.lost();
             sleep(RETRY).await;
-            messages = ear.hear(&mut client).await;
+            messages = subscription.hear(&mut client).await;
         }
     }
 
     /// Waits until everything that is visible by now was measured, at most `patience`; returns
     /// whether it was.
     pub(super) async fn has_heard_all(&self, patience: Duration) -> bool {
-        let ears = self.ears.iter().map(Ear::has_heard_all);
-        timeout(patience, join_all(ears)).await.is_ok()
+        let subscriptions = self.subscriptions.iter().map(ArrivalSubscription::has_heard_all);
+        timeout(patience, join_all(subscriptions)).await.is_ok()
     }
 
     /// Records which peers have all writes of a drained region, until the region is opened or

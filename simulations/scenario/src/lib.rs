@@ -8,7 +8,6 @@
 mod action;
 mod behaviour;
 mod check;
-mod course;
 mod draw;
 mod error;
 mod expectation;
@@ -22,6 +21,7 @@ mod shipped;
 mod shrink;
 mod swarm;
 mod time;
+mod timeline;
 mod workload;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
@@ -29,7 +29,6 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 pub use action::{Action, Ends};
 pub use behaviour::{Behaviour, Billing};
 use beringia_regions::Topology;
-pub use course::Course;
 pub use error::{Problem, ScenarioError};
 pub use expectation::{ANOMALIES, Availability, Count, Expectations};
 pub use fleet::Senseless;
@@ -37,6 +36,7 @@ pub use plan::{Plan, Planned};
 pub use recording::{Recorded, RecordedItems, RecordedTable, Recording, RecordingError};
 pub use settings::SettingError;
 pub use shrink::{Shrunk, shrink};
+pub use timeline::TimelineCursor;
 pub use workload::{KeyChoice, Kind, Policy, Workload};
 
 /// The longest duration of a load: a day.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Action, Event, Scenario, Span, What, When, course::drain_of, draw, form};
+use crate::{Action, Event, Scenario, Span, What, When, draw, form, timeline::drain_of};
 
 /// One run of a scenario.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Planned {
     /// The time since the load began.
     pub at: Duration,
     /// The region whose proven drain the action waits for, if any. Then `at` is the action's time
-    /// if the proof takes none; [`crate::Course`] knows the real time.
+    /// if the proof takes none; [`crate::TimelineCursor`] knows the real time.
     pub drained: Option<String>,
     /// The action that happens then.
     pub action: Action,

@@ -102,22 +102,24 @@ impl Recording {
     pub fn parse(text: &str) -> Result<Self, RecordingError> {
         let mut recording = Self::default();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            recording.take(line).map_err(|Wrong(column, problem)| RecordingError {
-                line: index + 1,
-                column,
-                problem,
-            })?;
+            recording
+                .take(line)
+                .map_err(|LineError(column, problem)| RecordingError {
+                    line: index + 1,
+                    column,
+                    problem,
+                })?;
         }
         recording.operations.sort_by_key(|recorded| recorded.at_ms);
         Ok(recording)
     }
 
-    fn take(&mut self, line: &str) -> Result<(), Wrong> {
+    fn take(&mut self, line: &str) -> Result<(), LineError> {
         let members: Members = read(line, "a line is a table, items of one, or an operation")?;
         if members.table.is_some() {
             let table: RecordedTable = read(line, A_TABLE)?;
             if table.key().and(table.name()).is_none() {
-                return Err(Wrong(1, A_TABLE.to_owned()));
+                return Err(LineError(1, A_TABLE.to_owned()));
             }
             expect_objects(&table.items, AN_ITEM)?;
             self.tables.push(table);
@@ -132,7 +134,7 @@ impl Recording {
                     more.items_of
                 )
             };
-            table.ok_or_else(|| Wrong(1, above()))?.items.extend(more.items);
+            table.ok_or_else(|| LineError(1, above()))?.items.extend(more.items);
         } else {
             let expected = "an operation has `at_ms`, `region`, `operation` and `parameters`";
             let recorded: Recorded = read(line, expected)?;
@@ -144,20 +146,20 @@ impl Recording {
 }
 
 /// The column of a mistake in a line, and the mistake in words.
-struct Wrong(usize, String);
+struct LineError(usize, String);
 
 const A_TABLE: &str = "`table` needs a `TableName` and a `KeySchema` with a `HASH` key, as in `CreateTable`";
 const AN_ITEM: &str = "each of `items` is an object of attributes";
 
 /// Parses a line as one kind of object.
-fn read<T: DeserializeOwned>(line: &str, expected: &str) -> Result<T, Wrong> {
+fn read<T: DeserializeOwned>(line: &str, expected: &str) -> Result<T, LineError> {
     serde_json::from_str(line).map_err(|error| {
         let said = error.to_string();
         // The position is reported separately, as that of one line among many.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let said = said.strip_suffix(&place).unwrap_or(&said);
         let (_, column) = line_and_column(line, error.column().saturating_sub(1));
-        Wrong(
+        LineError(
             column,
             if error.is_data() {
                 format!("{said}; {expected}")
@@ -168,10 +170,10 @@ fn read<T: DeserializeOwned>(line: &str, expected: &str) -> Result<T, Wrong> {
     })
 }
 
-fn expect_objects<'a>(values: impl IntoIterator<Item = &'a Value>, expected: &str) -> Result<(), Wrong> {
+fn expect_objects<'a>(values: impl IntoIterator<Item = &'a Value>, expected: &str) -> Result<(), LineError> {
     match values.into_iter().find(|value| !value.is_object()) {
         None => Ok(()),
-        Some(value) => Err(Wrong(1, format!("{value} is not an object; {expected}"))),
+        Some(value) => Err(LineError(1, format!("{value} is not an object; {expected}"))),
     }
 }
 

@@ -13,10 +13,10 @@ use std::{
 
 use crate::{
     Action, Kind, Plan, Planned, Scenario, Workload,
-    course::drain_of,
     fleet::{Way, ways},
     recording::sent,
     replay::{Timed, opposite, replay},
+    timeline::drain_of,
 };
 
 /// The result of shrinking a plan.

@@ -6,7 +6,7 @@ use beringia_history::{Conflict, Evidence, History, LostDisk};
 use beringia_item::{Origin, Region, TableId, Version};
 use beringia_oracle::Violation;
 use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, Player, Recorder, Run, Shipment};
-use beringia_scenario::{Action, Course, Plan};
+use beringia_scenario::{Action, Plan, TimelineCursor};
 
 use crate::{
     SimulationError, World,
@@ -111,9 +111,9 @@ impl Measure {
     }
 
     /// Records what happened and when, at the end of the timeline.
-    pub(crate) fn played(&mut self, course: &Course, end: Duration) {
-        self.recorder.rescheduled(&course.played());
-        self.recorder.not_played(&course.overdue(end));
+    pub(crate) fn played(&mut self, timeline: &TimelineCursor, end: Duration) {
+        self.recorder.rescheduled(&timeline.played());
+        self.recorder.not_played(&timeline.overdue(end));
     }
 
     /// Records an observation of a drain.

@@ -9,7 +9,7 @@ use std::{
 use beringia_history::{History, ReplicaHistory};
 use beringia_oracle::Violation;
 use beringia_report::{Run, heals, judge};
-use beringia_scenario::{Action, Course, Plan};
+use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_storage::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
 use futures_util::future::BoxFuture;
@@ -174,15 +174,15 @@ impl<'a> Session<'a> {
     async fn play(&mut self) -> Result<(), SimulationError> {
         let end = self.began + self.plan.scenario.duration;
         let mut next_sample = self.began;
-        let mut course = Course::new(self.plan);
+        let mut timeline = TimelineCursor::new(self.plan);
         loop {
-            let next = course.next().filter(|(_, at)| self.began + *at <= end);
+            let next = timeline.next().filter(|(_, at)| self.began + *at <= end);
             let next_action = next.map_or(end, |(_, at)| self.began + at);
             let is_sampled = next_sample < next_action;
             tokio::select! {
                 biased;
                 (region, at) = self.drains.proven() => {
-                    course.proven(&region, at);
+                    timeline.proven(&region, at);
                     continue;
                 }
                 () = sleep_until(next_action.min(next_sample)) => {}
@@ -194,14 +194,14 @@ impl<'a> Session<'a> {
             }
             // If something did not happen, the repairs at the end of the timeline may be
             // impossible. `settle` repairs everything in any case.
-            let is_over = next_action >= end && !course.overdue(self.plan.scenario.duration).is_empty();
+            let is_over = next_action >= end && !timeline.overdue(self.plan.scenario.duration).is_empty();
             let Some((index, at)) = next.filter(|_| !is_over) else {
-                self.measure.played(&course, self.plan.scenario.duration);
+                self.measure.played(&timeline, self.plan.scenario.duration);
                 return Ok(());
             };
             let action = &self.plan.timeline[index].action;
             self.act(action).await?;
-            course.done(index, at);
+            timeline.done(index, at);
             if self.heals.get(index).copied().unwrap_or(false) {
                 let at = self.began.elapsed();
                 self.measure.healed(&self.world, action, at).await?;

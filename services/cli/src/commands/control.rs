@@ -3,7 +3,7 @@
 use beringia_host::fleet::Fleet;
 use clap::Args;
 
-use crate::{failure::Failure, output};
+use crate::{error::CommandError, output};
 
 /// The addresses of the control services.
 #[derive(Debug, Clone, Args)]
@@ -24,7 +24,7 @@ pub(crate) struct ControlArguments {
 impl ControlArguments {
     /// Connects to all control services and asks what they host. Notes those that do not answer on
     /// standard error.
-    pub(crate) async fn connect(&self) -> Result<Fleet, Failure> {
+    pub(crate) async fn connect(&self) -> Result<Fleet, CommandError> {
         let fleet = Fleet::connect(&self.addresses).await?;
         for address in fleet.silent() {
             output::note(&format!(

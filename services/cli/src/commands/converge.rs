@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{control::ControlArguments, quantity::parse_seconds};
 
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
     presentation::spans,
 };
@@ -78,12 +78,12 @@ struct RepairedJson {
 
 /// Prints one JSON object in either format, because scripts read it; with `--format text`, standard
 /// error names the differences.
-pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result<(), CommandError> {
     let begun = Instant::now();
     let fleet = arguments.control.connect().await?;
     let unwatched = fleet.not_hosted();
     if !unwatched.is_empty() {
-        return Err(Failure::wrong(format!(
+        return Err(CommandError::usage(format!(
             "no address given with --control hosts {}: comparing needs an answer from every region; add the missing control services",
             unwatched.join(", ")
         )));
@@ -120,7 +120,12 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
                     silent: &silent,
                     repaired: repaired.as_deref(),
                 })?;
-                return Err(Failure::NotSo(explanation(&comparison, &silent, elapsed, format)));
+                return Err(CommandError::CheckFailed(explanation(
+                    &comparison,
+                    &silent,
+                    elapsed,
+                    format,
+                )));
             }
             // Without a timeout the command would never report that the process is gone for good.
             Err(failure) if out_of_time || arguments.timeout.is_none() => return Err(failure),
@@ -133,7 +138,7 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
 }
 
 /// Compares all regions as they are now; also gives the control services that did not answer.
-async fn look(fleet: &Fleet) -> Result<(Comparison, Vec<String>), Failure> {
+async fn look(fleet: &Fleet) -> Result<(Comparison, Vec<String>), CommandError> {
     let request = ControlDigestsRequest {
         verify: false,
         ranges: true,
@@ -150,12 +155,12 @@ async fn verify_within(
     fleet: &Fleet,
     timeout: Option<Duration>,
     progress: &ProgressBar,
-) -> Result<Vec<RepairedJson>, Failure> {
+) -> Result<Vec<RepairedJson>, CommandError> {
     let verification = verify(fleet, progress);
     match timeout.filter(|timeout| !timeout.is_zero()) {
         None => verification.await,
         Some(timeout) => tokio::time::timeout(timeout, verification).await.map_err(|_| {
-            Failure::NotSo(format!(
+            CommandError::CheckFailed(format!(
                 "the digests were not recomputed within {:.1} s; give more time with --timeout",
                 timeout.as_secs_f64()
             ))
@@ -164,7 +169,7 @@ async fn verify_within(
 }
 
 /// Has every region recompute its digests.
-async fn verify(fleet: &Fleet, progress: &ProgressBar) -> Result<Vec<RepairedJson>, Failure> {
+async fn verify(fleet: &Fleet, progress: &ProgressBar) -> Result<Vec<RepairedJson>, CommandError> {
     progress.set_message("recomputing digests");
     progress.tick();
     let request = ControlDigestsRequest {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{control::ControlArguments, quantity::parse_seconds};
 
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
     presentation::iso,
 };
@@ -100,7 +100,7 @@ struct UndrainedJson<'a> {
 
 /// With `--format json`, prints one object whenever something changes, the last of which is the
 /// outcome; as text, prints only the outcome, with the progress on standard error.
-pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<(), CommandError> {
     let begun = Instant::now();
     let region = &arguments.region;
     let mut client = arguments.control.connect().await?.hosting(region)?;
@@ -117,7 +117,12 @@ pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<()
         };
         match next {
             Err(_) => break false,
-            Ok(Err(status)) => return Err(Failure::NotSo(format!("{region} is not drained: {}", status.message()))),
+            Ok(Err(status)) => {
+                return Err(CommandError::CheckFailed(format!(
+                    "{region} is not drained: {}",
+                    status.message()
+                )));
+            }
             Ok(Ok(None)) => break last.as_ref().is_some_and(|report: &ControlDrainReport| report.drained),
             Ok(Ok(Some(report))) => {
                 progress.set_message(summary(&report));
@@ -143,7 +148,7 @@ pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<()
     if drained {
         return Ok(());
     }
-    Err(Failure::NotSo(format!(
+    Err(CommandError::CheckFailed(format!(
         "{region} is not drained after {:.1} s: {}. It stays closed for writes; `beringia undrain {region}` opens it",
         elapsed.as_secs_f64(),
         summary(&report)
@@ -151,7 +156,7 @@ pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<()
 }
 
 /// Opens a region for writes.
-pub(crate) async fn undo(arguments: &UndrainArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn undo(arguments: &UndrainArguments, format: Format) -> Result<(), CommandError> {
     let region = &arguments.region;
     let mut client = arguments.control.connect().await?.hosting(region)?;
     client.undrain(ControlUndrainRequest { region: region.clone() }).await?;
@@ -197,7 +202,7 @@ fn summary(report: &ControlDrainReport) -> String {
     parts.join("; ")
 }
 
-fn print(region: &str, report: &ControlDrainReport, elapsed: Duration) -> Result<(), Failure> {
+fn print(region: &str, report: &ControlDrainReport, elapsed: Duration) -> Result<(), CommandError> {
     let drain = DrainJson::of(region, report, elapsed);
     let dash = || "-".to_owned();
     output::table(

@@ -20,7 +20,7 @@ mod up;
 
 use clap::Subcommand;
 
-use crate::{failure::Failure, output::Format, runtime};
+use crate::{error::CommandError, output::Format, runtime};
 
 /// The commands. The arguments of each carry its help, where clap reads it.
 #[derive(Debug, Subcommand)]
@@ -43,7 +43,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// Runs the command on the runtime that it needs.
-    pub(crate) fn run(self, format: Format) -> Result<(), Failure> {
+    pub(crate) fn run(self, format: Format) -> Result<(), CommandError> {
         match self {
             Self::Up(up) => runtime::serve(up::run(up, format)),
             Self::Region(region) => runtime::serve(region::run(region, format)),

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{control::ControlArguments, quantity::Expected, replication};
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -208,7 +208,7 @@ struct LinkJson<'a> {
 
 /// Runs the subcommand, then prints all links as they are now, one JSON object per link. `pause`
 /// and `resume` print the pauses instead.
-pub(crate) async fn run(arguments: NetArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: NetArguments, format: Format) -> Result<(), CommandError> {
     let fleet = arguments.control.connect().await?;
     let (action, pauses_too) = match arguments.action {
         NetAction::Pause { table, region } => return replication::pause(&fleet, table, region, format).await,
@@ -259,7 +259,7 @@ fn link_pair(pair: PairArguments) -> LinkPair {
     }
 }
 
-fn show(links: &[LinkReport], format: Format) -> Result<(), Failure> {
+fn show(links: &[LinkReport], format: Format) -> Result<(), CommandError> {
     let links = links.iter().map(LinkJson::from);
     match format {
         Format::Json => links.into_iter().try_for_each(|link| output::json(&link)),

@@ -4,7 +4,7 @@ use beringia_host::Addresses;
 use serde::Serialize;
 
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -53,7 +53,7 @@ impl Ready {
     }
 
     /// Prints the addresses; as text, with commands to try.
-    pub(crate) fn announce(&self, format: Format) -> Result<(), Failure> {
+    pub(crate) fn announce(&self, format: Format) -> Result<(), CommandError> {
         if format == Format::Json {
             return output::json(self);
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::control::ControlArguments;
 
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -54,7 +54,7 @@ struct Done<'a> {
 }
 
 /// Kills a region, as `region-fail` asks.
-pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Result<(), CommandError> {
     let region = &arguments.region;
     let mut client = arguments.control.connect().await?.hosting(region)?;
     client
@@ -67,7 +67,7 @@ pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Res
 }
 
 /// Starts a failed region again.
-pub(crate) async fn recover(arguments: &RegionRecoverArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn recover(arguments: &RegionRecoverArguments, format: Format) -> Result<(), CommandError> {
     let region = &arguments.region;
     let mut client = arguments.control.connect().await?.hosting(region)?;
     client
@@ -76,7 +76,7 @@ pub(crate) async fn recover(arguments: &RegionRecoverArguments, format: Format) 
     say(region, true, format)
 }
 
-fn say(region: &str, running: bool, format: Format) -> Result<(), Failure> {
+fn say(region: &str, running: bool, format: Format) -> Result<(), CommandError> {
     match format {
         Format::Json => output::json(&Done { region, running }),
         Format::Text if running => output::line(&format!("{region} is running again")),

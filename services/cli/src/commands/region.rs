@@ -4,7 +4,7 @@ use beringia_host::OneRegion;
 use clap::Args;
 
 use super::serve::{ServeArguments, deployment, serve};
-use crate::{failure::Failure, output::Format, signals::Signals};
+use crate::{error::CommandError, output::Format, signals::Signals};
 
 /// Start one region of a topology in a process of its own.
 #[derive(Debug, Clone, Args)]
@@ -49,7 +49,7 @@ pub(crate) struct RegionArguments {
 }
 
 /// Runs one region of a topology until a signal ends it.
-pub(crate) async fn run(arguments: RegionArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: RegionArguments, format: Format) -> Result<(), CommandError> {
     let signals = Signals::new()?;
     let listen = arguments.serve.listen;
     let region = OneRegion {

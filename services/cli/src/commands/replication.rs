@@ -8,7 +8,7 @@ use beringia_proto::v1::{
 use serde::Serialize;
 
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -22,7 +22,7 @@ struct PauseJson<'a> {
 }
 
 /// Pauses a table in a region; prints all pauses.
-pub(crate) async fn pause(fleet: &Fleet, table: String, region: String, format: Format) -> Result<(), Failure> {
+pub(crate) async fn pause(fleet: &Fleet, table: String, region: String, format: Format) -> Result<(), CommandError> {
     let mut client = fleet.hosting(&region)?;
     let action = Action::Pause(ReplicationPause { region, table });
     client.replication(request(action)).await?;
@@ -36,7 +36,7 @@ pub(crate) async fn resume(
     table: Option<String>,
     region: Option<String>,
     format: Format,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let resume = |region: Option<String>| {
         request(Action::Resume(ReplicationResume {
             region: region.unwrap_or_default(),
@@ -57,7 +57,7 @@ pub(crate) async fn resume(
 }
 
 /// Prints the pauses: one JSON object per pause; as text a table.
-async fn show(fleet: &Fleet, format: Format) -> Result<(), Failure> {
+async fn show(fleet: &Fleet, format: Format) -> Result<(), CommandError> {
     let paused = paused(fleet).await?;
     if paused.is_empty() && format == Format::Text {
         return output::line("no replication is paused");
@@ -66,7 +66,7 @@ async fn show(fleet: &Fleet, format: Format) -> Result<(), Failure> {
 }
 
 /// Prints the pauses below other output, if there are any.
-pub(crate) async fn show_any(fleet: &Fleet, format: Format) -> Result<(), Failure> {
+pub(crate) async fn show_any(fleet: &Fleet, format: Format) -> Result<(), CommandError> {
     let paused = paused(fleet).await?;
     if !paused.is_empty() && format == Format::Text {
         output::line("")?;
@@ -78,13 +78,13 @@ pub(crate) async fn show_any(fleet: &Fleet, format: Format) -> Result<(), Failur
     }
 }
 
-async fn paused(fleet: &Fleet) -> Result<Vec<PausedTable>, Failure> {
+async fn paused(fleet: &Fleet) -> Result<Vec<PausedTable>, CommandError> {
     let show = |mut client: Client| async move { client.replication(request(Action::Show(ReplicationShow {}))).await };
     let replies = fleet.ask(show).await?.replies;
     Ok(replies.into_iter().flat_map(|reply| reply.paused).collect())
 }
 
-fn print(paused: &[PausedTable], format: Format) -> Result<(), Failure> {
+fn print(paused: &[PausedTable], format: Format) -> Result<(), CommandError> {
     let mut pauses = paused.iter().map(|paused| PauseJson {
         region: &paused.region,
         table: &paused.table,
@@ -97,7 +97,7 @@ fn print(paused: &[PausedTable], format: Format) -> Result<(), Failure> {
 }
 
 /// Prints regions and the tables whose replication is paused there.
-pub(crate) fn table(pauses: impl Iterator<Item = [String; 2]>) -> Result<(), Failure> {
+pub(crate) fn table(pauses: impl Iterator<Item = [String; 2]>) -> Result<(), CommandError> {
     output::table(["REPLICATION PAUSED IN", "OF TABLE"], pauses)
 }
 

@@ -9,7 +9,7 @@ use beringia_storage::DEFAULT_SHARD_AGE_MS;
 use clap::Args;
 
 use super::ready::Ready;
-use crate::{failure::Failure, output::Format, signals::Signals};
+use crate::{error::CommandError, output::Format, signals::Signals};
 
 /// The arguments that `up` and `region` share.
 #[derive(Debug, Clone, Args)]
@@ -79,7 +79,7 @@ pub(crate) struct ServeArguments {
 }
 
 /// Reads the files that the arguments name.
-pub(super) fn deployment(arguments: ServeArguments) -> Result<Deployment, Failure> {
+pub(super) fn deployment(arguments: ServeArguments) -> Result<Deployment, CommandError> {
     let topology = match &arguments.topology {
         None => Topology::three(),
         Some(file) => Topology::load(file)?,
@@ -102,13 +102,13 @@ pub(super) fn deployment(arguments: ServeArguments) -> Result<Deployment, Failur
 }
 
 /// Prints the addresses, serves until a signal arrives, then shuts down.
-pub(super) async fn serve(running: Running, mut signals: Signals, format: Format) -> Result<(), Failure> {
+pub(super) async fn serve(running: Running, mut signals: Signals, format: Format) -> Result<(), CommandError> {
     Ready::of(running.addresses()).announce(format)?;
     signals.next().await;
     tracing::info!("shutting down; another signal ends the process at once");
     tokio::select! {
         biased;
-        () = signals.next() => Err(Failure::Interrupted),
+        () = signals.next() => Err(CommandError::Interrupted),
         () = running.shutdown() => Ok(()),
     }
 }

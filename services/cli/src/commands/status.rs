@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{control::ControlArguments, replication};
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
     presentation::spans,
 };
@@ -114,7 +114,7 @@ struct BootstrapJson {
 }
 
 /// Prints one JSON object, or up to five tables.
-pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(), CommandError> {
     let fleet = arguments.control.connect().await?;
     let topology = fleet.topology();
     let replies = fleet
@@ -185,7 +185,7 @@ impl StatusJson {
         }
     }
 
-    fn print(&self) -> Result<(), Failure> {
+    fn print(&self) -> Result<(), CommandError> {
         output::table(
             ["REGION", "STATE", "REFUSED"],
             self.regions

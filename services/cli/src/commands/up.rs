@@ -4,7 +4,7 @@ use beringia_host::Ports;
 use clap::Args;
 
 use super::serve::{ServeArguments, deployment, serve};
-use crate::{failure::Failure, output::Format, signals::Signals};
+use crate::{error::CommandError, output::Format, signals::Signals};
 
 /// Start all regions of a topology in this process.
 #[derive(Debug, Clone, Args)]
@@ -45,7 +45,7 @@ pub(crate) struct UpArguments {
 }
 
 /// Runs all regions of a topology until a signal ends it.
-pub(crate) async fn run(arguments: UpArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: UpArguments, format: Format) -> Result<(), CommandError> {
     let signals = Signals::new()?;
     let listen = arguments.serve.listen;
     let ports = Ports {

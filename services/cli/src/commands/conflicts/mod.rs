@@ -17,7 +17,7 @@ use self::journal::{Follower, Journal, Merged};
 use super::control::ControlArguments;
 
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
     presentation::{SideJson, VersionJson, incomplete, iso, raw, side_text, version_text},
 };
@@ -113,7 +113,7 @@ struct RestoredJson<'a> {
 }
 
 /// Prints one conflict per line (JSON) or paragraph (text), by when it was first seen.
-pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Result<(), CommandError> {
     let fleet = arguments.control.connect().await?;
     if let Some(ConflictsAction::Restore { id, region }) = &arguments.action {
         return restore(&fleet, id, region.as_deref(), format).await;
@@ -127,7 +127,7 @@ pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Resul
 }
 
 /// Opens the conflict journals of all regions.
-async fn journals(fleet: &Fleet, table: String, follow: bool) -> Result<Vec<Streaming<ControlConflict>>, Failure> {
+async fn journals(fleet: &Fleet, table: String, follow: bool) -> Result<Vec<Streaming<ControlConflict>>, CommandError> {
     let request = ControlConflictsRequest { table, follow };
     let answers = join_all(fleet.clients().map(|mut client| {
         let request = request.clone();
@@ -150,7 +150,7 @@ async fn journals(fleet: &Fleet, table: String, follow: bool) -> Result<Vec<Stre
     Ok(streams)
 }
 
-async fn read(streams: Vec<Streaming<ControlConflict>>) -> Result<Vec<Merged>, Failure> {
+async fn read(streams: Vec<Streaming<ControlConflict>>) -> Result<Vec<Merged>, CommandError> {
     let mut journal = Journal::default();
     let mut reports = select_all(streams);
     while let Some(report) = reports.next().await {
@@ -160,11 +160,11 @@ async fn read(streams: Vec<Streaming<ControlConflict>>) -> Result<Vec<Merged>, F
 }
 
 /// Writes back what the loser of a conflict lost.
-async fn restore(fleet: &Fleet, id: &str, region: Option<&str>, format: Format) -> Result<(), Failure> {
+async fn restore(fleet: &Fleet, id: &str, region: Option<&str>, format: Format) -> Result<(), CommandError> {
     let conflicts = read(journals(fleet, String::new(), false).await?).await?;
     let found = conflicts.into_iter().find(|merged| journal::id(&merged.conflict) == id);
     let Merged { conflict, seen } = found.ok_or_else(|| {
-        Failure::wrong(format!(
+        CommandError::usage(format!(
             "no region has a conflict {id} in its journal; `beringia conflicts` lists the ids"
         ))
     })?;
@@ -172,7 +172,7 @@ async fn restore(fleet: &Fleet, id: &str, region: Option<&str>, format: Format) 
     let region = region
         .ok_or_else(|| incomplete("a conflict that no region saw"))?
         .to_owned();
-    let gone = || Failure::wrong(format!("the table of the conflict {id} was deleted"));
+    let gone = || CommandError::usage(format!("the table of the conflict {id} was deleted"));
     let loser = conflict.loser.ok_or_else(|| incomplete("a conflict without a loser"))?;
     let request = ControlRestoreRequest {
         region: region.clone(),
@@ -196,7 +196,7 @@ async fn restore(fleet: &Fleet, id: &str, region: Option<&str>, format: Format) 
     }
 }
 
-async fn list(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Result<(), Failure> {
+async fn list(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Result<(), CommandError> {
     let conflicts = read(streams).await?;
     if conflicts.is_empty() && format == Format::Text {
         return output::line("no conflicts");
@@ -204,7 +204,7 @@ async fn list(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Resul
     conflicts.iter().try_for_each(|conflict| show(conflict, format))
 }
 
-async fn follow(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Result<(), Failure> {
+async fn follow(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Result<(), CommandError> {
     let mut follower = Follower::new(SHOWN_MAX);
     let mut reports = select_all(streams);
     let mut ended = false;
@@ -225,7 +225,7 @@ async fn follow(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Res
     Ok(())
 }
 
-fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
+fn show(merged: &Merged, format: Format) -> Result<(), CommandError> {
     let conflict = &merged.conflict;
     let winner = conflict.winner.as_ref();
     let loser = conflict

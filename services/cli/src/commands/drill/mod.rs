@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -51,14 +51,14 @@ struct ListedJson<'a> {
 }
 
 /// Lists the scenarios or plays one.
-pub(crate) async fn run(arguments: &DrillArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &DrillArguments, format: Format) -> Result<(), CommandError> {
     match &arguments.action {
         DrillAction::List => list(format),
         DrillAction::Run(run) => run::run(run, format).await,
     }
 }
 
-fn list(format: Format) -> Result<(), Failure> {
+fn list(format: Format) -> Result<(), CommandError> {
     let mut rows = Vec::new();
     for name in Scenario::shipped_names() {
         let scenario = Scenario::shipped(name)?;

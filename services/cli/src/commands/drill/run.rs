@@ -19,7 +19,7 @@ use crate::{
             scenario::{ScenarioArguments, load},
         },
     },
-    failure::Failure,
+    error::CommandError,
     output::Format,
     signals::Signals,
 };
@@ -139,7 +139,7 @@ fn parse_pace(text: &str) -> Result<f64, Expected> {
 }
 
 /// Reads the scenario and draws its plan.
-fn plan(arguments: &DrillRunArguments) -> Result<Plan, Failure> {
+fn plan(arguments: &DrillRunArguments) -> Result<Plan, CommandError> {
     let scenario = load(&arguments.scenario)?;
     let seed = seed(arguments.seed.seed, &scenario);
     let mut plan = Plan::draw(&scenario, seed);
@@ -152,7 +152,7 @@ fn plan(arguments: &DrillRunArguments) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-pub(super) async fn run(arguments: &DrillRunArguments, format: Format) -> Result<(), Failure> {
+pub(super) async fn run(arguments: &DrillRunArguments, format: Format) -> Result<(), CommandError> {
     let mut signals = Signals::new()?;
     let plan = plan(arguments)?;
     let hook = arguments.hook.as_deref();
@@ -174,7 +174,7 @@ pub(super) async fn run(arguments: &DrillRunArguments, format: Format) -> Result
     tell(&run, arguments.report.as_deref(), format)?;
     match failures(&run) {
         failed if failed.is_empty() => Ok(()),
-        failed => Err(Failure::NotSo(failed.join("; "))),
+        failed => Err(CommandError::CheckFailed(failed.join("; "))),
     }
 }
 
@@ -184,19 +184,19 @@ async fn on_stage(
     plan: &Plan,
     stage: &Stage,
     signals: &mut Signals,
-) -> Result<Run, Failure> {
+) -> Result<Run, CommandError> {
     let may_lose_disks = !arguments.attach || arguments.allow_data_loss;
     check(plan, stage, &arguments.scenario.scenario, may_lose_disks).await?;
     let mut session = Session::new(plan, stage, arguments.patience).await?;
     let replay = arguments.replay(plan.seed);
     let played = tokio::select! {
         biased;
-        () = signals.next() => Err(Failure::NotSo("interrupted; the drill's changes were undone".to_owned())),
-        played = session.play(&replay) => played.map_err(Failure::from),
+        () = signals.next() => Err(CommandError::CheckFailed("interrupted; the drill's changes were undone".to_owned())),
+        played = session.play(&replay) => played.map_err(CommandError::from),
     };
     tokio::select! {
         biased;
-        () = signals.next() => return Err(Failure::Interrupted),
+        () = signals.next() => return Err(CommandError::Interrupted),
         () = session.undo(arguments.keep_tables) => {}
     }
     played

@@ -11,7 +11,7 @@ use self::explanation::{Evidence, Verdict};
 use super::control::ControlArguments;
 
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
     presentation::{VersionJson, raw, shortened, version_text},
 };
@@ -60,8 +60,8 @@ struct RegionJson<'a> {
 
 /// Prints one JSON object, or a table and the sentences that explain it, for every table of that
 /// name (regional tables of different regions can share one).
-pub(crate) async fn run(arguments: &ExplainArguments, format: Format) -> Result<(), Failure> {
-    let key = raw(&arguments.key).map_err(|_| Failure::wrong(format!("--key is not JSON: {}", arguments.key)))?;
+pub(crate) async fn run(arguments: &ExplainArguments, format: Format) -> Result<(), CommandError> {
+    let key = raw(&arguments.key).map_err(|_| CommandError::usage(format!("--key is not JSON: {}", arguments.key)))?;
     let fleet = arguments.control.connect().await?;
     let request = ControlExplainRequest {
         table: arguments.table.clone(),
@@ -97,7 +97,7 @@ pub(crate) async fn run(arguments: &ExplainArguments, format: Format) -> Result<
         } else {
             format!(" ({} is down)", down.join(", "))
         };
-        return Err(Failure::wrong(format!(
+        return Err(CommandError::usage(format!(
             "no region that answers has a table `{}`{down}",
             arguments.table
         )));
@@ -127,7 +127,7 @@ fn show(
     regions: &[RegionExplanation],
     verdict: &Verdict,
     format: Format,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     if format == Format::Json {
         let regions = regions.iter().map(RegionJson::of).collect::<Result<_, _>>()?;
         return output::json(&ExplainJson {
@@ -157,7 +157,7 @@ fn show(
 }
 
 impl<'a> RegionJson<'a> {
-    fn of(region: &'a RegionExplanation) -> Result<Self, Failure> {
+    fn of(region: &'a RegionExplanation) -> Result<Self, CommandError> {
         Ok(Self {
             region: &region.region,
             state: state(region),

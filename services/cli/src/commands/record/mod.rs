@@ -32,7 +32,7 @@ use self::{
     writing::Writing,
 };
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -103,11 +103,11 @@ struct Heard {
 }
 
 /// Records until the duration is over or the user stops it, and writes the scenario.
-pub(crate) async fn run(arguments: &RecordArguments, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &RecordArguments, format: Format) -> Result<(), CommandError> {
     let path = &arguments.out;
     let beside = path.with_extension("jsonl");
     if beside == *path {
-        return Err(Failure::wrong(format!(
+        return Err(CommandError::usage(format!(
             "{} is the name of the file for the operations: name the scenario with --out, such as {}",
             path.display(),
             path.with_extension("toml").display()
@@ -125,13 +125,13 @@ pub(crate) async fn run(arguments: &RecordArguments, format: Format) -> Result<(
     say(path, &beside, &scenario, &writing, missed, format)
 }
 
-fn create(path: &Path) -> Result<File, Failure> {
+fn create(path: &Path) -> Result<File, CommandError> {
     File::create_new(path).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::AlreadyExists => "; name another file with --out",
             _ => "",
         };
-        Failure::wrong(format!("cannot write {}: {error}{hint}", path.display()))
+        CommandError::usage(format!("cannot write {}: {error}{hint}", path.display()))
     })
 }
 
@@ -143,7 +143,7 @@ async fn record(
     arguments: &RecordArguments,
     file: File,
     mut writing: Writing,
-) -> Result<(Scenario, Writing, u64), Failure> {
+) -> Result<(Scenario, Writing, u64), CommandError> {
     let fleet = arguments.control.connect().await?;
     let (beginning, listening) = begin(&fleet, arguments.items).await?;
     output::note(&format!(
@@ -170,7 +170,7 @@ async fn record(
 }
 
 /// Starts the streams of all control services, and asks for the state of the regions.
-async fn begin(fleet: &Fleet, items_max: u64) -> Result<(Beginning, Listening), Failure> {
+async fn begin(fleet: &Fleet, items_max: u64) -> Result<(Beginning, Listening), CommandError> {
     let at = Instant::now();
     let wall_ms = SystemClock.now_ms();
     let mut events = Vec::new();
@@ -194,7 +194,7 @@ async fn begin(fleet: &Fleet, items_max: u64) -> Result<(Beginning, Listening), 
     Ok((beginning, Listening { events, tables }))
 }
 
-async fn ask_for_tables(fleet: &Fleet, items_max: u64) -> Result<Vec<(usize, Streaming<ControlTable>)>, Failure> {
+async fn ask_for_tables(fleet: &Fleet, items_max: u64) -> Result<Vec<(usize, Streaming<ControlTable>)>, CommandError> {
     let mut tables = Vec::new();
     for (place, mut client) in fleet.clients().enumerate() {
         let asked = client.tables(ControlTablesRequest { items_max }).await?;
@@ -210,7 +210,7 @@ async fn listen(
     beginning: &Beginning,
     arguments: &RecordArguments,
     writing: &mut Writing,
-) -> Result<Heard, Failure> {
+) -> Result<Heard, CommandError> {
     let progress = output::progress_bar();
     progress.enable_steady_tick(Duration::from_millis(100));
     let ends = async {
@@ -238,7 +238,7 @@ async fn listen(
             _ = &mut user => break,
             message = recorded.next() => match message {
                 Some((offset, message)) => heard.take(offset, message?, writing)?,
-                None => return Err(Failure::NotSo("the recorded regions have stopped".to_owned())),
+                None => return Err(CommandError::CheckFailed("the recorded regions have stopped".to_owned())),
             },
             page = tables.next(), if has_tables => match page {
                 Some((place, page)) => writing.table(place, page?, arguments.items)?,
@@ -266,7 +266,7 @@ fn placed<P: Copy, T>(place: P, messages: Streaming<T>) -> impl Stream<Item = (P
 }
 
 impl Heard {
-    fn take(&mut self, offset: Duration, message: ControlRecorded, writing: &mut Writing) -> Result<(), Failure> {
+    fn take(&mut self, offset: Duration, message: ControlRecorded, writing: &mut Writing) -> Result<(), CommandError> {
         let at = offset + Duration::from_micros(message.at_us);
         self.missed += message.missed;
         match message.what {
@@ -287,7 +287,7 @@ fn say(
     writing: &Writing,
     missed: u64,
     format: Format,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     if missed > 0 {
         output::note(&format!(
             "{missed} operations arrived faster than they could be recorded, and are missing from the recording"

@@ -15,7 +15,7 @@ use beringia_regions::Topology;
 use beringia_scenario::{Behaviour, Event, Expectations, Kind, Policy, Scenario, Span, What, When, Workload};
 
 use super::{Beginning, Happened, writing::Writing};
-use crate::{failure::Failure, output};
+use crate::{error::CommandError, output};
 
 /// The shortest duration of a scenario.
 const DURATION_MIN: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub(super) async fn of(
     writing: &Writing,
     lasted: Duration,
     happened: Happened,
-) -> Result<Scenario, Failure> {
+) -> Result<Scenario, CommandError> {
     let topology = topology(&fleet.topology(), &beginning.links)?;
     let mut replicas: Vec<String> = topology
         .names()
@@ -75,12 +75,12 @@ pub(super) async fn of(
 }
 
 /// Writes the scenario; its operations are in the file of the same name with the extension `jsonl`.
-pub(super) fn write(scenario: &Scenario, mut file: File, path: &Path) -> Result<(), Failure> {
+pub(super) fn write(scenario: &Scenario, mut file: File, path: &Path) -> Result<(), CommandError> {
     let beside = path.with_extension("jsonl");
     let name = beside.file_name().map(|name| name.to_string_lossy().into_owned());
     let text = scenario.to_toml_beside(&name.unwrap_or_default());
     let written = file.write_all(text.as_bytes());
-    written.map_err(|error| Failure::wrong(format!("cannot write {}: {error}", path.display())))
+    written.map_err(|error| CommandError::usage(format!("cannot write {}: {error}", path.display())))
 }
 
 /// The options that the regions were started with.
@@ -93,7 +93,7 @@ fn behaviour(fleet: &Fleet) -> Behaviour {
 
 /// The conflict policy of the recorded tables. A scenario has one policy for all tables; where
 /// theirs differ, it is that of tables without a tag.
-async fn policy(fleet: &Fleet, writing: &Writing) -> Result<Policy, Failure> {
+async fn policy(fleet: &Fleet, writing: &Writing) -> Result<Policy, CommandError> {
     let request = ControlDigestsRequest {
         verify: false,
         ranges: false,
@@ -119,7 +119,7 @@ async fn policy(fleet: &Fleet, writing: &Writing) -> Result<Policy, Failure> {
 
 /// The regions, and the links as they were when the recording began; without a network model, the
 /// links that the regions' names give.
-fn topology(names: &[String], links: &[LinkReport]) -> Result<Topology, Failure> {
+fn topology(names: &[String], links: &[LinkReport]) -> Result<Topology, CommandError> {
     let mut text = String::new();
     for name in names {
         text.push_str(&format!("[[region]]\nname = {name:?}\n"));
@@ -142,7 +142,7 @@ fn topology(names: &[String], links: &[LinkReport]) -> Result<Topology, Failure>
         }
     }
     let unusable = |error: beringia_regions::TopologyError| {
-        Failure::wrong(format!(
+        CommandError::usage(format!(
             "cannot make the topology of a scenario from the regions: {error}"
         ))
     };
@@ -157,9 +157,10 @@ fn topology(names: &[String], links: &[LinkReport]) -> Result<Topology, Failure>
 
 /// Adds the events that are valid in a scenario. Events that change nothing, such as healing an
 /// open link, are left out.
-fn with_events(mut scenario: Scenario, happened: Happened, path: &Path) -> Result<Scenario, Failure> {
+fn with_events(mut scenario: Scenario, happened: Happened, path: &Path) -> Result<Scenario, CommandError> {
     let parsed = |scenario: &Scenario| Scenario::parse(&scenario.to_toml(), path);
-    parsed(&scenario).map_err(|error| Failure::wrong(format!("cannot make a scenario from the recording: {error}")))?;
+    parsed(&scenario)
+        .map_err(|error| CommandError::usage(format!("cannot make a scenario from the recording: {error}")))?;
     for (at, action) in happened {
         let at = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
         scenario.events.push(Event {

@@ -13,7 +13,7 @@ use beringia_scenario::{Recorded, RecordedItems, RecordedTable};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, output};
+use crate::{error::CommandError, output};
 
 /// A recording in progress.
 pub(super) struct Writing {
@@ -58,7 +58,7 @@ impl Writing {
     }
 
     /// Writes an answered operation.
-    pub(super) fn operation(&mut self, at: Duration, call: RecordedCall) -> Result<(), Failure> {
+    pub(super) fn operation(&mut self, at: Duration, call: RecordedCall) -> Result<(), CommandError> {
         self.operations += 1;
         if !self.asked.contains(&call.region) {
             self.asked.insert(call.region.clone());
@@ -75,7 +75,7 @@ impl Writing {
 
     /// Writes a table, or more of its items, from the control service at index `place`. The first
     /// service that has the table sends all of it.
-    pub(super) fn table(&mut self, place: usize, message: ControlTable, items_max: u64) -> Result<(), Failure> {
+    pub(super) fn table(&mut self, place: usize, message: ControlTable, items_max: u64) -> Result<(), CommandError> {
         let ControlTable {
             table: name,
             description_json,
@@ -109,25 +109,25 @@ impl Writing {
     }
 
     /// Flushes the recording to its file.
-    pub(super) fn end(&mut self) -> Result<(), Failure> {
+    pub(super) fn end(&mut self) -> Result<(), CommandError> {
         let flushed = self.file.flush();
         flushed.map_err(|error| self.unwritten(&error))
     }
 
-    fn line(&mut self, line: &impl Serialize) -> Result<(), Failure> {
+    fn line(&mut self, line: &impl Serialize) -> Result<(), CommandError> {
         let written = serde_json::to_writer(&mut self.file, line).map_err(std::io::Error::from);
         let written = written.and_then(|()| self.file.write_all(b"\n"));
         written.map_err(|error| self.unwritten(&error))
     }
 
-    fn unwritten(&self, error: &std::io::Error) -> Failure {
-        Failure::wrong(format!("cannot write {}: {error}", self.path.display()))
+    fn unwritten(&self, error: &std::io::Error) -> CommandError {
+        CommandError::usage(format!("cannot write {}: {error}", self.path.display()))
     }
 }
 
-fn parse(text: &str) -> Result<Value, Failure> {
+fn parse(text: &str) -> Result<Value, CommandError> {
     serde_json::from_str(text)
-        .map_err(|error| Failure::wrong(format!("the control service sent invalid JSON: {error}")))
+        .map_err(|error| CommandError::usage(format!("the control service sent invalid JSON: {error}")))
 }
 
 /// The requests that create a table like the described one.

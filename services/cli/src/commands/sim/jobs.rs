@@ -21,7 +21,7 @@ use super::{
     runner::{self, Ending, Job},
     scenario::ScenarioArguments,
 };
-use crate::{commands::quantity::Expected, failure::Failure, signals::Signals};
+use crate::{commands::quantity::Expected, error::CommandError, signals::Signals};
 
 /// The option for one seed.
 #[derive(Debug, Clone, Args)]
@@ -169,8 +169,8 @@ pub(super) fn play_all(
     count: u64,
     arguments: &JobArguments,
     name: &str,
-    take: impl FnMut(&Job, runner::Played) -> Result<(), Failure>,
-) -> Result<Ending, Failure> {
+    take: impl FnMut(&Job, runner::Played) -> Result<(), CommandError>,
+) -> Result<Ending, CommandError> {
     let processors = || thread::available_parallelism().map_or(1, NonZero::get);
     let at_once = arguments.jobs.map_or_else(processors, NonZero::get);
     let threads = usize::try_from(count).map_or(at_once, |count| at_once.min(count));
@@ -188,11 +188,11 @@ pub(super) fn play_all(
 }
 
 /// Calls `stop` at the first signal, and ends the process at the second.
-pub(super) fn on_signal(stop: Box<dyn Fn() + Send>) -> Result<(), Failure> {
+pub(super) fn on_signal(stop: Box<dyn Fn() + Send>) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("cannot start: {error}")))?;
     let mut signals = runtime.block_on(async { Signals::new() })?;
     thread::spawn(move || {
         runtime.block_on(async {
@@ -200,7 +200,7 @@ pub(super) fn on_signal(stop: Box<dyn Fn() + Send>) -> Result<(), Failure> {
             stop();
             signals.next().await;
             // The user asked to end at once: files may be left half written.
-            exit(Failure::INTERRUPTED.into());
+            exit(CommandError::INTERRUPTED.into());
         });
     });
     Ok(())

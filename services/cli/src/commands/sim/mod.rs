@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -57,7 +57,7 @@ pub(crate) enum SimAction {
 const SEED: u64 = 1;
 
 /// Runs the subcommand on this thread.
-pub(crate) fn run(arguments: &SimArguments, format: Format) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &SimArguments, format: Format) -> Result<(), CommandError> {
     match &arguments.action {
         SimAction::List => list(format),
         SimAction::Show(show) => show::run(show, format),
@@ -73,7 +73,7 @@ struct ListedJson<'a> {
     about: &'a str,
 }
 
-fn list(format: Format) -> Result<(), Failure> {
+fn list(format: Format) -> Result<(), CommandError> {
     let mut rows = Vec::new();
     for name in Scenario::shipped_names() {
         let scenario = Scenario::shipped(name)?;
@@ -93,7 +93,7 @@ fn list(format: Format) -> Result<(), Failure> {
 
 /// Creates the directory of a report, if one is wanted, before the runs, so that a missing
 /// permission shows at once.
-pub(crate) fn prepared(report: Option<&Path>) -> Result<(), Failure> {
+pub(crate) fn prepared(report: Option<&Path>) -> Result<(), CommandError> {
     let made = report.map_or(Ok(()), beringia_report::make);
     Ok(made?)
 }

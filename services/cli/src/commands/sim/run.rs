@@ -17,7 +17,7 @@ use super::{
     scenario::{ScenarioArguments, load},
 };
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct RunArguments {
     pub(crate) trace: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failure> {
+pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), CommandError> {
     let scenario = load(&arguments.scenario)?;
     let seeds = seeds(&arguments.play.seeds, &scenario);
     let is_one = arguments.play.seeds.seeds.is_none();
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
     let ending = play_all(jobs, count, &arguments.play.jobs, &scenario.name, |job, played| {
         if let (Some((file, out)), Ok(outcome)) = (&mut trace, &played) {
             write_trace(out, &outcome.trace)
-                .map_err(|error| Failure::wrong(format!("cannot write {}: {error}", file.display())))?;
+                .map_err(|error| CommandError::usage(format!("cannot write {}: {error}", file.display())))?;
         }
         if is_one {
             all.only(job, played)
@@ -76,16 +76,16 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
     }
     match ending {
         Ending::Done if is_one => all.end_of_one(),
-        Ending::Stopped if is_one => Err(Failure::Unfinished("the run had not finished".to_owned())),
+        Ending::Stopped if is_one => Err(CommandError::Unfinished("the run had not finished".to_owned())),
         Ending::Done | Ending::Stopped => all.end_of_many(count),
     }
 }
 
 type TraceFile<'a> = (&'a Path, BufWriter<File>);
 
-fn create(path: &Path) -> Result<TraceFile<'_>, Failure> {
+fn create(path: &Path) -> Result<TraceFile<'_>, CommandError> {
     let file =
-        File::create(path).map_err(|error| Failure::wrong(format!("cannot write {}: {error}", path.display())))?;
+        File::create(path).map_err(|error| CommandError::usage(format!("cannot write {}: {error}", path.display())))?;
     Ok((path, BufWriter::new(file)))
 }
 
@@ -106,7 +106,7 @@ struct BrokenJson<'a> {
 }
 
 /// Writes the report of a run, if there is a directory for it, and prints the result.
-pub(crate) fn tell(run: &Run, directory: Option<&Path>, format: Format) -> Result<(), Failure> {
+pub(crate) fn tell(run: &Run, directory: Option<&Path>, format: Format) -> Result<(), CommandError> {
     let page = directory.map(|directory| report(directory, run)).transpose()?;
     match format {
         Format::Json => output::json(run)?,
@@ -143,7 +143,7 @@ impl<'a> All<'a> {
         }
     }
 
-    fn only(&mut self, job: &Job, played: Played) -> Result<(), Failure> {
+    fn only(&mut self, job: &Job, played: Played) -> Result<(), CommandError> {
         let run = match played {
             Ok(outcome) => outcome.run,
             Err(error) => return self.broken(job, &error.to_string()),
@@ -153,14 +153,14 @@ impl<'a> All<'a> {
         Ok(())
     }
 
-    fn end_of_one(self) -> Result<(), Failure> {
+    fn end_of_one(self) -> Result<(), CommandError> {
         if self.failed.is_empty() {
             return Ok(());
         }
-        Err(Failure::NotSo(self.failed.join("; ")))
+        Err(CommandError::CheckFailed(self.failed.join("; ")))
     }
 
-    fn one_of_many(&mut self, job: &Job, played: Played) -> Result<(), Failure> {
+    fn one_of_many(&mut self, job: &Job, played: Played) -> Result<(), CommandError> {
         self.played += 1;
         let run = match played {
             Ok(outcome) => outcome.run,
@@ -189,7 +189,7 @@ impl<'a> All<'a> {
     }
 
     /// Prints the totals of `wanted` runs or, after a stop, of those that had finished.
-    fn end_of_many(self, wanted: u64) -> Result<(), Failure> {
+    fn end_of_many(self, wanted: u64) -> Result<(), CommandError> {
         let page = match self.report {
             Some(directory) if !self.compared.runs.is_empty() => Some(self.compared.write(directory)?),
             _ => None,
@@ -206,7 +206,9 @@ impl<'a> All<'a> {
             }
         }
         if runs < wanted {
-            return Err(Failure::Unfinished(format!("{runs} of {wanted} seeds were played")));
+            return Err(CommandError::Unfinished(format!(
+                "{runs} of {wanted} seeds were played"
+            )));
         }
         if self.failed.is_empty() {
             return Ok(());
@@ -221,13 +223,13 @@ impl<'a> All<'a> {
             .collect::<Vec<_>>()
             .join(", ");
         let more = if self.failed.len() > NAMED_MAX { ", …" } else { "" };
-        Err(Failure::NotSo(format!(
+        Err(CommandError::CheckFailed(format!(
             "{} of {runs} seeds failed: {named}{more}",
             self.failed.len()
         )))
     }
 
-    fn broken(&mut self, job: &Job, error: &str) -> Result<(), Failure> {
+    fn broken(&mut self, job: &Job, error: &str) -> Result<(), CommandError> {
         let seed = job.plan.seed;
         match self.format {
             Format::Json => output::json(&BrokenJson {
@@ -243,7 +245,7 @@ impl<'a> All<'a> {
     }
 }
 
-fn report(directory: &Path, run: &Run) -> Result<String, Failure> {
+fn report(directory: &Path, run: &Run) -> Result<String, CommandError> {
     let page = write(directory, run)?;
     Ok(page.display().to_string())
 }

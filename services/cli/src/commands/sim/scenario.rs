@@ -5,7 +5,7 @@ use std::path::Path;
 use beringia_scenario::Scenario;
 use clap::Args;
 
-use crate::{commands::quantity::Expected, failure::Failure};
+use crate::{commands::quantity::Expected, error::CommandError};
 
 /// The scenario, and settings that replace those of its file.
 #[derive(Debug, Clone, Args)]
@@ -20,7 +20,7 @@ pub(crate) struct ScenarioArguments {
 }
 
 /// Loads the scenario, and replaces its settings.
-pub(in crate::commands) fn load(arguments: &ScenarioArguments) -> Result<Scenario, Failure> {
+pub(in crate::commands) fn load(arguments: &ScenarioArguments) -> Result<Scenario, CommandError> {
     let name = &arguments.scenario;
     let scenario = if is_file(name) {
         Scenario::load(Path::new(name))
@@ -31,14 +31,15 @@ pub(in crate::commands) fn load(arguments: &ScenarioArguments) -> Result<Scenari
     with(&scenario, &arguments.settings)
 }
 
-pub(super) fn with(scenario: &Scenario, settings: &[(String, String)]) -> Result<Scenario, Failure> {
+pub(super) fn with(scenario: &Scenario, settings: &[(String, String)]) -> Result<Scenario, CommandError> {
     let settings = settings.iter().map(|(path, value)| (path.as_str(), value.as_str()));
     Ok(scenario.with(settings)?)
 }
 
-pub(super) fn source(name: &str) -> Result<String, Failure> {
+pub(super) fn source(name: &str) -> Result<String, CommandError> {
     if is_file(name) {
-        return std::fs::read_to_string(name).map_err(|error| Failure::wrong(format!("cannot read {name}: {error}")));
+        return std::fs::read_to_string(name)
+            .map_err(|error| CommandError::usage(format!("cannot read {name}: {error}")));
     }
     let text = Scenario::shipped_text(name)?;
     Ok(text.to_owned())

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::scenario::{ScenarioArguments, load, source};
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -34,7 +34,7 @@ struct ShownJson<'a> {
     toml: &'a str,
 }
 
-pub(super) fn run(arguments: &ShowArguments, format: Format) -> Result<(), Failure> {
+pub(super) fn run(arguments: &ShowArguments, format: Format) -> Result<(), CommandError> {
     let scenario = load(&arguments.scenario)?;
     let text = match arguments.seed {
         Some(seed) => Plan::draw(&scenario, seed).to_toml(),

@@ -18,7 +18,7 @@ use super::{
     scenario::{ScenarioArguments, load},
 };
 use crate::{
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -67,7 +67,7 @@ struct ShrunkJson<'a> {
     toml: &'a str,
 }
 
-pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Failure> {
+pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), CommandError> {
     let scenario = load(&arguments.scenario)?;
     let first = job(
         &arguments.scenario,
@@ -82,11 +82,11 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     let Some(wanted) = played.map(Broken::of) else {
         progress.finish_and_clear();
         let message = "the first run had not finished, so there is nothing to shrink yet";
-        return Err(Failure::Unfinished(message.to_owned()));
+        return Err(CommandError::Unfinished(message.to_owned()));
     };
     if wanted.expected.is_empty() {
         progress.finish_and_clear();
-        return Err(Failure::NotSo(format!(
+        return Err(CommandError::CheckFailed(format!(
             "nothing to shrink: all expectations hold in `{}`",
             first.replay
         )));
@@ -127,7 +127,7 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     };
     let again = again(arguments);
     if is_stopped {
-        return Err(Failure::Unfinished(format!("{summary}{left}{again}")));
+        return Err(CommandError::Unfinished(format!("{summary}{left}{again}")));
     }
     let limit = if shrunk.is_smallest {
         ""
@@ -153,11 +153,11 @@ fn write(
     shrunk: &Shrunk,
     failed: &BTreeSet<String>,
     fails: &BTreeSet<String>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let text = shrunk.plan.to_toml();
     if let Some(file) = &arguments.out {
         std::fs::write(file, &text)
-            .map_err(|error| Failure::wrong(format!("cannot write {}: {error}", file.display())))?;
+            .map_err(|error| CommandError::usage(format!("cannot write {}: {error}", file.display())))?;
     }
     let scenario = &shrunk.plan.scenario;
     match format {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     commands::quantity::Expected,
-    failure::Failure,
+    error::CommandError,
     output::{self, Format},
 };
 
@@ -62,7 +62,7 @@ fn parse_variation(text: &str) -> Result<Variation, Expected> {
     Ok(Variation { path, values })
 }
 
-pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Failure> {
+pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), CommandError> {
     let scenario = load(&arguments.scenario)?;
     let seeds = seeds(&arguments.play.seeds, &scenario);
     // Every combination is checked before the first run, so that a wrong value does not show after
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
     let points = grid(&arguments.vary)
         .into_iter()
         .map(|point| Ok((with(&scenario, &point)?, point)))
-        .collect::<Result<Vec<_>, Failure>>()?;
+        .collect::<Result<Vec<_>, CommandError>>()?;
     prepared(arguments.report.as_deref())?;
     let runs = count(&seeds).saturating_mul(points.len() as u64);
     let jobs = points.iter().flat_map(|(varied, point)| {
@@ -112,13 +112,13 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
         }
     }
     if ending == Ending::Stopped {
-        return Err(Failure::Unfinished(format!("{ended} of {runs} runs were played")));
+        return Err(CommandError::Unfinished(format!("{ended} of {runs} runs were played")));
     }
     let failed = compared.runs.iter().filter(|run| !run.holds).count() + broken.len();
     if failed == 0 {
         return Ok(());
     }
-    Err(Failure::NotSo(format!("{failed} of {runs} runs failed")))
+    Err(CommandError::CheckFailed(format!("{failed} of {runs} runs failed")))
 }
 
 /// Every combination, the last setting changing fastest.

@@ -8,7 +8,7 @@ use crate::{Action, Plan, Planned};
 /// The progress of a plan that is being played. Players ask it for the next action, and report the
 /// drains that are proven.
 #[derive(Debug, Clone)]
-pub struct Course {
+pub struct TimelineCursor {
     plan: Plan,
     /// The state of each action of the plan.
     states: Vec<State>,
@@ -24,7 +24,7 @@ enum State {
     Done(Duration),
 }
 
-impl Course {
+impl TimelineCursor {
     /// The state before the first action of a plan.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
@@ -138,9 +138,9 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn course(events: &str) -> Course {
+    fn timeline(events: &str) -> TimelineCursor {
         let scenario = Scenario::parse(events, Path::new("test.toml")).expect("a scenario");
-        Course::new(&Plan::draw(&scenario, 1))
+        TimelineCursor::new(&Plan::draw(&scenario, 1))
     }
 
     const FAILOVER: &str = r#"
@@ -163,20 +163,20 @@ mod tests {
     "#;
 
     /// Plays a plan to the end with a proof at this time, and returns what happened when.
-    fn play(course: &mut Course, proven: Option<Duration>, end: Duration) -> Vec<(u64, String)> {
+    fn play(timeline: &mut TimelineCursor, proven: Option<Duration>, end: Duration) -> Vec<(u64, String)> {
         let mut proven = proven;
         loop {
-            let next = course.next().filter(|(_, at)| *at <= end);
+            let next = timeline.next().filter(|(_, at)| *at <= end);
             match (next, proven) {
                 (next, Some(at)) if next.is_none_or(|(_, due)| at < due) => {
-                    course.proven("us-east-1", at);
+                    timeline.proven("us-east-1", at);
                     proven = None;
                 }
-                (Some((index, at)), _) => course.done(index, at),
+                (Some((index, at)), _) => timeline.done(index, at),
                 (None, _) => break,
             }
         }
-        let played = course.played().timeline.into_iter();
+        let played = timeline.played().timeline.into_iter();
         played
             .map(|planned| (planned.at.as_secs(), planned.action.to_string()))
             .collect()
@@ -185,8 +185,8 @@ mod tests {
     /// Other actions happen at their times.
     #[test]
     fn actions_that_wait_for_a_proof_happen_after_it() {
-        let mut course = course(FAILOVER);
-        let played = play(&mut course, Some(seconds(14)), seconds(60));
+        let mut timeline = timeline(FAILOVER);
+        let played = play(&mut timeline, Some(seconds(14)), seconds(60));
         let expected = [
             (10, "drain us-east-1"),
             (12, "disk of eu-west-1 slower by 5ms"),
@@ -196,14 +196,14 @@ mod tests {
             (60, "disk of eu-west-1 at its normal speed"),
         ];
         assert_eq!(played, expected.map(|(at, what)| (at, what.to_owned())));
-        assert_eq!(course.overdue(seconds(60)), Vec::<&Action>::new());
+        assert_eq!(timeline.overdue(seconds(60)), Vec::<&Action>::new());
     }
 
     #[test]
     fn actions_that_wait_for_a_missing_proof_do_not_happen() {
-        let mut course = course(FAILOVER);
-        assert_eq!(play(&mut course, None, seconds(60)).len(), 3);
-        let overdue: Vec<String> = course.overdue(seconds(60)).iter().map(ToString::to_string).collect();
+        let mut timeline = timeline(FAILOVER);
+        assert_eq!(play(&mut timeline, None, seconds(60)).len(), 3);
+        let overdue: Vec<String> = timeline.overdue(seconds(60)).iter().map(ToString::to_string).collect();
         assert_eq!(
             overdue,
             [
@@ -212,14 +212,14 @@ mod tests {
                 "restart us-east-1"
             ]
         );
-        let mut late = self::course(FAILOVER);
+        let mut late = self::timeline(FAILOVER);
         play(&mut late, Some(seconds(58)), seconds(60));
         assert_eq!(late.overdue(seconds(60)).len(), 2);
     }
 
     #[test]
     fn a_plan_that_waits_for_a_proof_is_read_as_written() {
-        let plan = course(FAILOVER).plan;
+        let plan = timeline(FAILOVER).plan;
         let again = Scenario::parse(&plan.to_toml(), Path::new("test.toml")).expect("a scenario");
         assert_eq!(Plan::draw(&again, 7).timeline, plan.timeline);
     }

@@ -4,13 +4,13 @@ use std::{io, process::ExitCode};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum CommandError {
     /// What was asked about is not so: exit code 1.
     #[error("{0}")]
-    NotSo(String),
+    CheckFailed(String),
     /// Wrong input, or the command cannot start: exit code 2.
     #[error("{0}")]
-    Wrong(String),
+    UsageError(String),
     /// The reader of the output closed it (`beringia conflicts | head`): not an error of ours, exit
     /// code 0.
     #[error("the output was closed")]
@@ -23,48 +23,48 @@ pub(crate) enum Failure {
     Unfinished(String),
 }
 
-impl Failure {
+impl CommandError {
     /// The exit code of what a signal ended.
     pub(crate) const INTERRUPTED: u8 = 130;
 
     /// Wrong input, said in a sentence.
-    pub(crate) fn wrong(message: impl Into<String>) -> Self {
-        Self::Wrong(message.into())
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::UsageError(message.into())
     }
 
     /// The exit code of the process.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NotSo(_) => ExitCode::from(1),
-            Self::Wrong(_) => ExitCode::from(2),
+            Self::CheckFailed(_) => ExitCode::from(1),
+            Self::UsageError(_) => ExitCode::from(2),
             Self::OutputClosed => ExitCode::SUCCESS,
             Self::Interrupted | Self::Unfinished(_) => ExitCode::from(Self::INTERRUPTED),
         }
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandError {
     /// For errors of writing to the output.
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::OutputClosed
         } else {
-            Self::Wrong(format!("cannot write the output: {error}"))
+            Self::UsageError(format!("cannot write the output: {error}"))
         }
     }
 }
 
 /// Errors that are told in their own words: wrong input, or what cannot start.
-macro_rules! told {
+macro_rules! reported_as_usage_errors {
     ($($error:ty),+) => {
-        $(impl From<$error> for Failure {
+        $(impl From<$error> for CommandError {
             fn from(error: $error) -> Self {
-                Self::Wrong(error.to_string())
+                Self::UsageError(error.to_string())
             }
         })+
     };
 }
-told!(
+reported_as_usage_errors!(
     beringia_drill::DrillError,
     beringia_drill::HookError,
     beringia_host::CredentialsError,
@@ -76,9 +76,9 @@ told!(
     beringia_scenario::SettingError
 );
 
-impl From<tonic::Status> for Failure {
+impl From<tonic::Status> for CommandError {
     /// For refusals of the control service; that it does not answer at all is said by `Fleet`.
     fn from(status: tonic::Status) -> Self {
-        Self::Wrong(status.message().to_owned())
+        Self::UsageError(status.message().to_owned())
     }
 }
