@@ -17,8 +17,8 @@ use std::{
 use beringia_decisions::{Answer, Command, Decision, Environment, ReadSet, Rows, State, Undecided, decide, needs};
 use beringia_item::{Origin, Region, TableId};
 use beringia_storage::{
-    Acknowledged, Applied, Catalog, CommitError, ItemWrite, Outcome, RemoteBatch, SchemaChange, SchemaError,
-    StoreError,
+    Acknowledged, Applied, Catalog, CommitError, ItemWrite, RemoteBatch, SchemaChange, SchemaError, StoreError,
+    WriteResult,
     backend::{CommitFailure, CommitNumber, Writer},
 };
 use tokio::sync::oneshot;
@@ -32,7 +32,7 @@ const ATTEMPTS_MAX: usize = 8;
 /// A request to the committer, with the channel for its answer.
 pub(crate) enum Request {
     /// A client's writes, as one transaction.
-    Transaction(Vec<ItemWrite>, oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
+    Transaction(Vec<ItemWrite>, oneshot::Sender<Result<Vec<WriteResult>, CommitError>>),
     /// A change of definitions.
     Schema(
         Box<dyn SchemaChange>,
@@ -50,7 +50,7 @@ pub(crate) enum Request {
 
 /// The channel for the answer to a command.
 enum Reply {
-    Transaction(oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
+    Transaction(oneshot::Sender<Result<Vec<WriteResult>, CommitError>>),
     Schema(oneshot::Sender<Result<Arc<Catalog>, SchemaError>>),
     Apply(oneshot::Sender<Result<Applied, StoreError>>),
     More(oneshot::Sender<Result<bool, StoreError>>),

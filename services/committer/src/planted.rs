@@ -2,14 +2,14 @@
 //! it has no effect.
 
 use beringia_item::Item;
-use beringia_storage::{Change, Effect, ItemWrite, PlantedBug, Refusal, StoreError, backend::Scope};
+use beringia_storage::{Change, ItemEffect, ItemWrite, PlantedBug, Refusal, StoreError, backend::ReadScope};
 
 use crate::{read, store::RegionStore};
 
 /// A write that was decided before its turn.
 struct TooEarly {
     needs_current: bool,
-    decided: Result<Effect, Refusal>,
+    decided: Result<ItemEffect, Refusal>,
 }
 
 impl Change for TooEarly {
@@ -17,7 +17,7 @@ impl Change for TooEarly {
         self.needs_current
     }
 
-    fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, _: Option<&Item>) -> Result<ItemEffect, Refusal> {
         self.decided.clone()
     }
 }
@@ -29,7 +29,7 @@ impl RegionStore {
             return Ok(transaction);
         }
         for write in &mut transaction {
-            let current = self.read(Scope::Call, |reading| read::get(reading, write.table, &write.key))?;
+            let current = self.read(ReadScope::Call, |reading| read::get(reading, write.table, &write.key))?;
             let current = current.map(|(_, item)| item);
             let needs_current = write.change.needs_current();
             let decided = write.change.decide(current.as_ref().filter(|_| needs_current));

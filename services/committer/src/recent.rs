@@ -26,11 +26,11 @@ const COUNTED_MAX: usize = 16 * 1024;
 pub(crate) struct Recent {
     /// Whether any reader has read the log yet. Until then nothing is kept.
     wanted: AtomicBool,
-    kept: Mutex<Kept>,
+    kept: Mutex<RecentRecord>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct RecentRecord {
     /// All of this region's records from this position to `end` are kept.
     first: u64,
     end: u64,
@@ -60,9 +60,9 @@ impl Recent {
     pub(crate) fn take(&self, before: u64, end: u64, records: impl Iterator<Item = OwnRecord>) {
         let mut kept = self.kept.lock();
         if kept.end != before {
-            *kept = Kept {
+            *kept = RecentRecord {
                 first: before + 1,
-                ..Kept::default()
+                ..RecentRecord::default()
             };
         }
         debug_assert!(before <= end && kept.first <= before + 1, "a log only grows");
@@ -125,7 +125,7 @@ impl Recent {
 
     /// Drops all records, whole and counted.
     pub(crate) fn clear(&self) {
-        *self.kept.lock() = Kept::default();
+        *self.kept.lock() = RecentRecord::default();
     }
 }
 

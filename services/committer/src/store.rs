@@ -14,9 +14,9 @@ use beringia_decisions::{RegionRow, first_rows};
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
-    LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError,
-    StoreOptions, StreamPage, StreamRead, Streams, TableDigest, Unshipped,
-    backend::{Scope, StorageBackend, Writer},
+    LogPosition, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StoreOptions,
+    StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
+    backend::{ReadScope, StorageBackend, Writer},
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -131,7 +131,7 @@ impl RegionStore {
     /// Reads on the caller's thread.
     pub(crate) fn read<T>(
         &self,
-        scope: Scope,
+        scope: ReadScope,
         work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         read_now(&self.shared, &*self.backend, scope, work)
@@ -140,7 +140,7 @@ impl RegionStore {
     /// Reads where it does not delay other tasks.
     async fn read_long<T: Send + 'static>(
         &self,
-        scope: Scope,
+        scope: ReadScope,
         work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         if self.execution == Execution::Inline {
@@ -175,7 +175,7 @@ fn initialize(writer: &mut dyn Writer, options: &StoreOptions) -> Result<(), Sto
 fn read_now<T>(
     shared: &Shared,
     backend: &dyn StorageBackend,
-    scope: Scope,
+    scope: ReadScope,
     work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let view = shared.view.load();
@@ -215,7 +215,7 @@ impl Store for RegionStore {
         &self.shared.catalog_changed
     }
 
-    async fn commit(&self, transaction: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+    async fn commit(&self, transaction: Vec<ItemWrite>) -> Result<Vec<WriteResult>, CommitError> {
         let transaction = self.decided_early(transaction)?;
         self.ask(Priority::Client, |to| Request::Transaction(transaction, to))
             .await
@@ -230,19 +230,19 @@ impl Store for RegionStore {
     }
 
     async fn get(&self, table: TableId, key: &KeyBytes) -> Result<Option<(Version, Item)>, StoreError> {
-        self.read(Scope::Call, |reading| read::get(reading, table, key))
+        self.read(ReadScope::Call, |reading| read::get(reading, table, key))
     }
 
     async fn get_many(&self, keys: Vec<(TableId, KeyBytes)>) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
         if keys.len() <= SHORT_READ_KEYS {
-            return self.read(Scope::Snapshot, |reading| read::get_many(reading, &keys));
+            return self.read(ReadScope::Snapshot, |reading| read::get_many(reading, &keys));
         }
-        self.read_long(Scope::Snapshot, move |reading| read::get_many(reading, &keys))
+        self.read_long(ReadScope::Snapshot, move |reading| read::get_many(reading, &keys))
             .await
     }
 
     async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| read::range(reading, &read, None))
+        self.read_long(ReadScope::Snapshot, move |reading| read::range(reading, &read, None))
             .await
     }
 
@@ -256,15 +256,19 @@ impl Store for RegionStore {
         at: LogPosition,
     ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
         if keys.len() <= SHORT_READ_KEYS {
-            return self.read(Scope::Snapshot, |reading| read::get_many_at(reading, &keys, at));
+            return self.read(ReadScope::Snapshot, |reading| read::get_many_at(reading, &keys, at));
         }
-        self.read_long(Scope::Snapshot, move |reading| read::get_many_at(reading, &keys, at))
-            .await
+        self.read_long(ReadScope::Snapshot, move |reading| {
+            read::get_many_at(reading, &keys, at)
+        })
+        .await
     }
 
     async fn range_at(&self, read: RangeRead, at: LogPosition) -> Result<RangePage, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| read::range(reading, &read, Some(at)))
-            .await
+        self.read_long(ReadScope::Snapshot, move |reading| {
+            read::range(reading, &read, Some(at))
+        })
+        .await
     }
 
     fn log_appended(&self) -> &Notify {
@@ -276,7 +280,7 @@ impl Store for RegionStore {
         filter: &LogFilter,
     ) -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError> {
         let filter = filter.clone();
-        self.read_long(Scope::Snapshot, move |reading| read::log_position(reading, &filter))
+        self.read_long(ReadScope::Snapshot, move |reading| read::log_position(reading, &filter))
             .await
     }
 
@@ -286,7 +290,7 @@ impl Store for RegionStore {
             return Ok(page);
         }
         let filter = filter.clone();
-        self.read_long(Scope::Snapshot, move |reading| {
+        self.read_long(ReadScope::Snapshot, move |reading| {
             read::read_log(reading, from, &filter, max_bytes)
         })
         .await
@@ -294,12 +298,12 @@ impl Store for RegionStore {
 
     async fn streams(&self) -> Result<Streams, StoreError> {
         let retention = self.shared.retention();
-        self.read(Scope::Snapshot, |reading| read::streams(reading, retention))
+        self.read(ReadScope::Snapshot, |reading| read::streams(reading, retention))
     }
 
     async fn read_stream(&self, read: StreamRead) -> Result<StreamPage, StoreError> {
         let retention = self.shared.retention();
-        self.read_long(Scope::Snapshot, move |reading| {
+        self.read_long(ReadScope::Snapshot, move |reading| {
             read::read_stream(reading, &read, retention)
         })
         .await
@@ -310,7 +314,9 @@ impl Store for RegionStore {
         let (mut backlog, unknown) = read::recent_backlog(&self.shared, peer);
         if !unknown.is_empty() {
             let own = self.shared.origin.clone();
-            let read = self.read_long(Scope::Snapshot, move |reading| read::backlog(reading, &own, &unknown));
+            let read = self.read_long(ReadScope::Snapshot, move |reading| {
+                read::backlog(reading, &own, &unknown)
+            });
             backlog.add(&read.await?);
         }
         Ok(backlog)
@@ -321,7 +327,7 @@ impl Store for RegionStore {
     }
 
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| read::digest(reading, table))
+        self.read_long(ReadScope::Snapshot, move |reading| read::digest(reading, table))
             .await
     }
 
@@ -329,7 +335,9 @@ impl Store for RegionStore {
         // Readers do the check. Only if something seems wrong does the committer check again, and
         // repair.
         if !self
-            .read_long(Scope::Snapshot, move |reading| read::is_damaged(reading, table, range))
+            .read_long(ReadScope::Snapshot, move |reading| {
+                read::is_damaged(reading, table, range)
+            })
             .await?
         {
             return Ok(false);
@@ -344,21 +352,21 @@ impl Store for RegionStore {
         after: Option<KeyBytes>,
         max_rows: usize,
     ) -> Result<Vec<RawRow>, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| {
+        self.read_long(ReadScope::Snapshot, move |reading| {
             read::raw_rows(reading, table, range, after.as_ref(), max_rows)
         })
         .await
     }
 
     async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| {
+        self.read_long(ReadScope::Snapshot, move |reading| {
             read::mutations_of(reading, table, &keys)
         })
         .await
     }
 
     async fn conflicts(&self, table: Option<TableId>, after: u64, max: usize) -> Result<Vec<Conflict>, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| {
+        self.read_long(ReadScope::Snapshot, move |reading| {
             read::conflicts(reading, table, after, max)
         })
         .await
@@ -366,12 +374,12 @@ impl Store for RegionStore {
 
     async fn explain(&self, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError> {
         let key = key.clone();
-        self.read_long(Scope::Snapshot, move |reading| read::explain(reading, table, &key))
+        self.read_long(ReadScope::Snapshot, move |reading| read::explain(reading, table, &key))
             .await
     }
 
     async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| read::unshipped(reading, after, max))
+        self.read_long(ReadScope::Snapshot, move |reading| read::unshipped(reading, after, max))
             .await
     }
 
@@ -385,7 +393,7 @@ impl Store for RegionStore {
     }
 
     async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
-        self.read(Scope::Call, read::unreachable)
+        self.read(ReadScope::Call, read::unreachable)
     }
 
     async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{Scope, credential},
+    auth::{CredentialScope, credential},
     coding::is_coded,
     connection::{Bounds, report, serve_connection},
     cors::FromScript,
@@ -163,7 +163,7 @@ impl Server {
             Err(_) => return self.refuse(StatusCode::REQUEST_TIMEOUT),
         };
         let credential = credential(&parts);
-        let scope = credential.as_deref().and_then(Scope::of);
+        let scope = credential.as_deref().and_then(CredentialScope::of);
         match self.resolver.resolve(scope.map(|scope| scope.region)) {
             Ok(services) => {
                 let found = services.find(scope.map(|scope| scope.service), &parts);

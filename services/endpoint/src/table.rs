@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, request::Parts};
 
 use crate::{
-    auth::{Authentication, Scope, credential},
+    auth::{Authentication, CredentialScope, credential},
     coding::Coding,
     refusal::Refusal,
     response::{Body, ResponseHeaders},
@@ -91,7 +91,7 @@ impl RegionServices {
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let credential = credential(&parts);
-        let scope = credential.as_deref().and_then(Scope::of);
+        let scope = credential.as_deref().and_then(CredentialScope::of);
         let found = self.find(scope.map(|scope| scope.service), &parts);
         drop(credential);
         self.answer(found, parts, body).await

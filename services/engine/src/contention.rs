@@ -48,13 +48,13 @@ pub(crate) struct Contention {
 
 /// Marks items as being written until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldItems {
     contention: Arc<Contention>,
     places: Vec<Place>,
     transaction: bool,
 }
 
-impl Drop for Held {
+impl Drop for HeldItems {
     fn drop(&mut self) {
         let mut writers = self.contention.lock();
         for place in &self.places {
@@ -83,7 +83,7 @@ impl Contention {
     ///
     /// # Errors
     /// TransactionConflictException, if a transaction holds the item.
-    pub(crate) fn write(self: &Arc<Self>, place: Place) -> Result<Held, ApiError> {
+    pub(crate) fn write(self: &Arc<Self>, place: Place) -> Result<HeldItems, ApiError> {
         let mut writers = self.lock();
         let of_place = writers.entry(place.clone()).or_default();
         if of_place.transaction {
@@ -99,7 +99,7 @@ impl Contention {
     ///
     /// # Errors
     /// TransactionCanceledException, with a reason for each item that another transaction holds.
-    pub(crate) fn transaction(self: &Arc<Self>, places: Vec<Place>) -> Result<Held, ApiError> {
+    pub(crate) fn transaction(self: &Arc<Self>, places: Vec<Place>) -> Result<HeldItems, ApiError> {
         let mut writers = self.lock();
         self.check(&places, |place| writers.get(place).is_some_and(|of| of.transaction))?;
         for place in &places {
@@ -113,7 +113,7 @@ impl Contention {
     ///
     /// # Errors
     /// TransactionInProgressException, if another request uses the token.
-    pub(crate) fn token(self: &Arc<Self>, place: Place) -> Result<Held, ApiError> {
+    pub(crate) fn token(self: &Arc<Self>, place: Place) -> Result<HeldItems, ApiError> {
         let mut writers = self.lock();
         let of_place = writers.entry(place.clone()).or_default();
         if std::mem::replace(&mut of_place.transaction, true) {
@@ -155,8 +155,8 @@ impl Contention {
         Err(ApiError::TransactionCanceled { reasons })
     }
 
-    fn held(self: &Arc<Self>, places: Vec<Place>, transaction: bool) -> Held {
-        Held {
+    fn held(self: &Arc<Self>, places: Vec<Place>, transaction: bool) -> HeldItems {
+        HeldItems {
             contention: Arc::clone(self),
             places,
             transaction,

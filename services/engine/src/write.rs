@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beringia_expression::{Condition, Update};
 use beringia_item::{Cause, Item, KeyBytes, MAX_ITEM_BYTES, Touched, item_size};
-use beringia_storage::{Change, Effect, IndexState, ItemWrite, Refusal, Table};
+use beringia_storage::{Change, IndexState, ItemEffect, ItemWrite, Refusal, Table};
 
 use crate::{
     ApiError,
@@ -126,7 +126,7 @@ impl Change for ConditionalWrite {
         self.wants_before || self.condition.is_some() || matches!(self.action, Action::Update { .. })
     }
 
-    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         let nothing = Item::new();
         if let Some(condition) = &self.condition
             && !condition.matches(current.unwrap_or(&nothing))
@@ -134,13 +134,13 @@ impl Change for ConditionalWrite {
             return Err(Refusal::ConditionFailed);
         }
         match &self.action {
-            Action::Put(item) => Ok(Effect::Put(Arc::clone(item))),
-            Action::Delete => Ok(Effect::Delete),
-            Action::Check => Ok(Effect::Keep),
+            Action::Put(item) => Ok(ItemEffect::Put(Arc::clone(item))),
+            Action::Delete => Ok(ItemEffect::Delete),
+            Action::Check => Ok(ItemEffect::Keep),
             Action::Update { update: None, key, .. } => Ok(if current.is_some() {
-                Effect::Keep
+                ItemEffect::Keep
             } else {
-                Effect::Update {
+                ItemEffect::Update {
                     item: key.clone(),
                     touched: Touched::new(),
                 }
@@ -155,9 +155,9 @@ impl Change for ConditionalWrite {
 }
 
 /// The item after an update, with all checks.
-fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -> Result<Effect, Refusal> {
+fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -> Result<ItemEffect, Refusal> {
     if current.is_none() && !update.creates() {
-        return Ok(Effect::Keep);
+        return Ok(ItemEffect::Keep);
     }
     let after = current.map_or_else(|| update.create(key), |item| update.apply(item));
     let after = after.map_err(|error| Refusal::Invalid(error.0))?;
@@ -180,7 +180,7 @@ fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -
         }));
     }
     let touched = update.touches(current.unwrap_or(key));
-    Ok(Effect::Update { item: after, touched })
+    Ok(ItemEffect::Update { item: after, touched })
 }
 
 /// Rejects an item that is too large for any table.

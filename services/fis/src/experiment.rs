@@ -15,7 +15,7 @@ use crate::{
 
 /// State that the service and the running experiment share.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub(crate) struct RunningExperiment {
     shown: Mutex<Experiment>,
     /// Cancelled to end the experiment early.
     stop: CancellationToken,
@@ -34,7 +34,7 @@ pub(crate) fn seconds(clock: &dyn WallClock) -> f64 {
     clock.now_ms() as f64 / 1000.0
 }
 
-impl Run {
+impl RunningExperiment {
     pub(crate) fn new(shown: Experiment) -> Self {
         Self {
             shown: Mutex::new(shown),
@@ -107,7 +107,7 @@ struct Active {
 
 /// The progress of the actions.
 struct Progress<'a> {
-    run: &'a Run,
+    run: &'a RunningExperiment,
     means: &'a Means,
     pending: BTreeMap<String, Step>,
     active: BTreeMap<String, Active>,
@@ -115,7 +115,7 @@ struct Progress<'a> {
 }
 
 /// Runs an experiment to its end.
-pub(crate) async fn run(run: Arc<Run>, steps: BTreeMap<String, Step>, means: Means) {
+pub(crate) async fn run(run: Arc<RunningExperiment>, steps: BTreeMap<String, Step>, means: Means) {
     if run.change(|shown| shown.experiment_options.actions_mode == "skip-all") {
         for name in steps.keys() {
             run.action(name, &means, State::new(Status::Skipped, "Actions are skipped."));
@@ -160,7 +160,7 @@ pub(crate) async fn run(run: Arc<Run>, steps: BTreeMap<String, Step>, means: Mea
 }
 
 /// Selects the replicas of every target; none for a target that may be empty and is.
-async fn resolve(run: &Run, means: &Means) -> Result<BTreeMap<String, Vec<TableReplica>>, Fault> {
+async fn resolve(run: &RunningExperiment, means: &Means) -> Result<BTreeMap<String, Vec<TableReplica>>, Fault> {
     let (targets, mode) = run.change(|shown| {
         (
             shown.targets.clone(),

@@ -10,7 +10,7 @@ use crate::{
     action::{self, ActionDescription},
     check,
     error::FisError,
-    experiment::{self, Means, Run, seconds},
+    experiment::{self, Means, RunningExperiment, seconds},
     faults::{Faults, Shared},
     model::{ActionRun, CreateTemplate, Experiment, ExperimentOptions, StartExperiment, State, Status, Template},
 };
@@ -46,7 +46,7 @@ impl fmt::Debug for FaultInjection {
 #[derive(Default)]
 struct Region {
     templates: Vec<(CreateTemplate, Template)>,
-    experiments: Vec<(StartExperiment, Arc<Run>)>,
+    experiments: Vec<(StartExperiment, Arc<RunningExperiment>)>,
 }
 
 impl FaultInjection {
@@ -151,7 +151,7 @@ impl FaultInjection {
             let template = known.template(&request.experiment_template_id)?.clone();
             let steps = check::steps(&template.actions, &template.targets)?;
             known.make_room()?;
-            let run = Arc::new(Run::new(self.begun(region, template, &request)));
+            let run = Arc::new(RunningExperiment::new(self.begun(region, template, &request)));
             known.experiments.push((request, Arc::clone(&run)));
             Ok((run, Some(steps)))
         })?;
@@ -219,7 +219,7 @@ impl FaultInjection {
     }
 
     pub(crate) fn experiments(&self, region: &str) -> Vec<Experiment> {
-        let runs: Vec<Arc<Run>> = self.within(region, |known| {
+        let runs: Vec<Arc<RunningExperiment>> = self.within(region, |known| {
             known.experiments.iter().map(|(_, run)| Arc::clone(run)).collect()
         });
         runs.iter().map(|run| run.show()).collect()
@@ -250,14 +250,14 @@ impl Region {
         found.ok_or_else(|| FisError::NotFound(format!("experiment template {id} does not exist")))
     }
 
-    fn experiment(&self, id: &str) -> Result<Arc<Run>, FisError> {
+    fn experiment(&self, id: &str) -> Result<Arc<RunningExperiment>, FisError> {
         let found = self.experiments.iter().find(|(_, run)| run.show().id == id);
         let found = found.map(|(_, run)| Arc::clone(run));
         found.ok_or_else(|| FisError::NotFound(format!("experiment {id} does not exist")))
     }
 
     fn make_room(&mut self) -> Result<(), FisError> {
-        let has_ended = |run: &Run| run.status().is_final();
+        let has_ended = |run: &RunningExperiment| run.status().is_final();
         let active = self.experiments.iter().filter(|(_, run)| !has_ended(run)).count();
         if active >= ACTIVE_MAX {
             return Err(FisError::Quota(format!(

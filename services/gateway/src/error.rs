@@ -10,14 +10,14 @@ use crate::encode::{Encode, Wire};
 
 /// Why a request failed: for a reason of the protocol, or with an exception of the operation.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Failure {
+pub(crate) enum RequestError {
     /// An exception of the operation itself.
     Api(ApiError),
     /// Rejected before an operation began.
     Refusal(Refusal),
 }
 
-impl Failure {
+impl RequestError {
     /// The HTTP status of the answer.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
@@ -27,13 +27,13 @@ impl Failure {
     }
 }
 
-impl From<ApiError> for Failure {
+impl From<ApiError> for RequestError {
     fn from(error: ApiError) -> Self {
         Self::Api(error)
     }
 }
 
-impl From<Refusal> for Failure {
+impl From<Refusal> for RequestError {
     fn from(refusal: Refusal) -> Self {
         Self::Refusal(refusal)
     }
@@ -60,7 +60,7 @@ const fn message_key(error: &ApiError) -> &'static str {
     }
 }
 
-impl Serialize for Failure {
+impl Serialize for RequestError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let error = match self {
             Self::Refusal(refusal) => return refusal.serialize(serializer),
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    fn body(failure: &Failure) -> serde_json::Value {
+    fn body(failure: &RequestError) -> serde_json::Value {
         serde_json::to_value(failure).unwrap()
     }
 
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn an_exception_has_its_type_with_namespace_and_its_message() {
-        let failure = Failure::from(ApiError::ResourceNotFound("Requested resource not found".to_owned()));
+        let failure = RequestError::from(ApiError::ResourceNotFound("Requested resource not found".to_owned()));
         assert_eq!(failure.status(), 400);
         assert_eq!(
             body(&failure),
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn wrong_shape_error_has_a_capital_message_key() {
-        let failure = Failure::from(ApiError::Serialization("Unexpected field type".to_owned()));
+        let failure = RequestError::from(ApiError::Serialization("Unexpected field type".to_owned()));
         assert_eq!(
             body(&failure),
             json!({
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn failed_condition_has_the_item_only_if_requested() {
-        let with = Failure::from(ApiError::ConditionalCheckFailed { item: Some(item()) });
+        let with = RequestError::from(ApiError::ConditionalCheckFailed { item: Some(item()) });
         assert_eq!(
             body(&with),
             json!({
@@ -166,7 +166,7 @@ mod tests {
                 "message": "The conditional request failed",
             })
         );
-        let without = body(&Failure::from(ApiError::ConditionalCheckFailed { item: None }));
+        let without = body(&RequestError::from(ApiError::ConditionalCheckFailed { item: None }));
         assert!(without.get("Item").is_none());
     }
 
@@ -177,7 +177,7 @@ mod tests {
             message: Some("The conditional request failed".to_owned()),
             item: Some(item()),
         };
-        let failure = Failure::from(ApiError::TransactionCanceled {
+        let failure = RequestError::from(ApiError::TransactionCanceled {
             reasons: vec![CancellationReason::none(), failed],
         });
         assert_eq!(
@@ -210,7 +210,7 @@ mod tests {
             "reason": "IndexWriteMaxOnDemandThroughputExceeded",
             "resource": "arn:aws:dynamodb:us-east-1:000000000000:table/t/index/i",
         }]);
-        let provisioned = Failure::from(ApiError::ProvisionedThroughputExceeded {
+        let provisioned = RequestError::from(ApiError::ProvisionedThroughputExceeded {
             message: message.clone(),
             reasons: reasons.clone(),
         });
@@ -224,7 +224,7 @@ mod tests {
             })
         );
         assert_eq!(
-            body(&Failure::from(ApiError::Throttling { message, reasons })),
+            body(&RequestError::from(ApiError::Throttling { message, reasons })),
             json!({
                 "__type": "com.amazon.coral.availability#ThrottlingException",
                 "throttlingReasons": listed,
@@ -235,8 +235,11 @@ mod tests {
 
     #[test]
     fn server_failures_are_not_client_errors() {
-        assert_eq!(Failure::from(ApiError::InternalServer("disk".to_owned())).status(), 500);
+        assert_eq!(
+            RequestError::from(ApiError::InternalServer("disk".to_owned())).status(),
+            500
+        );
         let down = ApiError::ServiceUnavailable("down".to_owned());
-        assert_eq!(Failure::from(down).status(), 503);
+        assert_eq!(RequestError::from(down).status(), 503);
     }
 }

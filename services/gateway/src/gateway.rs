@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::{
-    error::Failure,
+    error::RequestError,
     listener::{Call, Listener},
     operation::{DYNAMODB, Operation, STREAMS},
 };
@@ -120,13 +120,17 @@ impl Gateway {
         operation: Operation,
         host: &str,
         request: Option<Map<String, Value>>,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, RequestError> {
         let request = request.ok_or(Refusal::MalformedJson)?;
         let heard = self.listener.get().filter(|listener| listener.listens());
         let heard = heard.map(|listener| (listener, request.clone(), Instant::now()));
         let answer = operation.run(&self.engine, host, request).await;
         if let Some((listener, parameters, began)) = heard {
-            let status = answer.as_ref().err().map_or(StatusCode::OK, Failure::status).as_u16();
+            let status = answer
+                .as_ref()
+                .err()
+                .map_or(StatusCode::OK, RequestError::status)
+                .as_u16();
             listener.answered(Call {
                 operation: operation.name().to_owned(),
                 plane: operation.plane(),

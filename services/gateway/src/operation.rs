@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::{
     decode::{Decode, EndpointsRequest, decode},
     encode::{Deleted, Described, Encode, Endpoint, to_body},
-    error::Failure,
+    error::RequestError,
     listener::Plane,
     shape::{
         Structure,
@@ -95,7 +95,7 @@ macro_rules! operations {
                 $engine: &Engine,
                 $host: &str,
                 $request: Map<String, Value>,
-            ) -> Result<Vec<u8>, Failure> {
+            ) -> Result<Vec<u8>, RequestError> {
                 let _under_way = match self.access() {
                     Access::Reads => None,
                     Access::Writes => Some($engine.begin_write()?),
@@ -164,7 +164,7 @@ fn described(table: Result<beringia_engine::api::TableDescription, ApiError>) ->
     table.map(|table| Described { member: "Table", table })
 }
 
-async fn carry<I, O, F>(request: Map<String, Value>, operation: impl FnOnce(I) -> F) -> Result<Vec<u8>, Failure>
+async fn carry<I, O, F>(request: Map<String, Value>, operation: impl FnOnce(I) -> F) -> Result<Vec<u8>, RequestError>
 where
     I: Decode,
     F: Future<Output = Result<O, ApiError>>,
@@ -176,7 +176,10 @@ where
 }
 
 /// The same for an operation without an answer: the body is empty.
-async fn carry_quietly<I, F>(request: Map<String, Value>, operation: impl FnOnce(I) -> F) -> Result<Vec<u8>, Failure>
+async fn carry_quietly<I, F>(
+    request: Map<String, Value>,
+    operation: impl FnOnce(I) -> F,
+) -> Result<Vec<u8>, RequestError>
 where
     I: Decode,
     F: Future<Output = Result<(), ApiError>>,

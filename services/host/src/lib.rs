@@ -2,7 +2,7 @@
 //! service, server and client, by which they are observed and steered.
 
 mod accept;
-pub mod arrivals;
+pub mod arrival_groups;
 pub mod control;
 pub mod convergence;
 mod credentials;

@@ -10,7 +10,7 @@ use beringia_node::{Arrival, Observer, Way};
 use beringia_proto::v1::{RecordedCall, control_recorded::What};
 use tokio::{sync::broadcast, time::Instant};
 
-use crate::arrivals::{Commit, Run, Write};
+use crate::arrival_groups::{Commit, Write, WriteRun};
 
 /// Commits that a client may be behind. Older ones are dropped for it, and it is told how many.
 const COMMITS_MAX: usize = 4096;
@@ -95,7 +95,7 @@ impl Observer for RegionTap {
 
 /// Groups a commit's writes of tables. What arrives together is usually of one origin and to one
 /// table.
-fn runs(arrivals: &[Arrival]) -> Vec<Run> {
+fn runs(arrivals: &[Arrival]) -> Vec<WriteRun> {
     let kind = |arrival: &Arrival| (arrival.table, arrival.way == Way::Stream);
     let alike = arrivals.chunk_by(|one, next| kind(one) == kind(next) && one.origin() == next.origin());
     let write = |arrival: &Arrival| Write {
@@ -105,7 +105,7 @@ fn runs(arrivals: &[Arrival]) -> Vec<Run> {
     alike
         .filter_map(|alike| alike.first().map(|first| (first, alike)))
         .filter(|(first, _)| first.table != TableId::CATALOG)
-        .map(|(first, alike)| Run {
+        .map(|(first, alike)| WriteRun {
             table: first.table,
             origin: first.origin().clone(),
             by_log: first.way == Way::Stream,

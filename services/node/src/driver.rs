@@ -26,14 +26,14 @@ use crate::{
     Connector, Tuning,
     calls::Calls,
     outbox::{Full, Outbox, Waiting, outbox},
-    scope::Scope,
+    scope::TaskScope,
     traffic::Meter,
     transport,
 };
 
 /// State shared by all tasks of a region's replication.
 pub(crate) struct Driver {
-    pub(crate) scope: Scope,
+    pub(crate) scope: TaskScope,
     pub(crate) tuning: Tuning,
     pub(crate) meter: Meter,
     pub(crate) calls: Calls,
@@ -84,7 +84,7 @@ fn goodbye(reason: &str) -> Goodbye {
 
 /// The parts that a driver is built from.
 pub(crate) struct Parts {
-    pub(crate) scope: Scope,
+    pub(crate) scope: TaskScope,
     pub(crate) tuning: Tuning,
     pub(crate) calls: Calls,
     pub(crate) connectors: BTreeMap<Region, Connector>,

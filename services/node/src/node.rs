@@ -21,7 +21,7 @@ use crate::{
     drain::{Drain, DrainRequest, DrainWatch},
     driver::{Driver, Parts},
     lag::Lag,
-    scope::Scope,
+    scope::TaskScope,
     status, transport,
 };
 
@@ -57,7 +57,7 @@ pub struct Node {
     engine: Arc<Engine>,
     gateway: Arc<Gateway>,
     services: Arc<RegionServices>,
-    scope: Scope,
+    scope: TaskScope,
     drain: Arc<DrainRequest>,
     stopping: CancellationToken,
     stopped: CancellationToken,
@@ -110,7 +110,7 @@ impl Node {
             });
         }
         let unreachable_ms = store.away().await?;
-        let scope = Scope::default();
+        let scope = TaskScope::default();
         let connectors: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer.region, peer.connector)).collect();
         let regions: Vec<_> = connectors.keys().cloned().chain([region.clone()]).collect();
         let engine = Engine::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&randomness), regions);

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 /// Spawns a region's tasks. Clones share the same tasks.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scope(Arc<Mutex<Tasks>>);
+pub(crate) struct TaskScope(Arc<Mutex<Tasks>>);
 
 #[derive(Debug, Default)]
 struct Tasks {
@@ -17,7 +17,7 @@ struct Tasks {
     running: JoinSet<()>,
 }
 
-impl Scope {
+impl TaskScope {
     fn lock(&self) -> MutexGuard<'_, Tasks> {
         self.0.lock()
     }
@@ -43,7 +43,7 @@ impl Scope {
         tasks.running.abort_all();
     }
 
-    /// Waits until all tasks are gone. Call it only after [`Scope::end`].
+    /// Waits until all tasks are gone. Call it only after [`TaskScope::end`].
     pub(crate) async fn gone(&self) {
         let mut running = std::mem::take(&mut self.lock().running);
         while running.join_next().await.is_some() {}
@@ -51,7 +51,7 @@ impl Scope {
 }
 
 /// Makes the tasks of hyper and tonic end with the region, too.
-impl<F> Executor<F> for Scope
+impl<F> Executor<F> for TaskScope
 where
     F: Future + Send + 'static,
     F::Output: Send,
@@ -71,7 +71,7 @@ mod tests {
 
     #[tokio::test]
     async fn finished_tasks_are_removed() {
-        let scope = Scope::default();
+        let scope = TaskScope::default();
         for _ in 0..100 {
             scope.spawn(async {});
             yield_now().await;
@@ -81,7 +81,7 @@ mod tests {
 
     #[tokio::test]
     async fn end_drops_waiting_tasks_and_prevents_new_ones() {
-        let scope = Scope::default();
+        let scope = TaskScope::default();
         let steps = Arc::new(AtomicU32::new(0));
         let (to, from) = oneshot::channel::<()>();
         for wait in [from.map(drop).boxed(), std::future::pending().boxed()] {

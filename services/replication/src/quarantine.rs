@@ -7,7 +7,7 @@ use beringia_storage_types::RemoteBatch;
 
 use crate::{
     status::Quarantine,
-    world::{Held, World},
+    world::{QuarantinedOrigin, World},
 };
 
 /// The shortest pause before a retry, milliseconds. At every retry the source sends again what
@@ -25,7 +25,7 @@ impl World {
         let missing_ms = seen.ahead_ms.saturating_sub(seen.limit_ms);
         let pause_ms = missing_ms.clamp(RETRY_MS_MIN, self.tuning.quarantine_retry_ms_max.max(RETRY_MS_MIN));
         let retry_at_ms = self.now.elapsed_ms + pause_ms;
-        self.quarantine.insert(origin, Held { seen, retry_at_ms });
+        self.quarantine.insert(origin, QuarantinedOrigin { seen, retry_at_ms });
     }
 
     /// Removes from the batch what the store would refuse as too far ahead, so that it accepts the

@@ -28,7 +28,7 @@ pub(crate) struct World {
     /// tick.
     pub(crate) local: TableVectors,
     /// Origins whose writes are not requested for now because their clock is too far ahead.
-    pub(crate) quarantine: BTreeMap<Origin, Held>,
+    pub(crate) quarantine: BTreeMap<Origin, QuarantinedOrigin>,
     /// How far ahead of the wall clock the store accepts writes, milliseconds; known once the store
     /// has refused one.
     pub(crate) limit_ms: Option<u64>,
@@ -46,7 +46,7 @@ pub(crate) struct World {
 
 /// An origin in quarantine.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
+pub(crate) struct QuarantinedOrigin {
     pub(crate) seen: Quarantine,
     /// When the origin's writes are requested again, on the monotonic clock. The origin stays in
     /// quarantine until the store accepts some of its writes and none of them has to wait.

@@ -8,7 +8,7 @@ use std::sync::{
 use beringia_committer::DiskFaults;
 use beringia_storage::{
     StoreError,
-    backend::{CommitFailure, CommitNumber, Scope, Snapshot, StorageBackend, WriteSet, Writer},
+    backend::{CommitFailure, CommitNumber, ReadScope, Snapshot, StorageBackend, WriteSet, Writer},
 };
 
 use parking_lot::RwLockReadGuard;
@@ -16,7 +16,7 @@ use parking_lot::RwLockReadGuard;
 use crate::{
     fault::Fault,
     options::Options,
-    state::{Held, MemoryState},
+    state::{LeasedState, MemoryState},
 };
 
 /// The storage backend of one store over a region's state in memory.
@@ -43,7 +43,7 @@ impl MemoryBackend {
     }
 
     /// The state, as long as this store has not lost it.
-    fn held(&self) -> Result<RwLockReadGuard<'_, Held>, StoreError> {
+    fn held(&self) -> Result<RwLockReadGuard<'_, LeasedState>, StoreError> {
         let held = self.state.read();
         let is_alive = !self.closed.load(Ordering::Acquire) && held.life == self.life;
         is_alive.then_some(held).ok_or(StoreError::Closed)
@@ -53,7 +53,7 @@ impl MemoryBackend {
 impl StorageBackend for MemoryBackend {
     fn read(
         &self,
-        _scope: Scope,
+        _scope: ReadScope,
         work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         work(&self.held()?.data)

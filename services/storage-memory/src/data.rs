@@ -17,7 +17,7 @@ type Map<V> = BTreeMap<Vec<u8>, V>;
 
 /// A record, with its merged row in encoded form.
 #[derive(Debug, Clone)]
-struct Kept {
+struct StoredLogRecord {
     record: Record,
     merged: Option<Vec<u8>>,
 }
@@ -27,7 +27,7 @@ struct Kept {
 pub(crate) struct Data {
     items: Map<ItemRow>,
     rows: [Map<Vec<u8>>; Keyspace::ALL.len()],
-    log: BTreeMap<u64, Kept>,
+    log: BTreeMap<u64, StoredLogRecord>,
 }
 
 impl Data {
@@ -54,7 +54,7 @@ impl Data {
             }
         }
         for record in &writes.records {
-            let kept = Kept {
+            let kept = StoredLogRecord {
                 record: record.clone(),
                 merged: record.merged.as_ref().map(beringia_storage::backend::MergedRow::encode),
             };
@@ -156,7 +156,7 @@ impl Snapshot for Data {
     }
 }
 
-impl StoredRecord for Kept {
+impl StoredRecord for StoredLogRecord {
     fn head(&self) -> Result<RecordHead, StoreError> {
         Ok(self.record.head)
     }

@@ -13,13 +13,13 @@ use crate::{data::Data, fault::Faults};
 /// unless former holders are [tolerated](Faults::tolerate_former_holders).
 #[derive(Clone, Default)]
 pub struct MemoryState {
-    held: Arc<RwLock<Held>>,
+    held: Arc<RwLock<LeasedState>>,
     faults: Faults,
 }
 
 /// The state, and the store that may commit to it.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(crate) struct LeasedState {
     pub(crate) data: Data,
     pub(crate) commits: CommitNumber,
     /// The number of stores that have had the memory. A store with an older number has lost it.
@@ -56,10 +56,10 @@ impl MemoryState {
     /// one finds the memory empty.
     pub fn erase(&self) {
         let mut held = self.held.write();
-        *held = Held {
+        *held = LeasedState {
             holder: held.holder + 1,
             life: held.life + 1,
-            ..Held::default()
+            ..LeasedState::default()
         };
     }
 
@@ -89,12 +89,12 @@ impl MemoryState {
         Ok(held.life)
     }
 
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Held> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, LeasedState> {
         // A recursive lock: visitors may make further calls while a writer waits.
         self.held.read_recursive()
     }
 
-    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Held> {
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, LeasedState> {
         self.held.write()
     }
 }

@@ -22,7 +22,7 @@ use beringia_item::{
     Version, VersionVector, encode_item,
 };
 use beringia_storage::{
-    Aspect, Catalog, Change, Core, Edit, Effect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store,
+    Aspect, Catalog, Change, Core, Edit, ItemEffect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store,
     StoreOptions,
 };
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
@@ -60,8 +60,8 @@ impl Change for Put {
         false
     }
 
-    fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
-        Ok(Effect::Put(Arc::clone(&self.0)))
+    fn decide(&mut self, _: Option<&Item>) -> Result<ItemEffect, Refusal> {
+        Ok(ItemEffect::Put(Arc::clone(&self.0)))
     }
 }
 

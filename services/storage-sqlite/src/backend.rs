@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use beringia_committer::{DiskFaults, Execution};
 use beringia_storage::{
     StoreError,
-    backend::{CommitFailure, CommitNumber, Scope, Snapshot, StorageBackend, WriteSet, Writer},
+    backend::{CommitFailure, CommitNumber, ReadScope, Snapshot, StorageBackend, WriteSet, Writer},
 };
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -82,12 +82,12 @@ impl SqliteBackend {
 impl StorageBackend for SqliteBackend {
     fn read(
         &self,
-        scope: Scope,
+        scope: ReadScope,
         work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.readers.with(|connection| match scope {
-            Scope::Call => work(&SqlSnapshot(connection)),
-            Scope::Snapshot => at_one_moment(connection, work),
+            ReadScope::Call => work(&SqlSnapshot(connection)),
+            ReadScope::Snapshot => at_one_moment(connection, work),
         })?
     }
 

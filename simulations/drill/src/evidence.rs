@@ -1,7 +1,7 @@
 //! Reads what the regions of a drill hold and have committed, in the terms of the oracle.
 
 use beringia_clock::HybridTime;
-use beringia_history::{Conflict, Evidence, Held, Logged, ReplicaHistory, UnshippedWrite, key_text};
+use beringia_history::{Conflict, Evidence, Logged, ReplicaHistory, UnshippedWrite, VersionedItem, key_text};
 use beringia_host::fleet::Fleet;
 use beringia_item::{CodecError, Item, OriginError, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
@@ -129,13 +129,17 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
     Ok(())
 }
 
-fn held(write: &EvidenceWrite, key: &str, expires: Option<&str>) -> Result<Held, EvidenceError> {
+fn held(write: &EvidenceWrite, key: &str, expires: Option<&str>) -> Result<VersionedItem, EvidenceError> {
     let image = write.image.as_ref().map(|image| decode_item(image)).transpose();
     let image = image.map_err(|source| EvidenceError::ImageBytes {
         key: key.to_owned(),
         source,
     })?;
-    Ok(Held::new(version(write.version.clone(), key)?, image.as_ref(), expires))
+    Ok(VersionedItem::new(
+        version(write.version.clone(), key)?,
+        image.as_ref(),
+        expires,
+    ))
 }
 
 fn text(key: &[u8], parts: &[String]) -> Result<String, EvidenceError> {

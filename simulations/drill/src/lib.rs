@@ -1,6 +1,6 @@
 //! Drills: plays plans in real time, against regions that already run or are started for the drill.
 
-mod arrivals;
+mod arrival_lag;
 mod error;
 mod evidence;
 mod hook;
@@ -8,8 +8,8 @@ mod measure;
 mod perform;
 mod plan;
 mod progress;
+mod running;
 mod scope;
-mod session;
 mod stage;
 mod tables;
 mod watch;
@@ -19,6 +19,6 @@ pub use evidence::EvidenceError;
 pub use hook::Hook;
 pub use plan::{check, hurry, with_probes};
 pub use progress::Progress;
-pub use session::Session;
+pub use running::RunningDrill;
 pub use stage::Stage;
 pub use tables::TableError;

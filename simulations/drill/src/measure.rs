@@ -12,9 +12,9 @@ use tokio::{task::JoinSet, time::Instant};
 use tonic::Streaming;
 
 use crate::{
-    arrivals::{ArrivalSubscription, Arrivals},
+    arrival_lag::{ArrivalSubscription, Arrivals},
     error::DrillError,
-    scope::{Apart, Scope, last_writes, until_nothing},
+    scope::{Apart, DrillScope, last_writes, until_nothing},
     watch::{Heal, Proofs, Shared, flows},
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct Measure {
 
 impl Measure {
     /// Starts measuring: time is counted from now.
-    pub(crate) async fn begin(scope: Scope, recorder: Recorder, links: &[LinkReport]) -> Result<Self, DrillError> {
+    pub(crate) async fn begin(scope: DrillScope, recorder: Recorder, links: &[LinkReport]) -> Result<Self, DrillError> {
         // Bytes that were sent before the load do not count.
         let before = scope.fleet.ask(flows).await?;
         let mut listening = Vec::new();

@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(25);
 
 /// The regions, and the tables that the drill watches.
 #[derive(Clone)]
-pub(crate) struct Scope {
+pub(crate) struct DrillScope {
     pub(crate) fleet: Arc<Fleet>,
     /// The drill's own tables. Nothing writes to them after the load, and they must become equal.
     pub(crate) own: BTreeSet<String>,
@@ -35,7 +35,7 @@ pub(super) type LastWrites = BTreeMap<(String, String), u64>;
 /// By table id and region, the replicas whose replication is paused, but not by the drill.
 pub(super) type Apart = BTreeSet<(String, String)>;
 
-impl Scope {
+impl DrillScope {
     /// Waits until all regions hold the same data in the drill's tables, at most `patience`.
     /// Returns the differences that are left, one line each.
     pub(crate) async fn converge(&self, patience: Duration) -> Result<Vec<String>, DrillError> {

@@ -17,9 +17,9 @@ use tokio::{
 use tonic::{Response, Status, Streaming};
 
 use crate::{
-    arrivals::{ArrivalSubscription, Arrivals},
+    arrival_lag::{ArrivalSubscription, Arrivals},
     error::DrillError,
-    scope::{Apart, LastWrites, Scope, behind},
+    scope::{Apart, DrillScope, LastWrites, behind},
 };
 
 /// The channel for drains that are proven, with their region and time.
@@ -34,7 +34,7 @@ const RETRY: Duration = Duration::from_millis(200);
 
 /// The state that the measuring tasks share.
 pub(super) struct Shared {
-    pub(super) scope: Scope,
+    pub(super) scope: DrillScope,
     pub(super) recorder: Mutex<Recorder>,
     pub(super) began: Instant,
     /// When measuring began by the wall clock, milliseconds since the Unix epoch.

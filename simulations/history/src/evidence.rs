@@ -66,7 +66,7 @@ pub struct Evidence {
     pub logs: BTreeMap<String, BTreeMap<String, Vec<Logged>>>,
     /// The contents of each region that has a replica at the end, by region and key, tombstones
     /// included.
-    pub held: BTreeMap<String, BTreeMap<String, Held>>,
+    pub held: BTreeMap<String, BTreeMap<String, VersionedItem>>,
     /// The conflict journal of each region that has a replica at the end.
     pub journals: BTreeMap<String, Journal>,
     /// The unshipped writes that the store of a region reports, by region. A region has some if the
@@ -115,7 +115,7 @@ pub struct Journal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged {
     /// The item as the write left it, with its version.
-    pub held: Held,
+    pub held: VersionedItem,
     /// The write's causal context: what its origin had applied when it wrote.
     pub vector: VersionVector,
     /// Whether no client made the write, but the item's time to live had run out.
@@ -124,7 +124,7 @@ pub struct Logged {
 
 /// What a region holds under a key: the current version and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct VersionedItem {
     /// The current version, the greatest of all versions in a merged row.
     pub version: Version,
     /// The content of the item; `None` for a tombstone.
@@ -150,7 +150,7 @@ pub struct Content {
     pub image_hash: u64,
 }
 
-impl Held {
+impl VersionedItem {
     /// Describes a row or a log record of `version`; an `image` of `None` is a tombstone. `expires`
     /// names the attribute that says when items of the table expire.
     #[must_use]
@@ -213,7 +213,7 @@ impl Content {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnshippedWrite {
     pub key: String,
-    pub held: Held,
+    pub held: VersionedItem,
 }
 
 /// An entry of a region's conflict journal.

@@ -63,7 +63,7 @@ pub struct Operation {
     /// When the answer came or the client gave up.
     pub done_us: u64,
     /// What the client knows of the result.
-    pub outcome: Outcome,
+    pub outcome: OperationOutcome,
     /// What the operation read, if it was answered.
     pub reads: Vec<Seen>,
     /// The writes that the operation was to make. All writes of one operation are one transaction.
@@ -75,7 +75,7 @@ pub struct Operation {
 /// changed.
 pub const READ_MODIFY_WRITE: &str = "ReadModifyWrite";
 /// The name of an operation that was not sent because no client became free in time. Its outcome is
-/// [`Outcome::Unreachable`].
+/// [`OperationOutcome::Unreachable`].
 pub const NOT_SENT: &str = "(not sent)";
 
 impl Operation {
@@ -90,22 +90,22 @@ impl Operation {
             "TransactionConflictException",
         ];
         match &self.outcome {
-            Outcome::Ok | Outcome::Unreported => true,
-            Outcome::Refused(kind) => PROVOKED.contains(&kind.as_str()),
-            Outcome::Unreachable | Outcome::Unknown => false,
+            OperationOutcome::Ok | OperationOutcome::Unreported => true,
+            OperationOutcome::Refused(kind) => PROVOKED.contains(&kind.as_str()),
+            OperationOutcome::Unreachable | OperationOutcome::Unknown => false,
         }
     }
 
     /// Returns whether an answer reported the operation as done. A later commit of it would be
     /// wrong.
     pub fn is_reported(&self) -> bool {
-        matches!(self.outcome, Outcome::Ok | Outcome::Unreported)
+        matches!(self.outcome, OperationOutcome::Ok | OperationOutcome::Unreported)
     }
 }
 
 /// What a client knows of its operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum OperationOutcome {
     /// The region acknowledged the operation.
     Ok,
     /// The region refused, so the operation did not happen. Holds the error's name, such as

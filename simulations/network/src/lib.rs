@@ -199,8 +199,8 @@ impl Network {
 
     /// Changes the state, then wakes the tasks that this concerns. They are woken after the lock is
     /// released, because a waker may run foreign code.
-    fn apply<T>(&self, change: impl FnOnce(&mut State, Instant) -> Outcome<T>) -> T {
-        let Outcome { result, wake } = {
+    fn apply<T>(&self, change: impl FnOnce(&mut State, Instant) -> StateChange<T>) -> T {
+        let StateChange { result, wake } = {
             let mut state = self.lock();
             change(&mut state, Instant::now())
         };
@@ -216,7 +216,7 @@ impl Network {
 }
 
 /// The result of a change of the state, and the wakers of the tasks that it concerns.
-struct Outcome<T> {
+struct StateChange<T> {
     result: T,
     wake: Vec<Waker>,
 }

@@ -16,7 +16,7 @@ use crate::{
     Network,
     live::Noted,
     state::{LinkId, State, WireId, remember},
-    wire::{Cargo, Delivery, Role, WriteFate},
+    wire::{Cargo, Delivery, Role, WriteDelivery},
 };
 
 /// The wire that one end of a connection reads. Dropping it takes the wire off its link.
@@ -181,9 +181,9 @@ impl Path {
         write: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         match self.write_fate(context) {
-            WriteFate::Fail(kind) => return Poll::Ready(Err(kind.into())),
-            WriteFate::Swallow => return Poll::Ready(Ok(lost)),
-            WriteFate::Pass => {}
+            WriteDelivery::Fail(kind) => return Poll::Ready(Err(kind.into())),
+            WriteDelivery::Swallow => return Poll::Ready(Ok(lost)),
+            WriteDelivery::Pass => {}
         }
         match ready!(write(context)) {
             Ok(written) => Poll::Ready(Ok(written)),
@@ -191,18 +191,18 @@ impl Path {
                 self.network.lock().fail_writes(self.wire, error.kind(), Instant::now());
                 // Without delay the news arrives at once.
                 match self.write_fate(context) {
-                    WriteFate::Fail(kind) => Poll::Ready(Err(kind.into())),
-                    WriteFate::Swallow | WriteFate::Pass => Poll::Ready(Ok(lost)),
+                    WriteDelivery::Fail(kind) => Poll::Ready(Err(kind.into())),
+                    WriteDelivery::Swallow | WriteDelivery::Pass => Poll::Ready(Ok(lost)),
                 }
             }
         }
     }
 
     /// Returns how to treat a write. Registers the task to be woken when that changes.
-    fn write_fate(&self, context: &Context<'_>) -> WriteFate {
+    fn write_fate(&self, context: &Context<'_>) -> WriteDelivery {
         let mut state = self.network.lock();
         let Some((wire, medium)) = state.wire(self.wire) else {
-            return WriteFate::Pass;
+            return WriteDelivery::Pass;
         };
         remember(&mut wire.writer, context);
         wire.write_fate(medium.mode, Instant::now)

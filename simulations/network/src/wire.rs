@@ -87,7 +87,7 @@ pub(crate) enum Delivery {
 }
 
 /// How to treat a write.
-pub(crate) enum WriteFate {
+pub(crate) enum WriteDelivery {
     Pass,
     /// The peer is gone and the news is still on its way: the bytes are lost, as they are in a
     /// kernel's buffer.
@@ -374,17 +374,17 @@ impl Wire {
     }
 
     /// Returns how to treat a write of the region that reads this wire.
-    pub(crate) fn write_fate(&mut self, mode: LinkMode, now: impl FnOnce() -> Instant) -> WriteFate {
+    pub(crate) fn write_fate(&mut self, mode: LinkMode, now: impl FnOnce() -> Instant) -> WriteDelivery {
         if let Some(kind) = self.severed {
-            return WriteFate::Fail(kind);
+            return WriteDelivery::Fail(kind);
         }
         match &self.write_failure {
-            None => WriteFate::Pass,
+            None => WriteDelivery::Pass,
             Some(Flight {
                 cargo: Cargo::Failure(kind),
                 ..
-            }) if self.write_failure_arrived(mode, now()) => WriteFate::Fail(*kind),
-            Some(_) => WriteFate::Swallow,
+            }) if self.write_failure_arrived(mode, now()) => WriteDelivery::Fail(*kind),
+            Some(_) => WriteDelivery::Swallow,
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{LostDisk, Outcome};
+use beringia_history::{LostDisk, OperationOutcome};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    fates::Fate,
     index::{Asked, Missing, Table},
+    outcomes::CommittedOutcome,
     violation::Violation,
 };
 
@@ -78,7 +78,7 @@ impl Tally {
     pub(crate) fn count(
         &mut self,
         table: &Table<'_>,
-        fates: &BTreeMap<&str, Vec<Fate>>,
+        outcomes: &BTreeMap<&str, Vec<CommittedOutcome>>,
         violations: &mut Vec<Violation>,
     ) {
         let shipped_us: Vec<u64> = (0..table.lost_disks.len())
@@ -87,9 +87,9 @@ impl Tally {
         for (key, writes) in &table.keys {
             for asked in writes.asked.iter().filter(|asked| !asked.is_load) {
                 match asked.operation.outcome {
-                    Outcome::Ok => self.accounting.acknowledged += 1,
-                    Outcome::Unknown | Outcome::Unreported => self.accounting.unknown += 1,
-                    Outcome::Refused(_) | Outcome::Unreachable => {}
+                    OperationOutcome::Ok => self.accounting.acknowledged += 1,
+                    OperationOutcome::Unknown | OperationOutcome::Unreported => self.accounting.unknown += 1,
+                    OperationOutcome::Refused(_) | OperationOutcome::Unreachable => {}
                 }
                 if !asked.is_acknowledged() {
                     continue;
@@ -109,14 +109,14 @@ impl Tally {
                     }
                     continue;
                 };
-                let fate = fates
+                let outcome = outcomes
                     .get(key)
-                    .and_then(|fates| fates.get(rank))
+                    .and_then(|outcomes| outcomes.get(rank))
                     .copied()
                     .unwrap_or_default();
-                if fate.is_lost {
+                if outcome.is_lost {
                     self.accounting.lost_to_conflicts += 1;
-                } else if fate.is_current {
+                } else if outcome.is_current {
                     self.accounting.current += 1;
                 } else {
                     self.accounting.superseded += 1;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Basis, Effect, Operation, Outcome, Seen};
+use beringia_history::{Basis, Effect, Operation, OperationOutcome, Seen};
 
 use crate::{
-    fates::Fate,
     index::{Asked, Key, Table},
+    outcomes::CommittedOutcome,
     violation::Violation,
 };
 
@@ -85,7 +85,7 @@ impl Sightings {
 /// Finds anomalies in a table, and reads of writes that no client made.
 pub(crate) fn find(
     table: &Table<'_>,
-    fates: &BTreeMap<&str, Vec<Fate>>,
+    outcomes: &BTreeMap<&str, Vec<CommittedOutcome>>,
     sightings: &mut Sightings,
     violations: &mut Vec<Violation>,
 ) {
@@ -107,7 +107,7 @@ pub(crate) fn find(
             find_torn(table, operation, &sights, sightings);
         }
     }
-    find_lost_updates(table, fates, sightings);
+    find_lost_updates(table, outcomes, sightings);
     if table.rules.never_below_zero {
         find_oversold(table, sightings);
     }
@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
     }
 
     fn write(&mut self, operation: &'a Operation) {
-        if operation.outcome != Outcome::Ok {
+        if operation.outcome != OperationOutcome::Ok {
             return;
         }
         for write in &operation.writes {
@@ -327,15 +327,15 @@ fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>],
     }
 }
 
-fn find_lost_updates(table: &Table<'_>, fates: &BTreeMap<&str, Vec<Fate>>, sightings: &mut Sightings) {
+fn find_lost_updates(table: &Table<'_>, outcomes: &BTreeMap<&str, Vec<CommittedOutcome>>, sightings: &mut Sightings) {
     for (key, writes) in &table.keys {
-        let Some(fates) = fates.get(key) else { continue };
+        let Some(outcomes) = outcomes.get(key) else { continue };
         let of_clients = writes
             .asked
             .iter()
             .filter(|asked| asked.is_acknowledged() && builds_on_what_is_there(asked));
         for asked in of_clients {
-            if asked.rank.is_some_and(|rank| fates[rank].has_vanished) {
+            if asked.rank.is_some_and(|rank| outcomes[rank].has_vanished) {
                 sightings.note(Kind::LostUpdate, 1, None, || {
                     format!(
                         "{} ms: {} to {} {key}, acknowledged by {}",

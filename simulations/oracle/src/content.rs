@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_history::{Content, Effect, Held, Merging};
+use beringia_history::{Content, Effect, Merging, VersionedItem};
 
 use crate::{
     index::{Key, Table},
@@ -64,7 +64,7 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
 
 /// Returns whether a region holds something other than the combined result of all writes. If the
 /// last writer wins whole items, images are compared too.
-fn differs(expected: &MergeResult, found: &Held, merging: Merging) -> bool {
+fn differs(expected: &MergeResult, found: &VersionedItem, merging: Merging) -> bool {
     match (expected, &found.content) {
         (MergeResult::Unknown, _) | (MergeResult::NoItem, None) => false,
         (MergeResult::Item(expected), Some(found)) if merging == Merging::Item => expected != found,
@@ -84,7 +84,7 @@ fn is_same_but_for_image(one: &Content, other: &Content) -> bool {
 /// Finds regions that hold different images under one version, including attributes that workloads
 /// do not know.
 fn find_different_images(table: &Table<'_>, violations: &mut Vec<Violation>) {
-    let mut first: BTreeMap<&str, &Held> = BTreeMap::new();
+    let mut first: BTreeMap<&str, &VersionedItem> = BTreeMap::new();
     for (region, held) in &table.evidence.held {
         for (key, held) in held {
             let first = *first.entry(key).or_insert(held);

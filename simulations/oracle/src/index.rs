@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Effect, Evidence, History, Logged, LostDisk, Operation, Outcome, Rules, Write};
+use beringia_history::{Effect, Evidence, History, Logged, LostDisk, Operation, OperationOutcome, Rules, Write};
 use beringia_item::{Origin, Version};
 
 /// The operations, commits and evidence of one table in one run.
@@ -62,13 +62,13 @@ pub(crate) struct Commit<'a> {
 
 impl Asked<'_> {
     pub(crate) fn is_acknowledged(&self) -> bool {
-        self.operation.outcome == Outcome::Ok
+        self.operation.outcome == OperationOutcome::Ok
     }
 
     pub(crate) fn may_have_happened(&self) -> bool {
         matches!(
             self.operation.outcome,
-            Outcome::Ok | Outcome::Unknown | Outcome::Unreported
+            OperationOutcome::Ok | OperationOutcome::Unknown | OperationOutcome::Unreported
         )
     }
 }

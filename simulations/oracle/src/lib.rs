@@ -14,11 +14,11 @@ mod anomalies;
 mod base;
 mod content;
 mod deletes;
-mod fates;
 mod index;
 mod journals;
 mod logs;
 mod merge;
+mod outcomes;
 mod times;
 mod unlogged;
 mod unshipped;
@@ -62,9 +62,9 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
         logs::compare(&table, &mut violations);
         content::compare(&table, &mut violations);
         journals::compare(&table, &mut violations);
-        let fates = fates::of(&table);
-        tally.count(&table, &fates, &mut violations);
-        anomalies::find(&table, &fates, &mut sightings, &mut violations);
+        let outcomes = outcomes::of(&table);
+        tally.count(&table, &outcomes, &mut violations);
+        anomalies::find(&table, &outcomes, &mut sightings, &mut violations);
     }
     let (accounting, losses) = tally.results();
     Judgement {

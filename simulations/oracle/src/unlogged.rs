@@ -13,7 +13,7 @@ pub(crate) struct UnloggedWrite<'a> {
     pub(crate) version: &'a Version,
     /// The write marker; `None` for a delete.
     pub(crate) marker: Option<&'a str>,
-    pub(crate) fate: Missing,
+    pub(crate) outcome: Missing,
 }
 
 /// Relics by key, unshipped rows first.
@@ -33,7 +33,7 @@ pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [UnshippedWrite]
         unlogged.entry(key).or_default().push(UnloggedWrite {
             version: &held.version,
             marker: held.marker(),
-            fate: Missing::UnshippedWrite,
+            outcome: Missing::UnshippedWrite,
         });
     }
     let journal = table.evidence.journals.get(region);
@@ -48,7 +48,7 @@ pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [UnshippedWrite]
             unlogged.entry(&entry.key).or_default().push(UnloggedWrite {
                 version: &entry.loser,
                 marker: entry.loser_marker.as_deref(),
-                fate: Missing::LostToConflict,
+                outcome: Missing::LostToConflict,
             });
         }
     }

@@ -75,7 +75,7 @@ fn judge<'a>(
             None => None,
         };
         if let Some(asked) = found {
-            unshipped.entry(name(asked)).or_insert(write.fate);
+            unshipped.entry(name(asked)).or_insert(write.outcome);
         }
     }
     for asked in missing {
@@ -102,5 +102,5 @@ fn contains_earlier(writes: &Key<'_>, write: &UnloggedWrite<'_>) -> bool {
         .marker
         .and_then(|marker| writes.of_marker(marker))
         .map(|asked| &asked.write.effect);
-    write.fate == Missing::UnshippedWrite && effect.is_some_and(|effect| !effect.is_whole())
+    write.outcome == Missing::UnshippedWrite && effect.is_some_and(|effect| !effect.is_whole())
 }

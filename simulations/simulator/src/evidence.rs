@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, pin::pin};
 
-use beringia_history::{Conflict, Evidence, Held, Journal, Logged, MARKER, ReplicaHistory, UnshippedWrite, key_text};
+use beringia_history::{
+    Conflict, Evidence, Journal, Logged, MARKER, ReplicaHistory, UnshippedWrite, VersionedItem, key_text,
+};
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, decode_item};
 use beringia_node::TableEvidence;
 use beringia_storage::{Store, StoreError};
@@ -101,7 +103,7 @@ impl<'a> Reader<'a> {
         TableEvidence::new(self.store, self.table)
     }
 
-    async fn held(&self) -> Result<BTreeMap<String, Held>, SimulationError> {
+    async fn held(&self) -> Result<BTreeMap<String, VersionedItem>, SimulationError> {
         let mut held = BTreeMap::new();
         let mut rows = pin!(self.table_evidence().rows());
         while let Some(row) = rows.next().await {
@@ -116,7 +118,7 @@ impl<'a> Reader<'a> {
         let mut conflicts = pin!(self.table_evidence().conflicts());
         while let Some(conflict) = conflicts.next().await {
             let conflict = conflict.map_err(|error| self.failed(error))?;
-            let loser = Held::new(conflict.loser.version, conflict.loser.image.as_ref(), None);
+            let loser = VersionedItem::new(conflict.loser.version, conflict.loser.image.as_ref(), None);
             journal.push(Conflict {
                 key: self.key_text(&conflict.key)?,
                 winner: conflict.winner.version,
@@ -138,16 +140,16 @@ impl<'a> Reader<'a> {
                 key: self
                     .text_of(&write.key)
                     .ok_or_else(|| self.foreign(format!("the key {:?}", write.key)))?,
-                held: Held::new(write.write.version, image, self.expires.as_deref()),
+                held: VersionedItem::new(write.write.version, image, self.expires.as_deref()),
             });
         }
         Ok(kept)
     }
 
-    fn held_by(&self, mutation: &Mutation) -> Result<Held, SimulationError> {
+    fn held_by(&self, mutation: &Mutation) -> Result<VersionedItem, SimulationError> {
         let item = mutation.image.as_ref().map(|image| decode_item(image)).transpose();
         let item = item.map_err(|error| self.foreign(format!("the image of {:?}: {error}", mutation.key)))?;
-        Ok(Held::new(
+        Ok(VersionedItem::new(
             mutation.version.clone(),
             item.as_ref(),
             self.expires.as_deref(),

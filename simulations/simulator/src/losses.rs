@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::{Effect, History, LostDisk, MARKER, Operation, Outcome};
+use beringia_history::{Effect, History, LostDisk, MARKER, Operation, OperationOutcome};
 use beringia_item::{AttributeValue, Mutation, Region, decode_item};
 use beringia_report::ReportedBacklog;
 
@@ -140,7 +140,9 @@ impl<'a> AcknowledgedWrites<'a> {
     fn before(history: &'a History, loss: &Loss) -> Self {
         let until_us = u64::try_from(loss.at.as_micros()).unwrap_or(u64::MAX);
         let was_reported = |operation: &&Operation| {
-            operation.outcome == Outcome::Ok && operation.region == loss.region && operation.done_us <= until_us
+            operation.outcome == OperationOutcome::Ok
+                && operation.region == loss.region
+                && operation.done_us <= until_us
         };
         let mut acknowledged = Self::default();
         for operation in history.operations.iter().filter(was_reported) {

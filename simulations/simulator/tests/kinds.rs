@@ -7,7 +7,7 @@ use std::{io::Write, path::Path, process::abort, time::Duration};
 
 use beringia_report::Run;
 use beringia_scenario::{Plan, Scenario};
-use beringia_simulator::{Conditions, Outcome, in_virtual_time, run_under};
+use beringia_simulator::{Conditions, SimulationOutcome, in_virtual_time, run_under};
 
 /// Plays a kind of workload in two regions for six seconds, during three of which the regions are
 /// disconnected.
@@ -15,7 +15,7 @@ fn played(kind: &str, policy: &str) -> Run {
     outcome(&format!("{kind}\n rate = 40\n keys = 10"), policy).run
 }
 
-fn outcome(workload: &str, policy: &str) -> Outcome {
+fn outcome(workload: &str, policy: &str) -> SimulationOutcome {
     let text = format!(
         r#"
         about = "Two regions, apart for three seconds."

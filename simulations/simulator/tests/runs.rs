@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write, path::Path, process::abort, time::Du
 use beringia_regions::Topology;
 use beringia_report::ReportedBacklog;
 use beringia_scenario::{Action, Behaviour, Expectations, Kind, Plan, Planned, Policy, Scenario, Workload};
-use beringia_simulator::{Conditions, Outcome, in_virtual_time, run_under};
+use beringia_simulator::{Conditions, SimulationOutcome, in_virtual_time, run_under};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -55,7 +55,7 @@ fn plan(timeline: Vec<(u64, Action)>) -> Plan {
     }
 }
 
-fn played(plan: &Plan) -> Outcome {
+fn played(plan: &Plan) -> SimulationOutcome {
     let on_stuck = |stuck| {
         // The stuck thread can be neither interrupted nor made to fail its test.
         let _ = writeln!(std::io::stderr(), "{stuck:?}");

@@ -5,14 +5,14 @@
 use std::{process::abort, time::Duration};
 
 use beringia_scenario::{Action, Plan, Scenario};
-use beringia_simulator::{Conditions, Outcome, StoreKind, in_virtual_time, run_under};
+use beringia_simulator::{Conditions, SimulationOutcome, StoreKind, in_virtual_time, run_under};
 
 /// The number of seeds that are played.
 const SEEDS: u64 = 50;
 /// The number of seeds with `BERINGIA_LONG` in the environment.
 const LONG_SEEDS: u64 = 200;
 
-fn played(plan: &Plan, store: StoreKind) -> Outcome {
+fn played(plan: &Plan, store: StoreKind) -> SimulationOutcome {
     let on_stuck = |stuck| {
         eprintln!("{stuck:?}");
         abort();

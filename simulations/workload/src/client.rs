@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{Randomness, SeededRandomness};
 use beringia_history::{
-    Basis, EXPIRES, Effect, KEY, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, SORT_KEY, Seen, Write,
+    Basis, EXPIRES, Effect, KEY, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, SORT_KEY, Seen, Write,
 };
 use beringia_scenario::{Kind, Recorded, Workload};
 use parking_lot::Mutex;
@@ -58,7 +58,7 @@ pub(crate) struct Client {
 /// The result of one operation.
 struct Done {
     name: String,
-    outcome: Outcome,
+    outcome: OperationOutcome,
     reads: Vec<Seen>,
     writes: Vec<Write>,
 }
@@ -271,7 +271,7 @@ impl Client {
         let (place, places) = self.post.place;
         let number = self.post.workload.keys + count * places + place;
         let done = self.put(region, number, whole_item(), Vec::new()).await;
-        if done.outcome == Outcome::Ok {
+        if done.outcome == OperationOutcome::Ok {
             self.post.inserted.note(number);
         }
         done
@@ -430,7 +430,7 @@ impl Done {
     fn not_sent() -> Self {
         Self {
             name: NOT_SENT.to_owned(),
-            outcome: Outcome::Unreachable,
+            outcome: OperationOutcome::Unreachable,
             reads: Vec::new(),
             writes: Vec::new(),
         }
@@ -439,7 +439,7 @@ impl Done {
     fn read(name: &'static str, reads: Vec<Seen>) -> Self {
         Self {
             name: name.to_owned(),
-            outcome: Outcome::Ok,
+            outcome: OperationOutcome::Ok,
             reads,
             writes: Vec::new(),
         }
@@ -457,7 +457,7 @@ impl Done {
     fn wrote(name: &'static str, answer: Result<(), CallError>, writes: Vec<Write>) -> Self {
         Self {
             name: name.to_owned(),
-            outcome: answer.map_or_else(|error| outcome(&error), |()| Outcome::Ok),
+            outcome: answer.map_or_else(|error| outcome(&error), |()| OperationOutcome::Ok),
             reads: Vec::new(),
             writes,
         }

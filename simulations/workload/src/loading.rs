@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::{Basis, Effect, MARKER, Operation, Outcome, Write, key_text_of_json};
+use beringia_history::{Basis, Effect, MARKER, Operation, OperationOutcome, Write, key_text_of_json};
 use beringia_scenario::{RecordedTable, Workload};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -159,7 +159,7 @@ fn operation(table: &str, region: &str, put: &Put) -> Operation {
         due_us: 0,
         sent_us: 0,
         done_us: 0,
-        outcome: Outcome::Ok,
+        outcome: OperationOutcome::Ok,
         reads: Vec::new(),
         writes: vec![put.write.clone()],
     }

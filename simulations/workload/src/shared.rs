@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::WallClock;
-use beringia_history::{Operation, Outcome};
+use beringia_history::{Operation, OperationOutcome};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -75,7 +75,7 @@ impl Shared {
             } else if is_first {
                 progress.failed += 1;
             }
-            if operation.outcome == Outcome::Ok {
+            if operation.outcome == OperationOutcome::Ok {
                 progress.writes += operation.writes.len() as u64;
             }
             debug_assert!(

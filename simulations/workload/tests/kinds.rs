@@ -7,7 +7,7 @@ mod region;
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::{Effect, History, Operation, Outcome, READ_MODIFY_WRITE, Touch};
+use beringia_history::{Effect, History, Operation, OperationOutcome, READ_MODIFY_WRITE, Touch};
 use beringia_oracle::{Judgement, judge};
 use beringia_scenario::{KeyChoice, Kind, Policy, Workload};
 use beringia_workload::{Load, Setting, Target};
@@ -174,7 +174,9 @@ async fn mixed_clients_put_update_delete_and_read() {
 #[tokio::test(start_paused = true)]
 async fn counters_count_every_acknowledged_addition() {
     let history = played_well(Kind::Counters).await;
-    let refused = count(&history, |operation| matches!(operation.outcome, Outcome::Refused(_)));
+    let refused = count(&history, |operation| {
+        matches!(operation.outcome, OperationOutcome::Refused(_))
+    });
     let rewrites = named(&history, READ_MODIFY_WRITE);
     assert!(rewrites > 400 && refused < rewrites, "{refused} of {rewrites}");
     assert!(
@@ -208,15 +210,15 @@ async fn carts_append_add_remove_empty_and_read() {
 #[tokio::test(start_paused = true)]
 async fn transfers_preserve_the_sum_of_a_branch() {
     let history = played_well(Kind::Bank).await;
-    let transfers = |operation: &Operation| operation.writes.len() == 2 && operation.outcome == Outcome::Ok;
+    let transfers = |operation: &Operation| operation.writes.len() == 2 && operation.outcome == OperationOutcome::Ok;
     assert!(count(&history, transfers) > 500);
     let audits = history
         .operations
         .iter()
         .filter(|operation| operation.name == "TransactGetItems");
-    let (seen, refused): (Vec<_>, Vec<_>) = audits.partition(|audit| audit.outcome == Outcome::Ok);
+    let (seen, refused): (Vec<_>, Vec<_>) = audits.partition(|audit| audit.outcome == OperationOutcome::Ok);
     // A read has no condition: it conflicted with a transfer.
-    let conflict = Outcome::Refused("TransactionCanceledException".to_owned());
+    let conflict = OperationOutcome::Refused("TransactionCanceledException".to_owned());
     assert!(
         refused
             .iter()
@@ -255,13 +257,15 @@ async fn sessions_are_opened_prolonged_and_read_also_by_user() {
 async fn no_more_is_sold_than_there_is() {
     let history = played_well(Kind::Inventory).await;
     let sold = |operation: &Operation| {
-        operation.outcome == Outcome::Ok
+        operation.outcome == OperationOutcome::Ok
             && operation
                 .writes
                 .iter()
                 .any(|write| matches!(write.effect, Effect::Add(..0)))
     };
-    let refused = count(&history, |operation| matches!(operation.outcome, Outcome::Refused(_)));
+    let refused = count(&history, |operation| {
+        matches!(operation.outcome, OperationOutcome::Refused(_))
+    });
     assert!(
         count(&history, sold) > 300 && refused > 0,
         "the hottest product sells out: {refused}"
@@ -338,7 +342,7 @@ async fn replays_operations_at_their_times_with_known_writes() {
         )
     });
     let reported: Vec<_> = reported.collect();
-    let (ok, untold) = (Outcome::Ok, Outcome::Unreported);
+    let (ok, untold) = (OperationOutcome::Ok, OperationOutcome::Unreported);
     let expected = [
         (100, "GetItem", ok.clone(), 1, 0),
         (200, "UpdateItem", ok.clone(), 0, 1),
@@ -388,7 +392,7 @@ async fn recorded_deletes_that_find_nothing_are_told_apart() {
     }
     let (history, judgement) = played(recording(&lines)).await;
     assert_eq!(judgement.violations, []);
-    let is_untold = |operation: &&Operation| operation.outcome == Outcome::Unreported;
+    let is_untold = |operation: &&Operation| operation.outcome == OperationOutcome::Unreported;
     assert_eq!(history.operations.iter().filter(is_untold).count(), 6);
     let accounting = judgement.accounting;
     assert_eq!(

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use beringia_clock::ManualClock;
-use beringia_history::{History, NOT_SENT, Operation, Outcome};
+use beringia_history::{History, NOT_SENT, Operation, OperationOutcome};
 use beringia_scenario::{Kind, Policy, Workload};
 use beringia_workload::{CallError, Load, Loaded, Setting, Target, Targets};
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ async fn a_stall_counts_for_every_operation_that_was_due_in_it() {
     let (late, sent): (Vec<_>, Vec<_>) = history.operations.iter().partition(not_sent);
     assert!(
         late.iter()
-            .all(|late| late.outcome == Outcome::Unreachable && late.due_us < 3_000_000)
+            .all(|late| late.outcome == OperationOutcome::Unreachable && late.due_us < 3_000_000)
     );
     assert!(
         (250..350).contains(&late.len()),

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_item::{Region, TableId};
 use beringia_storage::{
-    Acknowledged, Applied, Catalog, CommitError, ItemWrite, Outcome, PlantedBug, RemoteBatch, SchemaChange,
-    SchemaError, StoreError,
+    Acknowledged, Applied, Catalog, CommitError, ItemWrite, PlantedBug, RemoteBatch, SchemaChange, SchemaError,
+    StoreError, WriteResult,
 };
 
 use crate::state::Retention;
@@ -33,7 +33,7 @@ pub enum Command {
 #[derive(Debug)]
 pub enum Answer {
     /// The answer to [`Command::Transaction`].
-    Transaction(Result<Vec<Outcome>, CommitError>),
+    Transaction(Result<Vec<WriteResult>, CommitError>),
     /// The answer to [`Command::Schema`].
     Schema(Result<Arc<Catalog>, SchemaError>),
     /// The answer to [`Command::Apply`].

@@ -7,7 +7,7 @@ use beringia_item::{
     decode_item, encode_item,
 };
 use beringia_storage::{
-    CommitError, Effect, ItemWrite, Outcome, Refusal, StoreError,
+    CommitError, ItemEffect, ItemWrite, Refusal, StoreError, WriteResult,
     backend::{Detail, OriginNumber, Record, RecordHead},
 };
 use bytes::Bytes;
@@ -70,7 +70,7 @@ impl Group<'_> {
     pub(super) fn commit_transaction(
         &mut self,
         writes: &mut [ItemWrite],
-    ) -> Result<std::result::Result<Vec<Outcome>, CommitError>> {
+    ) -> Result<std::result::Result<Vec<WriteResult>, CommitError>> {
         let mut decisions = Vec::with_capacity(writes.len());
         let mut refusals: Vec<Option<Refused>> = Vec::with_capacity(writes.len());
         let mut misses = Misses::default();
@@ -117,10 +117,10 @@ impl Group<'_> {
         };
         let (after, touched) = match write.change.decide(before.as_ref()) {
             Err(refusal) => return Ok(Err((refusal, before))),
-            Ok(Effect::Put(item)) => (Some(item), None),
-            Ok(Effect::Update { item, touched }) => (Some(Arc::new(item)), Some(touched)),
-            Ok(Effect::Delete) if live.is_some() => (None, None),
-            Ok(Effect::Delete | Effect::Keep) => return Ok(Ok(Decided::Nothing { before })),
+            Ok(ItemEffect::Put(item)) => (Some(item), None),
+            Ok(ItemEffect::Update { item, touched }) => (Some(Arc::new(item)), Some(touched)),
+            Ok(ItemEffect::Delete) if live.is_some() => (None, None),
+            Ok(ItemEffect::Delete | ItemEffect::Keep) => return Ok(Ok(Decided::Nothing { before })),
         };
         debug_assert!(
             after
@@ -140,24 +140,24 @@ impl Group<'_> {
         })))
     }
 
-    fn write_decided(&mut self, decisions: Vec<Decided>) -> Result<Vec<Outcome>> {
+    fn write_decided(&mut self, decisions: Vec<Decided>) -> Result<Vec<WriteResult>> {
         let mut outcomes = Vec::with_capacity(decisions.len());
         let mut writes = Vec::with_capacity(decisions.len());
         for decision in decisions {
             match decision {
                 Decided::Write(write) => {
                     writes.push((outcomes.len(), write));
-                    outcomes.push(Outcome::default());
+                    outcomes.push(WriteResult::default());
                 }
-                Decided::Nothing { before } => outcomes.push(Outcome {
+                Decided::Nothing { before } => outcomes.push(WriteResult {
                     before,
-                    ..Outcome::default()
+                    ..WriteResult::default()
                 }),
             }
         }
         let versions = self.write_transaction(writes.iter().map(|(_, write)| write))?;
         for ((place, write), version) in writes.into_iter().zip(versions) {
-            outcomes[place] = Outcome {
+            outcomes[place] = WriteResult {
                 before: write.before,
                 after: write.after,
                 version: Some(version),

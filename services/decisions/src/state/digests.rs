@@ -189,7 +189,7 @@ mod tests {
     use beringia_item::{RANGES, Region};
     use beringia_storage::{
         StoreOptions,
-        backend::{KeyRange, Scope, StorageBackend, Writer},
+        backend::{KeyRange, ReadScope, StorageBackend, Writer},
     };
     use beringia_storage_memory::{Execution, MemoryBackend, MemoryState, Options};
     use proptest::{collection::vec, prelude::*};
@@ -235,7 +235,7 @@ mod tests {
 
         fn load(&self) -> Result<Digests, StoreError> {
             let mut loaded = None;
-            self.backend.read(Scope::Snapshot, &mut |snapshot| {
+            self.backend.read(ReadScope::Snapshot, &mut |snapshot| {
                 loaded = Some(Digests::load(snapshot, TABLE, &self.pending)?);
                 Ok(())
             })?;
@@ -249,7 +249,7 @@ mod tests {
                 Ok(std::ops::ControlFlow::Continue(()))
             };
             let mut count = count;
-            let read = self.backend.read(Scope::Snapshot, &mut |snapshot| {
+            let read = self.backend.read(ReadScope::Snapshot, &mut |snapshot| {
                 snapshot.scan(Keyspace::Digests, &KeyRange::all(), &mut count)
             });
             read.unwrap();

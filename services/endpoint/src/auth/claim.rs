@@ -51,12 +51,12 @@ pub(crate) fn credential(parts: &Parts) -> Option<Cow<'_, str>> {
 
 /// The region and the service that a credential is valid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Scope<'c> {
+pub(crate) struct CredentialScope<'c> {
     pub(crate) region: &'c str,
     pub(crate) service: &'c str,
 }
 
-impl<'c> Scope<'c> {
+impl<'c> CredentialScope<'c> {
     /// The scope of a credential; `None` if the credential is malformed.
     pub(crate) fn of(credential: &'c str) -> Option<Self> {
         pieces(credential).map(|[_, _, region, service, _]| Self { region, service })

@@ -17,7 +17,7 @@ use http::request::Parts;
 use sha2::{Digest, Sha256};
 
 use claim::{Claim, Credential};
-pub(crate) use claim::{Scope, credential};
+pub(crate) use claim::{CredentialScope, credential};
 use timestamp::format_basic;
 
 use crate::refusal::Refusal;
@@ -71,7 +71,14 @@ impl Authentication {
         let claim = Claim::read(parts)?;
         match self {
             Self::AcceptAny => Ok(()),
-            Self::Verify(secrets) => verify(&claim, parts, body, secrets, Scope { region, service }, now_ms / 1000),
+            Self::Verify(secrets) => verify(
+                &claim,
+                parts,
+                body,
+                secrets,
+                CredentialScope { region, service },
+                now_ms / 1000,
+            ),
         }
     }
 }
@@ -81,7 +88,7 @@ fn verify(
     parts: &Parts,
     body: &[u8],
     secrets: &BTreeMap<String, String>,
-    expected: Scope<'_>,
+    expected: CredentialScope<'_>,
     now: u64,
 ) -> Result<(), Refusal> {
     check_date(claim, now)?;
@@ -158,7 +165,7 @@ fn check_date(claim: &Claim, now: u64) -> Result<(), Refusal> {
 }
 
 /// Reports every wrong part of the scope in one message.
-fn check_scope(credential: &Credential, date: &str, expected: Scope<'_>) -> Result<(), Refusal> {
+fn check_scope(credential: &Credential, date: &str, expected: CredentialScope<'_>) -> Result<(), Refusal> {
     let mut wrong = String::new();
     if credential.region != expected.region {
         wrong.push_str(&format!(

@@ -52,7 +52,7 @@ fn check(parts: &Parts, now: u64) -> Result<(), Refusal> {
 /// Region and service of the request's credential.
 fn scope(request: &Parts) -> Option<(String, String)> {
     let credential = credential(request)?;
-    let scope = Scope::of(&credential)?;
+    let scope = CredentialScope::of(&credential)?;
     Some((scope.region.to_owned(), scope.service.to_owned()))
 }
 

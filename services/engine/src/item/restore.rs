@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use beringia_item::{Cause, Item, MAX_ITEM_BYTES, Touch, Version, item_size};
-use beringia_storage::{Change, CommitError, Effect, ItemWrite, Refusal, Table};
+use beringia_storage::{Change, CommitError, ItemEffect, ItemWrite, Refusal, Table};
 
 use super::write::refusal;
 use crate::{
@@ -35,11 +35,11 @@ impl Change for Restore {
         !self.lost.attributes.is_empty()
     }
 
-    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         let LostWrite { key, image, attributes } = &self.lost;
         if attributes.is_empty() {
             let image = image.clone();
-            return Ok(image.map_or(Effect::Delete, |item| Effect::Put(Arc::new(item))));
+            return Ok(image.map_or(ItemEffect::Delete, |item| ItemEffect::Put(Arc::new(item))));
         }
         let mut item = current.unwrap_or(key).clone();
         for name in attributes {
@@ -60,7 +60,7 @@ impl Change for Restore {
             return Err(Refusal::Invalid(error.in_item()));
         }
         let touched = attributes.iter().map(|name| (name.clone(), Touch::Assign)).collect();
-        Ok(Effect::Update { item, touched })
+        Ok(ItemEffect::Update { item, touched })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beringia_expression::Condition;
 use beringia_item::{Item, KeyBytes};
-use beringia_storage::{CommitError, Outcome, Refusal, Table};
+use beringia_storage::{CommitError, Refusal, Table, WriteResult};
 
 use crate::{
     ApiError, Engine,
@@ -151,7 +151,7 @@ impl Engine {
             .settle(table, Use::Write, reserved, || taken(table, &committed));
         let mut outcomes =
             committed.map_err(|error| refusal(error, options.return_values_on_condition_check_failure))?;
-        let Outcome { before, after, version } = outcomes.pop().unwrap_or_default();
+        let WriteResult { before, after, version } = outcomes.pop().unwrap_or_default();
         // If nothing was written, the item is unchanged.
         let after = if version.is_some() {
             after.map(Arc::unwrap_or_clone)
@@ -182,7 +182,7 @@ impl Engine {
 /// What a single write consumed of the table's throughput, if the previous item is known. A failed
 /// condition consumes what writing the existing item would; a write that was never decided consumes
 /// nothing.
-pub(crate) fn taken(table: &Table, committed: &Result<Vec<Outcome>, CommitError>) -> Units {
+pub(crate) fn taken(table: &Table, committed: &Result<Vec<WriteResult>, CommitError>) -> Units {
     match committed {
         Ok(outcomes) => outcomes.first().map_or_else(Units::default, |outcome| {
             let after = if outcome.version.is_some() {

@@ -10,7 +10,7 @@ use super::{
     invalid_action,
     token::check_token,
     too_large,
-    write::{Failure, Planned, prepare},
+    write::{ConditionFailure, Planned, prepare},
 };
 use crate::{
     ApiError, Engine,
@@ -134,9 +134,9 @@ impl Engine {
 
     fn plan_statement(&self, statement: Statement, with_item: bool) -> Result<Planned, ApiError> {
         let failure = if matches!(statement, Statement::Insert(_)) {
-            Failure::Duplicate
+            ConditionFailure::Duplicate
         } else {
-            Failure::Condition
+            ConditionFailure::Condition
         };
         if let Statement::Exists(select) = statement {
             if select.index.is_some() {

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use beringia_item::{AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, TableId};
 use beringia_storage::{
-    Aspect, Catalog, Change, Core, Edit, Effect, ItemWrite, LocalSettings, RangeRead, Refusal, Throughput,
+    Aspect, Catalog, Change, Core, Edit, ItemEffect, ItemWrite, LocalSettings, RangeRead, Refusal, Throughput,
 };
 use bytes::Bytes;
 
@@ -72,7 +72,7 @@ impl Change for Remember {
         true
     }
 
-    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         if current
             .and_then(State::of)
             .is_some_and(|known| known.counts(self.state.committed_ms))
@@ -80,7 +80,7 @@ impl Change for Remember {
             return Err(Refusal::ConditionFailed);
         }
         let token = AttributeValue::S(self.token.clone());
-        Ok(Effect::Put(Arc::new(Item::from([
+        Ok(ItemEffect::Put(Arc::new(Item::from([
             (TOKEN.to_owned(), token),
             (STATE.to_owned(), self.state.encode()),
         ]))))
@@ -97,9 +97,9 @@ impl Change for RemoveExpired {
         true
     }
 
-    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         let expired = current.is_some_and(|item| !State::of(item).is_some_and(|state| state.counts(self.now_ms)));
-        Ok(if expired { Effect::Delete } else { Effect::Keep })
+        Ok(if expired { ItemEffect::Delete } else { ItemEffect::Keep })
     }
 }
 
@@ -255,8 +255,11 @@ mod tests {
             remember(TOKEN_MS - 1).decide(Some(&known)),
             Err(Refusal::ConditionFailed)
         );
-        assert!(matches!(remember(TOKEN_MS).decide(Some(&known)), Ok(Effect::Put(_))));
-        assert!(matches!(remember(5).decide(None), Ok(Effect::Put(_))));
+        assert!(matches!(
+            remember(TOKEN_MS).decide(Some(&known)),
+            Ok(ItemEffect::Put(_))
+        ));
+        assert!(matches!(remember(5).decide(None), Ok(ItemEffect::Put(_))));
     }
 
     #[test]
@@ -264,12 +267,12 @@ mod tests {
         let known = Item::from([(STATE.to_owned(), state(0).encode())]);
         assert_eq!(
             RemoveExpired { now_ms: TOKEN_MS }.decide(Some(&known)),
-            Ok(Effect::Delete)
+            Ok(ItemEffect::Delete)
         );
         assert_eq!(
             RemoveExpired { now_ms: TOKEN_MS - 1 }.decide(Some(&known)),
-            Ok(Effect::Keep)
+            Ok(ItemEffect::Keep)
         );
-        assert_eq!(RemoveExpired { now_ms: TOKEN_MS }.decide(None), Ok(Effect::Keep));
+        assert_eq!(RemoveExpired { now_ms: TOKEN_MS }.decide(None), Ok(ItemEffect::Keep));
     }
 }

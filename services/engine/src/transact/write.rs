@@ -7,7 +7,7 @@ use std::{
 
 use beringia_expression::{Condition, Update};
 use beringia_item::{Item, KeyBytes, TableId, item_size};
-use beringia_storage::{CommitError, ItemWrite, Outcome, Refusal, Table};
+use beringia_storage::{CommitError, ItemWrite, Refusal, Table, WriteResult};
 
 use super::{
     KeyErrors, TRANSACTION_BYTES, check_count,
@@ -59,12 +59,12 @@ pub(super) struct Planned {
     /// Whether the reason of a failed condition contains the item.
     pub(super) with_item: bool,
     /// How a failed condition is reported.
-    pub(super) failure: Failure,
+    pub(super) failure: ConditionFailure,
 }
 
 /// The meaning of an action's failed condition.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Failure {
+pub(super) enum ConditionFailure {
     /// The client's condition is false.
     Condition,
     /// The item that an INSERT would create already exists.
@@ -79,7 +79,7 @@ pub(super) struct Target {
     with_item: bool,
     /// The minimum cost of the action, if the table is limited.
     least: Units,
-    failure: Failure,
+    failure: ConditionFailure,
 }
 
 impl Engine {
@@ -190,7 +190,7 @@ impl Engine {
                 table: self.usable_table(&table_name)?,
                 action,
                 with_item,
-                failure: Failure::Condition,
+                failure: ConditionFailure::Condition,
             })
         });
         planned.collect()
@@ -411,7 +411,7 @@ impl Parsed {
 }
 
 /// The units that an action consumed.
-fn units_of((target, outcome): (&Target, &Outcome)) -> Units {
+fn units_of((target, outcome): (&Target, &WriteResult)) -> Units {
     let after = if outcome.version.is_some() {
         outcome.after.as_deref()
     } else {
@@ -446,11 +446,13 @@ fn check_same(known: Option<&Item>, fingerprint: u128) -> Result<(), ApiError> {
 fn canceled(targets: &[Target], refusals: Vec<Option<(Refusal, Option<Item>)>>) -> ApiError {
     let reason = |(target, refusal): (&Target, Option<(Refusal, Option<Item>)>)| match refusal {
         None => CancellationReason::none(),
-        Some((Refusal::ConditionFailed, _)) if matches!(target.failure, Failure::Duplicate) => CancellationReason {
-            code: "DuplicateItem",
-            message: Some(ApiError::DuplicateItem.to_string()),
-            item: None,
-        },
+        Some((Refusal::ConditionFailed, _)) if matches!(target.failure, ConditionFailure::Duplicate) => {
+            CancellationReason {
+                code: "DuplicateItem",
+                message: Some(ApiError::DuplicateItem.to_string()),
+                item: None,
+            }
+        }
         Some((Refusal::ConditionFailed, item)) => CancellationReason {
             code: "ConditionalCheckFailed",
             message: Some("The conditional request failed".to_owned()),

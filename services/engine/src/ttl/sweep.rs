@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use beringia_item::{AttributeValue, Cause, Item, KeySchema, Number};
 use beringia_storage::{
-    Change, CommitError, EXPIRY_INDEX, Effect, ItemWrite, RangeRead, Refusal, Row, StoreError, Table, expiry_keys,
+    Change, CommitError, EXPIRY_INDEX, ItemEffect, ItemWrite, RangeRead, Refusal, Row, StoreError, Table, expiry_keys,
 };
 use futures_util::future::join_all;
 
@@ -142,10 +142,10 @@ impl Change for Expired {
         true
     }
 
-    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         Ok(match current {
-            Some(item) if self.covers(item) => Effect::Delete,
-            _ => Effect::Keep,
+            Some(item) if self.covers(item) => ItemEffect::Delete,
+            _ => ItemEffect::Keep,
         })
     }
 }

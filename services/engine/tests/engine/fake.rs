@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use beringia_clock::HybridTime;
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector, item_size};
 use beringia_storage::{
-    Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Effect, Explained,
-    IndexState, ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch,
-    Replica, ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams, Table,
-    TableDigest, TableSize, Throughput, expiry_keys,
+    Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Explained, IndexState,
+    ItemEffect, ItemWrite, LogFilter, LogPage, LogPosition, RangePage, RangeRead, RawRow, RemoteBatch, Replica,
+    ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams, Table,
+    TableDigest, TableSize, Throughput, WriteResult, expiry_keys,
 };
 use tokio::sync::Notify;
 
@@ -179,7 +179,7 @@ impl Store for FakeStore {
         &self.notify
     }
 
-    async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+    async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<WriteResult>, CommitError> {
         let mut state = self.state.lock().unwrap();
         if state.commits_left == 0 {
             state.check()?;
@@ -218,27 +218,27 @@ impl Store for FakeStore {
                 sequence: state.sequence,
             };
             let effect = match effect {
-                Effect::Update { item, .. } => Effect::Put(Arc::new(item)),
+                ItemEffect::Update { item, .. } => ItemEffect::Put(Arc::new(item)),
                 effect => effect,
             };
             outcomes.push(match effect {
-                Effect::Put(item) => {
+                ItemEffect::Put(item) => {
                     state.items.insert(place, (version.clone(), Item::clone(&item)));
-                    Outcome {
+                    WriteResult {
                         before,
                         after: Some(item),
                         version: Some(version),
                     }
                 }
-                Effect::Delete => {
+                ItemEffect::Delete => {
                     let gone = state.items.remove(&place);
-                    Outcome {
+                    WriteResult {
                         before,
                         after: None,
                         version: gone.map(|_| version),
                     }
                 }
-                Effect::Keep | Effect::Update { .. } => Outcome {
+                ItemEffect::Keep | ItemEffect::Update { .. } => WriteResult {
                     before,
                     after: None,
                     version: None,

@@ -37,14 +37,14 @@ pub(super) fn apply(actions: &[Action], item: &Item, existence: Existence) -> Re
             check_parent(path, item)?;
         }
         match outcome(path, change, item)? {
-            Outcome::Set(value) => {
+            PathOutcome::Set(value) => {
                 if path.steps.len() + value_depth(&value) > MAX_DEPTH {
                     return Err(UpdateError::Depth);
                 }
                 sets.push((path, value));
             }
-            Outcome::Remove if path.find(item).is_some() => removals.push(path),
-            Outcome::Remove | Outcome::Nothing => {}
+            PathOutcome::Remove if path.find(item).is_some() => removals.push(path),
+            PathOutcome::Remove | PathOutcome::Nothing => {}
         }
     }
     sets.sort_by_key(|(path, _)| *path);
@@ -76,20 +76,22 @@ fn check_parent(path: &Path, item: &Item) -> Result<(), UpdateError> {
 }
 
 /// The effect on the value at a path.
-enum Outcome {
+enum PathOutcome {
     Set(AttributeValue),
     Remove,
     Nothing,
 }
 
-fn outcome(path: &Path, change: &Change, item: &Item) -> Result<Outcome, UpdateError> {
+fn outcome(path: &Path, change: &Change, item: &Item) -> Result<PathOutcome, UpdateError> {
     Ok(match (change, path.find(item)) {
-        (Change::Set(source), _) => Outcome::Set(source.of(item)?),
-        (Change::Remove, _) => Outcome::Remove,
-        (Change::Add(value), None) => Outcome::Set(AttributeValue::clone(value)),
-        (Change::Add(value), Some(old)) => Outcome::Set(operations::add_or_unite(old, value)?),
-        (Change::Delete(_), None) => Outcome::Nothing,
-        (Change::Delete(gone), Some(old)) => operations::subtract_set(old, gone)?.map_or(Outcome::Remove, Outcome::Set),
+        (Change::Set(source), _) => PathOutcome::Set(source.of(item)?),
+        (Change::Remove, _) => PathOutcome::Remove,
+        (Change::Add(value), None) => PathOutcome::Set(AttributeValue::clone(value)),
+        (Change::Add(value), Some(old)) => PathOutcome::Set(operations::add_or_unite(old, value)?),
+        (Change::Delete(_), None) => PathOutcome::Nothing,
+        (Change::Delete(gone), Some(old)) => {
+            operations::subtract_set(old, gone)?.map_or(PathOutcome::Remove, PathOutcome::Set)
+        }
     })
 }
 

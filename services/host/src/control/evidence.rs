@@ -3,7 +3,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use beringia_history::{Held, MARKER};
+use beringia_history::{MARKER, VersionedItem};
 use beringia_item::{Cause, KeyBytes, Mutation, encode_item};
 use beringia_node::TableEvidence;
 use beringia_proto::v1::{
@@ -115,7 +115,7 @@ impl Reader<'_> {
         let mut conflicts = pin!(self.evidence.conflicts());
         while let Some(conflict) = conflicts.next().await {
             let conflict = conflict.map_err(|error| self.failed(error))?;
-            let loser = Held::new(conflict.loser.version.clone(), conflict.loser.image.as_ref(), None);
+            let loser = VersionedItem::new(conflict.loser.version.clone(), conflict.loser.image.as_ref(), None);
             let entry = EvidenceConflict {
                 key: self.key(&conflict.key)?,
                 winner: Some(version(&conflict.winner.version)),

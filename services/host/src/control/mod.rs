@@ -1,6 +1,6 @@
 //! The control service for the regions of this process.
 
-pub mod arrivals;
+pub mod arrival_stream;
 pub(crate) mod server;
 
 mod digests;

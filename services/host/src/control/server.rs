@@ -21,7 +21,9 @@ use futures_util::Stream;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, Streaming, transport::Server, transport::server::TcpIncoming};
 
-use super::{arrivals, digests, drain, evidence, explain, journal, links, measure, pauses, record, reports, restore};
+use super::{
+    arrival_stream, digests, drain, evidence, explain, journal, links, measure, pauses, record, reports, restore,
+};
 use crate::{
     host::Host,
     region::{Hosted, RecoveryError},
@@ -187,7 +189,7 @@ impl Control for Service {
     type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
 
     async fn arrivals(&self, requests: Request<Streaming<ControlArrivalsRequest>>) -> Answer<Self::ArrivalsStream> {
-        let reported = arrivals::stream(self.host.tap().listen(), requests.into_inner());
+        let reported = arrival_stream::stream(self.host.tap().listen(), requests.into_inner());
         Ok(Response::new(Box::pin(reported)))
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Cause, Item};
-use beringia_storage::{Change, Effect, ItemWrite, Refusal};
+use beringia_storage::{Change, ItemEffect, ItemWrite, Refusal};
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
 
@@ -148,8 +148,8 @@ impl Change for Expire {
         false
     }
 
-    fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
-        Ok(Effect::Delete)
+    fn decide(&mut self, _: Option<&Item>) -> Result<ItemEffect, Refusal> {
+        Ok(ItemEffect::Delete)
     }
 }
 

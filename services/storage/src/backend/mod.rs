@@ -11,9 +11,9 @@
 //!
 //! # The contract
 //!
-//! - **Snapshots.** Everything that one [`StorageBackend::read`] with [`Scope::Snapshot`] sees is
+//! - **Snapshots.** Everything that one [`StorageBackend::read`] with [`ReadScope::Snapshot`] sees is
 //!   the state after one commit: all of that commit and of those before it, nothing of later ones.
-//!   With [`Scope::Call`] that holds for each call of [`Snapshot`] separately. A backend should let
+//!   With [`ReadScope::Call`] that holds for each call of [`Snapshot`] separately. A backend should let
 //!   reads and commits run concurrently; one that keeps its state in memory may make them wait.
 //! - **Lease.** [`StorageBackend::lease`] makes its caller the only one that may commit. The
 //!   [`Writer`] that it returns reads the newest state, each [`Writer::read`] as one snapshot. A
@@ -73,7 +73,7 @@ pub trait StorageBackend: Send + Sync + 'static {
     /// taken away; and [`StoreError::Database`] if the backend fails.
     fn read(
         &self,
-        scope: Scope,
+        scope: ReadScope,
         work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
 
@@ -99,7 +99,7 @@ pub trait StorageBackend: Send + Sync + 'static {
 
 /// How much of a [`StorageBackend::read`] must see the same commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum ReadScope {
     /// Each call of [`Snapshot`] separately. This is cheaper if there is only one call.
     Call,
     /// All calls together: the whole read sees one snapshot.

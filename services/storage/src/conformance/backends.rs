@@ -21,8 +21,8 @@ use super::{
 use crate::{
     StoreError, StoreOptions,
     backend::{
-        CommitFailure, CommitNumber, Detail, ItemChange, ItemRow, KeyRange, Keyspace, MergedRow, Record, RecordFlags,
-        RecordHead, Scope, Snapshot, StorageBackend, StoredRecord, WriteSet, Writer,
+        CommitFailure, CommitNumber, Detail, ItemChange, ItemRow, KeyRange, Keyspace, MergedRow, ReadScope, Record,
+        RecordFlags, RecordHead, Snapshot, StorageBackend, StoredRecord, WriteSet, Writer,
     },
 };
 
@@ -417,7 +417,7 @@ impl Leased {
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         let mut found = None;
-        let read = self.backend.read(Scope::Call, &mut |snapshot| {
+        let read = self.backend.read(ReadScope::Call, &mut |snapshot| {
             found = snapshot.get(Keyspace::Unreachable, key)?;
             Ok(())
         });
@@ -456,7 +456,7 @@ pub(super) fn every_read_returns_exactly_what_was_committed(backend: &dyn Backen
                     Step::Reopen => leased = leased.reopened(),
                 }
                 leased.writer.read(&mut |snapshot| model.check(snapshot)).unwrap();
-                leased.backend.read(Scope::Snapshot, &mut |snapshot| model.check(snapshot)).unwrap();
+                leased.backend.read(ReadScope::Snapshot, &mut |snapshot| model.check(snapshot)).unwrap();
             }
         });
     });
@@ -474,7 +474,7 @@ pub(super) async fn snapshot_is_isolated_from_concurrent_commits(backend: &dyn B
             leased.put(b"a", b"2").unwrap();
             leased
         });
-        let read = reader.read(Scope::Snapshot, &mut |snapshot| {
+        let read = reader.read(ReadScope::Snapshot, &mut |snapshot| {
             seen.push(snapshot.get(Keyspace::Unreachable, b"a")?);
             begun.send(()).unwrap();
             // If reads and commits run concurrently, the commit happens between two of these reads.
@@ -499,7 +499,7 @@ pub(super) async fn listener_is_called_after_each_commit_is_visible(backend: &dy
         let (heard, backend): (_, Weak<dyn StorageBackend>) = (heard.clone(), Arc::downgrade(&leased.backend));
         move || {
             let number = heard.fetch_add(1, Ordering::SeqCst);
-            let read = backend.upgrade().unwrap().read(Scope::Call, &mut |snapshot| {
+            let read = backend.upgrade().unwrap().read(ReadScope::Call, &mut |snapshot| {
                 let row = snapshot.get(Keyspace::Unreachable, b"a")?;
                 assert_eq!(row, Some(vec![u8::try_from(number).unwrap()]));
                 Ok(())
@@ -541,7 +541,7 @@ pub(super) async fn scan_ends_when_its_visitor_breaks_or_fails(backend: &dyn Bac
                 Ok(ControlFlow::Continue(()))
             }
         };
-        let read = leased.backend.read(Scope::Snapshot, &mut |snapshot| {
+        let read = leased.backend.read(ReadScope::Snapshot, &mut |snapshot| {
             let all = KeyRange::all();
             assert_eq!(snapshot.scan_items(&all, Detail::Row, &mut |_, _, _| visit()), expected);
             assert_eq!(
@@ -568,7 +568,7 @@ pub(super) async fn closed_backend_refuses_reads(backend: &dyn Backend) {
     leased.backend.close();
     assert_eq!(leased.backend.check(), Err(StoreError::Closed));
     let mut was_asked = false;
-    let read = leased.backend.read(Scope::Call, &mut |_| {
+    let read = leased.backend.read(ReadScope::Call, &mut |_| {
         was_asked = true;
         Ok(())
     });

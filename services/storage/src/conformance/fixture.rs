@@ -17,9 +17,9 @@ use beringia_item::{
 
 use super::{Backend, Disk};
 use crate::{
-    Applied, Aspect, Catalog, Change, CommitError, Core, EXPIRY_INDEX, Edit, Effect, GlobalIndex, ItemWrite,
-    LocalIndex, LogFilter, Outcome, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind, Replica,
-    ReplicaStatus, Store, StoreOptions, Throughput, expiry_keys,
+    Applied, Aspect, Catalog, Change, CommitError, Core, EXPIRY_INDEX, Edit, GlobalIndex, ItemEffect, ItemWrite,
+    LocalIndex, LogFilter, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind, Replica, ReplicaStatus,
+    Store, StoreOptions, Throughput, WriteResult, expiry_keys,
 };
 
 /// The wall clock's reading at the start of a test, in ms.
@@ -344,13 +344,13 @@ impl Change for Do {
         !matches!(self, Self::Put(_))
     }
 
-    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         match self {
-            Self::Put(item) => Ok(Effect::Put(Arc::new(item.clone()))),
-            Self::Delete => Ok(Effect::Delete),
-            Self::If(condition, item) if condition(current) => Ok(Effect::Put(Arc::new(item.clone()))),
+            Self::Put(item) => Ok(ItemEffect::Put(Arc::new(item.clone()))),
+            Self::Delete => Ok(ItemEffect::Delete),
+            Self::If(condition, item) if condition(current) => Ok(ItemEffect::Put(Arc::new(item.clone()))),
             Self::If(..) => Err(Refusal::ConditionFailed),
-            Self::Update(make) => Ok(Effect::Put(Arc::new(make(current)))),
+            Self::Update(make) => Ok(ItemEffect::Put(Arc::new(make(current)))),
         }
     }
 }
@@ -363,9 +363,9 @@ impl Change for Counted {
         false
     }
 
-    fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, _: Option<&Item>) -> Result<ItemEffect, Refusal> {
         self.1.fetch_add(1, Ordering::Relaxed);
-        Ok(Effect::Put(Arc::new(self.0.clone())))
+        Ok(ItemEffect::Put(Arc::new(self.0.clone())))
     }
 }
 
@@ -405,7 +405,7 @@ pub async fn delete(store: &dyn Store, key: KeyBytes) -> Option<Version> {
 }
 
 /// Commits several writes as one transaction.
-pub async fn commit(store: &dyn Store, transaction: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+pub async fn commit(store: &dyn Store, transaction: Vec<ItemWrite>) -> Result<Vec<WriteResult>, CommitError> {
     store.commit(transaction).await
 }
 

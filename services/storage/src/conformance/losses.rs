@@ -5,7 +5,7 @@ use beringia_item::{AttributeValue, ConflictPolicy, Item, KeyBytes, TableId, Tou
 use bytes::Bytes;
 
 use super::{Backend, fixture::*};
-use crate::{Aspect, Change, Conflict, ConflictRule, Effect, RangeDigest, Refusal};
+use crate::{Aspect, Change, Conflict, ConflictRule, ItemEffect, RangeDigest, Refusal};
 
 /// Sets or removes attributes, or adds to `n`.
 struct Update(Vec<(&'static str, Option<u64>)>, Option<u64>);
@@ -15,7 +15,7 @@ impl Change for Update {
         true
     }
 
-    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         let mut after = current.cloned().unwrap_or_else(|| item("a", 1, &[]));
         let mut touched = Touched::new();
         for (name, value) in &self.0 {
@@ -34,7 +34,7 @@ impl Change for Update {
             after.insert("n".to_owned(), AttributeValue::N(sum));
             touched.insert("n".to_owned(), Touch::Add(added));
         }
-        Ok(Effect::Update { item: after, touched })
+        Ok(ItemEffect::Update { item: after, touched })
     }
 }
 

@@ -11,7 +11,7 @@ use beringia_item::{
 use proptest::prelude::*;
 
 use super::{Backend, fixture::*, run::plain};
-use crate::{Applied, Aspect, Change, Effect, LogFilter, Refusal, RemoteBatch, RemoteKind};
+use crate::{Applied, Aspect, Change, ItemEffect, LogFilter, Refusal, RemoteBatch, RemoteKind};
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-south-1"];
 const KEYS: u64 = 2;
@@ -99,7 +99,7 @@ impl Change for Update {
         true
     }
 
-    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+    fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         let mut item = current.cloned().unwrap_or_else(|| item("k", self.key, &[]));
         let mut touched = Touched::new();
         for action in &self.actions {
@@ -108,7 +108,7 @@ impl Change for Update {
                 touched.insert(action.name().to_owned(), touch);
             }
         }
-        Ok(Effect::Update { item, touched })
+        Ok(ItemEffect::Update { item, touched })
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Refusal {
 
 /// What a write does to the current item.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
+pub enum ItemEffect {
     /// Replaces the whole item.
     Put(Arc<Item>),
     /// Changes some attributes of the item, or creates the item with them. The table's conflict
@@ -55,7 +55,7 @@ pub trait Change: Send {
     ///
     /// # Errors
     /// A [`Refusal`] if the write must not happen. Nothing of its transaction is written then.
-    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal>;
+    fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal>;
 }
 
 /// One write of a transaction.
@@ -72,10 +72,10 @@ pub struct ItemWrite {
 
 /// The outcome of one write.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome {
+pub struct WriteResult {
     /// The item before the write; `None` if there was none or [`Change::needs_current`] is false.
     pub before: Option<Item>,
-    /// The item after a put or update; `None` for [`Effect::Keep`] and [`Effect::Delete`].
+    /// The item after a put or update; `None` for [`ItemEffect::Keep`] and [`ItemEffect::Delete`].
     pub after: Option<Arc<Item>>,
     /// The version of the write; `None` if nothing was written.
     pub version: Option<Version>,

@@ -6,7 +6,9 @@ mod read;
 mod store;
 mod stream;
 
-pub use change::{Change, CommitError, Effect, ItemWrite, Outcome, Refusal, SchemaChange, SchemaError, SchemaRefusal};
+pub use change::{
+    Change, CommitError, ItemEffect, ItemWrite, Refusal, SchemaChange, SchemaError, SchemaRefusal, WriteResult,
+};
 pub use conflict::{Conflict, ConflictRule, ConflictSide, Explained, Unshipped};
 pub use read::{RangePage, RangeRead, Row};
 pub use store::Store;

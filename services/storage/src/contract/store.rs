@@ -7,8 +7,8 @@ use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, 
 use tokio::sync::Notify;
 
 use super::{
-    CommitError, Conflict, Explained, ItemWrite, Outcome, RangePage, RangeRead, SchemaChange, SchemaError, StreamPage,
-    StreamRead, Streams, Unshipped,
+    CommitError, Conflict, Explained, ItemWrite, RangePage, RangeRead, SchemaChange, SchemaError, StreamPage,
+    StreamRead, Streams, Unshipped, WriteResult,
 };
 use crate::{
     Acknowledged, Applied, Backlog, Catalog, LogFilter, LogPage, LogPosition, RawRow, RemoteBatch, StoreError,
@@ -38,7 +38,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Commits a transaction, atomically. It is durable when this returns. No item may occur twice
     /// in it.
-    async fn commit(&self, transaction: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError>;
+    async fn commit(&self, transaction: Vec<ItemWrite>) -> Result<Vec<WriteResult>, CommitError>;
 
     /// Changes definitions. The change is durable when this returns. The returned catalog is the
     /// one right after the change.

@@ -1,7 +1,7 @@
 //! The account: every acknowledged write is in one place of it, and writes lost with a disk are
 //! told apart from writes lost without an excuse.
 
-use beringia_history::{Merging, Outcome};
+use beringia_history::{Merging, OperationOutcome};
 use beringia_oracle::{Accounting, Violation};
 
 use crate::case::{Case, item, put, tombstone, write};
@@ -17,8 +17,8 @@ fn every_acknowledged_write_is_counted_once() {
     case.reported("a", "a/1", put(), 1)
         .reported("a", "a/2", put(), 2)
         .reported("b", "b/1", put(), 3);
-    case.reported_so("b", "b/2", put(), 4, Outcome::Unknown)
-        .reported_so("b", "b/3", put(), 4, Outcome::Unreachable);
+    case.reported_so("b", "b/2", put(), 4, OperationOutcome::Unknown)
+        .reported_so("b", "b/3", put(), 4, OperationOutcome::Unreachable);
     case.reported("b", "b/4", put(), 5);
     case.logged(&first)
         .logged(&lost)
@@ -76,7 +76,7 @@ fn a_delete_lost_with_a_disk_is_not_matched_to_a_later_one() {
     let mut case = case();
     case.reported("a", "a/1", put(), 100)
         .reported_delete("a", "d/1", "a/1", 200);
-    case.operation("a", 1, 1_100, Outcome::Ok).writes = vec![write("other", "a/2", put())];
+    case.operation("a", 1, 1_100, OperationOutcome::Ok).writes = vec![write("other", "a/2", put())];
     case.reported_delete("a", "d/2", "a/1", 1_200);
     case.logged(&first).logged_under("other", &later, &[]).logged(&gone);
     case.both_hold(&gone).lost_disk("a", 1_000);
@@ -98,7 +98,7 @@ fn a_missing_write_before_a_shipped_one_is_found() {
     let later = item("a/2", 2, "a");
     let mut case = case();
     case.reported("a", "a/1", put(), 100);
-    case.operation("a", 1, 200, Outcome::Ok).writes = vec![write("other", "a/2", put())];
+    case.operation("a", 1, 200, OperationOutcome::Ok).writes = vec![write("other", "a/2", put())];
     case.logged_under("other", &later, &[]).lost_disk("a", 1_000);
     case.holds_under("other", "a", &later).holds_under("other", "b", &later);
     let judged = case.judged();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Basis, Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, LostDisk, Merging, Operation, Outcome,
-    Rules, Seen, UnshippedWrite, Write,
+    Basis, Conflict, Content, Effect, Evidence, History, Journal, Logged, LostDisk, Merging, Operation,
+    OperationOutcome, Rules, Seen, UnshippedWrite, VersionedItem, Write,
 };
 use beringia_item::{Version, VersionVector};
 use beringia_oracle::{Judgement, Violation, judge};
@@ -48,21 +48,21 @@ pub(crate) fn with_number(marker: &str, number: i64) -> Content {
     }
 }
 
-pub(crate) fn held(content: Content, time: u64, origin: &str) -> Held {
-    Held {
+pub(crate) fn held(content: Content, time: u64, origin: &str) -> VersionedItem {
+    VersionedItem {
         version: version(time, origin),
         content: Some(content),
     }
 }
 
-pub(crate) fn tombstone(time: u64, origin: &str) -> Held {
-    Held {
+pub(crate) fn tombstone(time: u64, origin: &str) -> VersionedItem {
+    VersionedItem {
         version: version(time, origin),
         content: None,
     }
 }
 
-pub(crate) fn item(marker: &str, time: u64, origin: &str) -> Held {
+pub(crate) fn item(marker: &str, time: u64, origin: &str) -> VersionedItem {
     held(content(marker), time, origin)
 }
 
@@ -119,7 +119,13 @@ impl Case {
     }
 
     /// Adds an operation of the client `client` at this time.
-    pub(crate) fn operation(&mut self, region: &str, client: u32, at_ms: u64, outcome: Outcome) -> &mut Operation {
+    pub(crate) fn operation(
+        &mut self,
+        region: &str,
+        client: u32,
+        at_ms: u64,
+        outcome: OperationOutcome,
+    ) -> &mut Operation {
         self.history.operations.push(Operation {
             workload: TABLE.to_owned(),
             client,
@@ -138,7 +144,7 @@ impl Case {
 
     /// Adds a write to `k` that was acknowledged.
     pub(crate) fn reported(&mut self, region: &str, marker: &str, effect: Effect, at_ms: u64) -> &mut Self {
-        self.reported_so(region, marker, effect, at_ms, Outcome::Ok)
+        self.reported_so(region, marker, effect, at_ms, OperationOutcome::Ok)
     }
 
     pub(crate) fn reported_so(
@@ -147,7 +153,7 @@ impl Case {
         marker: &str,
         effect: Effect,
         at_ms: u64,
-        outcome: Outcome,
+        outcome: OperationOutcome,
     ) -> &mut Self {
         self.operation(region, 1, at_ms, outcome).writes = vec![write("k", marker, effect)];
         self
@@ -155,23 +161,23 @@ impl Case {
 
     /// Adds a delete of `k` that was acknowledged with the marker of the write that it removed.
     pub(crate) fn reported_delete(&mut self, region: &str, marker: &str, removed: &str, at_ms: u64) -> &mut Self {
-        let operation = self.operation(region, 1, at_ms, Outcome::Ok);
+        let operation = self.operation(region, 1, at_ms, OperationOutcome::Ok);
         operation.reads = vec![seen("k", Some(removed))];
         operation.writes = vec![write("k", marker, Effect::Delete)];
         self
     }
 
-    pub(crate) fn logged(&mut self, held: &Held) -> &mut Self {
+    pub(crate) fn logged(&mut self, held: &VersionedItem) -> &mut Self {
         self.logged_knowing(held, &[])
     }
 
     /// Adds a log entry. `context` is its causal context: for each region, the sequence up to which
     /// its writes had been applied.
-    pub(crate) fn logged_knowing(&mut self, held: &Held, context: &[(&str, u64)]) -> &mut Self {
+    pub(crate) fn logged_knowing(&mut self, held: &VersionedItem, context: &[(&str, u64)]) -> &mut Self {
         self.logged_under("k", held, context)
     }
 
-    pub(crate) fn logged_under(&mut self, key: &str, held: &Held, context: &[(&str, u64)]) -> &mut Self {
+    pub(crate) fn logged_under(&mut self, key: &str, held: &VersionedItem, context: &[(&str, u64)]) -> &mut Self {
         let context = context
             .iter()
             .map(|(origin, sequence)| (origin.parse().expect("a name"), *sequence));
@@ -189,7 +195,7 @@ impl Case {
         self
     }
 
-    pub(crate) fn journalled(&mut self, region: &str, winner: &Held, loser: &Held) -> &mut Self {
+    pub(crate) fn journalled(&mut self, region: &str, winner: &VersionedItem, loser: &VersionedItem) -> &mut Self {
         self.journal(region).entries.push(Conflict {
             key: "k".to_owned(),
             winner: winner.version.clone(),
@@ -201,7 +207,7 @@ impl Case {
     }
 
     /// The other regions dropped a region's replica, and these rows of it, by key, are unshipped.
-    pub(crate) fn unshipped(&mut self, region: &str, rows: &[(&str, &Held)]) -> &mut Self {
+    pub(crate) fn unshipped(&mut self, region: &str, rows: &[(&str, &VersionedItem)]) -> &mut Self {
         let kept = self.evidence.unshipped.entry(region.to_owned()).or_default();
         kept.extend(rows.iter().map(|(key, held)| UnshippedWrite {
             key: (*key).to_owned(),
@@ -217,17 +223,17 @@ impl Case {
         journal
     }
 
-    pub(crate) fn holds(&mut self, region: &str, held: &Held) -> &mut Self {
+    pub(crate) fn holds(&mut self, region: &str, held: &VersionedItem) -> &mut Self {
         self.holds_under("k", region, held)
     }
 
-    pub(crate) fn holds_under(&mut self, key: &str, region: &str, held: &Held) -> &mut Self {
+    pub(crate) fn holds_under(&mut self, key: &str, region: &str, held: &VersionedItem) -> &mut Self {
         let of_region = self.evidence.held.get_mut(region).expect("a or b");
         of_region.insert(key.to_owned(), held.clone());
         self
     }
 
-    pub(crate) fn both_hold(&mut self, held: &Held) -> &mut Self {
+    pub(crate) fn both_hold(&mut self, held: &VersionedItem) -> &mut Self {
         self.holds("a", held).holds("b", held)
     }
 

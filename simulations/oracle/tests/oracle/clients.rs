@@ -1,6 +1,6 @@
 //! Anomalies: each that clients could see is counted, and nothing else is.
 
-use beringia_history::{Effect, Merging, Operation, Outcome};
+use beringia_history::{Effect, Merging, Operation, OperationOutcome};
 
 use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_number, write};
 
@@ -16,7 +16,7 @@ fn two_writes() -> Case {
 }
 
 fn read<'a>(case: &'a mut Case, region: &str, at_ms: u64, marker: Option<&str>) -> &'a mut Operation {
-    let operation = case.operation(region, 9, at_ms, Outcome::Ok);
+    let operation = case.operation(region, 9, at_ms, OperationOutcome::Ok);
     operation.reads = vec![seen("k", marker)];
     operation
 }
@@ -71,7 +71,7 @@ fn a_client_that_sees_less_than_before_is_counted() {
     assert_eq!(case.anomaly("non-monotonic-read"), (0, None));
     read(&mut case, "a", 40, Some("a/1"));
     assert_eq!(case.anomaly("non-monotonic-read").0, 1);
-    case.operation("a", 8, 50, Outcome::Ok).reads = vec![seen("k", Some("a/1"))];
+    case.operation("a", 8, 50, OperationOutcome::Ok).reads = vec![seen("k", Some("a/1"))];
     assert_eq!(
         case.anomaly("non-monotonic-read").0,
         1,
@@ -82,9 +82,9 @@ fn a_client_that_sees_less_than_before_is_counted() {
 #[test]
 fn a_client_that_does_not_see_its_own_write_is_counted() {
     let mut case = two_writes();
-    case.operation("a", 1, 30, Outcome::Ok).reads = vec![seen("k", Some("b/1"))];
+    case.operation("a", 1, 30, OperationOutcome::Ok).reads = vec![seen("k", Some("b/1"))];
     assert_eq!(case.anomaly("read-your-writes"), (0, None));
-    case.operation("a", 1, 40, Outcome::Ok).reads = vec![seen("k", Some("a/1"))];
+    case.operation("a", 1, 40, OperationOutcome::Ok).reads = vec![seen("k", Some("a/1"))];
     assert_eq!(case.anomaly("read-your-writes").0, 1, "client 1 wrote both");
     read(&mut case, "a", 50, Some("a/1"));
     assert_eq!(case.anomaly("read-your-writes").0, 1);
@@ -125,7 +125,7 @@ fn a_read_of_half_a_transaction_is_counted() {
     let new = [item("a/3", 3, "a"), item("a/4", 4, "a")];
     let mut case = Case::new(Merging::Item);
     for (at_ms, markers) in [(1, ["a/1", "a/2"]), (10, ["a/3", "a/4"])] {
-        case.operation("a", 1, at_ms, Outcome::Ok).writes =
+        case.operation("a", 1, at_ms, OperationOutcome::Ok).writes =
             vec![write("k", markers[0], put()), write("other", markers[1], put())];
     }
     for [one, other] in [&old, &new] {
@@ -135,7 +135,7 @@ fn a_read_of_half_a_transaction_is_counted() {
     case.holds_under("other", "a", &new[1])
         .holds_under("other", "b", &new[1]);
     for (one, other) in [("a/1", "a/2"), ("a/3", "a/4"), ("a/3", "a/2"), ("a/1", "a/4")] {
-        let operation = case.operation("b", 2, 12, Outcome::Ok);
+        let operation = case.operation("b", 2, 12, OperationOutcome::Ok);
         operation.name = "TransactGetItems".to_owned();
         operation.reads = vec![seen("k", Some(one)), seen("other", Some(other))];
     }
@@ -181,7 +181,7 @@ fn a_sale_after_a_refill_is_not_oversold() {
 fn a_changed_sum_is_counted() {
     let mut case = Case::new(Merging::Item);
     case.rules().constant_sum = true;
-    let mut loaded = case.operation("a", 0, 0, Outcome::Ok).clone();
+    let mut loaded = case.operation("a", 0, 0, OperationOutcome::Ok).clone();
     case.history.operations.clear();
     loaded.writes = vec![
         write("k", "loaded/0", put_number(10)),
@@ -195,7 +195,7 @@ fn a_changed_sum_is_counted() {
     case.logged(&one).logged_under("other", &other, &[]).both_hold(&one);
     case.holds_under("other", "a", &other).holds_under("other", "b", &other);
     for numbers in [[10, 10], [7, 13], [7, 10]] {
-        let operation = case.operation("b", 2, 12, Outcome::Ok);
+        let operation = case.operation("b", 2, 12, OperationOutcome::Ok);
         operation.name = "TransactGetItems".to_owned();
         operation.reads = vec![seen("k", Some("loaded/0")), seen("other", Some("loaded/1"))];
         for (read, number) in operation.reads.iter_mut().zip(numbers) {

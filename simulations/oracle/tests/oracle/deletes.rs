@@ -1,21 +1,21 @@
 //! Deletes whose answers did not say whether they found something: each is matched to a tombstone
 //! that it can have made, and a tombstone that no delete can have made stays unmatched.
 
-use beringia_history::{Effect, Merging, Outcome};
+use beringia_history::{Effect, Merging, OperationOutcome};
 use beringia_oracle::Violation;
 
 use crate::case::{Case, item, put, seen, tombstone, write};
 
 /// Adds a delete in region `a`, sent and answered at these times, whose answer does not say what it
 /// removed.
-fn delete(case: &mut Case, marker: &str, from_ms: u64, to_ms: u64, outcome: Outcome) {
+fn delete(case: &mut Case, marker: &str, from_ms: u64, to_ms: u64, outcome: OperationOutcome) {
     let operation = case.operation("a", 1, from_ms, outcome);
     operation.done_us = to_ms * 1_000;
     operation.writes = vec![write("k", marker, Effect::Delete)];
 }
 
 fn untold(case: &mut Case, marker: &str, at_ms: u64) {
-    delete(case, marker, at_ms, at_ms + 1, Outcome::Unreported);
+    delete(case, marker, at_ms, at_ms + 1, OperationOutcome::Unreported);
 }
 
 /// A run with puts and tombstones in region `a` whose versions have these times; each put was sent
@@ -72,9 +72,9 @@ fn each_of_many_deletes_gets_the_tombstone_of_its_time() {
         untold(&mut case, &format!("d/{at_ms}"), at_ms);
     }
     assert_eq!(case.violations(), []);
-    case.history
-        .operations
-        .retain(|operation| !(20_000..40_000).contains(&operation.sent_us) || operation.outcome == Outcome::Ok);
+    case.history.operations.retain(|operation| {
+        !(20_000..40_000).contains(&operation.sent_us) || operation.outcome == OperationOutcome::Ok
+    });
     assert_eq!(wrong(&case), (vec![], 1), "none is left for the first tombstone");
 }
 
@@ -91,7 +91,7 @@ fn deletes_follow_what_their_region_had_answered() {
 fn writes_to_other_keys_also_bound_the_time() {
     let mut case = case(&[], &[30]);
     let other = item("a/20", 20, "a");
-    case.operation("a", 2, 20, Outcome::Ok).writes = vec![write("other", "a/20", put())];
+    case.operation("a", 2, 20, OperationOutcome::Ok).writes = vec![write("other", "a/20", put())];
     case.logged_under("other", &other, &[]);
     case.holds_under("other", "a", &other).holds_under("other", "b", &other);
     untold(&mut case, "d/1", 10);
@@ -136,7 +136,7 @@ fn deletes_with_answers_bound_the_time_of_others() {
 #[test]
 fn deletes_leave_tombstones_that_only_others_can_have_made() {
     let mut case = case(&[30], &[20, 40]);
-    delete(&mut case, "d/1", 10, 100, Outcome::Ok);
+    delete(&mut case, "d/1", 10, 100, OperationOutcome::Ok);
     untold(&mut case, "d/2", 15);
     assert_eq!(case.violations(), []);
     assert_eq!(case.judged().accounting.current, 1, "the last is the one that happened");
@@ -146,8 +146,8 @@ fn deletes_leave_tombstones_that_only_others_can_have_made() {
 fn certain_deletes_precede_possible_ones() {
     let happened = |tombstones: &[u64]| {
         let mut case = case(&[30, 60], tombstones);
-        delete(&mut case, "d/1", 10, 100, Outcome::Ok);
-        delete(&mut case, "d/2", 11, 101, Outcome::Ok);
+        delete(&mut case, "d/1", 10, 100, OperationOutcome::Ok);
+        delete(&mut case, "d/2", 11, 101, OperationOutcome::Ok);
         untold(&mut case, "d/3", 15);
         untold(&mut case, "d/4", 45);
         wrong(&case)
@@ -162,7 +162,7 @@ fn certain_deletes_precede_possible_ones() {
 #[test]
 fn a_missing_delete_is_lost_despite_a_later_tombstone() {
     let mut case = case(&[20], &[30]);
-    delete(&mut case, "d/1", 10, 11, Outcome::Ok);
+    delete(&mut case, "d/1", 10, 11, OperationOutcome::Ok);
     untold(&mut case, "d/2", 30);
     assert_eq!(wrong(&case), (vec!["d/1".to_owned()], 0));
 }
@@ -170,11 +170,11 @@ fn a_missing_delete_is_lost_despite_a_later_tombstone() {
 #[test]
 fn an_unanswered_delete_may_have_happened_late() {
     let mut case = case(&[20], &[30]);
-    delete(&mut case, "d/1", 10, 11, Outcome::Unknown);
+    delete(&mut case, "d/1", 10, 11, OperationOutcome::Unknown);
     assert_eq!(case.violations(), []);
     case.history.operations[1].sent_us = 40_000;
     assert_eq!(case.violations(), []);
-    case.operation("a", 2, 35, Outcome::Ok).writes = vec![write("k", "a/40", put())];
+    case.operation("a", 2, 35, OperationOutcome::Ok).writes = vec![write("k", "a/40", put())];
     case.logged(&item("a/40", 40, "a")).both_hold(&item("a/40", 40, "a"));
     assert_eq!(wrong(&case), (vec![], 1), "but not before it was sent");
 }
@@ -209,10 +209,10 @@ fn a_read_of_nothing_saw_the_last_delete_sent_before() {
         .both_hold(&last);
     untold(&mut case, "d/1", 20);
     untold(&mut case, "d/2", 25);
-    delete(&mut case, "d/3", 40, 41, Outcome::Ok);
-    case.operation("a", 9, 22, Outcome::Ok).reads = vec![seen("k", None)];
+    delete(&mut case, "d/3", 40, 41, OperationOutcome::Ok);
+    case.operation("a", 9, 22, OperationOutcome::Ok).reads = vec![seen("k", None)];
     assert_eq!(case.violations(), []);
     assert_eq!(case.anomaly("stale-read"), (0, None));
-    case.operation("a", 9, 18, Outcome::Ok).reads = vec![seen("k", None)];
+    case.operation("a", 9, 18, OperationOutcome::Ok).reads = vec![seen("k", None)];
     assert_eq!(case.anomaly("stale-read").0, 1, "none had been sent by then");
 }

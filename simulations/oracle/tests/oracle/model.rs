@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Basis, Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, Merging, Operation, Outcome, Rules,
-    Seen, Write,
+    Basis, Conflict, Content, Effect, Evidence, History, Journal, Logged, Merging, Operation, OperationOutcome, Rules,
+    Seen, VersionedItem, Write,
 };
 use beringia_item::{Origin, Version, VersionVector};
 use beringia_oracle::judge;
@@ -82,7 +82,7 @@ impl Row {
         }
     }
 
-    fn held(&self) -> Option<Held> {
+    fn held(&self) -> Option<VersionedItem> {
         let version = self
             .marker
             .as_ref()
@@ -91,7 +91,7 @@ impl Row {
             .clone();
         let base = self.base.as_ref().and_then(|(_, content)| content.clone());
         if base.is_none() && self.marker.is_none() {
-            return Some(Held { version, content: None });
+            return Some(VersionedItem { version, content: None });
         }
         let mut content = base.unwrap_or_default();
         if let Some((_, marker)) = &self.marker {
@@ -123,7 +123,7 @@ impl Row {
                 .map(|(element, _)| element.clone()),
         );
         content.set.sort_unstable();
-        Some(Held {
+        Some(VersionedItem {
             version,
             content: Some(content),
         })
@@ -249,7 +249,7 @@ enum Step {
     Blind {
         region: usize,
         key: usize,
-        outcome: Outcome,
+        outcome: OperationOutcome,
     },
     Transaction {
         region: usize,
@@ -290,7 +290,7 @@ impl Model {
                     Vec::new()
                 };
                 let writes = if finds_nothing { Vec::new() } else { vec![write] };
-                self.operate(*region, "write", reads, writes, Outcome::Ok);
+                self.operate(*region, "write", reads, writes, OperationOutcome::Ok);
             }
             Step::Rewrite { region, key } => {
                 let key = KEYS[*key];
@@ -298,8 +298,8 @@ impl Model {
                 let mut write = self.new_write(key, Effect::Add(1));
                 write.based_on = Basis::unchanged(expected.clone());
                 let fits = self.seen(*region, key).marker == expected;
-                let refused = Outcome::Refused("ConditionalCheckFailedException".to_owned());
-                let outcome = if fits { Outcome::Ok } else { refused };
+                let refused = OperationOutcome::Refused("ConditionalCheckFailedException".to_owned());
+                let outcome = if fits { OperationOutcome::Ok } else { refused };
                 self.operate(*region, "rewrite", Vec::new(), vec![write], outcome);
             }
             Step::Blind { region, key, outcome } => {
@@ -309,7 +309,7 @@ impl Model {
                 if removes {
                     self.commit(*region, std::slice::from_ref(&write));
                 }
-                if removes || *outcome != Outcome::Ok {
+                if removes || *outcome != OperationOutcome::Ok {
                     self.note(*region, "blind", Vec::new(), vec![write], outcome.clone());
                 }
             }
@@ -319,14 +319,14 @@ impl Model {
                     number: Some(7),
                 };
                 let writes = KEYS.map(|key| self.new_write(key, effect())).into();
-                self.operate(*region, "TransactWriteItems", Vec::new(), writes, Outcome::Ok);
+                self.operate(*region, "TransactWriteItems", Vec::new(), writes, OperationOutcome::Ok);
             }
             Step::Read { region } => {
                 let reads: Vec<Seen> = KEYS.iter().map(|key| self.seen(*region, key)).collect();
                 for (key, seen) in KEYS.into_iter().zip(&reads) {
                     self.known.insert(key, seen.marker.clone());
                 }
-                self.operate(*region, "TransactGetItems", reads, Vec::new(), Outcome::Ok);
+                self.operate(*region, "TransactGetItems", reads, Vec::new(), OperationOutcome::Ok);
             }
             Step::Deliver { from, to } => self.deliver(*from, *to),
         }
@@ -356,14 +356,14 @@ impl Model {
         }
     }
 
-    fn operate(&mut self, region: usize, name: &str, reads: Vec<Seen>, writes: Vec<Write>, outcome: Outcome) {
-        if outcome == Outcome::Ok && !writes.is_empty() {
+    fn operate(&mut self, region: usize, name: &str, reads: Vec<Seen>, writes: Vec<Write>, outcome: OperationOutcome) {
+        if outcome == OperationOutcome::Ok && !writes.is_empty() {
             self.commit(region, &writes);
         }
         self.note(region, name, reads, writes, outcome);
     }
 
-    fn note(&mut self, region: usize, name: &str, reads: Vec<Seen>, writes: Vec<Write>, outcome: Outcome) {
+    fn note(&mut self, region: usize, name: &str, reads: Vec<Seen>, writes: Vec<Write>, outcome: OperationOutcome) {
         self.operations.push(Operation {
             workload: "t".to_owned(),
             client: u32::try_from(region).expect("few"),
@@ -516,8 +516,8 @@ fn effects() -> impl Strategy<Value = Effect> {
 fn steps(regions: usize) -> impl Strategy<Value = Vec<Step>> {
     // If a delete got no answer, it is uncertain what a read of no item saw. That may count as an
     // anomaly, but never as a broken promise.
-    let mut blind = vec![Outcome::Ok, Outcome::Unreported];
-    blind.extend((regions > 1).then_some(Outcome::Unknown));
+    let mut blind = vec![OperationOutcome::Ok, OperationOutcome::Unreported];
+    blind.extend((regions > 1).then_some(OperationOutcome::Unknown));
     let blind = prop::sample::select(blind);
     let step = prop_oneof![
         4 => (0..regions, 0..2_usize, effects()).prop_map(|(region, key, effect)| Step::Write { region, key, effect }),

@@ -1,6 +1,6 @@
 //! Promises: each broken promise is found, and nothing else is reported.
 
-use beringia_history::{Basis, Content, Effect, Merging, Outcome};
+use beringia_history::{Basis, Content, Effect, Merging, OperationOutcome};
 use beringia_oracle::Violation;
 
 use crate::case::{Case, content, held, item, put, put_number, seen, tombstone, version, with_number, write};
@@ -78,8 +78,8 @@ fn a_write_without_an_answer_may_be_there_or_not() {
     let (first, second, deleted) = (item("a/1", 1, "a"), item("a/2", 2, "a"), tombstone(3, "a"));
     let mut case = case();
     case.reported("a", "a/1", put(), 1)
-        .reported_so("a", "a/2", put(), 2, Outcome::Unknown)
-        .reported_so("a", "a/3", Effect::Delete, 3, Outcome::Unknown);
+        .reported_so("a", "a/2", put(), 2, OperationOutcome::Unknown)
+        .reported_so("a", "a/3", Effect::Delete, 3, OperationOutcome::Unknown);
     case.logged(&first).both_hold(&first);
     assert_eq!(case.violations(), []);
     case.logged(&second);
@@ -94,7 +94,7 @@ fn a_write_without_an_answer_may_be_there_or_not() {
 fn a_write_that_no_client_asked_for_is_found() {
     let (asked, refused, foreign) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("x", 3, "b"));
     let mut case = case();
-    let refusal = Outcome::Refused("ConditionalCheckFailedException".to_owned());
+    let refusal = OperationOutcome::Refused("ConditionalCheckFailedException".to_owned());
     case.reported("a", "a/1", put(), 1)
         .reported_so("a", "a/2", put(), 2, refusal);
     case.logged(&asked).both_hold(&asked);
@@ -138,14 +138,14 @@ fn versions_that_go_down_or_are_shared_are_found() {
     let (mut high, low) = (item("a/1", 5, "a"), item("a/2", 4, "a"));
     high.version.sequence = 1;
     case.reported("a", "a/1", put(), 1)
-        .reported_so("a", "a/2", put(), 1, Outcome::Ok);
+        .reported_so("a", "a/2", put(), 1, OperationOutcome::Ok);
     case.logged(&high).logged(&low).both_hold(&high);
     assert_only!(case, Violation::VersionWentDown { version: low, .. } if *low == version(4, "a"));
 
     let mut case = self::case();
     let (one, other) = (item("a/1", 5, "a"), item("a/2", 5, "a"));
     case.reported("a", "a/1", put(), 1);
-    case.operation("a", 2, 1, Outcome::Ok).writes = vec![write("other", "a/2", put())];
+    case.operation("a", 2, 1, OperationOutcome::Ok).writes = vec![write("other", "a/2", put())];
     case.logged(&one).both_hold(&one);
     case.logged_under("other", &other, &[]);
     case.holds_under("other", "a", &other).holds_under("other", "b", &other);
@@ -229,7 +229,7 @@ fn a_condition_on_a_replaced_write_is_found() {
     let rewritten = |based_on: Option<&str>| {
         let mut case = case();
         case.reported("a", "a/1", put(), 1).reported("a", "a/2", put(), 2);
-        let operation = case.operation("a", 2, 3, Outcome::Ok);
+        let operation = case.operation("a", 2, 3, OperationOutcome::Ok);
         operation.writes = vec![write("k", "a/3", Effect::Update { fields: Vec::new() })];
         operation.writes[0].based_on = Basis::unchanged(based_on.map(str::to_owned));
         case.logged(&first).logged(&second).logged(&third).both_hold(&third);
@@ -249,7 +249,7 @@ fn ignored_conditions_are_found_between_regions() {
     let rewritten = |context: &[(&str, u64)]| {
         let mut case = case();
         case.reported("a", "a/1", put(), 1).reported("b", "b/1", put(), 2);
-        let operation = case.operation("a", 2, 3, Outcome::Ok);
+        let operation = case.operation("a", 2, 3, OperationOutcome::Ok);
         operation.writes = vec![write("k", "a/2", Effect::Update { fields: Vec::new() })];
         operation.writes[0].based_on = Basis::Marker("a/1".to_owned());
         case.logged(&first)
@@ -310,7 +310,8 @@ fn a_write_with_a_wrong_result_is_found() {
 fn half_a_transaction_in_the_log_is_found() {
     let (one, other) = (item("a/1", 1, "a"), item("a/2", 2, "a"));
     let mut case = case();
-    case.operation("a", 1, 1, Outcome::Unknown).writes = vec![write("k", "a/1", put()), write("other", "a/2", put())];
+    case.operation("a", 1, 1, OperationOutcome::Unknown).writes =
+        vec![write("k", "a/1", put()), write("other", "a/2", put())];
     assert_eq!(case.violations(), [], "none of it may be there");
     case.logged(&one).both_hold(&one);
     assert_only!(case, Violation::TornTransaction { committed: 1, asked: 2, marker, .. } if marker == "a/2");
@@ -372,14 +373,14 @@ fn two_regions_that_find_the_same_item_expired_do_not_conflict() {
 fn reads_must_have_been_written() {
     let first = item("a/1", 1, "a");
     let mut case = case();
-    let refusal = Outcome::Refused("ConditionalCheckFailedException".to_owned());
+    let refusal = OperationOutcome::Refused("ConditionalCheckFailedException".to_owned());
     case.reported("a", "a/1", put(), 1)
         .reported_so("a", "a/2", put(), 2, refusal)
         .logged(&first)
         .both_hold(&first);
-    case.operation("b", 2, 5, Outcome::Ok).reads = vec![seen("k", Some("a/1"))];
+    case.operation("b", 2, 5, OperationOutcome::Ok).reads = vec![seen("k", Some("a/1"))];
     assert_eq!(case.violations(), []);
-    case.operation("b", 2, 6, Outcome::Ok).reads = vec![seen("k", Some("a/2"))];
+    case.operation("b", 2, 6, OperationOutcome::Ok).reads = vec![seen("k", Some("a/2"))];
     assert_only!(case, Violation::SeenInvented { marker, .. } if marker == "a/2");
 }
 

@@ -1,7 +1,7 @@
 //! The oracle at the size of real runs: its work per operation must not grow with the number of
 //! operations.
 
-use beringia_history::{Effect, Merging, Outcome};
+use beringia_history::{Effect, Merging, OperationOutcome};
 
 use crate::case::{Case, content, held, item, put, seen, tombstone, write};
 
@@ -22,12 +22,12 @@ fn a_hundred_thousand_operations_on_one_hot_key_are_judged() {
         } else {
             Effect::Update { fields: Vec::new() }
         };
-        let reader = case.operation(other, 7, number * 2, Outcome::Ok);
+        let reader = case.operation(other, 7, number * 2, OperationOutcome::Ok);
         reader.reads = vec![seen(
             "k",
             (number > 9).then(|| format!("{origin}/{}", number - 8)).as_deref(),
         )];
-        case.operation(origin, 1, number * 2 + 1, Outcome::Ok).writes = vec![write("k", &marker, effect)];
+        case.operation(origin, 1, number * 2 + 1, OperationOutcome::Ok).writes = vec![write("k", &marker, effect)];
         case.logged_knowing(
             &held(content(&marker), number, origin),
             &[(other, number.saturating_sub(5))],
@@ -65,14 +65,14 @@ fn a_hundred_thousand_deletes_of_one_hot_key_are_judged() {
                 &format!("d/{round}"),
                 Effect::Delete,
                 at_ms + 2,
-                Outcome::Unreported,
+                OperationOutcome::Unreported,
             )
             .reported_so(
                 "a",
                 &format!("n/{round}"),
                 Effect::Delete,
                 at_ms + 4,
-                Outcome::Unreported,
+                OperationOutcome::Unreported,
             );
         case.logged(&item(&marker, round * 2, "a"))
             .logged(&tombstone(round * 2 + 1, "a"));

@@ -1,7 +1,7 @@
 //! Writes of a region whose replica the others dropped. They are unshipped, replaced or lost to a
 //! conflict if the region's own record says so, and lost if it does not.
 
-use beringia_history::{Effect, Held, Merging, Outcome};
+use beringia_history::{Effect, Merging, OperationOutcome, VersionedItem};
 use beringia_oracle::{Accounting, Violation};
 
 use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_number, write};
@@ -68,7 +68,7 @@ fn writes_after_the_unshipped_one_are_lost() {
 fn missing_writes_to_other_keys_are_lost() {
     let mut case = case(Merging::Item);
     case.reported("a", "a/2", put(), 200);
-    case.operation("a", 1, 300, Outcome::Ok).writes = vec![write("other", "a/3", put())];
+    case.operation("a", 1, 300, OperationOutcome::Ok).writes = vec![write("other", "a/3", put())];
     case.unshipped("a", &[("k", &item("a/2", 200, "a"))]);
     assert_eq!(lost(&case), ["a/3"]);
 }
@@ -81,7 +81,7 @@ fn deleted(again: bool) -> Case {
         .reported_delete("a", "d/1", "a/2", 300);
     case.unshipped("a", &[("k", &tombstone(300, "a"))]);
     let later = item("a/9", 9_500, "a");
-    case.operation("a", 1, 9_500, Outcome::Ok).writes = vec![write("other", "a/9", put())];
+    case.operation("a", 1, 9_500, OperationOutcome::Ok).writes = vec![write("other", "a/9", put())];
     case.logged_under("other", &later, &[]);
     case.holds_under("other", "a", &later).holds_under("other", "b", &later);
     if again {
@@ -155,7 +155,7 @@ fn the_journal_excuses_writes_that_lost_a_conflict_before() {
 
 #[test]
 fn unshipped_merged_rows_contain_earlier_writes() {
-    let with = |first: Effect, second: Effect, unshipped: &Held| {
+    let with = |first: Effect, second: Effect, unshipped: &VersionedItem| {
         let mut case = case(Merging::Merge);
         case.reported("a", "a/2", first, 200).reported("a", "a/3", second, 300);
         case.unshipped("a", &[("k", unshipped)]);
@@ -176,7 +176,7 @@ fn unshipped_merged_rows_contain_earlier_writes() {
 fn reads_of_unshipped_writes_are_not_invented() {
     let mut case = case(Merging::Item);
     case.reported("a", "a/2", put(), 200);
-    case.operation("a", 3, 250, Outcome::Ok).reads = vec![seen("k", Some("a/2"))];
+    case.operation("a", 3, 250, OperationOutcome::Ok).reads = vec![seen("k", Some("a/2"))];
     case.unshipped("a", &[("k", &item("a/2", 200, "a"))]);
     assert_eq!(lost(&case), [""; 0]);
 }

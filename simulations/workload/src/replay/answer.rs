@@ -1,7 +1,7 @@
 //! Reads the answer to a recorded operation: the outcomes of its writes, and the markers that it
 //! shows.
 
-use beringia_history::{Effect, MARKER, Outcome, Seen, Write};
+use beringia_history::{Effect, MARKER, OperationOutcome, Seen, Write};
 use serde_json::Value;
 
 use super::{MarkedWrite, Prepared, listed, name_of, statement, table_of};
@@ -11,7 +11,7 @@ use crate::CallError;
 #[derive(Debug, PartialEq)]
 pub(crate) struct Part {
     pub(crate) table: String,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: OperationOutcome,
     pub(crate) reads: Vec<Seen>,
     pub(crate) writes: Vec<Write>,
 }
@@ -33,7 +33,7 @@ impl Prepared<'_> {
         };
         let mut parts: Vec<Part> = Vec::new();
         for (table, seen) in self.reads(&answer) {
-            part(&mut parts, &table, Outcome::Ok).reads.push(seen);
+            part(&mut parts, &table, OperationOutcome::Ok).reads.push(seen);
         }
         for MarkedWrite { table, write, place } in self.writes {
             let is_delete = write.effect == Effect::Delete;
@@ -44,22 +44,32 @@ impl Prepared<'_> {
                 continue;
             }
             if let Some(code) = refused {
-                alone(&mut parts, table, Outcome::Refused(format!("{code}Exception")), write);
+                alone(
+                    &mut parts,
+                    table,
+                    OperationOutcome::Refused(format!("{code}Exception")),
+                    write,
+                );
             } else if unprocessed.contains(&write.marker) || unprocessed.contains(&write.key) {
-                alone(&mut parts, table, Outcome::Refused("(unprocessed)".to_owned()), write);
+                alone(
+                    &mut parts,
+                    table,
+                    OperationOutcome::Refused("(unprocessed)".to_owned()),
+                    write,
+                );
             } else if is_delete && !is_reported {
-                alone(&mut parts, table, Outcome::Unreported, write);
+                alone(&mut parts, table, OperationOutcome::Unreported, write);
             } else if is_batch {
-                alone(&mut parts, table, Outcome::Ok, write);
+                alone(&mut parts, table, OperationOutcome::Ok, write);
             } else {
-                part(&mut parts, &table, Outcome::Ok).writes.push(write);
+                part(&mut parts, &table, OperationOutcome::Ok).writes.push(write);
             }
         }
         parts
     }
 
     /// Gives all writes the same outcome.
-    fn parts(self, outcome: &Outcome) -> Vec<Part> {
+    fn parts(self, outcome: &OperationOutcome) -> Vec<Part> {
         let is_batch = self.is_batch();
         let mut parts = Vec::new();
         for MarkedWrite { table, write, .. } in self.writes {
@@ -160,7 +170,7 @@ impl Prepared<'_> {
 }
 
 /// Returns the part of a table with this outcome, adding one if there is none.
-fn part<'a>(parts: &'a mut Vec<Part>, table: &str, outcome: Outcome) -> &'a mut Part {
+fn part<'a>(parts: &'a mut Vec<Part>, table: &str, outcome: OperationOutcome) -> &'a mut Part {
     let found = parts
         .iter()
         .position(|part| part.table == table && part.outcome == outcome);
@@ -176,7 +186,7 @@ fn part<'a>(parts: &'a mut Vec<Part>, table: &str, outcome: Outcome) -> &'a mut 
     &mut parts[index]
 }
 
-fn alone(parts: &mut Vec<Part>, table: String, outcome: Outcome, write: Write) {
+fn alone(parts: &mut Vec<Part>, table: String, outcome: OperationOutcome, write: Write) {
     parts.push(Part {
         table,
         outcome,
@@ -185,11 +195,11 @@ fn alone(parts: &mut Vec<Part>, table: String, outcome: Outcome, write: Write) {
     });
 }
 
-pub(crate) fn outcome(error: &CallError) -> Outcome {
+pub(crate) fn outcome(error: &CallError) -> OperationOutcome {
     match error {
-        CallError::Refused { kind, .. } => Outcome::Refused(kind.clone()),
-        CallError::Unreachable(_) => Outcome::Unreachable,
-        CallError::Unknown(_) => Outcome::Unknown,
+        CallError::Refused { kind, .. } => OperationOutcome::Refused(kind.clone()),
+        CallError::Unreachable(_) => OperationOutcome::Unreachable,
+        CallError::Unknown(_) => OperationOutcome::Unknown,
     }
 }
 
@@ -200,7 +210,7 @@ mod tests {
     use super::*;
     use crate::replay::tests::keys;
 
-    fn reported(operation: &str, parameters: &Value, answer: Value) -> Vec<(String, String, Outcome)> {
+    fn reported(operation: &str, parameters: &Value, answer: Value) -> Vec<(String, String, OperationOutcome)> {
         let keys = keys();
         let mut markers = 0;
         let prepared = Prepared::new(operation, parameters, &keys, || {
@@ -216,7 +226,7 @@ mod tests {
 
     #[test]
     fn statements_have_effects_and_a_batch_answers_each() {
-        let ok = |key: &str, marker: &str| (key.to_owned(), marker.to_owned(), Outcome::Ok);
+        let ok = |key: &str, marker: &str| (key.to_owned(), marker.to_owned(), OperationOutcome::Ok);
         let update =
             json!({ "Statement": "UPDATE carts SET n = ? WHERE id = ?", "Parameters": [{ "N": "1" }, { "S": "7" }] });
         assert_eq!(
@@ -232,13 +242,13 @@ mod tests {
         let select = json!({ "Statement": "SELECT * FROM carts WHERE id = '8'" });
         let batch = json!({ "Statements": [update, insert, delete] });
         let answers = json!({ "Responses": [{}, { "Error": { "Code": "DuplicateItem" } }, {}] });
-        let refused = Outcome::Refused("DuplicateItemException".to_owned());
+        let refused = OperationOutcome::Refused("DuplicateItemException".to_owned());
         assert_eq!(
             reported("BatchExecuteStatement", &batch, answers),
             [
                 ok("7", "m1"),
                 ("8".to_owned(), "m2".to_owned(), refused),
-                ("7".to_owned(), "m3".to_owned(), Outcome::Unreported)
+                ("7".to_owned(), "m3".to_owned(), OperationOutcome::Unreported)
             ]
         );
         let transaction = json!({ "TransactStatements": [update, insert], "ClientRequestToken": "t" });
@@ -285,13 +295,13 @@ mod tests {
             .iter()
             .map(|part| (part.writes[0].marker.as_str(), &part.outcome))
             .collect();
-        let not_processed = Outcome::Refused("(unprocessed)".to_owned());
+        let not_processed = OperationOutcome::Refused("(unprocessed)".to_owned());
         assert_eq!(
             reported,
             [
-                ("m1", &Outcome::Ok),
+                ("m1", &OperationOutcome::Ok),
                 ("m2", &not_processed),
-                ("m3", &Outcome::Unreported)
+                ("m3", &OperationOutcome::Unreported)
             ]
         );
     }

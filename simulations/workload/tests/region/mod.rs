@@ -7,7 +7,7 @@ use beringia_clock::{ManualClock, SeededRandomness, WallClock};
 use beringia_endpoint::{Authentication, BoxedIo, Limits, OneRegion, RegionServices, Server, SharedService, serve};
 use beringia_engine::Engine;
 use beringia_gateway::Gateway;
-use beringia_history::{EXPIRES, Evidence, Held, Journal, Logged, key_text};
+use beringia_history::{EXPIRES, Evidence, Journal, Logged, VersionedItem, key_text};
 use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
 use beringia_storage::{LogFilter, LogPosition, Store, StoreOptions};
 use beringia_storage_memory::{Execution, MemoryState, Options};
@@ -148,10 +148,10 @@ impl RegionServer {
     }
 }
 
-fn held(mutation: &Mutation) -> Held {
+fn held(mutation: &Mutation) -> VersionedItem {
     let item = mutation
         .image
         .as_ref()
         .map(|image| decode_item(image).expect("an item"));
-    Held::new(mutation.version.clone(), item.as_ref(), Some(EXPIRES))
+    VersionedItem::new(mutation.version.clone(), item.as_ref(), Some(EXPIRES))
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use beringia_drill::{Hook, Progress, Session, Stage, check, hurry, with_probes};
+use beringia_drill::{Hook, Progress, RunningDrill, Stage, check, hurry, with_probes};
 use beringia_report::Run;
 use beringia_scenario::Plan;
 use clap::Args;
@@ -187,7 +187,7 @@ async fn on_stage(
 ) -> Result<Run, CommandError> {
     let may_lose_disks = !arguments.attach || arguments.allow_data_loss;
     check(plan, stage, &arguments.scenario.scenario, may_lose_disks).await?;
-    let mut session = Session::new(plan, stage, arguments.patience).await?;
+    let mut session = RunningDrill::new(plan, stage, arguments.patience).await?;
     let replay = arguments.replay(plan.seed);
     let played = tokio::select! {
         biased;

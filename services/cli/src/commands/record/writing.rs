@@ -22,11 +22,11 @@ pub(super) struct Writing {
     operations: u64,
     /// The regions that clients sent requests to.
     asked: BTreeSet<String>,
-    tables: BTreeMap<String, Held>,
+    tables: BTreeMap<String, TableLocation>,
 }
 
 /// The source of a table, and its replicas.
-struct Held {
+struct TableLocation {
     /// The index of the control service that sends it.
     place: usize,
     replicas: Vec<String>,
@@ -53,7 +53,7 @@ impl Writing {
 
     /// Whether clients sent requests to this region, or it has one of the tables.
     pub(super) fn has(&self, region: &str) -> bool {
-        let holds = |held: &Held| held.replicas.iter().any(|replica| replica == region);
+        let holds = |held: &TableLocation| held.replicas.iter().any(|replica| replica == region);
         self.asked.contains(region) || self.tables.values().any(holds)
     }
 
@@ -100,7 +100,7 @@ impl Writing {
         let description = parse(&description_json)?;
         let replicas = description["Replicas"].as_array().into_iter().flatten();
         let replicas = replicas.filter_map(|replica| replica["RegionName"].as_str().map(str::to_owned));
-        let held = Held {
+        let held = TableLocation {
             place,
             replicas: replicas.collect(),
         };

@@ -10,7 +10,9 @@ use std::{
 };
 
 use beringia_scenario::Plan;
-use beringia_simulator::{Conditions, Outcome, SimulationError, StoreKind, Stuck, in_virtual_time, run_under};
+use beringia_simulator::{
+    Conditions, SimulationError, SimulationOutcome, StoreKind, Stuck, in_virtual_time, run_under,
+};
 use parking_lot::Mutex;
 
 use crate::output;
@@ -40,7 +42,7 @@ pub(crate) struct Job {
 
 /// Why a run has no outcome.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoOutcome {
+pub(crate) enum NotSimulated {
     /// The simulation stopped with an error.
     #[error(transparent)]
     Stopped(#[from] SimulationError),
@@ -50,7 +52,7 @@ pub(crate) enum NoOutcome {
 }
 
 /// The result of a run: its outcome, or why it has none.
-pub(crate) type Played = Result<Outcome, NoOutcome>;
+pub(crate) type Played = Result<SimulationOutcome, NotSimulated>;
 
 /// Plays a plan on this thread.
 pub(crate) fn play(job: &Job) -> Played {
@@ -82,7 +84,7 @@ pub(crate) fn play(job: &Job) -> Played {
             Ok(outcome)
         }
         Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(NoOutcome::Panicked),
+        Err(_) => Err(NotSimulated::Panicked),
     }
 }
 

@@ -7,7 +7,7 @@ use beringia_engine::api::{
     TransactWriteItem, TransactWriteItemsInput,
 };
 use beringia_item::{Cause, Item};
-use beringia_storage::{Change, Effect, ItemWrite, Refusal, Store};
+use beringia_storage::{Change, ItemEffect, ItemWrite, Refusal, Store};
 
 use super::{told, with};
 use crate::support::*;
@@ -124,8 +124,8 @@ impl Change for Expired {
         false
     }
 
-    fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
-        Ok(Effect::Delete)
+    fn decide(&mut self, _: Option<&Item>) -> Result<ItemEffect, Refusal> {
+        Ok(ItemEffect::Delete)
     }
 }
 

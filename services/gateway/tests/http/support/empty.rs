@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
-    Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome,
-    RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead,
-    Streams, TableDigest,
+    Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, RangePage,
+    RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams,
+    TableDigest, WriteResult,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -89,7 +89,7 @@ impl Store for EmptyStore {
         Err(SchemaError::Store(StoreError::Closed))
     }
 
-    async fn commit(&self, _unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+    async fn commit(&self, _unit: Vec<ItemWrite>) -> Result<Vec<WriteResult>, CommitError> {
         Err(CommitError::Store(StoreError::Closed))
     }
 

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tonic::Status;
 
-use crate::arrivals::{Commit, Gathered};
+use crate::arrival_groups::{Commit, Gathered};
 
 /// How long arrivals are collected; each has its own time.
 const GATHERED_FOR: Duration = Duration::from_millis(50);
@@ -131,7 +131,7 @@ mod tests {
     use tokio_stream::wrappers::UnboundedReceiverStream;
 
     use super::*;
-    use crate::arrivals::{Run, Write, arrived_writes};
+    use crate::arrival_groups::{Write, WriteRun, arrived_writes};
 
     type Requests = UnboundedSender<Result<ControlArrivalsRequest, Status>>;
     type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
@@ -145,7 +145,7 @@ mod tests {
         Arc::new(Commit {
             region: Region::new("us").unwrap(),
             visible_ms: 1040,
-            runs: vec![Run {
+            runs: vec![WriteRun {
                 table: TableId(7),
                 origin: "eu".parse().unwrap(),
                 by_log: true,

@@ -25,7 +25,7 @@ use crate::{
     measure::Measure,
     perform::{ActionTables, Performer},
     plan::{PROBES, is_probed},
-    scope::Scope,
+    scope::DrillScope,
     stage::Stage,
     tables,
     watch::Proofs,
@@ -35,7 +35,7 @@ use crate::{
 const TICK: Duration = Duration::from_millis(250);
 
 /// A drill in progress.
-pub struct Session<'a> {
+pub struct RunningDrill<'a> {
     plan: &'a Plan,
     stage: &'a Stage,
     patience: Duration,
@@ -64,7 +64,7 @@ struct Disk {
     backlog: Option<ReportedBacklog>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> RunningDrill<'a> {
     /// A session of a plan that was checked. After the load, regions may take `patience` to
     /// converge.
     ///
@@ -159,7 +159,7 @@ impl<'a> Session<'a> {
             (false, false) => Clients::ScenarioAndApplications,
             (false, true) => Clients::Scenario,
         };
-        let scope = Scope {
+        let scope = DrillScope {
             fleet: Arc::clone(fleet),
             own,
             // Where applications are the load, their writes must arrive everywhere, not only the

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_host::{arrivals::arrived_writes, fleet::Client, units::mbit};
+use beringia_host::{arrival_groups::arrived_writes, fleet::Client, units::mbit};
 use beringia_proto::v1::{ArrivalGroup, ControlArrivals, ControlArrivalsRequest, LinkReport};
 use beringia_report::{ArrivalSample, Recorder};
 use parking_lot::{Mutex, MutexGuard};
@@ -211,8 +211,8 @@ mod tests {
     use std::sync::Arc;
 
     use beringia_host::{
-        arrivals::{Commit, Gathered, Run, Write},
-        control::arrivals::stream,
+        arrival_groups::{Commit, Gathered, Write, WriteRun},
+        control::arrival_stream::stream,
     };
     use beringia_item::{Origin, Region, TableId};
     use beringia_report::Player;
@@ -242,7 +242,7 @@ mod tests {
         Commit {
             region: to.clone(),
             visible_ms: BEGAN_MS + after_ms + 40,
-            runs: vec![Run {
+            runs: vec![WriteRun {
                 table: TableId(7),
                 origin: Origin::of_only_shard(from),
                 by_log: true,

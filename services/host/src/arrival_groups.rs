@@ -14,12 +14,12 @@ pub struct Commit {
     /// When they became visible, by that region's wall clock: milliseconds since the Unix epoch.
     pub visible_ms: u64,
     /// The writes, in the order of the commit.
-    pub runs: Vec<Run>,
+    pub runs: Vec<WriteRun>,
 }
 
 /// Consecutive writes of a commit with these fields in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct WriteRun {
     /// The table that was written.
     pub table: TableId,
     /// The origin, which committed the writes for clients.
@@ -103,7 +103,7 @@ impl Gathered {
         self.groups.into_iter().map(|group| group.arrived_writes).collect()
     }
 
-    fn group_of(&mut self, region: &Region, run: &Run) -> &mut Group {
+    fn group_of(&mut self, region: &Region, run: &WriteRun) -> &mut Group {
         let next = self.groups.len();
         let kind = (region.clone(), run.table, run.origin.clone());
         let last = self.last.entry(kind).or_insert(next);
@@ -175,11 +175,11 @@ mod tests {
         Region::new(REGIONS[number]).unwrap()
     }
 
-    fn runs() -> impl Strategy<Value = Run> {
+    fn runs() -> impl Strategy<Value = WriteRun> {
         let write = |(sequence, committed_ms)| Write { sequence, committed_ms };
         let number = || prop_oneof![0..4_u64, any::<u64>()];
         let writes = vec((number(), number()).prop_map(write), 0..5);
-        (0..2_u128, 0..3_usize, any::<bool>(), writes).prop_map(|(table, origin, by_log, writes)| Run {
+        (0..2_u128, 0..3_usize, any::<bool>(), writes).prop_map(|(table, origin, by_log, writes)| WriteRun {
             table: TableId(table + 7),
             origin: Origin::of_only_shard(&region(origin)),
             by_log,
@@ -253,7 +253,7 @@ mod tests {
             gathered.add(&Commit {
                 region: region(0),
                 visible_ms: 2_000_040 + number,
-                runs: vec![Run {
+                runs: vec![WriteRun {
                     table: TableId(7),
                     origin: Origin::of_only_shard(&region(1)),
                     by_log: true,

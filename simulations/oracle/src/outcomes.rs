@@ -12,7 +12,7 @@ use crate::{
 
 /// The outcome of a committed write.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Fate {
+pub(crate) struct CommittedOutcome {
     /// Whether all or some of what the write wrote is in the final state.
     pub(crate) is_current: bool,
     /// Whether all or some of what the write wrote was overruled by a concurrent write.
@@ -37,14 +37,14 @@ enum Part<'a> {
 }
 
 /// Returns, for each key, the outcomes of its commits by rank.
-pub(crate) fn of<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Vec<Fate>> {
+pub(crate) fn of<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Vec<CommittedOutcome>> {
     let of_key = |(key, writes): (&&'a str, &Key<'a>)| (*key, of_key(writes, table.rules.merging));
     table.keys.iter().map(of_key).collect()
 }
 
-fn of_key(key: &Key<'_>, merging: Merging) -> Vec<Fate> {
+fn of_key(key: &Key<'_>, merging: Merging) -> Vec<CommittedOutcome> {
     let count = key.commits.len();
-    let mut fates = vec![Fate::default(); count];
+    let mut outcomes = vec![CommittedOutcome::default(); count];
     let mut members: BTreeMap<Part<'_>, Vec<usize>> = BTreeMap::new();
     let parts: Vec<Vec<Part<'_>>> = (0..count).map(|rank| parts(key, rank, merging)).collect();
     for (rank, parts) in parts.iter().enumerate() {
@@ -65,13 +65,13 @@ fn of_key(key: &Key<'_>, merging: Merging) -> Vec<Fate> {
         match part {
             Part::Added(attribute, addition) => {
                 let bases = with_bases(members.get(&Part::Attribute(attribute)));
-                judge_merged(key, own, bases, attribute, *addition, &mut fates);
+                judge_merged(key, own, bases, attribute, *addition, &mut outcomes);
             }
-            Part::Whole | Part::Base => judge_competing(key, own, own, part, &mut fates),
-            Part::Marker | Part::Attribute(_) => judge_competing(key, &with_bases(Some(own)), own, part, &mut fates),
+            Part::Whole | Part::Base => judge_competing(key, own, own, part, &mut outcomes),
+            Part::Marker | Part::Attribute(_) => judge_competing(key, &with_bases(Some(own)), own, part, &mut outcomes),
         }
     }
-    fates
+    outcomes
 }
 
 fn parts<'a>(key: &Key<'a>, rank: usize, merging: Merging) -> Vec<Part<'a>> {
@@ -107,7 +107,7 @@ fn parts<'a>(key: &Key<'a>, rank: usize, merging: Merging) -> Vec<Part<'a>> {
 /// Judges commits that write the same part. The last one is in the final state. A commit that
 /// another one replaced at its origin is superseded, and the rest are lost to a concurrent write.
 /// Only the outcomes of the `own` commits are set.
-fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>, fates: &mut [Fate]) {
+fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>, outcomes: &mut [CommittedOutcome]) {
     let replaced = replaced(&key.commits, all);
     let mut is_replaced = vec![false; all.len()];
     for place in replaced.iter().flatten() {
@@ -122,11 +122,11 @@ fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>,
     }
     let is_own = |rank: &usize| own.binary_search(rank).is_ok();
     for (place, rank) in all.iter().enumerate().filter(|(_, rank)| is_own(rank)) {
-        let fate = &mut fates[*rank];
+        let outcome = &mut outcomes[*rank];
         let is_last = place + 1 == all.len();
-        fate.is_current |= is_last;
-        fate.is_lost |= !is_last && !is_replaced[place];
-        fate.has_vanished |= !entered[place] && !is_assigned(key, *rank, part);
+        outcome.is_current |= is_last;
+        outcome.is_lost |= !is_last && !is_replaced[place];
+        outcome.has_vanished |= !entered[place] && !is_assigned(key, *rank, part);
     }
 }
 
@@ -146,7 +146,7 @@ fn judge_merged(
     bases: Vec<usize>,
     attribute: &str,
     addition: Addition,
-    fates: &mut [Fate],
+    outcomes: &mut [CommittedOutcome],
 ) {
     let known = known_to_any(bases.iter().map(|base| &key.commits[*base]));
     let last = LastBase::among(key, bases);
@@ -157,8 +157,8 @@ fn judge_merged(
             .get(commit.origin)
             .is_some_and(|known| *known >= commit.version().sequence);
         let is_lost = !is_kept && !is_replaced;
-        fates[*rank].is_current |= is_kept;
-        fates[*rank].is_lost |= is_lost;
-        fates[*rank].has_vanished |= is_lost;
+        outcomes[*rank].is_current |= is_kept;
+        outcomes[*rank].is_lost |= is_lost;
+        outcomes[*rank].has_vanished |= is_lost;
     }
 }

@@ -57,7 +57,7 @@ impl Default for Conditions {
 
 /// The result of a run.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct SimulationOutcome {
     /// The measurements and verdicts.
     pub run: Run,
     /// The promises that were broken; the run has the same in words.
@@ -72,7 +72,7 @@ pub struct Outcome {
 /// # Errors
 /// [`SimulationError`] if the regions do not become ready, or an action is impossible when it is
 /// due. Broken promises and unmet expectations are not errors but part of the outcome.
-pub fn run(plan: &Plan) -> BoxFuture<'_, Result<Outcome, SimulationError>> {
+pub fn run(plan: &Plan) -> BoxFuture<'_, Result<SimulationOutcome, SimulationError>> {
     run_under(plan, Conditions::default())
 }
 
@@ -80,9 +80,9 @@ pub fn run(plan: &Plan) -> BoxFuture<'_, Result<Outcome, SimulationError>> {
 ///
 /// # Errors
 /// The same errors as [`run`].
-pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<Outcome, SimulationError>> {
+pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<SimulationOutcome, SimulationError>> {
     Box::pin(async move {
-        let mut session = Session::prepare(plan, conditions).await?;
+        let mut session = RunningSimulation::prepare(plan, conditions).await?;
         session.play().await?;
         let history = session.settle().await?;
         session.conclude(&history).await
@@ -90,7 +90,7 @@ pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<Ou
 }
 
 /// A run in progress.
-struct Session<'a> {
+struct RunningSimulation<'a> {
     plan: &'a Plan,
     patience: Duration,
     is_traced: bool,
@@ -109,7 +109,7 @@ struct Session<'a> {
     replica_epochs: BTreeMap<(String, String), u32>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> RunningSimulation<'a> {
     async fn prepare(plan: &'a Plan, conditions: Conditions) -> Result<Self, SimulationError> {
         let scenario = &plan.scenario;
         let world = World::start(WorldConfig {
@@ -310,7 +310,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn conclude(mut self, history: &History) -> Result<Outcome, SimulationError> {
+    async fn conclude(mut self, history: &History) -> Result<SimulationOutcome, SimulationError> {
         for sample in self.drains.end().await {
             self.measure.drained(sample);
         }
@@ -339,11 +339,11 @@ impl<'a> Session<'a> {
             .measure
             .finish(&self.world, history, &evidence, &self.losses, total)?;
         judge(&self.plan.scenario.expect, &mut run);
-        Ok(Outcome { run, violations, trace })
+        Ok(SimulationOutcome { run, violations, trace })
     }
 }
 
-impl Session<'_> {
+impl RunningSimulation<'_> {
     /// The replicas that were held all the time but were re-bootstrapped, because the other regions
     /// dropped them.
     fn rebootstrapped(&self, replicas: &ReplicaHistory) -> BTreeSet<(String, String)> {
