@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use toml::Spanned;
 
-use crate::words::explained;
+use crate::toml_errors::explained;
 
 /// Why a file cannot be used. `P` is the type of problems with its content.
 #[derive(Debug, Error)]

@@ -5,7 +5,7 @@ mod file;
 pub mod form;
 mod latency;
 mod shipped;
-mod words;
+mod toml_errors;
 
 use std::{path::Path, time::Duration};
 

@@ -7,6 +7,7 @@ use beringia_item::{Origin, RANGES, Region, TableId, VersionVector};
 use beringia_storage_types::{RemoteBatch, RemoteKind, ReplicaStatus};
 
 use crate::{
+    context::Context,
     difference::Goal,
     event::{StoreCall, TableView},
     message::Question,
@@ -15,7 +16,6 @@ use crate::{
     receiver::Receiver,
     session::{Asked, Session},
     status::{BootstrapStage, BootstrapStatus},
-    world::World,
 };
 
 /// The pause after a source refused or the store failed, milliseconds.
@@ -61,14 +61,14 @@ pub(crate) struct Bootstrap {
 }
 
 impl Bootstrap {
-    pub(crate) fn new(table: TableId, from: Option<Region>, world: &World) -> Self {
+    pub(crate) fn new(table: TableId, from: Option<Region>, context: &Context) -> Self {
         let stage = Stage::Waiting {
-            since_ms: world.now.elapsed_ms,
+            since_ms: context.now.elapsed_ms,
             not_before_ms: 0,
         };
         Self {
             table,
-            replica_epoch: world.catalog.get(&table).map(|view| view.replica_epoch),
+            replica_epoch: context.catalog.get(&table).map(|view| view.replica_epoch),
             from,
             in_place: false,
             source: None,
@@ -83,10 +83,10 @@ impl Bootstrap {
     /// A copy in place, into a replica that is active and stays so. Clients may overwrite a row
     /// that the replica's vector does not cover yet; such a write counts as concurrent with the one
     /// that it replaced, and wins.
-    pub(crate) fn in_place(table: TableId, from: Region, world: &World) -> Self {
+    pub(crate) fn in_place(table: TableId, from: Region, context: &Context) -> Self {
         Self {
             in_place: true,
-            ..Self::new(table, Some(from), world)
+            ..Self::new(table, Some(from), context)
         }
     }
 
@@ -157,7 +157,7 @@ impl Bootstrap {
 
     /// Chooses the source: the current one, else the preferred one, else, once patience runs out,
     /// any region that serves the table.
-    pub(crate) fn choose(&self, world: &World, receivers: &BTreeMap<Region, Receiver>) -> Option<Region> {
+    pub(crate) fn choose(&self, context: &Context, receivers: &BTreeMap<Region, Receiver>) -> Option<Region> {
         let Stage::Waiting {
             since_ms,
             not_before_ms,
@@ -165,13 +165,13 @@ impl Bootstrap {
         else {
             return None;
         };
-        if world.now.elapsed_ms < not_before_ms {
+        if context.now.elapsed_ms < not_before_ms {
             return None;
         }
         let serves = |region: &&Region| {
             let session = receivers.get(*region).and_then(Receiver::session);
             let is_active = self.table == TableId::CATALOG
-                || world
+                || context
                     .catalog
                     .get(&self.table)
                     .is_some_and(|view| view.replicas.get(*region) == Some(&ReplicaStatus::Active));
@@ -185,8 +185,8 @@ impl Bootstrap {
         if let Some(region) = preferred.filter(serves) {
             return Some(region.clone());
         }
-        let is_patient = world.now.elapsed_ms < since_ms + world.tuning.bootstrap_patience_ms;
-        if preferred.is_some_and(|preferred| world.peers.contains(preferred)) && is_patient {
+        let is_patient = context.now.elapsed_ms < since_ms + context.tuning.bootstrap_patience_ms;
+        if preferred.is_some_and(|preferred| context.peers.contains(preferred)) && is_patient {
             return None;
         }
         let mut candidates: Vec<&Region> = receivers.keys().filter(serves).collect();
@@ -196,7 +196,14 @@ impl Bootstrap {
 
     /// Begins at a source, or continues where it stopped if the source is the same process as
     /// before.
-    pub(crate) fn begin(&mut self, world: &World, out: &mut Out, session: &mut Session, region: &Region, attempt: u64) {
+    pub(crate) fn begin(
+        &mut self,
+        context: &Context,
+        out: &mut Out,
+        session: &mut Session,
+        region: &Region,
+        attempt: u64,
+    ) {
         debug_assert!(self.is_waiting(), "one attempt at a time");
         debug_assert!(self.attempt < attempt, "attempt numbers increase");
         self.attempt = attempt;
@@ -205,8 +212,8 @@ impl Bootstrap {
         self.source = Some(source);
         if let Some(syncs) = self.syncs.as_mut().filter(|_| same) {
             self.stage = Stage::Copying;
-            syncs.resume(world, out, session, attempt);
-            self.check_done(world, out);
+            syncs.resume(context, out, session, attempt);
+            self.check_done(context, out);
         } else {
             self.syncs = None;
             self.stage = Stage::Starting;
@@ -220,7 +227,7 @@ impl Bootstrap {
     }
 
     /// Starts copying, now that the source's vector is known.
-    pub(crate) fn on_start(&mut self, world: &World, out: &mut Out, session: &mut Session, vector: VersionVector) {
+    pub(crate) fn on_start(&mut self, context: &Context, out: &mut Out, session: &mut Session, vector: VersionVector) {
         if matches!(self.stage, Stage::Starting) {
             debug_assert!(self.syncs.is_none(), "a copy that starts over has no range sync yet");
             let goal = Goal::Bootstrap {
@@ -228,7 +235,7 @@ impl Bootstrap {
                 alone: !self.in_place,
             };
             let mut syncs = RangeSyncs::new(self.attempt, self.table, goal, 0..RANGES);
-            syncs.start(world, out, session);
+            syncs.start(context, out, session);
             self.syncs = Some(syncs);
             self.stage = Stage::Copying;
         }
@@ -236,7 +243,7 @@ impl Bootstrap {
 
     /// Checks, after a step of the range sync, whether all spans are done, and if so has the store
     /// set the vector. Returns whether it did.
-    pub(crate) fn check_done(&mut self, world: &World, out: &mut Out) -> bool {
+    pub(crate) fn check_done(&mut self, context: &Context, out: &mut Out) -> bool {
         let syncs = self.syncs.as_ref().filter(|syncs| syncs.is_done());
         let Some((before, after)) = syncs.and_then(RangeSyncs::vectors) else {
             return false;
@@ -247,8 +254,8 @@ impl Bootstrap {
         debug_assert!(self.source.is_some(), "a copy has a source");
         // The entry of this region is included even if it is 0, so that the store sees that the
         // copy ended even if the table was never written.
-        let mut progress = vec![(self.table, world.origin.clone(), before.get(&world.origin))];
-        let others = before.iter().filter(|(origin, _)| **origin != world.origin);
+        let mut progress = vec![(self.table, context.origin.clone(), before.get(&context.origin))];
+        let others = before.iter().filter(|(origin, _)| **origin != context.origin);
         progress.extend(others.map(|(origin, sequence)| (self.table, origin.clone(), sequence)));
         let apply = RemoteBatch {
             kind: RemoteKind::Copy,
@@ -271,15 +278,15 @@ impl Bootstrap {
     }
 
     /// Makes the replica active once it has caught up.
-    pub(crate) fn tick(&mut self, world: &World, out: &mut Out) {
+    pub(crate) fn tick(&mut self, context: &Context, out: &mut Out) {
         let until = match &self.stage {
             Stage::CatchingUp(until) => until,
-            Stage::Activating { until, retry_at_ms } if world.now.elapsed_ms >= *retry_at_ms => until,
+            Stage::Activating { until, retry_at_ms } if context.now.elapsed_ms >= *retry_at_ms => until,
             _ => return,
         };
-        if world.vector(self.table).dominates(until) {
+        if context.vector(self.table).dominates(until) {
             let until = until.clone();
-            let retry_at_ms = world.now.elapsed_ms + world.tuning.refused_retry_ms;
+            let retry_at_ms = context.now.elapsed_ms + context.tuning.refused_retry_ms;
             self.stage = Stage::Activating { until, retry_at_ms };
             let call = StoreCall::SetReplica {
                 table: self.table,
@@ -291,18 +298,19 @@ impl Bootstrap {
 
     /// Starts over if no region has the awaited writes any more: their origin lost them before any
     /// other region had them, so no stream will bring them.
-    pub(crate) fn give_up(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
+    pub(crate) fn give_up(&mut self, context: &Context, receivers: &BTreeMap<Region, Receiver>) {
         let Stage::CatchingUp(until) = &self.stage else {
             self.idle = None;
             return;
         };
-        let here = world.vector(self.table);
-        let now_ms = world.now.elapsed_ms;
+        let here = context.vector(self.table);
+        let now_ms = context.now.elapsed_ms;
         match &self.idle {
             Some((_, before)) if *before == here => {}
             _ => self.idle = Some((now_ms, here.clone())),
         }
-        let is_patient = |(since_ms, _): &(u64, VersionVector)| now_ms < since_ms + world.tuning.bootstrap_patience_ms;
+        let is_patient =
+            |(since_ms, _): &(u64, VersionVector)| now_ms < since_ms + context.tuning.bootstrap_patience_ms;
         let sent_by = |session: &Session, origin: &Origin| {
             session
                 .announced
@@ -325,35 +333,35 @@ impl Bootstrap {
         let has_lost = missing.any(|(origin, _)| is_lost(origin));
         drop(missing);
         if is_overdue && has_lost {
-            self.restart(world, "it no longer has writes that were copied from it");
+            self.restart(context, "it no longer has writes that were copied from it");
         }
     }
 
     /// Pauses the copy after the stream broke; it continues when the source is back.
-    pub(crate) fn interrupt(&mut self, world: &World) {
+    pub(crate) fn interrupt(&mut self, context: &Context) {
         if matches!(self.stage, Stage::Starting | Stage::Copying) {
             self.stage = Stage::Waiting {
-                since_ms: world.now.elapsed_ms,
+                since_ms: context.now.elapsed_ms,
                 not_before_ms: 0,
             };
         }
     }
 
     /// Discards the copy and starts over after a pause, at another source if there is one.
-    pub(crate) fn restart(&mut self, world: &World, reason: &str) {
+    pub(crate) fn restart(&mut self, context: &Context, reason: &str) {
         self.failed = self.source().map(|source| (source.clone(), reason.to_owned()));
         self.from = None;
-        self.start_over(world);
+        self.start_over(context);
     }
 
     /// Starts over at `region`: the copy ends below what this region's streams can still bring.
-    pub(crate) fn restart_from(&mut self, world: &World, region: Region) {
+    pub(crate) fn restart_from(&mut self, context: &Context, region: Region) {
         self.from = Some(region);
-        self.start_over(world);
+        self.start_over(context);
     }
 
-    fn start_over(&mut self, world: &World) {
-        let now_ms = world.now.elapsed_ms;
+    fn start_over(&mut self, context: &Context) {
+        let now_ms = context.now.elapsed_ms;
         self.syncs = None;
         self.source = None;
         self.stage = Stage::Waiting {
@@ -364,7 +372,7 @@ impl Bootstrap {
 
     /// Whether nothing is left to do: the copy in place is complete, or the replica is known to be
     /// active.
-    pub(crate) fn is_over(&self, world: &World) -> bool {
-        self.follows_streams() && (self.in_place || world.is_complete(self.table))
+    pub(crate) fn is_over(&self, context: &Context) -> bool {
+        self.follows_streams() && (self.in_place || context.is_complete(self.table))
     }
 }

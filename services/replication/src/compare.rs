@@ -6,13 +6,13 @@ use beringia_item::{Region, TableId, VersionVector};
 use beringia_storage_types::TableDigest;
 
 use crate::{
+    context::Context,
     difference::{Goal, Orphans},
     event::{DialId, StoreCall},
     message::Question,
     out::{Out, Purpose, RangeSyncId},
     range_sync::RangeSyncs,
     session::{Asked, Session},
-    world::World,
 };
 
 /// The last comparison of a table with a peer.
@@ -57,16 +57,16 @@ pub(crate) struct Comparisons {
 
 impl Comparisons {
     /// Requests the peer's digests of the table whose comparison is most overdue.
-    pub(crate) fn tick(&mut self, world: &World, out: &mut Out, peer: &Region, session: &mut Session) {
-        let now_ms = world.now.elapsed_ms;
+    pub(crate) fn tick(&mut self, context: &Context, out: &mut Out, peer: &Region, session: &mut Session) {
+        let now_ms = context.now.elapsed_ms;
         let is_paused = self.pause_until_ms.get(peer).is_some_and(|until_ms| now_ms < *until_ms);
         if is_paused || self.underway.contains_key(peer) {
             return;
         }
         let candidates = session.announced.vectors.iter().filter(|(table, theirs)| {
-            world.serves(**table)
-                && world.local.get(table) == Some(theirs)
-                && self.is_due(world, &(**table, peer.clone()), theirs)
+            context.serves(**table)
+                && context.local.get(table) == Some(theirs)
+                && self.is_due(context, &(**table, peer.clone()), theirs)
         });
         let at = |table: &TableId| self.last.get(&(*table, peer.clone())).map(|last| last.at_ms);
         let Some(table) = candidates.map(|(table, _)| *table).min_by_key(at) else {
@@ -82,15 +82,15 @@ impl Comparisons {
             },
         );
         self.pause_until_ms
-            .insert(peer.clone(), now_ms + world.tuning.digest_pause_ms);
+            .insert(peer.clone(), now_ms + context.tuning.digest_pause_ms);
         session.ask(out, Asked::Compare(table), table, Question::Digest);
     }
 
-    fn is_due(&self, world: &World, pair: &(TableId, Region), vector: &VersionVector) -> bool {
+    fn is_due(&self, context: &Context, pair: &(TableId, Region), vector: &VersionVector) -> bool {
         let Some(last) = self.last.get(pair) else { return true };
-        let age_ms = world.now.elapsed_ms.saturating_sub(last.at_ms);
+        let age_ms = context.now.elapsed_ms.saturating_sub(last.at_ms);
         let is_news = last.vector.as_ref() != Some(vector);
-        age_ms >= world.tuning.digest_ms || (is_news && age_ms >= 2 * world.tuning.announce_ms)
+        age_ms >= context.tuning.digest_ms || (is_news && age_ms >= 2 * context.tuning.announce_ms)
     }
 
     /// Stores the peer's digests and requests this region's.
@@ -103,17 +103,22 @@ impl Comparisons {
 
     /// Compares this region's digests with the peer's. Returns the ranges that differ, if the
     /// vectors are equal and a repair may begin.
-    pub(crate) fn on_ours(&mut self, world: &World, peer: &Region, ours: &TableDigest) -> Option<(TableId, Vec<u16>)> {
+    pub(crate) fn on_ours(
+        &mut self,
+        context: &Context,
+        peer: &Region,
+        ours: &TableDigest,
+    ) -> Option<(TableId, Vec<u16>)> {
         let underway = self.underway.remove(peer).filter(|underway| !underway.early)?;
         let table = underway.table;
         // The table may have stopped being served while the comparison was under way.
-        let theirs = underway.theirs.filter(|_| world.serves(table))?;
+        let theirs = underway.theirs.filter(|_| context.serves(table))?;
         let is_equal = theirs.vector == ours.vector && theirs.ranges.len() == ours.ranges.len();
         let vector = is_equal.then(|| ours.vector.clone());
         self.last.insert(
             (table, peer.clone()),
             Last {
-                at_ms: world.now.elapsed_ms,
+                at_ms: context.now.elapsed_ms,
                 vector,
             },
         );
@@ -136,10 +141,10 @@ impl Comparisons {
     }
 
     /// Records that the peer or this region's store did not answer.
-    pub(crate) fn on_failed(&mut self, world: &World, peer: &Region) {
+    pub(crate) fn on_failed(&mut self, context: &Context, peer: &Region) {
         if let Some(underway) = self.underway.remove(peer) {
             let last = Last {
-                at_ms: world.now.elapsed_ms,
+                at_ms: context.now.elapsed_ms,
                 vector: None,
             };
             self.last.insert((underway.table, peer.clone()), last);
@@ -149,7 +154,7 @@ impl Comparisons {
     /// Begins to fetch from the peer what is missing here in the ranges.
     pub(crate) fn repair(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         (peer, session): (&Region, &mut Session),
         (table, ranges): (TableId, Vec<u16>),
@@ -160,7 +165,7 @@ impl Comparisons {
         // still does not cover them: the peer has them without having everything before them. A
         // stream may never bring them; if one does, fetching them does no harm.
         let mut orphans = self.uncovered.remove(&(table, peer.clone())).unwrap_or_default();
-        let mut vector = world.vector(table);
+        let mut vector = context.vector(table);
         if let Some(equal) = self
             .last
             .get(&(table, peer.clone()))
@@ -175,7 +180,7 @@ impl Comparisons {
             Goal::Adopt(orphans)
         };
         let mut syncs = RangeSyncs::new(attempt, table, goal, ranges);
-        syncs.start(world, out, session);
+        syncs.start(context, out, session);
         self.repair = Some(Repair {
             peer: peer.clone(),
             syncs,
@@ -222,10 +227,10 @@ impl Comparisons {
     }
 
     /// Drops the state of tables that are not served here any more.
-    pub(crate) fn keep(&mut self, world: &World) {
-        self.last.retain(|(table, _), _| world.serves(*table));
-        self.uncovered.retain(|(table, _), _| world.serves(*table));
-        self.divergent.retain(|table, _| world.serves(*table));
-        self.repair.take_if(|repair| !world.serves(repair.syncs.table));
+    pub(crate) fn keep(&mut self, context: &Context) {
+        self.last.retain(|(table, _), _| context.serves(*table));
+        self.uncovered.retain(|(table, _), _| context.serves(*table));
+        self.divergent.retain(|table, _| context.serves(*table));
+        self.repair.take_if(|repair| !context.serves(repair.syncs.table));
     }
 }

@@ -3,31 +3,31 @@
 use beringia_item::Region;
 
 use crate::{
+    context::Context,
     message::{Goodbye, Hello, PROTOCOL},
-    world::World,
 };
 
 /// Builds this region's hello for `peer`.
-pub(crate) fn hello_of(world: &World, peer: Option<Region>) -> Hello {
+pub(crate) fn hello_of(context: &Context, peer: Option<Region>) -> Hello {
     Hello {
         protocol: PROTOCOL,
-        region: world.region.clone(),
+        region: context.region.clone(),
         peer,
-        incarnation: world.incarnation,
-        wall_clock_ms: world.now.wall_ms,
+        incarnation: context.incarnation,
+        wall_clock_ms: context.now.wall_ms,
     }
 }
 
 /// The peer's wall clock minus this region's, milliseconds.
-pub(crate) fn clock_ahead_ms(world: &World, hello: &Hello) -> i64 {
-    let difference = i128::from(hello.wall_clock_ms) - i128::from(world.now.wall_ms);
+pub(crate) fn clock_ahead_ms(context: &Context, hello: &Hello) -> i64 {
+    let difference = i128::from(hello.wall_clock_ms) - i128::from(context.now.wall_ms);
     i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// Checks that this region may talk to the sender of the hello; `expected` is the region that it
 /// dialled.
-pub(crate) fn check_hello(world: &World, hello: &Hello, expected: Option<&Region>) -> Result<(), Goodbye> {
-    let me = &world.region;
+pub(crate) fn check_hello(context: &Context, hello: &Hello, expected: Option<&Region>) -> Result<(), Goodbye> {
+    let me = &context.region;
     let them = &hello.region;
     let reason = if hello.protocol != PROTOCOL {
         format!(
@@ -40,7 +40,7 @@ pub(crate) fn check_hello(world: &World, hello: &Hello, expected: Option<&Region
         format!("{me} expected region {expected} but reached {them}")
     } else if let Some(meant) = hello.peer.as_ref().filter(|meant| *meant != me) {
         format!("{them} expected region {meant} but reached {me}")
-    } else if !world.peers.contains(them) {
+    } else if !context.peers.contains(them) {
         format!("{me} does not know region {them}")
     } else {
         return Ok(());

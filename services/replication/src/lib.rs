@@ -15,6 +15,7 @@
 
 mod bootstrap;
 mod compare;
+mod context;
 mod difference;
 mod event;
 mod hello;
@@ -30,7 +31,6 @@ mod source;
 mod status;
 mod tuning;
 mod watermark;
-mod world;
 
 pub use event::{AcceptId, Command, DialId, Event, LinkEvent, Now, StoreAnswer, StoreCall, TableView, Ticket};
 pub use replicator::{Config, Replicator};

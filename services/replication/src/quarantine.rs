@@ -6,8 +6,8 @@ use beringia_item::{Mutation, Origin};
 use beringia_storage_types::RemoteBatch;
 
 use crate::{
+    context::{Context, QuarantinedOrigin},
     status::Quarantine,
-    world::{QuarantinedOrigin, World},
 };
 
 /// The shortest pause before a retry, milliseconds. At every retry the source sends again what
@@ -17,7 +17,7 @@ const RETRY_MS_MIN: u64 = 1000;
 /// Origins with writes that have to wait, each with how far ahead the first of those writes is.
 pub(crate) type TooFarAhead = BTreeMap<Origin, Quarantine>;
 
-impl World {
+impl Context {
     /// Puts the origin in quarantine, or keeps it there; `seen` describes the first of its writes
     /// that have to wait.
     pub(crate) fn hold(&mut self, origin: Origin, seen: Quarantine) {

@@ -7,12 +7,12 @@ use beringia_item::{KeyBytes, Mutation, RANGES, RowFingerprint, TableId, Version
 use beringia_storage_types::{RemoteBatch, RemoteKind};
 
 use crate::{
+    context::Context,
     difference::{Difference, Goal, Orphans},
     event::StoreCall,
     message::{KeyPage, Question, RowPage, Span},
     out::{Out, Purpose, RangeSyncId},
     session::{Asked, Session},
-    world::World,
 };
 
 /// The largest number of neighbouring ranges in one span: a small table is synced in a few
@@ -109,19 +109,19 @@ impl RangeSyncs {
 
     /// Continues after the stream broke: each span in progress lists keys again after its last
     /// completed key.
-    pub(crate) fn resume(&mut self, world: &World, out: &mut Out, session: &mut Session, attempt: u64) {
+    pub(crate) fn resume(&mut self, context: &Context, out: &mut Out, session: &mut Session, attempt: u64) {
         self.attempt = attempt;
         for (span, sync) in &mut self.active {
             sync.fetch.clear();
             sync.obsolete.clear();
             sync.ask_keys(out, session, self.table, RangeSyncId { attempt, span: *span });
         }
-        self.start(world, out, session);
+        self.start(context, out, session);
     }
 
     /// Starts as many spans as may be in progress at the same time.
-    pub(crate) fn start(&mut self, world: &World, out: &mut Out, session: &mut Session) {
-        while self.active.len() < world.tuning.range_syncs_max {
+    pub(crate) fn start(&mut self, context: &Context, out: &mut Out, session: &mut Session) {
+        while self.active.len() < context.tuning.range_syncs_max {
             let Some(span) = self.waiting.pop_front() else { return };
             let mut sync = RangeSync {
                 after: None,
@@ -147,7 +147,7 @@ impl RangeSyncs {
     /// Takes a page of the source's keys and requests this region's.
     pub(crate) fn on_keys(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         id: RangeSyncId,
         page: KeyPage,
@@ -174,7 +174,7 @@ impl RangeSyncs {
             table: self.table,
             span: id.span,
             after: sync.after.clone(),
-            max: world.tuning.keys_per_page,
+            max: context.tuning.keys_per_page,
         };
         sync.step = Step::Local(page);
         out.call(Purpose::RangeSync(id), call);
@@ -184,7 +184,7 @@ impl RangeSyncs {
     /// Compares this region's keys with the source's page.
     pub(crate) fn on_local(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         session: &mut Session,
         id: RangeSyncId,
@@ -196,10 +196,10 @@ impl RangeSyncs {
         let Step::Local(theirs) = std::mem::replace(&mut sync.step, Step::Keys) else {
             return;
         };
-        let difference = Difference::between(&self.goal, &world.vector(self.table), &theirs, ours);
+        let difference = Difference::between(&self.goal, &context.vector(self.table), &theirs, ours);
         sync.fetch = difference.fetch.into();
         if self.goal == Goal::Repair {
-            let space = world.tuning.keys_per_page.saturating_sub(self.uncovered.len());
+            let space = context.tuning.keys_per_page.saturating_sub(self.uncovered.len());
             self.uncovered.extend(difference.uncovered.into_iter().take(space));
         }
         sync.obsolete = difference
@@ -213,13 +213,13 @@ impl RangeSyncs {
         );
         sync.until = difference.until;
         self.rows += difference.examined;
-        self.proceed(world, out, session, id, Vec::new());
+        self.proceed(context, out, session, id, Vec::new());
     }
 
     /// Takes rows that the source sent.
     pub(crate) fn on_rows(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         session: &mut Session,
         id: RangeSyncId,
@@ -246,27 +246,27 @@ impl RangeSyncs {
             // If an orphan has been overwritten meanwhile, a stream brings the newer write.
             mutations.retain(|row| orphans.contains(&(row.key.clone(), row.version.clone())));
         }
-        self.proceed(world, out, session, id, mutations);
+        self.proceed(context, out, session, id, mutations);
         Ok(())
     }
 
     /// Continues after the store applied rows.
     pub(crate) fn on_applied(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         session: &mut Session,
         id: RangeSyncId,
         newer: usize,
     ) {
         self.newer += newer as u64;
-        self.proceed(world, out, session, id, Vec::new());
+        self.proceed(context, out, session, id, Vec::new());
     }
 
     /// The next step of a span: apply, fetch, list further keys, or finish.
     fn proceed(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         session: &mut Session,
         id: RangeSyncId,
@@ -293,7 +293,7 @@ impl RangeSyncs {
             out.call(Purpose::RangeSync(id), StoreCall::Apply(apply));
         } else if !sync.fetch.is_empty() {
             sync.step = Step::Rows;
-            let keys = sync.fetch.iter().take(world.tuning.keys_per_fetch).cloned().collect();
+            let keys = sync.fetch.iter().take(context.tuning.keys_per_fetch).cloned().collect();
             session.ask(out, Asked::SyncRows(id), self.table, Question::Rows { keys });
         } else if let Some(until) = sync.until.take() {
             sync.after = Some(until);
@@ -302,7 +302,7 @@ impl RangeSyncs {
             self.active.remove(&id.span);
             self.finished_ranges += id.span.len();
             debug_assert!(self.finished_ranges <= RANGES, "no range is synced twice");
-            self.start(world, out, session);
+            self.start(context, out, session);
         }
     }
 }

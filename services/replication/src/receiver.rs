@@ -4,12 +4,12 @@ use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_item::Region;
 
 use crate::{
+    context::Context,
     event::{Command, DialId},
     hello::{check_hello, clock_ahead_ms, hello_of},
     message::{Goodbye, Hello, ToSource},
     out::Out,
     session::Session,
-    world::World,
 };
 
 /// The state of the connection to the peer.
@@ -44,14 +44,14 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn new(region: Region, world: &World) -> Self {
+    pub(crate) fn new(region: Region, context: &Context) -> Self {
         Self {
             region,
             state: State::Waiting {
-                until_ms: world.now.elapsed_ms,
+                until_ms: context.now.elapsed_ms,
             },
             failures: 0,
-            down_since_ms: world.now.elapsed_ms,
+            down_since_ms: context.now.elapsed_ms,
             last_error: None,
             refused: None,
             clock_ahead_ms: None,
@@ -94,42 +94,44 @@ impl Receiver {
     }
 
     /// Dials when the pause is over; hangs up on a peer that does not say hello.
-    pub(crate) fn tick(&mut self, world: &World, out: &mut Out, next_link: &mut u64) {
+    pub(crate) fn tick(&mut self, context: &Context, out: &mut Out, next_link: &mut u64) {
         debug_assert!(self.is_consistent(), "{self:?}");
         match &self.state {
-            State::Waiting { until_ms } if world.now.elapsed_ms >= *until_ms => {
+            State::Waiting { until_ms } if context.now.elapsed_ms >= *until_ms => {
                 *next_link += 1;
                 let link = DialId(*next_link);
                 self.state = State::Dialling { link };
                 out.push(Command::Dial(link, self.region.clone()));
             }
-            State::Greeting { since_ms, .. } if world.now.elapsed_ms >= since_ms + world.tuning.hello_timeout_ms => {
-                self.end(world, out, Goodbye::for_now("no hello arrived in time"));
+            State::Greeting { since_ms, .. }
+                if context.now.elapsed_ms >= since_ms + context.tuning.hello_timeout_ms =>
+            {
+                self.end(context, out, Goodbye::for_now("no hello arrived in time"));
             }
             _ => {}
         }
     }
 
-    pub(crate) fn on_opened(&mut self, world: &World, out: &mut Out) {
+    pub(crate) fn on_opened(&mut self, context: &Context, out: &mut Out) {
         if let State::Dialling { link } = self.state {
             self.state = State::Greeting {
                 session: Box::new(Session::new(self.region.clone(), link)),
-                since_ms: world.now.elapsed_ms,
+                since_ms: context.now.elapsed_ms,
             };
-            let hello = hello_of(world, Some(self.region.clone()));
+            let hello = hello_of(context, Some(self.region.clone()));
             out.push(Command::SendToSource(link, ToSource::Hello(hello)));
         }
     }
 
-    pub(crate) fn on_hello(&mut self, world: &World, hello: &Hello) -> Result<(), Goodbye> {
+    pub(crate) fn on_hello(&mut self, context: &Context, hello: &Hello) -> Result<(), Goodbye> {
         if !matches!(self.state, State::Greeting { .. }) {
             return Err(Goodbye::for_now("a second hello arrived"));
         }
-        check_hello(world, hello, Some(&self.region))?;
+        check_hello(context, hello, Some(&self.region))?;
         self.failures = 0;
         self.refused = None;
         self.last_error = None;
-        self.clock_ahead_ms = Some(clock_ahead_ms(world, hello));
+        self.clock_ahead_ms = Some(clock_ahead_ms(context, hello));
         let greeting = std::mem::replace(&mut self.state, State::Waiting { until_ms: 0 });
         if let State::Greeting { mut session, .. } = greeting {
             session.incarnation = hello.incarnation;
@@ -149,38 +151,38 @@ impl Receiver {
     }
 
     /// Ends the stream and tells the other side why.
-    pub(crate) fn end(&mut self, world: &World, out: &mut Out, goodbye: Goodbye) {
+    pub(crate) fn end(&mut self, context: &Context, out: &mut Out, goodbye: Goodbye) {
         if let Some(link) = self.link() {
             out.push(Command::SendToSource(link, ToSource::Goodbye(goodbye.clone())));
             out.push(Command::HangUp(link));
         }
-        self.on_ended(world, goodbye);
+        self.on_ended(context, goodbye);
     }
 
     /// Records that the stream ended, and when to dial again.
-    pub(crate) fn on_ended(&mut self, world: &World, goodbye: Goodbye) {
-        let tuning = &world.tuning;
+    pub(crate) fn on_ended(&mut self, context: &Context, goodbye: Goodbye) {
+        let tuning = &context.tuning;
         let pause_ms = if goodbye.permanent {
             self.refused = Some(goodbye.reason.clone());
             tuning.refused_retry_ms
         } else {
             let doubled = tuning.retry_ms_min.saturating_mul(1 << self.failures.min(16));
             let pause_ms = doubled.min(tuning.retry_ms_max);
-            pause_ms + jitter(world, &self.region).below(pause_ms / 2 + 1)
+            pause_ms + jitter(context, &self.region).below(pause_ms / 2 + 1)
         };
         self.failures = self.failures.saturating_add(1);
         self.last_error = Some(goodbye.reason);
         let waiting = State::Waiting {
-            until_ms: world.now.elapsed_ms + pause_ms,
+            until_ms: context.now.elapsed_ms + pause_ms,
         };
         if let State::Open(_) = std::mem::replace(&mut self.state, waiting) {
-            self.down_since_ms = world.now.elapsed_ms;
+            self.down_since_ms = context.now.elapsed_ms;
         }
     }
 }
 
 /// Randomness that differs by process, time and peer, so that a region does not dial all its peers
 /// at the same instant, nor all regions one peer.
-fn jitter(world: &World, region: &Region) -> SeededRandomness {
-    SeededRandomness::new(world.now.elapsed_ms).derive(&format!("{:x} {region}", world.incarnation))
+fn jitter(context: &Context, region: &Region) -> SeededRandomness {
+    SeededRandomness::new(context.now.elapsed_ms).derive(&format!("{:x} {region}", context.incarnation))
 }

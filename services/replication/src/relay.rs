@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Origin, Region};
 
-use crate::{receiver::Receiver, session::Session, world::World};
+use crate::{context::Context, receiver::Receiver, session::Session};
 
 /// For each origin that needs one, the peer that relays its writes. An origin needs a relay if it
 /// is unreachable, if it refuses because of its low watermark, or if it lost writes (`missing_own`).
 /// The current relay is kept, unless it has nothing that is missing here and another peer does.
 pub(crate) fn assign(
-    world: &World,
+    context: &Context,
     receivers: &BTreeMap<Region, Receiver>,
     missing_own: &BTreeSet<Origin>,
     previous: &BTreeMap<Origin, Region>,
@@ -27,7 +27,7 @@ pub(crate) fn assign(
 
     let mut relays = BTreeMap::new();
     for origin in &origins {
-        let is_direct = |receiver: &Receiver| is_direct(world, origin, receiver) && !missing_own.contains(origin);
+        let is_direct = |receiver: &Receiver| is_direct(context, origin, receiver) && !missing_own.contains(origin);
         if receivers.get(origin.region()).is_some_and(is_direct) {
             continue;
         }
@@ -40,14 +40,14 @@ pub(crate) fn assign(
         let has_more = |via: &&Region| {
             sessions
                 .get(*via)
-                .is_some_and(|session| session.announced.has_more(world, origin))
+                .is_some_and(|session| session.announced.has_more(context, origin))
         };
         // Our own writes come back only if this region lost them, so a relay with nothing more to
         // send is not kept.
         let present = previous
             .get(origin)
             .filter(can)
-            .filter(|via| *origin != world.origin || has_more(via));
+            .filter(|via| *origin != context.origin || has_more(via));
         let better = || sessions.keys().copied().find(|via| can(via) && has_more(via));
         let via = match present {
             Some(present) if has_more(&present) => Some(present),
@@ -62,9 +62,9 @@ pub(crate) fn assign(
 }
 
 /// Whether the origin's region sends its writes itself, or stopped only a short time ago.
-fn is_direct(world: &World, origin: &Origin, receiver: &Receiver) -> bool {
+fn is_direct(context: &Context, origin: &Origin, receiver: &Receiver) -> bool {
     match receiver.session() {
         Some(session) => !session.refusals.concern(origin),
-        None => world.now.elapsed_ms < receiver.down_since_ms + world.tuning.relay_after_ms,
+        None => context.now.elapsed_ms < receiver.down_since_ms + context.tuning.relay_after_ms,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use beringia_item::TableId;
 use beringia_storage_types::ReplicaStatus;
 
-use crate::{message::TableVectors, world::World};
+use crate::{context::Context, message::TableVectors};
 
 /// How far a peer durably has this region's own writes to a table, as reported by the peer itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +37,11 @@ pub(crate) struct ReportedWatermarks(BTreeMap<TableId, Watermark>);
 
 impl ReportedWatermarks {
     /// Records the vectors that the other side reports.
-    pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {
+    pub(crate) fn learn(&mut self, context: &Context, vectors: &TableVectors) {
         for (table, vector) in vectors {
-            let sequence = vector.get(&world.origin);
+            let sequence = vector.get(&context.origin);
             if self.0.get(table).is_none_or(|known| known.sequence < sequence) {
-                let reported_ms = world.now.wall_ms;
+                let reported_ms = context.now.wall_ms;
                 let before = self.0.insert(*table, Watermark { sequence, reported_ms });
                 debug_assert!(
                     before.is_none_or(|before| before.sequence < sequence),

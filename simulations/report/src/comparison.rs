@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Run, WriteError,
     files::{csv_of, make, put},
+    format::{count, decimals, duration_ms},
     page::comparison_page,
     summary::{aligned, table},
-    words::{count, decimals, duration_ms},
 };
 
 /// Runs of one scenario that differ in some settings (and in their seeds).
@@ -164,7 +164,7 @@ impl Comparison {
         for (values, runs) in self.points() {
             let failed = runs.iter().filter(|run| !run.holds).count();
             let cells = MEASURES.iter().map(|measure| {
-                spread(&runs, measure.of).map_or_else(|| "–".to_owned(), |spread| spread.words(measure.unit))
+                spread(&runs, measure.of).map_or_else(|| "–".to_owned(), |spread| spread.format(measure.unit))
             });
             let row = values
                 .iter()
@@ -286,7 +286,7 @@ pub(crate) fn spread(runs: &[&ComparedRun], of: fn(&Measured) -> Option<f64>) ->
 
 impl Spread {
     /// The mean and, where the runs differ, the least and the greatest.
-    pub(crate) fn words(&self, unit: &str) -> String {
+    pub(crate) fn format(&self, unit: &str) -> String {
         let one = |value: f64| {
             if unit == "ms" {
                 duration_ms(value)

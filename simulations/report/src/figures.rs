@@ -2,8 +2,8 @@
 
 use crate::{
     Clients, Drain, ReportedBacklog, Run,
+    format::{and_unshipped, and_with_disk, bytes, count, decimals, duration_ms, percent},
     judge::{UNKNOWN_LOSS, drain_in_words, whose, writes_in_words},
-    words::{and_unshipped, and_with_disk, bytes, count, decimals, duration_ms, percent},
 };
 
 /// Whether a figure is highlighted as bad.

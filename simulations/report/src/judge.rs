@@ -6,7 +6,7 @@ use beringia_scenario::{Count, Expectations};
 
 use crate::{
     Clients, FaultKind, FaultSpan, Player, RegionSecond, ReportedBacklog, Run, Verdict,
-    words::{and_unshipped, and_with_disk, bytes, count, duration, duration_ms, percent},
+    format::{and_unshipped, and_with_disk, bytes, count, duration, duration_ms, percent},
 };
 
 /// The precision of times in simulation: a microsecond.

@@ -11,6 +11,7 @@ mod drains;
 mod faults;
 mod figures;
 mod files;
+mod format;
 mod judge;
 mod judgement;
 mod least;
@@ -20,7 +21,6 @@ mod quantiles;
 mod recorder;
 mod run;
 mod summary;
-mod words;
 
 pub use bound::{Shipment, least_convergence};
 pub use comparison::{ComparedRun, Comparison, Measured};

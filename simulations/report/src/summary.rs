@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use crate::{
     Clients, Quantiles, Run,
     figures::{figures, headline},
-    words::{count, duration_ms, percent},
+    format::{count, duration_ms, percent},
 };
 
 /// The most pairs whose lag is shown: those with the greatest lag.

@@ -3,9 +3,9 @@
 use beringia_network::Direction;
 use beringia_scenario::{Action, Ends};
 
-use crate::{SimulationError, World};
+use crate::{Cluster, SimulationError};
 
-impl World {
+impl Cluster {
     /// Applies an action to regions and links. Actions on clients and replicas change nothing here.
     ///
     /// # Errors

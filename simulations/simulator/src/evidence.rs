@@ -10,7 +10,7 @@ use beringia_node::TableEvidence;
 use beringia_storage::{Store, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::{SimulationError, World};
+use crate::{Cluster, SimulationError};
 
 /// Reads one table of one region.
 pub(crate) struct Reader<'a> {
@@ -23,11 +23,15 @@ pub(crate) struct Reader<'a> {
 }
 
 /// Gathers the evidence from all regions that hold the table, which must be running.
-pub(crate) async fn gather(world: &World, table: &str, replicas: &ReplicaHistory) -> Result<Evidence, SimulationError> {
+pub(crate) async fn gather(
+    cluster: &Cluster,
+    table: &str,
+    replicas: &ReplicaHistory,
+) -> Result<Evidence, SimulationError> {
     let mut evidence = Evidence::default();
-    let holders: Vec<String> = world.digests(table).await?.into_keys().collect();
-    for region in world.names() {
-        let store = world.store(&region)?;
+    let holders: Vec<String> = cluster.digests(table).await?.into_keys().collect();
+    for region in cluster.names() {
+        let store = cluster.store(&region)?;
         let Some(reader) = Reader::new(&region, &*store, table) else {
             continue;
         };
@@ -49,13 +53,13 @@ pub(crate) async fn gather(world: &World, table: &str, replicas: &ReplicaHistory
             evidence.unshipped.insert(region.clone(), unshipped);
         }
     }
-    let partial = world
+    let partial = cluster
         .names()
         .into_iter()
         .filter(|name| !replicas.has_whole_log(name, table));
     for origin in partial {
         for region in &holders {
-            let store = world.store(region)?;
+            let store = cluster.store(region)?;
             if let Some(reader) = Reader::new(region, &*store, table) {
                 let origin = Origin::of_only_shard(&Region::new(&origin)?);
                 reader.log(origin, &mut evidence).await?;

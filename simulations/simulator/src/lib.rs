@@ -1,7 +1,7 @@
 //! Deterministic simulation: whole groups of regions in virtual time, as functions of a plan and
 //! its seed.
 //!
-//! A [`World`] is the real code of all regions (nodes, gRPC, either storage backend) in one thread.
+//! A [`Cluster`] is the real code of all regions (nodes, gRPC, either storage backend) in one thread.
 //! Connections are in memory and pass through the link model, disks are in memory, and time is
 //! tokio's paused clock, which jumps to the next timer whenever every task waits. [`run`] plays a
 //! scenario's plan in it: clients work, the timeline happens, regions converge. Then the oracle
@@ -13,6 +13,7 @@
 mod act;
 mod clients;
 mod clock;
+mod cluster;
 mod disk;
 mod drains;
 mod error;
@@ -26,13 +27,12 @@ mod sampler;
 mod site;
 mod tables;
 mod trace;
-mod world;
 
 pub use clients::Clients;
 pub use clock::SimulatedClock;
+pub use cluster::{Cluster, WorldConfig};
 pub use disk::StoreKind;
 pub use error::SimulationError;
 pub use running::{Conditions, SimulationOutcome, run, run_under};
 pub use runtime::{Stuck, in_virtual_time};
 pub use trace::Trace;
-pub use world::{World, WorldConfig};

@@ -6,7 +6,7 @@ use beringia_history::{Effect, History, LostDisk, MARKER, Operation, OperationOu
 use beringia_item::{AttributeValue, Mutation, Region, decode_item};
 use beringia_report::ReportedBacklog;
 
-use crate::{SimulationError, World, evidence::Reader};
+use crate::{Cluster, SimulationError, evidence::Reader};
 
 /// A disk that is about to be lost, and the writes that only it has.
 #[derive(Debug)]
@@ -30,26 +30,26 @@ struct LostWrites {
 
 /// Finds the writes of `region` that no other region has applied.
 pub(crate) async fn look(
-    world: &World,
+    cluster: &Cluster,
     region: &str,
     tables: &[String],
     at: Duration,
 ) -> Result<Loss, SimulationError> {
-    let store = world.store(region)?;
+    let store = cluster.store(region)?;
     let own = store.region().clone();
-    let now = world.recorder.elapsed();
+    let now = cluster.recorder.elapsed();
     let mut writes = Vec::new();
     for table in tables {
         let Some(reader) = Reader::new(region, &*store, table) else {
             continue;
         };
-        let others: Vec<Region> = world.regions().filter(|other| **other != own).cloned().collect();
+        let others: Vec<Region> = cluster.regions().filter(|other| **other != own).cloned().collect();
         for mutation in reader.mutations(store.origin().clone()).await? {
-            if others.iter().any(|other| has(world, other, &mutation)) {
+            if others.iter().any(|other| has(cluster, other, &mutation)) {
                 continue;
             }
             let sequence = mutation.version.sequence;
-            let committed_us = world
+            let committed_us = cluster
                 .recorder
                 .applied_us(mutation.table, store.origin(), sequence, &own);
             let age = committed_us.map_or(Duration::ZERO, |us| now.saturating_sub(Duration::from_micros(us)));
@@ -69,17 +69,17 @@ pub(crate) async fn look(
 }
 
 /// Returns whether a region has a write now, in its process or on the disk that it left behind.
-fn has(world: &World, region: &Region, mutation: &Mutation) -> bool {
+fn has(cluster: &Cluster, region: &Region, mutation: &Mutation) -> bool {
     let name = region.as_str();
-    if let Ok(store) = world.store(name) {
+    if let Ok(store) = cluster.store(name) {
         let vectors = store.vectors();
         return vectors
             .get(&mutation.table)
             .is_some_and(|vector| vector.covers(&mutation.version));
     }
     let (origin, sequence) = (mutation.origin(), mutation.version.sequence);
-    let had = world.recorder.applied_us(mutation.table, origin, sequence, region);
-    had.is_some() && !world.disk_is_new(name)
+    let had = cluster.recorder.applied_us(mutation.table, origin, sequence, region);
+    had.is_some() && !cluster.disk_is_new(name)
 }
 
 fn marker(mutation: &Mutation) -> Option<String> {

@@ -9,7 +9,7 @@ use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, Player, Reco
 use beringia_scenario::{Action, Plan, TimelineCursor};
 
 use crate::{
-    SimulationError, World,
+    Cluster, SimulationError,
     losses::Loss,
     recorder::{Step, first_from},
     sampler,
@@ -57,10 +57,10 @@ impl Measure {
     }
 
     /// Records that the load begins now.
-    pub(crate) fn begin(&mut self, world: &World) {
-        self.load_began = world.recorder.elapsed();
-        self.wire_before = world.trace.wire_bytes();
-        self.links_changed(world, Duration::ZERO);
+    pub(crate) fn begin(&mut self, cluster: &Cluster) {
+        self.load_began = cluster.recorder.elapsed();
+        self.wire_before = cluster.trace.wire_bytes();
+        self.links_changed(cluster, Duration::ZERO);
     }
 
     /// When the load began, in microseconds since the world began.
@@ -69,8 +69,8 @@ impl Measure {
     }
 
     /// Records that link settings may have changed.
-    pub(crate) fn links_changed(&mut self, world: &World, at: Duration) {
-        let links: Links = world
+    pub(crate) fn links_changed(&mut self, cluster: &Cluster, at: Duration) {
+        let links: Links = cluster
             .network()
             .show()
             .into_iter()
@@ -89,12 +89,12 @@ impl Measure {
 
     pub(crate) async fn sample(
         &mut self,
-        world: &World,
+        cluster: &Cluster,
         tables: &[String],
         at: Duration,
     ) -> Result<(), SimulationError> {
         let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-        for (from, to, backlog) in sampler::backlogs(world).await? {
+        for (from, to, backlog) in sampler::backlogs(cluster).await? {
             let sample = Backlog {
                 at_ms,
                 mutations: backlog.mutations,
@@ -104,7 +104,7 @@ impl Measure {
         }
         let mut keys = 0;
         for table in tables {
-            keys += sampler::divergent_keys(world, table).await?;
+            keys += sampler::divergent_keys(cluster, table).await?;
         }
         self.recorder.divergence(at, keys);
         Ok(())
@@ -122,8 +122,8 @@ impl Measure {
     }
 
     /// Records that this action repaired something.
-    pub(crate) async fn healed(&mut self, world: &World, by: &Action, at: Duration) -> Result<(), SimulationError> {
-        let awaited = self.must_converge(world, &by.to_string(), at).await?;
+    pub(crate) async fn healed(&mut self, cluster: &Cluster, by: &Action, at: Duration) -> Result<(), SimulationError> {
+        let awaited = self.must_converge(cluster, &by.to_string(), at).await?;
         self.heals.push(Heal {
             awaited,
             at,
@@ -133,27 +133,35 @@ impl Measure {
     }
 
     /// Records that the load is over and everything is repaired.
-    pub(crate) async fn ended(&mut self, world: &World, at: Duration) -> Result<Awaited, SimulationError> {
-        self.must_converge(world, "the end of the load", at).await
+    pub(crate) async fn ended(&mut self, cluster: &Cluster, at: Duration) -> Result<Awaited, SimulationError> {
+        self.must_converge(cluster, "the end of the load", at).await
     }
 
     pub(crate) fn converged(&mut self, awaited: Awaited, at: Duration) {
         self.recorder.converged(awaited, at);
     }
 
-    async fn must_converge(&mut self, world: &World, after: &str, at: Duration) -> Result<Awaited, SimulationError> {
+    async fn must_converge(
+        &mut self,
+        cluster: &Cluster,
+        after: &str,
+        at: Duration,
+    ) -> Result<Awaited, SimulationError> {
         let links = self.links.last().map(|(_, links)| links.clone()).unwrap_or_default();
-        let shipments = sampler::backlogs(world).await?.into_iter().map(|(from, to, backlog)| {
-            let link = links.get(&(from.clone(), to.clone()));
-            Shipment {
-                mutations: backlog.mutations,
-                bytes: backlog.bytes,
-                one_way: link.map_or(Duration::ZERO, |link| link.one_way),
-                bandwidth_mbit: link.and_then(|link| link.bandwidth_mbit),
-                from,
-                to,
-            }
-        });
+        let shipments = sampler::backlogs(cluster)
+            .await?
+            .into_iter()
+            .map(|(from, to, backlog)| {
+                let link = links.get(&(from.clone(), to.clone()));
+                Shipment {
+                    mutations: backlog.mutations,
+                    bytes: backlog.bytes,
+                    one_way: link.map_or(Duration::ZERO, |link| link.one_way),
+                    bandwidth_mbit: link.and_then(|link| link.bandwidth_mbit),
+                    from,
+                    to,
+                }
+            });
         Ok(self.recorder.must_converge(after, at, shipments.collect()))
     }
 
@@ -161,7 +169,7 @@ impl Measure {
     /// table.
     pub(crate) fn finish(
         mut self,
-        world: &World,
+        cluster: &Cluster,
         history: &History,
         evidence: &BTreeMap<String, Evidence>,
         losses: &[Loss],
@@ -169,22 +177,22 @@ impl Measure {
     ) -> Result<(Run, Vec<Violation>), SimulationError> {
         self.recorder.history(history);
         for (table, evidence) in evidence {
-            let Some(id) = world
+            let Some(id) = cluster
                 .names()
                 .iter()
-                .find_map(|region| world.table_id(region, table).ok())
+                .find_map(|region| cluster.table_id(region, table).ok())
             else {
                 continue;
             };
-            self.arrivals(world, id, evidence)?;
-            self.conflicts(world, id, evidence);
+            self.arrivals(cluster, id, evidence)?;
+            self.conflicts(cluster, id, evidence);
         }
         for heal in &self.heals {
             if let Some(everywhere) = heal.everywhere {
                 self.recorder.converged(heal.awaited, everywhere);
             }
         }
-        for ((from, to), bytes) in world.trace.wire_bytes() {
+        for ((from, to), bytes) in cluster.trace.wire_bytes() {
             let before = self.wire_before.get(&(from.clone(), to.clone())).copied().unwrap_or(0);
             self.recorder.wire_bytes(&from, &to, bytes - before);
         }
@@ -198,11 +206,11 @@ impl Measure {
 
     /// Records when each mutation of a table arrived in each region that holds the table at the
     /// end.
-    fn arrivals(&mut self, world: &World, table: TableId, evidence: &Evidence) -> Result<(), SimulationError> {
+    fn arrivals(&mut self, cluster: &Cluster, table: TableId, evidence: &Evidence) -> Result<(), SimulationError> {
         for (from, keys) in &evidence.logs {
             let region = Region::new(from)?;
             let origin = Origin::of_only_shard(&region);
-            let steps = world.recorder.steps(table, &origin, &region);
+            let steps = cluster.recorder.steps(table, &origin, &region);
             let since_load = |steps: &[Step], sequence| self.since_load(first_from(steps, sequence)?);
             let of_load = keys.values().flatten().filter_map(|logged| {
                 let sequence = logged.held.version.sequence;
@@ -210,7 +218,7 @@ impl Measure {
             });
             let of_load: Vec<(u64, Duration)> = of_load.collect();
             for to in evidence.held.keys().filter(|to| *to != from) {
-                let steps = world.recorder.steps(table, &origin, &Region::new(to)?);
+                let steps = cluster.recorder.steps(table, &origin, &Region::new(to)?);
                 let ways = self.ways(from, to);
                 let visible = |sequence| self.since_load(first_from(&steps, sequence)?);
                 let of_load = of_load.iter();
@@ -245,13 +253,13 @@ impl Measure {
     /// load.
     fn applied(
         &self,
-        world: &World,
+        cluster: &Cluster,
         table: TableId,
         origin: &Origin,
         sequence: u64,
         region: &Region,
     ) -> Option<Duration> {
-        self.since_load(world.recorder.applied_us(table, origin, sequence, region)?)
+        self.since_load(cluster.recorder.applied_us(table, origin, sequence, region)?)
     }
 
     /// A link's one-way delays, each with the time from which it applied.
@@ -264,12 +272,18 @@ impl Measure {
         self.links.iter().map(way).collect()
     }
 
-    fn conflicts(&mut self, world: &World, table: TableId, evidence: &Evidence) {
+    fn conflicts(&mut self, cluster: &Cluster, table: TableId, evidence: &Evidence) {
         for Conflict { winner, loser, .. } in evidence.conflicts() {
             // If the loser's own region no longer knows the time, the winner's does. The two writes
             // were concurrent, so they were close in time.
             let of = |version: &Version| {
-                self.applied(world, table, &version.origin, version.sequence, version.origin.region())
+                self.applied(
+                    cluster,
+                    table,
+                    &version.origin,
+                    version.sequence,
+                    version.origin.region(),
+                )
             };
             let at = of(loser).or_else(|| of(winner));
             let (winner, loser) = (winner.origin.region().as_str(), loser.origin.region().as_str());

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    SimulationError, World, WorldConfig,
+    Cluster, SimulationError, WorldConfig,
     disk::StoreKind,
     drains::Drains,
     evidence::gather,
@@ -94,7 +94,7 @@ struct RunningSimulation<'a> {
     plan: &'a Plan,
     patience: Duration,
     is_traced: bool,
-    world: World,
+    cluster: Cluster,
     tables: Vec<String>,
     load: Option<Load>,
     measure: Measure,
@@ -112,7 +112,7 @@ struct RunningSimulation<'a> {
 impl<'a> RunningSimulation<'a> {
     async fn prepare(plan: &'a Plan, conditions: Conditions) -> Result<Self, SimulationError> {
         let scenario = &plan.scenario;
-        let world = World::start(WorldConfig {
+        let cluster = Cluster::start(WorldConfig {
             behaviour: scenario.behaviour,
             starts_ms: scenario.starts_ms,
             clocks: scenario.clocks.clone(),
@@ -122,13 +122,13 @@ impl<'a> RunningSimulation<'a> {
             ..WorldConfig::new(scenario.topology.clone(), plan.seed)
         })
         .await?;
-        let setting = Setting::of(plan, Arc::new(world.clients().clone()), world.clock.clone());
+        let setting = Setting::of(plan, Arc::new(cluster.clients().clone()), cluster.clock.clone());
         let first = scenario.replicas.first();
         let (mut tables, mut held) = (Vec::new(), Vec::new());
         for table in setting.tables()? {
-            tables::create(&world, &table.create, &scenario.replicas).await?;
+            tables::create(&cluster, &table.create, &scenario.replicas).await?;
             if let (Some(first), Some(time_to_live)) = (first, &table.time_to_live) {
-                tables::set(&world, first, "UpdateTimeToLive", time_to_live).await?;
+                tables::set(&cluster, first, "UpdateTimeToLive", time_to_live).await?;
             }
             tables.push(table.name.clone());
             held.push(table);
@@ -139,13 +139,13 @@ impl<'a> RunningSimulation<'a> {
         };
         // Filled tables begin with full burst capacity.
         for table in &held {
-            tables::hold(&world, &scenario.replicas, table).await?;
+            tables::hold(&cluster, &scenario.replicas, table).await?;
         }
         let mut session = Self {
             plan,
             patience: conditions.patience,
             is_traced: conditions.is_traced,
-            world,
+            cluster,
             tables,
             load: None,
             measure: Measure::new(plan),
@@ -159,13 +159,13 @@ impl<'a> RunningSimulation<'a> {
         if !session.converge().await? {
             return Err(SimulationError::TimedOut {
                 what: "the initial items of the tables have not reached all regions".to_owned(),
-                virtual_ms: session.world.trace.now_ms(),
+                virtual_ms: session.cluster.trace.now_ms(),
             });
         }
-        session.replica_epochs = session.world.replica_epochs(&session.tables);
-        session.world.trace.note(format_args!("the load begins"));
+        session.replica_epochs = session.cluster.replica_epochs(&session.tables);
+        session.cluster.trace.note(format_args!("the load begins"));
         session.began = Instant::now();
-        session.measure.begin(&session.world);
+        session.measure.begin(&session.cluster);
         session.load = Some(Load::start(&setting, loaded)?);
         Ok(session)
     }
@@ -204,51 +204,51 @@ impl<'a> RunningSimulation<'a> {
             timeline.done(index, at);
             if self.heals.get(index).copied().unwrap_or(false) {
                 let at = self.began.elapsed();
-                self.measure.healed(&self.world, action, at).await?;
+                self.measure.healed(&self.cluster, action, at).await?;
             }
         }
     }
 
     async fn sample(&mut self) -> Result<(), SimulationError> {
         let at = self.began.elapsed();
-        self.measure.sample(&self.world, &self.tables, at).await
+        self.measure.sample(&self.cluster, &self.tables, at).await
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), SimulationError> {
         let at = self.began.elapsed();
-        self.world.trace.note(format_args!("action: {action}"));
+        self.cluster.trace.note(format_args!("action: {action}"));
         if let Action::Crash {
             region,
             lose_disk: true,
         } = action
         {
-            let loss = losses::look(&self.world, region, &self.tables, at).await?;
+            let loss = losses::look(&self.cluster, region, &self.tables, at).await?;
             self.losses.push(loss);
         }
         match action {
             Action::AddReplica { region } => self.change_replicas(region, tables::add),
             Action::RemoveReplica { region } => self.change_replicas(region, tables::remove),
-            _ => self.world.act(action, &self.tables).await?,
+            _ => self.cluster.act(action, &self.tables).await?,
         }
         if let Some(load) = &self.load {
             load.steer(action);
         }
         if let Action::Drain { region } = action {
-            let watch = self.world.node(region)?.drain_watch();
-            let trace = Arc::clone(&self.world.trace);
+            let watch = self.cluster.node(region)?.drain_watch();
+            let trace = Arc::clone(&self.cluster.trace);
             self.drains.watch(region.clone(), watch, self.began, trace);
         }
-        self.measure.links_changed(&self.world, at);
+        self.measure.links_changed(&self.cluster, at);
         Ok(())
     }
 
     /// Changes the replicas of all tables in the background, while the timeline goes on.
     fn change_replicas(&mut self, region: &str, update: impl Fn(&str, &str) -> Value) {
         self.came_or_went.push(region.to_owned());
-        let others: Vec<String> = self.world.names().into_iter().filter(|name| name != region).collect();
+        let others: Vec<String> = self.cluster.names().into_iter().filter(|name| name != region).collect();
         for table in &self.tables {
-            let (targets, others, update) = (self.world.clients().clone(), others.clone(), update(table, region));
-            let trace = Arc::clone(&self.world.trace);
+            let (targets, others, update) = (self.cluster.clients().clone(), others.clone(), update(table, region));
+            let trace = Arc::clone(&self.cluster.trace);
             tokio::spawn(async move {
                 if let Err(error) = tables::insist(targets, others, update.clone()).await {
                     trace.note(format_args!("no region takes {update}: {error}"));
@@ -264,11 +264,11 @@ impl<'a> RunningSimulation<'a> {
             Some(load) => load.stop().await,
             None => History::default(),
         };
-        self.world.trace.note(format_args!("the load ended"));
-        self.world.put_right(&self.tables).await?;
+        self.cluster.trace.note(format_args!("the load ended"));
+        self.cluster.put_right(&self.tables).await?;
         let at = self.began.elapsed();
-        self.measure.links_changed(&self.world, at);
-        let awaited = self.measure.ended(&self.world, at).await?;
+        self.measure.links_changed(&self.cluster, at);
+        let awaited = self.measure.ended(&self.cluster, at).await?;
         if self.converge().await? {
             self.measure.converged(awaited, self.began.elapsed());
         }
@@ -284,20 +284,20 @@ impl<'a> RunningSimulation<'a> {
         loop {
             let mut equal = true;
             for table in &self.tables {
-                let digests = self.world.digests(table).await?;
+                let digests = self.cluster.digests(table).await?;
                 let mut digests = digests.values();
                 let first = digests.next();
                 equal &= digests.all(|other| Some(other) == first);
             }
             let elapsed = began.elapsed();
             if equal {
-                self.world
+                self.cluster
                     .trace
                     .note(format_args!("converged after {} ms", elapsed.as_millis()));
                 return Ok(true);
             }
             if elapsed >= self.patience {
-                self.world
+                self.cluster
                     .trace
                     .note(format_args!("not converged after {} ms", elapsed.as_millis()));
                 return Ok(false);
@@ -324,7 +324,7 @@ impl<'a> RunningSimulation<'a> {
             .retain(|region| !self.came_or_went.contains(region));
         replicas.rebootstrapped = self.rebootstrapped(&replicas);
         for (region, _) in &replicas.rebootstrapped {
-            let store = self.world.store(region)?;
+            let store = self.cluster.store(region)?;
             while store.is_saving_unshipped() {
                 sleep(POLL).await;
             }
@@ -332,12 +332,12 @@ impl<'a> RunningSimulation<'a> {
         let total = self.began.elapsed();
         let mut evidence = BTreeMap::new();
         for table in &self.tables {
-            evidence.insert(table.clone(), gather(&self.world, table, &replicas).await?);
+            evidence.insert(table.clone(), gather(&self.cluster, table, &replicas).await?);
         }
         let trace = self.trace(history);
         let (mut run, violations) = self
             .measure
-            .finish(&self.world, history, &evidence, &self.losses, total)?;
+            .finish(&self.cluster, history, &evidence, &self.losses, total)?;
         judge(&self.plan.scenario.expect, &mut run);
         Ok(SimulationOutcome { run, violations, trace })
     }
@@ -347,7 +347,7 @@ impl RunningSimulation<'_> {
     /// The replicas that were held all the time but were re-bootstrapped, because the other regions
     /// dropped them.
     fn rebootstrapped(&self, replicas: &ReplicaHistory) -> BTreeSet<(String, String)> {
-        let now = self.world.replica_epochs(&self.tables);
+        let now = self.cluster.replica_epochs(&self.tables);
         let is_other = |(place, replica_epoch): &(&(String, String), &u32)| {
             replicas.always_held.contains(&place.0)
                 && !replicas.lost_disk.contains(&place.0)
@@ -364,11 +364,15 @@ impl RunningSimulation<'_> {
         if !self.is_traced {
             return Vec::new();
         }
-        let names = self.world.names();
-        let id = |table: &String| names.iter().find_map(|region| self.world.table_id(region, table).ok());
+        let names = self.cluster.names();
+        let id = |table: &String| {
+            names
+                .iter()
+                .find_map(|region| self.cluster.table_id(region, table).ok())
+        };
         let tables = self.tables.iter().filter_map(|table| Some((id(table)?, table.clone())));
-        let commits = self.world.recorder.commits(&tables.collect());
-        self.world.trace.lines(history, self.measure.load_began_us(), commits)
+        let commits = self.cluster.recorder.commits(&tables.collect());
+        self.cluster.trace.lines(history, self.measure.load_began_us(), commits)
     }
 }
 

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_item::{KeyBytes, RowFingerprint, TableId};
 use beringia_storage::{Backlog, Store};
 
-use crate::{SimulationError, World};
+use crate::{Cluster, SimulationError};
 
 /// The number of rows in one read of a range.
 const PAGE_ROWS: usize = 1_000;
 
 /// The writes of running regions that others have not acknowledged, as the regions report them:
 /// from, to, backlog.
-pub(crate) async fn backlogs(world: &World) -> Result<Vec<(String, String, Backlog)>, SimulationError> {
+pub(crate) async fn backlogs(cluster: &Cluster) -> Result<Vec<(String, String, Backlog)>, SimulationError> {
     let mut backlogs = Vec::new();
-    for from in world.names().into_iter().filter(|name| world.is_running(name)) {
-        for (to, peer) in world.node(&from)?.status().await.peers {
+    for from in cluster.names().into_iter().filter(|name| cluster.is_running(name)) {
+        for (to, peer) in cluster.node(&from)?.status().await.peers {
             if let Some(backlog) = peer.backlog {
                 backlogs.push((from.clone(), to.to_string(), backlog));
             }
@@ -25,8 +25,8 @@ pub(crate) async fn backlogs(world: &World) -> Result<Vec<(String, String, Backl
 }
 
 /// The number of keys of a table that differ between running regions with an active replica.
-pub(crate) async fn divergent_keys(world: &World, table: &str) -> Result<u64, SimulationError> {
-    let digests = world.digests(table).await?;
+pub(crate) async fn divergent_keys(cluster: &Cluster, table: &str) -> Result<u64, SimulationError> {
+    let digests = cluster.digests(table).await?;
     let mut all = digests.values();
     let Some(first) = all.next() else { return Ok(0) };
     let mut ranges = BTreeSet::new();
@@ -39,8 +39,8 @@ pub(crate) async fn divergent_keys(world: &World, table: &str) -> Result<u64, Si
         let range = u16::try_from(range).unwrap_or(u16::MAX);
         let mut seen: BTreeMap<KeyBytes, (usize, BTreeSet<RowFingerprint>)> = BTreeMap::new();
         for region in digests.keys() {
-            let id = world.table_id(region, table)?;
-            for (key, fingerprint) in live_rows(&*world.store(region)?, region, id, range).await? {
+            let id = cluster.table_id(region, table)?;
+            for (key, fingerprint) in live_rows(&*cluster.store(region)?, region, id, range).await? {
                 let (holders, fingerprints) = seen.entry(key).or_default();
                 *holders += 1;
                 fingerprints.insert(fingerprint);

@@ -7,7 +7,7 @@ use beringia_workload::{CallError, Table, Target, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::{SimulationError, World};
+use crate::{Cluster, SimulationError};
 
 /// The interval at which replicas are asked whether they are active.
 const POLL: Duration = Duration::from_millis(50);
@@ -16,12 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Creates a table in the first of `replicas`, adds the others, and waits until every one of them
 /// takes writes to it.
-pub(crate) async fn create(world: &World, definition: &Value, replicas: &[String]) -> Result<(), SimulationError> {
+pub(crate) async fn create(cluster: &Cluster, definition: &Value, replicas: &[String]) -> Result<(), SimulationError> {
     let Some((first, others)) = replicas.split_first() else {
         return Ok(());
     };
     let table = definition["TableName"].as_str().unwrap_or_default();
-    let targets = world.clients();
+    let targets = cluster.clients();
     let mut client = targets.target(first);
     call(&mut *client, first, "CreateTable", definition).await?;
     await_active(targets, table, first, &[]).await?;
@@ -33,21 +33,21 @@ pub(crate) async fn create(world: &World, definition: &Value, replicas: &[String
         let others: Vec<&String> = replicas.iter().filter(|other| *other != name).collect();
         await_active(targets, table, name, &others).await?;
     }
-    world
+    cluster
         .trace
         .note(format_args!("table {table} is active in {}", replicas.join(", ")));
     Ok(())
 }
 
 /// Sets a table's throughput in all these regions.
-pub(crate) async fn hold(world: &World, replicas: &[String], table: &Table) -> Result<(), SimulationError> {
+pub(crate) async fn hold(cluster: &Cluster, replicas: &[String], table: &Table) -> Result<(), SimulationError> {
     let (Some(first), Some(limits)) = (replicas.first(), &table.limits) else {
         return Ok(());
     };
-    set(world, first, "UpdateTable", limits).await?;
+    set(cluster, first, "UpdateTable", limits).await?;
     let began = Instant::now();
     for region in replicas {
-        let mut client = world.clients().target(region);
+        let mut client = cluster.clients().target(region);
         loop {
             let described = client.call("DescribeTable", json!({ "TableName": table.name })).await;
             if described.is_ok_and(|answer| table.is_held(&answer)) {
@@ -66,12 +66,12 @@ pub(crate) async fn hold(world: &World, replicas: &[String], table: &Table) -> R
 
 /// Sends a request for a setting of a table to one region.
 pub(crate) async fn set(
-    world: &World,
+    cluster: &Cluster,
     region: &str,
     operation: &'static str,
     parameters: &Value,
 ) -> Result<(), SimulationError> {
-    let mut client = world.clients().target(region);
+    let mut client = cluster.clients().target(region);
     call(&mut *client, region, operation, parameters).await.map(drop)
 }
 

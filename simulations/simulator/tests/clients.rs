@@ -4,7 +4,7 @@
 use std::{process::abort, time::Duration};
 
 use beringia_regions::Topology;
-use beringia_simulator::{World, WorldConfig, in_virtual_time};
+use beringia_simulator::{Cluster, WorldConfig, in_virtual_time};
 use beringia_workload::{CallError, Targets as _};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -13,13 +13,13 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn played<T>(what: &str, test: impl AsyncFnOnce(World, String) -> T) -> T {
+fn played<T>(what: &str, test: impl AsyncFnOnce(Cluster, String) -> T) -> T {
     // The stuck thread can be neither interrupted nor made to fail its test.
     in_virtual_time(what, Duration::from_secs(120), |_| abort(), async {
-        let world = World::start(WorldConfig::new(Topology::two(), 7));
-        let world = world.await.unwrap_or_else(|error| panic!("{error}"));
-        let region = world.names().swap_remove(0);
-        test(world, region).await
+        let cluster = Cluster::start(WorldConfig::new(Topology::two(), 7));
+        let cluster = cluster.await.unwrap_or_else(|error| panic!("{error}"));
+        let region = cluster.names().swap_remove(0);
+        test(cluster, region).await
     })
 }
 
@@ -35,53 +35,56 @@ fn table() -> Value {
 /// While the region is down, it refuses the connection.
 #[test]
 fn clients_reconnect_to_a_restarted_region() {
-    played("clients of a region that comes and goes", async |mut world, region| {
-        let mut client = world.clients().target(&region);
-        let no_tables = Ok(json!({ "TableNames": [] }));
-        let began = Instant::now();
-        assert_eq!(client.call("ListTables", json!({})).await, no_tables);
-        assert_eq!(began.elapsed(), millis(4), "to connect, and there and back");
-        assert_eq!(client.call("ListTables", json!({})).await, no_tables);
-        assert_eq!(began.elapsed(), millis(6), "the connection is open");
+    played(
+        "clients of a region that comes and goes",
+        async |mut cluster, region| {
+            let mut client = cluster.clients().target(&region);
+            let no_tables = Ok(json!({ "TableNames": [] }));
+            let began = Instant::now();
+            assert_eq!(client.call("ListTables", json!({})).await, no_tables);
+            assert_eq!(began.elapsed(), millis(4), "to connect, and there and back");
+            assert_eq!(client.call("ListTables", json!({})).await, no_tables);
+            assert_eq!(began.elapsed(), millis(6), "the connection is open");
 
-        world.crash_region(&region, false).expect("it ran");
-        let refused = client.call("ListTables", json!({})).await;
-        assert!(matches!(refused, Err(CallError::Unreachable(_))), "{refused:?}");
-        world.start_region(&region).await.expect("it starts");
-        assert_eq!(client.call("ListTables", json!({})).await, no_tables);
+            cluster.crash_region(&region, false).expect("it ran");
+            let refused = client.call("ListTables", json!({})).await;
+            assert!(matches!(refused, Err(CallError::Unreachable(_))), "{refused:?}");
+            cluster.start_region(&region).await.expect("it starts");
+            assert_eq!(client.call("ListTables", json!({})).await, no_tables);
 
-        let unknown = client.call("DescribeTable", json!({ "TableName": "Things" })).await;
-        let Err(CallError::Refused { kind, .. }) = unknown else {
-            panic!("{unknown:?}");
-        };
-        assert_eq!(kind, "ResourceNotFoundException");
-    });
+            let unknown = client.call("DescribeTable", json!({ "TableName": "Things" })).await;
+            let Err(CallError::Refused { kind, .. }) = unknown else {
+                panic!("{unknown:?}");
+            };
+            assert_eq!(kind, "ResourceNotFoundException");
+        },
+    );
 }
 
 #[test]
 fn a_crash_leaves_clients_with_unknown_outcomes() {
-    played("clients of a region that crashes", async |mut world, region| {
-        let mut client = world.clients().target(&region);
+    played("clients of a region that crashes", async |mut cluster, region| {
+        let mut client = cluster.clients().target(&region);
         client.call("CreateTable", table()).await.expect("it is created");
         for key in ["on its way", "committed"] {
-            let mut client = world.clients().target(&region);
+            let mut client = cluster.clients().target(&region);
             client.call("ListTables", json!({})).await.expect("connected");
             let parameters = json!({ "TableName": "Things", "Item": { "pk": { "S": key } } });
-            let store = world.store(&region).expect("it runs");
+            let store = cluster.store(&region).expect("it runs");
             let committed = store.log_appended().notified();
             let asked = tokio::spawn(async move { client.call("PutItem", parameters).await });
             tokio::task::yield_now().await;
             if key == "committed" {
                 committed.await;
             }
-            world.crash_region(&region, false).expect("it ran");
+            cluster.crash_region(&region, false).expect("it ran");
             let answer = asked.await.expect("no panic");
             assert!(matches!(answer, Err(CallError::Unknown(_))), "{key}: {answer:?}");
-            world.start_region(&region).await.expect("it starts");
+            cluster.start_region(&region).await.expect("it starts");
         }
         // What was not committed is not there. What was committed is there, although it was not
         // acknowledged.
-        let mut client = world.clients().target(&region);
+        let mut client = cluster.clients().target(&region);
         let answer = client
             .call("Scan", json!({ "TableName": "Things" }))
             .await

@@ -14,7 +14,7 @@ use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_item::TableId;
 use beringia_network::Direction;
 use beringia_regions::Topology;
-use beringia_simulator::{World, WorldConfig, in_virtual_time};
+use beringia_simulator::{Cluster, WorldConfig, in_virtual_time};
 use beringia_storage::{ReplicaStatus, Table};
 use beringia_workload::Targets as _;
 use serde_json::{Value, json};
@@ -32,18 +32,18 @@ const LONG_SEEDS: u64 = 200;
 
 /// A group of regions, and what its clients were told.
 struct Play {
-    world: World,
+    cluster: Cluster,
     chance: SeededRandomness,
     /// For each table, the keys whose items exist according to some region.
     written: BTreeMap<TableId, BTreeSet<String>>,
     /// The actions, for finding the cause of a failure.
     story: Vec<String>,
-    met: Met,
+    coverage: Coverage,
 }
 
 /// Situations that the seeds must produce, or the test tests nothing.
 #[derive(Debug, Default)]
-struct Met {
+struct Coverage {
     /// Items that were looked up at the end.
     items: usize,
     /// Tables that contain such items and have several replicas.
@@ -53,14 +53,14 @@ struct Met {
 }
 
 impl Play {
-    async fn new(seed: u64, met: Met) -> Self {
-        let world = World::start(WorldConfig::new(Topology::three(), seed));
+    async fn new(seed: u64, coverage: Coverage) -> Self {
+        let cluster = Cluster::start(WorldConfig::new(Topology::three(), seed));
         Self {
-            world: world.await.unwrap_or_else(|error| panic!("{error}")),
+            cluster: cluster.await.unwrap_or_else(|error| panic!("{error}")),
             chance: SeededRandomness::new(seed).derive("tables"),
             written: BTreeMap::new(),
             story: Vec::new(),
-            met,
+            coverage,
         }
     }
 
@@ -70,12 +70,12 @@ impl Play {
     }
 
     fn note(&mut self, what: &str) {
-        self.story.push(format!("{} {what}", self.world.trace.now_ms()));
+        self.story.push(format!("{} {what}", self.cluster.trace.now_ms()));
     }
 
     async fn call(&mut self, region: &str, operation: &str, parameters: Value) -> bool {
         let answer = self
-            .world
+            .cluster
             .clients()
             .target(region)
             .call(operation, parameters.clone())
@@ -86,11 +86,11 @@ impl Play {
     }
 
     fn table(&self, region: &str, name: &str) -> Option<std::sync::Arc<Table>> {
-        self.world.store(region).ok()?.catalog().by_name.get(name).cloned()
+        self.cluster.store(region).ok()?.catalog().by_name.get(name).cloned()
     }
 
     async fn step(&mut self, number: u32) {
-        let names = self.world.names();
+        let names = self.cluster.names();
         let (region, name) = (self.one_of(&names), self.one_of(&NAMES));
         let other = self.one_of(&names);
         match self.chance.below(100) {
@@ -110,21 +110,21 @@ impl Play {
             83..88 => drop(self.call(&region, "DeleteTable", json!({ "TableName": name })).await),
             88..92 => {
                 self.note(&format!("isolated: {region}"));
-                self.world.network().isolate(&region).expect("it is known");
+                self.cluster.network().isolate(&region).expect("it is known");
             }
             92..94 if region != other => {
                 self.note(&format!("cut: {region} to {other}"));
-                let cut = self.world.network().cut(&region, &other, Direction::OneWay);
+                let cut = self.cluster.network().cut(&region, &other, Direction::OneWay);
                 cut.expect("they are known");
             }
             94..97 => {
                 self.note("healed");
-                self.world.network().heal_all();
+                self.cluster.network().heal_all();
             }
             97.. => {
                 self.note(&format!("restarted: {region}"));
-                self.world.crash_region(&region, false).expect("it runs");
-                self.world.start_region(&region).await.expect("it starts");
+                self.cluster.crash_region(&region, false).expect("it runs");
+                self.cluster.start_region(&region).await.expect("it starts");
             }
             _ => {}
         }
@@ -132,7 +132,7 @@ impl Play {
         for name in NAMES {
             let tables = names.iter().filter_map(|region| self.table(region, name));
             let different: BTreeSet<TableId> = tables.map(|table| table.id).collect();
-            self.met.namesakes += usize::from(different.len() > 1);
+            self.coverage.namesakes += usize::from(different.len() > 1);
         }
     }
 
@@ -158,8 +158,8 @@ impl Play {
     async fn unrest(&self) -> Vec<String> {
         let mut unrest = Vec::new();
         let mut digests = BTreeMap::new();
-        for region in self.world.names() {
-            let store = self.world.store(&region).expect("it runs");
+        for region in self.cluster.names() {
+            let store = self.cluster.store(&region).expect("it runs");
             for (name, table) in &store.catalog().by_name {
                 for (replica, state) in &table.replicas {
                     if matches!(state.status, ReplicaStatus::Creating { .. } | ReplicaStatus::Deleting) {
@@ -182,8 +182,8 @@ impl Play {
     }
 
     /// Connects all regions until nothing changes any more, then looks up what was written.
-    async fn end(mut self) -> Met {
-        self.world.network().heal_all();
+    async fn end(mut self) -> Coverage {
+        self.cluster.network().heal_all();
         let began = Instant::now();
         loop {
             sleep(Duration::from_secs(5)).await;
@@ -194,12 +194,12 @@ impl Play {
             let story = &self.story;
             assert!(began.elapsed() < PATIENCE, "{unrest:#?} after {story:#?}");
         }
-        for region in self.world.names() {
+        for region in self.cluster.names() {
             for name in NAMES {
                 let Some(table) = self.table(&region, name) else {
                     continue;
                 };
-                let mut client = self.world.clients().target(&region);
+                let mut client = self.cluster.clients().target(&region);
                 let answer = client.call("Scan", json!({ "TableName": name })).await;
                 let answer = answer.unwrap_or_else(|error| panic!("{region} on {name}: {error}; {table:?}"));
                 let items = answer["Items"].as_array().expect("items").iter();
@@ -213,23 +213,23 @@ impl Play {
                         "{key} of {name} is not in {region} after {story:#?}"
                     );
                 }
-                self.met.items += written.len();
-                self.met.replicated += usize::from(!written.is_empty() && table.replicas.len() > 1);
+                self.coverage.items += written.len();
+                self.coverage.replicated += usize::from(!written.is_empty() && table.replicas.len() > 1);
             }
         }
-        self.met
+        self.coverage
     }
 }
 
 #[test]
 fn no_write_is_lost_while_tables_and_replicas_change() {
-    let mut met = Met::default();
+    let mut coverage = Coverage::default();
     let seeds = std::env::var_os("BERINGIA_LONG").map_or(SEEDS, |_| LONG_SEEDS);
     for seed in 0..seeds {
         // The stuck thread can be neither interrupted nor made to fail its test.
-        met = in_virtual_time("tables", Duration::from_secs(120), |_| abort(), async {
+        coverage = in_virtual_time("tables", Duration::from_secs(120), |_| abort(), async {
             eprintln!("seed {seed}");
-            let mut play = Play::new(seed, met).await;
+            let mut play = Play::new(seed, coverage).await;
             for number in 0..STEPS {
                 play.step(number).await;
             }
@@ -238,7 +238,7 @@ fn no_write_is_lost_while_tables_and_replicas_change() {
     }
     let seeds = usize::try_from(seeds).expect("some");
     assert!(
-        met.items > 10 * seeds && met.replicated > seeds && met.namesakes > seeds,
-        "{met:?}"
+        coverage.items > 10 * seeds && coverage.replicated > seeds && coverage.namesakes > seeds,
+        "{coverage:?}"
     );
 }

@@ -1,9 +1,9 @@
 //! CreateTable, DescribeTable, ListTables, DeleteTable, UpdateTable, and the tags of tables.
 
+mod combinations;
 mod create;
 mod delete;
 mod describe;
-mod kinds;
 mod lifecycle;
 mod list;
 mod replicas;

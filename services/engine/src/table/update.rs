@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 
 use super::{
     GLOBAL_INDEXES_MAX,
+    combinations::{builds_index, check_combination, one_index_at_a_time},
     create::global_index,
     invalid,
-    kinds::{builds_index, check_kinds, one_index_at_a_time},
     lifecycle::{Change, in_use, not_found},
     replicas::{Here, replica_edits},
     schema::{Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, non_key_attributes},
@@ -39,7 +39,7 @@ impl Engine {
     pub async fn update_table(&self, input: UpdateTableInput) -> Result<TableDescription, ApiError> {
         let name = self.control_name(&input.table_name)?.to_owned();
         check_form(&input)?;
-        check_kinds(&input)?;
+        check_combination(&input)?;
         let (region, known, now_ms) = (self.region().clone(), self.regions.clone(), self.clock.now_ms());
         let stream_ms = self.stream_start_ms(&name).await?;
         let (wanted, lifecycle) = (name.clone(), Arc::clone(&self.lifecycle));

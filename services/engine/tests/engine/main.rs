@@ -25,6 +25,6 @@ mod tags;
 mod throttle;
 mod transact;
 mod ttl;
+mod update_combinations;
 mod update_indexes;
-mod update_kinds;
 mod update_table;

@@ -92,7 +92,7 @@ impl<'r> Walk<'r> {
                     "{name} must be at least 3 characters long and at most 255 characters long"
                 ));
             }
-            (Presence::Unsupported { harmless, hint }, Some(value)) if !harmless(value) => {
+            (Presence::Unsupported { no_effect, hint }, Some(value)) if !no_effect(value) => {
                 self.unsupported
                     .get_or_insert_with(|| not_supported(member.name, path, hint));
             }

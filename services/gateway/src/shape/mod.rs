@@ -10,7 +10,7 @@
 //! [`crate::decode`] find what they expect.
 
 mod check;
-mod harmless;
+mod no_effect;
 mod pattern;
 pub(crate) mod requests;
 mod show;
@@ -159,10 +159,10 @@ enum Presence {
     RequiredFirst,
     /// The member may be absent.
     Optional,
-    /// DynamoDB has the member and this server does not yet. `harmless` accepts the values that ask
+    /// DynamoDB has the member and this server does not yet. `no_effect` accepts the values that ask
     /// for the existing behaviour; the hint says what to do instead.
     Unsupported {
-        harmless: fn(&Value) -> bool,
+        no_effect: fn(&Value) -> bool,
         hint: &'static str,
     },
 }
@@ -187,10 +187,10 @@ impl Member {
     pub(crate) const fn unsupported(
         name: &'static str,
         shape: Shape,
-        harmless: fn(&Value) -> bool,
+        no_effect: fn(&Value) -> bool,
         hint: &'static str,
     ) -> Self {
-        Self::of(name, shape, Presence::Unsupported { harmless, hint })
+        Self::of(name, shape, Presence::Unsupported { no_effect, hint })
     }
 }
 

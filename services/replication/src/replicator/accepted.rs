@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_item::{Region, TableId};
 
 use crate::{
+    context::Context,
     event::{AcceptId, Command, LinkEvent},
     message::{Goodbye, TableVectors, ToReceiver, ToSource},
     out::Out,
     source::Source,
     status::LinkState,
-    world::World,
 };
 
 /// The streams that this region accepted and on which it is the source.
@@ -40,19 +40,19 @@ impl Accepted {
     }
 
     /// Handles an event of a stream.
-    pub(super) fn handle(&mut self, world: &World, out: &mut Out, link: AcceptId, event: LinkEvent<ToSource>) {
+    pub(super) fn handle(&mut self, context: &Context, out: &mut Out, link: AcceptId, event: LinkEvent<ToSource>) {
         match event {
             LinkEvent::Opened => {
-                if self.sources.len() >= world.tuning.accepted_max {
+                if self.sources.len() >= context.tuning.accepted_max {
                     let goodbye = Goodbye::for_now("too many streams are open".to_owned());
                     out.push(Command::SendToReceiver(link, ToReceiver::Goodbye(goodbye)));
                     out.push(Command::TurnAway(link));
                 } else {
-                    self.sources.insert(link, Source::new(link, world));
+                    self.sources.insert(link, Source::new(link, context));
                 }
             }
             LinkEvent::Message(message) => {
-                if let Err(goodbye) = self.on_message(world, out, link, message) {
+                if let Err(goodbye) = self.on_message(context, out, link, message) {
                     self.turn_away(out, link, goodbye);
                 }
             }
@@ -60,7 +60,7 @@ impl Accepted {
         }
         debug_assert!(self.is_consistent(), "{self:?}");
         debug_assert!(
-            self.sources.len() <= world.tuning.accepted_max,
+            self.sources.len() <= context.tuning.accepted_max,
             "streams beyond the limit are turned away"
         );
     }
@@ -78,13 +78,19 @@ impl Accepted {
         })
     }
 
-    fn on_message(&mut self, world: &World, out: &mut Out, link: AcceptId, message: ToSource) -> Result<(), Goodbye> {
+    fn on_message(
+        &mut self,
+        context: &Context,
+        out: &mut Out,
+        link: AcceptId,
+        message: ToSource,
+    ) -> Result<(), Goodbye> {
         let Some(source) = self.sources.get_mut(&link) else {
             return Ok(());
         };
         match message {
             ToSource::Hello(hello) => {
-                let said = source.hello(world, out, &hello);
+                let said = source.hello(context, out, &hello);
                 let clock_ahead_ms = source.clock_ahead_ms;
                 match said {
                     Ok(peer) => self.greeted(out, link, &peer, clock_ahead_ms),
@@ -109,9 +115,9 @@ impl Accepted {
                 Ok(())
             }
             _ if source.peer.is_none() => Err(Goodbye::for_now("a message arrived before the hello".to_owned())),
-            ToSource::Subscribe(subscription) => source.subscribe(world, out, subscription),
-            ToSource::Acknowledge(acknowledgement) => source.acknowledge(world, out, &acknowledgement),
-            ToSource::Request(request) => source.request(world, out, request),
+            ToSource::Subscribe(subscription) => source.subscribe(context, out, subscription),
+            ToSource::Acknowledge(acknowledgement) => source.acknowledge(context, out, &acknowledgement),
+            ToSource::Request(request) => source.request(context, out, request),
         }
     }
 
@@ -154,34 +160,34 @@ impl Accepted {
     }
 
     /// Ends streams on which no hello arrived in time, and announces changes on the others.
-    pub(super) fn tick(&mut self, world: &World, out: &mut Out) {
+    pub(super) fn tick(&mut self, context: &Context, out: &mut Out) {
         let silent: Vec<AcceptId> = self
             .sources
             .iter()
-            .filter(|(_, source)| source.hello_overdue(world))
+            .filter(|(_, source)| source.hello_overdue(context))
             .map(|(link, _)| *link)
             .collect();
         for link in silent {
             self.turn_away(out, link, Goodbye::for_now("no hello arrived in time"));
         }
         for source in self.sources.values_mut() {
-            source.tick(world, out);
+            source.tick(context, out);
         }
     }
 
     /// Continues reading because the log grew; `vectors` are this region's after the append.
-    pub(super) fn on_log_appended(&mut self, world: &World, out: &mut Out, vectors: &TableVectors) {
+    pub(super) fn on_log_appended(&mut self, context: &Context, out: &mut Out, vectors: &TableVectors) {
         for source in self.sources.values_mut() {
-            source.on_log_appended(world, out, vectors);
+            source.on_log_appended(context, out, vectors);
         }
     }
 
     /// Withdraws and reopens as needed after these tables began or ceased to be served.
-    pub(super) fn on_served_changed(&mut self, world: &World, out: &mut Out, changed: &BTreeSet<TableId>) {
+    pub(super) fn on_served_changed(&mut self, context: &Context, out: &mut Out, changed: &BTreeSet<TableId>) {
         for source in self.sources.values_mut() {
-            source.withdraw(world, out);
+            source.withdraw(context, out);
             if source.concerns(changed) {
-                source.reopen(world, out);
+                source.reopen(context, out);
             }
         }
     }

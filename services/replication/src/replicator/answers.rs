@@ -30,30 +30,30 @@ impl Replicator {
             Purpose::Position(link) | Purpose::Read(link) => self.on_cursor(link, result),
             Purpose::Serve(link, id) => {
                 if let Some(source) = self.accepted.source_mut(link) {
-                    source.on_served(&self.world, &mut self.out, id, result);
+                    source.on_served(&self.context, &mut self.out, id, result);
                 }
             }
             Purpose::RangeSync(id) => self.on_range_sync(id, result),
             Purpose::Finish(table, attempt) => self.on_finished(table, attempt, result),
             Purpose::Compare(link, table) => self.on_our_digest(link, table, result),
-            Purpose::SetReplica(table) => self.bootstraps.on_replica_set(&self.world, table, result.is_ok()),
+            Purpose::SetReplica(table) => self.bootstraps.on_replica_set(&self.context, table, result.is_ok()),
         }
     }
 
     /// Records this region's vectors, and releases from quarantine the origins whose writes the
     /// store accepted, unless later writes of theirs have to wait.
     fn learn(&mut self, vectors: &TableVectors) {
-        let local = &self.world.local;
+        let local = &self.context.local;
         let advanced = |origin: &Origin| {
             vectors
                 .iter()
                 .any(|(table, vector)| vector.get(origin) > local.get(table).map_or(0, |before| before.get(origin)))
         };
-        let now_ms = self.world.now.elapsed_ms;
-        self.world
+        let now_ms = self.context.now.elapsed_ms;
+        self.context
             .quarantine
             .retain(|origin, held| held.retry_at_ms > now_ms || !advanced(origin));
-        self.world.learn(vectors);
+        self.context.learn(vectors);
     }
 
     fn on_stream_applied(&mut self, link: DialId, ticket: Ticket, result: Answered) {
@@ -61,7 +61,7 @@ impl Replicator {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
                 self.learn(&vectors);
                 if let Some(session) = self.dialled.session_on(link) {
-                    let waiting = session.on_applied(&self.world, &mut self.out, ticket);
+                    let waiting = session.on_applied(&self.context, &mut self.out, ticket);
                     self.hold(waiting);
                 }
                 return;
@@ -79,8 +79,8 @@ impl Replicator {
                 ahead_ms,
                 limit_ms,
             } => {
-                self.world.limit_ms = Some(limit_ms);
-                let waiting = session.without_what_waits(&self.world, &mut self.out, ticket);
+                self.context.limit_ms = Some(limit_ms);
+                let waiting = session.without_what_waits(&self.context, &mut self.out, ticket);
                 if waiting.is_none() {
                     session.restart(&mut self.out, ticket);
                 }
@@ -89,7 +89,7 @@ impl Replicator {
             }
             failure => {
                 let region = session.region().clone();
-                let reason = format!("{} cannot apply the received batches: {failure}", self.world.region);
+                let reason = format!("{} cannot apply the received batches: {failure}", self.context.region);
                 self.hang_up(&region, Goodbye::for_now(reason));
             }
         }
@@ -98,7 +98,7 @@ impl Replicator {
     /// Leaves these origins out of the subscriptions for a while.
     pub(super) fn hold(&mut self, waiting: TooFarAhead) {
         for (origin, seen) in waiting {
-            self.world.hold(origin, seen);
+            self.context.hold(origin, seen);
             self.dirty = true;
         }
     }
@@ -109,9 +109,9 @@ impl Replicator {
         };
         let goodbye = match result {
             Ok(StoreAnswer::Position(position)) => {
-                return source.on_position(&self.world, &mut self.out, position);
+                return source.on_position(&self.context, &mut self.out, position);
             }
-            Ok(StoreAnswer::Log(page)) => return source.on_log(&self.world, &mut self.out, page),
+            Ok(StoreAnswer::Log(page)) => return source.on_log(&self.context, &mut self.out, page),
             Ok(other) => source.on_failure(&unexpected(&other)),
             Err(failure) => source.on_failure(&failure),
         };
@@ -126,10 +126,10 @@ impl Replicator {
             return;
         };
         match result {
-            Ok(StoreAnswer::Keys(ours)) => syncs.on_local(&self.world, &mut self.out, session, id, &ours),
+            Ok(StoreAnswer::Keys(ours)) => syncs.on_local(&self.context, &mut self.out, session, id, &ours),
             Ok(StoreAnswer::Applied { newer, vectors }) => {
-                self.world.learn(&vectors);
-                syncs.on_applied(&self.world, &mut self.out, session, id, newer);
+                self.context.learn(&vectors);
+                syncs.on_applied(&self.context, &mut self.out, session, id, newer);
             }
             Ok(_) => return self.break_range_sync(id, "the store gave an unexpected answer"),
             Err(failure) => return self.break_range_sync(id, &failure.to_string()),
@@ -140,7 +140,7 @@ impl Replicator {
     fn on_finished(&mut self, table: TableId, attempt: u64, result: Answered) {
         match result {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
-                self.world.learn_copied(&vectors);
+                self.context.learn_copied(&vectors);
                 if let Some(bootstrap) = self.bootstraps.bootstrap_mut(table, attempt) {
                     bootstrap.on_finished();
                 }
@@ -164,16 +164,16 @@ impl Replicator {
             return;
         };
         let Ok(StoreAnswer::Digest(ours)) = result else {
-            return self.comparisons.on_failed(&self.world, &peer);
+            return self.comparisons.on_failed(&self.context, &peer);
         };
-        let Some(differing) = self.comparisons.on_ours(&self.world, &peer, &ours) else {
+        let Some(differing) = self.comparisons.on_ours(&self.context, &peer, &ours) else {
             return;
         };
         debug_assert_eq!(differing.0, table, "one comparison at a time per peer");
         let attempt = self.bootstraps.next_attempt();
         if let Some(session) = self.dialled.session_mut(&peer) {
             self.comparisons
-                .repair(&self.world, &mut self.out, (&peer, session), differing, attempt);
+                .repair(&self.context, &mut self.out, (&peer, session), differing, attempt);
         }
     }
 }

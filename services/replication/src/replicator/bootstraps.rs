@@ -9,11 +9,11 @@ use beringia_storage_types::ReplicaStatus;
 use super::dialled::Dialled;
 use crate::{
     bootstrap::Bootstrap,
+    context::Context,
     event::{StoreCall, TableView},
     out::{Out, Purpose, RangeSyncId},
     range_sync::RangeSyncs,
     status::BootstrapStatus,
-    world::World,
 };
 
 /// The replicas of this region that are being bootstrapped, need it, or change their status.
@@ -45,13 +45,13 @@ impl Bootstraps {
 
     /// Asks the store to set the status of this region's replica, unless a change of it is in
     /// progress.
-    fn set_replica(&mut self, world: &World, out: &mut Out, table: TableId, status: ReplicaStatus) {
-        self.settle_replica(world, out, table, StoreCall::SetReplica { table, status });
+    fn set_replica(&mut self, context: &Context, out: &mut Out, table: TableId, status: ReplicaStatus) {
+        self.update_replica(context, out, table, StoreCall::SetReplica { table, status });
     }
 
     /// Makes a store call about this region's replica of a table, unless one is in progress.
-    pub(super) fn settle_replica(&mut self, world: &World, out: &mut Out, table: TableId, call: StoreCall) {
-        let now_ms = world.now.elapsed_ms;
+    pub(super) fn update_replica(&mut self, context: &Context, out: &mut Out, table: TableId, call: StoreCall) {
+        let now_ms = context.now.elapsed_ms;
         if self
             .setting
             .get(&table)
@@ -59,24 +59,24 @@ impl Bootstraps {
         {
             return;
         }
-        self.setting.insert(table, now_ms + world.tuning.refused_retry_ms);
+        self.setting.insert(table, now_ms + context.tuning.refused_retry_ms);
         out.call(Purpose::SetReplica(table), call);
     }
 
     /// Handles the store's answer to a call about the replica.
-    pub(super) fn on_replica_set(&mut self, world: &World, table: TableId, is_done: bool) {
+    pub(super) fn on_replica_set(&mut self, context: &Context, table: TableId, is_done: bool) {
         if is_done {
             // A catalog event reports the result.
             self.setting.remove(&table);
         } else {
-            let retry_at_ms = world.now.elapsed_ms + world.tuning.retry_ms_max;
+            let retry_at_ms = context.now.elapsed_ms + context.tuning.retry_ms_max;
             self.setting.insert(table, retry_at_ms);
         }
     }
 
     /// Removes bootstraps that have nothing left to do.
-    pub(super) fn drop_over(&mut self, world: &World) {
-        self.by_table.retain(|_, bootstrap| !bootstrap.is_over(world));
+    pub(super) fn drop_over(&mut self, context: &Context) {
+        self.by_table.retain(|_, bootstrap| !bootstrap.is_over(context));
     }
 
     /// Tables that were copied and wait only for the streams.
@@ -129,38 +129,38 @@ impl Bootstraps {
     }
 
     /// Interrupts the bootstraps that read from the region, whose stream has ended.
-    pub(super) fn on_down(&mut self, world: &World, region: &Region) {
+    pub(super) fn on_down(&mut self, context: &Context, region: &Region) {
         for bootstrap in self
             .by_table
             .values_mut()
             .filter(|bootstrap| bootstrap.reads_from(region))
         {
-            bootstrap.interrupt(world);
+            bootstrap.interrupt(context);
         }
     }
 
     /// Interrupts the bootstrap of a table whose replication was paused.
-    pub(super) fn pause(&mut self, world: &World, table: TableId) {
+    pub(super) fn pause(&mut self, context: &Context, table: TableId) {
         if let Some(bootstrap) = self.by_table.get_mut(&table) {
-            bootstrap.interrupt(world);
+            bootstrap.interrupt(context);
         }
         self.stuck.remove(&table);
     }
 
     /// Determines, after a change of the catalog, which replicas of this region need to be
     /// bootstrapped.
-    pub(super) fn want_bootstraps(&mut self, world: &World, out: &mut Out) {
+    pub(super) fn want_bootstraps(&mut self, context: &Context, out: &mut Out) {
         self.by_table.retain(|table, bootstrap| {
-            *table == TableId::CATALOG || world.catalog.get(table).is_some_and(|view| bootstrap.is_of(view))
+            *table == TableId::CATALOG || context.catalog.get(table).is_some_and(|view| bootstrap.is_of(view))
         });
         self.stuck
-            .retain(|table, _| *table == TableId::CATALOG || world.catalog.contains_key(table));
-        self.setting.retain(|table, _| world.catalog.contains_key(table));
-        for (table, view) in &world.catalog {
-            match view.replicas.get(&world.region) {
+            .retain(|table, _| *table == TableId::CATALOG || context.catalog.contains_key(table));
+        self.setting.retain(|table, _| context.catalog.contains_key(table));
+        for (table, view) in &context.catalog {
+            match view.replicas.get(&context.region) {
                 Some(ReplicaStatus::Creating { from }) => {
-                    let from = Some(from.clone()).filter(|from| *from != world.region);
-                    let new = || Bootstrap::new(*table, from, world);
+                    let from = Some(from.clone()).filter(|from| *from != context.region);
+                    let new = || Bootstrap::new(*table, from, context);
                     if self.by_table.get(table).is_none_or(Bootstrap::is_in_place) {
                         self.by_table.insert(*table, new());
                     }
@@ -170,48 +170,48 @@ impl Bootstraps {
                 _ => drop(self.by_table.remove(table)),
             }
         }
-        self.rejoin_lost(world, out);
+        self.rejoin_lost(context, out);
         for (table, bootstrap) in &mut self.by_table {
-            let dropped = world.catalog.get(table).map(|view| &view.dropped);
+            let dropped = context.catalog.get(table).map(|view| &view.dropped);
             // The store refused what else came from that region.
             if bootstrap
                 .source()
                 .is_some_and(|source| dropped.is_some_and(|dropped| dropped.contains(source)))
             {
-                bootstrap.restart(world, "its replica was dropped");
+                bootstrap.restart(context, "its replica was dropped");
             }
         }
     }
 
     /// Re-bootstraps replicas that the catalog calls active although they are not complete (this
     /// region lost its disk): sets their status to `Creating`, which every region sees.
-    fn rejoin_lost(&mut self, world: &World, out: &mut Out) {
-        for (table, view) in &world.catalog {
-            if !view.bootstrapped && view.replicas.get(&world.region) == Some(&ReplicaStatus::Active) {
-                self.rejoin(world, out, *table, view);
+    fn rejoin_lost(&mut self, context: &Context, out: &mut Out) {
+        for (table, view) in &context.catalog {
+            if !view.bootstrapped && view.replicas.get(&context.region) == Some(&ReplicaStatus::Active) {
+                self.rejoin(context, out, *table, view);
             }
         }
     }
 
-    fn rejoin(&mut self, world: &World, out: &mut Out, table: TableId, view: &TableView) {
-        let others = || view.replicas.iter().filter(|(region, _)| **region != world.region);
+    fn rejoin(&mut self, context: &Context, out: &mut Out, table: TableId, view: &TableView) {
+        let others = || view.replicas.iter().filter(|(region, _)| **region != context.region);
         let active = others()
             .find(|(_, status)| **status == ReplicaStatus::Active)
             .map(|(region, _)| region);
         let any = others().map(|(region, _)| region).next();
         // Without another replica to copy from, this one stays `Creating` and its bootstrap waits:
         // an operator has to decide.
-        let from = active.or(any).unwrap_or(&world.region).clone();
-        self.set_replica(world, out, table, ReplicaStatus::Creating { from });
+        let from = active.or(any).unwrap_or(&context.region).clone();
+        self.set_replica(context, out, table, ReplicaStatus::Creating { from });
     }
 
     /// Notices writes that no reachable log holds any more, and has them copied from the table of a
     /// region that has them.
-    pub(super) fn watch_low_watermarks(&mut self, world: &World, dialled: &Dialled) {
-        let now_ms = world.now.elapsed_ms;
-        let out_of_logs = dialled.out_of_logs(world);
+    pub(super) fn watch_low_watermarks(&mut self, context: &Context, dialled: &Dialled) {
+        let now_ms = context.now.elapsed_ms;
+        let out_of_logs = dialled.out_of_logs(context);
         for (table, (origin, _)) in &out_of_logs {
-            let here = world.vector(*table).get(origin);
+            let here = context.vector(*table).get(origin);
             self.stuck.entry(*table).or_insert_with(|| Stuck {
                 since_ms: now_ms,
                 origin: origin.clone(),
@@ -220,64 +220,64 @@ impl Bootstraps {
         }
         // Trying a relay, or asking the origin again, does not end this state; only progress does.
         self.stuck
-            .retain(|table, stuck| world.vector(*table).get(&stuck.origin) == stuck.here);
+            .retain(|table, stuck| context.vector(*table).get(&stuck.origin) == stuck.here);
         self.by_table.retain(|table, bootstrap| {
             !(bootstrap.is_in_place() && bootstrap.is_waiting()) || self.stuck.contains_key(table)
         });
-        let patience_ms = world.tuning.bootstrap_patience_ms;
+        let patience_ms = context.tuning.bootstrap_patience_ms;
         for (table, (_, holder)) in out_of_logs {
             let is_overdue = |stuck: &Stuck| now_ms >= stuck.since_ms + patience_ms;
             if self.stuck.get(&table).is_some_and(is_overdue) {
-                self.copy_from(world, table, holder);
+                self.copy_from(context, table, holder);
             }
         }
     }
 
-    fn copy_from(&mut self, world: &World, table: TableId, holder: Region) {
+    fn copy_from(&mut self, context: &Context, table: TableId, holder: Region) {
         match self.by_table.get_mut(&table) {
-            Some(bootstrap) if bootstrap.follows_streams() => bootstrap.restart_from(world, holder),
+            Some(bootstrap) if bootstrap.follows_streams() => bootstrap.restart_from(context, holder),
             Some(_) => {}
             None => {
-                self.by_table.insert(table, Bootstrap::in_place(table, holder, world));
+                self.by_table.insert(table, Bootstrap::in_place(table, holder, context));
             }
         }
     }
 
     /// Starts as many bootstraps as may copy at the same time, and advances the others.
-    pub(super) fn tick(&mut self, world: &World, out: &mut Out, dialled: &mut Dialled) {
-        self.rejoin_lost(world, out);
+    pub(super) fn tick(&mut self, context: &Context, out: &mut Out, dialled: &mut Dialled) {
+        self.rejoin_lost(context, out);
         let mut copying = self
             .by_table
             .values()
             .filter(|bootstrap| bootstrap.is_copying())
             .count();
         for (table, bootstrap) in &mut self.by_table {
-            if world.paused.contains(table) {
+            if context.paused.contains(table) {
                 continue;
             }
-            bootstrap.tick(world, out);
-            bootstrap.give_up(world, &dialled.receivers);
-            if copying >= world.tuning.bootstraps_max {
+            bootstrap.tick(context, out);
+            bootstrap.give_up(context, &dialled.receivers);
+            if copying >= context.tuning.bootstraps_max {
                 continue;
             }
-            let Some(region) = bootstrap.choose(world, &dialled.receivers) else {
+            let Some(region) = bootstrap.choose(context, &dialled.receivers) else {
                 continue;
             };
             let Some(session) = dialled.session_mut(&region) else {
                 continue;
             };
             self.attempt += 1;
-            bootstrap.begin(world, out, session, &region, self.attempt);
+            bootstrap.begin(context, out, session, &region, self.attempt);
             copying += 1;
         }
-        debug_assert!(self.is_consistent(world), "{self:?}");
+        debug_assert!(self.is_consistent(context), "{self:?}");
     }
 
     /// Checks that no more bootstraps copy than may, and that all their attempts were numbered
     /// here.
-    fn is_consistent(&self, world: &World) -> bool {
+    fn is_consistent(&self, context: &Context) -> bool {
         let copying = self.by_table.values().filter(|bootstrap| bootstrap.is_copying());
-        copying.count() <= world.tuning.bootstraps_max
+        copying.count() <= context.tuning.bootstraps_max
             && self
                 .by_table
                 .values()
@@ -285,13 +285,13 @@ impl Bootstraps {
     }
 
     /// Discards a copy and starts it over. Returns whether there was one.
-    pub(super) fn restart(&mut self, world: &World, table: TableId, attempt: u64, reason: &str) -> bool {
+    pub(super) fn restart(&mut self, context: &Context, table: TableId, attempt: u64, reason: &str) -> bool {
         let bootstrap = self
             .bootstrap_mut(table, attempt)
             .filter(|bootstrap| bootstrap.is_copying());
         let is_begun = bootstrap.is_some();
         if let Some(bootstrap) = bootstrap {
-            bootstrap.restart(world, reason);
+            bootstrap.restart(context, reason);
         }
         is_begun
     }

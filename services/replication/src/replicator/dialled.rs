@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Origin, Region, TableId};
 
-use crate::{event::DialId, out::Out, receiver::Receiver, session::Session, world::World};
+use crate::{context::Context, event::DialId, out::Out, receiver::Receiver, session::Session};
 
 /// The streams that this region dials and on which it is the receiver.
 #[derive(Debug)]
@@ -15,17 +15,17 @@ pub(super) struct Dialled {
 }
 
 impl Dialled {
-    pub(super) fn new(peers: &BTreeSet<Region>, world: &World) -> Self {
-        let receiver = |peer: &Region| (peer.clone(), Receiver::new(peer.clone(), world));
+    pub(super) fn new(peers: &BTreeSet<Region>, context: &Context) -> Self {
+        let receiver = |peer: &Region| (peer.clone(), Receiver::new(peer.clone(), context));
         Self {
             receivers: peers.iter().map(receiver).collect(),
             next_link: 0,
         }
     }
 
-    pub(super) fn tick(&mut self, world: &World, out: &mut Out) {
+    pub(super) fn tick(&mut self, context: &Context, out: &mut Out) {
         for receiver in self.receivers.values_mut() {
-            receiver.tick(world, out, &mut self.next_link);
+            receiver.tick(context, out, &mut self.next_link);
         }
         debug_assert!(self.is_consistent(), "{self:?}");
     }
@@ -64,13 +64,13 @@ impl Dialled {
     /// send, because its log begins above them; each with the origin of the writes and one of those
     /// regions. Origins that are unreachable are left out: they may still have the writes in their
     /// log.
-    pub(super) fn out_of_logs(&self, world: &World) -> BTreeMap<TableId, (Origin, Region)> {
+    pub(super) fn out_of_logs(&self, context: &Context) -> BTreeMap<TableId, (Origin, Region)> {
         let sessions = self.receivers.values().filter_map(Receiver::session);
         let refused: BTreeSet<&(TableId, Origin)> = sessions.flat_map(|session| session.refusals.iter()).collect();
         let mut found = BTreeMap::new();
         for part in refused {
             let (table, origin) = part;
-            let here = world.vector(*table).get(origin);
+            let here = context.vector(*table).get(origin);
             let has_more = |receiver: &Receiver| {
                 let theirs = receiver
                     .session()

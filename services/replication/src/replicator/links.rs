@@ -20,7 +20,7 @@ impl Replicator {
         let result = match event {
             LinkEvent::Opened => {
                 if let Some(receiver) = self.dialled.receivers.get_mut(&region) {
-                    receiver.on_opened(&self.world, &mut self.out);
+                    receiver.on_opened(&self.context, &mut self.out);
                     self.dirty = true;
                 }
                 Ok(())
@@ -40,7 +40,7 @@ impl Replicator {
         match message {
             ToReceiver::Hello(hello) => {
                 self.dirty = true;
-                return receiver.on_hello(&self.world, &hello);
+                return receiver.on_hello(&self.context, &hello);
             }
             ToReceiver::Goodbye(goodbye) => {
                 if let Some(link) = receiver.link() {
@@ -56,17 +56,17 @@ impl Replicator {
         };
         match message {
             ToReceiver::Batch(batch) => {
-                let waiting = session.on_batch(&self.world, &mut self.out, batch)?;
+                let waiting = session.on_batch(&self.context, &mut self.out, batch)?;
                 self.hold(waiting);
                 Ok(())
             }
             ToReceiver::Refusal(refusal) => {
-                session.on_refusal(&self.world, refusal.generation, refusal.parts);
+                session.on_refusal(&self.context, refusal.generation, refusal.parts);
                 self.dirty = true;
                 Ok(())
             }
             ToReceiver::Vectors(vectors) => {
-                session.announced.learn(&self.world, &vectors);
+                session.announced.learn(&self.context, &vectors);
                 Ok(())
             }
             ToReceiver::Lost(regions) => {
@@ -87,18 +87,18 @@ impl Replicator {
             return Ok(());
         };
         let asked = session.answered(reply.id)?;
-        let world = &self.world;
+        let context = &self.context;
         let out = &mut self.out;
         match (asked, reply.answer) {
             (Asked::BootstrapStart(table, attempt), Answer::Digest(digest)) => {
                 if let Some(bootstrap) = self.bootstraps.bootstrap_mut(table, attempt) {
-                    bootstrap.on_start(world, out, session, digest.vector);
+                    bootstrap.on_start(context, out, session, digest.vector);
                 }
             }
             (Asked::Compare(table), Answer::Digest(digest)) => {
                 self.comparisons.on_theirs(out, region, table, digest);
             }
-            (Asked::Compare(_), Answer::Unavailable(_)) => self.comparisons.on_failed(world, region),
+            (Asked::Compare(_), Answer::Unavailable(_)) => self.comparisons.on_failed(context, region),
             (Asked::BootstrapStart(table, attempt), Answer::Unavailable(reason)) => {
                 self.restart_bootstrap(table, attempt, &reason);
             }
@@ -110,7 +110,7 @@ impl Replicator {
                     return Ok(());
                 };
                 syncs
-                    .on_keys(world, out, id, page)
+                    .on_keys(context, out, id, page)
                     .map_err(|why| Goodbye::for_now(why.0))?;
             }
             (Asked::SyncRows(id), Answer::Rows(page)) => {
@@ -118,7 +118,7 @@ impl Replicator {
                     return Ok(());
                 };
                 syncs
-                    .on_rows(world, out, session, id, page)
+                    .on_rows(context, out, session, id, page)
                     .map_err(|why| Goodbye::for_now(why.0))?;
                 self.after_range_sync(id);
             }
@@ -131,7 +131,7 @@ impl Replicator {
     pub(super) fn hang_up(&mut self, region: &Region, goodbye: Goodbye) {
         if let Some(receiver) = self.dialled.receivers.get_mut(region) {
             let was_open = receiver.session().is_some();
-            receiver.end(&self.world, &mut self.out, goodbye);
+            receiver.end(&self.context, &mut self.out, goodbye);
             self.after_down(region, was_open);
         }
     }
@@ -140,7 +140,7 @@ impl Replicator {
     fn on_down(&mut self, region: &Region, goodbye: Goodbye) {
         if let Some(receiver) = self.dialled.receivers.get_mut(region) {
             let was_open = receiver.session().is_some();
-            receiver.on_ended(&self.world, goodbye);
+            receiver.on_ended(&self.context, goodbye);
             self.after_down(region, was_open);
         }
     }
@@ -151,7 +151,7 @@ impl Replicator {
         }
         self.dirty = true;
         self.comparisons.on_down(region);
-        self.bootstraps.on_down(&self.world, region);
+        self.bootstraps.on_down(&self.context, region);
     }
 
     /// Gives up a range sync that cannot continue: its bootstrap starts over, its repair ends.
@@ -166,7 +166,7 @@ impl Replicator {
 
     /// Discards a copy and starts it over.
     pub(super) fn restart_bootstrap(&mut self, table: TableId, attempt: u64, reason: &str) {
-        self.dirty |= self.bootstraps.restart(&self.world, table, attempt, reason);
+        self.dirty |= self.bootstraps.restart(&self.context, table, attempt, reason);
     }
 
     /// Checks, after a step of a range sync, whether its bootstrap or repair is done.
@@ -175,7 +175,7 @@ impl Replicator {
             return self.comparisons.check_done();
         };
         // The set of served tables changes with it.
-        self.dirty |= bootstrap.check_done(&self.world, &mut self.out);
+        self.dirty |= bootstrap.check_done(&self.context, &mut self.out);
     }
 }
 

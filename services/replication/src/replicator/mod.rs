@@ -8,7 +8,7 @@ mod links;
 mod pause;
 mod relays;
 mod replica_progress;
-mod settle;
+mod subscriptions;
 mod unreachable;
 mod view;
 
@@ -19,11 +19,11 @@ use beringia_item::{Origin, Region, TableId};
 use self::{accepted::Accepted, bootstraps::Bootstraps, dialled::Dialled, relays::Relays};
 use crate::{
     compare::Comparisons,
+    context::{Context, Unreachable},
     event::{Command, Event, Now, TableView},
     message::TableVectors,
     out::Out,
     tuning::Tuning,
-    world::{Unreachable, World},
 };
 
 /// The configuration of a [`Replicator`].
@@ -45,7 +45,7 @@ pub struct Config {
 /// The replication of one region, as a state machine without I/O.
 #[derive(Debug)]
 pub struct Replicator {
-    world: World,
+    context: Context,
     out: Out,
     dialled: Dialled,
     accepted: Accepted,
@@ -77,7 +77,7 @@ impl Replicator {
             .filter(|(peer, _)| peers.contains(peer))
             .map(unreachable)
             .collect();
-        let world = World {
+        let context = Context {
             origin: Origin::of_only_shard(&region),
             region,
             incarnation,
@@ -94,10 +94,10 @@ impl Replicator {
             paused: BTreeSet::new(),
         };
         Self {
-            dialled: Dialled::new(&peers, &world),
+            dialled: Dialled::new(&peers, &context),
             accepted: Accepted::new(peers),
-            served: world.served(),
-            world,
+            served: context.served(),
+            context,
             out: Out::default(),
             relays: Relays::default(),
             bootstraps: Bootstraps::default(),
@@ -109,61 +109,63 @@ impl Replicator {
     /// Handles an event and returns the commands to carry out, in order.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Command> {
         debug_assert!(
-            self.world.now.elapsed_ms <= now.elapsed_ms,
+            self.context.now.elapsed_ms <= now.elapsed_ms,
             "the clock of events is monotonic"
         );
-        self.world.now = now;
+        self.context.now = now;
         match event {
             Event::Tick { vectors } => self.on_tick(&vectors),
             Event::Catalog(catalog) => self.on_catalog(catalog),
             Event::LogAppended { vectors } => {
-                self.accepted.on_log_appended(&self.world, &mut self.out, &vectors);
+                self.accepted.on_log_appended(&self.context, &mut self.out, &vectors);
             }
             Event::Pause(table) => self.pause(table),
             Event::Resume(table) => self.resume(table),
             Event::Dialled(link, event) => self.on_dialled(link, event),
-            Event::Accepted(link, event) => self.accepted.handle(&self.world, &mut self.out, link, event),
+            Event::Accepted(link, event) => self.accepted.handle(&self.context, &mut self.out, link, event),
             Event::Answered(ticket, result) => self.on_answered(ticket, result),
         }
         if self.dirty {
             self.dirty = false;
-            self.settle();
+            self.update_subscriptions();
         }
         std::mem::take(&mut self.out.commands)
     }
 
     fn on_tick(&mut self, vectors: &TableVectors) {
-        self.world.learn(vectors);
+        self.context.learn(vectors);
         self.dirty = true;
-        self.dialled.tick(&self.world, &mut self.out);
-        self.accepted.tick(&self.world, &mut self.out);
-        self.relays.tick(&self.world, &self.dialled.receivers);
+        self.dialled.tick(&self.context, &mut self.out);
+        self.accepted.tick(&self.context, &mut self.out);
+        self.relays.tick(&self.context, &self.dialled.receivers);
         for (region, receiver) in &mut self.dialled.receivers {
             if let Some(session) = receiver.session_mut() {
-                session.tell_changes(&self.world, &mut self.out);
-                self.comparisons.tick(&self.world, &mut self.out, region, session);
+                session.tell_changes(&self.context, &mut self.out);
+                self.comparisons.tick(&self.context, &mut self.out, region, session);
             }
         }
-        self.bootstraps.watch_low_watermarks(&self.world, &self.dialled);
-        self.bootstraps.tick(&self.world, &mut self.out, &mut self.dialled);
+        self.bootstraps.watch_low_watermarks(&self.context, &self.dialled);
+        self.bootstraps.tick(&self.context, &mut self.out, &mut self.dialled);
         self.tick_leaves();
         self.watch_peers();
     }
 
     fn on_catalog(&mut self, catalog: BTreeMap<TableId, TableView>) {
-        let before = std::mem::replace(&mut self.world.catalog, catalog);
+        let before = std::mem::replace(&mut self.context.catalog, catalog);
         let bootstrapped = |catalog: &BTreeMap<TableId, TableView>, table: &TableId| {
             catalog.get(table).is_some_and(|view| view.bootstrapped)
         };
         // A replica whose rows were discarded for a re-bootstrap has nothing of what its vector
         // covers.
         let is_rebootstrapped =
-            |table: &TableId| bootstrapped(&before, table) && !bootstrapped(&self.world.catalog, table);
-        self.world.local.retain(|table, _| {
-            *table == TableId::CATALOG || (self.world.catalog.contains_key(table) && !is_rebootstrapped(table))
+            |table: &TableId| bootstrapped(&before, table) && !bootstrapped(&self.context.catalog, table);
+        self.context.local.retain(|table, _| {
+            *table == TableId::CATALOG || (self.context.catalog.contains_key(table) && !is_rebootstrapped(table))
         });
-        self.world.paused.retain(|table| self.world.catalog.contains_key(table));
+        self.context
+            .paused
+            .retain(|table| self.context.catalog.contains_key(table));
         self.dirty = true;
-        self.bootstraps.want_bootstraps(&self.world, &mut self.out);
+        self.bootstraps.want_bootstraps(&self.context, &mut self.out);
     }
 }

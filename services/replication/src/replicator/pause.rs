@@ -15,20 +15,20 @@ use super::Replicator;
 
 impl Replicator {
     pub(super) fn pause(&mut self, table: TableId) {
-        if !self.world.catalog.contains_key(&table) || !self.world.paused.insert(table) {
+        if !self.context.catalog.contains_key(&table) || !self.context.paused.insert(table) {
             return;
         }
-        self.bootstraps.pause(&self.world, table);
+        self.bootstraps.pause(&self.context, table);
         self.dirty = true;
     }
 
     pub(super) fn resume(&mut self, table: TableId) {
-        self.dirty |= self.world.paused.remove(&table);
+        self.dirty |= self.context.paused.remove(&table);
     }
 
     /// Tables whose replication is paused here.
     #[must_use]
     pub fn paused(&self) -> &BTreeSet<TableId> {
-        &self.world.paused
+        &self.context.paused
     }
 }

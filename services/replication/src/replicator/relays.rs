@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Origin, Region, TableId};
 
-use crate::{receiver::Receiver, relay::assign, world::World};
+use crate::{context::Context, receiver::Receiver, relay::assign};
 
 /// Which region relays which origin's writes to this one.
 #[derive(Debug, Default)]
@@ -27,9 +27,9 @@ struct MissingOwnWrites {
 
 impl Relays {
     /// Chooses the relays from now on.
-    pub(super) fn tick(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
-        self.watch_origins(world, receivers);
-        self.by_origin = assign(world, receivers, &self.missing_own(world), &self.by_origin);
+    pub(super) fn tick(&mut self, context: &Context, receivers: &BTreeMap<Region, Receiver>) {
+        self.watch_origins(context, receivers);
+        self.by_origin = assign(context, receivers, &self.missing_own(context), &self.by_origin);
         debug_assert!(
             self.by_origin
                 .iter()
@@ -52,20 +52,20 @@ impl Relays {
 
     /// Notices reachable origins that lost writes of their own which other regions have; those
     /// regions then relay them.
-    fn watch_origins(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
-        let now_ms = world.now.elapsed_ms;
+    fn watch_origins(&mut self, context: &Context, receivers: &BTreeMap<Region, Receiver>) {
+        let now_ms = context.now.elapsed_ms;
         if now_ms < self.watch_at_ms {
             return;
         }
-        self.watch_at_ms = now_ms + world.tuning.announce_ms;
+        self.watch_at_ms = now_ms + context.tuning.announce_ms;
         let mut suspects = BTreeMap::new();
         for (region, receiver) in receivers {
             let Some(session) = receiver.session() else { continue };
             let origin = &Origin::of_only_shard(region);
             let others = receivers.values().filter(|other| other.region != *region);
             for other in others.filter_map(Receiver::session) {
-                if let Some(table) = session.announced.missing_own(world, origin, &other.announced) {
-                    let here = world.vector(table).get(origin);
+                if let Some(table) = session.announced.missing_own(context, origin, &other.announced) {
+                    let here = context.vector(table).get(origin);
                     let since_ms = match self.missing_own.get(origin) {
                         Some(known) if (known.table, known.here) == (table, here) => known.since_ms,
                         _ => now_ms,
@@ -84,8 +84,8 @@ impl Relays {
 
     /// Origins that have been missing writes of their own for longer than delayed announcements
     /// explain.
-    fn missing_own(&self, world: &World) -> BTreeSet<Origin> {
-        let since_ms = world.now.elapsed_ms.saturating_sub(4 * world.tuning.announce_ms);
+    fn missing_own(&self, context: &Context) -> BTreeSet<Origin> {
+        let since_ms = context.now.elapsed_ms.saturating_sub(4 * context.tuning.announce_ms);
         let is_sure = |(_, missing_own): &(&Origin, &MissingOwnWrites)| missing_own.since_ms <= since_ms;
         self.missing_own
             .iter()

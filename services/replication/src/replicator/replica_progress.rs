@@ -18,10 +18,14 @@ impl Replicator {
     /// nothing is known of a peer without an open stream in either direction.
     #[must_use]
     pub fn replica_progress(&self) -> BTreeMap<TableId, BTreeMap<Region, ReplicaProgress>> {
-        let world = self.world();
-        let of_catalog = world.peers.iter().map(|peer| (peer, &ReplicaStatus::Active)).collect();
-        let of_tables = world.catalog.iter().map(|(table, view)| {
-            let stays = |(region, status): &(&Region, &ReplicaStatus)| **region != world.region && status.stays();
+        let context = self.context();
+        let of_catalog = context
+            .peers
+            .iter()
+            .map(|peer| (peer, &ReplicaStatus::Active))
+            .collect();
+        let of_tables = context.catalog.iter().map(|(table, view)| {
+            let stays = |(region, status): &(&Region, &ReplicaStatus)| **region != context.region && status.stays();
             (*table, view.replicas.iter().filter(stays).collect())
         });
         let tables = std::iter::once((TableId::CATALOG, of_catalog)).chain(of_tables);

@@ -8,32 +8,32 @@ use beringia_storage_types::ReplicaStatus;
 
 use super::Replicator;
 use crate::{
+    context::Unreachable,
     event::{StoreCall, TableView},
     receiver::Receiver,
-    world::Unreachable,
 };
 
 impl Replicator {
     /// Records which peers are reachable in both directions, and drops the replicas of those that
     /// have not been for too long.
     pub(super) fn watch_peers(&mut self) {
-        for peer in &self.world.peers {
+        for peer in &self.context.peers {
             let receives = self.dialled.session(peer).is_some();
             if receives && self.accepted.source_of(peer).is_some() {
-                self.world.unreachable.remove(peer);
+                self.context.unreachable.remove(peer);
             } else {
                 let unreachable = Unreachable {
-                    since_ms: self.world.now.elapsed_ms,
+                    since_ms: self.context.now.elapsed_ms,
                     before_ms: 0,
                 };
-                self.world.unreachable.entry(peer.clone()).or_insert(unreachable);
+                self.context.unreachable.entry(peer.clone()).or_insert(unreachable);
             }
         }
-        let lost = self.world.lost();
+        let lost = self.context.lost();
         if lost.is_empty() {
             return;
         }
-        let tables = self.world.catalog.iter();
+        let tables = self.context.catalog.iter();
         let due: Vec<(TableId, Region)> = tables
             .flat_map(|(table, view)| lost.iter().map(move |region| (*table, view, region)))
             .filter(|(table, view, region)| self.is_to_drop(*table, view, region, &lost))
@@ -42,17 +42,18 @@ impl Replicator {
         for (table, region) in due {
             let has = self.left_have(table, &lost);
             let unreachable_ms = self
-                .world
+                .context
                 .unreachable
                 .get(&region)
-                .map_or(0, |unreachable| unreachable.ms(self.world.now));
+                .map_or(0, |unreachable| unreachable.ms(self.context.now));
             let call = StoreCall::Drop {
                 table,
                 region,
                 has,
                 unreachable_ms,
             };
-            self.bootstraps.settle_replica(&self.world, &mut self.out, table, call);
+            self.bootstraps
+                .update_replica(&self.context, &mut self.out, table, call);
         }
     }
 
@@ -61,10 +62,10 @@ impl Replicator {
     /// that only it has would count as shipped.
     fn left_have(&self, table: TableId, lost: &BTreeSet<Region>) -> VersionVector {
         let is_left = |receiver: &&Receiver| {
-            let view = self.world.catalog.get(&table);
+            let view = self.context.catalog.get(&table);
             !lost.contains(&receiver.region) && view.is_some_and(|view| view.replicas.contains_key(&receiver.region))
         };
-        let mut has = self.world.vector(table);
+        let mut has = self.context.vector(table);
         let sessions = self
             .dialled
             .receivers
@@ -82,8 +83,8 @@ impl Replicator {
     /// catalog, and must have exactly what this region has of the writes of absent regions; and
     /// they must be a quorum. The active one with the smallest name drops the replica.
     fn is_to_drop(&self, table: TableId, view: &TableView, region: &Region, lost: &BTreeSet<Region>) -> bool {
-        let own = &self.world.region;
-        if !view.replicas.contains_key(region) || !self.world.serves(table) {
+        let own = &self.context.region;
+        if !view.replicas.contains_key(region) || !self.context.serves(table) {
             return false;
         }
         let voters: Vec<&Region> = view.replicas.keys().filter(|member| !lost.contains(*member)).collect();
@@ -100,7 +101,7 @@ impl Replicator {
     /// Whether the peer has acknowledged exactly this region's catalog, and so knows of the same
     /// drops.
     fn knows_the_same(&self, peer: &Region) -> bool {
-        let here = self.world.vector(TableId::CATALOG);
+        let here = self.context.vector(TableId::CATALOG);
         let theirs = self
             .source_of(peer)
             .and_then(|source| source.acknowledged.get(&TableId::CATALOG));
@@ -115,7 +116,7 @@ impl Replicator {
         let Some(theirs) = session.and_then(|session| session.announced.vectors.get(&table)) else {
             return false;
         };
-        let here = self.world.vector(table);
+        let here = self.context.vector(table);
         let mut origins = here.iter().chain(theirs.iter()).map(|(origin, _)| origin);
         origins.all(|origin| voters.contains(&origin.region()) || here.get(origin) == theirs.get(origin))
     }

@@ -7,11 +7,11 @@ use beringia_storage_types::{Acknowledged, ReplicaStatus};
 
 use super::Replicator;
 use crate::{
+    context::Context,
     message::TableVectors,
     receiver::Receiver,
     source::Source,
     status::{LinkState, PeerStatus, Status},
-    world::World,
 };
 
 impl Replicator {
@@ -29,14 +29,14 @@ impl Replicator {
             bootstraps: self.bootstraps.status(),
             divergent: self.comparisons.divergent.clone(),
             repaired_rows: self.comparisons.repaired_rows.clone(),
-            paused: self.world.paused.clone(),
+            paused: self.context.paused.clone(),
         }
     }
 
     /// What each peer has acknowledged on its current or last stream; `None` before its first.
     #[must_use]
     pub fn acknowledged_by_peer(&self) -> BTreeMap<Region, Option<TableVectors>> {
-        let peers = self.world.peers.iter();
+        let peers = self.context.peers.iter();
         peers
             .map(|peer| (peer.clone(), self.accepted.acknowledged(peer)))
             .collect()
@@ -56,7 +56,7 @@ impl Replicator {
             sending: self.accepted.state(region),
             last_error: receiver.last_error.clone().or_else(|| self.accepted.last_error(region)),
             acknowledged: self.accepted.acknowledged(region),
-            quarantined: self.world.quarantine.get(origin).map(|held| held.seen),
+            quarantined: self.context.quarantine.get(origin).map(|held| held.seen),
             relayed_through: self.relays.relay_of(origin).cloned(),
             clock_ahead_ms: receiver.clock_ahead_ms.or_else(|| self.accepted.clock_ahead_ms(region)),
         }
@@ -66,9 +66,9 @@ impl Replicator {
     /// The driver records them and passes them to the next process ([`super::Config::unreachable_ms`]).
     #[must_use]
     pub fn unreachable(&self) -> BTreeMap<Region, u64> {
-        let unreachable = self.world.unreachable.iter();
+        let unreachable = self.context.unreachable.iter();
         unreachable
-            .map(|(region, unreachable)| (region.clone(), unreachable.ms(self.world.now)))
+            .map(|(region, unreachable)| (region.clone(), unreachable.ms(self.context.now)))
             .collect()
     }
 
@@ -86,7 +86,7 @@ impl Replicator {
     #[must_use]
     pub fn acknowledged(&self) -> Acknowledged {
         let known = |table: &TableId| Some((*table, self.acknowledged_of(*table)?));
-        let is_anyone_lost = !self.world.lost().is_empty();
+        let is_anyone_lost = !self.context.lost().is_empty();
         Acknowledged {
             vectors: self.served.iter().filter_map(known).collect(),
             keeps_tombstones: is_anyone_lost.then_some(TableId::CATALOG).into_iter().collect(),
@@ -103,11 +103,11 @@ impl Replicator {
             return None;
         }
         let mut dropped = &BTreeSet::new();
-        let lost = self.world.lost();
+        let lost = self.context.lost();
         let replicas: Vec<&Region> = if table == TableId::CATALOG {
-            self.world.peers.iter().filter(|peer| !lost.contains(*peer)).collect()
+            self.context.peers.iter().filter(|peer| !lost.contains(*peer)).collect()
         } else {
-            let view = self.world.catalog.get(&table)?;
+            let view = self.context.catalog.get(&table)?;
             dropped = &view.dropped;
             if view.replicas.values().any(|status| *status != ReplicaStatus::Active) {
                 return None;
@@ -117,10 +117,10 @@ impl Replicator {
             }
             view.replicas
                 .keys()
-                .filter(|region| **region != self.world.region)
+                .filter(|region| **region != self.context.region)
                 .collect()
         };
-        let catalog = self.world.vector(TableId::CATALOG);
+        let catalog = self.context.vector(TableId::CATALOG);
         let mut vectors = BTreeMap::new();
         for replica in replicas {
             let source = self.accepted.source_of(replica)?;
@@ -129,7 +129,7 @@ impl Replicator {
             }
             let acknowledged = source.acknowledged.get(&table)?;
             // A replica that knows of the drop takes no more of the dropped region's writes.
-            let here = self.world.vector(table);
+            let here = self.context.vector(table);
             let has_more = |region: &Region| {
                 let mut acknowledged = acknowledged.of_region(region);
                 acknowledged.any(|(origin, sequence)| sequence > here.get(origin))
@@ -151,8 +151,8 @@ impl Replicator {
         Some(vectors)
     }
 
-    pub(crate) fn world(&self) -> &World {
-        &self.world
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
     }
 
     pub(crate) fn receiver(&self, peer: &Region) -> Option<&Receiver> {

@@ -3,8 +3,8 @@
 use beringia_item::TableId;
 
 use crate::{
+    context::Context,
     message::{Acknowledgement, TableVectors},
-    world::World,
 };
 
 /// What the source knows of this region.
@@ -22,7 +22,7 @@ impl Acks {
     }
 
     /// Records that all batches up to this one are settled.
-    pub(super) fn settle(&mut self, batch: u64) {
+    pub(super) fn update_subscriptions(&mut self, batch: u64) {
         debug_assert!(self.batch < batch, "batches are settled once and in order");
         self.batch = batch;
     }
@@ -38,16 +38,16 @@ impl Acks {
     /// An acknowledgement with those vectors of these tables that the source does not know yet.
     pub(super) fn with_changes<'a>(
         &mut self,
-        world: &World,
+        context: &Context,
         tables: impl Iterator<Item = &'a TableId>,
     ) -> Acknowledgement {
         let changed: TableVectors = tables
-            .filter(|table| self.is_behind(world, table))
-            .map(|table| (*table, world.vector(*table)))
+            .filter(|table| self.is_behind(context, table))
+            .map(|table| (*table, context.vector(*table)))
             .collect();
         self.vectors.extend(changed.clone());
         debug_assert!(
-            !changed.keys().any(|table| self.is_behind(world, table)),
+            !changed.keys().any(|table| self.is_behind(context, table)),
             "a change is reported once"
         );
         Acknowledgement {
@@ -57,8 +57,8 @@ impl Acks {
     }
 
     /// Whether the source does not know this region's vector of the table.
-    pub(super) fn is_behind(&self, world: &World, table: &TableId) -> bool {
-        let vector = world.local.get(table);
+    pub(super) fn is_behind(&self, context: &Context, table: &TableId) -> bool {
+        let vector = context.local.get(table);
         vector.is_some_and(|vector| self.vectors.get(table) != Some(vector))
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use beringia_item::{Origin, Region, TableId};
 
 use crate::{
+    context::{Context, merge_tables},
     message::TableVectors,
     watermark::ReportedWatermarks,
-    world::{World, merge_tables},
 };
 
 /// What a source announced on a stream.
@@ -23,11 +23,11 @@ pub(crate) struct Announced {
 
 impl Announced {
     /// Records the source's vectors.
-    pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {
-        self.said.learn(world, vectors);
+    pub(crate) fn learn(&mut self, context: &Context, vectors: &TableVectors) {
+        self.said.learn(context, vectors);
         merge_tables(&mut self.vectors, vectors);
         let is_watched = |table: &TableId| {
-            let sequence = self.vectors.get(table).map(|vector| vector.get(&world.origin));
+            let sequence = self.vectors.get(table).map(|vector| vector.get(&context.origin));
             self.said.of(*table).map(|watermark| watermark.sequence) >= sequence
         };
         debug_assert!(
@@ -42,20 +42,20 @@ impl Announced {
     }
 
     /// Whether the source has writes of that origin that are missing here.
-    pub(crate) fn has_more(&self, world: &World, origin: &Origin) -> bool {
+    pub(crate) fn has_more(&self, context: &Context, origin: &Origin) -> bool {
         self.vectors.iter().any(|(table, vector)| {
-            let here = world.local.get(table).map_or(0, |local| local.get(origin));
-            world.streams(*table) && vector.get(origin) > here
+            let here = context.local.get(table).map_or(0, |local| local.get(origin));
+            context.streams(*table) && vector.get(origin) > here
         })
     }
 
     /// For a source that is the origin itself: a table of which `other` has more of the origin's
     /// writes than this region, while the source has no more of them than this region or does not
     /// serve the table.
-    pub(crate) fn missing_own(&self, world: &World, origin: &Origin, other: &Self) -> Option<TableId> {
-        let mut tables = other.vectors.iter().filter(|(table, _)| world.streams(**table));
+    pub(crate) fn missing_own(&self, context: &Context, origin: &Origin, other: &Self) -> Option<TableId> {
+        let mut tables = other.vectors.iter().filter(|(table, _)| context.streams(**table));
         let missing = tables.find(|(table, theirs)| {
-            let here = world.local.get(table).map_or(0, |local| local.get(origin));
+            let here = context.local.get(table).map_or(0, |local| local.get(origin));
             let own = self.vectors.get(table).map(|own| own.get(origin));
             theirs.get(origin) > here && own.is_none_or(|own| own <= here)
         });

@@ -17,11 +17,11 @@ use self::{
     acks::Acks, announced::Announced, inbox::Inbox, questions::Questions, refusals::Refusals, subscribed::Subscribed,
 };
 use crate::{
+    context::Context,
     event::{Command, DialId, StoreCall, Ticket},
     message::{Acknowledgement, Batch, Goodbye, Question, Subscription, TableVectors, ToSource},
     out::{Out, Purpose},
     quarantine::TooFarAhead,
-    world::World,
 };
 
 /// An open stream, on which this region is the receiver.
@@ -58,19 +58,19 @@ impl Session {
     /// already.
     pub(crate) fn subscribe(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         tables: &BTreeSet<TableId>,
         origins: &BTreeSet<Origin>,
     ) {
-        if self.refusals.expire(world.now.elapsed_ms) {
+        if self.refusals.expire(context.now.elapsed_ms) {
             self.subscribed.start_over();
         }
         let Some(generation) = self.subscribed.change(tables, origins) else {
             return;
         };
         self.refusals.retain(tables);
-        let vectors: TableVectors = tables.iter().map(|table| (*table, world.vector(*table))).collect();
+        let vectors: TableVectors = tables.iter().map(|table| (*table, context.vector(*table))).collect();
         self.acks.on_subscribed(&vectors);
         let subscription = Subscription {
             generation,
@@ -81,12 +81,12 @@ impl Session {
     }
 
     /// Records what the source's log no longer holds; it is requested again after a pause.
-    pub(crate) fn on_refusal(&mut self, world: &World, generation: u64, parts: Vec<(TableId, Origin)>) {
+    pub(crate) fn on_refusal(&mut self, context: &Context, generation: u64, parts: Vec<(TableId, Origin)>) {
         if generation == self.subscribed.generation() {
             let parts = parts
                 .into_iter()
                 .filter(|(table, origin)| self.subscribed.contains(table, origin));
-            let retry_at_ms = world.now.elapsed_ms + world.tuning.refused_retry_ms;
+            let retry_at_ms = context.now.elapsed_ms + context.tuning.refused_retry_ms;
             self.refusals.add(parts, retry_at_ms);
         }
     }
@@ -108,41 +108,46 @@ impl Session {
         // The vectors report what is durable; the batch number only opens the window. It covers all
         // batches that arrived, including those that waited behind the refused ones: a source whose
         // window they fill would never send again.
-        self.acks.settle(self.inbox.clear());
+        self.acks.update_subscriptions(self.inbox.clear());
         self.acknowledge(out, self.acks.of_batch());
     }
 
     /// Removes the writes that are too far ahead from the commit that the store refused because of
     /// one, and hands over the rest at once. `None` if the commit's content was not kept, or
     /// nothing in it seems too far ahead.
-    pub(crate) fn without_what_waits(&mut self, world: &World, out: &mut Out, ticket: Ticket) -> Option<TooFarAhead> {
+    pub(crate) fn without_what_waits(
+        &mut self,
+        context: &Context,
+        out: &mut Out,
+        ticket: Ticket,
+    ) -> Option<TooFarAhead> {
         let (mut apply, last) = self.inbox.take_kept(ticket)?;
-        let mut waiting = self.take_out(world, &mut apply);
+        let mut waiting = self.take_out(context, &mut apply);
         if waiting.is_empty() {
             return None;
         }
         self.inbox.end(ticket);
-        self.hand_over(world, out, apply, last);
-        waiting.extend(self.apply(world, out));
+        self.hand_over(context, out, apply, last);
+        waiting.extend(self.apply(context, out));
         Some(waiting)
     }
 
     /// Takes in a batch. Returns the origins whose writes have to wait and are to be left out of
     /// the next subscription.
-    pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<TooFarAhead, Goodbye> {
+    pub(crate) fn on_batch(&mut self, context: &Context, out: &mut Out, batch: Batch) -> Result<TooFarAhead, Goodbye> {
         if batch.generation > self.subscribed.generation() {
             return Err(Goodbye::for_now("a batch arrived out of order"));
         }
-        self.inbox.push(batch, world.tuning.inbox_bytes_max)?;
-        Ok(self.apply(world, out))
+        self.inbox.push(batch, context.tuning.inbox_bytes_max)?;
+        Ok(self.apply(context, out))
     }
 
     /// Hands the next batches to the store if it is free. Leaves out writes that have to wait;
     /// nothing more is taken of their origins.
-    fn apply(&mut self, world: &World, out: &mut Out) -> TooFarAhead {
+    fn apply(&mut self, context: &Context, out: &mut Out) -> TooFarAhead {
         let mut waiting = TooFarAhead::new();
         loop {
-            let batches = self.inbox.take(world.tuning.apply_bytes);
+            let batches = self.inbox.take(context.tuning.apply_bytes);
             let Some(last) = batches.last().map(|batch| batch.number) else {
                 return waiting;
             };
@@ -154,8 +159,8 @@ impl Session {
             for batch in batches {
                 self.add(batch, &mut apply);
             }
-            waiting.extend(self.take_out(world, &mut apply));
-            self.hand_over(world, out, apply, last);
+            waiting.extend(self.take_out(context, &mut apply));
+            self.hand_over(context, out, apply, last);
         }
     }
 
@@ -173,8 +178,8 @@ impl Session {
 
     /// Removes writes that have to wait. Nothing more of their origins is taken in this
     /// subscription.
-    fn take_out(&mut self, world: &World, apply: &mut RemoteBatch) -> TooFarAhead {
-        let waiting = world.take_out(apply);
+    fn take_out(&mut self, context: &Context, apply: &mut RemoteBatch) -> TooFarAhead {
+        let waiting = context.take_out(apply);
         for origin in waiting.keys() {
             self.subscribed.stop_origin(origin);
         }
@@ -182,38 +187,42 @@ impl Session {
     }
 
     /// Hands the batch to the store, unless it is empty.
-    fn hand_over(&mut self, world: &World, out: &mut Out, apply: RemoteBatch, last: u64) {
+    fn hand_over(&mut self, context: &Context, out: &mut Out, apply: RemoteBatch, last: u64) {
         if apply.mutations.is_empty() && apply.progress.is_empty() {
-            self.acks.settle(last);
+            self.acks.update_subscriptions(last);
             self.acknowledge(out, self.acks.of_batch());
             return;
         }
-        let kept = world.limit_ms.is_none().then(|| apply.clone());
+        let kept = context.limit_ms.is_none().then(|| apply.clone());
         let ticket = out.call(Purpose::Stream(self.link), StoreCall::Apply(apply));
         self.inbox.begin(ticket, last, kept);
     }
 
     /// Acknowledges the batches that the store applied, and applies the next ones. Returns the
     /// origins whose writes have to wait and are to be left out of the next subscription.
-    pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, ticket: Ticket) -> TooFarAhead {
+    pub(crate) fn on_applied(&mut self, context: &Context, out: &mut Out, ticket: Ticket) -> TooFarAhead {
         let Some(last) = self.inbox.end(ticket) else {
             return TooFarAhead::new();
         };
-        self.acks.settle(last);
-        self.acknowledge_changes(world, out);
-        self.apply(world, out)
+        self.acks.update_subscriptions(last);
+        self.acknowledge_changes(context, out);
+        self.apply(context, out)
     }
 
     /// Reports to the source, on a tick, vectors that advanced through other streams.
-    pub(crate) fn tell_changes(&mut self, world: &World, out: &mut Out) {
-        if self.subscribed.tables().any(|table| self.acks.is_behind(world, table)) {
-            self.acknowledge_changes(world, out);
+    pub(crate) fn tell_changes(&mut self, context: &Context, out: &mut Out) {
+        if self
+            .subscribed
+            .tables()
+            .any(|table| self.acks.is_behind(context, table))
+        {
+            self.acknowledge_changes(context, out);
         }
     }
 
     /// Acknowledges, with the vectors that the source does not know yet.
-    fn acknowledge_changes(&mut self, world: &World, out: &mut Out) {
-        let acknowledgement = self.acks.with_changes(world, self.subscribed.tables());
+    fn acknowledge_changes(&mut self, context: &Context, out: &mut Out) {
+        let acknowledgement = self.acks.with_changes(context, self.subscribed.tables());
         self.acknowledge(out, acknowledgement);
     }
 

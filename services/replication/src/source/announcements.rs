@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use beringia_item::{Region, TableId};
 
 use crate::{
+    context::Context,
     message::{TableVectors, ToReceiver},
-    world::World,
 };
 
 /// What was announced on a stream.
@@ -20,27 +20,27 @@ pub(super) struct Announcements {
 }
 
 impl Announcements {
-    pub(super) const fn is_due(&self, world: &World) -> bool {
-        world.now.elapsed_ms >= self.due_at_ms
+    pub(super) const fn is_due(&self, context: &Context) -> bool {
+        context.now.elapsed_ms >= self.due_at_ms
     }
 
     /// What changed since the last announcement, as messages to the peer.
-    pub(super) fn changes(&mut self, world: &World, peer: &Region) -> Vec<ToReceiver> {
-        let due_at_ms = world.now.elapsed_ms + world.tuning.announce_ms;
+    pub(super) fn changes(&mut self, context: &Context, peer: &Region) -> Vec<ToReceiver> {
+        let due_at_ms = context.now.elapsed_ms + context.tuning.announce_ms;
         debug_assert!(self.due_at_ms <= due_at_ms, "announcements are made in order");
         self.due_at_ms = due_at_ms;
         let mut messages = Vec::new();
-        let lost = world.lost();
+        let lost = context.lost();
         if self.lost != lost {
             self.lost.clone_from(&lost);
             messages.push(ToReceiver::Lost(lost));
         }
         let mut changed = TableVectors::new();
-        for table in world.served() {
-            if !world.has_replica(peer, table) {
+        for table in context.served() {
+            if !context.has_replica(peer, table) {
                 continue;
             }
-            let vector = world.vector(table);
+            let vector = context.vector(table);
             if self.vectors.get(&table) != Some(&vector) {
                 changed.insert(table, vector);
             }
@@ -54,8 +54,8 @@ impl Announcements {
 
     /// Takes back the announcements of tables that are not served any more, so that the receiver
     /// does not expect them here.
-    pub(super) fn withdraw(&mut self, world: &World, peer: &Region) -> Option<ToReceiver> {
-        let is_valid = |table: TableId| world.serves(table) && world.has_replica(peer, table);
+    pub(super) fn withdraw(&mut self, context: &Context, peer: &Region) -> Option<ToReceiver> {
+        let is_valid = |table: TableId| context.serves(table) && context.has_replica(peer, table);
         let gone: Vec<TableId> = self.vectors.keys().copied().filter(|table| !is_valid(*table)).collect();
         if gone.is_empty() {
             return None;

@@ -11,12 +11,12 @@ use beringia_storage_types::{LogFilter, LogPage, LogPosition, StoreError};
 
 use self::{announcements::Announcements, send_window::SendWindow, serving::Serving};
 use crate::{
+    context::Context,
     event::{AcceptId, Command, StoreAnswer, StoreCall},
     hello::{check_hello, clock_ahead_ms, hello_of},
     message::{Acknowledgement, BelowLowWatermark, Goodbye, Hello, Request, Subscription, TableVectors, ToReceiver},
     out::{Out, Purpose},
     watermark::ReportedWatermarks,
-    world::World,
 };
 
 /// A sequence above that of any write. Half of the type's range, because databases store no larger
@@ -68,10 +68,10 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(link: AcceptId, world: &World) -> Self {
+    pub(crate) fn new(link: AcceptId, context: &Context) -> Self {
         Self {
             link,
-            opened_ms: world.now.elapsed_ms,
+            opened_ms: context.now.elapsed_ms,
             peer: None,
             clock_ahead_ms: 0,
             subscription: None,
@@ -104,25 +104,25 @@ impl Source {
     }
 
     /// Handles the receiver's hello.
-    pub(crate) fn hello(&mut self, world: &World, out: &mut Out, hello: &Hello) -> Result<Region, Goodbye> {
+    pub(crate) fn hello(&mut self, context: &Context, out: &mut Out, hello: &Hello) -> Result<Region, Goodbye> {
         if self.peer.is_some() {
             return Err(Goodbye::for_now("a second hello arrived"));
         }
-        self.send(out, ToReceiver::Hello(hello_of(world, Some(hello.region.clone()))));
-        check_hello(world, hello, None)?;
+        self.send(out, ToReceiver::Hello(hello_of(context, Some(hello.region.clone()))));
+        check_hello(context, hello, None)?;
         self.peer = Some(hello.region.clone());
-        self.clock_ahead_ms = clock_ahead_ms(world, hello);
+        self.clock_ahead_ms = clock_ahead_ms(context, hello);
         Ok(hello.region.clone())
     }
 
-    pub(crate) fn hello_overdue(&self, world: &World) -> bool {
-        self.peer.is_none() && world.now.elapsed_ms >= self.opened_ms + world.tuning.hello_timeout_ms
+    pub(crate) fn hello_overdue(&self, context: &Context) -> bool {
+        self.peer.is_none() && context.now.elapsed_ms >= self.opened_ms + context.tuning.hello_timeout_ms
     }
 
     /// Replaces the subscription on this stream.
     pub(crate) fn subscribe(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         subscription: Subscription,
     ) -> Result<(), Goodbye> {
@@ -140,15 +140,15 @@ impl Source {
         for (table, vector) in &subscription.tables {
             self.acknowledged.insert(*table, vector.clone());
         }
-        self.said.learn(world, &subscription.tables);
+        self.said.learn(context, &subscription.tables);
         self.subscription = Some(subscription);
-        self.announce(world, out);
-        self.reopen(world, out);
+        self.announce(context, out);
+        self.reopen(context, out);
         Ok(())
     }
 
     /// Looks for the position again, because the subscription changed or the set of served tables.
-    pub(crate) fn reopen(&mut self, world: &World, out: &mut Out) {
+    pub(crate) fn reopen(&mut self, context: &Context, out: &mut Out) {
         match &mut self.cursor {
             Cursor::Opening { again } | Cursor::Reading { again, .. } => {
                 *again = true;
@@ -158,7 +158,7 @@ impl Source {
         }
         let Some(subscription) = &self.subscription else { return };
         let mut tables: TableVectors = subscription.tables.clone();
-        tables.retain(|table, _| world.serves(*table));
+        tables.retain(|table, _| context.serves(*table));
         for (table, vector) in &mut tables {
             if let Some(acknowledged) = self.acknowledged.get(table) {
                 vector.merge(acknowledged);
@@ -190,18 +190,18 @@ impl Source {
 
     pub(crate) fn on_position(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         answer: Result<LogPosition, Vec<(TableId, Origin)>>,
     ) {
         if let Cursor::Opening { again: true } = self.cursor {
             self.cursor = Cursor::Idle;
-            return self.reopen(world, out);
+            return self.reopen(context, out);
         }
         match answer {
             Ok(position) => {
                 self.position = position;
-                self.read(world, out);
+                self.read(context, out);
             }
             Err(missing) => self.refuse(out, missing),
         }
@@ -225,8 +225,8 @@ impl Source {
         self.open(out);
     }
 
-    fn read(&mut self, world: &World, out: &mut Out) {
-        if self.window.is_full(world.tuning.window_bytes) {
+    fn read(&mut self, context: &Context, out: &mut Out) {
+        if self.window.is_full(context.tuning.window_bytes) {
             self.cursor = Cursor::Blocked;
             return;
         }
@@ -237,29 +237,29 @@ impl Source {
         let call = StoreCall::Read {
             from: self.position,
             filter: self.filter.clone(),
-            max_bytes: world.tuning.batch_bytes,
+            max_bytes: context.tuning.batch_bytes,
         };
         out.call(Purpose::Read(self.link), call);
     }
 
     /// Continues reading because the log grew; `vectors` are this region's after the append.
-    pub(crate) fn on_log_appended(&mut self, world: &World, out: &mut Out, vectors: &TableVectors) {
+    pub(crate) fn on_log_appended(&mut self, context: &Context, out: &mut Out, vectors: &TableVectors) {
         let is_owed = self.is_owed(vectors);
         match &mut self.cursor {
             Cursor::AtEnd { unread } if !is_owed && *unread < UNREAD_MAX => *unread += 1,
-            Cursor::AtEnd { .. } => self.read(world, out),
+            Cursor::AtEnd { .. } => self.read(context, out),
             Cursor::Reading { grew, .. } => *grew = true,
             Cursor::Idle | Cursor::Opening { .. } | Cursor::Blocked => {}
         }
     }
 
-    pub(crate) fn on_log(&mut self, world: &World, out: &mut Out, page: LogPage) {
+    pub(crate) fn on_log(&mut self, context: &Context, out: &mut Out, page: LogPage) {
         let Cursor::Reading { again, grew } = self.cursor else {
             return;
         };
         if again {
             self.cursor = Cursor::Idle;
-            return self.reopen(world, out);
+            return self.reopen(context, out);
         }
         let LogPage { mutations, next, end } = page;
         debug_assert!(next >= self.position, "the log is read forwards");
@@ -276,7 +276,7 @@ impl Source {
         if end.is_some() && !grew {
             self.cursor = Cursor::AtEnd { unread: 0 };
         } else {
-            self.read(world, out);
+            self.read(context, out);
         }
     }
 
@@ -318,13 +318,13 @@ impl Source {
 
     pub(crate) fn acknowledge(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         acknowledgement: &Acknowledgement,
     ) -> Result<(), Goodbye> {
         self.window.acknowledge(acknowledgement.batch)?;
-        self.said.learn(world, &acknowledgement.tables);
-        let known = |table: &TableId| self.peer.as_ref().is_some_and(|peer| world.has_replica(peer, *table));
+        self.said.learn(context, &acknowledgement.tables);
+        let known = |table: &TableId| self.peer.as_ref().is_some_and(|peer| context.has_replica(peer, *table));
         for (table, vector) in &acknowledgement.tables {
             // Bounded by the tables that the catalog and the subscription name.
             if known(table) || self.acknowledged.contains_key(table) {
@@ -332,44 +332,50 @@ impl Source {
             }
         }
         if matches!(self.cursor, Cursor::Blocked) {
-            self.read(world, out);
+            self.read(context, out);
         }
         Ok(())
     }
 
     /// Announces this region's vectors of tables that both regions have, where they changed.
-    fn announce(&mut self, world: &World, out: &mut Out) {
+    fn announce(&mut self, context: &Context, out: &mut Out) {
         let Some(peer) = &self.peer else { return };
-        for message in self.announcements.changes(world, peer) {
+        for message in self.announcements.changes(context, peer) {
             self.send(out, message);
         }
     }
 
     /// Takes back the announcements of tables that are not served any more.
-    pub(crate) fn withdraw(&mut self, world: &World, out: &mut Out) {
+    pub(crate) fn withdraw(&mut self, context: &Context, out: &mut Out) {
         let Some(peer) = &self.peer else { return };
-        if let Some(message) = self.announcements.withdraw(world, peer) {
+        if let Some(message) = self.announcements.withdraw(context, peer) {
             self.send(out, message);
         }
     }
 
-    pub(crate) fn tick(&mut self, world: &World, out: &mut Out) {
-        if self.subscription.is_some() && self.announcements.is_due(world) {
-            self.announce(world, out);
+    pub(crate) fn tick(&mut self, context: &Context, out: &mut Out) {
+        if self.subscription.is_some() && self.announcements.is_due(context) {
+            self.announce(context, out);
         }
     }
 
     /// Answers a request, or fails if the receiver has too many pending.
-    pub(crate) fn request(&mut self, world: &World, out: &mut Out, request: Request) -> Result<(), Goodbye> {
+    pub(crate) fn request(&mut self, context: &Context, out: &mut Out, request: Request) -> Result<(), Goodbye> {
         let Some(peer) = &self.peer else {
             return Err(Goodbye::for_now("a request arrived before the hello"));
         };
-        self.serving.request(world, out, peer, request)
+        self.serving.request(context, out, peer, request)
     }
 
     /// Replies with the store's answer to a request.
-    pub(crate) fn on_served(&mut self, world: &World, out: &mut Out, id: u64, result: Result<StoreAnswer, StoreError>) {
-        self.serving.on_answer(world, out, id, result);
+    pub(crate) fn on_served(
+        &mut self,
+        context: &Context,
+        out: &mut Out,
+        id: u64,
+        result: Result<StoreAnswer, StoreError>,
+    ) {
+        self.serving.on_answer(context, out, id, result);
     }
 
     /// The reason for ending the stream after a call of the cursor failed.

@@ -6,10 +6,10 @@ use beringia_item::{Region, TableId};
 use beringia_storage_types::StoreError;
 
 use crate::{
+    context::Context,
     event::{AcceptId, Command, StoreAnswer, StoreCall},
     message::{Answer, Goodbye, Question, Reply, Request, ToReceiver},
     out::{Out, Purpose},
-    world::World,
 };
 
 /// The requests of a stream that the store is working on.
@@ -31,25 +31,25 @@ impl Serving {
     /// Passes the peer's question on to the store. Fails if the peer has too many requests pending.
     pub(super) fn request(
         &mut self,
-        world: &World,
+        context: &Context,
         out: &mut Out,
         peer: &Region,
         request: Request,
     ) -> Result<(), Goodbye> {
         let Request { id, table, question } = request;
-        if self.tables.len() >= world.tuning.requests_max || self.tables.contains_key(&id) {
+        if self.tables.len() >= context.tuning.requests_max || self.tables.contains_key(&id) {
             return Err(Goodbye::for_now("too many requests are pending"));
         }
-        if !world.serves(table) {
-            self.reply(out, id, Answer::Unavailable(not_served(world, table)));
+        if !context.serves(table) {
+            self.reply(out, id, Answer::Unavailable(not_served(context, table)));
             return Ok(());
         }
         // A source that does not know of the replica could collect a tombstone while the replica
         // copies rows that the tombstone deletes.
-        if !world.has_replica(peer, table) {
+        if !context.has_replica(peer, table) {
             let reason = format!(
                 "{} does not know that {peer} has a replica of table {table}",
-                world.region
+                context.region
             );
             self.reply(out, id, Answer::Unavailable(reason));
             return Ok(());
@@ -60,17 +60,17 @@ impl Serving {
                 table,
                 span,
                 after,
-                max: world.tuning.keys_per_page,
+                max: context.tuning.keys_per_page,
             },
             Question::Rows { keys } => StoreCall::Rows {
                 table,
                 keys,
-                max_bytes: world.tuning.reply_bytes,
+                max_bytes: context.tuning.reply_bytes,
             },
         };
         self.tables.insert(id, table);
         debug_assert!(
-            self.tables.len() <= world.tuning.requests_max,
+            self.tables.len() <= context.tuning.requests_max,
             "a receiver with too many requests is hung up on"
         );
         out.call(Purpose::Serve(self.link, id), call);
@@ -78,12 +78,18 @@ impl Serving {
     }
 
     /// Replies with the store's answer.
-    pub(super) fn on_answer(&mut self, world: &World, out: &mut Out, id: u64, result: Result<StoreAnswer, StoreError>) {
+    pub(super) fn on_answer(
+        &mut self,
+        context: &Context,
+        out: &mut Out,
+        id: u64,
+        result: Result<StoreAnswer, StoreError>,
+    ) {
         let Some(table) = self.tables.remove(&id) else {
             return;
         };
         let answer = match result {
-            _ if !world.serves(table) => Answer::Unavailable(not_served(world, table)),
+            _ if !context.serves(table) => Answer::Unavailable(not_served(context, table)),
             Ok(StoreAnswer::Digest(digest)) => Answer::Digest(digest),
             Ok(StoreAnswer::Keys(page)) => Answer::Keys(page),
             Ok(StoreAnswer::Rows(page)) => Answer::Rows(page),
@@ -99,9 +105,9 @@ impl Serving {
     }
 }
 
-fn not_served(world: &World, table: TableId) -> String {
-    let region = &world.region;
-    if world.paused.contains(&table) {
+fn not_served(context: &Context, table: TableId) -> String {
+    let region = &context.region;
+    if context.paused.contains(&table) {
         format!("the replication of table {table} is paused in {region}")
     } else {
         format!("{region} does not serve table {table}")

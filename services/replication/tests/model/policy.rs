@@ -148,7 +148,7 @@ pub fn fingerprint_of(row: &Mutation) -> RowFingerprint {
 
 /// Reconciles a row with a mutation, where at least one of the two is more than a write of a whole
 /// item. Returns the new row, or `None` if the row stays as it is. Lost writes go to the journal.
-pub fn meet(row: &Mutation, mutation: &Mutation, journal: &mut BTreeSet<(Version, Version)>) -> Option<Mutation> {
+pub fn reconcile(row: &Mutation, mutation: &Mutation, journal: &mut BTreeSet<(Version, Version)>) -> Option<Mutation> {
     let (ours, theirs) = (state_of(row), state_of(mutation));
     let merged = ours.merge(&theirs);
     let incoming = theirs.losses(&ours, &merged).into_iter();

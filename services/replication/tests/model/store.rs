@@ -17,7 +17,7 @@ use beringia_storage_types::{
 };
 use bytes::Bytes;
 
-use super::policy::{Work, fingerprint_of, meet, written};
+use super::policy::{Work, fingerprint_of, reconcile, written};
 
 /// How far ahead another region's clock may be, milliseconds.
 pub const MAX_OFFSET_MS: u64 = 500;
@@ -396,7 +396,7 @@ impl Store {
         let is_more = |row: &Mutation| row.metadata.is_some() || mutation.metadata.is_some();
         let mut left = mutation.clone();
         if let Some(current) = current.filter(|current| is_more(current)) {
-            let Some(union) = meet(current, mutation, &mut table.journal) else {
+            let Some(union) = reconcile(current, mutation, &mut table.journal) else {
                 return false;
             };
             left = union;

@@ -85,7 +85,7 @@ struct Model {
 }
 
 impl Model {
-    fn meet(&mut self, mutation: &Mutation) {
+    fn reconcile(&mut self, mutation: &Mutation) {
         match self.current.get(&mutation.key) {
             Some(current) if current.version == mutation.version => {}
             Some(current) => {
@@ -109,7 +109,7 @@ impl Model {
 
     fn stream(&mut self, mutation: &Mutation) {
         if !self.applied.covers(&mutation.version) {
-            self.meet(mutation);
+            self.reconcile(mutation);
             self.applied.advance(mutation.origin(), mutation.version.sequence);
         }
     }
@@ -231,7 +231,7 @@ impl World {
         let model = &mut self.models[to];
         for mutation in &mutations {
             if kind == RemoteKind::Copy || model.applied.covers(&mutation.version) {
-                model.meet(mutation);
+                model.reconcile(mutation);
             }
         }
     }

@@ -76,7 +76,7 @@ async fn pair(backend: &dyn Backend, policy: ConflictPolicy) -> (Site, Site) {
 
 /// Ships in both directions. Returns the item that both regions then have, and the journal of the
 /// first.
-async fn meet(east: &Site, west: &Site) -> (Option<Item>, Vec<Conflict>) {
+async fn reconcile(east: &Site, west: &Site) -> (Option<Item>, Vec<Conflict>) {
     ship(east, west, TABLE).await;
     ship(west, east, TABLE).await;
     let held = assert_agrees(&*east.store, TABLE).await;
@@ -128,7 +128,7 @@ pub(super) async fn changes_of_different_attributes_are_no_conflict(backend: &dy
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     assign(&east, "n", 11).await;
     assign(&west, "t", 2).await;
-    assert_eq!(meet(&east, &west).await, (with(&[("n", 11), ("t", 2)]), vec![]));
+    assert_eq!(reconcile(&east, &west).await, (with(&[("n", 11), ("t", 2)]), vec![]));
 }
 
 /// The same changes as in the test above conflict over the whole item.
@@ -136,7 +136,7 @@ pub(super) async fn policy_item_makes_such_changes_a_conflict(backend: &dyn Back
     let (east, west) = pair(backend, ConflictPolicy::Item).await;
     let loser = assign(&east, "n", 11).await;
     let winner = assign(&west, "t", 2).await;
-    let (held, journal) = meet(&east, &west).await;
+    let (held, journal) = reconcile(&east, &west).await;
     assert_eq!(held, with(&[("n", 10), ("t", 2)]));
     assert_eq!(only(&journal), (winner, loser, vec![]));
 }
@@ -146,7 +146,7 @@ pub(super) async fn later_assignment_wins_and_journal_names_the_attribute(backen
         let (east, west) = pair(backend, policy).await;
         let loser = update(&east, Update(vec![("n", Some(11)), ("t", Some(3))], None)).await;
         let winner = assign(&west, "t", 2).await;
-        let (held, journal) = meet(&east, &west).await;
+        let (held, journal) = reconcile(&east, &west).await;
         assert_eq!(held, with(&[("n", 11), ("t", 2)]));
         assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
         assert_eq!(journal[0].loser.image, with(&[("n", 11), ("t", 3)]));
@@ -158,7 +158,7 @@ pub(super) async fn equal_assignments_lose_nothing(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     assign(&east, "t", 2).await;
     assign(&west, "t", 2).await;
-    assert_eq!(meet(&east, &west).await, (with(&[("n", 10), ("t", 2)]), vec![]));
+    assert_eq!(reconcile(&east, &west).await, (with(&[("n", 10), ("t", 2)]), vec![]));
 }
 
 pub(super) async fn concurrent_additions_add_up_only_under_merge(backend: &dyn Backend) {
@@ -166,12 +166,12 @@ pub(super) async fn concurrent_additions_add_up_only_under_merge(backend: &dyn B
     add(&east, 1).await;
     add(&east, 2).await;
     add(&west, 4).await;
-    assert_eq!(meet(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));
+    assert_eq!(reconcile(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));
 
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     let loser = add(&east, 1).await;
     let winner = add(&west, 4).await;
-    let (held, journal) = meet(&east, &west).await;
+    let (held, journal) = reconcile(&east, &west).await;
     assert_eq!(held, with(&[("n", 14), ("t", 1)]));
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
 }
@@ -180,18 +180,18 @@ pub(super) async fn addition_concurrent_with_an_assignment_is_lost(backend: &dyn
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     let loser = add(&east, 1).await;
     let winner = assign(&west, "n", 50).await;
-    let (held, journal) = meet(&east, &west).await;
+    let (held, journal) = reconcile(&east, &west).await;
     assert_eq!(held, with(&[("n", 50), ("t", 1)]));
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
     // Additions to the new number count.
     add(&east, 1).await;
     add(&west, 2).await;
-    assert_eq!(meet(&east, &west).await.0, with(&[("n", 53), ("t", 1)]));
+    assert_eq!(reconcile(&east, &west).await.0, with(&[("n", 53), ("t", 1)]));
 
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     let winner = assign(&east, "n", 50).await;
     let loser = add(&west, 1).await;
-    let (held, journal) = meet(&east, &west).await;
+    let (held, journal) = reconcile(&east, &west).await;
     assert_eq!(held, with(&[("n", 50), ("t", 1)]), "later, but added to another number");
     assert_eq!(journal[0].rule, ConflictRule::NewValue);
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
@@ -202,14 +202,14 @@ pub(super) async fn update_loses_to_a_later_delete_but_not_an_earlier_one(backen
         let (east, west) = pair(backend, policy).await;
         let loser = assign(&east, "t", 2).await;
         let winner = delete(&*west.store, the_key()).await.unwrap();
-        let (held, journal) = meet(&east, &west).await;
+        let (held, journal) = reconcile(&east, &west).await;
         assert_eq!(held, None);
         assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
 
         let (east, west) = pair(backend, policy).await;
         let loser = delete(&*east.store, the_key()).await.unwrap();
         let winner = assign(&west, "t", 2).await;
-        let (held, journal) = meet(&east, &west).await;
+        let (held, journal) = reconcile(&east, &west).await;
         assert_eq!(
             held,
             with(&[("t", 2)]),
@@ -224,7 +224,7 @@ pub(super) async fn later_of_two_puts_wins_whole(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     let loser = put(&*east.store, item("a", 1, &[("n", number(1))])).await;
     let winner = put(&*west.store, item("a", 1, &[("t", number(9))])).await;
-    let (held, journal) = meet(&east, &west).await;
+    let (held, journal) = reconcile(&east, &west).await;
     assert_eq!(held, with(&[("t", 9)]));
     assert_eq!(only(&journal), (winner, loser, vec![]));
 }
@@ -233,7 +233,7 @@ pub(super) async fn later_update_applies_on_top_of_a_concurrent_put(backend: &dy
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     let loser = put(&*east.store, item("a", 1, &[("n", number(1)), ("t", number(7))])).await;
     let winner = assign(&west, "t", 2).await;
-    let (held, journal) = meet(&east, &west).await;
+    let (held, journal) = reconcile(&east, &west).await;
     assert_eq!(held, with(&[("n", 1), ("t", 2)]));
     assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
 }
@@ -247,7 +247,7 @@ pub(super) async fn merged_rows_of_one_version_differ_in_digest(backend: &dyn Ba
     assign(&east, "n", 11).await;
     assign(&west, "t", 2).await;
     ship(&west, &south, TABLE).await;
-    meet(&east, &west).await;
+    reconcile(&east, &west).await;
     let range = beringia_item::range_of(&the_key());
     let (here, there) = (
         south.store.raw_rows(TABLE, range, None, 9).await.unwrap(),
@@ -265,7 +265,7 @@ pub(super) async fn relay_sends_the_original_write_not_the_merged_row(backend: &
     add(&east, 1).await;
     add(&west, 2).await;
     let written = read_all(&*east.store, &all_of(east.store.origin())).await;
-    meet(&east, &west).await;
+    reconcile(&east, &west).await;
     let relayed = read_all(&*west.store, &all_of(east.store.origin())).await;
     assert_eq!(relayed, written);
 }
@@ -274,14 +274,14 @@ pub(super) async fn write_under_policy_item_removes_the_metadata(backend: &dyn B
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&west, 2).await;
-    meet(&east, &west).await;
+    reconcile(&east, &west).await;
     assert!(metadata(&west).await.is_some());
     edit(&*west.store, vec![set(TABLE, Aspect::ConflictPolicy(None))]).await;
     add(&west, 4).await;
     assert_eq!(metadata(&west).await, None);
-    assert_eq!(meet(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));
+    assert_eq!(reconcile(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));
     // The other region has not received the new policy and continues to merge; the result contains
     // writes under both policies.
     add(&east, 1).await;
-    assert_eq!(meet(&east, &west).await, (with(&[("n", 18), ("t", 1)]), vec![]));
+    assert_eq!(reconcile(&east, &west).await, (with(&[("n", 18), ("t", 1)]), vec![]));
 }

@@ -1,6 +1,6 @@
 //! Axes: the position of a value in pixels, and round values for ticks.
 
-use crate::words::decimals;
+use crate::format::decimals;
 
 /// A scale from values to pixels.
 #[derive(Debug, Clone, Copy)]

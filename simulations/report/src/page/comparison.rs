@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Comparison,
     comparison::{MEASURES, Measure, Spread, spread},
-    words::{count, duration_ms},
+    format::{count, duration_ms},
 };
 
 const WIDTH: f64 = 540.0;
@@ -210,7 +210,7 @@ fn draw(index: usize, spreads: &[Option<Spread>], layout: &Layout<'_>, axis: &Ax
         let (low, high) = (axis.at(spread.least), axis.at(spread.greatest));
         out.push_str(&line(&format!("line {class}"), (x, low), (x, high)));
         let (x, y) = (Px(x), Px(axis.at(spread.mean)));
-        let title = spread.words(measure.unit);
+        let title = spread.format(measure.unit);
         out.push_str(&format!(
             "<circle class=\"dot {class}\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\"><title>{}</title></circle>",
             Text(&title)
@@ -237,7 +237,7 @@ fn numbers(comparison: &Comparison) -> String {
             let spread = spread(&runs, measure.of);
             format!(
                 "<td>{}</td>",
-                spread.map_or_else(|| "–".to_owned(), |spread| spread.words(measure.unit))
+                spread.map_or_else(|| "–".to_owned(), |spread| spread.format(measure.unit))
             )
         });
         format!(

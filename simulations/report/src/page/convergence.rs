@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Convergence, Run,
-    words::{decimals, duration_ms},
+    format::{decimals, duration_ms},
 };
 
 const WIDTH: f64 = 1080.0;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Run,
-    words::{count, duration_ms},
+    format::{count, duration_ms},
 };
 
 /// The most pairs that the map over time shows: those with the most conflicts.

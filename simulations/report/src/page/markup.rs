@@ -26,7 +26,7 @@ pub(crate) struct Px(pub(crate) f64);
 
 impl fmt::Display for Px {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&crate::words::decimals(self.0, 1))
+        out.write_str(&crate::format::decimals(self.0, 1))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     grid::{Fold, Grid, Values, greatest},
     markup::{Px, heading, label, line, region_class},
 };
-use crate::{Player, Run, words::duration_ms};
+use crate::{Player, Run, format::duration_ms};
 
 /// The kind of chart in a panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::markup::{Px, Text, rectangle};
 use crate::{
     Run,
     figures::{Figure, Tone, figures},
-    words::{bytes, count, decimals, duration_ms},
+    format::{bytes, count, decimals, duration_ms},
 };
 
 /// The cards with the headline figures.

@@ -8,7 +8,7 @@ use super::{
     markup::{Px, Text, heading, label, line, picture, rectangle, region_class, width_of},
     panels::{Panel, Place, Series, panels},
 };
-use crate::{FaultKind, FaultSpan, Run, words::percent};
+use crate::{FaultKind, FaultSpan, Run, format::percent};
 
 const WIDTH: f64 = 1080.0;
 const LEFT: f64 = 104.0;

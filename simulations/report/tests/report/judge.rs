@@ -8,14 +8,14 @@ use beringia_scenario::{Availability, Count, Expectations};
 
 use crate::support::{REGIONS, empty_run, millis, seconds};
 
-/// The one verdict whose expectation contains `words`: what was measured, and whether it holds.
-fn verdict(expected: &Expectations, run: &mut Run, words: &str) -> (String, bool) {
+/// The one verdict whose expectation contains `format`: what was measured, and whether it holds.
+fn verdict(expected: &Expectations, run: &mut Run, format: &str) -> (String, bool) {
     judge(expected, run);
-    let mut found = run.verdicts.iter().filter(|verdict| verdict.expected.contains(words));
+    let mut found = run.verdicts.iter().filter(|verdict| verdict.expected.contains(format));
     let Some(verdict) = found.next() else {
-        panic!("no verdict about {words:?}: {:?}", run.verdicts)
+        panic!("no verdict about {format:?}: {:?}", run.verdicts)
     };
-    assert!(found.next().is_none(), "more than one verdict about {words:?}");
+    assert!(found.next().is_none(), "more than one verdict about {format:?}");
     (verdict.measured.clone(), verdict.holds)
 }
 

@@ -137,8 +137,11 @@ fn the_page_shows_every_region_fault_verdict_and_figure() {
     ] {
         assert!(page.contains(&format!("<svg id=\"{id}\"")), "no figure {id}");
     }
-    for words in run.faults.iter().map(|fault| &fault.label).chain(&run.regions) {
-        assert!(page.contains(&format!(">{words}</text>")), "{words:?} is in no figure");
+    for format in run.faults.iter().map(|fault| &fault.label).chain(&run.regions) {
+        assert!(
+            page.contains(&format!(">{format}</text>")),
+            "{format:?} is in no figure"
+        );
     }
     for verdict in &run.verdicts {
         assert!(

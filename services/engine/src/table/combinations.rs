@@ -11,8 +11,8 @@ use crate::{
 
 /// Checks what can be checked without the table. The order of the checks is DynamoDB's, as far as
 /// it is known.
-pub(super) fn check_kinds(input: &UpdateTableInput) -> Result<(), ApiError> {
-    let kinds = Kinds::of(input);
+pub(super) fn check_combination(input: &UpdateTableInput) -> Result<(), ApiError> {
+    let kinds = RequestedChanges::of(input);
     if kinds.settings == 0 && !kinds.replicas {
         return Err(nothing_to_do(input));
     }
@@ -35,7 +35,7 @@ pub(super) fn check_kinds(input: &UpdateTableInput) -> Result<(), ApiError> {
 }
 
 /// The kinds of changes in a request.
-struct Kinds {
+struct RequestedChanges {
     /// The number of kinds of settings, not counting replicas.
     settings: usize,
     /// Whether replicas are changed.
@@ -46,7 +46,7 @@ struct Kinds {
     creates: bool,
 }
 
-impl Kinds {
+impl RequestedChanges {
     fn of(input: &UpdateTableInput) -> Self {
         let indexes = input.global_secondary_index_updates.as_deref().unwrap_or_default();
         let replicas = input.replica_updates.as_deref().unwrap_or_default();
@@ -87,7 +87,7 @@ fn nothing_to_do(input: &UpdateTableInput) -> ApiError {
 }
 
 /// Rejects other changes beside one that must come alone.
-fn check_alone(input: &UpdateTableInput, kinds: &Kinds) -> Result<(), ApiError> {
+fn check_alone(input: &UpdateTableInput, kinds: &RequestedChanges) -> Result<(), ApiError> {
     if kinds.settings + usize::from(kinds.replicas) < 2 {
         return Ok(());
     }
@@ -118,7 +118,7 @@ fn check_alone(input: &UpdateTableInput, kinds: &Kinds) -> Result<(), ApiError> 
 }
 
 /// Rejects changes that exclude each other.
-fn check_together(input: &UpdateTableInput, kinds: &Kinds) -> Result<(), ApiError> {
+fn check_together(input: &UpdateTableInput, kinds: &RequestedChanges) -> Result<(), ApiError> {
     let units = input.provisioned_throughput.is_some();
     if kinds.builds && units {
         return Err(invalid("You cannot create or delete index while updating table IOPS"));

@@ -14,7 +14,7 @@ use crate::{
 
 /// The state that all parts read; only the replicator changes it.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct Context {
     pub(crate) region: Region,
     /// The origin of this region's own writes.
     pub(crate) origin: Origin,
@@ -71,7 +71,7 @@ impl Unreachable {
     }
 }
 
-impl World {
+impl Context {
     /// Whether other regions may read this table here: log, digests and rows. While the replica is
     /// being filled, its vector does not describe its log yet. A replica that is being deleted
     /// still serves, because others have to get what it wrote.

@@ -64,7 +64,7 @@ impl WorldConfig {
 }
 
 /// A group of regions.
-pub struct World {
+pub struct Cluster {
     /// The trace of what happens in the world.
     pub trace: Arc<Trace>,
     /// Randomness for its users; derive one for each purpose.
@@ -85,7 +85,7 @@ pub struct World {
     sites: Vec<Site>,
 }
 
-impl World {
+impl Cluster {
     /// Creates a world and starts all of its regions.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl World {
         let sites = topology.names().map(site).collect::<Result<Vec<_>, _>>()?;
         let transport = MemoryTransport::new(network);
         let clients = Clients::new(&trace);
-        let mut world = Self {
+        let mut cluster = Self {
             trace,
             randomness,
             transport,
@@ -139,10 +139,10 @@ impl World {
             store,
             sites,
         };
-        for name in world.names() {
-            world.start_region(&name).await?;
+        for name in cluster.names() {
+            cluster.start_region(&name).await?;
         }
-        Ok(world)
+        Ok(cluster)
     }
 
     /// The regions' names, in the order of the topology.
@@ -365,7 +365,7 @@ impl World {
     /// The id of the table of that name in a region.
     ///
     /// # Errors
-    /// [`SimulationError::NoTable`], and the errors of [`World::store`].
+    /// [`SimulationError::NoTable`], and the errors of [`Cluster::store`].
     pub fn table_id(&self, region: &str, table: &str) -> Result<TableId, SimulationError> {
         let catalog = self.store(region)?.catalog();
         let found = catalog.by_name.get(table).map(|table| table.id);
