@@ -21,12 +21,12 @@ use tower::service_fn;
 use crate::support::World;
 
 /// A stream on which a test sends messages itself.
-struct Hand {
+struct ScriptedRegion {
     say: mpsc::UnboundedSender<FromReceiver>,
     hear: Streaming<FromSource>,
 }
 
-impl Hand {
+impl ScriptedRegion {
     async fn open(world: &World, site: usize) -> Self {
         let connection = std::sync::Mutex::new(Some(world.dial(site)));
         let connector = service_fn(move |_: http::Uri| {
@@ -83,11 +83,11 @@ fn hello(protocol: u32, region: &str, peer: &str) -> from_receiver::Kind {
 
 async fn refused(said: Vec<from_receiver::Kind>) -> String {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
-    let mut hand = Hand::open(&world, 0).await;
+    let mut region = ScriptedRegion::open(&world, 0).await;
     for kind in said {
-        hand.say(kind);
+        region.say(kind);
     }
-    let goodbye = hand.goodbye().await;
+    let goodbye = region.goodbye().await;
     // The region keeps serving its real peer.
     let us = world.region(1);
     world
@@ -213,9 +213,9 @@ async fn a_refusal_shows_in_the_status_of_both_sides() {
     world
         .until(async || world.status(0).await.peers[&us].sending == LinkState::Down)
         .await;
-    let mut hand = Hand::open(&world, 0).await;
-    hand.say(hello(9, "us-east-1", "eu-west-1"));
-    let reason = hand.goodbye().await.reason;
+    let mut region = ScriptedRegion::open(&world, 0).await;
+    region.say(hello(9, "us-east-1", "eu-west-1"));
+    let reason = region.goodbye().await.reason;
     assert_eq!(world.status(0).await.peers[&us].sending, LinkState::Refused(reason));
 }
 
@@ -224,8 +224,8 @@ async fn peer_that_does_not_read_answers_is_disconnected() {
     let small = |tuning: &mut beringia_node::Tuning| tuning.outbox_bytes_max = 100_000;
     let mut world = World::start_in(&["eu-west-1", "us-east-1"], None, small).await;
     world.kill(1);
-    let hand = Hand::open(&world, 0).await;
-    hand.say(hello(PROTOCOL, "us-east-1", "eu-west-1"));
+    let region = ScriptedRegion::open(&world, 0).await;
+    region.say(hello(PROTOCOL, "us-east-1", "eu-west-1"));
     let us = world.region(1);
     let sending = async || world.status(0).await.peers[&us].sending.clone();
     world.until(async || sending().await == LinkState::Connected).await;
@@ -236,12 +236,12 @@ async fn peer_that_does_not_read_answers_is_disconnected() {
             beringia_proto::v1::DigestRequest {},
         ));
         let catalog = Bytes::copy_from_slice(&beringia_item::TableId::CATALOG.0.to_be_bytes());
-        hand.say(from_receiver::Kind::Request(Request {
+        region.say(from_receiver::Kind::Request(Request {
             id,
             table: catalog,
             kind: digest,
         }));
     }
     world.until(async || sending().await == LinkState::Down).await;
-    drop(hand);
+    drop(region);
 }

@@ -14,7 +14,9 @@ use beringia_replication::{
 use beringia_storage_types::{RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus, TableDigest};
 use bytes::Bytes;
 
-use crate::support::{CARTS, Hand, call_in, mutation, origin, questions_in, region, subscription_in, vectors};
+use crate::support::{
+    CARTS, ScriptedRegion, call_in, mutation, origin, questions_in, region, subscription_in, vectors,
+};
 
 fn on_carts(entries: &[(&str, u64)]) -> TableVectors {
     let entries: Vec<_> = entries
@@ -24,13 +26,13 @@ fn on_carts(entries: &[(&str, u64)]) -> TableVectors {
     vectors(&entries)
 }
 
-fn announces(hand: &mut Hand, link: DialId, entries: &[(&str, u64)]) {
-    hand.source_says(link, ToReceiver::Vectors(on_carts(entries)));
+fn announces(script: &mut ScriptedRegion, link: DialId, entries: &[(&str, u64)]) {
+    script.source_says(link, ToReceiver::Vectors(on_carts(entries)));
 }
 
-fn refuses(hand: &mut Hand, link: DialId, generation: u64, origin: &str) {
+fn refuses(script: &mut ScriptedRegion, link: DialId, generation: u64, origin: &str) {
     let parts = vec![(CARTS, origin.parse().unwrap())];
-    hand.source_says(link, ToReceiver::Refusal(BelowLowWatermark { generation, parts }));
+    script.source_says(link, ToReceiver::Refusal(BelowLowWatermark { generation, parts }));
 }
 
 fn subscription_on(commands: &[Command], link: DialId) -> Option<Subscription> {
@@ -66,7 +68,7 @@ fn key_page(rows: &[Mutation], span: &beringia_replication::message::Span) -> Ke
 /// this region's store. Returns what is applied, and the commit that sets the vector, which is left
 /// unanswered.
 fn range_syncs(
-    hand: &mut Hand,
+    script: &mut ScriptedRegion,
     link: DialId,
     commands: Vec<Command>,
     source_rows: &[Mutation],
@@ -89,10 +91,10 @@ fn range_syncs(
                     }),
                     Question::Digest => panic!("the copy has begun already"),
                 };
-                hand.source_says(link, ToReceiver::Reply(Reply { id, answer }))
+                script.source_says(link, ToReceiver::Reply(Reply { id, answer }))
             }
             Command::Call(ticket, StoreCall::Keys { span, .. }) => {
-                hand.answer(ticket, StoreAnswer::Keys(key_page(own_rows, &span)))
+                script.answer(ticket, StoreAnswer::Keys(key_page(own_rows, &span)))
             }
             Command::Call(ticket, StoreCall::Apply(apply)) if !apply.progress.is_empty() => {
                 return (Some((ticket, apply)), applied);
@@ -103,7 +105,7 @@ fn range_syncs(
                     newer: apply.mutations.len(),
                 };
                 applied.push(apply);
-                hand.answer(ticket, answer)
+                script.answer(ticket, answer)
             }
             _ => Vec::new(),
         };
@@ -114,106 +116,106 @@ fn range_syncs(
 
 /// As [`range_syncs`], for a copy, which ends with that commit.
 fn copies(
-    hand: &mut Hand,
+    script: &mut ScriptedRegion,
     link: DialId,
     commands: Vec<Command>,
     source_rows: &[Mutation],
     own_rows: &[Mutation],
 ) -> ((Ticket, RemoteBatch), Vec<RemoteBatch>) {
-    let (end, applied) = range_syncs(hand, link, commands, source_rows, own_rows);
+    let (end, applied) = range_syncs(script, link, commands, source_rows, own_rows);
     (end.expect("the copy ends"), applied)
 }
 
 /// The source answers the request for its vector with which a copy begins.
-fn begins(hand: &mut Hand, link: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
+fn begins(script: &mut ScriptedRegion, link: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
     let digest = TableDigest {
         vector: on_carts(entries)[&CARTS].clone(),
         ranges: Vec::new(),
     };
     let answer = Answer::Digest(digest);
-    hand.source_says(link, ToReceiver::Reply(Reply { id: question, answer }))
+    script.source_says(link, ToReceiver::Reply(Reply { id: question, answer }))
 }
 
-fn finished(hand: &mut Hand, ticket: Ticket, entries: &[(&str, u64)]) -> Vec<Command> {
+fn finished(script: &mut ScriptedRegion, ticket: Ticket, entries: &[(&str, u64)]) -> Vec<Command> {
     let vectors = on_carts(entries);
-    hand.answer(ticket, StoreAnswer::Applied { vectors, newer: 0 })
+    script.answer(ticket, StoreAnswer::Applied { vectors, newer: 0 })
 }
 
 /// `us` announces fewer of its own writes than `ap` has; this region has the first two.
-fn missing_own() -> (Hand, DialId, DialId) {
-    let mut hand = Hand::new(Tuning::default());
-    hand.tick_with(0, vectors(&[(CARTS, "us", 2)]));
-    let (us, _) = hand.connected("us");
-    let (ap, _) = hand.connected("ap");
-    announces(&mut hand, us, &[("us", 2)]);
-    announces(&mut hand, ap, &[("us", 9)]);
-    (hand, us, ap)
+fn missing_own() -> (ScriptedRegion, DialId, DialId) {
+    let mut script = ScriptedRegion::new(Tuning::default());
+    script.tick_with(0, vectors(&[(CARTS, "us", 2)]));
+    let (us, _) = script.connected("us");
+    let (ap, _) = script.connected("ap");
+    announces(&mut script, us, &[("us", 2)]);
+    announces(&mut script, ap, &[("us", 9)]);
+    (script, us, ap)
 }
 
 #[test]
 fn writes_that_their_origin_lost_come_from_a_peer() {
-    let (mut hand, _, ap) = missing_own();
-    let early = hand.pass(2000);
+    let (mut script, _, ap) = missing_own();
+    let early = script.pass(2000);
     assert_eq!(subscription_in(&early), None, "an announcement may be on its way");
-    let late = hand.pass(600);
+    let late = script.pass(600);
     let relayed = subscription_on(&late, ap).expect("the origin does not have them itself");
     assert_eq!(relayed.origins, [origin("ap"), origin("us")]);
     assert_eq!(relayed.tables[&CARTS].get(&origin("us")), 2, "from what is here");
-    let through = |hand: &Hand| hand.replicator.status().peers[&region("us")].relayed_through.clone();
-    assert_eq!(through(&hand), Some(region("ap")));
+    let through = |script: &ScriptedRegion| script.replicator.status().peers[&region("us")].relayed_through.clone();
+    assert_eq!(through(&script), Some(region("ap")));
 
-    let brought = hand.tick_with(100, vectors(&[(CARTS, "us", 9)]));
+    let brought = script.tick_with(100, vectors(&[(CARTS, "us", 9)]));
     assert_eq!(subscription_in(&brought), None);
-    let direct = subscription_on(&hand.pass(600), ap).expect("nothing is missing any more");
+    let direct = subscription_on(&script.pass(600), ap).expect("nothing is missing any more");
     assert_eq!(direct.origins, [origin("ap")]);
-    assert_eq!(through(&hand), None);
+    assert_eq!(through(&script), None);
 }
 
 #[test]
 fn an_origin_that_only_announces_late_sends_its_writes_itself() {
-    let (mut hand, us, _) = missing_own();
-    hand.pass(1500);
-    announces(&mut hand, us, &[("us", 9)]);
-    assert_eq!(subscription_in(&hand.pass(5000)), None);
+    let (mut script, us, _) = missing_own();
+    script.pass(1500);
+    announces(&mut script, us, &[("us", 9)]);
+    assert_eq!(subscription_in(&script.pass(5000)), None);
 }
 
 /// The writes of `us` from 3 to 9 are missing here and in no log: `us` and `ap` have them and
 /// refuse to send them.
-fn out_of_logs() -> (Hand, DialId, DialId) {
-    let mut hand = Hand::new(Tuning::default());
-    hand.tick_with(0, vectors(&[(CARTS, "us", 2), (CARTS, "eu", 4)]));
-    let (us, _) = hand.connected("us");
-    let (ap, _) = hand.connected("ap");
+fn out_of_logs() -> (ScriptedRegion, DialId, DialId) {
+    let mut script = ScriptedRegion::new(Tuning::default());
+    script.tick_with(0, vectors(&[(CARTS, "us", 2), (CARTS, "eu", 4)]));
+    let (us, _) = script.connected("us");
+    let (ap, _) = script.connected("ap");
     for link in [us, ap] {
-        announces(&mut hand, link, &[("us", 9), ("eu", 4)]);
+        announces(&mut script, link, &[("us", 9), ("eu", 4)]);
     }
-    refuses(&mut hand, us, 1, "us");
-    let relayed = subscription_on(&hand.tick(100), ap).unwrap();
+    refuses(&mut script, us, 1, "us");
+    let relayed = subscription_on(&script.tick(100), ap).unwrap();
     assert_eq!(relayed.origins, [origin("ap"), origin("us")]);
-    refuses(&mut hand, ap, relayed.generation, "us");
-    (hand, us, ap)
+    refuses(&mut script, ap, relayed.generation, "us");
+    (script, us, ap)
 }
 
 #[test]
 fn trimmed_writes_are_copied_in_place_while_serving() {
-    let (mut hand, us, ap) = out_of_logs();
-    let early = hand.pass(5000);
+    let (mut script, us, ap) = out_of_logs();
+    let early = script.pass(5000);
     assert_eq!((questions_in(&early, us), questions_in(&early, ap)), (vec![], vec![]));
-    let late = hand.pass(100);
+    let late = script.pass(100);
     let [(question, Question::Digest)] = &questions_in(&late, ap)[..] else {
         panic!("the copy begins: {late:?}");
     };
-    let mut all = begins(&mut hand, ap, *question, &[("us", 9), ("eu", 4)]);
+    let mut all = begins(&mut script, ap, *question, &[("us", 9), ("eu", 4)]);
     let asked = questions_in(&all, ap).len();
     assert_eq!(asked, 16, "the whole table is synced");
 
     // The digest is for a peer that asks while the copy is in progress.
-    let peer = hand.accepted(1, "ap");
+    let peer = script.accepted(1, "ap");
     let question = |id| {
         let (table, question) = (CARTS, Question::Digest);
         ToSource::Request(Request { id, table, question })
     };
-    let served = hand.receiver_says(peer, question(1));
+    let served = script.receiver_says(peer, question(1));
     assert!(
         matches!(call_in(&served), Some((_, StoreCall::Digest(CARTS)))),
         "{served:?}"
@@ -221,7 +223,7 @@ fn trimmed_writes_are_copied_in_place_while_serving() {
 
     let theirs = [row(1, "us", 5), row(2, "us", 9)];
     let ours = [row(1, "us", 1), row(3, "ap", 70)];
-    let ((ticket, end), applied) = copies(&mut hand, ap, all.clone(), &theirs, &ours);
+    let ((ticket, end), applied) = copies(&mut script, ap, all.clone(), &theirs, &ours);
     let expected = RemoteBatch {
         kind: RemoteKind::Copy,
         from: Some(region("ap")),
@@ -238,38 +240,38 @@ fn trimmed_writes_are_copied_in_place_while_serving() {
         ..RemoteBatch::default()
     };
     assert_eq!(end, expected, "the vector takes in the source's");
-    let unserved = hand.receiver_says(peer, question(2));
+    let unserved = script.receiver_says(peer, question(2));
     assert_eq!(call_in(&unserved), None, "until the new vector is known");
 
-    let after = finished(&mut hand, ticket, &[("us", 9), ("eu", 4)]);
+    let after = finished(&mut script, ticket, &[("us", 9), ("eu", 4)]);
     for link in [us, ap] {
         let again = subscription_on(&after, link).expect("the earlier refusal no longer counts");
         assert_eq!(again.tables[&CARTS].get(&origin("us")), 9);
     }
-    assert_eq!(hand.replicator.status().bootstraps.len(), 0);
-    all.extend([late, after, hand.pass(20_000)].concat());
+    assert_eq!(script.replicator.status().bootstraps.len(), 0);
+    all.extend([late, after, script.pass(20_000)].concat());
     assert!(!sets_replica(&all), "the replica was active all the time");
 }
 
 #[test]
 fn waits_for_the_log_of_an_unreachable_origin() {
-    let (mut hand, us, ap) = out_of_logs();
-    hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
-    let commands = hand.pass(9000);
+    let (mut script, us, ap) = out_of_logs();
+    script.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
+    let commands = script.pass(9000);
     assert_eq!(questions_in(&commands, ap), []);
-    assert_eq!(hand.replicator.status().bootstraps.len(), 0);
+    assert_eq!(script.replicator.status().bootstraps.len(), 0);
 }
 
 #[test]
 fn peer_with_the_writes_in_its_log_prevents_a_copy() {
-    let mut hand = Hand::new(Tuning::default());
-    let (us, _) = hand.connected("us");
-    let (ap, _) = hand.connected("ap");
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (us, _) = script.connected("us");
+    let (ap, _) = script.connected("ap");
     for link in [us, ap] {
-        announces(&mut hand, link, &[("us", 9)]);
+        announces(&mut script, link, &[("us", 9)]);
     }
-    refuses(&mut hand, us, 1, "us");
-    let commands = hand.pass(9000);
+    refuses(&mut script, us, 1, "us");
+    let commands = script.pass(9000);
     assert_eq!(
         (questions_in(&commands, us), questions_in(&commands, ap)),
         (vec![], vec![])
@@ -278,23 +280,23 @@ fn peer_with_the_writes_in_its_log_prevents_a_copy() {
 
 /// The replica of `eu` is new and is to be copied from `us`, which has just been asked for its
 /// vector.
-fn joining(local: &[(&str, u64)]) -> (Hand, DialId, DialId, u64) {
-    let mut hand = Hand::new(Tuning::default());
-    hand.catalog(&[
+fn joining(local: &[(&str, u64)]) -> (ScriptedRegion, DialId, DialId, u64) {
+    let mut script = ScriptedRegion::new(Tuning::default());
+    script.catalog(&[
         ("eu", ReplicaStatus::Creating { from: region("us") }),
         ("us", ReplicaStatus::Active),
         ("ap", ReplicaStatus::Active),
     ]);
-    hand.tick_with(0, on_carts(local));
-    let (us, _) = hand.connected("us");
-    let (ap, _) = hand.connected("ap");
-    announces(&mut hand, us, &[("us", 10), ("ap", 4)]);
-    announces(&mut hand, ap, &[("us", 10), ("ap", 4)]);
-    let commands = hand.tick(100);
+    script.tick_with(0, on_carts(local));
+    let (us, _) = script.connected("us");
+    let (ap, _) = script.connected("ap");
+    announces(&mut script, us, &[("us", 10), ("ap", 4)]);
+    announces(&mut script, ap, &[("us", 10), ("ap", 4)]);
+    let commands = script.tick(100);
     let [(question, Question::Digest)] = questions_in(&commands, us)[..] else {
         panic!("the copy begins: {commands:?}");
     };
-    (hand, us, ap, question)
+    (script, us, ap, question)
 }
 
 fn fingerprints(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, RowFingerprint)> {
@@ -305,8 +307,8 @@ fn fingerprints(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, Row
 
 #[test]
 fn bootstrap_drops_rows_that_no_vector_covers() {
-    let (mut hand, us, _, question) = joining(&[("eu", 2)]);
-    let commands = begins(&mut hand, us, question, &[("us", 10)]);
+    let (mut script, us, _, question) = joining(&[("eu", 2)]);
+    let commands = begins(&mut script, us, question, &[("us", 10)]);
     let held = row(1, "us", 5);
     let older = row(5, "us", 6);
     let forgotten = row(2, "us", 7);
@@ -314,7 +316,7 @@ fn bootstrap_drops_rows_that_no_vector_covers() {
     let own = row(4, "eu", 2);
     let lost_update = row(5, "us", 13);
     let (_, applied) = copies(
-        &mut hand,
+        &mut script,
         us,
         commands,
         &[held.clone(), older.clone()],
@@ -341,37 +343,37 @@ fn bootstrap_drops_rows_that_no_vector_covers() {
 
 /// The copy from `us` showed a row of `ap` that is newer than all announced vectors; the streams
 /// have to bring what lies before it.
-fn awaiting() -> (Hand, DialId, DialId) {
-    let (mut hand, us, ap, question) = joining(&[]);
-    let commands = begins(&mut hand, us, question, &[("us", 10), ("ap", 4)]);
-    let ((ticket, _), _) = copies(&mut hand, us, commands, &[row(1, "ap", 20)], &[]);
-    finished(&mut hand, ticket, &[("us", 10), ("ap", 4)]);
+fn awaiting() -> (ScriptedRegion, DialId, DialId) {
+    let (mut script, us, ap, question) = joining(&[]);
+    let commands = begins(&mut script, us, question, &[("us", 10), ("ap", 4)]);
+    let ((ticket, _), _) = copies(&mut script, us, commands, &[row(1, "ap", 20)], &[]);
+    finished(&mut script, ticket, &[("us", 10), ("ap", 4)]);
     assert_eq!(
-        hand.replicator.status().bootstraps[&CARTS].stage,
+        script.replicator.status().bootstraps[&CARTS].stage,
         BootstrapStage::CatchingUp
     );
-    (hand, us, ap)
+    (script, us, ap)
 }
 
 /// It starts over at another source, after a pause.
 #[test]
 fn bootstrap_restarts_if_awaited_writes_are_lost_everywhere() {
-    let (mut hand, us, ap) = awaiting();
-    let waits = hand.pass(5000);
+    let (mut script, us, ap) = awaiting();
+    let waits = script.pass(5000);
     assert_eq!((questions_in(&waits, us), questions_in(&waits, ap)), (vec![], vec![]));
-    hand.pass(100);
-    let bootstrap = hand.replicator.status().bootstraps[&CARTS].clone();
+    script.pass(100);
+    let bootstrap = script.replicator.status().bootstraps[&CARTS].clone();
     assert_eq!(bootstrap.stage, BootstrapStage::Waiting);
     assert_eq!(
         bootstrap.last_error.as_deref(),
         Some("us: it no longer has writes that were copied from it")
     );
-    let again = hand.pass(1000);
+    let again = script.pass(1000);
     let [(question, Question::Digest)] = questions_in(&again, ap)[..] else {
         panic!("after a pause, from the other: {again:?}");
     };
-    let commands = begins(&mut hand, ap, question, &[("us", 10), ("ap", 4)]);
-    let ((ticket, _), applied) = copies(&mut hand, ap, commands, &[], &[row(1, "ap", 20)]);
+    let commands = begins(&mut script, ap, question, &[("us", 10), ("ap", 4)]);
+    let ((ticket, _), applied) = copies(&mut script, ap, commands, &[], &[row(1, "ap", 20)]);
     let dropped = RemoteBatch {
         kind: RemoteKind::Copy,
         from: Some(region("ap")),
@@ -379,27 +381,27 @@ fn bootstrap_restarts_if_awaited_writes_are_lost_everywhere() {
         ..RemoteBatch::default()
     };
     assert_eq!(applied, [dropped]);
-    finished(&mut hand, ticket, &[("us", 10), ("ap", 4)]);
-    let activates = hand.tick(100);
+    finished(&mut script, ticket, &[("us", 10), ("ap", 4)]);
+    let activates = script.tick(100);
     assert!(sets_replica(&activates), "{activates:?}");
     assert!(!sets_replica(&[waits, again].concat()));
 }
 
 #[test]
 fn bootstrap_waits_for_unreachable_or_pending_writes() {
-    let (mut hand, _, ap) = awaiting();
-    hand.feed(Event::Dialled(ap, LinkEvent::Closed("cut".to_owned())));
-    hand.pass(9000);
+    let (mut script, _, ap) = awaiting();
+    script.feed(Event::Dialled(ap, LinkEvent::Closed("cut".to_owned())));
+    script.pass(9000);
     assert_eq!(
-        hand.replicator.status().bootstraps[&CARTS].stage,
+        script.replicator.status().bootstraps[&CARTS].stage,
         BootstrapStage::CatchingUp
     );
 
-    let (mut hand, us, _) = awaiting();
-    announces(&mut hand, us, &[("ap", 20)]);
-    hand.pass(9000);
+    let (mut script, us, _) = awaiting();
+    announces(&mut script, us, &[("ap", 20)]);
+    script.pass(9000);
     assert_eq!(
-        hand.replicator.status().bootstraps[&CARTS].stage,
+        script.replicator.status().bootstraps[&CARTS].stage,
         BootstrapStage::CatchingUp
     );
 }
@@ -418,42 +420,42 @@ fn digest(entries: &[(&str, u64)], sum: u128) -> TableDigest {
 
 /// `us` answers a request for its digests, which differ from this region's at equal vectors.
 /// Returns the resulting commands.
-fn differs(hand: &mut Hand, us: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
+fn differs(script: &mut ScriptedRegion, us: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
     let answer = Answer::Digest(digest(entries, 7));
-    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id: question, answer }));
+    let commands = script.source_says(us, ToReceiver::Reply(Reply { id: question, answer }));
     call_in(&commands).map_or(commands, |(ticket, _)| {
-        hand.answer(ticket, StoreAnswer::Digest(digest(entries, 0)))
+        script.answer(ticket, StoreAnswer::Digest(digest(entries, 0)))
     })
 }
 
 /// Runs the next comparison of digests, which differ at equal vectors.
-fn compares(hand: &mut Hand, us: DialId, entries: &[(&str, u64)]) -> Vec<Command> {
-    let commands = hand.pass(11_000);
+fn compares(script: &mut ScriptedRegion, us: DialId, entries: &[(&str, u64)]) -> Vec<Command> {
+    let commands = script.pass(11_000);
     let (question, _) = questions_in(&commands, us).pop().expect("digests are compared");
-    differs(hand, us, question, entries)
+    differs(script, us, question, entries)
 }
 
 /// What the repair after the next comparison applies here, with this row at `us` and none at `eu`.
-fn repairs(hand: &mut Hand, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<RemoteBatch> {
-    let commands = compares(hand, us, entries);
-    range_syncs(hand, us, commands, std::slice::from_ref(held), &[]).1
+fn repairs(script: &mut ScriptedRegion, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<RemoteBatch> {
+    let commands = compares(script, us, entries);
+    range_syncs(script, us, commands, std::slice::from_ref(held), &[]).1
 }
 
 /// `us` and `eu` have the writes of `us` up to 9; `us` also has a row that no vector covers.
-fn orphaned() -> (Hand, DialId, Mutation) {
-    let mut hand = Hand::new(Tuning::default());
-    let (us, _) = hand.connected("us");
-    hand.tick_with(0, on_carts(&[("us", 9)]));
-    announces(&mut hand, us, &[("us", 9)]);
-    (hand, us, row(1, "ap", 70))
+fn orphaned() -> (ScriptedRegion, DialId, Mutation) {
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (us, _) = script.connected("us");
+    script.tick_with(0, on_carts(&[("us", 9)]));
+    announces(&mut script, us, &[("us", 9)]);
+    (script, us, row(1, "ap", 70))
 }
 
 /// The first repair leaves the row to the streams.
 #[test]
 fn second_repair_fetches_rows_that_no_vector_covers() {
-    let (mut hand, us, orphan) = orphaned();
+    let (mut script, us, orphan) = orphaned();
     assert_eq!(
-        repairs(&mut hand, us, &[("us", 9)], &orphan),
+        repairs(&mut script, us, &[("us", 9)], &orphan),
         [],
         "it may be on its way"
     );
@@ -463,57 +465,57 @@ fn second_repair_fetches_rows_that_no_vector_covers() {
         mutations: vec![orphan.clone()],
         ..RemoteBatch::default()
     };
-    assert_eq!(repairs(&mut hand, us, &[("us", 9)], &orphan), [copied]);
+    assert_eq!(repairs(&mut script, us, &[("us", 9)], &orphan), [copied]);
 }
 
 #[test]
 fn second_repair_treats_covered_rows_as_usual() {
-    let (mut hand, us, late) = orphaned();
-    assert_eq!(repairs(&mut hand, us, &[("us", 9)], &late), []);
-    hand.tick_with(0, on_carts(&[("ap", 70)]));
-    announces(&mut hand, us, &[("ap", 70)]);
+    let (mut script, us, late) = orphaned();
+    assert_eq!(repairs(&mut script, us, &[("us", 9)], &late), []);
+    script.tick_with(0, on_carts(&[("ap", 70)]));
+    announces(&mut script, us, &[("ap", 70)]);
     let repaired = RemoteBatch {
         kind: RemoteKind::Repair,
         from: Some(region("us")),
         mutations: vec![late.clone()],
         ..RemoteBatch::default()
     };
-    assert_eq!(repairs(&mut hand, us, &[("us", 9), ("ap", 70)], &late), [repaired]);
+    assert_eq!(repairs(&mut script, us, &[("us", 9), ("ap", 70)], &late), [repaired]);
 }
 
 /// The streams bring a write that replaced the orphan while it was fetched.
 #[test]
 fn repair_ignores_a_newer_write_over_an_orphan() {
-    let (mut hand, us, orphan) = orphaned();
-    repairs(&mut hand, us, &[("us", 9)], &orphan);
-    let commands = compares(&mut hand, us, &[("us", 9)]);
+    let (mut script, us, orphan) = orphaned();
+    repairs(&mut script, us, &[("us", 9)], &orphan);
+    let commands = compares(&mut script, us, &[("us", 9)]);
     let (id, _) = questions_in(&commands, us).pop().expect("keys are listed");
     let span = beringia_replication::message::Span { first: 0, last: 0 };
     let answer = Answer::Keys(key_page(std::slice::from_ref(&orphan), &span));
-    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id, answer }));
+    let commands = script.source_says(us, ToReceiver::Reply(Reply { id, answer }));
     let (ticket, _) = call_in(&commands).expect("and those of here");
-    let commands = hand.answer(ticket, StoreAnswer::Keys(key_page(&[], &span)));
+    let commands = script.answer(ticket, StoreAnswer::Keys(key_page(&[], &span)));
     let (id, _) = questions_in(&commands, us).pop().expect("the row is fetched");
     let answer = Answer::Rows(RowPage {
         mutations: vec![row(1, "ap", 80)],
         answered: 1,
     });
-    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id, answer }));
+    let commands = script.source_says(us, ToReceiver::Reply(Reply { id, answer }));
     assert_eq!(call_in(&commands), None);
 }
 
 /// The row may have arrived at the peer after the vector that was compared.
 #[test]
 fn comparison_from_before_a_repair_confirms_no_orphans() {
-    let (mut hand, us, orphan) = orphaned();
-    let repair = compares(&mut hand, us, &[("us", 9)]);
-    let meanwhile = hand.pass(11_000);
+    let (mut script, us, orphan) = orphaned();
+    let repair = compares(&mut script, us, &[("us", 9)]);
+    let meanwhile = script.pass(11_000);
     let (question, _) = questions_in(&meanwhile, us).pop().expect("digests are compared");
     assert_eq!(
-        range_syncs(&mut hand, us, repair, std::slice::from_ref(&orphan), &[]).1,
+        range_syncs(&mut script, us, repair, std::slice::from_ref(&orphan), &[]).1,
         []
     );
-    let commands = differs(&mut hand, us, question, &[("us", 9)]);
+    let commands = differs(&mut script, us, question, &[("us", 9)]);
     assert_eq!(
         questions_in(&commands, us),
         [],
@@ -523,10 +525,10 @@ fn comparison_from_before_a_repair_confirms_no_orphans() {
 
 #[test]
 fn uncovered_rows_are_forgotten_with_the_stream() {
-    let (mut hand, us, orphan) = orphaned();
-    repairs(&mut hand, us, &[("us", 9)], &orphan);
-    hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
-    let (us, _) = hand.connected("us");
-    announces(&mut hand, us, &[("us", 9)]);
-    assert_eq!(repairs(&mut hand, us, &[("us", 9)], &orphan), []);
+    let (mut script, us, orphan) = orphaned();
+    repairs(&mut script, us, &[("us", 9)], &orphan);
+    script.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
+    let (us, _) = script.connected("us");
+    announces(&mut script, us, &[("us", 9)]);
+    assert_eq!(repairs(&mut script, us, &[("us", 9)], &orphan), []);
 }

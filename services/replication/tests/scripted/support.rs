@@ -57,13 +57,13 @@ pub fn vectors(entries: &[(TableId, &str, u64)]) -> TableVectors {
 }
 
 /// A replicator of the region `eu`, whose peers are `us` and `ap`.
-pub struct Hand {
+pub struct ScriptedRegion {
     pub replicator: Replicator,
     pub elapsed_ms: u64,
     dials: BTreeMap<Region, DialId>,
 }
 
-impl Hand {
+impl ScriptedRegion {
     pub fn new(tuning: Tuning) -> Self {
         Self::away_before(tuning, &[])
     }
@@ -81,17 +81,17 @@ impl Hand {
             elapsed_ms: 0,
             wall_ms: WALL_MS,
         };
-        let mut hand = Self {
+        let mut script = Self {
             replicator: Replicator::new(config, now),
             elapsed_ms: 0,
             dials: BTreeMap::new(),
         };
-        hand.catalog(&[
+        script.catalog(&[
             ("eu", ReplicaStatus::Active),
             ("us", ReplicaStatus::Active),
             ("ap", ReplicaStatus::Active),
         ]);
-        hand
+        script
     }
 
     pub fn feed(&mut self, event: Event) -> Vec<Command> {

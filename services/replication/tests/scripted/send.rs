@@ -10,7 +10,7 @@ use beringia_replication::{
 };
 use beringia_storage_types::{LogFilter, LogPage, LogPosition, RangeDigest, ReplicaStatus, StoreError, TableDigest};
 
-use crate::support::{CARTS, Hand, call_in, goodbye_in, hello_of, mutation, origin, region, vectors};
+use crate::support::{CARTS, ScriptedRegion, call_in, goodbye_in, hello_of, mutation, origin, region, vectors};
 
 fn subscribe(generation: u64, us_has: u64) -> ToSource {
     ToSource::Subscribe(Subscription {
@@ -36,13 +36,13 @@ fn batches(commands: &[Command]) -> Vec<Batch> {
 }
 
 /// A stream from `us` whose cursor is open and reading.
-fn reading(hand: &mut Hand, us_has: u64) -> (AcceptId, Ticket, LogFilter) {
-    let link = hand.accepted(1, "us");
-    let commands = hand.receiver_says(link, subscribe(1, us_has));
+fn reading(script: &mut ScriptedRegion, us_has: u64) -> (AcceptId, Ticket, LogFilter) {
+    let link = script.accepted(1, "us");
+    let commands = script.receiver_says(link, subscribe(1, us_has));
     let Some((ticket, StoreCall::Position(_))) = call_in(&commands) else {
         panic!("{commands:?}")
     };
-    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(LogPosition(40))));
+    let commands = script.answer(ticket, StoreAnswer::Position(Ok(LogPosition(40))));
     let Some((
         ticket,
         StoreCall::Read {
@@ -70,16 +70,16 @@ fn log(sequences: &[u64], next: u64, end: Option<u64>) -> StoreAnswer {
 
 #[test]
 fn reads_the_log_from_the_receivers_vector_and_on_growth() {
-    let mut hand = Hand::new(Tuning::default());
-    let (_, ticket, filter) = reading(&mut hand, 3);
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (_, ticket, filter) = reading(&mut script, 3);
     assert_eq!(filter.origins, [origin("eu")]);
     assert_eq!(filter.tables, vectors(&[(CARTS, "eu", 3)]));
-    let commands = hand.answer(ticket, log(&[4, 5], 42, Some(5)));
+    let commands = script.answer(ticket, log(&[4, 5], 42, Some(5)));
     let sent = batches(&commands);
     assert_eq!((sent.len(), sent[0].number, sent[0].mutations.len()), (1, 1, 2));
     assert_eq!(sent[0].progress, [], "the mutations say it all");
     assert_eq!(call_in(&commands), None, "the end is reached");
-    let commands = hand.grown(&[(CARTS, "eu", 6)]);
+    let commands = script.grown(&[(CARTS, "eu", 6)]);
     assert!(
         matches!(
             call_in(&commands),
@@ -97,15 +97,15 @@ fn reads_the_log_from_the_receivers_vector_and_on_growth() {
 
 #[test]
 fn unwanted_records_are_read_only_to_skip_them() {
-    let mut hand = Hand::new(Tuning::default());
-    let (_, ticket, _) = reading(&mut hand, 3);
-    hand.answer(ticket, log(&[4], 41, Some(4)));
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (_, ticket, _) = reading(&mut script, 3);
+    script.answer(ticket, log(&[4], 41, Some(4)));
     let other = TableId(77);
     for sequence in 0..64 {
-        let commands = hand.grown(&[(CARTS, "eu", 4), (CARTS, "ap", sequence), (other, "eu", sequence)]);
+        let commands = script.grown(&[(CARTS, "eu", 4), (CARTS, "ap", sequence), (other, "eu", sequence)]);
         assert_eq!(commands, [], "what others wrote, and other tables");
     }
-    let commands = hand.grown(&[(CARTS, "eu", 4), (CARTS, "ap", 64)]);
+    let commands = script.grown(&[(CARTS, "eu", 4), (CARTS, "ap", 64)]);
     let Some((
         ticket,
         StoreCall::Read {
@@ -115,9 +115,9 @@ fn unwanted_records_are_read_only_to_skip_them() {
     else {
         panic!("reading must not fall so far behind: {commands:?}")
     };
-    assert_eq!(hand.answer(ticket, log(&[], 105, Some(4))), [], "nothing is sent");
-    assert_eq!(hand.grown(&[(CARTS, "eu", 4), (CARTS, "ap", 65)]), []);
-    let commands = hand.grown(&[(CARTS, "eu", 5), (CARTS, "ap", 65)]);
+    assert_eq!(script.answer(ticket, log(&[], 105, Some(4))), [], "nothing is sent");
+    assert_eq!(script.grown(&[(CARTS, "eu", 4), (CARTS, "ap", 65)]), []);
+    let commands = script.grown(&[(CARTS, "eu", 5), (CARTS, "ap", 65)]);
     assert!(
         matches!(
             call_in(&commands),
@@ -135,10 +135,10 @@ fn unwanted_records_are_read_only_to_skip_them() {
 
 #[test]
 fn log_growth_during_a_read_is_not_missed() {
-    let mut hand = Hand::new(Tuning::default());
-    let (_, ticket, _) = reading(&mut hand, 3);
-    assert_eq!(hand.grown(&[(CARTS, "eu", 4)]), [], "one read at a time");
-    let commands = hand.answer(ticket, log(&[4], 41, Some(4)));
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (_, ticket, _) = reading(&mut script, 3);
+    assert_eq!(script.grown(&[(CARTS, "eu", 4)]), [], "one read at a time");
+    let commands = script.answer(ticket, log(&[4], 41, Some(4)));
     assert!(
         matches!(
             call_in(&commands),
@@ -156,29 +156,29 @@ fn log_growth_during_a_read_is_not_missed() {
 
 #[test]
 fn progress_covers_sequences_without_records() {
-    let mut hand = Hand::new(Tuning::default());
-    let (_, ticket, _) = reading(&mut hand, 3);
-    let commands = hand.answer(ticket, log(&[4], 41, Some(9)));
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (_, ticket, _) = reading(&mut script, 3);
+    let commands = script.answer(ticket, log(&[4], 41, Some(9)));
     assert_eq!(batches(&commands)[0].progress, [(CARTS, origin("eu"), 9)]);
-    assert_eq!(hand.grown(&[(CARTS, "eu", 9)]), [], "and only once");
-    let commands = hand.grown(&[(CARTS, "eu", 10)]);
+    assert_eq!(script.grown(&[(CARTS, "eu", 9)]), [], "and only once");
+    let commands = script.grown(&[(CARTS, "eu", 10)]);
     let (ticket, _) = call_in(&commands).unwrap();
-    let commands = hand.answer(ticket, log(&[10], 42, Some(10)));
+    let commands = script.answer(ticket, log(&[10], 42, Some(10)));
     assert_eq!(batches(&commands)[0].progress, []);
 }
 
 #[test]
 fn window_limits_a_receiver_that_does_not_acknowledge() {
-    let mut hand = Hand::new(Tuning {
+    let mut script = ScriptedRegion::new(Tuning {
         window_bytes: 500,
         ..Tuning::default()
     });
-    let (link, mut ticket, _) = reading(&mut hand, 0);
+    let (link, mut ticket, _) = reading(&mut script, 0);
     let mut sequence = 0;
     let mut sent = Vec::new();
     loop {
         sequence += 1;
-        let commands = hand.answer(ticket, log(&[sequence], 40 + sequence, None));
+        let commands = script.answer(ticket, log(&[sequence], 40 + sequence, None));
         sent.extend(batches(&commands));
         match call_in(&commands) {
             Some((next, StoreCall::Read { .. })) => ticket = next,
@@ -187,8 +187,8 @@ fn window_limits_a_receiver_that_does_not_acknowledge() {
     }
     let bytes: usize = sent.iter().map(Batch::weight).sum();
     assert!((500..700).contains(&bytes), "{bytes}");
-    assert_eq!(hand.grown(&[(CARTS, "eu", sequence + 1)]), []);
-    let commands = hand.receiver_says(link, acknowledge(1));
+    assert_eq!(script.grown(&[(CARTS, "eu", sequence + 1)]), []);
+    let commands = script.receiver_says(link, acknowledge(1));
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Read { .. }))),
         "{commands:?}"
@@ -197,16 +197,16 @@ fn window_limits_a_receiver_that_does_not_acknowledge() {
 
 #[test]
 fn refuses_trimmed_writes_and_sends_the_rest() {
-    let mut hand = Hand::new(Tuning::default());
-    let link = hand.accepted(1, "us");
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let link = script.accepted(1, "us");
     let catalog_too = Subscription {
         generation: 1,
         tables: vectors(&[(CARTS, "eu", 3), (TableId::CATALOG, "eu", 1)]),
         origins: vec![origin("eu")],
     };
-    let (ticket, _) = call_in(&hand.receiver_says(link, ToSource::Subscribe(catalog_too))).unwrap();
+    let (ticket, _) = call_in(&script.receiver_says(link, ToSource::Subscribe(catalog_too))).unwrap();
     let missing = vec![(CARTS, origin("eu"))];
-    let commands = hand.answer(ticket, StoreAnswer::Position(Err(missing.clone())));
+    let commands = script.answer(ticket, StoreAnswer::Position(Err(missing.clone())));
     let refusal = ToReceiver::Refusal(BelowLowWatermark {
         generation: 1,
         parts: missing,
@@ -224,17 +224,17 @@ fn refuses_trimmed_writes_and_sends_the_rest() {
 
 #[test]
 fn table_being_bootstrapped_is_not_served() {
-    let mut hand = Hand::new(Tuning::default());
+    let mut script = ScriptedRegion::new(Tuning::default());
     let creating = ReplicaStatus::Creating { from: region("us") };
-    hand.catalog(&[("eu", creating), ("us", ReplicaStatus::Active)]);
-    let link = hand.accepted(1, "us");
-    assert_eq!(call_in(&hand.receiver_says(link, subscribe(1, 0))), None);
+    script.catalog(&[("eu", creating), ("us", ReplicaStatus::Active)]);
+    let link = script.accepted(1, "us");
+    assert_eq!(call_in(&script.receiver_says(link, subscribe(1, 0))), None);
     let ask = ToSource::Request(Request {
         id: 1,
         table: CARTS,
         question: Question::Digest,
     });
-    let commands = hand.receiver_says(link, ask);
+    let commands = script.receiver_says(link, ask);
     let Some(Command::SendToReceiver(_, ToReceiver::Reply(reply))) = commands.first() else {
         panic!("{commands:?}")
     };
@@ -243,7 +243,7 @@ fn table_being_bootstrapped_is_not_served() {
         Answer::Unavailable(format!("eu does not serve table {CARTS}"))
     );
     // Once the replica is complete, the subscribed table is sent.
-    let commands = hand.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
+    let commands = script.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Position(_)))),
         "{commands:?}"
@@ -252,9 +252,9 @@ fn table_being_bootstrapped_is_not_served() {
 
 #[test]
 fn rows_are_copied_only_to_replicas_in_the_catalog() {
-    let mut hand = Hand::new(Tuning::default());
-    hand.catalog(&[("eu", ReplicaStatus::Active), ("ap", ReplicaStatus::Active)]);
-    let link = hand.accepted(1, "us");
+    let mut script = ScriptedRegion::new(Tuning::default());
+    script.catalog(&[("eu", ReplicaStatus::Active), ("ap", ReplicaStatus::Active)]);
+    let link = script.accepted(1, "us");
     let ask = ToSource::Request(Request {
         id: 4,
         table: CARTS,
@@ -263,7 +263,7 @@ fn rows_are_copied_only_to_replicas_in_the_catalog() {
             after: None,
         },
     });
-    let commands = hand.receiver_says(link, ask);
+    let commands = script.receiver_says(link, ask);
     let reason = format!("eu does not know that us has a replica of table {CARTS}");
     let reply = Reply {
         id: 4,
@@ -274,11 +274,11 @@ fn rows_are_copied_only_to_replicas_in_the_catalog() {
 
 #[test]
 fn requests_are_answered_up_to_a_limit() {
-    let mut hand = Hand::new(Tuning {
+    let mut script = ScriptedRegion::new(Tuning {
         requests_max: 2,
         ..Tuning::default()
     });
-    let link = hand.accepted(1, "us");
+    let link = script.accepted(1, "us");
     let ask = |id| {
         ToSource::Request(Request {
             id,
@@ -286,29 +286,29 @@ fn requests_are_answered_up_to_a_limit() {
             question: Question::Digest,
         })
     };
-    let (ticket, _) = call_in(&hand.receiver_says(link, ask(1))).unwrap();
+    let (ticket, _) = call_in(&script.receiver_says(link, ask(1))).unwrap();
     let digest = TableDigest {
         vector: [].into_iter().collect(),
         ranges: vec![RangeDigest::default(); usize::from(RANGES)],
     };
-    let answered = hand.answer(ticket, StoreAnswer::Digest(digest.clone()));
+    let answered = script.answer(ticket, StoreAnswer::Digest(digest.clone()));
     let reply = Reply {
         id: 1,
         answer: Answer::Digest(digest),
     };
     assert_eq!(answered, [Command::SendToReceiver(link, ToReceiver::Reply(reply))]);
-    hand.receiver_says(link, ask(2));
-    hand.receiver_says(link, ask(3));
-    let commands = hand.receiver_says(link, ask(4));
+    script.receiver_says(link, ask(2));
+    script.receiver_says(link, ask(3));
+    let commands = script.receiver_says(link, ask(4));
     assert_eq!(goodbye_in(&commands).as_deref(), Some("too many requests are pending"));
     assert!(commands.contains(&Command::TurnAway(link)));
 }
 
 #[test]
 fn a_log_that_cannot_be_read_ends_the_stream_with_the_reason() {
-    let mut hand = Hand::new(Tuning::default());
-    let (link, ticket, _) = reading(&mut hand, 0);
-    let commands = hand.fail(ticket, StoreError::Database("the disk is gone".to_owned()));
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (link, ticket, _) = reading(&mut script, 0);
+    let commands = script.fail(ticket, StoreError::Database("the disk is gone".to_owned()));
     assert_eq!(
         goodbye_in(&commands).as_deref(),
         Some("reading the log failed: the database failed: the disk is gone")
@@ -318,9 +318,9 @@ fn a_log_that_cannot_be_read_ends_the_stream_with_the_reason() {
 
 #[test]
 fn ack_of_an_unsent_batch_ends_the_stream() {
-    let mut hand = Hand::new(Tuning::default());
-    let (link, _, _) = reading(&mut hand, 0);
-    let commands = hand.receiver_says(link, acknowledge(1));
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (link, _, _) = reading(&mut script, 0);
+    let commands = script.receiver_says(link, acknowledge(1));
     assert_eq!(
         goodbye_in(&commands).as_deref(),
         Some("an acknowledgement names a batch that was not sent")
@@ -329,27 +329,27 @@ fn ack_of_an_unsent_batch_ends_the_stream() {
 
 #[test]
 fn newer_stream_replaces_the_one_before() {
-    let mut hand = Hand::new(Tuning::default());
-    let former = hand.accepted(1, "us");
-    hand.feed(Event::Accepted(AcceptId(2), LinkEvent::Opened));
-    let commands = hand.receiver_says(AcceptId(2), ToSource::Hello(hello_of("us")));
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let former = script.accepted(1, "us");
+    script.feed(Event::Accepted(AcceptId(2), LinkEvent::Opened));
+    let commands = script.receiver_says(AcceptId(2), ToSource::Hello(hello_of("us")));
     assert!(commands.contains(&Command::TurnAway(former)));
     assert!(!commands.contains(&Command::TurnAway(AcceptId(2))));
 }
 
 #[test]
 fn accepted_streams_without_a_hello_are_limited() {
-    let mut hand = Hand::new(Tuning {
+    let mut script = ScriptedRegion::new(Tuning {
         accepted_max: 3,
         ..Tuning::default()
     });
     for number in 0..3 {
-        assert_eq!(hand.feed(Event::Accepted(AcceptId(number), LinkEvent::Opened)), []);
+        assert_eq!(script.feed(Event::Accepted(AcceptId(number), LinkEvent::Opened)), []);
     }
-    let commands = hand.feed(Event::Accepted(AcceptId(3), LinkEvent::Opened));
+    let commands = script.feed(Event::Accepted(AcceptId(3), LinkEvent::Opened));
     assert_eq!(goodbye_in(&commands).as_deref(), Some("too many streams are open"));
     // A stream without a hello is ended in time.
-    let commands = hand.tick(Tuning::default().hello_timeout_ms);
+    let commands = script.tick(Tuning::default().hello_timeout_ms);
     assert_eq!(
         commands
             .iter()

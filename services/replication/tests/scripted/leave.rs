@@ -7,27 +7,27 @@ use beringia_replication::{
 };
 use beringia_storage_types::{LogPosition, ReplicaStatus};
 
-use crate::support::{CARTS, Hand, call_in, origin, vectors};
+use crate::support::{CARTS, ScriptedRegion, call_in, origin, vectors};
 
 /// `eu` wrote up to 9 and is being deleted; `us` and `ap` stay, and subscribe with what they have.
-fn leaving(us: u64, ap: u64) -> Hand {
-    let mut hand = Hand::new(Tuning::default());
-    hand.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
-    hand.catalog(&[
+fn leaving(us: u64, ap: u64) -> ScriptedRegion {
+    let mut script = ScriptedRegion::new(Tuning::default());
+    script.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
+    script.catalog(&[
         ("eu", ReplicaStatus::Deleting),
         ("us", ReplicaStatus::Active),
         ("ap", ReplicaStatus::Active),
     ]);
     for (number, peer, has) in [(1, "us", us), (2, "ap", ap)] {
-        let link = hand.accepted(number, peer);
+        let link = script.accepted(number, peer);
         let subscription = Subscription {
             generation: 1,
             tables: vectors(&[(CARTS, "eu", has)]),
             origins: vec![origin("eu")],
         };
-        hand.receiver_says(link, ToSource::Subscribe(subscription));
+        script.receiver_says(link, ToSource::Subscribe(subscription));
     }
-    hand
+    script
 }
 
 fn leave_in(commands: &[Command]) -> bool {
@@ -42,40 +42,40 @@ fn leave_in(commands: &[Command]) -> bool {
 
 #[test]
 fn replica_is_removed_once_all_others_have_its_writes() {
-    let mut hand = leaving(9, 9);
-    assert!(leave_in(&hand.tick(100)));
-    assert!(!leave_in(&hand.tick(100)), "the call is pending");
+    let mut script = leaving(9, 9);
+    assert!(leave_in(&script.tick(100)));
+    assert!(!leave_in(&script.tick(100)), "the call is pending");
 }
 
 #[test]
 fn replica_stays_while_a_peer_is_missing_a_write() {
-    let mut hand = leaving(9, 8);
-    assert!(!leave_in(&hand.tick(100)));
+    let mut script = leaving(9, 8);
+    assert!(!leave_in(&script.tick(100)));
     let has = Acknowledgement {
         batch: 0,
         tables: vectors(&[(CARTS, "eu", 9)]),
     };
-    hand.receiver_says(AcceptId(2), ToSource::Acknowledge(has));
-    assert!(leave_in(&hand.tick(100)));
+    script.receiver_says(AcceptId(2), ToSource::Acknowledge(has));
+    assert!(leave_in(&script.tick(100)));
 }
 
 #[test]
 fn leaving_replica_still_sends_its_log() {
-    let mut hand = Hand::new(Tuning::default());
-    hand.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
-    hand.catalog(&[("eu", ReplicaStatus::Deleting), ("us", ReplicaStatus::Active)]);
-    let link = hand.accepted(1, "us");
+    let mut script = ScriptedRegion::new(Tuning::default());
+    script.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
+    script.catalog(&[("eu", ReplicaStatus::Deleting), ("us", ReplicaStatus::Active)]);
+    let link = script.accepted(1, "us");
     let subscription = Subscription {
         generation: 1,
         tables: vectors(&[(CARTS, "eu", 3)]),
         origins: vec![origin("eu")],
     };
-    let commands = hand.receiver_says(link, ToSource::Subscribe(subscription));
+    let commands = script.receiver_says(link, ToSource::Subscribe(subscription));
     let Some((ticket, StoreCall::Position(filter))) = call_in(&commands) else {
         panic!("expected a call for the log position: {commands:?}");
     };
     assert!(filter.tables.contains_key(&CARTS), "{filter:?}");
-    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(LogPosition(4))));
+    let commands = script.answer(ticket, StoreAnswer::Position(Ok(LogPosition(4))));
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Read { .. }))),
         "{commands:?}"
@@ -84,18 +84,18 @@ fn leaving_replica_still_sends_its_log() {
 
 #[test]
 fn replica_stays_while_a_peer_is_unreachable() {
-    let mut hand = leaving(9, 9);
-    hand.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
-    assert!(!leave_in(&hand.tick(100)), "what it had before, it may have lost");
+    let mut script = leaving(9, 9);
+    script.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
+    assert!(!leave_in(&script.tick(100)), "what it had before, it may have lost");
 }
 
 #[test]
 fn does_not_wait_for_a_replica_that_leaves_too() {
-    let mut hand = leaving(9, 3);
-    hand.catalog(&[
+    let mut script = leaving(9, 3);
+    script.catalog(&[
         ("eu", ReplicaStatus::Deleting),
         ("us", ReplicaStatus::Active),
         ("ap", ReplicaStatus::Deleting),
     ]);
-    assert!(leave_in(&hand.tick(100)));
+    assert!(leave_in(&script.tick(100)));
 }
