@@ -104,7 +104,7 @@ impl Medium {
     }
 
     /// What jitter and loss add to the delay of one packet.
-    pub(crate) fn misfortune(&self, randomness: &SeededRandomness, round_trip: Duration) -> Duration {
+    pub(crate) fn loss_and_jitter(&self, randomness: &SeededRandomness, round_trip: Duration) -> Duration {
         // Both are drawn even if they are not used, so that changing one setting does not shuffle
         // the other.
         let jitter = self.settings.jitter.mul_f64(randomness.unit_f64());

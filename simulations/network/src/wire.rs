@@ -61,7 +61,7 @@ struct Flight {
 struct Packet {
     entered: Instant,
     room_bytes: usize,
-    misfortune: Duration,
+    loss_and_jitter: Duration,
 }
 
 /// What a wire is used for.
@@ -246,14 +246,14 @@ impl Wire {
                     let packet = self.packet_with_room(medium, round_trip, now);
                     let piece = bytes.split_to(packet.room_bytes.min(bytes.len()));
                     packet.room_bytes -= piece.len();
-                    let misfortune = packet.misfortune;
-                    self.put(Cargo::Bytes(piece), misfortune, medium, now);
+                    let loss_and_jitter = packet.loss_and_jitter;
+                    self.put(Cargo::Bytes(piece), loss_and_jitter, medium, now);
                 }
             }
             signal => {
                 self.sender_done |= matches!(signal, Cargo::End | Cargo::Failure(_));
-                let misfortune = medium.misfortune(&self.randomness, round_trip);
-                self.put(signal, misfortune, medium, now);
+                let loss_and_jitter = medium.loss_and_jitter(&self.randomness, round_trip);
+                self.put(signal, loss_and_jitter, medium, now);
             }
         }
     }
@@ -266,14 +266,14 @@ impl Wire {
         self.packet.insert(current.unwrap_or_else(|| Packet {
             entered: now,
             room_bytes: PACKET_BYTES,
-            misfortune: medium.misfortune(&self.randomness, round_trip),
+            loss_and_jitter: medium.loss_and_jitter(&self.randomness, round_trip),
         }))
     }
 
-    fn put(&mut self, cargo: Cargo, misfortune: Duration, medium: &mut Medium, now: Instant) {
+    fn put(&mut self, cargo: Cargo, loss_and_jitter: Duration, medium: &mut Medium, now: Instant) {
         let bytes = cargo.len();
         let sent = medium.transmit(bytes, now);
-        let travel = medium.settings.delay + misfortune;
+        let travel = medium.settings.delay + loss_and_jitter;
         let due = sent + travel;
         self.in_flight_bytes += bytes;
         self.in_flight_cost_bytes += bytes + FLIGHT_COST_BYTES;

@@ -94,7 +94,7 @@ impl Tally {
                 if !asked.is_acknowledged() {
                     continue;
                 }
-                let Some(rank) = asked.rank else {
+                let Some(position) = asked.position else {
                     let missing = table.missing(writes, asked);
                     self.count_missing(asked, missing);
                     if let Missing::WithDisk(disk) = missing
@@ -111,7 +111,7 @@ impl Tally {
                 };
                 let outcome = outcomes
                     .get(key)
-                    .and_then(|outcomes| outcomes.get(rank))
+                    .and_then(|outcomes| outcomes.get(position))
                     .copied()
                     .unwrap_or_default();
                 if outcome.is_lost {
@@ -175,7 +175,7 @@ impl Tally {
 fn shipped_us(table: &Table<'_>, disk: usize) -> u64 {
     let lost = &table.lost_disks[disk];
     let asked = table.keys.values().flat_map(|key| &key.asked);
-    let shipped = asked.filter(|asked| asked.rank.is_some() && asked.operation.region == lost.region);
+    let shipped = asked.filter(|asked| asked.position.is_some() && asked.operation.region == lost.region);
     let sent_us = shipped.map(|asked| asked.operation.sent_us);
     sent_us.filter(|sent_us| *sent_us <= lost.at_us).max().unwrap_or(0)
 }

@@ -128,21 +128,23 @@ struct Ages {
 
 impl Ages {
     fn of(key: &Key<'_>) -> Self {
-        let asked = |rank: usize| key.commits[rank].asked.map(|index| &key.asked[index]);
+        let asked = |position: usize| key.commits[position].asked.map(|index| &key.asked[index]);
         let mut acknowledged_us = vec![u64::MAX; key.commits.len() + 1];
-        for rank in (0..key.commits.len()).rev() {
-            let done_us = asked(rank)
+        for position in (0..key.commits.len()).rev() {
+            let done_us = asked(position)
                 .filter(|asked| asked.is_acknowledged())
                 .map(|asked| asked.operation.done_us);
-            acknowledged_us[rank] = acknowledged_us[rank + 1].min(done_us.unwrap_or(u64::MAX));
+            acknowledged_us[position] = acknowledged_us[position + 1].min(done_us.unwrap_or(u64::MAX));
         }
-        let deletes = (0..key.commits.len()).filter(|rank| key.commits[*rank].is_delete());
-        let mut deleted: Vec<(u64, usize)> = deletes.map(|rank| (key.commits[rank].since_us, rank)).collect();
+        let deletes = (0..key.commits.len()).filter(|position| key.commits[*position].is_delete());
+        let mut deleted: Vec<(u64, usize)> = deletes
+            .map(|position| (key.commits[position].since_us, position))
+            .collect();
         deleted.sort_unstable();
         let mut greatest = 0;
-        for (_, rank) in &mut deleted {
-            greatest = greatest.max(*rank);
-            *rank = greatest;
+        for (_, position) in &mut deleted {
+            greatest = greatest.max(*position);
+            *position = greatest;
         }
         Self {
             acknowledged_us,
@@ -163,7 +165,7 @@ impl Ages {
     fn newer_before(&self, seen: Sight, before_us: u64) -> Option<u64> {
         let next = match seen {
             Sight::NoCommit => 0,
-            Sight::Commit(rank) => rank + 1,
+            Sight::Commit(position) => position + 1,
         };
         let newer = self.acknowledged_us[next];
         (newer < before_us).then_some(newer)
@@ -232,9 +234,9 @@ impl<'a> Reader<'a> {
                 }
                 _ => {}
             }
-            if let Sight::Commit(rank) = sight {
+            if let Sight::Commit(position) = sight {
                 let greatest = self.seen.entry(session).or_default();
-                *greatest = rank.max(*greatest);
+                *greatest = position.max(*greatest);
             }
         }
         sights
@@ -255,7 +257,7 @@ impl<'a> Reader<'a> {
                 marker: marker.clone(),
             });
         }
-        asked?.rank.map(Sight::Commit)
+        asked?.position.map(Sight::Commit)
     }
 
     fn write(&mut self, operation: &'a Operation) {
@@ -264,14 +266,14 @@ impl<'a> Reader<'a> {
         }
         for write in &operation.writes {
             let key = self.table.keys.get(write.key.as_str());
-            let rank = key
+            let position = key
                 .and_then(|key| key.of_marker(&write.marker))
-                .and_then(|asked| asked.rank);
-            if let Some(rank) = rank {
+                .and_then(|asked| asked.position);
+            if let Some(position) = position {
                 let session = (operation.client, write.key.as_str());
-                let greatest = self.wrote.entry(session).or_insert((rank, &operation.region));
-                if rank > greatest.0 {
-                    *greatest = (rank, &operation.region);
+                let greatest = self.wrote.entry(session).or_insert((position, &operation.region));
+                if position > greatest.0 {
+                    *greatest = (position, &operation.region);
                 }
             }
         }
@@ -308,12 +310,13 @@ fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>],
             continue;
         };
         let missed = transaction.writes.iter().find(|write| {
-            let rank = table
+            let position = table
                 .keys
                 .get(write.key.as_str())
-                .and_then(|key| key.of_marker(&write.marker)?.rank);
+                .and_then(|key| key.of_marker(&write.marker)?.position);
             let seen = seen.get(write.key.as_str()).copied().flatten();
-            seen.zip(rank).is_some_and(|(seen, rank)| seen < Sight::Commit(rank))
+            seen.zip(position)
+                .is_some_and(|(seen, position)| seen < Sight::Commit(position))
         });
         if let Some(missed) = missed {
             sightings.note(Kind::TornTransaction, 1, None, || {
@@ -335,7 +338,7 @@ fn find_lost_updates(table: &Table<'_>, outcomes: &BTreeMap<&str, Vec<CommittedO
             .iter()
             .filter(|asked| asked.is_acknowledged() && builds_on_what_is_there(asked));
         for asked in of_clients {
-            if asked.rank.is_some_and(|rank| outcomes[rank].has_vanished) {
+            if asked.position.is_some_and(|position| outcomes[position].has_vanished) {
                 sightings.note(Kind::LostUpdate, 1, None, || {
                     format!(
                         "{} ms: {} to {} {key}, acknowledged by {}",
@@ -362,7 +365,7 @@ fn find_oversold(table: &Table<'_>, sightings: &mut Sightings) {
         for asked in writes
             .asked
             .iter()
-            .filter(|asked| asked.rank.is_some() || asked.is_acknowledged())
+            .filter(|asked| asked.position.is_some() || asked.is_acknowledged())
         {
             match asked.write.effect {
                 Effect::Put {

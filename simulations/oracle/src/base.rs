@@ -22,7 +22,12 @@ pub(crate) struct LastBase<'a> {
 impl<'a> LastBase<'a> {
     /// Finds the last of all base writes of a key.
     pub(crate) fn of(key: &Key<'a>) -> Self {
-        Self::among(key, (0..key.commits.len()).filter(|rank| key.is_base(*rank)).collect())
+        Self::among(
+            key,
+            (0..key.commits.len())
+                .filter(|position| key.is_base(*position))
+                .collect(),
+        )
     }
 
     /// Finds the last of these base writes, given by rank in ascending order.
@@ -35,10 +40,10 @@ impl<'a> LastBase<'a> {
     /// counts if it is later than the last base write. An addition to a number counts if it
     /// causally depends on that base write, since additions to another number go with that number.
     /// If the base write left no number, being later is enough.
-    pub(crate) fn keeps(&self, key: &Key<'_>, rank: usize, addition: Addition, attribute: &str) -> bool {
+    pub(crate) fn keeps(&self, key: &Key<'_>, position: usize, addition: Addition, attribute: &str) -> bool {
         match addition {
-            Addition::ToNumber if self.leaves_number(key, attribute) => self.is_known_to(key, rank),
-            _ => self.is_below(rank),
+            Addition::ToNumber if self.leaves_number(key, attribute) => self.is_known_to(key, position),
+            _ => self.is_below(position),
         }
     }
 
@@ -52,20 +57,22 @@ impl<'a> LastBase<'a> {
         })
     }
 
-    fn is_known_to(&self, key: &Key<'_>, rank: usize) -> bool {
-        self.among.last_known_to(&key.commits[rank]) == self.bases.len().checked_sub(1)
+    fn is_known_to(&self, key: &Key<'_>, position: usize) -> bool {
+        self.among.last_known_to(&key.commits[position]) == self.bases.len().checked_sub(1)
     }
 
-    fn is_below(&self, rank: usize) -> bool {
-        self.bases.last().is_none_or(|base| rank > *base)
+    fn is_below(&self, position: usize) -> bool {
+        self.bases.last().is_none_or(|base| position > *base)
     }
 
     /// Returns whether a number has additions to another number than that of the last base write,
     /// and the base write left none. Then a region's sum stays as a whole, including earlier
     /// additions, and logs do not say how much that is.
     pub(crate) fn leaves_sums_open(&self, key: &Key<'_>) -> bool {
-        let is_open = |rank: usize| {
-            matches!(key.effect(rank), Some(Effect::Add(_))) && self.is_below(rank) && !self.is_known_to(key, rank)
+        let is_open = |position: usize| {
+            matches!(key.effect(position), Some(Effect::Add(_)))
+                && self.is_below(position)
+                && !self.is_known_to(key, position)
         };
         !self.leaves_number(key, NUMBER) && (0..key.commits.len()).any(is_open)
     }

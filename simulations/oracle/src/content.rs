@@ -111,16 +111,21 @@ fn find_different_images(table: &Table<'_>, violations: &mut Vec<Violation>) {
 /// causal contexts cover writes that were lost with it; then the write may have replaced any lesser
 /// one.
 fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violations: &mut Vec<Violation>) {
-    for (rank, commit) in key.commits.iter().enumerate() {
+    for (position, commit) in key.commits.iter().enumerate() {
         let (Some(asked), Some(found)) = (commit.asked, &commit.logged.held.content) else {
             continue;
         };
         let write = key.asked[asked].write;
-        let content = |rank: usize| key.commits[rank].logged.held.content.as_ref();
+        let content = |position: usize| key.commits[position].logged.held.content.as_ref();
         let fits = |before: Option<&Content>| {
             made_of(before, &write.effect, &write.marker).is_none_or(|made| is_same_but_for_image(&made, found))
         };
-        let fits_lesser = || (0..rank).rev().take(LOOK_BACK).any(|rank| fits(content(rank)));
+        let fits_lesser = || {
+            (0..position)
+                .rev()
+                .take(LOOK_BACK)
+                .any(|position| fits(content(position)))
+        };
         let is_explained = fits(commit.replaced.and_then(content)) || !table.lost_disks.is_empty() && fits_lesser();
         if !is_explained {
             violations.push(Violation::WrongContent {

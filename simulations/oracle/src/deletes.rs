@@ -79,12 +79,12 @@ impl Bounds<'_> {
     /// have made.
     fn window(&self, key: &Key<'_>, tombstones: &[usize], operation: &Operation) -> Range<usize> {
         let (end, times) = (self.end_of_life(operation), self.times.get(operation.region.as_str()));
-        let version = |rank: &usize| key.commits[*rank].version();
-        let is_before = |rank: &usize| times.is_some_and(|times| times.is_before(version(rank), operation));
-        let is_after = |rank: &usize| {
-            version(rank).sequence >= end || times.is_some_and(|times| times.is_after(version(rank), operation))
+        let version = |position: &usize| key.commits[*position].version();
+        let is_before = |position: &usize| times.is_some_and(|times| times.is_before(version(position), operation));
+        let is_after = |position: &usize| {
+            version(position).sequence >= end || times.is_some_and(|times| times.is_after(version(position), operation))
         };
-        tombstones.partition_point(is_before)..tombstones.partition_point(|rank| !is_after(rank))
+        tombstones.partition_point(is_before)..tombstones.partition_point(|position| !is_after(position))
     }
 }
 
@@ -92,13 +92,13 @@ impl Bounds<'_> {
 /// of sequences.
 fn unclaimed<'a>(key: &Key<'a>) -> BTreeMap<&'a str, Vec<usize>> {
     let mut unclaimed: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (rank, commit) in key.commits.iter().enumerate() {
+    for (position, commit) in key.commits.iter().enumerate() {
         if commit.is_delete() && !commit.logged.is_expiry && commit.asked.is_none() {
-            unclaimed.entry(commit.origin).or_default().push(rank);
+            unclaimed.entry(commit.origin).or_default().push(position);
         }
     }
-    for ranks in unclaimed.values_mut() {
-        ranks.sort_by_key(|rank| key.commits[*rank].version().sequence);
+    for positions in unclaimed.values_mut() {
+        positions.sort_by_key(|position| key.commits[*position].version().sequence);
     }
     unclaimed
 }
@@ -106,8 +106,9 @@ fn unclaimed<'a>(key: &Key<'a>) -> BTreeMap<&'a str, Vec<usize>> {
 /// Returns the deletes that may have happened and have no tombstone yet, with their indexes in
 /// `asked`.
 fn open<'a, 'k>(key: &'k Key<'a>) -> impl Iterator<Item = (usize, &'k Asked<'a>)> {
-    let is_open =
-        |asked: &Asked<'_>| asked.write.effect == Effect::Delete && asked.may_have_happened() && asked.rank.is_none();
+    let is_open = |asked: &Asked<'_>| {
+        asked.write.effect == Effect::Delete && asked.may_have_happened() && asked.position.is_none()
+    };
     key.asked.iter().enumerate().filter(move |(_, asked)| is_open(asked))
 }
 
@@ -120,7 +121,7 @@ fn match_reported(key: &mut Key<'_>, bounds: &Bounds<'_>) {
     }
     let removed = |asked: &Asked<'_>| {
         let seen = asked.operation.reads.iter().find(|seen| seen.key == asked.write.key)?;
-        key.of_marker(seen.marker.as_deref()?)?.rank
+        key.of_marker(seen.marker.as_deref()?)?.position
     };
     let reported = open(key).filter(|(_, asked)| asked.is_acknowledged());
     let mut reported: Vec<(usize, usize)> = reported
@@ -129,14 +130,14 @@ fn match_reported(key: &mut Key<'_>, bounds: &Bounds<'_>) {
     reported.sort_unstable();
     for (removed, index) in reported {
         let operation = key.asked[index].operation;
-        let Some(ranks) = unclaimed.get_mut(operation.region.as_str()) else {
+        let Some(positions) = unclaimed.get_mut(operation.region.as_str()) else {
             continue;
         };
-        let place = ranks.partition_point(|rank| *rank < removed);
-        if bounds.window(key, ranks, operation).contains(&place) {
-            let rank = ranks.remove(place);
-            key.claim(rank, index);
-            key.commits[rank].since_us = operation.sent_us;
+        let place = positions.partition_point(|position| *position < removed);
+        if bounds.window(key, positions, operation).contains(&place) {
+            let position = positions.remove(place);
+            key.claim(position, index);
+            key.commits[position].since_us = operation.sent_us;
         }
     }
 }
@@ -154,12 +155,12 @@ struct Delete {
 
 /// Matches the remaining tombstones by time.
 fn match_by_time(key: &mut Key<'_>, bounds: &Bounds<'_>) {
-    for (region, ranks) in unclaimed(key) {
+    for (region, positions) in unclaimed(key) {
         let of_region = open(key).filter(|(_, asked)| asked.operation.region == region);
         let mut deletes: Vec<Delete> = of_region
             .map(|(index, asked)| Delete {
                 index,
-                window: bounds.window(key, &ranks, asked.operation),
+                window: bounds.window(key, &positions, asked.operation),
                 sent_us: asked.operation.sent_us,
                 done_us: asked.operation.done_us,
                 has_happened: asked.is_acknowledged(),
@@ -167,13 +168,13 @@ fn match_by_time(key: &mut Key<'_>, bounds: &Bounds<'_>) {
             .collect();
         deletes.sort_by_key(|delete| (delete.window.end, delete.done_us));
         let mut makers = Makers::of(&deletes, |_| true, |delete| deletes[delete].sent_us);
-        for (place, rank) in ranks.iter().enumerate() {
+        for (place, position) in positions.iter().enumerate() {
             let first = makers.first_of(place);
-            key.commits[*rank].since_us = first.map_or(0, |first| deletes[first.0.1].sent_us);
+            key.commits[*position].since_us = first.map_or(0, |first| deletes[first.0.1].sent_us);
         }
-        for (place, delete) in share_out(&deletes, ranks.len()).into_iter().enumerate() {
+        for (place, delete) in share_out(&deletes, positions.len()).into_iter().enumerate() {
             if let Some(delete) = delete {
-                key.claim(ranks[place], deletes[delete].index);
+                key.claim(positions[place], deletes[delete].index);
             }
         }
     }

@@ -42,7 +42,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) write: &'a Write,
     pub(crate) is_load: bool,
     /// The rank of the write's commit, if it was found.
-    pub(crate) rank: Option<usize>,
+    pub(crate) position: Option<usize>,
 }
 
 /// A write that a region committed.
@@ -103,7 +103,7 @@ impl<'a> Key<'a> {
     }
 
     /// Returns the rank of a version.
-    pub(crate) fn rank_of(&self, version: &Version) -> Option<usize> {
+    pub(crate) fn position_of(&self, version: &Version) -> Option<usize> {
         self.commits
             .binary_search_by(|commit| commit.version().cmp(version))
             .ok()
@@ -111,14 +111,14 @@ impl<'a> Key<'a> {
 
     /// Returns the effect that a commit's client asked for; `None` if no client made or asked for
     /// the commit.
-    pub(crate) fn effect(&self, rank: usize) -> Option<&'a Effect> {
-        let asked = self.commits[rank].asked?;
+    pub(crate) fn effect(&self, position: usize) -> Option<&'a Effect> {
+        let asked = self.commits[position].asked?;
         Some(&self.asked[asked].write.effect)
     }
 
     /// Returns whether a commit replaces everything that was there: a put, a delete or an expiry.
-    pub(crate) fn is_base(&self, rank: usize) -> bool {
-        self.commits[rank].is_delete() || self.effect(rank).is_some_and(Effect::is_whole)
+    pub(crate) fn is_base(&self, position: usize) -> bool {
+        self.commits[position].is_delete() || self.effect(position).is_some_and(Effect::is_whole)
     }
 
     fn ask(&mut self, operation: &'a Operation, write: &'a Write, is_load: bool) {
@@ -127,7 +127,7 @@ impl<'a> Key<'a> {
             operation,
             write,
             is_load,
-            rank: None,
+            position: None,
         });
     }
 
@@ -135,7 +135,7 @@ impl<'a> Key<'a> {
     /// the first commit is matched and the other one stays unmatched, except that a write from
     /// before the load may have been sent twice.
     fn match_markers(&mut self) {
-        for (rank, commit) in self.commits.iter_mut().enumerate() {
+        for (position, commit) in self.commits.iter_mut().enumerate() {
             let Some(marker) = commit.logged.held.marker() else {
                 continue;
             };
@@ -143,23 +143,23 @@ impl<'a> Key<'a> {
                 continue;
             };
             let asked = &mut self.asked[*index];
-            let is_free = asked.rank.is_none() || asked.is_load;
+            let is_free = asked.position.is_none() || asked.is_load;
             let is_possible = asked.may_have_happened() && asked.operation.region == commit.origin;
             if is_free && is_possible && asked.write.effect != Effect::Delete {
-                asked.rank = Some(rank);
+                asked.position = Some(position);
                 commit.asked = Some(*index);
             }
         }
     }
 
     /// Records that a commit is this asked write.
-    pub(crate) fn claim(&mut self, rank: usize, asked: usize) {
+    pub(crate) fn claim(&mut self, position: usize, asked: usize) {
         debug_assert!(
-            self.asked[asked].rank.is_none() && self.commits[rank].asked.is_none(),
+            self.asked[asked].position.is_none() && self.commits[position].asked.is_none(),
             "a commit is one write's, and a write has one commit"
         );
-        self.asked[asked].rank = Some(rank);
-        self.commits[rank].asked = Some(asked);
+        self.asked[asked].position = Some(position);
+        self.commits[position].asked = Some(asked);
     }
 
     fn link(&mut self) {
@@ -172,9 +172,9 @@ impl<'a> Key<'a> {
                 .is_some_and(|known| *known >= commit.version().sequence)
         };
         let known: Vec<bool> = self.commits.iter().map(is_known).collect();
-        for (rank, commit) in self.commits.iter_mut().enumerate() {
-            commit.replaced = replaced[rank];
-            commit.is_known = known[rank];
+        for (position, commit) in self.commits.iter_mut().enumerate() {
+            commit.replaced = replaced[position];
+            commit.is_known = known[position];
             if let Some(asked) = commit.asked {
                 let sent_us = self.asked[asked].operation.sent_us;
                 self.sent_us.entry(commit.origin).or_default().push(sent_us);
@@ -198,7 +198,9 @@ impl<'a> Key<'a> {
 /// that it causally depends on.
 pub(crate) fn replaced(commits: &[Commit<'_>], of: &[usize]) -> Vec<Option<usize>> {
     let among = Among::new(commits, of);
-    of.iter().map(|rank| among.last_known_to(&commits[*rank])).collect()
+    of.iter()
+        .map(|position| among.last_known_to(&commits[*position]))
+        .collect()
 }
 
 /// Some commits by origin, for finding those that another one causally depends on.
@@ -217,9 +219,9 @@ impl<'a> Among<'a> {
     pub(crate) fn new(commits: &[Commit<'a>], of: &[usize]) -> Self {
         debug_assert!(of.is_sorted(), "ranks ascend");
         let mut origins: BTreeMap<&str, OfOrigin> = BTreeMap::new();
-        for (place, rank) in of.iter().enumerate() {
-            let version = commits[*rank].version();
-            let of_origin = origins.entry(commits[*rank].origin).or_insert_with(|| OfOrigin {
+        for (place, position) in of.iter().enumerate() {
+            let version = commits[*position].version();
+            let of_origin = origins.entry(commits[*position].origin).or_insert_with(|| OfOrigin {
                 origin: version.origin.clone(),
                 places: Vec::new(),
             });

@@ -55,7 +55,7 @@ fn is_conflict(table: &Table<'_>, region: &str, entry: &Conflict) -> bool {
     let Some(key) = table.keys.get(entry.key.as_str()) else {
         return false;
     };
-    let find = |version| key.rank_of(version).map(|rank| &key.commits[rank]);
+    let find = |version| key.position_of(version).map(|position| &key.commits[position]);
     match (find(&entry.winner), find(&entry.loser)) {
         (Some(winner), Some(loser)) => winner.is_concurrent_with(loser) && entry.loser < entry.winner,
         // One of the two may have been lost with a disk, or be an unshipped write of this region.

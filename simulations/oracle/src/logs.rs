@@ -17,9 +17,9 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
         for asked in &writes.asked {
             find_lost(&place, writes, asked, violations);
         }
-        for (rank, commit) in writes.commits.iter().enumerate() {
+        for (position, commit) in writes.commits.iter().enumerate() {
             find_invented(&place, writes, commit, violations);
-            find_broken_condition(&place, writes, rank, violations);
+            find_broken_condition(&place, writes, position, violations);
         }
         find_wrong_order(&place, writes, violations);
     }
@@ -33,7 +33,7 @@ struct Place<'a> {
 }
 
 fn find_lost(place: &Place<'_>, key: &Key<'_>, asked: &Asked<'_>, violations: &mut Vec<Violation>) {
-    if asked.is_acknowledged() && asked.rank.is_none() && place.table.missing(key, asked) == Missing::Lost {
+    if asked.is_acknowledged() && asked.position.is_none() && place.table.missing(key, asked) == Missing::Lost {
         violations.push(Violation::Lost {
             table: place.table.name.to_owned(),
             region: asked.operation.region.clone(),
@@ -69,7 +69,7 @@ fn find_invented(place: &Place<'_>, key: &Key<'_>, commit: &Commit<'_>, violatio
 /// Returns whether the item that an expiry's tombstone replaced had expired by its region's clock.
 /// Hybrid time is never behind that clock.
 fn was_expired(key: &Key<'_>, tombstone: &Commit<'_>) -> bool {
-    let replaced = tombstone.replaced.map(|rank| &key.commits[rank].logged.held);
+    let replaced = tombstone.replaced.map(|position| &key.commits[position].logged.held);
     let expires_s = replaced.and_then(|held| held.content.as_ref()?.expires_s);
     expires_s.is_some_and(|expires_s| expires_s.saturating_mul(1_000) <= tombstone.version().time.millis())
 }
@@ -77,14 +77,14 @@ fn was_expired(key: &Key<'_>, tombstone: &Commit<'_>) -> bool {
 /// Finds broken conditions. A write conditional on a marker must come after the write with that
 /// marker, and must not causally depend on a write in between. A write conditional on there being
 /// no item must not replace one. What was taken must have been there.
-fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, rank: usize, violations: &mut Vec<Violation>) {
-    let commit = &key.commits[rank];
+fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, position: usize, violations: &mut Vec<Violation>) {
+    let commit = &key.commits[position];
     let Some(asked) = commit.asked.map(|index| &key.asked[index]) else {
         return;
     };
     let replaced_is_after = |marker: &str| {
-        let of_marker = key.of_marker(marker).and_then(|asked| asked.rank);
-        of_marker.is_some_and(|of_marker| commit.replaced > Some(of_marker) || of_marker >= rank)
+        let of_marker = key.of_marker(marker).and_then(|asked| asked.position);
+        of_marker.is_some_and(|of_marker| commit.replaced > Some(of_marker) || of_marker >= position)
     };
     let replaced_an_item = || {
         commit
@@ -135,8 +135,8 @@ fn find_shared_versions(table: &Table<'_>, violations: &mut Vec<Violation>) {
 
 fn find_wrong_order(place: &Place<'_>, key: &Key<'_>, violations: &mut Vec<Violation>) {
     let mut by_origin: BTreeMap<&str, Vec<(usize, &Commit<'_>)>> = BTreeMap::new();
-    for (rank, commit) in key.commits.iter().enumerate() {
-        by_origin.entry(commit.origin).or_default().push((rank, commit));
+    for (position, commit) in key.commits.iter().enumerate() {
+        by_origin.entry(commit.origin).or_default().push((position, commit));
     }
     for (origin, mut commits) in by_origin {
         let mut went_down = |commit: &Commit<'_>| {
@@ -165,7 +165,7 @@ fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&
     let asked = |commit: &Commit<'_>| commit.asked.map(|index| key.asked[index].operation);
     let known: Vec<(usize, &Commit<'_>, &Operation)> = commits
         .iter()
-        .filter_map(|(rank, commit)| Some((*rank, *commit, asked(commit)?)))
+        .filter_map(|(position, commit)| Some((*position, *commit, asked(commit)?)))
         .collect();
     let (mut sent, mut done) = (known.clone(), known);
     done.retain(|(_, _, operation)| operation.is_reported());
@@ -174,12 +174,12 @@ fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&
     let mut done = done.into_iter().peekable();
     let mut greatest = None;
     let mut wrong = Vec::new();
-    for (rank, commit, operation) in sent {
+    for (position, commit, operation) in sent {
         // A write that was done in the same microsecond may have been done after this one was sent.
         while let Some((before, ..)) = done.next_if(|(_, _, before)| before.done_us < operation.sent_us) {
             greatest = greatest.max(Some(before));
         }
-        if Some(rank) < greatest {
+        if Some(position) < greatest {
             wrong.push(commit);
         }
     }
@@ -194,12 +194,12 @@ fn find_torn(table: &Table<'_>, violations: &mut Vec<Violation>) {
         });
         // A write may be missing alone if it was lost with a disk and had been replaced before.
         let is_needed = |(key, asked): &(&Key<'_>, &Asked<'_>)| {
-            asked.rank.is_some() || table.missing(key, asked) != Missing::Replaced
+            asked.position.is_some() || table.missing(key, asked) != Missing::Replaced
         };
         let asked: Vec<&Asked<'_>> = asked.filter(is_needed).map(|(_, asked)| asked).collect();
-        let committed = asked.iter().filter(|asked| asked.rank.is_some()).count();
+        let committed = asked.iter().filter(|asked| asked.position.is_some()).count();
         if committed > 0 && committed < asked.len() {
-            let missing = asked.iter().find(|asked| asked.rank.is_none());
+            let missing = asked.iter().find(|asked| asked.position.is_none());
             violations.extend(missing.map(|missing| Violation::TornTransaction {
                 table: table.name.to_owned(),
                 region: operation.region.clone(),

@@ -29,19 +29,19 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
     if merging == Merging::Item {
         return MergeResult::Item(of_last.clone());
     }
-    let is_recorded = |rank: usize| {
-        matches!(key.effect(rank), None | Some(Effect::Recorded { .. })) && !key.commits[rank].is_delete()
+    let is_recorded = |position: usize| {
+        matches!(key.effect(position), None | Some(Effect::Recorded { .. })) && !key.commits[position].is_delete()
     };
     if (0..key.commits.len()).any(is_recorded) {
         return MergeResult::Unknown;
     }
-    let last_base = (0..key.commits.len()).rev().find(|rank| key.is_base(*rank));
-    let base = last_base.and_then(|rank| key.commits[rank].logged.held.content.as_ref());
+    let last_base = (0..key.commits.len()).rev().find(|position| key.is_base(*position));
+    let base = last_base.and_then(|position| key.commits[position].logged.held.content.as_ref());
     let mut merged = base.cloned().unwrap_or_default();
     merged.marker.clone_from(&of_last.marker);
-    for rank in last_base.map_or(0, |last_base| last_base + 1)..key.commits.len() {
-        let written = key.commits[rank].logged.held.content.as_ref();
-        let (Some(written), Some(effect)) = (written, key.effect(rank)) else {
+    for position in last_base.map_or(0, |last_base| last_base + 1)..key.commits.len() {
+        let written = key.commits[position].logged.held.content.as_ref();
+        let (Some(written), Some(effect)) = (written, key.effect(position)) else {
             continue;
         };
         match effect {
@@ -70,13 +70,13 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
 fn kept(key: &Key<'_>, addition: Addition) -> Vec<bool> {
     let last = LastBase::of(key);
     (0..key.commits.len())
-        .map(|rank| last.keeps(key, rank, addition, NUMBER))
+        .map(|position| last.keeps(key, position, addition, NUMBER))
         .collect()
 }
 
 fn merge_numbers(key: &Key<'_>, kept: &[bool], merged: &mut Content) {
-    for (rank, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
-        if let Some(Effect::Add(by)) = key.effect(rank) {
+    for (position, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+        if let Some(Effect::Add(by)) = key.effect(position) {
             merged.number = Some(merged.number.unwrap_or(0) + by);
         }
     }
@@ -86,8 +86,8 @@ fn merge_numbers(key: &Key<'_>, kept: &[bool], merged: &mut Content) {
 /// versions.
 fn merge_sets(key: &Key<'_>, kept: &[bool], merged: &mut Content) {
     let mut set: BTreeSet<String> = merged.set.iter().cloned().collect();
-    for (rank, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
-        if let Some(Effect::Set { add, delete }) = key.effect(rank) {
+    for (position, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+        if let Some(Effect::Set { add, delete }) = key.effect(position) {
             set.extend(add.iter().cloned());
             set.retain(|element| !delete.contains(element));
         }

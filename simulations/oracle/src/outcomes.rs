@@ -46,10 +46,10 @@ fn of_key(key: &Key<'_>, merging: Merging) -> Vec<CommittedOutcome> {
     let count = key.commits.len();
     let mut outcomes = vec![CommittedOutcome::default(); count];
     let mut members: BTreeMap<Part<'_>, Vec<usize>> = BTreeMap::new();
-    let parts: Vec<Vec<Part<'_>>> = (0..count).map(|rank| parts(key, rank, merging)).collect();
-    for (rank, parts) in parts.iter().enumerate() {
+    let parts: Vec<Vec<Part<'_>>> = (0..count).map(|position| parts(key, position, merging)).collect();
+    for (position, parts) in parts.iter().enumerate() {
         for part in parts {
-            members.entry(part.clone()).or_default().push(rank);
+            members.entry(part.clone()).or_default().push(position);
         }
     }
     let bases = members.get(&Part::Base).cloned().unwrap_or_default();
@@ -74,18 +74,18 @@ fn of_key(key: &Key<'_>, merging: Merging) -> Vec<CommittedOutcome> {
     outcomes
 }
 
-fn parts<'a>(key: &Key<'a>, rank: usize, merging: Merging) -> Vec<Part<'a>> {
+fn parts<'a>(key: &Key<'a>, position: usize, merging: Merging) -> Vec<Part<'a>> {
     if merging == Merging::Item {
         return vec![Part::Whole];
     }
-    if key.is_base(rank) {
+    if key.is_base(position) {
         return vec![Part::Base];
     }
     let added = |attribute, addition| match merging {
         Merging::Merge => Part::Added(attribute, addition),
         Merging::Item | Merging::Attribute => Part::Attribute(attribute),
     };
-    match key.effect(rank) {
+    match key.effect(position) {
         Some(Effect::Update { fields }) if !fields.is_empty() => {
             fields.iter().map(|field| Part::Attribute(field)).collect()
         }
@@ -120,19 +120,19 @@ fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>,
         // Only an earlier commit can have entered into it; a broken log may say otherwise.
         next = replaced[place].filter(|before| *before < place);
     }
-    let is_own = |rank: &usize| own.binary_search(rank).is_ok();
-    for (place, rank) in all.iter().enumerate().filter(|(_, rank)| is_own(rank)) {
-        let outcome = &mut outcomes[*rank];
+    let is_own = |position: &usize| own.binary_search(position).is_ok();
+    for (place, position) in all.iter().enumerate().filter(|(_, position)| is_own(position)) {
+        let outcome = &mut outcomes[*position];
         let is_last = place + 1 == all.len();
         outcome.is_current |= is_last;
         outcome.is_lost |= !is_last && !is_replaced[place];
-        outcome.has_vanished |= !entered[place] && !is_assigned(key, *rank, part);
+        outcome.has_vanished |= !entered[place] && !is_assigned(key, *position, part);
     }
 }
 
 /// Returns whether a recorded operation only assigns a new value to a part.
-fn is_assigned(key: &Key<'_>, rank: usize, part: &Part<'_>) -> bool {
-    let (Part::Attribute(attribute), Some(Effect::Recorded { touches, .. })) = (part, key.effect(rank)) else {
+fn is_assigned(key: &Key<'_>, position: usize, part: &Part<'_>) -> bool {
+    let (Part::Attribute(attribute), Some(Effect::Recorded { touches, .. })) = (part, key.effect(position)) else {
         return false;
     };
     touches.get(*attribute) == Some(&Touch::Assign)
@@ -150,15 +150,15 @@ fn judge_merged(
 ) {
     let known = known_to_any(bases.iter().map(|base| &key.commits[*base]));
     let last = LastBase::among(key, bases);
-    for rank in own {
-        let commit = &key.commits[*rank];
-        let is_kept = last.keeps(key, *rank, addition, attribute);
+    for position in own {
+        let commit = &key.commits[*position];
+        let is_kept = last.keeps(key, *position, addition, attribute);
         let is_replaced = known
             .get(commit.origin)
             .is_some_and(|known| *known >= commit.version().sequence);
         let is_lost = !is_kept && !is_replaced;
-        outcomes[*rank].is_current |= is_kept;
-        outcomes[*rank].is_lost |= is_lost;
-        outcomes[*rank].has_vanished |= is_lost;
+        outcomes[*position].is_current |= is_kept;
+        outcomes[*position].is_lost |= is_lost;
+        outcomes[*position].has_vanished |= is_lost;
     }
 }

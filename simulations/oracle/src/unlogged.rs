@@ -42,7 +42,7 @@ pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [UnshippedWrite]
             table
                 .keys
                 .get(entry.key.as_str())
-                .and_then(|key| key.rank_of(&entry.loser))
+                .and_then(|key| key.position_of(&entry.loser))
         };
         if entry.loser.origin.region().as_str() == region && is_logged().is_none() {
             unlogged.entry(&entry.key).or_default().push(UnloggedWrite {

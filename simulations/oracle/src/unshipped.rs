@@ -59,7 +59,7 @@ fn judge<'a>(
 ) {
     let name = |asked: &Asked<'a>| (asked.write.key.as_str(), asked.write.marker.as_str());
     let is_missing =
-        |asked: &&Asked<'a>| asked.is_acknowledged() && asked.rank.is_none() && asked.operation.region == region;
+        |asked: &&Asked<'a>| asked.is_acknowledged() && asked.position.is_none() && asked.operation.region == region;
     let missing: Vec<&Asked<'a>> = writes.asked.iter().filter(is_missing).collect();
     let is_own = |write: &UnloggedWrite<'_>| write.is_of(region);
     for write in unlogged {
