@@ -162,7 +162,7 @@ mod tests {
                     origin: "us-east-1".parse().unwrap(),
                     sequence: position,
                 },
-                vector: VersionVector::default(),
+                causal_context: VersionVector::default(),
                 image: Some(Bytes::from(vec![0; bytes])),
                 metadata: None,
                 cause: Cause::Client,

@@ -142,7 +142,7 @@ impl CurrentRecord {
             table,
             key,
             version: version(names, self.time, self.origin, self.sequence)?,
-            vector: named_context(&self.context, names)?,
+            causal_context: named_context(&self.context, names)?,
             image: self.image,
             metadata: self.metadata,
             cause: self.cause,

@@ -67,7 +67,7 @@ pub struct Mutation {
     /// item only. The origin's own writes before `version` are implied and not listed. Two
     /// mutations of one item are concurrent, and so conflict, if neither causally depends on the
     /// other.
-    pub vector: VersionVector,
+    pub causal_context: VersionVector,
     /// The whole item after the write, encoded by [`crate::encode_item`]; `None` for a delete.
     pub image: Option<Bytes>,
     /// The part of the item's state after the write that the image does not express
@@ -86,7 +86,7 @@ impl Mutation {
         if other.origin == self.version.origin {
             other.sequence < self.version.sequence
         } else {
-            self.vector.covers(other)
+            self.causal_context.covers(other)
         }
     }
 

@@ -138,7 +138,7 @@ fn mutation(origin: &Origin, sequence: u64, n: u64, now_ms: u64) -> Mutation {
             origin: origin.clone(),
             sequence,
         },
-        vector: VersionVector::default(),
+        causal_context: VersionVector::default(),
         image: Some(encode_item(&item)),
         metadata: None,
         cause: Cause::Client,

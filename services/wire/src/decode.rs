@@ -361,7 +361,7 @@ impl Decoder {
                     origin: pick(&origins, mutation.origin, "origin")?.clone(),
                     sequence,
                 },
-                vector: pick(&vectors, mutation.vector, "vector")?.clone(),
+                causal_context: pick(&vectors, mutation.causal_context, "vector")?.clone(),
                 image: mutation.image,
                 metadata: mutation.metadata,
                 cause,

@@ -268,7 +268,7 @@ impl MutationEncoder {
             time: version.time.as_u64(),
             origin: self.origins.of(&version.origin),
             sequence: version.sequence,
-            vector: self.vector(mutation.vector),
+            causal_context: self.vector(mutation.causal_context),
             image: mutation.image,
             metadata: mutation.metadata,
             cause: match mutation.cause {

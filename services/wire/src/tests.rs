@@ -75,7 +75,7 @@ prop_compose! {
             first: version.sequence.saturating_sub(before),
             last: (version.sequence + after).min(SEQUENCE_MAX),
         };
-        Mutation { table, key, version, vector, image: image.map(Bytes::from), metadata: metadata.map(Bytes::from), cause, transaction }
+        Mutation { table, key, version, causal_context: vector, image: image.map(Bytes::from), metadata: metadata.map(Bytes::from), cause, transaction }
     }
 }
 
@@ -266,7 +266,7 @@ fn invalid_reference_is_refused_with_a_reason() {
     let refused = |change: fn(&mut v1::Mutations)| batch(change).unwrap_err();
     assert_eq!(refused(|batch| batch.mutations[0].origin = 1), "origin 1 of 1");
     assert_eq!(refused(|batch| batch.mutations[0].table = 9), "table 9 of 1");
-    assert_eq!(refused(|batch| batch.mutations[0].vector = 1), "vector 1 of 1");
+    assert_eq!(refused(|batch| batch.mutations[0].causal_context = 1), "vector 1 of 1");
     assert_eq!(refused(|batch| batch.vectors[0].origins = vec![4]), "origin 4 of 1");
     assert_eq!(
         refused(|batch| batch.vectors[0].sequences = vec![]),
@@ -331,7 +331,7 @@ fn origins_round_trip_with_their_shards() {
             origin: origin(text),
             sequence: 5,
         },
-        vector: vector.clone(),
+        causal_context: vector.clone(),
         image: None,
         metadata: None,
         cause: Cause::Client,
@@ -430,7 +430,7 @@ fn repeated_values_are_sent_once() {
             origin: "eu-west-1".parse().unwrap(),
             sequence: 5,
         },
-        vector: [("us-east-1".parse().unwrap(), 3)].into_iter().collect(),
+        causal_context: [("us-east-1".parse().unwrap(), 3)].into_iter().collect(),
         image: None,
         metadata: None,
         cause: Cause::Client,

@@ -86,11 +86,11 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
         What::Logged(write) => {
             let key = text(&write.key, parts)?;
             let vector = write
-                .vector
+                .causal_context
                 .iter()
                 .map(|known| Ok((known.origin.parse()?, known.sequence)));
             let logged = Logged {
-                vector: vector.collect::<Result<VersionVector, OriginError>>()?,
+                causal_context: vector.collect::<Result<VersionVector, OriginError>>()?,
                 is_expiry: write.is_expiry,
                 held: held(&write, &key, expires)?,
             };

@@ -117,7 +117,7 @@ pub struct Logged {
     /// The item as the write left it, with its version.
     pub held: VersionedItem,
     /// The write's causal context: what its origin had applied when it wrote.
-    pub vector: VersionVector,
+    pub causal_context: VersionVector,
     /// Whether no client made the write, but the item's time to live had run out.
     pub is_expiry: bool,
 }

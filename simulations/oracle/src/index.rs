@@ -87,7 +87,7 @@ impl<'a> Commit<'a> {
         if mine.origin == other.origin {
             other.sequence < mine.sequence
         } else {
-            self.logged.vector.covers(other)
+            self.logged.causal_context.covers(other)
         }
     }
 
@@ -241,7 +241,7 @@ impl<'a> Among<'a> {
                 let own = commit.version().sequence;
                 places.partition_point(|(sequence, _)| *sequence < own)
             } else {
-                let known = commit.logged.vector.get(&of_origin.origin);
+                let known = commit.logged.causal_context.get(&of_origin.origin);
                 places.partition_point(|(sequence, _)| *sequence <= known)
             };
             end.checked_sub(1).map(|last| places[last].1)
@@ -260,7 +260,7 @@ pub(crate) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) ->
     for commit in commits {
         // A commit depends on its origin's earlier ones.
         raise(commit.origin, commit.version().sequence.saturating_sub(1));
-        for (origin, sequence) in commit.logged.vector.iter() {
+        for (origin, sequence) in commit.logged.causal_context.iter() {
             if origin.region().as_str() != commit.origin {
                 raise(origin.region().as_str(), sequence);
             }

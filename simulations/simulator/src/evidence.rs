@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
             let key = self.key_text(&mutation.key)?;
             let logged = Logged {
                 held: self.held_by(&mutation)?,
-                vector: mutation.vector.clone(),
+                causal_context: mutation.causal_context.clone(),
                 is_expiry: mutation.cause == Cause::TimeToLive,
             };
             evidence.log(key, logged);

@@ -96,7 +96,7 @@ pub(crate) fn explain(reading: &Reading<'_>, table: TableId, key: &KeyBytes) -> 
     let item = mutation.image.as_deref().map(decode_item).transpose();
     Ok(Some(Explained {
         version: mutation.version,
-        vector: mutation.vector,
+        causal_context: mutation.causal_context,
         item: item.map_err(|error| StoreError::damaged(&error.to_string()))?,
         conflicts,
     }))

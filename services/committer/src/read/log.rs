@@ -207,7 +207,7 @@ fn mutation(
         table,
         key: KeyBytes(Bytes::copy_from_slice(record.key()?)),
         version: head.version(names)?,
-        vector: named_context(record.context()?, names)?,
+        causal_context: named_context(record.context()?, names)?,
         image: copy(record.image()?),
         metadata: copy(record.metadata()?),
         cause: head.flags.cause(),

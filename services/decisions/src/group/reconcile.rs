@@ -153,7 +153,7 @@ impl Group<'_> {
     /// Builds the merged row that is stored with the mutation's record.
     fn merge(&mut self, incoming: &Incoming<'_>, merged: &ItemState, mut covered: VersionVector) -> Result<Merged> {
         let mutation = incoming.mutation;
-        covered.merge(&mutation.vector);
+        covered.merge(&mutation.causal_context);
         covered.advance(mutation.origin(), mutation.version.sequence);
         let context = self.encode_vector(&covered)?;
         let keys = self.table(mutation.table)?.keys.attributes_of(&mutation.key);

@@ -164,7 +164,7 @@ impl Group<'_> {
         // Origins get their numbers only now, when nothing can be refused any more.
         for incoming in &mut incoming {
             incoming.origin = self.origin_number(incoming.mutation.origin())?;
-            incoming.context = self.encode_vector(&incoming.mutation.vector)?;
+            incoming.context = self.encode_vector(&incoming.mutation.causal_context)?;
         }
         Ok(incoming)
     }
@@ -203,7 +203,7 @@ impl Group<'_> {
             // able to get it here.
             Reconciled::Stale | Reconciled::Same if kind == RemoteKind::Stream => {
                 let record = incoming.record(flags.with(RecordFlags::STALE), None, None);
-                self.append(mutation.table, record, &mutation.vector)?;
+                self.append(mutation.table, record, &mutation.causal_context)?;
             }
             Reconciled::Stale | Reconciled::Same => {}
         }
@@ -236,7 +236,7 @@ impl Group<'_> {
             mutation.table,
             row_key,
             record,
-            &mutation.vector,
+            &mutation.causal_context,
             &NewRow {
                 size,
                 state,

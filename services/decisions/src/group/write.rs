@@ -77,7 +77,7 @@ impl Group<'_> {
                     table: id,
                     key: record.key.clone(),
                     version: head.version(self.state.origins.names())?,
-                    vector: context.clone(),
+                    causal_context: context.clone(),
                     image: record.image.clone(),
                     metadata: record.metadata.clone(),
                     cause: head.flags.cause(),

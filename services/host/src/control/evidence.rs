@@ -158,7 +158,7 @@ impl Reader<'_> {
         Ok(EvidenceWrite {
             key: self.key(&mutation.key)?,
             version: Some(version(&mutation.version)),
-            vector: digests::vector(&mutation.vector),
+            causal_context: digests::vector(&mutation.causal_context),
             image: mutation.image.clone(),
             is_expiry: mutation.cause == Cause::TimeToLive,
         })

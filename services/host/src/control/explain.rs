@@ -55,7 +55,7 @@ pub(crate) async fn of(region: &Hosted, table: &str, key_json: &str) -> Result<R
     if let Some(found) = found {
         let names: &Catalog = &catalog;
         explanation.version = Some(journal::version(&found.version));
-        explanation.version_vector = digests::vector(&found.vector);
+        explanation.causal_context = digests::vector(&found.causal_context);
         explanation.item_json = found.item.as_ref().map(|item| item_to_json(item).to_string());
         explanation.conflicts = found
             .conflicts

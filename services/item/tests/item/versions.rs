@@ -50,7 +50,7 @@ fn mutation(version: Version, vector: VersionVector) -> Mutation {
         table: TableId(9),
         key,
         version,
-        vector,
+        causal_context: vector,
         image: None,
         metadata: None,
         cause: Cause::Client,

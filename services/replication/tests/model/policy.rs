@@ -162,14 +162,14 @@ pub fn reconcile(row: &Mutation, mutation: &Mutation, journal: &mut BTreeSet<(Ve
     if merged == theirs {
         return Some(mutation.clone());
     }
-    let mut known: VersionVector = row.vector.clone();
-    known.merge(&mutation.vector);
+    let mut known: VersionVector = row.causal_context.clone();
+    known.merge(&mutation.causal_context);
     for version in [&row.version, &mutation.version] {
         known.advance(&version.origin, version.sequence);
     }
     Some(Mutation {
         version: merged.version().clone(),
-        vector: known,
+        causal_context: known,
         image: merged.image(&Item::new()).as_ref().map(encode_item),
         metadata: merged.metadata(),
         ..mutation.clone()

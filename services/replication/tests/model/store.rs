@@ -169,7 +169,7 @@ impl Store {
             let before = self.tables[&table].rows.get(key);
             let mut known = self.tables[&table].vector.clone();
             if let Some(row) = before {
-                known.merge(&row.vector);
+                known.merge(&row.causal_context);
                 known.advance(&row.version.origin, row.version.sequence);
             }
             let vector = known.iter().filter(|(origin, _)| **origin != own);
@@ -179,7 +179,7 @@ impl Store {
                 table,
                 key: key.clone(),
                 version,
-                vector,
+                causal_context: vector,
                 image,
                 metadata,
                 cause: Cause::Client,

@@ -36,7 +36,7 @@ pub fn mutation(table: TableId, origin: &str, sequence: u64) -> Mutation {
             origin: origin.parse().unwrap(),
             sequence,
         },
-        vector: [].into_iter().collect(),
+        causal_context: [].into_iter().collect(),
         image: Some(Bytes::from(vec![1; 36])),
         metadata: None,
         cause: Cause::Client,

@@ -125,7 +125,7 @@ impl Model {
     fn context(&self, current: Option<&Mutation>, own: &Origin) -> VersionVector {
         let mut context = self.vector.clone();
         if let Some(current) = current {
-            context.merge(&current.vector);
+            context.merge(&current.causal_context);
             context.advance(current.origin(), current.version.sequence);
         }
         let others = context.iter().filter(|(origin, _)| *origin != own);
@@ -147,7 +147,7 @@ impl Model {
                 origin: origin(OTHERS[remote.origin]),
                 sequence,
             },
-            vector: if remote.context {
+            causal_context: if remote.context {
                 self.vector.clone()
             } else {
                 VersionVector::default()
@@ -272,7 +272,7 @@ impl World {
             let mutation = Mutation {
                 table: TABLE,
                 key: key.clone(),
-                vector: self.model.context(current, &version.origin),
+                causal_context: self.model.context(current, &version.origin),
                 image: outcome.after.as_deref().map(encode_item),
                 metadata: None,
                 cause: Cause::Client,

@@ -198,13 +198,13 @@ pub(super) async fn write_over_a_copied_row_depends_on_it(backend: &dyn Backend)
     assert_eq!(
         written
             .iter()
-            .map(|mutation| mutation.vector.get(&behind.origin))
+            .map(|mutation| mutation.causal_context.get(&behind.origin))
             .collect::<Vec<_>>(),
         vec![behind.sequence; 2]
     );
     // The causal context of the write to the other item is just what had been applied.
     put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
-    assert_eq!(mutations(&west).await[2].vector.get(&behind.origin), 0);
+    assert_eq!(mutations(&west).await[2].causal_context.get(&behind.origin), 0);
     let late = ship(&east, &west, TABLE).await;
     assert_eq!(
         (late.stale, late.conflicts),
@@ -607,7 +607,7 @@ pub(super) async fn equal_times_are_decided_by_region_everywhere(backend: &dyn B
             first: version.sequence,
             last: version.sequence,
         },
-        vector: beringia_item::VersionVector::default(),
+        causal_context: beringia_item::VersionVector::default(),
         image: Some(encode_item(&item("a", 1, &[("color", text(color))]))),
         metadata: None,
         cause: beringia_item::Cause::TimeToLive,

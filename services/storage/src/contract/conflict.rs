@@ -100,7 +100,7 @@ pub struct Explained {
     /// The version of the last write, put or delete.
     pub version: Version,
     /// The causal context of that write.
-    pub vector: VersionVector,
+    pub causal_context: VersionVector,
     /// The item; `None` for a tombstone.
     pub item: Option<Item>,
     /// The conflicts over this key that this region saw, oldest first.

@@ -183,7 +183,7 @@ impl Case {
             .map(|(origin, sequence)| (origin.parse().expect("a name"), *sequence));
         let logged = Logged {
             held: held.clone(),
-            vector: context.collect::<VersionVector>(),
+            causal_context: context.collect::<VersionVector>(),
             is_expiry: false,
         };
         let log = self

@@ -404,7 +404,7 @@ impl Model {
             known.advance(&origin, site.sequence);
             let logged = Logged {
                 held: row.held().expect("just written"),
-                vector,
+                causal_context: vector,
                 is_expiry: false,
             };
             site.vector.advance(&origin, site.sequence);
@@ -426,7 +426,8 @@ impl Model {
             let ours = site.rows.entry(key).or_default();
             if let Some(current) = ours.held() {
                 let known_here = site.known.get(key).is_some_and(|known| known.covers(&version));
-                let context = logged.vector.covers(&current.version) || current.version.origin == version.origin;
+                let context =
+                    logged.causal_context.covers(&current.version) || current.version.origin == version.origin;
                 if !known_here && !context && self.merging == Merging::Item {
                     let (winner, loser) = (
                         current.version.clone().max(version.clone()),
@@ -447,10 +448,10 @@ impl Model {
             ours.join(&row);
             let known = site.known.entry(key).or_default();
             if self.merging != Merging::Item {
-                known.merge(&logged.vector);
+                known.merge(&logged.causal_context);
                 known.advance(&version.origin, version.sequence);
             } else if ours.held().is_some_and(|held| held.version == version) {
-                *known = logged.vector;
+                *known = logged.causal_context;
                 known.advance(&version.origin, version.sequence);
             }
             site.vector.advance(&version.origin, version.sequence);

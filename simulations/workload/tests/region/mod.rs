@@ -109,7 +109,7 @@ impl RegionServer {
             for mutation in &page.mutations {
                 let logged = Logged {
                     held: held(mutation),
-                    vector: mutation.vector.clone(),
+                    causal_context: mutation.causal_context.clone(),
                     is_expiry: mutation.cause == Cause::TimeToLive,
                 };
                 log.entry(self.key(table, mutation)).or_default().push(logged);
