@@ -5,8 +5,8 @@
 pub(crate) fn explained(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', ", ");
     let of_value = ["invalid type: ", "invalid value: ", "invalid length "];
-    let said = of_value.iter().find_map(|start| message.strip_prefix(start));
-    let Some((found, expected)) = said.and_then(|said| said.rsplit_once(", expected ")) else {
+    let problem = of_value.iter().find_map(|start| message.strip_prefix(start));
+    let Some((found, expected)) = problem.and_then(|problem| problem.rsplit_once(", expected ")) else {
         return message;
     };
     let here = error.span().and_then(|span| text.get(span)).unwrap_or_default();

@@ -53,8 +53,8 @@ impl Simulated {
     }
 
     fn finish(self) -> (String, String) {
-        let said = printed(self.child);
-        (fs::read_to_string(self.trace).expect("a trace"), said)
+        let printed = printed(self.child);
+        (fs::read_to_string(self.trace).expect("a trace"), printed)
     }
 }
 
@@ -79,7 +79,7 @@ fn shift(command: &mut Command, library: &Path) {
 }
 
 /// Reports the first line in which two runs differ, instead of printing both.
-fn assert_same((one, said): &(String, String), (other, said_by_other): &(String, String)) {
+fn assert_same((one, printed): &(String, String), (other, printed_by_other): &(String, String)) {
     let difference = one
         .lines()
         .zip(other.lines())
@@ -87,7 +87,7 @@ fn assert_same((one, said): &(String, String), (other, said_by_other): &(String,
         .find(|(_, (one, other))| one != other);
     assert_eq!(difference, None, "the first difference");
     assert_eq!(one.lines().count(), other.lines().count());
-    assert_eq!(said, said_by_other);
+    assert_eq!(printed, printed_by_other);
 }
 
 /// The same seed gives the same trace in two processes and under two wall clocks; another seed

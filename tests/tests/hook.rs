@@ -122,8 +122,8 @@ impl Machine {
     /// calls of tc.
     fn does(&self, words: &str) -> Vec<String> {
         let output = self.call(words);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.is_empty(), "{words}: {said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && printed.is_empty(), "{words}: {printed}");
         let log = fs::read_to_string(self.path("log")).unwrap_or_default();
         let _ = fs::remove_file(self.path("log"));
         log.lines().map(|line| line.replace(" dev eth1", "")).collect()
@@ -132,13 +132,17 @@ impl Machine {
     /// The reason why the hook cannot perform an action; `None` if it can.
     fn refuses(&self, word: &str) -> Option<String> {
         let output = self.call(&format!("can {word}"));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.success() {
-            assert_eq!(said, "", "can {word}");
+            assert_eq!(printed, "", "can {word}");
             return None;
         }
-        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-        Some(said.trim_end().to_owned())
+        assert_eq!(
+            (output.status.code(), printed.lines().count()),
+            (Some(1), 1),
+            "{printed}"
+        );
+        Some(printed.trim_end().to_owned())
     }
 }
 
@@ -276,7 +280,7 @@ fn conditions_of_a_link_add_up_until_they_are_reset() {
 fn conditions_survive_cuts_crashes_and_isolation() {
     let machine = Machine::new();
     let us = "us-east-1";
-    let anew = [
+    let again = [
         root(us),
         class(us, "1:c", "rate 0.25mbit"),
         netem(us, "1:c", "delay 0.000ms 0.000ms loss 3%"),
@@ -288,7 +292,7 @@ fn conditions_survive_cuts_crashes_and_isolation() {
     machine.does("cut us-east-1 eu-west-1 both silent");
     let healed = machine.does("heal us-east-1 eu-west-1 both");
     assert_eq!(healed[0], "us-east-1: ip route del blackhole 10.212.0.12/32");
-    assert_eq!(healed[2..], anew[1..3], "the class is there still");
+    assert_eq!(healed[2..], again[1..3], "the class is there still");
 
     machine.does("crash us-east-1 keep-disk");
     assert_eq!(
@@ -298,7 +302,7 @@ fn conditions_survive_cuts_crashes_and_isolation() {
     );
     let restarted = machine.does("restart us-east-1");
     assert_eq!(restarted[0], "docker start beringia-us-east-1");
-    assert_eq!(restarted[1..], anew);
+    assert_eq!(restarted[1..], again);
 
     machine.does("isolate us-east-1 silent");
     let back = machine.does("heal");
@@ -306,7 +310,7 @@ fn conditions_survive_cuts_crashes_and_isolation() {
         back[0],
         "docker network connect --ip 10.212.0.11 beringia-wan beringia-us-east-1"
     );
-    assert_eq!(back[1..], anew);
+    assert_eq!(back[1..], again);
 
     assert_eq!(machine.does("undo"), ["us-east-1: tc qdisc del root"]);
     assert_eq!(machine.does("undo"), Vec::<String>::new());

@@ -19,6 +19,6 @@ fn pynamodb_saves_queries_batches_transacts_and_guards_versions() {
 #[test]
 fn random_operations_match_moto() {
     let up = Up::start(&["--ephemeral"]);
-    let said = python::succeeds(python::python().args(["-m", "differential", up.endpoint()]));
-    assert!(said.contains("the same answers"), "{said}");
+    let printed = python::succeeds(python::python().args(["-m", "differential", up.endpoint()]));
+    assert!(printed.contains("the same answers"), "{printed}");
 }

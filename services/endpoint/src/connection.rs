@@ -72,7 +72,7 @@ pub(crate) async fn serve_connection<C, F>(
     let service = service_fn({
         let (activity, requests) = (Arc::clone(&activity), Arc::clone(&bounds.requests));
         move |request| {
-            let under_way = UnderWay::begin(&activity);
+            let under_way = InProgress::begin(&activity);
             let (requests, answer) = (Arc::clone(&requests), answer.clone());
             async move {
                 // The semaphore is never closed, so this always gets a permit eventually.
@@ -186,16 +186,16 @@ async fn idled(activity: &Mutex<Activity>, after: Duration) {
 }
 
 /// A request in progress, until its answer is sent or abandoned.
-struct UnderWay(Arc<Mutex<Activity>>);
+struct InProgress(Arc<Mutex<Activity>>);
 
-impl UnderWay {
+impl InProgress {
     fn begin(activity: &Arc<Mutex<Activity>>) -> Self {
         activity.lock().under_way += 1;
         Self(Arc::clone(activity))
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InProgress {
     fn drop(&mut self) {
         let mut activity = self.0.lock();
         activity.under_way -= 1;
@@ -207,7 +207,7 @@ impl Drop for UnderWay {
 struct Sent {
     body: Body,
     _place: Option<OwnedSemaphorePermit>,
-    _under_way: UnderWay,
+    _under_way: InProgress,
 }
 
 impl HttpBody for Sent {

@@ -71,7 +71,7 @@ impl Update {
     /// wrong type, a path into a value that is not a map or list, a number out of range, or a
     /// document that becomes too deep.
     pub fn apply(&self, item: &Item) -> Result<Item, ExpressionError> {
-        apply::apply(&self.actions, item, Existence::Exists).map_err(|error| self.told(&error))
+        apply::apply(&self.actions, item, Existence::Exists).map_err(|error| self.reported(&error))
     }
 
     /// Applies the update to an item that does not exist and of which only `key` is known. Unlike
@@ -80,7 +80,7 @@ impl Update {
     /// # Errors
     /// The same as of [`Update::apply`].
     pub fn create(&self, key: &Item) -> Result<Item, ExpressionError> {
-        apply::apply(&self.actions, key, Existence::OnlyKey).map_err(|error| self.told(&error))
+        apply::apply(&self.actions, key, Existence::OnlyKey).map_err(|error| self.reported(&error))
     }
 
     /// Whether the update creates a missing item; one that only removes does not.
@@ -110,7 +110,7 @@ impl Update {
         })
     }
 
-    fn told(&self, error: &UpdateError) -> ExpressionError {
+    fn reported(&self, error: &UpdateError) -> ExpressionError {
         ExpressionError(match (self.form, error) {
             (Form::Attributes, UpdateError::Operand(OperandError::Type)) => {
                 "One or more parameter values were invalid: Type mismatch for attribute to update".to_owned()

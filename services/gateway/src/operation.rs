@@ -259,8 +259,8 @@ mod tests {
             .collect();
         assert_eq!(missing.len(), DYNAMODB_OPERATIONS.len() - 26);
         for name in missing {
-            let told = message(Some(&format!("{DYNAMODB}.{name}")));
-            assert_eq!(told, Some(format!("The operation {name} is not supported yet.")));
+            let reported = message(Some(&format!("{DYNAMODB}.{name}")));
+            assert_eq!(reported, Some(format!("The operation {name} is not supported yet.")));
         }
     }
 }

@@ -112,14 +112,14 @@ pub enum HookError {
         source: io::Error,
     },
     /// The program ended with an exit code other than 0.
-    #[error("`{} {words}` failed: {said}", program.display())]
+    #[error("`{} {words}` failed: {reason}", program.display())]
     Failed {
         /// The path of the program.
         program: PathBuf,
         /// The arguments of the call.
         words: String,
         /// Its output on standard error, or its exit code if that is empty.
-        said: String,
+        reason: String,
     },
 }
 

@@ -150,11 +150,11 @@ fn text(key: &[u8], parts: &[String]) -> Result<String, EvidenceError> {
     })
 }
 
-fn version(said: Option<ItemVersion>, key: &str) -> Result<Version, EvidenceError> {
-    let said = said.ok_or_else(|| EvidenceError::NoVersion(key.to_owned()))?;
+fn version(version: Option<ItemVersion>, key: &str) -> Result<Version, EvidenceError> {
+    let version = version.ok_or_else(|| EvidenceError::NoVersion(key.to_owned()))?;
     Ok(Version {
-        time: HybridTime::from_u64(said.hybrid_time),
-        origin: said.origin.parse()?,
-        sequence: said.sequence,
+        time: HybridTime::from_u64(version.hybrid_time),
+        origin: version.origin.parse()?,
+        sequence: version.sequence,
     })
 }

@@ -77,10 +77,10 @@ impl Hook {
     async fn call_successfully(&self, words: &[String]) -> Result<(), HookError> {
         match self.call(words).await? {
             Answer::Yes => Ok(()),
-            Answer::No(said) => Err(HookError::Failed {
+            Answer::No(reason) => Err(HookError::Failed {
                 program: self.program.clone(),
                 words: words.join(" "),
-                said,
+                reason,
             }),
         }
     }
@@ -101,11 +101,11 @@ impl Hook {
         if output.status.success() {
             return Ok(Answer::Yes);
         }
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Ok(Answer::No(if said.is_empty() {
+        let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Ok(Answer::No(if reason.is_empty() {
             output.status.to_string()
         } else {
-            said
+            reason
         }))
     }
 }
@@ -188,7 +188,7 @@ mod tests {
         Topology::parse(&text, Path::new("test.toml")).expect("a topology")
     }
 
-    fn said(action: &Action) -> String {
+    fn reason(action: &Action) -> String {
         let words = words(action, &topology());
         words.map(|words| words.join(" ")).unwrap_or_default()
     }
@@ -209,19 +209,19 @@ mod tests {
             delay: Duration::from_micros(2500),
             jitter: Duration::ZERO,
         };
-        assert_eq!(said(&delay), "delay a b one-way 2.5 0");
+        assert_eq!(reason(&delay), "delay a b one-way 2.5 0");
         let cut = Action::Cut {
             ends: ends(false),
             reset: true,
         };
-        assert_eq!(said(&cut), "cut a b both reset");
-        assert_eq!(said(&Action::Heal(None)), "heal");
-        assert_eq!(said(&Action::Heal(Some(ends(false)))), "heal a b both");
+        assert_eq!(reason(&cut), "cut a b both reset");
+        assert_eq!(reason(&Action::Heal(None)), "heal");
+        assert_eq!(reason(&Action::Heal(Some(ends(false)))), "heal a b both");
         let crash = Action::Crash {
             region: region(),
             lose_disk: true,
         };
-        assert_eq!(said(&crash), "crash a lose-disk");
+        assert_eq!(reason(&crash), "crash a lose-disk");
         assert_eq!(words(&Action::Drain { region: region() }, &topology()), None);
         assert_eq!(word(&cut, &topology()).as_deref(), Some("cut"));
     }
@@ -233,16 +233,20 @@ mod tests {
             delay: Duration::from_millis(ms),
             jitter: Duration::ZERO,
         };
-        assert_eq!(said(&delay(300, false)), "delay a b both 300 0");
-        assert_eq!(said(&delay(40, false)), "delay a b both 0 0");
+        assert_eq!(reason(&delay(300, false)), "delay a b both 300 0");
+        assert_eq!(reason(&delay(40, false)), "delay a b both 0 0");
         let loss = |percent, one_way| Action::Loss {
             ends: ends(one_way),
             percent,
         };
-        assert_eq!(said(&loss(2.0, true)), "loss a b one-way 0");
-        assert_eq!(said(&loss(2.0, false)), "loss a b both 2", "the way back loses nothing");
+        assert_eq!(reason(&loss(2.0, true)), "loss a b one-way 0");
+        assert_eq!(
+            reason(&loss(2.0, false)),
+            "loss a b both 2",
+            "the way back loses nothing"
+        );
         let bandwidth = |mbit| Action::Bandwidth { ends: ends(true), mbit };
-        assert_eq!(said(&bandwidth(Some(20.0))), "bandwidth a b one-way unlimited");
-        assert_eq!(said(&bandwidth(Some(0.25))), "bandwidth a b one-way 0.25");
+        assert_eq!(reason(&bandwidth(Some(20.0))), "bandwidth a b one-way unlimited");
+        assert_eq!(reason(&bandwidth(Some(0.25))), "bandwidth a b one-way 0.25");
     }
 }

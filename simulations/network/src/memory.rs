@@ -72,12 +72,13 @@ impl MemoryTransport {
     pub async fn dial(&self, from: &str, to: &str) -> io::Result<MemoryStream> {
         let (link, connection) = self.network.number_connection(from, to)?;
         let knock = async {
-            let door = self
+            let listener = self
                 .listeners()
                 .get(to)
                 .cloned()
                 .ok_or(io::ErrorKind::ConnectionRefused)?;
-            door.reserve_owned()
+            listener
+                .reserve_owned()
                 .await
                 .map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))
         };

@@ -180,7 +180,7 @@ impl Path {
         lost: T,
         write: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        match self.write_fate(context) {
+        match self.write_delivery(context) {
             WriteDelivery::Fail(kind) => return Poll::Ready(Err(kind.into())),
             WriteDelivery::Swallow => return Poll::Ready(Ok(lost)),
             WriteDelivery::Pass => {}
@@ -190,7 +190,7 @@ impl Path {
             Err(error) => {
                 self.network.lock().fail_writes(self.wire, error.kind(), Instant::now());
                 // Without delay the news arrives at once.
-                match self.write_fate(context) {
+                match self.write_delivery(context) {
                     WriteDelivery::Fail(kind) => Poll::Ready(Err(kind.into())),
                     WriteDelivery::Swallow | WriteDelivery::Pass => Poll::Ready(Ok(lost)),
                 }
@@ -199,13 +199,13 @@ impl Path {
     }
 
     /// Returns how to treat a write. Registers the task to be woken when that changes.
-    fn write_fate(&self, context: &Context<'_>) -> WriteDelivery {
+    fn write_delivery(&self, context: &Context<'_>) -> WriteDelivery {
         let mut state = self.network.lock();
         let Some((wire, medium)) = state.wire(self.wire) else {
             return WriteDelivery::Pass;
         };
         remember(&mut wire.writer, context);
-        wire.write_fate(medium.mode, Instant::now)
+        wire.write_delivery(medium.mode, Instant::now)
     }
 
     /// Returns the inlet of this wire, for the other end of a connection in memory.

@@ -374,7 +374,7 @@ impl Wire {
     }
 
     /// Returns how to treat a write of the region that reads this wire.
-    pub(crate) fn write_fate(&mut self, mode: LinkMode, now: impl FnOnce() -> Instant) -> WriteDelivery {
+    pub(crate) fn write_delivery(&mut self, mode: LinkMode, now: impl FnOnce() -> Instant) -> WriteDelivery {
         if let Some(kind) = self.severed {
             return WriteDelivery::Fail(kind);
         }

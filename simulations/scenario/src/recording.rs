@@ -154,17 +154,17 @@ const AN_ITEM: &str = "each of `items` is an object of attributes";
 /// Parses a line as one kind of object.
 fn read<T: DeserializeOwned>(line: &str, expected: &str) -> Result<T, LineError> {
     serde_json::from_str(line).map_err(|error| {
-        let said = error.to_string();
+        let message = error.to_string();
         // The position is reported separately, as that of one line among many.
         let place = format!(" at line {} column {}", error.line(), error.column());
-        let said = said.strip_suffix(&place).unwrap_or(&said);
+        let message = message.strip_suffix(&place).unwrap_or(&message);
         let (_, column) = line_and_column(line, error.column().saturating_sub(1));
         LineError(
             column,
             if error.is_data() {
-                format!("{said}; {expected}")
+                format!("{message}; {expected}")
             } else {
-                format!("not JSON: {said}; expected one object per line")
+                format!("not JSON: {message}; expected one object per line")
             },
         )
     })

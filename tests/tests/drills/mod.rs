@@ -60,9 +60,9 @@ impl Fleet {
     fn drill(&self, scenario: &str) -> Value {
         let output = self.play(scenario);
         let text = String::from_utf8_lossy(&output.stdout);
-        let said = String::from_utf8_lossy(&output.stderr);
+        let printed = String::from_utf8_lossy(&output.stderr);
         let run: Value =
-            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{scenario}: {error}: {text}{said}"));
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{scenario}: {error}: {text}{printed}"));
         assert_eq!(run["player"], "containers");
         assert_eq!((&run["violations"], &run["writes"]["lost"]), (&json!([]), &json!(0)));
         let list = |name: &str| {
@@ -82,7 +82,7 @@ impl Fleet {
         assert!(converged.len() >= 2, "after the repair, and at the end: {converged:?}");
         assert!(
             converged.iter().all(|one| one["elapsed_ms"].is_u64()),
-            "{scenario}: {converged:?}\n{said}"
+            "{scenario}: {converged:?}\n{printed}"
         );
         run
     }

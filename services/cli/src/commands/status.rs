@@ -263,11 +263,11 @@ impl RegionJson {
                 (refused.transaction_conflicts, "transaction conflicts"),
             ]
         });
-        let said: Vec<String> = counts
+        let parts: Vec<String> = counts
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
-        said.join(", ")
+        parts.join(", ")
     }
 }
 

@@ -33,11 +33,11 @@ fn names_divergent_ranges_of_regions_that_are_cut_off() {
     conflict(&up);
     let output = up.command(&["converge", "--timeout", "0.2", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1));
-    let said: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(said["converged"], false);
-    assert_eq!(said["divergent"][0]["table"], "Things");
-    let ranges = said["divergent"][0]["divergent_ranges"].as_array().unwrap();
-    assert_eq!(ranges.len(), 1, "one item differs: {said}");
+    let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(printed["converged"], false);
+    assert_eq!(printed["divergent"][0]["table"], "Things");
+    let ranges = printed["divergent"][0]["divergent_ranges"].as_array().unwrap();
+    assert_eq!(ranges.len(), 1, "one item differs: {printed}");
     let output = up.command(&["converge", "--timeout", "0"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -254,27 +254,27 @@ fn explains_an_item_while_regions_differ_and_after() {
     converge(&up);
     conflict(&up);
     let explain = ["explain", "--table", "Things", "--key", r#"{"pk":{"S":"both"}}"#];
-    let said = &up.json(&explain)[0];
-    assert_eq!(said["agree"], false);
-    assert_eq!(said["winner"]["region"], EU);
-    let why = said["why"].as_str().unwrap();
+    let printed = &up.json(&explain)[0];
+    assert_eq!(printed["agree"], false);
+    assert_eq!(printed["winner"]["region"], EU);
+    let why = printed["why"].as_str().unwrap();
     assert!(
         why.contains("us-east-1 still has") && why.contains("the link from eu-west-1 to us-east-1 is cut"),
         "{why}"
     );
-    assert_eq!(said["regions"][0]["item"]["v"], json!({"S": "american"}));
-    assert_eq!(said["regions"][1]["item"]["v"], json!({"S": "irish"}));
+    assert_eq!(printed["regions"][0]["item"]["v"], json!({"S": "american"}));
+    assert_eq!(printed["regions"][1]["item"]["v"], json!({"S": "irish"}));
 
     let _ = up.json(&["net", "heal"]);
     converge(&up);
-    let said = &up.json(&explain)[0];
-    assert_eq!(said["agree"], true);
-    let why = said["why"].as_str().unwrap();
+    let printed = &up.json(&explain)[0];
+    assert_eq!(printed["agree"], true);
+    let why = printed["why"].as_str().unwrap();
     assert!(
         why.contains("is concurrent with") && why.contains("later time"),
         "{why}"
     );
-    for region in said["regions"].as_array().unwrap() {
+    for region in printed["regions"].as_array().unwrap() {
         assert_eq!((&region["state"], &region["origin"]), (&json!("present"), &json!(EU)));
     }
     let text = stdout(&up.command(&explain));
@@ -452,7 +452,7 @@ fn separate_processes_replicate_and_are_watched_together() {
     put(servers[2].endpoint(), AP, "x", "from afar");
     wait();
     assert_eq!(get(servers[0].endpoint(), US, "x").as_deref(), Some("from afar"));
-    let said = stdout(&command(&[
+    let printed = stdout(&command(&[
         "explain",
         "--table",
         "Things",
@@ -461,9 +461,9 @@ fn separate_processes_replicate_and_are_watched_together() {
         "--format",
         "json",
     ]));
-    let said: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(said["agree"], true);
-    assert_eq!(said["regions"].as_array().unwrap().len(), 3);
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(printed["agree"], true);
+    assert_eq!(printed["regions"].as_array().unwrap().len(), 3);
     let status: Value = serde_json::from_str(&stdout(&command(&["status", "--format", "json"]))).unwrap();
     assert_eq!(status["pairs"].as_array().unwrap().len(), 6);
     assert!(

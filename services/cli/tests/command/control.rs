@@ -138,11 +138,11 @@ fn a_failed_region_is_down_until_it_is_recovered() {
 
     let output = up.command(&["converge", "--timeout", "0", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1));
-    let said: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(said["converged"], false);
-    assert_eq!(said["divergent"][0]["table"], "(catalog)");
+    let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(printed["converged"], false);
+    assert_eq!(printed["divergent"][0]["table"], "(catalog)");
     assert!(
-        said["divergent"][0]["reasons"][0]
+        printed["divergent"][0]["reasons"][0]
             .as_str()
             .unwrap()
             .contains("eu-west-1 is down")
@@ -167,10 +167,10 @@ fn empty_regions_have_converged() {
     for format in ["text", "json"] {
         let output = up.command(&["converge", "--timeout", "60", "--verify", "--format", format]);
         assert!(output.status.success(), "{}", stderr(&output));
-        let said: Value = serde_json::from_str(&stdout(&output)).expect("one JSON object in either format");
-        assert_eq!(said["converged"], true);
-        assert!(said["elapsed_ms"].is_u64());
-        assert_eq!(said["digest"].as_str().unwrap().len(), 32);
+        let printed: Value = serde_json::from_str(&stdout(&output)).expect("one JSON object in either format");
+        assert_eq!(printed["converged"], true);
+        assert!(printed["elapsed_ms"].is_u64());
+        assert_eq!(printed["digest"].as_str().unwrap().len(), 32);
     }
 }
 

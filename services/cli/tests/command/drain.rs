@@ -74,11 +74,11 @@ fn a_drain_names_unreachable_peers_and_missing_writes() {
     put(up.endpoint(), US, "b", "v");
     let output = up.command(&["drain", US, "--timeout", "0.5"]);
     assert_eq!(output.status.code(), Some(1));
-    let said = stderr(&output);
-    assert!(said.contains("us-east-1 is not drained after 0."), "{said}");
-    assert!(said.contains("writes to Things (unreachable)"), "{said}");
-    assert!(said.contains(EU) && !said.contains("ap-northeast-1"), "{said}");
-    assert!(said.contains("`beringia undrain us-east-1` opens it"), "{said}");
+    let printed = stderr(&output);
+    assert!(printed.contains("us-east-1 is not drained after 0."), "{printed}");
+    assert!(printed.contains("writes to Things (unreachable)"), "{printed}");
+    assert!(printed.contains(EU) && !printed.contains("ap-northeast-1"), "{printed}");
+    assert!(printed.contains("`beringia undrain us-east-1` opens it"), "{printed}");
     let output = up.command(&["drain", US, "--timeout", "0", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1));
     let text = stdout(&output);

@@ -365,9 +365,9 @@ fn a_hook_carries_out_and_undoes_actions() {
     write_hook(&format!("echo \"$*\" >> {}", log.display()));
     let output = run(&with_hook);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let said = fs::read_to_string(&log).unwrap();
+    let printed = fs::read_to_string(&log).unwrap();
     assert_eq!(
-        said,
+        printed,
         "can undo\ncan delay\ncan heal\ncan isolate\nisolate eu-west-1 silent\n\
          delay us-east-1 eu-west-1 both 300 5\ndelay us-east-1 eu-west-1 one-way 0 0\ndelay eu-west-1 us-east-1 one-way 0 0\n\
          heal ap-northeast-1 eu-west-1 both\nheal eu-west-1 us-east-1 both\nundo\n"

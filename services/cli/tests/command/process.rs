@@ -52,10 +52,10 @@ pub(crate) fn stderr(output: &Output) -> String {
 
 /// Asserts that a command ended with exit code 2 and printed these words.
 pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
-    let said = stderr(output);
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let printed = stderr(output);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
     for word in words {
-        assert!(said.contains(word), "expected `{word}` in: {said}");
+        assert!(printed.contains(word), "expected `{word}` in: {printed}");
     }
     assert_eq!(stdout(output), "", "what is refused prints nothing");
 }
@@ -90,9 +90,9 @@ pub(crate) fn start_until(
     });
     let text = begun.recv_timeout(PATIENCE).unwrap();
     if text.is_empty() {
-        let mut said = String::new();
-        let _ = child.stderr.take().unwrap().read_to_string(&mut said);
-        panic!("{words:?} did not start: {said}");
+        let mut printed = String::new();
+        let _ = child.stderr.take().unwrap().read_to_string(&mut printed);
+        panic!("{words:?} did not start: {printed}");
     }
     (child, text, ended)
 }

@@ -63,10 +63,13 @@ fn a_simulation_plays_the_recording_of_a_live_run() {
     }
     let output = recording.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let said: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!((&said["tables"], &said["missed"]), (&json!(["Things"]), &json!(0)));
-    assert!(said["operations"].as_u64().unwrap() >= 2, "{said}");
-    assert!(said["events"].as_u64().unwrap() >= 2, "{said}");
+    let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        (&printed["tables"], &printed["missed"]),
+        (&json!(["Things"]), &json!(0))
+    );
+    assert!(printed["operations"].as_u64().unwrap() >= 2, "{printed}");
+    assert!(printed["events"].as_u64().unwrap() >= 2, "{printed}");
     let beside = directory.path().join("live.jsonl");
     let contains = |file: &Path, parts: &[&str]| {
         let text = fs::read_to_string(file).unwrap();
@@ -92,7 +95,7 @@ fn a_simulation_plays_the_recording_of_a_live_run() {
     // Every operation that was answered live is answered in the simulation, and the oracle knows
     // every write of it.
     let run: Value = serde_json::from_str(stdout(&played).lines().last().unwrap()).unwrap();
-    assert_eq!(run["writes"]["acknowledged"], said["operations"], "{run}");
+    assert_eq!(run["writes"]["acknowledged"], printed["operations"], "{run}");
 
     fs::remove_file(&file).unwrap();
     let again = up.command(&["record", "--duration", "0", "--out", file.to_str().unwrap()]);

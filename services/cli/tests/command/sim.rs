@@ -59,14 +59,17 @@ fn a_passing_run_writes_its_report_and_its_trace() {
         "--trace",
         trace.to_str().unwrap(),
     ]);
-    let said = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
-    assert!(said.starts_with("short  passed"), "the verdict comes first:\n{said}");
+    let printed = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{printed}{}", stderr(&output));
     assert!(
-        said.contains(&format!("report: {}", out.join("report.html").display())),
-        "{said}"
+        printed.starts_with("short  passed"),
+        "the verdict comes first:\n{printed}"
     );
-    assert!(said.ends_with(&format!("trace: {}\n", trace.display())), "{said}");
+    assert!(
+        printed.contains(&format!("report: {}", out.join("report.html").display())),
+        "{printed}"
+    );
+    assert!(printed.ends_with(&format!("trace: {}\n", trace.display())), "{printed}");
     let report = json(&fs::read_to_string(out.join("report.json")).unwrap());
     assert_eq!(
         (&report["scenario"], &report["seed"]),
@@ -80,12 +83,12 @@ fn a_failing_run_names_value_and_repeating_command() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "short.toml", &SHORT.replace("min = 1", "max = 0"));
     let output = run(&["sim", "run", &scenario, "--seed", "5", "--set", "workload.rate=25"]);
-    let said = stdout(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.starts_with("short  FAILED"), "{said}");
+    let printed = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(printed.starts_with("short  FAILED"), "{printed}");
     assert!(stderr(&output).contains("conflicts"), "{}", stderr(&output));
     let replay = format!("beringia sim run {scenario} --set workload.rate=25 --seed 5");
-    assert!(said.contains(&replay), "expected `{replay}` in:\n{said}");
+    assert!(printed.contains(&replay), "expected `{replay}` in:\n{printed}");
 }
 
 #[test]
@@ -123,9 +126,12 @@ fn a_sweep_runs_the_grid_and_compares_the_runs() {
         "--report",
         out.to_str().unwrap(),
     ]);
-    let said = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
-    assert!(said.contains("link.delay_ms") && said.contains("320"), "{said}");
+    let printed = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{printed}{}", stderr(&output));
+    assert!(
+        printed.contains("link.delay_ms") && printed.contains("320"),
+        "{printed}"
+    );
     let csv = fs::read_to_string(out.join("sweep.csv")).unwrap();
     let rows: Vec<&str> = csv.lines().collect();
     assert!(rows[0].starts_with("link.delay_ms,workload.rate,seed,holds"), "{csv}");
@@ -145,15 +151,15 @@ fn interrupted(words: &[&str], answers: bool) -> (Option<i32>, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said: Box<dyn BufRead> = if answers {
+    let mut printed: Box<dyn BufRead> = if answers {
         Box::new(BufReader::new(child.stdout.take().unwrap()))
     } else {
         Box::new(BufReader::new(child.stderr.take().unwrap()))
     };
     let mut text = String::new();
-    said.read_line(&mut text).unwrap();
+    printed.read_line(&mut text).unwrap();
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    said.read_to_string(&mut text).unwrap();
+    printed.read_to_string(&mut text).unwrap();
     (child.wait().unwrap().code(), text)
 }
 
@@ -176,12 +182,15 @@ fn finished_runs_are_printed_and_written_at_a_signal() {
             report,
         ]
     };
-    let (code, said) = interrupted(
+    let (code, printed) = interrupted(
         &[&words("run", "--seeds", "0..100000")[..], &["--format", "json"]].concat(),
         true,
     );
-    assert_eq!(code, Some(130), "{said}");
-    let seeds: Vec<u64> = said.lines().map(|line| json(line)["seed"].as_u64().unwrap()).collect();
+    assert_eq!(code, Some(130), "{printed}");
+    let seeds: Vec<u64> = printed
+        .lines()
+        .map(|line| json(line)["seed"].as_u64().unwrap())
+        .collect();
     assert_eq!(seeds, (0..seeds.len() as u64).collect::<Vec<_>>());
     let compared = fs::read_to_string(out.join("sweep.csv")).unwrap();
     assert_eq!(compared.lines().count(), seeds.len() + 1, "{compared}");
@@ -189,9 +198,9 @@ fn finished_runs_are_printed_and_written_at_a_signal() {
 
     let rates = "workload.rate=20,21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40";
     let seeds = ["--seeds", "0..100000"];
-    let (code, said) = interrupted(&[&words("sweep", "--vary", rates)[..], &seeds].concat(), false);
-    assert_eq!(code, Some(130), "{said}");
-    assert!(said.contains("of 2100000 runs were played"), "{said}");
+    let (code, printed) = interrupted(&[&words("sweep", "--vary", rates)[..], &seeds].concat(), false);
+    assert_eq!(code, Some(130), "{printed}");
+    assert!(printed.contains("of 2100000 runs were played"), "{printed}");
     let compared = fs::read_to_string(out.join("sweep.csv")).unwrap();
     assert!(compared.lines().nth(1).unwrap().starts_with("20,0,false"), "{compared}");
 }
@@ -229,10 +238,10 @@ fn shrinks_a_failing_seed_to_a_smaller_failing_file() {
     ];
     let output = run(&words);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let said = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        said.contains("✗ us-east-1 available") && said.contains("tries"),
-        "{said}"
+        printed.contains("✗ us-east-1 available") && printed.contains("tries"),
+        "{printed}"
     );
     let text = fs::read_to_string(&small).unwrap();
     assert!(
@@ -270,10 +279,10 @@ fn a_shrunken_plan_may_fail_fewer_expectations() {
         "{fails:?} of {failed:?}"
     );
     assert_eq!(shrunk["actions"], 0);
-    let said = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        said.ends_with(&format!("the smaller plan fails:\n✗ {conflicts}\n")),
-        "{said}"
+        printed.ends_with(&format!("the smaller plan fails:\n✗ {conflicts}\n")),
+        "{printed}"
     );
 }
 
@@ -307,10 +316,10 @@ fn shrinks_a_recording_to_few_operations() {
     );
     let toml = shrunk["toml"].as_str().unwrap();
     assert!(toml.contains(&format!("{table}\n{both}")), "{toml}");
-    let said = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        said.contains("2 s, 32 recorded operations to ") && said.contains("1 s, 2 recorded operations in "),
-        "{said}"
+        printed.contains("2 s, 32 recorded operations to ") && printed.contains("1 s, 2 recorded operations in "),
+        "{printed}"
     );
     let small = file(directory.path(), "small.toml", toml);
     assert_eq!(run(&["sim", "run", &small]).status.code(), Some(1));
@@ -326,11 +335,11 @@ fn writes_the_shrunken_plan_at_a_signal() {
     let words = [
         "sim", "shrink", &scenario, "--seed", "2", "--runs", "100000", "--out", out,
     ];
-    let (code, said) = interrupted(&words, false);
-    assert_eq!(code, Some(130), "{said}");
+    let (code, printed) = interrupted(&words, false);
+    assert_eq!(code, Some(130), "{printed}");
     assert!(
-        said.starts_with("✗ us-east-1 available") && said.contains("interrupted") && said.contains("again: "),
-        "{said}"
+        printed.starts_with("✗ us-east-1 available") && printed.contains("interrupted") && printed.contains("again: "),
+        "{printed}"
     );
     assert!(fs::read_to_string(&small).unwrap().contains("seed = 2"));
     let again = run(&["sim", "run", out]);

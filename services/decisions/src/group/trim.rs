@@ -133,19 +133,19 @@ impl Group<'_> {
     /// The acknowledgements for one table; `None` if one of its peers is missing from them.
     fn peers_of<'a>(&self, id: TableId, acknowledged: &'a Acknowledged) -> Option<Peers<'a>> {
         let own = &self.environment.region;
-        let said = acknowledged.vectors.get(&id);
+        let acked = acknowledged.vectors.get(&id);
         let mut peers = Peers {
             id,
             acknowledged: Vec::new(),
             creating: false,
             keeps_tombstones: acknowledged.keeps_tombstones.contains(&id),
         };
-        let all = || said.into_iter().flatten().filter(|(peer, _)| *peer != own).collect();
+        let all = || acked.into_iter().flatten().filter(|(peer, _)| *peer != own).collect();
         if id == TableId::LOCAL {
             return Some(peers);
         }
         if id == TableId::CATALOG {
-            said?;
+            acked?;
             peers.acknowledged = all();
             return Some(peers);
         }
@@ -153,10 +153,10 @@ impl Group<'_> {
         if !definition.is_global() {
             return Some(peers);
         }
-        let said = said?;
+        let acked = acked?;
         for (region, replica) in definition.replicas() {
             peers.creating |= matches!(replica.status, ReplicaStatus::Creating { .. });
-            if region != own && replica.status.is_member() && !said.contains_key(region) {
+            if region != own && replica.status.is_member() && !acked.contains_key(region) {
                 return None;
             }
         }

@@ -57,7 +57,7 @@ fn scope(request: &Parts) -> Option<(String, String)> {
 }
 
 /// The exception's name without its namespace, and the message.
-fn told(result: Result<(), Refusal>) -> (String, String) {
+fn reported(result: Result<(), Refusal>) -> (String, String) {
     let body = serde_json::to_value(result.unwrap_err()).unwrap();
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     (
@@ -81,7 +81,7 @@ fn signed_request_is_accepted_within_15_minutes() {
 fn old_and_future_signatures_are_rejected() {
     let request = signed_as(AUTHORIZATION);
     assert_eq!(
-        told(check(&request, SIGNED + 901)),
+        reported(check(&request, SIGNED + 901)),
         (
             "InvalidSignatureException".to_owned(),
             "Signature expired: 20240229T235958Z is now earlier than 20240229T235959Z (20240301T001459Z - 15 min.)"
@@ -89,7 +89,7 @@ fn old_and_future_signatures_are_rejected() {
         )
     );
     assert_eq!(
-        told(check(&request, SIGNED - 901)),
+        reported(check(&request, SIGNED - 901)),
         (
             "InvalidSignatureException".to_owned(),
             "Signature not yet current: 20240229T235958Z is still later than 20240229T235957Z (20240229T234457Z + 15 min.)"
@@ -101,7 +101,7 @@ fn old_and_future_signatures_are_rejected() {
 #[test]
 fn changed_request_is_rejected() {
     let refused = |result| {
-        let (name, message) = told(result);
+        let (name, message) = reported(result);
         assert_eq!(name, "InvalidSignatureException");
         assert!(
             message.starts_with("The request signature we calculated does not match"),
@@ -130,7 +130,7 @@ fn changed_request_is_rejected() {
 
 #[test]
 fn an_unknown_key_and_a_session_token_are_unrecognized() {
-    let (name, message) = told(check(&signed_as(&AUTHORIZATION.replace(KEY, "AKIDOTHER")), SIGNED));
+    let (name, message) = reported(check(&signed_as(&AUTHORIZATION.replace(KEY, "AKIDOTHER")), SIGNED));
     assert_eq!(
         (name.as_str(), message.as_str()),
         (
@@ -142,7 +142,7 @@ fn an_unknown_key_and_a_session_token_are_unrecognized() {
     with_token
         .headers
         .insert("x-amz-security-token", "token".parse().unwrap());
-    assert_eq!(told(check(&with_token, SIGNED)).0, "UnrecognizedClientException");
+    assert_eq!(reported(check(&with_token, SIGNED)).0, "UnrecognizedClientException");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn wrong_scope_is_reported_part_by_part() {
     let request =
         signed_as(&AUTHORIZATION.replace("20240229/eu-west-1/dynamodb/aws4_request", "20240228/mars-1/s3/aws3"));
     assert_eq!(
-        told(check(&request, SIGNED)),
+        reported(check(&request, SIGNED)),
         (
             "InvalidSignatureException".to_owned(),
             "Credential should be scoped to a valid region, not 'mars-1'. Credential should be scoped to correct service: \
@@ -164,10 +164,10 @@ fn wrong_scope_is_reported_part_by_part() {
 
 #[test]
 fn signature_without_host_or_of_another_kind_is_rejected() {
-    let (name, message) = told(check(&signed_as(&AUTHORIZATION.replace("host;", "")), SIGNED));
+    let (name, message) = reported(check(&signed_as(&AUTHORIZATION.replace("host;", "")), SIGNED));
     assert_eq!(name, "InvalidSignatureException");
     assert_eq!(message, "'Host' must be a 'SignedHeader' in the AWS Authorization.");
-    let (name, message) = told(check(&signed_as(&AUTHORIZATION.replace("SHA256", "SHA25")), SIGNED));
+    let (name, message) = reported(check(&signed_as(&AUTHORIZATION.replace("SHA256", "SHA25")), SIGNED));
     assert_eq!(name, "IncompleteSignatureException");
     assert_eq!(
         message,
@@ -191,7 +191,7 @@ fn a_presigned_url_passes_until_it_expires() {
     // Botocore moves the parameters of the body into the URL, and signs an empty body.
     let check = |now: u64| known_keys().check(&request, b"", REGION, SERVICE, now * 1000);
     assert_eq!(check(SIGNED + 600), Ok(()));
-    assert!(told(check(SIGNED + 601)).1.starts_with("Signature expired"));
+    assert!(reported(check(SIGNED + 601)).1.starts_with("Signature expired"));
     assert_eq!(scope(&request), Some((REGION.to_owned(), SERVICE.to_owned())));
 }
 
@@ -248,8 +248,12 @@ fn missing_parts_of_a_signature_are_named() {
     for (uri, headers, name, message) in cases {
         let request = parts(uri, &headers);
         for authentication in [known_keys(), Authentication::AcceptAny] {
-            let told = told(authentication.check(&request, b"", REGION, SERVICE, SIGNED * 1000));
-            assert_eq!(told, (format!("{name}Exception"), message.clone()), "{uri} {headers:?}");
+            let reported = reported(authentication.check(&request, b"", REGION, SERVICE, SIGNED * 1000));
+            assert_eq!(
+                reported,
+                (format!("{name}Exception"), message.clone()),
+                "{uri} {headers:?}"
+            );
         }
     }
 }
@@ -259,7 +263,7 @@ fn malformed_date_is_rejected_and_http_date_accepted() {
     let mut request = signed_as(AUTHORIZATION);
     request.headers.insert("x-amz-date", "201".parse().unwrap());
     assert_eq!(
-        told(check(&request, SIGNED)).1,
+        reported(check(&request, SIGNED)).1,
         "Date must be in ISO-8601 'basic format'. Got '201'. See http://en.wikipedia.org/wiki/ISO_8601"
     );
     request.headers.remove("x-amz-date");

@@ -212,11 +212,11 @@ async fn empty_key_rejects_and_invalid_key_cancels_transaction() {
         let Err(ApiError::TransactionCanceled { reasons }) = result else {
             panic!("expected a TransactionCanceledException, got {result:?}");
         };
-        let told: Vec<_> = reasons
+        let reported: Vec<_> = reasons
             .iter()
             .map(|reason| (reason.code, reason.message.as_deref()))
             .collect();
-        assert_eq!(told, [("None", None), ("ValidationError", Some(expected))]);
+        assert_eq!(reported, [("None", None), ("ValidationError", Some(expected))]);
     }
     assert_eq!(harness.items(), 0);
 }

@@ -132,9 +132,9 @@ mod tests {
         let shown = network(&topology).unwrap().show();
         assert_eq!(shown.len(), 6);
         for link in shown {
-            let said = topology.link(&link.from, &link.to).unwrap();
-            assert!((link.settings.delay.as_secs_f64() * 1000.0 - said.delay_ms).abs() < 1e-6);
-            assert!(said.delay_ms > 0.0);
+            let expected = topology.link(&link.from, &link.to).unwrap();
+            assert!((link.settings.delay.as_secs_f64() * 1000.0 - expected.delay_ms).abs() < 1e-6);
+            assert!(expected.delay_ms > 0.0);
         }
     }
 }

@@ -42,8 +42,8 @@ impl ScriptedRegion {
             .await
             .unwrap();
         let mut client = ReplicationClient::new(channel);
-        let (say, mut said) = mpsc::unbounded_channel();
-        let outgoing = futures_util::stream::poll_fn(move |context| said.poll_recv(context));
+        let (say, mut messages) = mpsc::unbounded_channel();
+        let outgoing = futures_util::stream::poll_fn(move |context| messages.poll_recv(context));
         let hear = client.replicate(outgoing).await.unwrap().into_inner();
         Self { say, hear }
     }
@@ -81,10 +81,10 @@ fn hello(protocol: u32, region: &str, peer: &str) -> from_receiver::Kind {
     })
 }
 
-async fn refused(said: Vec<from_receiver::Kind>) -> String {
+async fn refused(messages: Vec<from_receiver::Kind>) -> String {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     let mut region = ScriptedRegion::open(&world, 0).await;
-    for kind in said {
+    for kind in messages {
         region.say(kind);
     }
     let goodbye = region.goodbye().await;

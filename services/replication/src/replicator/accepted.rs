@@ -90,9 +90,9 @@ impl Accepted {
         };
         match message {
             ToSource::Hello(hello) => {
-                let said = source.hello(context, out, &hello);
+                let reported = source.hello(context, out, &hello);
                 let clock_ahead_ms = source.clock_ahead_ms;
-                match said {
+                match reported {
                     Ok(peer) => self.greeted(out, link, &peer, clock_ahead_ms),
                     Err(goodbye) => {
                         // The hello may name a region that is not a peer. If it names one, that

@@ -40,8 +40,8 @@ impl Replicator {
     fn progress(&self, table: TableId, region: &Region, status: &ReplicaStatus) -> ReplicaProgress {
         let source = self.source_of(region);
         let session = self.receiver(region).and_then(Receiver::session);
-        let acknowledged = source.and_then(|source| source.said.of(table));
-        let announced = session.and_then(|session| session.announced.said.of(table));
+        let acknowledged = source.and_then(|source| source.reported.of(table));
+        let announced = session.and_then(|session| session.announced.reported.of(table));
         ReplicaProgress {
             status: status.clone(),
             is_reachable: source.is_some() || session.is_some(),

@@ -18,17 +18,17 @@ pub(crate) struct Announced {
     /// The regions that have been unreachable from the source for too long.
     pub(crate) lost: BTreeSet<Region>,
     /// How far the source itself has this region's own writes, and since when.
-    pub(crate) said: ReportedWatermarks,
+    pub(crate) reported: ReportedWatermarks,
 }
 
 impl Announced {
     /// Records the source's vectors.
     pub(crate) fn learn(&mut self, context: &Context, vectors: &TableVectors) {
-        self.said.learn(context, vectors);
+        self.reported.learn(context, vectors);
         merge_tables(&mut self.vectors, vectors);
         let is_watched = |table: &TableId| {
             let sequence = self.vectors.get(table).map(|vector| vector.get(&context.origin));
-            self.said.of(*table).map(|watermark| watermark.sequence) >= sequence
+            self.reported.of(*table).map(|watermark| watermark.sequence) >= sequence
         };
         debug_assert!(
             vectors.keys().all(is_watched),

@@ -56,7 +56,7 @@ pub(crate) struct Source {
     /// acknowledgement.
     pub(crate) acknowledged: TableVectors,
     /// How far the receiver has this region's own writes, and since when.
-    pub(crate) said: ReportedWatermarks,
+    pub(crate) reported: ReportedWatermarks,
     cursor: Cursor,
     position: LogPosition,
     filter: LogFilter,
@@ -76,7 +76,7 @@ impl Source {
             clock_ahead_ms: 0,
             subscription: None,
             acknowledged: TableVectors::new(),
-            said: ReportedWatermarks::default(),
+            reported: ReportedWatermarks::default(),
             cursor: Cursor::Idle,
             position: LogPosition::default(),
             filter: LogFilter::default(),
@@ -140,7 +140,7 @@ impl Source {
         for (table, vector) in &subscription.tables {
             self.acknowledged.insert(*table, vector.clone());
         }
-        self.said.learn(context, &subscription.tables);
+        self.reported.learn(context, &subscription.tables);
         self.subscription = Some(subscription);
         self.announce(context, out);
         self.reopen(context, out);
@@ -323,7 +323,7 @@ impl Source {
         acknowledgement: &Acknowledgement,
     ) -> Result<(), Goodbye> {
         self.window.acknowledge(acknowledgement.batch)?;
-        self.said.learn(context, &acknowledgement.tables);
+        self.reported.learn(context, &acknowledgement.tables);
         let known = |table: &TableId| self.peer.as_ref().is_some_and(|peer| context.has_replica(peer, *table));
         for (table, vector) in &acknowledgement.tables {
             // Bounded by the tables that the catalog and the subscription name.

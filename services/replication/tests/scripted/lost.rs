@@ -311,7 +311,7 @@ fn bootstrap_drops_rows_that_no_vector_covers() {
     let commands = begins(&mut script, us, question, &[("us", 10)]);
     let held = row(1, "us", 5);
     let older = row(5, "us", 6);
-    let forgotten = row(2, "us", 7);
+    let collected = row(2, "us", 7);
     let lost = row(3, "us", 12);
     let own = row(4, "eu", 2);
     let lost_update = row(5, "us", 13);
@@ -320,12 +320,12 @@ fn bootstrap_drops_rows_that_no_vector_covers() {
         us,
         commands,
         &[held.clone(), older.clone()],
-        &[held, forgotten.clone(), lost.clone(), own, lost_update.clone()],
+        &[held, collected.clone(), lost.clone(), own, lost_update.clone()],
     );
     let dropped = RemoteBatch {
         kind: RemoteKind::Copy,
         from: Some(region("us")),
-        obsolete: fingerprints(&[forgotten, lost, lost_update]),
+        obsolete: fingerprints(&[collected, lost, lost_update]),
         ..RemoteBatch::default()
     };
     let fetched = RemoteBatch {

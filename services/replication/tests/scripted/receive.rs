@@ -565,11 +565,11 @@ fn refuses_another_protocol_version_and_retries_rarely() {
         "eu speaks version {PROTOCOL} of the protocol, us version {}",
         PROTOCOL + 1
     );
-    let told = ToSource::Goodbye(Goodbye {
+    let goodbye = ToSource::Goodbye(Goodbye {
         reason: reason.clone(),
         permanent: true,
     });
-    assert!(commands.contains(&Command::SendToSource(link, told)));
+    assert!(commands.contains(&Command::SendToSource(link, goodbye)));
     assert_eq!(
         script.replicator.status().peers[&region("us")].receiving,
         LinkState::Refused(reason)

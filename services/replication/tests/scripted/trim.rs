@@ -31,7 +31,7 @@ fn both() -> ScriptedRegion {
     script
 }
 
-fn said(script: &ScriptedRegion, table: TableId) -> Option<Vec<(String, u64)>> {
+fn acked(script: &ScriptedRegion, table: TableId) -> Option<Vec<(String, u64)>> {
     let acknowledged = script.replicator.acknowledged().vectors;
     let of_table = acknowledged.get(&table)?;
     Some(
@@ -46,21 +46,21 @@ fn said(script: &ScriptedRegion, table: TableId) -> Option<Vec<(String, u64)>> {
 fn all_replicas_are_listed_with_what_they_have() {
     let mut script = both();
     let expected = vec![("ap".to_owned(), 8), ("us".to_owned(), 5)];
-    assert_eq!(said(&script, CARTS), Some(expected));
+    assert_eq!(acked(&script, CARTS), Some(expected));
     let more = Acknowledgement {
         batch: 0,
         tables: vectors(&[(CARTS, "eu", 7)]),
     };
     script.receiver_says(AcceptId(1), ToSource::Acknowledge(more));
-    assert_eq!(said(&script, CARTS).unwrap()[1], ("us".to_owned(), 7));
+    assert_eq!(acked(&script, CARTS).unwrap()[1], ("us".to_owned(), 7));
 }
 
 #[test]
 fn trims_nothing_while_a_replica_is_unreachable() {
     let mut script = both();
     script.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
-    assert_eq!(said(&script, CARTS), None);
-    assert_eq!(said(&script, TableId::CATALOG), None);
+    assert_eq!(acked(&script, CARTS), None);
+    assert_eq!(acked(&script, TableId::CATALOG), None);
     assert!(
         script.replicator.status().peers[&region("us")].acknowledged.is_some(),
         "the status still shows it"
@@ -72,7 +72,7 @@ fn a_replica_that_lost_its_disk_counts_with_what_it_has_now() {
     let mut script = both();
     script.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("crash".to_owned())));
     subscribed(&mut script, 3, "us", 0, 0);
-    assert_eq!(said(&script, CARTS).unwrap()[1], ("us".to_owned(), 0));
+    assert_eq!(acked(&script, CARTS).unwrap()[1], ("us".to_owned(), 0));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn trims_nothing_while_a_replica_is_bootstrapped() {
         ("us", ReplicaStatus::Active),
         ("ap", creating),
     ]);
-    assert_eq!(said(&script, CARTS), None);
+    assert_eq!(acked(&script, CARTS), None);
 }
 
 #[test]
@@ -95,9 +95,9 @@ fn trims_nothing_while_a_peer_has_newer_definitions() {
         tables: vectors(&[(TableId::CATALOG, "ap", 77)]),
     };
     script.receiver_says(AcceptId(1), ToSource::Acknowledge(news));
-    assert_eq!(said(&script, CARTS), None, "they may name one more replica");
+    assert_eq!(acked(&script, CARTS), None, "they may name one more replica");
     script.tick_with(100, vectors(&[(TableId::CATALOG, "ap", 77)]));
-    assert!(said(&script, CARTS).is_some());
+    assert!(acked(&script, CARTS).is_some());
 }
 
 /// A region that reads the log may become a replica before this region's catalog names it.
@@ -106,5 +106,5 @@ fn log_readers_outside_the_catalog_count() {
     let mut script = both();
     script.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
     let expected = vec![("ap".to_owned(), 8), ("us".to_owned(), 5)];
-    assert_eq!(said(&script, CARTS), Some(expected));
+    assert_eq!(acked(&script, CARTS), Some(expected));
 }

@@ -186,11 +186,11 @@ impl World {
         for mutation in &self.acknowledged {
             let others = self.acknowledged.iter();
             let others = others.filter(|other| other.key == mutation.key && other.version != mutation.version);
-            let said = others
+            let acked = others
                 .map(|other| &other.version)
                 .filter(|other| mutation.depends_on(other));
             assert_eq!(
-                said.collect::<BTreeSet<_>>(),
+                acked.collect::<BTreeSet<_>>(),
                 self.context[&mutation.version].iter().collect(),
                 "the causal context of {mutation:?}"
             );

@@ -248,7 +248,7 @@ pub(super) async fn after_mutual_drops_one_replica_continues(backend: &dyn Backe
     put(&*west.store, item("a", 2, &[("color", text("of the west"))])).await;
     drop_replica(&east, &west).await;
     drop_replica(&west, &east).await;
-    let said = read_all(&*east.store, &wants(&east, &west, TableId::CATALOG)).await;
+    let acked = read_all(&*east.store, &wants(&east, &west, TableId::CATALOG)).await;
     ship(&west, &east, TableId::CATALOG).await;
     assert!(
         matches!(status_of(&east, &east), ReplicaStatus::Dropped { .. }),
@@ -256,7 +256,7 @@ pub(super) async fn after_mutual_drops_one_replica_continues(backend: &dyn Backe
     );
     assert_eq!(assert_agrees(&*east.store, TABLE).await.len(), 1);
     let batch = RemoteBatch {
-        mutations: said,
+        mutations: acked,
         ..RemoteBatch::default()
     };
     west.store.apply(batch).await.unwrap();
@@ -272,7 +272,7 @@ pub(super) async fn dropped_replica_holds_back_only_catalog_tombstones(backend: 
     let [east, west, far] = three(backend).await;
     delete(&*east.store, key("a", 1)).await;
     ship(&east, &west, TABLE).await;
-    let said = || {
+    let acked = || {
         let of = |table: TableId| {
             (
                 table,
@@ -298,14 +298,14 @@ pub(super) async fn dropped_replica_holds_back_only_catalog_tombstones(backend: 
         rows.len()
     };
     let definitions = catalog_rows().await;
-    east.store.collect_garbage(&said()).await.unwrap();
+    east.store.collect_garbage(&acked()).await.unwrap();
     assert!(
         east.store.explain(TABLE, &key("a", 1)).await.unwrap().is_some(),
         "the far region may not have the delete"
     );
     drop_replica(&east, &far).await;
     ship(&east, &west, TableId::CATALOG).await;
-    east.store.collect_garbage(&said()).await.unwrap();
+    east.store.collect_garbage(&acked()).await.unwrap();
     assert_eq!(east.store.explain(TABLE, &key("a", 1)).await.unwrap(), None);
     let all = all_of(east.store.origin());
     assert!(

@@ -109,7 +109,7 @@ struct Model {
     vector: VersionVector,
     /// The records that the log must serve, in order, since the last trim.
     log: Vec<Mutation>,
-    forgotten: VersionVector,
+    collected: VersionVector,
     conflicts: BTreeSet<(Version, Version)>,
     /// All remote mutations so far.
     known: Vec<Mutation>,
@@ -341,7 +341,7 @@ impl World {
                 // The catalog is not acknowledged, but is empty: this table is regional.
                 self.model.current.retain(|_, current| current.image.is_some());
                 self.model.log.clear();
-                self.model.forgotten = self.model.vector.clone();
+                self.model.collected = self.model.vector.clone();
             }
         }
     }
@@ -372,7 +372,7 @@ impl World {
         let origins = OTHERS.iter().chain(&["us-east-1"]).map(|name| origin(name)).collect();
         let filter = LogFilter {
             origins,
-            tables: BTreeMap::from([(TABLE, model.forgotten.clone())]),
+            tables: BTreeMap::from([(TABLE, model.collected.clone())]),
         };
         assert_eq!(read_all(store, &filter).await, model.log);
         let page = store.read_log(LogPosition(1), &filter, usize::MAX).await.unwrap();

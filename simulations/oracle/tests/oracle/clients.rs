@@ -163,11 +163,11 @@ fn selling_the_same_stock_in_two_regions_is_oversold() {
 /// This holds whichever of the two is answered first.
 #[test]
 fn a_sale_after_a_refill_is_not_oversold() {
-    let stood = [(0, "a/0", 1), (1, "a/1", 0), (2, "a/2", 10), (3, "a/3", 8)];
+    let written = [(0, "a/0", 1), (1, "a/1", 0), (2, "a/2", 10), (3, "a/3", 8)];
     let effects = [put_number(1), Effect::Add(-1), Effect::Add(10), Effect::Add(-2)];
     let mut case = Case::new(Merging::Item);
     case.rules().never_below_zero = true;
-    for ((time, marker, number), effect) in stood.into_iter().zip(effects) {
+    for ((time, marker, number), effect) in written.into_iter().zip(effects) {
         case.reported("a", marker, effect, 10 + time);
         case.logged(&held(with_number(marker, number), time + 1, "a"));
     }

@@ -198,14 +198,14 @@ impl Panel {
         };
         let most = measured().fold(0.0, f64::max);
         if most == 0.0 {
-            let said = if measured().next().is_some() {
+            let text = if measured().next().is_some() {
                 "none"
             } else {
                 "nothing measured"
             };
             let y = f64::midpoint(place.top, place.bottom);
             out.push_str(&line("grid", (place.left, place.bottom), (place.right, place.bottom)));
-            out.push_str(&label(place.left + 8.0, y + 4.0, "unit", "start", said));
+            out.push_str(&label(place.left + 8.0, y + 4.0, "unit", "start", text));
             return out;
         }
         let axis = if self.log {

@@ -187,8 +187,8 @@ fn draw_availability(run: &Run, grid: &Grid, top: f64) -> String {
             }
             step += alike.len();
         }
-        let said = run.availability(region).map_or_else(|| "–".to_owned(), percent);
-        out.push_str(&label(RIGHT + 8.0, y + 10.5, "tick", "start", &said));
+        let text = run.availability(region).map_or_else(|| "–".to_owned(), percent);
+        out.push_str(&label(RIGHT + 8.0, y + 10.5, "tick", "start", &text));
     }
     out
 }

@@ -246,14 +246,14 @@ fn errors_in_recordings_name_the_place_of_the_line() {
 #[test]
 fn unknown_topologies_are_named_with_the_built_in_ones() {
     let error = Scenario::parse("about = \"\"\ntopology = \"four\"", Path::new("/nowhere/mine.toml"));
-    let said = error.expect_err("it is not there").to_string();
+    let message = error.expect_err("it is not there").to_string();
     assert!(
-        said.starts_with("/nowhere/mine.toml:2:12: cannot read /nowhere/four: "),
-        "{said}"
+        message.starts_with("/nowhere/mine.toml:2:12: cannot read /nowhere/four: "),
+        "{message}"
     );
     assert!(
-        said.contains("expected one of two, three, ten, or the path of a file"),
-        "{said}"
+        message.contains("expected one of two, three, ten, or the path of a file"),
+        "{message}"
     );
 }
 

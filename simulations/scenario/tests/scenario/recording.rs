@@ -77,8 +77,8 @@ fn invalid_lines_of_a_recording_are_named() {
             "{error}"
         );
         assert!(!error.problem.contains("at line"), "{error}");
-        let said = format!("line {line} of the recording, column {column}: ");
-        assert!(error.to_string().starts_with(&said), "{error}");
+        let message = format!("line {line} of the recording, column {column}: ");
+        assert!(error.to_string().starts_with(&message), "{error}");
     }
 }
 

@@ -143,10 +143,10 @@ fn settings_are_checked_together_whatever_their_order() {
     }
     match scenario().with([shorter, ("policy", "item")]) {
         Err(error) => {
-            let said = error.to_string();
+            let message = error.to_string();
             assert!(
-                said.starts_with("duration = 5s, policy = item: this ends as late as"),
-                "{said}"
+                message.starts_with("duration = 5s, policy = item: this ends as late as"),
+                "{message}"
             );
         }
         Ok(_) => panic!("the event ends after the load"),
@@ -173,7 +173,7 @@ fn uniform_choice_removes_only_the_scenarios_skew() {
         assert!(
             refused
                 .as_ref()
-                .is_err_and(|said| said.contains("the choice uniform has no field theta")),
+                .is_err_and(|message| message.contains("the choice uniform has no field theta")),
             "{refused:?}"
         );
     }

@@ -21,10 +21,10 @@ use tokio_stream::{StreamExt as _, wrappers::UnboundedReceiverStream};
 pub(crate) const REGION: &str = "eu-west-1";
 
 /// Opens pipes to the one region.
-pub(crate) struct Gate(mpsc::UnboundedSender<io::Result<DuplexStream>>);
+pub(crate) struct OneRegionPipes(mpsc::UnboundedSender<io::Result<DuplexStream>>);
 
 #[async_trait]
-impl Dial for Gate {
+impl Dial for OneRegionPipes {
     type Stream = DuplexStream;
 
     async fn dial(&self, region: &str) -> io::Result<DuplexStream> {
@@ -40,7 +40,7 @@ impl Dial for Gate {
 pub(crate) struct RegionServer {
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
-    targets: Arc<HttpTargets<Gate>>,
+    targets: Arc<HttpTargets<OneRegionPipes>>,
 }
 
 impl RegionServer {
@@ -71,7 +71,7 @@ impl RegionServer {
         Self {
             store,
             clock,
-            targets: Arc::new(HttpTargets::new(Gate(running))),
+            targets: Arc::new(HttpTargets::new(OneRegionPipes(running))),
         }
     }
 
@@ -79,7 +79,7 @@ impl RegionServer {
         self.targets.clone()
     }
 
-    pub(crate) fn client(&self) -> HttpTarget<Gate> {
+    pub(crate) fn client(&self) -> HttpTarget<OneRegionPipes> {
         self.targets.client(REGION)
     }
 

@@ -293,7 +293,7 @@ fn say(
             "{missed} operations arrived faster than they could be recorded, and are missing from the recording"
         ));
     }
-    let said = RecordedJson {
+    let report = RecordedJson {
         file: path.display().to_string(),
         recording: beside.display().to_string(),
         duration_ms: u64::try_from(scenario.duration.as_millis()).unwrap_or(u64::MAX),
@@ -303,16 +303,16 @@ fn say(
         missed,
     };
     match format {
-        Format::Json => output::json(&said),
+        Format::Json => output::json(&report),
         Format::Text => output::line(&format!(
             "{}: {} (in {}) on {} and {} in {:.1} s; `beringia sim run {}` plays it",
-            said.file,
-            counted(said.operations, "operation"),
-            said.recording,
-            counted(said.tables.len() as u64, "table"),
-            counted(said.events as u64, "event"),
+            report.file,
+            counted(report.operations, "operation"),
+            report.recording,
+            counted(report.tables.len() as u64, "table"),
+            counted(report.events as u64, "event"),
             scenario.duration.as_secs_f64(),
-            said.file
+            report.file
         )),
     }
 }

@@ -206,7 +206,7 @@ async fn every_write_with_an_invalid_key_is_reported() {
     ];
     let result = harness.engine.execute_transaction(transaction(&texts)).await;
     let reasons = reasons(result);
-    let told: Vec<_> = reasons
+    let reported: Vec<_> = reasons
         .iter()
         .map(|reason| (reason.code, reason.message.as_deref()))
         .collect();
@@ -214,7 +214,7 @@ async fn every_write_with_an_invalid_key_is_reported() {
         "ValidationError",
         Some("The provided key element does not match the schema"),
     );
-    assert_eq!(told, [unfit, ("None", None), unfit]);
+    assert_eq!(reported, [unfit, ("None", None), unfit]);
 }
 
 #[tokio::test]

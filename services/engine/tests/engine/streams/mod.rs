@@ -148,9 +148,9 @@ fn with(key: &str, value: i64) -> Item {
 }
 
 /// The contents of a record: event, key, old image, new image.
-type Told = (EventName, Item, Option<Item>, Option<Item>);
+type ReportedRecord = (EventName, Item, Option<Item>, Option<Item>);
 
-fn told(records: &[Record]) -> Vec<Told> {
+fn reported(records: &[Record]) -> Vec<ReportedRecord> {
     let tell = |record: &Record| {
         (
             record.event_name,

@@ -9,7 +9,7 @@ use beringia_engine::api::{
 use beringia_item::{Cause, Item};
 use beringia_storage::{Change, ItemEffect, ItemWrite, Refusal, Store};
 
-use super::{told, with};
+use super::{reported, with};
 use crate::support::*;
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn every_view_type_records_its_images_of_every_change() {
             (Remove, key.clone(), shown(shows_old, 2), None),
         ];
         let records = harness.records(&harness.arn().await).await;
-        assert_eq!(told(&records), expected, "{view:?}");
+        assert_eq!(reported(&records), expected, "{view:?}");
         assert!(records.iter().all(|record| record.stream_view_type == view));
     }
 }
@@ -48,7 +48,7 @@ async fn writes_without_effect_make_no_record() {
     harness.remove("missing").await;
     let records = harness.records(&harness.arn().await).await;
     assert_eq!(
-        told(&records),
+        reported(&records),
         [(EventName::Insert, item([("p", s("a"))]), None, Some(with("a", 1)))]
     );
 }

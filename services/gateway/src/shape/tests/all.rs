@@ -84,9 +84,9 @@ fn bad(shape: &Shape) -> Vec<(Value, String)> {
             }
         }
         Shape::Integer(_, min, max) => {
-            let told = |than: &str, bound: &i64| format!("Member must have value {than} than or equal to {bound}");
-            bad.extend(min.checked_sub(1).map(|less| (json!(less), told("greater", min))));
-            bad.extend(max.checked_add(1).map(|more| (json!(more), told("less", max))));
+            let reported = |than: &str, bound: &i64| format!("Member must have value {than} than or equal to {bound}");
+            bad.extend(min.checked_sub(1).map(|less| (json!(less), reported("greater", min))));
+            bad.extend(max.checked_add(1).map(|more| (json!(more), reported("less", max))));
         }
         Shape::List { lengths, member } => {
             bad.extend((lengths.min > 0).then(|| (json!([]), longer(lengths.min))));
@@ -113,7 +113,7 @@ fn put(request: &mut Value, path: &[&str], value: Value) {
 }
 
 /// The name of a member as messages show it.
-fn told(name: &str) -> String {
+fn reported(name: &str) -> String {
     name[..1].to_lowercase() + &name[1..]
 }
 
@@ -137,7 +137,7 @@ fn faults(structure: &Structure, at: &[&'static str], shown: &str) -> Vec<Fault>
             continue;
         }
         let path = [at, &[member.name]].concat();
-        let shown = format!("{shown}{}", told(member.name));
+        let shown = format!("{shown}{}", reported(member.name));
         let mut values = bad(&member.shape);
         if matches!(member.presence, Presence::Required) {
             values.push((Value::Null, "Member must not be null".to_owned()));
@@ -177,7 +177,7 @@ fn refused(name: &str, shape: &Structure, request: &Value, constraints: &[String
 
 impl Fault {
     /// The message about a value at this place.
-    fn told(&self, value: &Value, constraint: &str) -> String {
+    fn reported(&self, value: &Value, constraint: &str) -> String {
         let value = match value {
             Value::Null => "null".to_owned(),
             other => show::show(Some((other, self.shape))),
@@ -200,18 +200,18 @@ fn request_that_meets_every_constraint_is_accepted() {
 
 #[test]
 fn each_broken_constraint_is_reported_alone() {
-    let mut told = 0;
+    let mut reported = 0;
     for (name, shape) in operations() {
         for fault in faults(shape, &[], "") {
             for (value, broken) in &fault.values {
                 let mut request = Value::Object(good_members(shape));
                 put(&mut request, &fault.path, value.clone());
-                refused(name, shape, &request, &[fault.told(value, broken)]);
-                told += 1;
+                refused(name, shape, &request, &[fault.reported(value, broken)]);
+                reported += 1;
             }
         }
     }
-    assert!(told > 400, "{told}");
+    assert!(reported > 400, "{reported}");
 }
 
 #[test]
@@ -232,8 +232,8 @@ fn two_broken_constraints_are_listed_in_the_tables_order() {
                 let mut request = Value::Object(good_members(shape));
                 put(&mut request, &first.path, one.0.clone());
                 put(&mut request, &second.path, other.0.clone());
-                let told = [first.told(&one.0, &one.1), second.told(&other.0, &other.1)];
-                refused(name, shape, &request, &told);
+                let reported = [first.reported(&one.0, &one.1), second.reported(&other.0, &other.1)];
+                refused(name, shape, &request, &reported);
                 pairs += 1;
             }
         }

@@ -34,8 +34,8 @@ async fn in_order(client: &mut Client, operation: &str, request: Value, places: 
             let placeholder = places[first]
                 .rsplit_once("/ExpressionAttributeValues/")
                 .map(|(_, name)| name);
-            let told = placeholder.map(|name| format!("bad{first} for key {name}"));
-            assert!(told.is_none_or(|told| body.contains(&told)), "{body}");
+            let reported = placeholder.map(|name| format!("bad{first} for key {name}"));
+            assert!(reported.is_none_or(|reported| body.contains(&reported)), "{body}");
         }
     }
 }
