@@ -387,12 +387,12 @@ impl Store for RegionStore {
         self.shared.view.load().keeps_unshipped
     }
 
-    async fn note_away(&self, away_ms: BTreeMap<Region, u64>) -> Result<(), StoreError> {
-        self.ask(Priority::Upkeep, |to| Request::NoteUnreachable(away_ms, to))
+    async fn note_unreachable(&self, unreachable_ms: BTreeMap<Region, u64>) -> Result<(), StoreError> {
+        self.ask(Priority::Upkeep, |to| Request::NoteUnreachable(unreachable_ms, to))
             .await
     }
 
-    async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
+    async fn unreachable(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
         self.read(ReadScope::Call, read::unreachable)
     }
 

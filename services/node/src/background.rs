@@ -82,12 +82,12 @@ async fn note_unreachable(driver: Arc<Driver>) {
     loop {
         sleep(pause).await;
         let unreachable_ms = driver.look(beringia_replication::Replicator::unreachable);
-        let is_any_away = !unreachable_ms.is_empty();
-        if !is_any_away && !is_noted {
+        let is_any_unreachable = !unreachable_ms.is_empty();
+        if !is_any_unreachable && !is_noted {
             continue;
         }
-        match driver.store().note_away(unreachable_ms).await {
-            Ok(()) => is_noted = is_any_away,
+        match driver.store().note_unreachable(unreachable_ms).await {
+            Ok(()) => is_noted = is_any_unreachable,
             Err(error) => tracing::warn!(%error, "cannot note for how long peers have been out of reach"),
         }
     }

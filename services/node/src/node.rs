@@ -109,7 +109,7 @@ impl Node {
                 region: region.to_string(),
             });
         }
-        let unreachable_ms = store.away().await?;
+        let unreachable_ms = store.unreachable().await?;
         let scope = TaskScope::default();
         let connectors: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer.region, peer.connector)).collect();
         let regions: Vec<_> = connectors.keys().cloned().chain([region.clone()]).collect();

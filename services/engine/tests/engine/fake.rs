@@ -374,11 +374,11 @@ impl Store for FakeStore {
         Err(StoreError::Closed)
     }
 
-    async fn note_away(&self, _: BTreeMap<Region, u64>) -> Result<(), StoreError> {
+    async fn note_unreachable(&self, _: BTreeMap<Region, u64>) -> Result<(), StoreError> {
         Err(StoreError::Closed)
     }
 
-    async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
+    async fn unreachable(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
         Err(StoreError::Closed)
     }
 }

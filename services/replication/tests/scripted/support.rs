@@ -65,11 +65,11 @@ pub struct ScriptedRegion {
 
 impl ScriptedRegion {
     pub fn new(tuning: Tuning) -> Self {
-        Self::away_before(tuning, &[])
+        Self::unreachable_before(tuning, &[])
     }
 
     /// A replicator whose previous process recorded how long peers had been unreachable.
-    pub fn away_before(tuning: Tuning, unreachable_ms: &[(&str, u64)]) -> Self {
+    pub fn unreachable_before(tuning: Tuning, unreachable_ms: &[(&str, u64)]) -> Self {
         let config = Config {
             region: region("eu"),
             peers: BTreeSet::from([region("us"), region("ap")]),

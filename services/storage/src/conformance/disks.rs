@@ -45,12 +45,18 @@ pub(super) async fn state_of_another_region_or_topology_is_refused(backend: &dyn
 
 pub(super) async fn unreachable_times_of_peers_survive_a_restart(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
-    assert_eq!(site.store.away().await.unwrap(), [].into());
+    assert_eq!(site.store.unreachable().await.unwrap(), [].into());
     let both = [(region("eu-west-1"), 7), (region("ap-south-1"), 8)];
-    site.store.note_away(both.into()).await.unwrap();
-    site.store.note_away([(region("eu-west-1"), 9)].into()).await.unwrap();
+    site.store.note_unreachable(both.into()).await.unwrap();
+    site.store
+        .note_unreachable([(region("eu-west-1"), 9)].into())
+        .await
+        .unwrap();
     let site = site.restarted();
-    assert_eq!(site.store.away().await.unwrap(), [(region("eu-west-1"), 9)].into());
+    assert_eq!(
+        site.store.unreachable().await.unwrap(),
+        [(region("eu-west-1"), 9)].into()
+    );
 }
 
 /// Also after a restart.

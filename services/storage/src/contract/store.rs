@@ -154,10 +154,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records for how long each peer has been unreachable, in milliseconds, in place of what was
     /// recorded before. Durable when this returns.
-    async fn note_away(&self, away_ms: BTreeMap<Region, u64>) -> Result<(), StoreError>;
+    async fn note_unreachable(&self, unreachable_ms: BTreeMap<Region, u64>) -> Result<(), StoreError>;
 
     /// Returns what was recorded last, also after a restart.
-    async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError>;
+    async fn unreachable(&self) -> Result<BTreeMap<Region, u64>, StoreError>;
 
     /// Waits for work in progress, then closes cleanly.
     async fn close(&self);

@@ -171,11 +171,11 @@ impl Store for EmptyStore {
         Err(StoreError::Closed)
     }
 
-    async fn note_away(&self, _away_ms: BTreeMap<Region, u64>) -> Answered<()> {
+    async fn note_unreachable(&self, _unreachable_ms: BTreeMap<Region, u64>) -> Answered<()> {
         Err(StoreError::Closed)
     }
 
-    async fn away(&self) -> Answered<BTreeMap<Region, u64>> {
+    async fn unreachable(&self) -> Answered<BTreeMap<Region, u64>> {
         Err(StoreError::Closed)
     }
 
