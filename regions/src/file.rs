@@ -10,7 +10,7 @@ use crate::{
     RegionSite, Topology,
     error::{Misplaced, Problem, TopologyError},
     form::{self, At, known_name, nowhere},
-    latency::Latencies,
+    latency::{Delay, Latencies},
 };
 
 /// A topology as a file writes it: the whole of a topology file, or a table in a larger file.
@@ -223,15 +223,16 @@ fn unsettled(regions: Vec<RegionSite>, latencies: &Latencies, defaults: &Setting
     let mut links = Vec::new();
     for from in &regions {
         for to in regions.iter().filter(|to| to.name != from.name) {
-            let delay_ms = latencies
-                .one_way_ms(&from.name, &to.name)
-                .or(default_delay_ms)
-                .unwrap_or(f64::NAN);
+            let Delay { ms, is_estimated } = latencies.one_way(&from.name, &to.name).unwrap_or(Delay {
+                ms: default_delay_ms.unwrap_or(f64::NAN),
+                is_estimated: false,
+            });
             let (from, to) = (from.name.clone(), to.name.clone());
             links.push(Link {
                 from,
                 to,
-                delay_ms,
+                delay_ms: ms,
+                is_delay_estimated: is_estimated,
                 jitter_ms: 0.0,
                 bandwidth_mbit: None,
                 loss_percent: 0.0,
@@ -278,6 +279,7 @@ impl Settings {
     fn apply_to(&self, link: &mut Link) -> Result<(), At<Problem>> {
         if let Some(delay_ms) = within("delay_ms", self.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)? {
             link.delay_ms = delay_ms;
+            link.is_delay_estimated = false;
         }
         if let Some(jitter_ms) = within("jitter_ms", self.jitter_ms.as_ref(), 0.0..=DELAY_MS_MAX)? {
             link.jitter_ms = jitter_ms;

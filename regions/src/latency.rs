@@ -1,4 +1,4 @@
-//! Tables of measured round-trip times, from which links take their delays.
+//! Tables of measured round-trip times, from which links take their delays, with estimates for the pairs that AWS's lacks.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     DELAY_MS_MAX,
+    distance::estimated_rtt_ms,
     error::TopologyError,
     form::{self, Mistake},
 };
@@ -13,10 +14,24 @@ use crate::{
 /// `latencies = "aws"`: median round-trip times between AWS regions (README.md names the source).
 const AWS: &str = include_str!("../aws-region-rtt.csv");
 
-/// Round-trip times in milliseconds, by the region that measured them and the region that they were
-/// measured to.
+/// Round-trip times between regions.
 #[derive(Debug, Default)]
-pub(crate) struct Latencies(BTreeMap<(String, String), f64>);
+pub(crate) struct Latencies {
+    /// In milliseconds, by the region that measured them and the region that they were
+    /// measured to.
+    measured: BTreeMap<(String, String), f64>,
+    /// Whether the regions are AWS's, whose places are known: then pairs that were not measured are estimated.
+    are_aws: bool,
+}
+
+/// The delay of a link.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Delay {
+    /// One way, in milliseconds.
+    pub(crate) ms: f64,
+    /// Whether it is estimated from a distance.
+    pub(crate) is_estimated: bool,
+}
 
 #[derive(Deserialize)]
 struct Row {
@@ -29,7 +44,10 @@ impl Latencies {
     /// The built-in table for the name `aws`, else the file of that name beside the topology.
     pub(crate) fn named(name: &str, topology: &Path) -> Result<Self, TopologyError> {
         if name == "aws" {
-            return Self::parse(AWS, Path::new("aws-region-rtt.csv"));
+            return Ok(Self {
+                are_aws: true,
+                ..Self::parse(AWS, Path::new("aws-region-rtt.csv"))?
+            });
         }
         let file = topology.parent().unwrap_or(Path::new("")).join(name);
         Self::parse(&form::read(&file)?, &file)
@@ -45,7 +63,7 @@ impl Latencies {
         let mut rows = csv::Reader::from_reader(text.as_bytes());
         let headers = rows.headers().cloned();
         let headers = headers.map_err(|error| invalid(1, Mistake::Form(error.to_string())))?;
-        let mut round_trips = BTreeMap::new();
+        let mut measured = BTreeMap::new();
         for record in rows.records() {
             let line_of = |position: Option<&csv::Position>| position.map_or(1, csv::Position::line);
             let record = record
@@ -64,17 +82,26 @@ impl Latencies {
                 };
                 return Err(invalid(line, problem));
             }
-            round_trips.insert((row.from, row.to), row.rtt_ms);
+            measured.insert((row.from, row.to), row.rtt_ms);
         }
-        Ok(Self(round_trips))
+        Ok(Self {
+            measured,
+            are_aws: false,
+        })
     }
 
-    /// Half of the round-trip time as measured from `from`, else as measured from `to`.
-    pub(crate) fn one_way_ms(&self, from: &str, to: &str) -> Option<f64> {
-        let measured = |a: &str, b: &str| self.0.get(&(a.to_owned(), b.to_owned()));
+    /// Half of the round-trip time as measured from `from`, else as measured from `to`, else as estimated.
+    pub(crate) fn one_way(&self, from: &str, to: &str) -> Option<Delay> {
+        let measured = |a: &str, b: &str| self.measured.get(&(a.to_owned(), b.to_owned())).copied();
+        let estimated = || self.are_aws.then(|| estimated_rtt_ms(from, to)).flatten();
+        let half = |rtt_ms: f64, is_estimated| Delay {
+            ms: rtt_ms / 2.0,
+            is_estimated,
+        };
         measured(from, to)
             .or_else(|| measured(to, from))
-            .map(|rtt_ms| rtt_ms / 2.0)
+            .map(|rtt_ms| half(rtt_ms, false))
+            .or_else(|| estimated().map(|rtt_ms| half(rtt_ms, true)))
     }
 }
 

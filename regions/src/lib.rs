@@ -1,5 +1,6 @@
 //! Topologies: the regions, and the delay, jitter, bandwidth and loss of the links between them.
 
+mod distance;
 mod error;
 mod file;
 pub mod form;
@@ -51,6 +52,8 @@ pub struct Link {
     pub to: String,
     /// One-way delay in milliseconds, 0 to [`DELAY_MS_MAX`].
     pub delay_ms: f64,
+    /// Whether `delay_ms` is estimated from a distance, rather than measured or given.
+    pub is_delay_estimated: bool,
     /// The greatest random extra delay of a packet in milliseconds, 0 to [`DELAY_MS_MAX`].
     pub jitter_ms: f64,
     /// Bandwidth in megabits (10^6 bits) per second, [`BANDWIDTH_MBIT_MIN`] to
@@ -143,6 +146,12 @@ impl Topology {
     #[must_use]
     pub fn link(&self, from: &str, to: &str) -> Option<&Link> {
         self.links.iter().find(|link| link.from == from && link.to == to)
+    }
+
+    /// Whether a link has a delay that is estimated from a distance.
+    #[must_use]
+    pub fn has_estimated_delays(&self) -> bool {
+        self.links.iter().any(|link| link.is_delay_estimated)
     }
 
     /// The identity that a data directory is marked with, to detect a directory of another

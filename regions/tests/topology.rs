@@ -111,6 +111,7 @@ fn a_link_entry_is_for_both_directions_unless_it_names_one() {
         from: from.to_owned(),
         to: to.to_owned(),
         delay_ms,
+        is_delay_estimated: false,
         jitter_ms: 2.0,
         bandwidth_mbit,
         loss_percent,
@@ -126,6 +127,56 @@ fn a_link_entry_is_for_both_directions_unless_it_names_one() {
             expected("c", "b", 10.0, None, 0.0),
         ]
     );
+}
+
+#[test]
+fn regions_without_measurements_get_estimated_delays() {
+    let named = |name: &str| format!("\n[[region]]\nname = \"{name}\"\n");
+    let three = include_str!("../three.toml");
+    let topology = parse(&format!("{three}{}", named("me-central-1")));
+    // Dubai to Tokyo: 7,940 km of great circle.
+    let far = link(&topology, "me-central-1", "ap-northeast-1");
+    assert!(far.is_delay_estimated && (far.delay_ms - 65.7).abs() < 0.5, "{far:?}");
+    assert_eq!(link(&topology, "ap-northeast-1", "me-central-1").delay_ms, far.delay_ms);
+    let estimated = topology.links().iter().filter(|link| link.is_delay_estimated);
+    assert!(
+        estimated
+            .clone()
+            .all(|link| [&link.from, &link.to].contains(&&"me-central-1".to_owned()))
+    );
+    assert_eq!(estimated.count(), 6, "what was measured stays as measured");
+
+    let problem = "[[link]]\nbetween = [\"me-central-1\", \"us-east-1\"]\n";
+    let topology = parse(&format!("{three}{}{problem}delay_ms = 90\n", named("me-central-1")));
+    assert!(!link(&topology, "me-central-1", "us-east-1").is_delay_estimated);
+    assert!(link(&topology, "me-central-1", "eu-west-1").is_delay_estimated);
+    let topology = parse(&format!("{three}{}{problem}jitter_ms = 90\n", named("me-central-1")));
+    assert!(link(&topology, "me-central-1", "us-east-1").is_delay_estimated);
+}
+
+#[test]
+fn every_aws_region_has_delays_to_every_other() {
+    let places = include_str!("../aws-regions.csv").lines().skip(1);
+    let names: Vec<&str> = places.filter_map(|row| row.split(',').next()).collect();
+    assert_eq!(names.len(), 34);
+    // As many as a topology may have: the first ones, and the last ones.
+    for group in [&names[..32], &names[2..]] {
+        let regions = group.iter().map(|name| format!("[[region]]\nname = \"{name}\"\n"));
+        let topology = parse(&format!("latencies = \"aws\"\n{}", regions.collect::<String>()));
+        for link in topology.links() {
+            assert!((1.0..250.0).contains(&link.delay_ms), "{link:?}");
+        }
+    }
+}
+
+#[test]
+fn names_without_a_place_are_not_estimated() {
+    let pair = "[[region]]\nname = \"us-east-1\"\n[[region]]\nname = \"moon-1\"\n";
+    let (_, _, problem) = refused(&format!("latencies = \"aws\"\n{pair}"));
+    assert!(matches!(problem, Problem::NoDelay { .. }), "{problem}");
+    let topology = parse(&format!("latencies = \"aws\"\n[defaults]\ndelay_ms = 40\n{pair}"));
+    let link = link(&topology, "us-east-1", "moon-1");
+    assert_eq!((link.delay_ms, link.is_delay_estimated), (40.0, false));
 }
 
 #[test]

@@ -7,17 +7,22 @@ use beringia_clock::{SystemClock, SystemRandomness};
 use beringia_endpoint::{Limits, Regions, Server, serve};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use crate::accept;
+use crate::{accept, error::StartError, ports};
 
 /// The running endpoint, with the means to stop it.
 pub(crate) struct Endpoint {
+    url: String,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Endpoint {
     /// Serves the regions that are currently up in `regions`.
-    pub(crate) fn start(listener: TcpListener, regions: Arc<Regions>) -> Self {
+    ///
+    /// # Errors
+    /// Where the address of the listener cannot be had.
+    pub(crate) fn start(listener: TcpListener, regions: Arc<Regions>) -> Result<Self, StartError> {
+        let url = ports::url(&listener)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::new(
             regions,
@@ -30,7 +35,12 @@ impl Endpoint {
             let _ = stopped.await;
         });
         let task = tokio::spawn(serve(Arc::new(server), accept::plain(listener), shutdown));
-        Self { stop, task }
+        Ok(Self { url, stop, task })
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Accepts no new requests and finishes those in progress.

@@ -222,6 +222,16 @@ impl Fleet {
         hosted.map(|h| (h.name.clone(), address(&h.dynamodb))).collect()
     }
 
+    /// Where clients reach the regions: the endpoint for all of them, else that of `region`, else of the first region that is hosted.
+    pub fn endpoint(&self, region: Option<&str>) -> Option<String> {
+        let descriptions = || self.members.iter().flat_map(|member| &member.description);
+        let for_all = descriptions().map(|d| &d.endpoint).find(|url| !url.is_empty());
+        let hosted = || descriptions().flat_map(|d| &d.hosted);
+        let named = || hosted().find(|hosted| region == Some(hosted.name.as_str()));
+        let own = || named().or_else(|| hosted().next()).map(|hosted| &hosted.dynamodb);
+        for_all.or_else(own).cloned()
+    }
+
     /// The behaviour that the regions were started with. Where they differ, the strongest of each
     /// kind.
     pub fn behaviour(&self) -> Behaviour {

@@ -9,7 +9,7 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::{net::TcpListener, sync::Mutex};
 use tonic::Status;
 
-use crate::{endpoint::Endpoint, error::StartError, region::Hosted, tap::Tap};
+use crate::{control::links::EstimatedDelays, endpoint::Endpoint, error::StartError, region::Hosted, tap::Tap};
 
 /// The regions that this process runs.
 pub(crate) struct Host {
@@ -20,7 +20,9 @@ pub(crate) struct Host {
     /// The model of the links between the regions, if all regions of the topology are in this
     /// process.
     network: Option<Network>,
-    /// The regions that answer on the endpoint for all of them; each region maintains its own
+    /// The of its delays are estimated.
+    estimated: EstimatedDelays,
+    /// Which regions that answer on the endpoint for all of them; each region maintains its own
     /// entry.
     serving: Arc<Regions>,
     /// Passes on what regions apply and what clients do.
@@ -34,6 +36,7 @@ impl Host {
         topology: Vec<Region>,
         regions: Vec<Hosted>,
         network: Option<Network>,
+        estimated: EstimatedDelays,
         serving: Arc<Regions>,
         tap: Tap,
     ) -> Self {
@@ -42,6 +45,7 @@ impl Host {
             topology,
             regions,
             network,
+            estimated,
             serving,
             endpoint: Mutex::new(None),
         }
@@ -86,11 +90,25 @@ impl Host {
         self.network.as_ref()
     }
 
+    /// Which delays of its links are estimated.
+    pub(crate) fn estimated(&self) -> &EstimatedDelays {
+        &self.estimated
+    }
+
+    /// URL of the endpoint for all regions, while it serves.
+    pub(crate) async fn endpoint_url(&self) -> Option<String> {
+        self.endpoint
+            .lock()
+            .await
+            .as_ref()
+            .map(|endpoint| endpoint.url().to_owned())
+    }
+
     /// Starts every region, and the endpoint for all of them if there is a listener for it.
     pub(crate) async fn start(&self, endpoint: Option<TcpListener>) -> Result<(), StartError> {
         try_join_all(self.regions.iter().map(Hosted::start)).await?;
         if let Some(listener) = endpoint {
-            *self.endpoint.lock().await = Some(Endpoint::start(listener, self.serving.clone()));
+            *self.endpoint.lock().await = Some(Endpoint::start(listener, self.serving.clone())?);
         }
         Ok(())
     }

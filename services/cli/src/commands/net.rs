@@ -22,7 +22,8 @@ use crate::{
 #[command(
     long_about = "Show or change the network between the regions of a running `up`. Every pair of \
         regions has two directed links; a change applies to both unless --one-way is given. \
-        Changes last until the process ends.\n\n\
+        Changes last until the process ends. A delay that nobody measured, but that was \
+        estimated from the distance of two AWS regions, is marked as estimated.\n\n\
         `net pause` leaves the links alone and stops the replication of one table in one region, \
         as AWS Fault Injection Service does: the region's clients continue to read and write the \
         table, the other regions continue to replicate it among themselves, and the region neither \
@@ -200,6 +201,8 @@ struct LinkJson<'a> {
     /// `open`, `cut` or `reset`.
     state: &'a str,
     delay_ms: f64,
+    /// Whether the delay was estimated from the distance of the regions.
+    delay_estimated: bool,
     jitter_ms: f64,
     loss_percent: f64,
     /// Megabits per second; null if unlimited.
@@ -270,7 +273,7 @@ fn show(links: &[LinkReport], format: Format) -> Result<(), CommandError> {
                     link.from.to_owned(),
                     link.to.to_owned(),
                     link.state.to_owned(),
-                    format!("{} ms", link.delay_ms),
+                    link.delay_text(),
                     format!("{} ms", link.jitter_ms),
                     format!("{} %", link.loss_percent),
                     link.bandwidth_mbit
@@ -289,10 +292,18 @@ impl<'a> From<&'a LinkReport> for LinkJson<'a> {
             to: &link.to,
             state: &link.state,
             delay_ms: link.delay_us as f64 / 1e3,
+            delay_estimated: link.is_delay_estimated,
             jitter_ms: link.jitter_us as f64 / 1e3,
             loss_percent: percent(link.loss_millionths),
             bandwidth_mbit: mbit(link.bandwidth_bits),
         }
+    }
+}
+
+impl LinkJson<'_> {
+    fn delay_text(&self) -> String {
+        let mark = if self.delay_estimated { " estimated" } else { "" };
+        format!("{} ms{mark}", self.delay_ms)
     }
 }
 

@@ -1,19 +1,41 @@
 //! The network model, in the form of the control protocol.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use beringia_network::{Direction, LinkMode, LinkSnapshot, Network, NetworkError};
+use beringia_network::{Direction, LinkMode, LinkSettings, LinkSnapshot, Network, NetworkError};
 use beringia_proto::v1::{LinkPair, LinkReport, control_network_request::Action};
+use beringia_regions::Topology;
 use tonic::Status;
 
 use crate::units::{bits_per_second, mbit, microseconds, millionths, percent};
 
-/// The current state of every directed link.
-pub(crate) fn show(network: &Network) -> Vec<LinkReport> {
-    network.show().iter().map(report).collect()
+/// The delays, in microseconds, that a topology estimates, by the ends of the links. A link whose delay was changed has another one.
+pub(crate) struct EstimatedDelays(BTreeMap<(String, String), u64>);
+
+impl EstimatedDelays {
+    pub(crate) fn of(topology: &Topology) -> Self {
+        let estimated = topology.links().iter().filter(|link| link.is_delay_estimated);
+        let delay_us = |link| microseconds(LinkSettings::from(link).delay);
+        Self(
+            estimated
+                .map(|link| ((link.from.clone(), link.to.clone()), delay_us(link)))
+                .collect(),
+        )
+    }
+
+    fn has(&self, link: &LinkSnapshot) -> bool {
+        let estimated_us = self.0.get(&(link.from.clone(), link.to.clone()));
+        estimated_us.is_some_and(|delay_us| *delay_us == microseconds(link.settings.delay))
+    }
 }
 
-fn report(link: &LinkSnapshot) -> LinkReport {
+/// The current state of every directed link.
+pub(crate) fn show(network: &Network, estimated: &EstimatedDelays) -> Vec<LinkReport> {
+    let links = network.show();
+    links.iter().map(|link| report(link, estimated.has(link))).collect()
+}
+
+fn report(link: &LinkSnapshot, is_delay_estimated: bool) -> LinkReport {
     LinkReport {
         from: link.from.clone(),
         to: link.to.clone(),
@@ -27,6 +49,7 @@ fn report(link: &LinkSnapshot) -> LinkReport {
         jitter_us: microseconds(link.settings.jitter),
         bandwidth_bits: bits_per_second(link.settings.bandwidth_mbit),
         loss_millionths: millionths(link.settings.loss_percent),
+        is_delay_estimated,
     }
 }
 

@@ -8,7 +8,7 @@ mod drain;
 mod evidence;
 mod explain;
 mod journal;
-mod links;
+pub(crate) mod links;
 mod measure;
 mod pauses;
 mod record;

@@ -11,6 +11,7 @@ use beringia_proto::v1::{
     ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply, ControlRecoverRegionRequest,
     ControlReplicationReply, ControlReplicationRequest, ControlRestoreReply, ControlRestoreRequest, ControlStatusReply,
     ControlStatusRequest, ControlTable, ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
+    LinkReport,
     control_clock_request::Action as ClockAction,
     control_disk_request::Action as DiskAction,
     control_recorded::What,
@@ -35,6 +36,15 @@ const COMMIT_DELAY_MAX: Duration = Duration::from_secs(60);
 /// The control service of a host.
 struct Service {
     host: Arc<Host>,
+}
+
+impl Service {
+    /// Every directed link as it is now; none where the network is not modelled here.
+    fn links(&self) -> Vec<LinkReport> {
+        let network = self.host.network();
+        let show = |network| links::show(network, self.host.estimated());
+        network.map(show).unwrap_or_default()
+    }
 }
 
 /// Serves until the task is aborted.
@@ -70,6 +80,7 @@ impl Control for Service {
             topology: self.host.topology().iter().map(ToString::to_string).collect(),
             hosted,
             has_network: self.host.network().is_some(),
+            endpoint: self.host.endpoint_url().await.unwrap_or_default(),
         }))
     }
 
@@ -80,7 +91,7 @@ impl Control for Service {
         }
         Ok(Response::new(ControlStatusReply {
             regions,
-            links: self.host.network().map(links::show).unwrap_or_default(),
+            links: self.links(),
         }))
     }
 
@@ -128,9 +139,7 @@ impl Control for Service {
         self.host
             .tap()
             .note(What::Network(ControlNetworkRequest { action: Some(action) }));
-        Ok(Response::new(ControlNetworkReply {
-            links: links::show(network),
-        }))
+        Ok(Response::new(ControlNetworkReply { links: self.links() }))
     }
 
     async fn replication(&self, request: Request<ControlReplicationRequest>) -> Answer<ControlReplicationReply> {

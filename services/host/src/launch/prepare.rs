@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use super::{Addresses, Deployment, Limits, RegionAddresses, Running};
 use crate::{
-    control,
+    control::{self, links::EstimatedDelays},
     directory::{Created, DataDirectory},
     error::{NotUp, StartError},
     faults::HostFaults,
@@ -130,7 +130,15 @@ impl StartupPlan {
             regions: regions.iter().map(RegionAddresses::of).collect(),
             verifies: matches!(self.authentication, Authentication::Verify(_)),
         };
-        let host = Arc::new(Host::new(self.regions, regions, network, self.serving, self.tap));
+        let estimated = EstimatedDelays::of(&self.topology);
+        let host = Arc::new(Host::new(
+            self.regions,
+            regions,
+            network,
+            estimated,
+            self.serving,
+            self.tap,
+        ));
         self.faults.attach(&host);
         if let Err(failure) = host.start(listeners.endpoint).await {
             host.shutdown().await;
