@@ -2,6 +2,8 @@
 
 use std::{io, process::ExitCode};
 
+use beringia_host::fleet::ControlError;
+
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
@@ -11,6 +13,9 @@ pub(crate) enum CommandError {
     /// Wrong input, or the command cannot start: exit code 2.
     #[error("{0}")]
     UsageError(String),
+    /// No control service answers: exit code 2.
+    #[error("{0}")]
+    Unreachable(String),
     /// The reader of the output closed it (`beringia conflicts | head`): not an error of ours, exit
     /// code 0.
     #[error("the output was closed")]
@@ -32,11 +37,22 @@ impl CommandError {
         Self::UsageError(message.into())
     }
 
+    /// What programs tell failures apart by.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::CheckFailed(_) => "check_failed",
+            Self::UsageError(_) => "usage_error",
+            Self::Unreachable(_) => "unreachable",
+            Self::OutputClosed => "output_closed",
+            Self::Interrupted | Self::Unfinished(_) => "interrupted",
+        }
+    }
+
     /// The exit code of the process.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::CheckFailed(_) => ExitCode::from(1),
-            Self::UsageError(_) => ExitCode::from(2),
+            Self::UsageError(_) | Self::Unreachable(_) => ExitCode::from(2),
             Self::OutputClosed => ExitCode::SUCCESS,
             Self::Interrupted | Self::Unfinished(_) => ExitCode::from(Self::INTERRUPTED),
         }
@@ -69,12 +85,21 @@ reported_as_usage_errors!(
     beringia_drill::HookError,
     beringia_host::CredentialsError,
     beringia_host::StartError,
-    beringia_host::fleet::ControlError,
     beringia_regions::TopologyError,
     beringia_report::WriteError,
     beringia_scenario::ScenarioError,
     beringia_scenario::SettingError
 );
+
+impl From<ControlError> for CommandError {
+    fn from(error: ControlError) -> Self {
+        let message = error.to_string();
+        match error {
+            ControlError::Silent(_) => Self::Unreachable(message),
+            _ => Self::UsageError(message),
+        }
+    }
+}
 
 impl From<tonic::Status> for CommandError {
     /// For refusals of the control service; that it does not answer at all is said by `Fleet`.

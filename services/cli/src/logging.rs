@@ -1,10 +1,10 @@
 //! Log records on standard error.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::error::CommandError;
+use crate::{error::CommandError, style};
 
 /// Starts logging what passes the filter.
 pub(crate) fn start(filter: &str) -> Result<(), CommandError> {
@@ -12,7 +12,7 @@ pub(crate) fn start(filter: &str) -> Result<(), CommandError> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(style::on_stderr())
         .init();
     Ok(())
 }

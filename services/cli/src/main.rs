@@ -2,15 +2,17 @@
 
 mod commands;
 mod error;
+mod invocation;
 mod logging;
 mod output;
 mod presentation;
 mod runtime;
 mod signals;
+mod style;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ColorChoice, Parser};
 
 use crate::{commands::Command, error::CommandError, output::Format};
 
@@ -34,6 +36,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
         link, or make it lose packets.",
     after_help = "A first tour, in two terminals:\n  \
         beringia up                                start three regions\n  \
+        beringia aws dynamodb list-tables          ask the first one, with the AWS CLI\n  \
         beringia net isolate eu-west-1             cut one region off from the others\n  \
         beringia status                            see the backlog grow while applications write on both sides\n  \
         beringia net heal                          open all links again\n  \
@@ -44,9 +47,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
         Exit codes: 0 success; 1 a check failed (such as: not converged in time); 2 wrong input, or cannot start; 130 interrupted."
 )]
 struct Arguments {
-    /// The format of the output: text for people, or one JSON object per line for programs.
+    /// The format of the output: text for people, or one JSON object per line for programs; errors on standard error, too.
     #[arg(long, value_enum, default_value = "text", global = true)]
     format: Format,
+    /// Whether to use colours. `auto`: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE=1 brings them to pipes, too.
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", global = true)]
+    color: ColorChoice,
     /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`.
     /// [default: warn; for sim: off]
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
@@ -57,12 +63,18 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let words = invocation::words(std::env::args_os().collect());
+    let arguments = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => arguments,
+        Err(error) => return invocation::refuse(&error, &words),
+    };
+    style::choose(arguments.color);
+    output::choose_errors(arguments.format);
     match arguments.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !matches!(failure, CommandError::OutputClosed) {
-                output::note(&format!("error: {failure}"));
+                output::failure(&failure);
             }
             failure.exit_code()
         }

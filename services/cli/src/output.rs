@@ -1,13 +1,19 @@
 //! Writes the output of commands: text for people, or one JSON object per line for programs.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::{
+    io::{self, IsTerminal as _, Write},
+    sync::OnceLock,
+};
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::error::CommandError;
+use crate::{
+    error::CommandError,
+    style::{ERROR, HEAD, of_cell, paint},
+};
 
 /// The form of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -18,24 +24,89 @@ pub(crate) enum Format {
     Json,
 }
 
+/// The form of errors and notes, which is that of the output.
+static OF_ERRORS: OnceLock<Format> = OnceLock::new();
+
+/// Sets the form of errors and notes for the whole process.
+pub(crate) fn choose_errors(format: Format) {
+    // The first call counts, and there is only one per process.
+    let _ = OF_ERRORS.set(format);
+}
+
+/// An error in JSON.
+#[derive(Serialize)]
+struct FailureJson<'a> {
+    error: ErrorJson<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    kind: &'a str,
+    message: String,
+}
+
+/// A note in JSON.
+#[derive(Serialize)]
+struct NoteJson<'a> {
+    note: &'a str,
+}
+
 /// Writes one line and flushes it, so that the reader of a pipe sees it at once.
 pub(crate) fn line(text: &str) -> Result<(), CommandError> {
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes one object on one line. It never has colours.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
+    let text = serde_json::to_string(value).map_err(io::Error::from)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()?;
     Ok(())
 }
 
-/// Writes one object on one line.
-pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
-    let text = serde_json::to_string(value).map_err(io::Error::from)?;
-    line(&text)
+/// Writes a note to standard error, as a line or as one JSON object. Results go to standard output,
+/// log records elsewhere.
+pub(crate) fn note(text: &str) {
+    match OF_ERRORS.get() {
+        Some(Format::Json) => json_to_stderr(&NoteJson {
+            note: &anstream::adapter::strip_str(text).to_string(),
+        }),
+        // If standard error is closed, there is nowhere to report it.
+        _ => drop(writeln!(anstream::stderr().lock(), "{text}")),
+    }
 }
 
-/// Writes a line to standard error, for what is neither the answer nor a log record.
-pub(crate) fn note(text: &str) {
-    // If standard error is closed, there is nowhere to report it.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+/// Writes an error to standard error, as a line or as one JSON object.
+pub(crate) fn failure(failure: &CommandError) {
+    match OF_ERRORS.get() {
+        Some(Format::Json) => json_to_stderr(&FailureJson {
+            error: ErrorJson {
+                kind: failure.kind(),
+                message: failure.to_string(),
+            },
+        }),
+        _ => note(&format!("{} {failure}", paint(ERROR, "error:"))),
+    }
+}
+
+/// Writes clap's help, or its error about the arguments.
+pub(crate) fn help(text: &str, is_error: bool) {
+    // A closed output is ignored, as in `note`.
+    let _ = if is_error {
+        write!(anstream::stderr().lock(), "{text}")
+    } else {
+        write!(anstream::stdout().lock(), "{text}")
+    };
+}
+
+fn json_to_stderr(value: &impl Serialize) {
+    if let Ok(text) = serde_json::to_string(value) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
 }
 
 /// Progress on standard error, where that is a terminal.
@@ -59,13 +130,53 @@ pub(crate) fn table<const N: usize>(
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
+    let rows: Vec<[String; N]> = rows.into_iter().collect();
+    table.add_rows(&rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
     // Padding at the ends of lines would end up in what people copy.
     let text: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    line(&text.join("\n"))
+    // The library would count the codes of colours as text, so they come last.
+    let Some((head, body)) = text.split_first().filter(|(_, body)| body.len() == rows.len()) else {
+        return line(&text.join("\n"));
+    };
+    let body = body.iter().zip(&rows).map(|(line, row)| painted(line, header, row));
+    let head = paint(HEAD, head);
+    let painted: Vec<String> = std::iter::once(head).chain(body).collect();
+    line(&painted.join("\n"))
+}
+
+/// The line of a row, with the colours of its cells.
+fn painted<const N: usize>(line: &str, header: [&str; N], row: &[String; N]) -> String {
+    let mut text = String::new();
+    let mut rest = line;
+    for (column, cell) in header.into_iter().zip(row) {
+        // Between cells there are only blanks, so the next cell is the next thing that is none.
+        let Some((blanks, after)) = rest.split_once(cell.as_str()).filter(|_| !cell.is_empty()) else {
+            continue;
+        };
+        text.push_str(blanks);
+        match of_cell(column, cell) {
+            None => text.push_str(cell),
+            Some(style) => text.push_str(&paint(style, cell)),
+        }
+        rest = after;
+    }
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_coloured_without_a_change_of_its_text() {
+        let header = ["REGION", "", "STATE", "LAG"];
+        let row = ["down", "", "down", "2000 ms"].map(str::to_owned);
+        let line = "down          down   2000 ms";
+        let painted = painted(line, header, &row);
+        assert!(painted.starts_with("down          \u{1b}"), "{painted:?}");
+        assert_eq!(anstream::adapter::strip_str(&painted).to_string(), line);
+    }
 }

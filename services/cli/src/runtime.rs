@@ -8,7 +8,7 @@ const WORKERS_MAX: usize = 8;
 const BLOCKING_THREADS_MAX: usize = 32;
 
 /// Runs a command that only talks to control services.
-pub(crate) fn ask(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+pub(crate) fn ask<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,5 +1,6 @@
 //! The commands: each has its arguments beside what it does.
 
+mod aws;
 mod conflicts;
 mod control;
 mod converge;
@@ -27,6 +28,8 @@ use crate::{error::CommandError, output::Format, runtime};
 pub(crate) enum Command {
     Up(up::UpArguments),
     Region(region::RegionArguments),
+    Aws(aws::AwsArguments),
+    Env(aws::EnvArguments),
     Status(status::StatusArguments),
     Net(net::NetArguments),
     Drain(drain::DrainArguments),
@@ -47,6 +50,8 @@ impl Command {
         match self {
             Self::Up(up) => runtime::serve(up::run(up, format)),
             Self::Region(region) => runtime::serve(region::run(region, format)),
+            Self::Aws(aws) => Err(aws::become_it(runtime::ask(aws::prepare(aws))?)),
+            Self::Env(env) => runtime::ask(aws::export(&env, format)),
             Self::Status(status) => runtime::ask(status::run(&status, format)),
             Self::Net(net) => runtime::ask(net::run(net, format)),
             Self::Drain(drain) => runtime::ask(drain::run(&drain, format)),

@@ -3,6 +3,7 @@
 use beringia_host::Addresses;
 use serde::Serialize;
 
+use super::control::USUAL_CONTROL;
 use crate::{
     error::CommandError,
     output::{self, Format},
@@ -18,6 +19,9 @@ pub(crate) struct Ready {
     regions: Vec<ReadyRegion>,
     #[serde(skip)]
     verifies: bool,
+    /// Whether links have delays that are estimated.
+    #[serde(skip)]
+    has_estimates: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -28,7 +32,7 @@ struct ReadyRegion {
 }
 
 impl Ready {
-    pub(crate) fn of(addresses: &Addresses) -> Self {
+    pub(crate) fn of(addresses: &Addresses, has_estimates: bool) -> Self {
         let regions: Vec<ReadyRegion> = addresses
             .regions
             .iter()
@@ -49,6 +53,7 @@ impl Ready {
             endpoint,
             regions,
             verifies: addresses.verifies,
+            has_estimates,
         }
     }
 
@@ -70,23 +75,32 @@ impl Ready {
     fn hints(&self) -> String {
         let Self { control, endpoint, .. } = self;
         let region = self.regions.first().map_or("us-east-1", |region| region.name.as_str());
-        let (keys, who) = if self.verifies {
-            ("", "Requests must be signed with one of the given access keys.")
+        let at = if control == USUAL_CONTROL {
+            String::new()
+        } else {
+            format!(" --control {control}")
+        };
+        let (credentials, who) = if self.verifies {
+            (
+                "",
+                "Requests must be signed with one of the given access keys (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).",
+            )
         } else {
             (
-                "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any ",
+                ", aws_access_key_id='any', aws_secret_access_key='any'",
                 "Any access key is accepted.",
             )
         };
-        let credentials = if self.verifies {
-            ""
+        let estimates = if self.has_estimates {
+            let regions = "Delays between regions without measurements are estimated from their distance";
+            format!("\n{regions}; `beringia net{at} show` marks them.")
         } else {
-            ", aws_access_key_id='any', aws_secret_access_key='any'"
+            String::new()
         };
         format!(
-            "\nTry:\n  {keys}aws dynamodb list-tables --endpoint-url {endpoint} --region {region}\n  \
+            "\nTry:\n  beringia{at} aws dynamodb list-tables --region {region}\n  \
              boto3.resource('dynamodb', endpoint_url='{endpoint}', region_name='{region}'{credentials})\n  \
-             beringia status --control {control}\n\n{who} Stop with Ctrl-C."
+             eval \"$(beringia env{at})\"\n  beringia status{at}\n{estimates}\n{who} Stop with Ctrl-C."
         )
     }
 }

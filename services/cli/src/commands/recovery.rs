@@ -17,6 +17,9 @@ use crate::{
     long_about = "Kill a region of a running `up` as a crash would: its listeners, connections and \
         tasks vanish at once, answers in progress are never completed, and its database stays as \
         it is. The other regions and the process continue.\n\n\
+        Clients of the region get ServiceUnavailable from the endpoint for all regions. AWS SDKs \
+        retry before they report it, boto3 and version 1 of the AWS CLI for 25 seconds; set \
+        AWS_MAX_ATTEMPTS=2 to shorten that, as `beringia aws` does.\n\n\
         With --lose-disk the database is deleted, too: the region comes back empty, and the other \
         regions bootstrap its replicas from their own. Writes that it had not shipped are lost.",
     after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-fail us-east-1 --lose-disk\n  beringia region-recover us-east-1"
@@ -81,7 +84,8 @@ fn say(region: &str, running: bool, format: Format) -> Result<(), CommandError> 
         Format::Json => output::json(&Done { region, running }),
         Format::Text if running => output::line(&format!("{region} is running again")),
         Format::Text => output::line(&format!(
-            "{region} is down; `beringia region-recover {region}` starts it again"
+            "{region} is down; `beringia region-recover {region}` starts it again\n\
+             AWS SDKs retry calls to it, boto3 for 25 s; AWS_MAX_ATTEMPTS=2 shortens that (`beringia aws` sets it)"
         )),
     }
 }

@@ -102,8 +102,13 @@ pub(super) fn deployment(arguments: ServeArguments) -> Result<Deployment, Comman
 }
 
 /// Prints the addresses, serves until a signal arrives, then shuts down.
-pub(super) async fn serve(running: Running, mut signals: Signals, format: Format) -> Result<(), CommandError> {
-    Ready::of(running.addresses()).announce(format)?;
+pub(super) async fn serve(
+    running: Running,
+    mut signals: Signals,
+    has_estimates: bool,
+    format: Format,
+) -> Result<(), CommandError> {
+    Ready::of(running.addresses(), has_estimates).announce(format)?;
     signals.next().await;
     tracing::info!("shutting down; another signal ends the process at once");
     tokio::select! {

@@ -23,7 +23,8 @@ use crate::{error::CommandError, output::Format, signals::Signals};
         beringia up --topology regions/two.toml --data /var/lib/beringia\n  \
         beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0    pick free ports\n\n\
         Then:\n  \
-        aws dynamodb list-tables --endpoint-url http://127.0.0.1:8000 --region eu-west-1"
+        beringia aws dynamodb list-tables --region eu-west-1\n  \
+        eval \"$(beringia env)\"                                              for programs with an AWS SDK"
 )]
 pub(crate) struct UpArguments {
     #[command(flatten)]
@@ -54,6 +55,8 @@ pub(crate) async fn run(arguments: UpArguments, format: Format) -> Result<(), Co
         control: arguments.control_port,
         endpoint: arguments.endpoint_port,
     };
-    let running = beringia_host::all(deployment(arguments.serve)?, listen, &ports).await?;
-    serve(running, signals, format).await
+    let deployment = deployment(arguments.serve)?;
+    let has_estimates = deployment.topology.has_estimated_delays();
+    let running = beringia_host::all(deployment, listen, &ports).await?;
+    serve(running, signals, has_estimates, format).await
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod appearance;
+mod aws;
 mod conflicts;
 mod control;
 mod damage;

@@ -19,6 +19,10 @@ pub(crate) fn beringia() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_beringia"));
     command
         .env_remove("BERINGIA_CONTROL")
+        .env_remove("BERINGIA_ENDPOINT")
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR")
+        .env_remove("CLICOLOR_FORCE")
         .env_remove("BERINGIA_ACCESS_KEY")
         .env_remove("RUST_LOG")
         .stdin(Stdio::null());

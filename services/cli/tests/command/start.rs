@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::process::{PORTS, Server, assert_refused, on_free_ports, run, start_until, up};
+use crate::process::{PORTS, Server, assert_refused, on_free_ports, run, start_until, stdout, up};
 
 /// Every file below a directory, with its content.
 fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
@@ -69,11 +69,49 @@ fn the_text_form_shows_a_table_and_lines_to_try() {
         "REGION",
         "us-east-1",
         "all regions",
-        "aws dynamodb list-tables --endpoint-url http://127.0.0.1:",
+        "aws dynamodb list-tables --region us-east-1",
+        "beringia --control http://127.0.0.1:",
+        "eval \"$(beringia env --control http://127.0.0.1:",
         "boto3.resource('dynamodb'",
     ] {
         assert!(text.contains(part), "expected `{part}` in:\n{text}");
     }
+    assert!(!text.contains("estimated"), "these delays were measured:\n{text}");
+}
+
+#[test]
+fn estimated_delays_are_marked_where_they_are_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let topology = directory.path().join("t.toml");
+    let regions = ["us-east-1", "eu-west-1", "me-central-1"].map(|name| format!("[[region]]\nname = \"{name}\"\n"));
+    fs::write(&topology, format!("latencies = \"aws\"\n{}", regions.concat())).unwrap();
+    let topology = topology.to_str().unwrap();
+    let words = on_free_ports("up", &["--ephemeral", "--topology", topology]);
+    let (mut child, text, _) = start_until(&words, |line| line.contains("Ctrl-C"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(text.contains("delays are estimated from the distance"), "{text}");
+
+    let server = Server::up(&["--topology", topology]);
+    let marked = |links: &[serde_json::Value]| {
+        let marked = links.iter().filter(|link| link["delay_estimated"] == true);
+        marked
+            .map(|link| format!("{}>{}", link["from"], link["to"]).replace('"', ""))
+            .collect::<Vec<_>>()
+    };
+    let links = server.json(&["net", "show"]);
+    let gulf = [
+        "us-east-1>me-central-1",
+        "eu-west-1>me-central-1",
+        "me-central-1>us-east-1",
+        "me-central-1>eu-west-1",
+    ];
+    assert_eq!(marked(&links), gulf);
+    let text = stdout(&server.command(&["net", "show"]));
+    assert_eq!(text.matches(" ms estimated").count(), 4, "{text}");
+
+    let links = server.json(&["net", "delay", "us-east-1", "me-central-1", "80", "--one-way"]);
+    assert_eq!(marked(&links), gulf[1..], "what was set is not estimated");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::CommandError,
     output::{self, Format},
+    style::verdicts,
 };
 
 /// Play a scenario, with one seed or many.
@@ -111,7 +112,7 @@ pub(crate) fn tell(run: &Run, directory: Option<&Path>, format: Format) -> Resul
     match format {
         Format::Json => output::json(run)?,
         Format::Text => {
-            output::line(summary(run).trim_end())?;
+            output::line(&verdicts(summary(run).trim_end()))?;
             if let Some(page) = page {
                 output::line(&format!("\nreport: {page}"))?;
             }
@@ -175,9 +176,9 @@ impl<'a> All<'a> {
             Format::Json => output::json(&run)?,
             Format::Text if failures.is_empty() => {}
             Format::Text => {
-                output::line(&format!("seed {} FAILED", run.seed))?;
+                output::line(&verdicts(&format!("seed {} FAILED", run.seed)))?;
                 for failure in &failures {
-                    output::line(&format!("  ✗ {failure}"))?;
+                    output::line(&verdicts(&format!("  ✗ {failure}")))?;
                 }
                 output::line(&format!("  again: {}\n", job.replay))?;
             }
@@ -238,7 +239,10 @@ impl<'a> All<'a> {
                 error,
                 replay: &job.replay,
             })?,
-            Format::Text => output::line(&format!("seed {seed} FAILED\n  ✗ {error}\n  again: {}\n", job.replay))?,
+            Format::Text => {
+                let text = format!("seed {seed} FAILED\n  ✗ {error}\n  again: {}\n", job.replay);
+                output::line(&verdicts(&text))?;
+            }
         }
         self.failed.push(format!("seed {seed}"));
         Ok(())

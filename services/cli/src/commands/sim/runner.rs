@@ -15,7 +15,7 @@ use beringia_simulator::{
 };
 use parking_lot::Mutex;
 
-use crate::output;
+use crate::{error::CommandError, output};
 
 /// How long, in real time, virtual time may stand still: far longer than any computation between
 /// two timers.
@@ -65,10 +65,10 @@ pub(crate) fn play(job: &Job) -> Played {
         } = stuck;
         let seconds = for_at_least.as_secs();
         // The stuck thread cannot be interrupted, so nothing orderly can follow.
-        output::note(&format!(
-            "error: {name}: virtual time has not advanced from {virtual_ms} ms for {seconds} s: a task computes without end or blocks the \
+        output::failure(&CommandError::CheckFailed(format!(
+            "{name}: virtual time has not advanced from {virtual_ms} ms for {seconds} s: a task computes without end or blocks the \
              thread\nagain: {replay}"
-        ));
+        )));
         exit(1);
     };
     let name = format!("{}, seed {}", job.plan.scenario.name, job.plan.seed);

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     error::CommandError,
     output::{self, Format},
+    style::verdicts,
 };
 
 /// Reduce a failing seed to the smallest plan that still fails.
@@ -91,7 +92,7 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Com
             first.replay
         )));
     }
-    progress.suspend(|| output::note(&lines(&wanted.expected)));
+    progress.suspend(|| output::note(&verdicts(&lines(&wanted.expected))));
     let mut is_stopped = false;
     let mut tried = 0;
     let mut fails = wanted.expected.clone();

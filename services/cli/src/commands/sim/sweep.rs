@@ -15,6 +15,7 @@ use crate::{
     commands::quantity::Expected,
     error::CommandError,
     output::{self, Format},
+    style::verdicts,
 };
 
 /// Play a scenario for every combination of some settings, and compare the runs.
@@ -88,11 +89,12 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Comm
                 compared.add(job.values.clone(), &outcome.run);
                 let failures = failures(&outcome.run);
                 if !failures.is_empty() {
-                    output::note(&format!("✗ {}\n  again: {}", failures.join("\n✗ "), job.replay));
+                    let text = format!("✗ {}\n  again: {}", failures.join("\n✗ "), job.replay);
+                    output::note(&verdicts(&text));
                 }
             }
             Err(error) => {
-                output::note(&format!("✗ {error}\n  again: {}", job.replay));
+                output::note(&verdicts(&format!("✗ {error}\n  again: {}", job.replay)));
                 broken.push(job.replay.clone());
             }
         }
