@@ -6,14 +6,15 @@ import shlex
 import subprocess
 import sys
 import threading
-import time
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from . import audit, model
 from .branch import Branch, Ledger
 from .goods import Goods
+from .opening import NotOurs, clear_away, open_shop
 
 
 def arguments():
@@ -24,6 +25,7 @@ def arguments():
     parser.add_argument("--control", help="the control endpoint, if it is not beringia's default")
     parser.add_argument("--rounds", type=int, default=20, help="rounds of shopping per region and phase (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the seed of the generated data (default: %(default)s)")
+    parser.add_argument("--verbose", action="store_true", help="list every cart line that lost an update to a conflict")
     return parser.parse_args()
 
 
@@ -40,38 +42,6 @@ class Beringia:
         if done.returncode != 0:
             sys.exit(f"`beringia {' '.join(words)}` failed with {done.returncode}: {done.stdout}{done.stderr}")
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-
-
-def until(what, seconds, condition):
-    """Waits for a condition; it is an error if it does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"{what}: not within {seconds} s")
-        time.sleep(0.05)
-
-
-def open_shop(clients, home):
-    """Creates the table in the first region and replicas in the others."""
-    clients[home].create_table(**model.table_definition())
-    clients[home].get_waiter("table_exists").wait(TableName=model.TABLE, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-    for region in clients:
-        if region != home:
-            until("the table to be ACTIVE", 60, lambda: status(clients[home]) == "ACTIVE")
-            clients[home].update_table(TableName=model.TABLE, ReplicaUpdates=[{"Create": {"RegionName": region}}])
-            until(f"the replica in {region}", 60, lambda: replica_status(clients[home], region) == "ACTIVE" and status(clients[region]) == "ACTIVE")
-
-
-def status(client):
-    try:
-        return client.describe_table(TableName=model.TABLE)["Table"]["TableStatus"]
-    except client.exceptions.ResourceNotFoundException:
-        return None
-
-
-def replica_status(client, region):
-    replicas = client.describe_table(TableName=model.TABLE)["Table"].get("Replicas", [])
-    return {replica["RegionName"]: replica["ReplicaStatus"] for replica in replicas}.get(region)
 
 
 def trade_everywhere(branches, rounds, own, roaming):
@@ -94,10 +64,37 @@ def trade_everywhere(branches, rounds, own, roaming):
         raise RuntimeError(f"the branch in {region} failed") from error
 
 
+class Progress:
+    """What is being done: in one place of a terminal, a line for each step elsewhere."""
+
+    def __init__(self):
+        self.in_place = sys.stderr.isatty()
+
+    def __call__(self, text):
+        print(f"\r\033[K{text} …" if self.in_place else text, end="" if self.in_place else "\n", file=sys.stderr, flush=True)
+
+    def say(self, text):
+        """Prints a line that stays."""
+        if self.in_place:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        print(text, flush=True)
+
+
 def main():
     options = arguments()
+    progress = Progress()
+    try:
+        run(options, progress)
+    except (EndpointConnectionError, ConnectTimeoutError):
+        sys.exit(f"nothing answers at {options.endpoint}: is `beringia up` running? If it uses another address, give it with --endpoint")
+    except NotOurs as error:
+        sys.exit(str(error))
+
+
+def run(options, progress):
     regions = options.regions.split(",")
     beringia = Beringia(options.beringia, options.control)
+    # One attempt: a region that is down must not make the shop wait.
     config = Config(retries={"max_attempts": 1}, max_pool_connections=4)
     credentials = {"aws_access_key_id": "shop", "aws_secret_access_key": "shop"}
     session = lambda region: boto3.Session(region_name=region, **credentials)
@@ -106,12 +103,14 @@ def main():
 
     home = regions[0]
     goods = Goods(options.seed, customers=30, regions=regions, stock_per_region=25)
+    progress("opening the shop")
+    clear_away(clients, progress.say)
     open_shop(clients, home)
     with tables[home].batch_writer() as batch:
         for item in goods.items:
             batch.put_item(Item=item)
     beringia("converge", "--timeout", "60")
-    print(f"The shop is open in {', '.join(regions)}: {len(goods.customers)} customers, {len(goods.prices)} products.")
+    progress.say(f"The shop is open in {', '.join(regions)}: {len(goods.customers)} customers, {len(goods.prices)} products.")
 
     ledger = Ledger()
     roaming = goods.customers[:5]
@@ -120,29 +119,36 @@ def main():
         Branch(region, tables[region], session(region).resource("dynamodb", endpoint_url=options.endpoint, config=config).meta.client, goods, ledger, options.seed)
         for region in regions
     ]
+    progress("selling in all regions")
     trade_everywhere(branches, options.rounds, own, roaming)
     beringia("net", "isolate", regions[-1])
-    print(f"{regions[-1]} is cut off. All regions keep selling.")
-    trade_everywhere(branches, options.rounds, own, roaming)
-    beringia("net", "heal")
-    print("The links are healed.")
+    try:
+        progress(f"selling in all regions while {regions[-1]} is cut off")
+        trade_everywhere(branches, options.rounds, own, roaming)
+    finally:
+        beringia("net", "heal")
+    progress("selling in all regions, links healed")
     trade_everywhere(branches, options.rounds, own, roaming)
 
+    progress("waiting until the regions agree")
     (converged,) = beringia("converge", "--timeout", "60")
-    print(f"Converged {converged['elapsed_ms']} ms after the last sale.")
+    progress.say(f"{regions[-1]} was cut off and kept selling; all regions agreed {converged['elapsed_ms']} ms after the last sale.")
 
+    progress("auditing")
     items = audit.same_everywhere(tables)
     audit.no_order_lost(items, ledger)
     audit.stock_is_right(items, ledger, goods, regions)
     audit.indexes_are_right(tables, items)
-    print(f"{len(ledger.orders)} orders, {len(ledger.shipped)} shipped, {ledger.sold_out} refused because stock was sold out: none lost, none torn, no piece sold twice.")
-    print(f"All {len(items)} items and their index entries are the same in every region.")
+    progress.say(f"{len(ledger.orders)} orders, {len(ledger.shipped)} shipped, {ledger.sold_out} refused because stock was sold out: none lost, none torn, no piece sold twice.")
+    progress.say(f"All {len(items)} items and their index entries are the same in every region.")
 
     lost = audit.lost_cart_updates(items, ledger)
     conflicts = beringia("conflicts", "--table", model.TABLE)
-    for customer, line, put, kept in lost:
-        print(f"  cart of customer {customer}: {line}: {put} put in, {kept} kept")
-    print(f"{len(ledger.cart_updates)} cart updates; {len(lost)} cart lines lost some to a newer cart from another region; {len(conflicts)} conflicts in the journal.")
+    if options.verbose:
+        for customer, line, put, kept in lost:
+            progress.say(f"  cart of customer {customer}: {line}: {put} put in, {kept} kept")
+    more = "" if options.verbose else " (--verbose lists them)"
+    progress.say(f"{len(ledger.cart_updates)} cart updates; {len(lost)} cart lines lost some to a newer cart from another region{more}; {len(conflicts)} conflicts in the journal (`beringia conflicts --table {model.TABLE}`).")
     disputed = {conflict["key"]["PK"]["S"] for conflict in conflicts if conflict["key"]["SK"]["S"] == "CART"}
     strangers = {customer for customer, *_ in lost if f"CUSTOMER#{customer}" not in disputed}
     assert not strangers, f"carts lost updates that no conflict explains: {sorted(strangers)}"

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import uuid
 from collections import Counter
 from decimal import Decimal
 
@@ -76,7 +77,8 @@ class Branch:
             for product, quantity in wanted.items()
         ]
         try:
-            self.client.transact_write_items(TransactItems=actions, ClientRequestToken=order_id)
+            # Order ids come again in the next run, within the ten minutes that a token is remembered.
+            self.client.transact_write_items(TransactItems=actions, ClientRequestToken=str(uuid.uuid4()))
         except ClientError as error:
             reasons = [reason["Code"] for reason in error.response.get("CancellationReasons", [])]
             if "ConditionalCheckFailed" not in reasons:

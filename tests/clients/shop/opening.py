@@ -1,0 +1,80 @@
+"""Opens the shop: makes its table and replicas, after what an earlier run left is gone."""
+
+import sys
+import time
+
+from . import model
+
+
+class NotOurs(Exception):
+    """There is a table of the shop's name that this program did not make."""
+
+
+def until(what, seconds, condition):
+    """Waits for a condition; it is an error if it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"waited {seconds} s in vain: {what}")
+        time.sleep(0.05)
+
+
+def described(client):
+    """The table as a region describes it; None where there is none."""
+    try:
+        return client.describe_table(TableName=model.TABLE)["Table"]
+    except client.exceptions.ResourceNotFoundException:
+        return None
+
+
+def status(client):
+    table = described(client)
+    return table and table["TableStatus"]
+
+
+def replica_statuses(client):
+    replicas = (described(client) or {}).get("Replicas", [])
+    return {replica["RegionName"]: replica["ReplicaStatus"] for replica in replicas}
+
+
+def is_ours(table):
+    """Whether a table has the keys and indexes of the shop's: another one is not touched."""
+    form = lambda table: (
+        table["KeySchema"],
+        {index["IndexName"]: index["KeySchema"] for kind in ("Global", "Local") for index in table.get(f"{kind}SecondaryIndexes", [])},
+    )
+    return form(table) == form(model.table_definition())
+
+
+def clear_away(clients, say):
+    """Deletes the table and the replicas that an earlier run left: its orders would not be in this run's books."""
+    left = {region: table for region, client in clients.items() if (table := described(client))}
+    if not left:
+        return
+    strange = [region for region, table in left.items() if not is_ours(table)]
+    if strange:
+        raise NotOurs(f"there is a table `{model.TABLE}` in {', '.join(strange)} that is not this program's: delete it, or run another `beringia up --data DIR`")
+    say(f"An earlier run left a shop in {', '.join(left)}: its table is deleted.")
+    home = next(iter(left))
+    for region in replica_statuses(clients[home]):
+        until("the table to be ACTIVE", 60, lambda: status(clients[home]) == "ACTIVE")
+        clients[home].update_table(TableName=model.TABLE, ReplicaUpdates=[{"Delete": {"RegionName": region}}])
+        until(f"the replica in {region} to go", 60, lambda: region not in replica_statuses(clients[home]))
+    for region in left:
+        # Also a table that had lost its replicas before.
+        if status(clients[region]):
+            until("the table to be ACTIVE", 60, lambda: status(clients[region]) in ("ACTIVE", None))
+            if status(clients[region]):
+                clients[region].delete_table(TableName=model.TABLE)
+        until(f"the table in {region} to go", 60, lambda: status(clients[region]) is None)
+
+
+def open_shop(clients, home):
+    """Creates the table in the first region and replicas in the others."""
+    clients[home].create_table(**model.table_definition())
+    clients[home].get_waiter("table_exists").wait(TableName=model.TABLE, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    for region in clients:
+        if region != home:
+            until("the table to be ACTIVE", 60, lambda: status(clients[home]) == "ACTIVE")
+            clients[home].update_table(TableName=model.TABLE, ReplicaUpdates=[{"Create": {"RegionName": region}}])
+            until(f"the replica in {region}", 60, lambda: replica_statuses(clients[home]).get(region) == "ACTIVE" and status(clients[region]) == "ACTIVE")
