@@ -1,4 +1,5 @@
-//! Round trips between AWS regions that nobody measured, estimated from the distance of their cities.
+//! Round trips between AWS regions that nobody measured, estimated from the distance of their
+//! cities.
 
 use std::f64::consts::PI;
 
@@ -9,8 +10,8 @@ const PLACES: &str = include_str!("../aws-regions.csv");
 const EARTH_RADIUS_KM: f64 = 6371.0;
 /// What every round trip takes, however near the other region is.
 const BASE_MS: f64 = 5.7;
-/// What each kilometre of the great circle adds to a round trip. Light in fibre needs 0.0098 ms for the way there and back; cables
-/// make detours.
+/// What each kilometre of the great circle adds to a round trip. Light in fibre needs 0.0098 ms for
+/// the way there and back; cables make detours.
 const MS_PER_KM: f64 = 0.015_84;
 
 /// A place on the globe, in radians.
@@ -20,11 +21,12 @@ struct Place {
     longitude: f64,
 }
 
-/// The round trip between two AWS regions in milliseconds, estimated; `None` where one of them is not known.
+/// The round trip between two AWS regions in milliseconds, estimated; `None` where one of them is
+/// not known.
 ///
-/// The line is fitted to the 420 measured pairs of `aws-region-rtt.csv` by least squares of the relative errors. Half of the pairs are
-/// less than 15 % off, nine of ten less than 35 %; the worst (Cape Town to São Paulo, whose packets take a way over two other
-/// continents) are estimated at a third of what they take. A test repeats the fit.
+/// The line is fitted to the 420 measured pairs of `aws-region-rtt.csv` by least squares of the
+/// relative errors. Half of the pairs are less than 15.5 % off, nine of ten less than 35 %. The
+/// worst pair, Cape Town and São Paulo, takes three times the estimate. A test repeats the fit.
 pub(crate) fn estimated_rtt_ms(from: &str, to: &str) -> Option<f64> {
     Some(BASE_MS + MS_PER_KM * distance_km(place(from)?, place(to)?))
 }

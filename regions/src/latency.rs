@@ -1,4 +1,5 @@
-//! Tables of measured round-trip times, from which links take their delays, with estimates for the pairs that AWS's lacks.
+//! Tables of measured round-trip times, from which links take their delays, with estimates for the pairs
+//! that AWS's lacks.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -20,7 +21,8 @@ pub(crate) struct Latencies {
     /// In milliseconds, by the region that measured them and the region that they were
     /// measured to.
     measured: BTreeMap<(String, String), f64>,
-    /// Whether the regions are AWS's, whose places are known: then pairs that were not measured are estimated.
+    /// Whether the regions are AWS's, whose places are known: then pairs that were not measured are
+    /// estimated.
     are_aws: bool,
 }
 
@@ -90,7 +92,8 @@ impl Latencies {
         })
     }
 
-    /// Half of the round-trip time as measured from `from`, else as measured from `to`, else as estimated.
+    /// Half of the round-trip time as measured from `from`, else as measured from `to`, else as
+    /// estimated.
     pub(crate) fn one_way(&self, from: &str, to: &str) -> Option<Delay> {
         let measured = |a: &str, b: &str| self.measured.get(&(a.to_owned(), b.to_owned())).copied();
         let estimated = || self.are_aws.then(|| estimated_rtt_ms(from, to)).flatten();

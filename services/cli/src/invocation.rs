@@ -1,4 +1,5 @@
-//! The command line before it is parsed: which words are the AWS CLI's, and how a refusal is to look.
+//! The command line before it is parsed: which words are the AWS CLI's, and how a refusal is to
+//! look.
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -11,8 +12,9 @@ const AWS: &str = "aws";
 /// What comes after it is no option of ours.
 const ESCAPE: &str = "--";
 
-/// The words of the command line as they are to be parsed. Everything after `aws` belongs to the AWS CLI, even `--help` and options that
-/// are called like ours, so it is moved behind `--`; our options stand before `aws`.
+/// The words of the command line as they are to be parsed. Everything after `aws` belongs to the
+/// AWS CLI, even `--help` and options that are called like ours, so it is moved behind `--`; our
+/// options stand before `aws`.
 pub(crate) fn words(given: Vec<OsString>) -> Vec<OsString> {
     let Some(place) = place_of_command(&given).filter(|place| given[*place] == AWS) else {
         return given;
@@ -52,7 +54,8 @@ fn valued_options() -> Vec<String> {
         .collect()
 }
 
-/// Prints the help, or why the words are no command, in the form and colours that the words ask for.
+/// Prints the help, or why the words are no command, in the form and colours that the words ask
+/// for.
 pub(crate) fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
     style::choose(asked(words, "color").unwrap_or(ColorChoice::Auto));
     let is_error = error.use_stderr();

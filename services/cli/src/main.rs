@@ -47,10 +47,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
         Exit codes: 0 success; 1 a check failed (such as: not converged in time); 2 wrong input, or cannot start; 130 interrupted."
 )]
 struct Arguments {
-    /// The format of the output: text for people, or one JSON object per line for programs; errors on standard error, too.
+    /// The format of the output: text for people, or one JSON object per line for programs; errors on
+    /// standard error, too.
     #[arg(long, value_enum, default_value = "text", global = true)]
     format: Format,
-    /// Whether to use colours. `auto`: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE=1 brings them to pipes, too.
+    /// Whether to use colours. `auto`: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE=1
+    /// brings them to pipes, too.
     #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", global = true)]
     color: ColorChoice,
     /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`.

@@ -19,8 +19,8 @@ pub(crate) const HEAD: Style = Style::new().bold();
 /// From when on lag is shown as a warning, milliseconds: links delay by less.
 const LAG_WARNING_MS: u64 = 1000;
 
-/// Settles for the whole process whether there are colours. `auto`: where the output is a terminal, unless `NO_COLOR` is set;
-/// `CLICOLOR_FORCE` brings them to pipes, too.
+/// Settles for the whole process whether there are colours. `auto`: where the output is a terminal,
+/// unless `NO_COLOR` is set; `CLICOLOR_FORCE` brings them to pipes, too.
 pub(crate) fn choose(choice: ColorChoice) {
     let choice = match choice {
         ColorChoice::Auto => anstream::ColorChoice::Auto,
@@ -35,7 +35,8 @@ pub(crate) fn on_stderr() -> bool {
     AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Text in a style. Where there are no colours, the streams of [`crate::output`] take the style out again.
+/// Text in a style. Where there are no colours, the streams of [`crate::output`] take the style out
+/// again.
 pub(crate) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }

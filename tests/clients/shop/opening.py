@@ -15,7 +15,7 @@ def until(what, seconds, condition):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            sys.exit(f"waited {seconds} s in vain: {what}")
+            sys.exit(f"{what}: not within {seconds} s")
         time.sleep(0.05)
 
 

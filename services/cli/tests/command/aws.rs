@@ -18,7 +18,8 @@ fn without_aws(command: &mut Command) -> &mut Command {
     set.fold(command, |command, (name, _)| command.env_remove(name))
 }
 
-/// A directory with an `aws` that prints its words and its environment, and ends with what it reads.
+/// A directory with an `aws` that prints its words and its environment, and ends with what it
+/// reads.
 fn imitation() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("aws");

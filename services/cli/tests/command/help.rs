@@ -5,7 +5,8 @@ use crate::process::{assert_refused, run, stdout};
 /// The commands that need no control service.
 const ALONE: [&str; 4] = ["up", "region", "sim", "drill"];
 /// The commands that talk to a control service.
-const STEERING: [&str; 9] = [
+const STEERING: [&str; 10] = [
+    "env",
     "status",
     "net",
     "region-fail",
@@ -24,7 +25,7 @@ fn the_help_lists_every_command_and_shows_a_tour() {
     let output = run(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let help = stdout(&output);
-    for command in ALONE.into_iter().chain(STEERING) {
+    for command in ALONE.into_iter().chain(STEERING).chain(["aws"]) {
         assert!(
             help.contains(&format!("\n  {command} ")),
             "{command} is not listed:\n{help}"
@@ -50,6 +51,19 @@ fn every_command_has_help_with_an_example_and_takes_a_format() {
     }
     for action in SIM_ACTIONS {
         assert_eq!(run(&["sim", action, "--help"]).status.code(), Some(0), "sim {action}");
+    }
+}
+
+#[test]
+fn help_aws_shows_the_help_of_beringia_aws() {
+    let help = stdout(&run(&["help", "aws"]));
+    for part in [
+        "beringia aws dynamodb",
+        "AWS_MAX_ATTEMPTS=2",
+        "BERINGIA_CONTROL",
+        "BERINGIA_ENDPOINT",
+    ] {
+        assert!(help.contains(part), "expected {part} in:\n{help}");
     }
 }
 
@@ -88,7 +102,8 @@ fn commands_without_a_control_service_say_what_to_do() {
         .unwrap()
         .port();
     let control = format!("http://127.0.0.1:{port}");
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 8] = [
+        &["env"],
         &["status"],
         &["net", "show"],
         &["region-fail", "us-east-1"],

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// How often the AWS CLI and SDKs try a call: once, and once more. By default boto3 and version 1 of the CLI try ten times, which
-/// takes 25 seconds when a region is down.
+/// How often the AWS CLI and SDKs try a call: once, and once more. By default boto3 and version 1
+/// of the CLI try ten times, which takes 25 seconds when a region is down.
 const ATTEMPTS: &str = "2";
 /// What identifies a client where the regions do not verify signatures.
 const ANY: &str = "any";
@@ -44,7 +44,8 @@ impl Variables {
             .map(str::to_owned)
     }
 
-    /// The endpoint, and what is not set yet. With a profile, credentials and region are the profile's.
+    /// The endpoint, and what is not set yet. With a profile, credentials and region are the
+    /// profile's.
     pub(crate) fn missing(&self, target: &Target, has_profile: bool) -> Vec<(&'static str, String)> {
         let mut missing = vec![("AWS_ENDPOINT_URL", target.endpoint.clone())];
         if !has_profile {

@@ -43,8 +43,8 @@ pub(crate) enum Shell {
     Powershell,
 }
 
-/// What is said below the lines. It comes last and has neither quotes nor a line of its own after it, so that it does no harm in an `eval` that
-/// makes one line of all.
+/// A comment below the lines. It comes last and has no quotes, so that it does no harm where an
+/// `eval` without quotes makes one line of everything.
 const WARNING: &str =
     "# An AWS CLI older than 2.13 ignores AWS_ENDPOINT_URL and sends its requests to Amazon: use: beringia aws";
 

@@ -13,7 +13,8 @@ pub(crate) use self::export::{EnvArguments, export};
 use super::control::{ControlArguments, USUAL_CONTROL};
 use crate::error::CommandError;
 
-/// Where the AWS CLI finds the regions when nothing runs that could be asked, and it only shows its help.
+/// Where the AWS CLI finds the regions when nothing runs that could be asked, and it only shows its
+/// help.
 const USUAL_ENDPOINT: &str = "http://127.0.0.1:8000";
 
 /// Run the AWS CLI on the regions of a running `up`.
@@ -47,7 +48,8 @@ pub(crate) struct AwsArguments {
 pub(crate) struct PlaceArguments {
     #[command(flatten)]
     pub(crate) control: ControlArguments,
-    /// The endpoint of the regions, where it is not where the control service says (containers, tunnels). Then the control service is not asked.
+    /// The endpoint of the regions, where it is not where the control service says (containers,
+    /// tunnels). Then the control service is not asked.
     #[arg(long, value_name = "URL", env = "BERINGIA_ENDPOINT")]
     pub(crate) endpoint: Option<String>,
 }
@@ -61,7 +63,8 @@ impl PlaceArguments {
         control.into_iter().chain(endpoint).collect()
     }
 
-    /// Asks the control service where the regions are. Where each region has only an endpoint of its own, it is that of `region`.
+    /// Asks the control service where the regions are. Where each region has only an endpoint of
+    /// its own, it is that of `region`.
     async fn target(&self, region: Option<&str>) -> Result<Target, CommandError> {
         if let Some(endpoint) = &self.endpoint {
             return Ok(Target::without_control(endpoint));
