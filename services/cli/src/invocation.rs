@@ -1,5 +1,4 @@
-//! The command line before it is parsed: which words are the AWS CLI's, and how a refusal is to
-//! look.
+//! The command line before it is parsed: which words are the AWS CLI's, and how to refuse the rest.
 
 use std::{ffi::OsString, process::ExitCode};
 

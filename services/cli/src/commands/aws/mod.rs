@@ -97,14 +97,17 @@ pub(crate) async fn prepare(arguments: AwsArguments) -> Result<Command, CommandE
     let words = Words(&arguments.words);
     let variables = Variables::of_this_process();
     let region = words.value_of("region").or_else(|| variables.region());
-    let target = match arguments.place.target(region.as_deref()).await {
-        Err(CommandError::Unreachable(_)) if words.only_ask_for_help() => Target::without_control(USUAL_ENDPOINT),
-        target => target?,
-    };
     let mut command = Command::new("aws");
-    if words.value_of("endpoint-url").is_none() {
+    let target = if let Some(endpoint) = words.value_of("endpoint-url") {
+        Target::without_control(&endpoint)
+    } else {
+        let target = match arguments.place.target(region.as_deref()).await {
+            Err(CommandError::Unreachable(_)) if words.only_ask_for_help() => Target::without_control(USUAL_ENDPOINT),
+            target => target?,
+        };
         command.args(["--endpoint-url", &target.endpoint]);
-    }
+        target
+    };
     let has_profile = words.value_of("profile").is_some();
     command
         .args(&arguments.words)
