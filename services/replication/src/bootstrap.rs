@@ -7,6 +7,7 @@ use beringia_item::{Origin, RANGES, Region, TableId, VersionVector};
 use beringia_storage_types::{RemoteBatch, RemoteKind, ReplicaStatus};
 
 use crate::{
+    change::BootstrapChange,
     context::Context,
     difference::Goal,
     event::{StoreCall, TableView},
@@ -210,6 +211,12 @@ impl Bootstrap {
         let source = (region.clone(), session.incarnation);
         let same = self.source.as_ref() == Some(&source);
         self.source = Some(source);
+        let began = BootstrapChange::Began {
+            source: region.clone(),
+            in_place: self.in_place,
+            is_resumed: same && self.syncs.is_some(),
+        };
+        out.tell_bootstrap(self.table, began);
         if let Some(syncs) = self.syncs.as_mut().filter(|_| same) {
             self.stage = Stage::Copying;
             syncs.resume(context, out, session, attempt);
@@ -270,8 +277,10 @@ impl Bootstrap {
     }
 
     /// Records that the store set the vector.
-    pub(crate) fn on_finished(&mut self) {
+    pub(crate) fn on_finished(&mut self, out: &mut Out) {
         if let Stage::Finishing(until) = &self.stage {
+            let rows = self.syncs.as_ref().map_or(0, |syncs| syncs.rows);
+            out.tell_bootstrap(self.table, BootstrapChange::Copied { rows });
             self.stage = Stage::CatchingUp(until.clone());
             self.failed = None;
         }
@@ -298,7 +307,7 @@ impl Bootstrap {
 
     /// Starts over if no region has the awaited writes any more: their origin lost them before any
     /// other region had them, so no stream will bring them.
-    pub(crate) fn give_up(&mut self, context: &Context, receivers: &BTreeMap<Region, Receiver>) {
+    pub(crate) fn give_up(&mut self, context: &Context, out: &mut Out, receivers: &BTreeMap<Region, Receiver>) {
         let Stage::CatchingUp(until) = &self.stage else {
             self.idle = None;
             return;
@@ -333,13 +342,14 @@ impl Bootstrap {
         let has_lost = missing.any(|(origin, _)| is_lost(origin));
         drop(missing);
         if is_overdue && has_lost {
-            self.restart(context, "it no longer has writes that were copied from it");
+            self.restart(context, out, "it no longer has writes that were copied from it");
         }
     }
 
     /// Pauses the copy after the stream broke; it continues when the source is back.
-    pub(crate) fn interrupt(&mut self, context: &Context) {
+    pub(crate) fn interrupt(&mut self, context: &Context, out: &mut Out) {
         if matches!(self.stage, Stage::Starting | Stage::Copying) {
+            out.tell_bootstrap(self.table, BootstrapChange::Interrupted);
             self.stage = Stage::Waiting {
                 since_ms: context.now.elapsed_ms,
                 not_before_ms: 0,
@@ -348,19 +358,21 @@ impl Bootstrap {
     }
 
     /// Discards the copy and starts over after a pause, at another source if there is one.
-    pub(crate) fn restart(&mut self, context: &Context, reason: &str) {
+    pub(crate) fn restart(&mut self, context: &Context, out: &mut Out, reason: &str) {
         self.failed = self.source().map(|source| (source.clone(), reason.to_owned()));
         self.from = None;
-        self.start_over(context);
+        self.start_over(context, out, reason);
     }
 
     /// Starts over at `region`: the copy ends below what this region's streams can still bring.
-    pub(crate) fn restart_from(&mut self, context: &Context, region: Region) {
+    pub(crate) fn restart_from(&mut self, context: &Context, out: &mut Out, region: Region) {
         self.from = Some(region);
-        self.start_over(context);
+        self.start_over(context, out, "no log holds what follows on what was copied");
     }
 
-    fn start_over(&mut self, context: &Context) {
+    fn start_over(&mut self, context: &Context, out: &mut Out, reason: &str) {
+        let reason = reason.to_owned();
+        out.tell_bootstrap(self.table, BootstrapChange::Restarted { reason });
         let now_ms = context.now.elapsed_ms;
         self.syncs = None;
         self.source = None;
@@ -368,6 +380,15 @@ impl Bootstrap {
             since_ms: now_ms,
             not_before_ms: now_ms + PAUSE_MS,
         };
+    }
+
+    /// It goes, whether or not it is done.
+    pub(crate) fn tell_end(&self, context: &Context, out: &mut Out) {
+        if self.is_over(context) {
+            out.tell_bootstrap(self.table, BootstrapChange::Ended);
+        } else if self.attempt > 0 {
+            out.tell_bootstrap(self.table, BootstrapChange::Cancelled);
+        }
     }
 
     /// Whether nothing is left to do: the copy in place is complete, or the replica is known to be

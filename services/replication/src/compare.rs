@@ -6,6 +6,7 @@ use beringia_item::{Region, TableId, VersionVector};
 use beringia_storage_types::TableDigest;
 
 use crate::{
+    change::RepairChange,
     context::Context,
     difference::{Goal, Orphans},
     event::{DialId, StoreCall},
@@ -179,6 +180,8 @@ impl Comparisons {
         } else {
             Goal::Adopt(orphans)
         };
+        let began = RepairChange::Began { ranges: ranges.len() };
+        out.tell_repair(table, peer.clone(), began);
         let mut syncs = RangeSyncs::new(attempt, table, goal, ranges);
         syncs.start(context, out, session);
         self.repair = Some(Repair {
@@ -195,16 +198,25 @@ impl Comparisons {
     }
 
     /// Ends the repair, if this is its attempt.
-    pub(crate) fn end_repair(&mut self, attempt: u64) {
-        self.repair.take_if(|repair| repair.syncs.attempt == attempt);
+    pub(crate) fn end_repair(&mut self, out: &mut Out, attempt: u64, reason: &str) {
+        self.interrupt_repair(out, reason, |repair| repair.syncs.attempt == attempt);
+    }
+
+    fn interrupt_repair(&mut self, out: &mut Out, reason: &str, is_meant: impl Fn(&Repair) -> bool) {
+        if let Some(repair) = self.repair.take_if(|repair| is_meant(repair)) {
+            let reason = reason.to_owned();
+            out.tell_repair(repair.syncs.table, repair.peer, RepairChange::Interrupted { reason });
+        }
     }
 
     /// Ends the repair once its range sync is done. A table of which rows were restored is compared
     /// again at once.
-    pub(crate) fn check_done(&mut self) {
+    pub(crate) fn check_done(&mut self, out: &mut Out) {
         let Some(mut repair) = self.repair.take_if(|repair| repair.syncs.is_done()) else {
             return;
         };
+        let rows = repair.syncs.newer;
+        out.tell_repair(repair.syncs.table, repair.peer.clone(), RepairChange::Ended { rows });
         let uncovered = std::mem::take(&mut repair.syncs.uncovered);
         if !uncovered.is_empty() {
             let pair = (repair.syncs.table, repair.peer.clone());
@@ -220,17 +232,19 @@ impl Comparisons {
     }
 
     /// Drops the requests that were pending on the stream to the peer, which has ended.
-    pub(crate) fn on_down(&mut self, peer: &Region) {
+    pub(crate) fn on_down(&mut self, out: &mut Out, peer: &Region) {
         self.underway.remove(peer);
-        self.repair.take_if(|repair| repair.peer == *peer);
+        self.interrupt_repair(out, "the stream to the peer ended", |repair| repair.peer == *peer);
         self.uncovered.retain(|(_, held_by), _| held_by != peer);
     }
 
     /// Drops the state of tables that are not served here any more.
-    pub(crate) fn keep(&mut self, context: &Context) {
+    pub(crate) fn keep(&mut self, context: &Context, out: &mut Out) {
         self.last.retain(|(table, _), _| context.serves(*table));
         self.uncovered.retain(|(table, _), _| context.serves(*table));
         self.divergent.retain(|table, _| context.serves(*table));
-        self.repair.take_if(|repair| !context.serves(repair.syncs.table));
+        self.interrupt_repair(out, "the table is not served here any more", |repair| {
+            !context.serves(repair.syncs.table)
+        });
     }
 }

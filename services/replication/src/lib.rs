@@ -14,6 +14,7 @@
 //!   [`message::Subscription`] and [`message::Batch`].
 
 mod bootstrap;
+mod change;
 mod compare;
 mod context;
 mod difference;
@@ -32,6 +33,9 @@ mod status;
 mod tuning;
 mod watermark;
 
+pub use change::{
+    BootstrapChange, OriginChange, RebootstrapCause, RepairChange, ReplicaChange, StateChange, StreamChange, StreamSide,
+};
 pub use event::{AcceptId, Command, DialId, Event, LinkEvent, Now, StoreAnswer, StoreCall, TableView, Ticket};
 pub use replicator::{Config, Replicator};
 pub use status::{BootstrapStage, BootstrapStatus, LinkState, PeerStatus, Quarantine, Status};

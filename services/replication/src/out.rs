@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::TableId;
+use beringia_item::{Region, TableId};
 
 use crate::{
+    change::{BootstrapChange, RepairChange, ReplicaChange, StateChange, StreamChange, StreamSide},
     event::{AcceptId, Command, DialId, StoreCall, Ticket},
     message::Span,
 };
@@ -38,10 +39,12 @@ pub(crate) enum Purpose {
     SetReplica(TableId),
 }
 
-/// Collects commands and remembers the purpose of each store call.
+/// Collects commands and the state changes to log, and remembers the purpose of each store call.
 #[derive(Debug, Default)]
 pub(crate) struct Out {
     pub(crate) commands: Vec<Command>,
+    /// What changed while the present event was handled.
+    pub(crate) changes: Vec<StateChange>,
     pub(crate) purposes: BTreeMap<Ticket, Purpose>,
     next_ticket: u64,
 }
@@ -49,6 +52,28 @@ pub(crate) struct Out {
 impl Out {
     pub(crate) fn push(&mut self, command: Command) {
         self.commands.push(command);
+    }
+
+    /// Notes a state change.
+    pub(crate) fn tell(&mut self, change: StateChange) {
+        self.changes.push(change);
+    }
+
+    pub(crate) fn tell_stream(&mut self, peer: &Region, side: StreamSide, change: StreamChange) {
+        let peer = peer.clone();
+        self.tell(StateChange::Stream { peer, side, change });
+    }
+
+    pub(crate) fn tell_bootstrap(&mut self, table: TableId, change: BootstrapChange) {
+        self.tell(StateChange::Bootstrap { table, change });
+    }
+
+    pub(crate) fn tell_repair(&mut self, table: TableId, peer: Region, change: RepairChange) {
+        self.tell(StateChange::Repair { table, peer, change });
+    }
+
+    pub(crate) fn tell_replica(&mut self, table: TableId, change: ReplicaChange) {
+        self.tell(StateChange::Replica { table, change });
     }
 
     /// Calls the store and remembers the purpose, by which the answer is routed.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_item::{Region, TableId};
 
 use crate::{
+    change::{StreamChange, StreamSide},
     context::Context,
     event::{AcceptId, Command, LinkEvent},
     message::{Goodbye, TableVectors, ToReceiver, ToSource},
@@ -56,7 +57,7 @@ impl Accepted {
                     self.turn_away(out, link, goodbye);
                 }
             }
-            LinkEvent::Closed(reason) => self.on_gone(link, Goodbye::for_now(reason)),
+            LinkEvent::Closed(reason) => self.on_gone(out, link, Goodbye::for_now(reason)),
         }
         debug_assert!(self.is_consistent(), "{self:?}");
         debug_assert!(
@@ -102,7 +103,13 @@ impl Accepted {
                             .get_mut(&hello.region)
                             .filter(|sending| sending.link.is_none())
                         {
-                            sending.refused = Some(goodbye.reason.clone());
+                            let reason = goodbye.reason.clone();
+                            if sending.refused.as_ref() != Some(&reason) {
+                                let reason = reason.clone();
+                                let change = StreamChange::Refused { reason };
+                                out.tell_stream(&hello.region, StreamSide::Sending, change);
+                            }
+                            sending.refused = Some(reason);
                         }
                         return Err(goodbye);
                     }
@@ -111,7 +118,7 @@ impl Accepted {
             }
             ToSource::Goodbye(goodbye) => {
                 out.push(Command::TurnAway(link));
-                self.on_gone(link, goodbye);
+                self.on_gone(out, link, goodbye);
                 Ok(())
             }
             _ if source.peer.is_none() => Err(Goodbye::for_now("a message arrived before the hello".to_owned())),
@@ -127,28 +134,29 @@ impl Accepted {
         let Some(sending) = self.sending.get_mut(peer) else {
             return;
         };
-        let former = sending.link.replace(link);
+        let former = sending.link.replace(link).filter(|former| *former != link);
         sending.refused = None;
         sending.last_error = None;
         sending.clock_ahead_ms = Some(clock_ahead_ms);
-        if let Some(former) = former.filter(|former| *former != link) {
-            self.turn_away(
-                out,
-                former,
-                Goodbye::for_now("a newer stream replaced this one".to_owned()),
-            );
+        let side = StreamSide::Sending;
+        if let Some(former) = former {
+            let goodbye = Goodbye::for_now("a newer stream replaced this one");
+            let reason = goodbye.reason.clone();
+            out.tell_stream(peer, side, StreamChange::Disconnected { reason });
+            self.turn_away(out, former, goodbye);
         }
+        out.tell_stream(peer, side, StreamChange::Connected { clock_ahead_ms });
     }
 
     /// Ends a stream and tells the other side why.
     pub(super) fn turn_away(&mut self, out: &mut Out, link: AcceptId, goodbye: Goodbye) {
         out.push(Command::SendToReceiver(link, ToReceiver::Goodbye(goodbye.clone())));
         out.push(Command::TurnAway(link));
-        self.on_gone(link, goodbye);
+        self.on_gone(out, link, goodbye);
     }
 
     /// Removes a stream that ended.
-    fn on_gone(&mut self, link: AcceptId, goodbye: Goodbye) {
+    fn on_gone(&mut self, out: &mut Out, link: AcceptId, goodbye: Goodbye) {
         let Some(source) = self.sources.remove(&link) else {
             return;
         };
@@ -156,6 +164,8 @@ impl Accepted {
         let Some(sending) = self.sending.get_mut(&peer).filter(|sending| sending.link == Some(link)) else {
             return;
         };
+        let reason = goodbye.reason.clone();
+        out.tell_stream(&peer, StreamSide::Sending, StreamChange::Disconnected { reason });
         sending.note_end(source, goodbye);
     }
 

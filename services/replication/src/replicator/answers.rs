@@ -5,6 +5,8 @@ use beringia_storage_types::StoreError;
 
 use super::{Replicator, links::syncs_of};
 use crate::{
+    change::{OriginChange, StateChange},
+    context::QuarantinedOrigin,
     event::{AcceptId, DialId, StoreAnswer, Ticket},
     message::{Goodbye, TableVectors},
     out::{Purpose, RangeSyncId},
@@ -50,9 +52,11 @@ impl Replicator {
                 .any(|(table, vector)| vector.get(origin) > local.get(table).map_or(0, |before| before.get(origin)))
         };
         let now_ms = self.context.now.elapsed_ms;
-        self.context
-            .quarantine
-            .retain(|origin, held| held.retry_at_ms > now_ms || !advanced(origin));
+        let is_over = |origin: &Origin, held: &mut QuarantinedOrigin| held.retry_at_ms <= now_ms && advanced(origin);
+        for (origin, _) in self.context.quarantine.extract_if(.., is_over) {
+            let change = OriginChange::QuarantineEnded;
+            self.out.tell(StateChange::Origin { origin, change });
+        }
         self.context.learn(vectors);
     }
 
@@ -98,6 +102,12 @@ impl Replicator {
     /// Leaves these origins out of the subscriptions for a while.
     pub(super) fn hold(&mut self, waiting: TooFarAhead) {
         for (origin, seen) in waiting {
+            if !self.context.quarantine.contains_key(&origin) {
+                let Quarantine { ahead_ms, limit_ms } = seen;
+                let change = OriginChange::Quarantined { ahead_ms, limit_ms };
+                let origin = origin.clone();
+                self.out.tell(StateChange::Origin { origin, change });
+            }
             self.context.hold(origin, seen);
             self.dirty = true;
         }
@@ -142,7 +152,7 @@ impl Replicator {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
                 self.context.learn_copied(&vectors);
                 if let Some(bootstrap) = self.bootstraps.bootstrap_mut(table, attempt) {
-                    bootstrap.on_finished();
+                    bootstrap.on_finished(&mut self.out);
                 }
                 for session in self
                     .dialled

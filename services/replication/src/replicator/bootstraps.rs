@@ -9,6 +9,7 @@ use beringia_storage_types::ReplicaStatus;
 use super::dialled::Dialled;
 use crate::{
     bootstrap::Bootstrap,
+    change::{RebootstrapCause, ReplicaChange},
     context::Context,
     event::{StoreCall, TableView},
     out::{Out, Purpose, RangeSyncId},
@@ -44,23 +45,24 @@ impl Bootstraps {
     }
 
     /// Asks the store to set the status of this region's replica, unless a change of it is in
-    /// progress.
-    fn set_replica(&mut self, context: &Context, out: &mut Out, table: TableId, status: ReplicaStatus) {
-        self.update_replica(context, out, table, StoreCall::SetReplica { table, status });
+    /// progress. Whether it asks.
+    fn set_replica(&mut self, context: &Context, out: &mut Out, table: TableId, status: ReplicaStatus) -> bool {
+        self.update_replica(context, out, table, StoreCall::SetReplica { table, status })
     }
 
-    /// Makes a store call about this region's replica of a table, unless one is in progress.
-    pub(super) fn update_replica(&mut self, context: &Context, out: &mut Out, table: TableId, call: StoreCall) {
+    /// Makes a store call about this region's replica of a table, unless one is in progress. Whether it asks.
+    pub(super) fn update_replica(&mut self, context: &Context, out: &mut Out, table: TableId, call: StoreCall) -> bool {
         let now_ms = context.now.elapsed_ms;
         if self
             .setting
             .get(&table)
             .is_some_and(|retry_at_ms| now_ms < *retry_at_ms)
         {
-            return;
+            return false;
         }
         self.setting.insert(table, now_ms + context.tuning.refused_retry_ms);
         out.call(Purpose::SetReplica(table), call);
+        true
     }
 
     /// Handles the store's answer to a call about the replica.
@@ -75,8 +77,14 @@ impl Bootstraps {
     }
 
     /// Removes bootstraps that have nothing left to do.
-    pub(super) fn drop_over(&mut self, context: &Context) {
-        self.by_table.retain(|_, bootstrap| !bootstrap.is_over(context));
+    pub(super) fn drop_over(&mut self, context: &Context, out: &mut Out) {
+        self.drop_where(context, out, |_, bootstrap| bootstrap.is_over(context));
+    }
+
+    fn drop_where(&mut self, context: &Context, out: &mut Out, goes: impl Fn(&TableId, &Bootstrap) -> bool) {
+        for (_, bootstrap) in self.by_table.extract_if(.., |table, bootstrap| goes(table, bootstrap)) {
+            bootstrap.tell_end(context, out);
+        }
     }
 
     /// Tables that were copied and wait only for the streams.
@@ -129,20 +137,20 @@ impl Bootstraps {
     }
 
     /// Interrupts the bootstraps that read from the region, whose stream has ended.
-    pub(super) fn on_down(&mut self, context: &Context, region: &Region) {
+    pub(super) fn on_down(&mut self, context: &Context, out: &mut Out, region: &Region) {
         for bootstrap in self
             .by_table
             .values_mut()
             .filter(|bootstrap| bootstrap.reads_from(region))
         {
-            bootstrap.interrupt(context);
+            bootstrap.interrupt(context, out);
         }
     }
 
     /// Interrupts the bootstrap of a table whose replication was paused.
-    pub(super) fn pause(&mut self, context: &Context, table: TableId) {
+    pub(super) fn pause(&mut self, context: &Context, out: &mut Out, table: TableId) {
         if let Some(bootstrap) = self.by_table.get_mut(&table) {
-            bootstrap.interrupt(context);
+            bootstrap.interrupt(context, out);
         }
         self.stuck.remove(&table);
     }
@@ -150,8 +158,8 @@ impl Bootstraps {
     /// Determines, after a change of the catalog, which replicas of this region need to be
     /// bootstrapped.
     pub(super) fn want_bootstraps(&mut self, context: &Context, out: &mut Out) {
-        self.by_table.retain(|table, bootstrap| {
-            *table == TableId::CATALOG || context.catalog.get(table).is_some_and(|view| bootstrap.is_of(view))
+        self.drop_where(context, out, |table, bootstrap| {
+            *table != TableId::CATALOG && context.catalog.get(table).is_none_or(|view| !bootstrap.is_of(view))
         });
         self.stuck
             .retain(|table, _| *table == TableId::CATALOG || context.catalog.contains_key(table));
@@ -162,12 +170,17 @@ impl Bootstraps {
                     let from = Some(from.clone()).filter(|from| *from != context.region);
                     let new = || Bootstrap::new(*table, from, context);
                     if self.by_table.get(table).is_none_or(Bootstrap::is_in_place) {
-                        self.by_table.insert(*table, new());
+                        let in_place = self.by_table.insert(*table, new());
+                        in_place.iter().for_each(|bootstrap| bootstrap.tell_end(context, out));
                     }
                 }
                 Some(ReplicaStatus::Active)
                     if !view.bootstrapped || self.by_table.get(table).is_some_and(Bootstrap::is_in_place) => {}
-                _ => drop(self.by_table.remove(table)),
+                _ => self
+                    .by_table
+                    .remove(table)
+                    .iter()
+                    .for_each(|bootstrap| bootstrap.tell_end(context, out)),
             }
         }
         self.rejoin_lost(context, out);
@@ -178,7 +191,7 @@ impl Bootstraps {
                 .source()
                 .is_some_and(|source| dropped.is_some_and(|dropped| dropped.contains(source)))
             {
-                bootstrap.restart(context, "its replica was dropped");
+                bootstrap.restart(context, out, "its replica was dropped");
             }
         }
     }
@@ -202,12 +215,15 @@ impl Bootstraps {
         // Without another replica to copy from, this one stays `Creating` and its bootstrap waits:
         // an operator has to decide.
         let from = active.or(any).unwrap_or(&context.region).clone();
-        self.set_replica(context, out, table, ReplicaStatus::Creating { from });
+        if self.set_replica(context, out, table, ReplicaStatus::Creating { from }) {
+            let cause = RebootstrapCause::LostRows;
+            out.tell_replica(table, ReplicaChange::Rebootstrapped { cause });
+        }
     }
 
     /// Notices writes that no reachable log holds any more, and has them copied from the table of a
     /// region that has them.
-    pub(super) fn watch_low_watermarks(&mut self, context: &Context, dialled: &Dialled) {
+    pub(super) fn watch_low_watermarks(&mut self, context: &Context, out: &mut Out, dialled: &Dialled) {
         let now_ms = context.now.elapsed_ms;
         let out_of_logs = dialled.out_of_logs(context);
         for (table, (origin, _)) in &out_of_logs {
@@ -221,21 +237,23 @@ impl Bootstraps {
         // Trying a relay, or asking the origin again, does not end this state; only progress does.
         self.stuck
             .retain(|table, stuck| context.vector(*table).get(&stuck.origin) == stuck.here);
-        self.by_table.retain(|table, bootstrap| {
-            !(bootstrap.is_in_place() && bootstrap.is_waiting()) || self.stuck.contains_key(table)
+        let stuck = std::mem::take(&mut self.stuck);
+        self.drop_where(context, out, |table, bootstrap| {
+            bootstrap.is_in_place() && bootstrap.is_waiting() && !stuck.contains_key(table)
         });
+        self.stuck = stuck;
         let patience_ms = context.tuning.bootstrap_patience_ms;
         for (table, (_, holder)) in out_of_logs {
             let is_overdue = |stuck: &Stuck| now_ms >= stuck.since_ms + patience_ms;
             if self.stuck.get(&table).is_some_and(is_overdue) {
-                self.copy_from(context, table, holder);
+                self.copy_from(context, out, table, holder);
             }
         }
     }
 
-    fn copy_from(&mut self, context: &Context, table: TableId, holder: Region) {
+    fn copy_from(&mut self, context: &Context, out: &mut Out, table: TableId, holder: Region) {
         match self.by_table.get_mut(&table) {
-            Some(bootstrap) if bootstrap.follows_streams() => bootstrap.restart_from(context, holder),
+            Some(bootstrap) if bootstrap.follows_streams() => bootstrap.restart_from(context, out, holder),
             Some(_) => {}
             None => {
                 self.by_table.insert(table, Bootstrap::in_place(table, holder, context));
@@ -256,7 +274,7 @@ impl Bootstraps {
                 continue;
             }
             bootstrap.tick(context, out);
-            bootstrap.give_up(context, &dialled.receivers);
+            bootstrap.give_up(context, out, &dialled.receivers);
             if copying >= context.tuning.bootstraps_max {
                 continue;
             }
@@ -285,13 +303,20 @@ impl Bootstraps {
     }
 
     /// Discards a copy and starts it over. Returns whether there was one.
-    pub(super) fn restart(&mut self, context: &Context, table: TableId, attempt: u64, reason: &str) -> bool {
+    pub(super) fn restart(
+        &mut self,
+        context: &Context,
+        out: &mut Out,
+        table: TableId,
+        attempt: u64,
+        reason: &str,
+    ) -> bool {
         let bootstrap = self
             .bootstrap_mut(table, attempt)
             .filter(|bootstrap| bootstrap.is_copying());
         let is_begun = bootstrap.is_some();
         if let Some(bootstrap) = bootstrap {
-            bootstrap.restart(context, reason);
+            bootstrap.restart(context, out, reason);
         }
         is_begun
     }

@@ -4,11 +4,13 @@ use beringia_item::{Region, TableId};
 
 use super::{Replicator, bootstraps::Bootstraps};
 use crate::{
+    change::{StreamChange, StreamSide},
     compare::Comparisons,
     event::{Command, DialId, LinkEvent},
     message::{Answer, Goodbye, Reply, ToReceiver},
-    out::RangeSyncId,
+    out::{Out, RangeSyncId},
     range_sync::RangeSyncs,
+    receiver::Receiver,
     session::Asked,
 };
 
@@ -40,7 +42,11 @@ impl Replicator {
         match message {
             ToReceiver::Hello(hello) => {
                 self.dirty = true;
-                return receiver.on_hello(&self.context, &hello);
+                receiver.on_hello(&self.context, &hello)?;
+                let clock_ahead_ms = receiver.clock_ahead_ms.unwrap_or_default();
+                let change = StreamChange::Connected { clock_ahead_ms };
+                self.out.tell_stream(region, StreamSide::Receiving, change);
+                return Ok(());
             }
             ToReceiver::Goodbye(goodbye) => {
                 if let Some(link) = receiver.link() {
@@ -131,6 +137,7 @@ impl Replicator {
     pub(super) fn hang_up(&mut self, region: &Region, goodbye: Goodbye) {
         if let Some(receiver) = self.dialled.receivers.get_mut(region) {
             let was_open = receiver.session().is_some();
+            tell_down(&mut self.out, receiver, &goodbye);
             receiver.end(&self.context, &mut self.out, goodbye);
             self.after_down(region, was_open);
         }
@@ -140,6 +147,7 @@ impl Replicator {
     fn on_down(&mut self, region: &Region, goodbye: Goodbye) {
         if let Some(receiver) = self.dialled.receivers.get_mut(region) {
             let was_open = receiver.session().is_some();
+            tell_down(&mut self.out, receiver, &goodbye);
             receiver.on_ended(&self.context, goodbye);
             self.after_down(region, was_open);
         }
@@ -150,8 +158,8 @@ impl Replicator {
             return;
         }
         self.dirty = true;
-        self.comparisons.on_down(region);
-        self.bootstraps.on_down(&self.context, region);
+        self.comparisons.on_down(&mut self.out, region);
+        self.bootstraps.on_down(&self.context, &mut self.out, region);
     }
 
     /// Gives up a range sync that cannot continue: its bootstrap starts over, its repair ends.
@@ -160,23 +168,40 @@ impl Replicator {
         if let Some(table) = bootstrap {
             self.restart_bootstrap(table, id.attempt, reason);
         } else {
-            self.comparisons.end_repair(id.attempt);
+            self.comparisons.end_repair(&mut self.out, id.attempt, reason);
         }
     }
 
     /// Discards a copy and starts it over.
     pub(super) fn restart_bootstrap(&mut self, table: TableId, attempt: u64, reason: &str) {
-        self.dirty |= self.bootstraps.restart(&self.context, table, attempt, reason);
+        self.dirty |= self
+            .bootstraps
+            .restart(&self.context, &mut self.out, table, attempt, reason);
     }
 
     /// Checks, after a step of a range sync, whether its bootstrap or repair is done.
     pub(super) fn after_range_sync(&mut self, id: RangeSyncId) {
         let Some((_, bootstrap)) = self.bootstraps.bootstrap_of(id) else {
-            return self.comparisons.check_done();
+            return self.comparisons.check_done(&mut self.out);
         };
         // The set of served tables changes with it.
         self.dirty |= bootstrap.check_done(&self.context, &mut self.out);
     }
+}
+
+/// Notes that a dialled stream is about to be over, and what it was.
+fn tell_down(out: &mut Out, receiver: &Receiver, goodbye: &Goodbye) {
+    let reason = goodbye.reason.clone();
+    let change = if receiver.session().is_some() {
+        StreamChange::Disconnected { reason }
+    } else if !goodbye.permanent {
+        StreamChange::Failed { reason }
+    } else if receiver.refused.as_ref() != Some(&reason) {
+        StreamChange::Refused { reason }
+    } else {
+        return;
+    };
+    out.tell_stream(&receiver.region, StreamSide::Receiving, change);
 }
 
 /// The range sync that the id names, and the region that it reads from.

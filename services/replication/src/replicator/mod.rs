@@ -18,6 +18,7 @@ use beringia_item::{Origin, Region, TableId};
 
 use self::{accepted::Accepted, bootstraps::Bootstraps, dialled::Dialled, relays::Relays};
 use crate::{
+    change::{RebootstrapCause, ReplicaChange, StateChange},
     compare::Comparisons,
     context::{Context, Unreachable},
     event::{Command, Event, Now, TableView},
@@ -113,6 +114,7 @@ impl Replicator {
             "the clock of events is monotonic"
         );
         self.context.now = now;
+        self.out.changes.clear();
         match event {
             Event::Tick { vectors } => self.on_tick(&vectors),
             Event::Catalog(catalog) => self.on_catalog(catalog),
@@ -132,19 +134,26 @@ impl Replicator {
         std::mem::take(&mut self.out.commands)
     }
 
+    /// What changed while the last event was handled, in order.
+    #[must_use]
+    pub fn changes(&self) -> &[StateChange] {
+        &self.out.changes
+    }
+
     fn on_tick(&mut self, vectors: &TableVectors) {
         self.context.learn(vectors);
         self.dirty = true;
         self.dialled.tick(&self.context, &mut self.out);
         self.accepted.tick(&self.context, &mut self.out);
-        self.relays.tick(&self.context, &self.dialled.receivers);
+        self.relays.tick(&self.context, &mut self.out, &self.dialled.receivers);
         for (region, receiver) in &mut self.dialled.receivers {
             if let Some(session) = receiver.session_mut() {
                 session.tell_changes(&self.context, &mut self.out);
                 self.comparisons.tick(&self.context, &mut self.out, region, session);
             }
         }
-        self.bootstraps.watch_low_watermarks(&self.context, &self.dialled);
+        self.bootstraps
+            .watch_low_watermarks(&self.context, &mut self.out, &self.dialled);
         self.bootstraps.tick(&self.context, &mut self.out, &mut self.dialled);
         self.tick_leaves();
         self.watch_peers();
@@ -159,6 +168,18 @@ impl Replicator {
         // covers.
         let is_rebootstrapped =
             |table: &TableId| bootstrapped(&before, table) && !bootstrapped(&self.context.catalog, table);
+        for (table, view) in &self.context.catalog {
+            let table = *table;
+            if is_rebootstrapped(&table) {
+                let cause = RebootstrapCause::Dropped;
+                self.out.tell_replica(table, ReplicaChange::Rebootstrapped { cause });
+            }
+            // What the catalog says when it is first read is nothing new.
+            let Some(former) = before.get(&table) else { continue };
+            for region in view.dropped.difference(&former.dropped).cloned() {
+                self.out.tell_replica(table, ReplicaChange::Dropped { region });
+            }
+        }
         self.context.local.retain(|table, _| {
             *table == TableId::CATALOG || (self.context.catalog.contains_key(table) && !is_rebootstrapped(table))
         });

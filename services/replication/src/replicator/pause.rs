@@ -12,18 +12,23 @@ use std::collections::BTreeSet;
 use beringia_item::TableId;
 
 use super::Replicator;
+use crate::change::ReplicaChange;
 
 impl Replicator {
     pub(super) fn pause(&mut self, table: TableId) {
         if !self.context.catalog.contains_key(&table) || !self.context.paused.insert(table) {
             return;
         }
-        self.bootstraps.pause(&self.context, table);
+        self.out.tell_replica(table, ReplicaChange::Paused);
+        self.bootstraps.pause(&self.context, &mut self.out, table);
         self.dirty = true;
     }
 
     pub(super) fn resume(&mut self, table: TableId) {
-        self.dirty |= self.context.paused.remove(&table);
+        if self.context.paused.remove(&table) {
+            self.out.tell_replica(table, ReplicaChange::Resumed);
+            self.dirty = true;
+        }
     }
 
     /// Tables whose replication is paused here.

@@ -4,7 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Origin, Region, TableId};
 
-use crate::{context::Context, receiver::Receiver, relay::assign};
+use crate::{
+    change::{OriginChange, StateChange},
+    context::Context,
+    out::Out,
+    receiver::Receiver,
+    relay::assign,
+};
 
 /// Which region relays which origin's writes to this one.
 #[derive(Debug, Default)]
@@ -27,9 +33,11 @@ struct MissingOwnWrites {
 
 impl Relays {
     /// Chooses the relays from now on.
-    pub(super) fn tick(&mut self, context: &Context, receivers: &BTreeMap<Region, Receiver>) {
+    pub(super) fn tick(&mut self, context: &Context, out: &mut Out, receivers: &BTreeMap<Region, Receiver>) {
         self.watch_origins(context, receivers);
-        self.by_origin = assign(context, receivers, &self.missing_own(context), &self.by_origin);
+        let assigned = assign(context, receivers, &self.missing_own(context), &self.by_origin);
+        let before = std::mem::replace(&mut self.by_origin, assigned);
+        self.tell_changes(out, &before);
         debug_assert!(
             self.by_origin
                 .iter()
@@ -37,6 +45,23 @@ impl Relays {
             "a relay is a peer other than the origin: {:?}",
             self.by_origin
         );
+    }
+
+    fn tell_changes(&self, out: &mut Out, before: &BTreeMap<Origin, Region>) {
+        for (origin, via) in before {
+            if self.by_origin.get(origin) != Some(via) {
+                let (origin, via) = (origin.clone(), via.clone());
+                let change = OriginChange::RelayEnded { via };
+                out.tell(StateChange::Origin { origin, change });
+            }
+        }
+        for (origin, via) in &self.by_origin {
+            if before.get(origin) != Some(via) {
+                let (origin, via) = (origin.clone(), via.clone());
+                let change = OriginChange::RelayBegan { via };
+                out.tell(StateChange::Origin { origin, change });
+            }
+        }
     }
 
     /// The region that relays the origin's writes.

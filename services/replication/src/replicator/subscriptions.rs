@@ -15,12 +15,12 @@ impl Replicator {
         self.context.catching_up = self.bootstraps.catching_up();
         self.context.finishing = self.bootstraps.finishing();
         debug_assert!(self.context.is_consistent(), "{:?}", self.context);
-        self.bootstraps.drop_over(&self.context);
+        self.bootstraps.drop_over(&self.context, &mut self.out);
         let served = self.context.served();
         if served != self.served {
             let changed: BTreeSet<TableId> = served.symmetric_difference(&self.served).copied().collect();
             self.served = served;
-            self.comparisons.keep(&self.context);
+            self.comparisons.keep(&self.context, &mut self.out);
             self.accepted.on_served_changed(&self.context, &mut self.out, &changed);
         }
         self.subscribe();

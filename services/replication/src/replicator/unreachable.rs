@@ -8,6 +8,7 @@ use beringia_storage_types::ReplicaStatus;
 
 use super::Replicator;
 use crate::{
+    change::ReplicaChange,
     context::Unreachable,
     event::{StoreCall, TableView},
     receiver::Receiver,
@@ -48,12 +49,18 @@ impl Replicator {
                 .map_or(0, |unreachable| unreachable.ms(self.context.now));
             let call = StoreCall::Drop {
                 table,
-                region,
+                region: region.clone(),
                 has,
                 unreachable_ms,
             };
-            self.bootstraps
-                .update_replica(&self.context, &mut self.out, table, call);
+            if self
+                .bootstraps
+                .update_replica(&self.context, &mut self.out, table, call)
+            {
+                let unreachable_ms = unreachable_ms;
+                let change = ReplicaChange::Dropping { region, unreachable_ms };
+                self.out.tell_replica(table, change);
+            }
         }
     }
 
