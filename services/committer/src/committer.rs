@@ -22,8 +22,9 @@ use beringia_storage::{
     backend::{CommitFailure, CommitNumber, Writer},
 };
 use tokio::sync::oneshot;
+use tracing::Span;
 
-use crate::shared::Shared;
+use crate::{shared::Shared, trail};
 
 /// How many times a group is decided before the committer gives up, because its state keeps
 /// changing.
@@ -46,6 +47,25 @@ pub(crate) enum Request {
     NoteUnreachable(BTreeMap<Region, u64>, oneshot::Sender<Result<(), StoreError>>),
     /// Repairs one range. The answer says whether anything needed repair.
     Repair(TableId, u16, oneshot::Sender<Result<bool, StoreError>>),
+}
+
+/// A command in a queue.
+pub(crate) struct Submitted {
+    pub(crate) request: Request,
+    /// The span of who asked.
+    pub(crate) asked_by: Span,
+}
+
+impl Submitted {
+    /// Whether it must be the last of its group.
+    pub(crate) const fn ends_group(&self) -> bool {
+        self.request.ends_group()
+    }
+
+    /// Answers a request that was never carried out.
+    pub(crate) fn fail(self, error: StoreError) {
+        self.request.fail(error);
+    }
 }
 
 /// The channel for the answer to a command.
@@ -145,8 +165,11 @@ impl Committer {
 
     /// Commits a group and answers each of its requests. Even a refusal waits for the commit: it
     /// may rest on what another command of the group wrote.
-    pub(crate) fn commit(&mut self, requests: Vec<Request>) {
-        let (mut commands, replies): (Vec<Command>, Vec<Reply>) = requests.into_iter().map(Request::split).unzip();
+    pub(crate) fn commit(&mut self, group: Vec<Submitted>) {
+        let asked_by = group.iter().map(|submitted| &submitted.asked_by);
+        let _inside = trail::commit_span(self.shared.origin.region(), asked_by).entered();
+        let split = |submitted: Submitted| submitted.request.split();
+        let (mut commands, replies): (Vec<Command>, Vec<Reply>) = group.into_iter().map(split).unzip();
         match self.carry_out(&mut commands) {
             Ok(answers) => {
                 debug_assert_eq!(answers.len(), replies.len(), "each command has one answer");
@@ -165,9 +188,10 @@ impl Committer {
 
     /// Does one step of background work. Returns false if it failed and should be retried later.
     pub(crate) fn work(&mut self) -> bool {
+        let _inside = trail::commit_span(self.shared.origin.region(), [].iter()).entered();
         let worked = self.carry_out(&mut [Command::Work]);
         if let Err(error) = &worked {
-            tracing::warn!(origin = %self.shared.origin, %error, "background work failed and will be retried");
+            tracing::warn!(region = %self.shared.origin.region(), %error, "background work failed and will be retried");
         }
         worked.is_ok()
     }
@@ -211,14 +235,15 @@ impl Committer {
                     self.based_on.0 += 1;
                     self.known += 1;
                     announce(commands, &decision.answers);
+                    trail::committed(&decision);
                     return Ok(self.adopt(decision));
                 }
                 Err(CommitFailure::Stale) => {
-                    tracing::debug!(origin = %self.shared.origin, "a group is decided again on newer rows");
+                    tracing::debug!(region = %self.shared.origin.region(), "a group is decided again on newer rows");
                     self.is_stale = true;
                 }
                 Err(CommitFailure::LeaseLost) => {
-                    tracing::warn!(origin = %self.shared.origin, "another committer took the lease of this region");
+                    tracing::warn!(region = %self.shared.origin.region(), "another committer took the lease of this region");
                     self.is_stale = true;
                     return Err(StoreError::Closed);
                 }

@@ -14,8 +14,9 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{
-    committer::{Committer, Request},
+    committer::{Committer, Request, Submitted},
     disk_faults::DiskFaults,
+    trail,
 };
 
 /// How many commands may wait in each queue. Further callers wait outside, without using the
@@ -43,9 +44,9 @@ pub(crate) enum Priority {
 
 #[derive(Default)]
 struct Waiting {
-    clients: VecDeque<Request>,
-    remotes: VecDeque<Request>,
-    upkeep: VecDeque<Request>,
+    clients: VecDeque<Submitted>,
+    remotes: VecDeque<Submitted>,
+    upkeep: VecDeque<Submitted>,
     /// Whether the committer's thread is waiting for the signal.
     is_parked: bool,
     /// Set when no more commands are accepted. With `Some(true)` the waiting ones are still carried
@@ -58,7 +59,7 @@ impl Waiting {
         self.clients.is_empty() && self.remotes.is_empty() && self.upkeep.is_empty()
     }
 
-    fn take_all(&mut self) -> Vec<Request> {
+    fn take_all(&mut self) -> Vec<Submitted> {
         self.clients
             .drain(..)
             .chain(self.remotes.drain(..))
@@ -83,7 +84,7 @@ pub(crate) struct Queue {
 
 /// The next step of the committer.
 enum Next {
-    Commit(Vec<Request>),
+    Commit(Vec<Submitted>),
     /// The queues are empty.
     Idle,
     Stop,
@@ -118,6 +119,10 @@ impl Queue {
     /// Puts a command into its queue, after waiting for a slot.
     pub(crate) async fn submit(&self, priority: Priority, command: Request) -> Result<(), StoreError> {
         let slot = self.slots(priority).acquire().await.map_err(|_| StoreError::Closed)?;
+        let command = Submitted {
+            request: command,
+            asked_by: trail::asking(),
+        };
         let is_parked = {
             let mut waiting = self.lock();
             if waiting.stopping.is_some() {
@@ -150,7 +155,7 @@ impl Queue {
         }
         // A change of definitions is the last of its group: commands under the new definitions come
         // after it.
-        let until_end = waiting.clients.iter().position(Request::ends_group);
+        let until_end = waiting.clients.iter().position(Submitted::ends_group);
         let clients = until_end
             .map_or(waiting.clients.len(), |last| last + 1)
             .min(GROUP_CLIENTS_MAX);
@@ -244,7 +249,7 @@ impl Drop for Finish {
 
 /// Commits one group, then does a step of background work. Returns `None` if the committer was
 /// taken away, otherwise whether there is more background work and whether the last step failed.
-fn turn(slot: &CommitterSlot, group: Option<Vec<Request>>) -> Option<Background> {
+fn turn(slot: &CommitterSlot, group: Option<Vec<Submitted>>) -> Option<Background> {
     let mut slot = slot.lock();
     let Some(committer) = slot.as_mut() else {
         for command in group.into_iter().flatten() {
@@ -381,12 +386,12 @@ mod tests {
         };
         let clients = group
             .iter()
-            .take_while(|command| matches!(command, Request::Transaction(..)))
+            .take_while(|command| matches!(command.request, Request::Transaction(..)))
             .count();
         assert!(
             group[clients..]
                 .iter()
-                .all(|command| !matches!(command, Request::Transaction(..))),
+                .all(|command| !matches!(command.request, Request::Transaction(..))),
             "clients go first"
         );
         (clients, group.len() - clients)

@@ -16,6 +16,7 @@ mod read;
 mod recent;
 mod shared;
 mod store;
+mod trail;
 mod view;
 
 pub use self::{disk_faults::DiskFaults, execution::Execution, store::RegionStore};

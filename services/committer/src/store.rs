@@ -20,6 +20,7 @@ use beringia_storage::{
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
+use tracing::Instrument as _;
 
 use crate::{
     committer::{Committer, Request, load},
@@ -28,6 +29,7 @@ use crate::{
     execution::Execution,
     read::{self, Reading},
     shared::Shared,
+    trail,
 };
 
 /// The number of long reads that run concurrently on threads of their own.
@@ -61,6 +63,8 @@ impl RegionStore {
         execution: Execution,
         disk_faults: DiskFaults,
     ) -> Result<Self, StoreError> {
+        let region = trail::region_span(&options.region);
+        let _inside = region.enter();
         let mut writer = backend.lease()?;
         let seen = Arc::new(AtomicU64::new(0));
         let counted = seen.clone();
@@ -81,22 +85,23 @@ impl RegionStore {
             long_reads: Semaphore::new(LONG_READS_MAX),
         };
         store.start_driver(disk_faults)?;
-        tracing::info!(origin = %store.shared.origin, "the store is open");
+        tracing::info!(region = %options.region, "the store is open");
         Ok(store)
     }
 
     fn start_driver(&self, disk_faults: DiskFaults) -> Result<(), StoreError> {
         let (queue, slot) = (self.queue.clone(), self.slot.clone());
+        let region = trail::region_span(self.shared.origin.region());
         match self.execution {
             Execution::Threads => {
-                let body = move || driver::run(queue, &slot, &disk_faults);
+                let body = move || region.in_scope(|| driver::run(queue, &slot, &disk_faults));
                 let started = std::thread::Builder::new().name("committer".to_owned()).spawn(body);
                 started
                     .map(drop)
                     .map_err(|error| StoreError::Database(error.to_string()))
             }
             Execution::Inline => {
-                tokio::spawn(driver::run_inline(queue, slot, disk_faults));
+                tokio::spawn(driver::run_inline(queue, slot, disk_faults).instrument(region));
                 Ok(())
             }
         }
@@ -217,8 +222,10 @@ impl Store for RegionStore {
 
     async fn commit(&self, transaction: Vec<ItemWrite>) -> Result<Vec<WriteResult>, CommitError> {
         let transaction = self.decided_early(transaction)?;
-        self.ask(Priority::Client, |to| Request::Transaction(transaction, to))
-            .await
+        let committed = self
+            .ask(Priority::Client, |to| Request::Transaction(transaction, to))
+            .await;
+        committed.inspect(|outcomes| trail::written(outcomes))
     }
 
     async fn change_schema(&self, change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError> {
@@ -411,7 +418,8 @@ impl Store for RegionStore {
         self.queue.stop(true);
         self.queue.finished().await;
         if let Some(committer) = self.take_committer() {
-            let closing = move || committer.close();
+            let region = trail::region_span(self.shared.origin.region());
+            let closing = move || region.in_scope(|| committer.close());
             match self.execution {
                 Execution::Inline => closing(),
                 // A panic there would have been reported by its thread; the store is closed either
@@ -420,6 +428,6 @@ impl Store for RegionStore {
             }
         }
         self.backend.close();
-        tracing::info!(origin = %self.shared.origin, "the store is closed");
+        tracing::info!(region = %self.shared.origin.region(), "the store is closed");
     }
 }

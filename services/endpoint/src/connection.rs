@@ -29,6 +29,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::response::Body;
 
@@ -147,7 +148,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
         if let Some(tasks) = self.0.upgrade() {
             let mut tasks = tasks.lock();
             reap(&mut tasks);
-            tasks.spawn(stream);
+            tasks.spawn(stream.in_current_span());
         }
     }
 }

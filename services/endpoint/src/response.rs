@@ -1,6 +1,7 @@
 //! Stamps every answer with an id, a date and a checksum.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,6 +26,17 @@ const REQUEST_ID_LENGTH: usize = 52;
 /// The alphabet of request ids, five bits per character.
 const REQUEST_ID_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
+/// The id of a request, which its answer carries and by which log records name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RequestId([u8; REQUEST_ID_LENGTH]);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Every character is one of the alphabet's.
+        f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
 /// Stamps answers with the region's clock and with ids.
 pub(crate) struct ResponseHeaders {
     clock: Arc<dyn WallClock>,
@@ -39,9 +51,14 @@ impl ResponseHeaders {
         }
     }
 
+    /// An id that no other request has.
+    pub(crate) fn request_id(&self) -> RequestId {
+        self.ids.next()
+    }
+
     /// Completes an answer: compresses a successful one if that is worthwhile, and stamps it. The
     /// checksum is that of the bytes sent.
-    pub(crate) fn finish(&self, answer: Response<Bytes>, coding: Option<Coding>) -> Response<Body> {
+    pub(crate) fn finish(&self, answer: Response<Bytes>, id: RequestId, coding: Option<Coding>) -> Response<Body> {
         let (mut head, mut body) = answer.into_parts();
         let headers = &mut head.headers;
         if head.status == StatusCode::OK
@@ -51,7 +68,7 @@ impl ResponseHeaders {
             headers.insert(header::CONTENT_ENCODING, coding.header());
         }
         headers.insert(header::SERVER, HeaderValue::from_static("Server"));
-        if let Ok(id) = HeaderValue::from_bytes(&self.ids.next()) {
+        if let Ok(id) = HeaderValue::from_bytes(&id.0) {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(CHECKSUM, HeaderValue::from(crc32fast::hash(&body)));
@@ -89,7 +106,7 @@ impl Ids {
         }
     }
 
-    fn next(&self) -> [u8; REQUEST_ID_LENGTH] {
+    fn next(&self) -> RequestId {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let mut id = [0; REQUEST_ID_LENGTH];
         for (part, beginning) in id.chunks_mut(CHARACTERS_PER_PART).zip(self.beginnings) {
@@ -99,7 +116,7 @@ impl Ids {
                 bits >>= 5;
             }
         }
-        id
+        RequestId(id)
     }
 }
 
@@ -130,7 +147,9 @@ mod tests {
     #[test]
     fn an_answer_carries_id_date_and_checksum() {
         let body = Bytes::from_static(b"<UnknownOperationException/>\n");
-        let answer = response_headers(1).finish(Response::new(body), None);
+        let response_headers = response_headers(1);
+        let id = response_headers.request_id();
+        let answer = response_headers.finish(Response::new(body), id, None);
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(header("date"), "Sun, 06 Nov 1994 08:49:37 GMT");
         // DynamoDB's own checksum of this body.

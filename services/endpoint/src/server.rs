@@ -13,6 +13,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::{
     auth::{CredentialScope, credential},
@@ -172,7 +173,8 @@ impl Server {
             }
             Err(reason) => {
                 let answer = Refusal::from(reason).answer(Protocol::apparent(&parts), &parts);
-                self.response_headers.finish(answer, None)
+                self.response_headers
+                    .finish(answer, self.response_headers.request_id(), None)
             }
         }
     }
@@ -189,7 +191,8 @@ impl Server {
     fn empty(&self, status: StatusCode) -> Response<Body> {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = status;
-        self.response_headers.finish(response, None)
+        self.response_headers
+            .finish(response, self.response_headers.request_id(), None)
     }
 }
 
@@ -246,7 +249,8 @@ async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: 
                         let server = Arc::clone(&server);
                         async move { server.answer(request).await }
                     };
-                    connections.spawn(serve_connection(stream, bounds.clone(), closing.clone(), answer));
+                    let connection = serve_connection(stream, bounds.clone(), closing.clone(), answer);
+                    connections.spawn(connection.in_current_span());
                 }
                 Some(Err(error)) => {
                     tracing::warn!(%error, "failed to accept a connection");

@@ -8,12 +8,13 @@ use std::{fmt, sync::Arc};
 use beringia_clock::{Randomness, WallClock};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, request::Parts};
+use tracing::{Instrument as _, Span, debug, debug_span, error_span, field};
 
 use crate::{
     auth::{Authentication, CredentialScope, credential},
     coding::Coding,
     refusal::Refusal,
-    response::{Body, ResponseHeaders},
+    response::{Body, RequestId, ResponseHeaders},
     service::{Protocol, Received, Route, SharedService},
 };
 
@@ -23,6 +24,8 @@ pub struct RegionServices {
     authentication: Authentication,
     clock: Arc<dyn WallClock>,
     response_headers: ResponseHeaders,
+    /// What a request's messages are in where its own span is not logged, so that all name the region.
+    span: Span,
     /// Never empty. The first service gets the requests that no other one recognises.
     table: Vec<Entry>,
 }
@@ -60,8 +63,10 @@ impl RegionServices {
         first: SharedService,
     ) -> Self {
         let response_headers = ResponseHeaders::new(Arc::clone(&clock), randomness.as_ref());
+        let region = region.into();
         let services = Self {
-            region: region.into(),
+            span: error_span!(parent: None, "region", region),
+            region,
             authentication,
             clock,
             response_headers,
@@ -139,19 +144,40 @@ impl RegionServices {
     /// Answers a request for the service found for it.
     pub(crate) async fn answer(&self, found: Result<&Entry, Refusal>, parts: Parts, body: Bytes) -> Response<Body> {
         let coding = Coding::wanted(&parts.headers);
-        let response = match found {
-            Ok(Entry { route, service }) => {
-                let check = Check { services: self, route };
-                let request = Received {
-                    region: &self.region,
-                    parts,
-                    body,
-                };
-                service.handle(request, check).await
-            }
-            Err(refusal) => refusal.answer(Protocol::apparent(&parts), &parts),
+        let id = self.response_headers.request_id();
+        let service = found.as_ref().map(|entry| entry.route.name).ok();
+        let answer = async {
+            let response = match found {
+                Ok(Entry { route, service }) => {
+                    let check = Check { services: self, route };
+                    let request = Received {
+                        region: &self.region,
+                        parts,
+                        body,
+                    };
+                    service.handle(request, check).await
+                }
+                Err(refusal) => refusal.answer(Protocol::apparent(&parts), &parts),
+            };
+            debug!(status = response.status().as_u16(), "answered");
+            response
         };
-        self.response_headers.finish(response, coding)
+        let response = answer.instrument(self.request_span(id, service)).await;
+        self.response_headers.finish(response, id, coding)
+    }
+
+    /// The span of a request. Its service records the operation and the table.
+    fn request_span(&self, id: RequestId, service: Option<&str>) -> Span {
+        let span = debug_span!(
+            parent: None,
+            "request",
+            region = self.region,
+            service,
+            operation = field::Empty,
+            table = field::Empty,
+            request_id = %id,
+        );
+        if span.is_disabled() { self.span.clone() } else { span }
     }
 }
 

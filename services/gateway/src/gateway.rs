@@ -1,6 +1,7 @@
 //! The DynamoDB API of one region: takes a whole request and returns a whole answer.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -12,12 +13,16 @@ use futures_util::future::BoxFuture;
 use http::{Method, Response, StatusCode, header, request::Parts};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span, debug_span, error_span, field};
 
 use crate::{
     error::RequestError,
     listener::{Call, Listener},
     operation::{DYNAMODB, Operation, STREAMS},
 };
+
+/// How many of a request's tables its span names.
+const TABLES_NAMED_MAX: usize = 16;
 
 /// The answer to a method, path or content type that the API does not have.
 const NOT_FOUND: &str = "<UnknownOperationException/>\n";
@@ -83,9 +88,13 @@ impl Gateway {
     /// listeners are not notified.
     pub fn ask(&self, operation: &str, parameters: Map<String, Value>) -> BoxFuture<'_, Answer> {
         let operation = Operation::of_target(Some(&format!("{DYNAMODB}.{operation}")));
-        Box::pin(async move {
+        let span = self.own_span();
+        let asking = async move {
             let answer = match operation {
-                Ok(operation) => operation.run(&self.engine, self.region(), parameters).await,
+                Ok(operation) => {
+                    name_request(&Span::current(), operation, &parameters);
+                    operation.run(&self.engine, self.region(), parameters).await
+                }
                 Err(refusal) => Err(refusal.into()),
             };
             answer.map_or_else(
@@ -98,7 +107,20 @@ impl Gateway {
                     body,
                 },
             )
-        })
+        };
+        Box::pin(asking.instrument(span))
+    }
+
+    /// The span of a request of this process itself, which has no id.
+    fn own_span(&self) -> Span {
+        let region = self.region();
+        let (operation, table) = (field::Empty, field::Empty);
+        let span = debug_span!(parent: None, "request", region, operation, table);
+        if span.is_disabled() {
+            error_span!(parent: None, "region", region)
+        } else {
+            span
+        }
     }
 
     /// The region that the API answers for.
@@ -122,6 +144,7 @@ impl Gateway {
         request: Option<Map<String, Value>>,
     ) -> Result<Vec<u8>, RequestError> {
         let request = request.ok_or(Refusal::MalformedJson)?;
+        name_request(&Span::current(), operation, &request);
         let heard = self.listener.get().filter(|listener| listener.listens());
         let heard = heard.map(|listener| (listener, request.clone(), Instant::now()));
         let answer = operation.run(&self.engine, host, request).await;
@@ -207,6 +230,38 @@ impl Service for Gateway {
             }
         })
     }
+}
+
+/// Names in the span of a request, where that is logged, what is done and to which tables.
+fn name_request(span: &Span, operation: Operation, request: &Map<String, Value>) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    span.record("operation", operation.name());
+    if let Some(tables) = tables_of(request) {
+        span.record("table", tables);
+    }
+}
+
+/// The tables that a request names, with commas between several. What is too long to be a name is left out.
+fn tables_of(request: &Map<String, Value>) -> Option<String> {
+    /// Of a table, or of its ARN.
+    const NAME_LENGTH_MAX: usize = 1024;
+    let names: BTreeSet<&str> = match request {
+        request if request.contains_key("TableName") => request["TableName"].as_str().into_iter().collect(),
+        request if request.contains_key("RequestItems") => {
+            let tables = request["RequestItems"].as_object().into_iter();
+            tables.flat_map(Map::keys).map(String::as_str).collect()
+        }
+        request => {
+            let items = request.get("TransactItems").and_then(Value::as_array).into_iter();
+            let actions = items.flatten().filter_map(Value::as_object).flat_map(Map::values);
+            actions.filter_map(|action| action.get("TableName")?.as_str()).collect()
+        }
+    };
+    let is_name = |name: &&str| (1..=NAME_LENGTH_MAX).contains(&name.len());
+    let names: Vec<&str> = names.into_iter().filter(is_name).take(TABLES_NAMED_MAX).collect();
+    (!names.is_empty()).then(|| names.join(","))
 }
 
 /// Parses the body as a JSON object. The parser rejects nesting deeper than 128, which no DynamoDB

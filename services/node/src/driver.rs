@@ -13,7 +13,7 @@ use std::{
 use beringia_clock::{Randomness, WallClock};
 use beringia_item::{Region, TableId};
 use beringia_replication::{
-    AcceptId, Command, DialId, Event, LinkEvent, Now, Replicator, StoreCall, TableView, Ticket,
+    AcceptId, Command, DialId, Event, LinkEvent, Now, Replicator, StoreCall, StreamSide, TableView, Ticket,
     message::{Answer, Goodbye, ToReceiver, ToSource, weight},
 };
 use beringia_storage::{Catalog, Replica, ReplicaStatus, Store};
@@ -21,10 +21,12 @@ use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, debug};
 
 use crate::{
     Connector, Tuning,
     calls::Calls,
+    changes::{ChangeLog, session_span},
     outbox::{Full, Outbox, Waiting, outbox},
     scope::TaskScope,
     traffic::Meter,
@@ -49,6 +51,7 @@ struct Machine {
     replicator: Replicator,
     dialled: BTreeMap<DialId, Link<ToSource>>,
     accepted: BTreeMap<AcceptId, Link<ToReceiver>>,
+    log: ChangeLog,
 }
 
 /// A stream, as seen by the state machine.
@@ -56,22 +59,27 @@ struct Link<M> {
     outbox: Outbox<M>,
     /// Tells the stream's task to stop reading.
     hung_up: CancellationToken,
+    span: Span,
 }
 
 /// A stream, as seen from its task's side.
 pub(crate) struct Wire<M> {
     pub(crate) waiting: Waiting<M>,
     pub(crate) hung_up: CancellationToken,
+    /// Of the stream, for its task.
+    pub(crate) span: Span,
 }
 
-fn link<M>(max_bytes: usize) -> (Link<M>, Wire<M>) {
+fn link<M>(max_bytes: usize, span: Span) -> (Link<M>, Wire<M>) {
     let (outbox, waiting) = outbox(max_bytes);
     let hung_up = CancellationToken::new();
     let wire = Wire {
         waiting,
         hung_up: hung_up.clone(),
+        span: span.clone(),
     };
-    (Link { outbox, hung_up }, wire)
+    let link = Link { outbox, hung_up, span };
+    (link, wire)
 }
 
 /// The goodbye to a peer that sends malformed messages. The peer may try again.
@@ -126,6 +134,7 @@ impl Driver {
             replicator,
             dialled: BTreeMap::new(),
             accepted: BTreeMap::new(),
+            log: ChangeLog::new(calls.store.region().clone()),
         };
         Self {
             scope,
@@ -166,9 +175,19 @@ impl Driver {
                 Event::Accepted(link, LinkEvent::Closed(_)) => drop(machine.accepted.remove(link)),
                 _ => {}
             }
-            for command in machine.replicator.handle(now, event) {
+            let commands = machine.replicator.handle(now, event);
+            self.log_changes(machine);
+            for command in commands {
                 events.extend(self.obey(machine, command));
             }
+        }
+    }
+
+    fn log_changes(&self, machine: &mut Machine) {
+        let changes = machine.replicator.changes();
+        if !changes.is_empty() {
+            let catalog = self.store().catalog();
+            changes.iter().for_each(|change| machine.log.log(&catalog, change));
         }
     }
 
@@ -186,6 +205,10 @@ impl Driver {
             Command::SendToReceiver(accept, message) => {
                 let link = machine.accepted.get(&accept)?;
                 let bytes = bytes_of(&message);
+                if let ToReceiver::Batch(batch) = &message {
+                    let (number, mutations) = (batch.number, batch.mutations.len());
+                    debug!(parent: &link.span, batch = number, mutations, "batch sent");
+                }
                 if let Err(Full) = link.outbox.push(message, bytes) {
                     hang_up(machine.accepted.remove(&accept));
                     return Some(Event::Accepted(accept, LinkEvent::Closed(full())));
@@ -193,7 +216,10 @@ impl Driver {
             }
             Command::HangUp(dial) => hang_up(machine.dialled.remove(&dial)),
             Command::TurnAway(accept) => hang_up(machine.accepted.remove(&accept)),
-            Command::Call(ticket, call) => return self.call(ticket, call),
+            Command::Call(ticket, call) => {
+                let span = machine.log.span_of(&call);
+                return self.call(ticket, call, span);
+            }
         }
         None
     }
@@ -207,17 +233,19 @@ impl Driver {
             let reason = format!("no address of {region} is known");
             return Some(Event::Dialled(dial, LinkEvent::Closed(reason)));
         };
-        let (link, wire) = link(self.tuning.outbox_bytes_max);
+        let span = session_span(self.store().region(), Some(&region), StreamSide::Receiving);
+        let (link, wire) = link(self.tuning.outbox_bytes_max, span);
         let before = machine.dialled.insert(dial, link);
         debug_assert!(before.is_none(), "numbers of dialled streams are unique");
         let connector = Arc::clone(connector);
-        self.scope
-            .spawn(transport::dial(Arc::clone(self), dial, region, connector, wire));
+        let span = wire.span.clone();
+        let session = transport::dial(Arc::clone(self), dial, region, connector, wire);
+        self.scope.spawn(session.instrument(span));
         None
     }
 
     /// Makes a store call. An answer that is not available at once arrives as a later event.
-    fn call(self: &Arc<Self>, ticket: Ticket, call: StoreCall) -> Option<Event> {
+    fn call(self: &Arc<Self>, ticket: Ticket, call: StoreCall, span: Span) -> Option<Event> {
         let is_quick = matches!(call, StoreCall::Read { .. });
         let driver = Arc::clone(self);
         let mut answer = Box::pin(async move { driver.calls.call(call).await });
@@ -226,17 +254,19 @@ impl Driver {
             return Some(Event::Answered(ticket, answer));
         }
         let driver = Arc::clone(self);
-        self.scope.spawn(async move {
+        let answered = async move {
             let answer = answer.await;
             driver.dispatch(Event::Answered(ticket, answer));
-        });
+        };
+        self.scope.spawn(answered.instrument(span));
         None
     }
 
     /// Registers a stream that a peer opened.
     pub(crate) fn accept(self: &Arc<Self>) -> (AcceptId, Wire<ToReceiver>) {
         let accept = AcceptId(self.next_accept.fetch_add(1, Ordering::Relaxed));
-        let (link, wire) = link(self.tuning.outbox_bytes_max);
+        let span = session_span(self.store().region(), None, StreamSide::Sending);
+        let (link, wire) = link(self.tuning.outbox_bytes_max, span);
         let before = self.machine.lock().accepted.insert(accept, link);
         debug_assert!(before.is_none(), "numbers of accepted streams are unique");
         self.dispatch(Event::Accepted(accept, LinkEvent::Opened));

@@ -3,6 +3,7 @@
 
 mod background;
 mod calls;
+mod changes;
 mod config;
 mod drain;
 mod driver;

@@ -14,6 +14,7 @@ use beringia_replication::Event;
 use beringia_storage::{Store, StoreError};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, error_span};
 
 use crate::{
     Flow, Incoming, NodeConfig, NodeStatus, background,
@@ -110,7 +111,7 @@ impl Node {
             });
         }
         let unreachable_ms = store.unreachable().await?;
-        let scope = TaskScope::default();
+        let scope = TaskScope::new(error_span!(parent: None, "region", %region));
         let connectors: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer.region, peer.connector)).collect();
         let regions: Vec<_> = connectors.keys().cloned().chain([region.clone()]).collect();
         let engine = Engine::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&randomness), regions);
@@ -186,7 +187,11 @@ impl Node {
         table_name: &'n str,
         lost: LostWrite,
     ) -> BoxFuture<'n, Result<Option<Version>, ApiError>> {
-        Box::pin(self.engine.restore(table_name, lost))
+        Box::pin(
+            self.engine
+                .restore(table_name, lost)
+                .instrument(self.scope.span().clone()),
+        )
     }
 
     /// The current status of the region and of its peers.

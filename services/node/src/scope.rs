@@ -6,10 +6,15 @@ use futures_util::FutureExt as _;
 use hyper::rt::Executor;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, Span};
 
 /// Spawns a region's tasks. Clones share the same tasks.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct TaskScope(Arc<Mutex<Tasks>>);
+#[derive(Debug, Clone)]
+pub(crate) struct TaskScope {
+    tasks: Arc<Mutex<Tasks>>,
+    /// What every task is in, so that all that it logs names the region.
+    span: Span,
+}
 
 #[derive(Debug, Default)]
 struct Tasks {
@@ -18,8 +23,18 @@ struct Tasks {
 }
 
 impl TaskScope {
+    /// A scope whose tasks run in the span.
+    pub(crate) fn new(span: Span) -> Self {
+        let tasks = Arc::default();
+        Self { tasks, span }
+    }
+
+    pub(crate) const fn span(&self) -> &Span {
+        &self.span
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tasks> {
-        self.0.lock()
+        self.tasks.lock()
     }
 
     /// Runs the task until it is done or the scope ends. After the end, the task is dropped without
@@ -33,7 +48,7 @@ impl TaskScope {
         }
         // Finished tasks are removed here, so that few of them accumulate.
         while tasks.running.try_join_next().is_some() {}
-        tasks.running.spawn(task);
+        tasks.running.spawn(task.instrument(self.span.clone()));
     }
 
     /// Ends all tasks: each is dropped where it currently waits.
@@ -71,7 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn finished_tasks_are_removed() {
-        let scope = TaskScope::default();
+        let scope = TaskScope::new(Span::none());
         for _ in 0..100 {
             scope.spawn(async {});
             yield_now().await;
@@ -81,7 +96,7 @@ mod tests {
 
     #[tokio::test]
     async fn end_drops_waiting_tasks_and_prevents_new_ones() {
-        let scope = TaskScope::default();
+        let scope = TaskScope::new(Span::none());
         let steps = Arc::new(AtomicU32::new(0));
         let (to, from) = oneshot::channel::<()>();
         for wait in [from.map(drop).boxed(), std::future::pending().boxed()] {

@@ -123,9 +123,10 @@ impl Checkpoints {
 fn spawn(path: PathBuf) -> std::io::Result<Arc<Call>> {
     let call = Arc::new(Call::default());
     let heard = call.clone();
+    let region = tracing::Span::current();
     std::thread::Builder::new()
         .name("checkpoints".to_owned())
-        .spawn(move || run(&path, &heard))?;
+        .spawn(move || region.in_scope(|| run(&path, &heard)))?;
     Ok(call)
 }
 

@@ -13,6 +13,7 @@ use crate::{backend::SqliteBackend, options::Options};
 /// [`StoreError::Unusable`] if the existing file is not this region's database, or is in use. The
 /// file is not changed then.
 pub fn open(options: &Options) -> Result<RegionStore, StoreError> {
+    let _inside = tracing::error_span!(parent: None, "region", region = %options.store.region).entered();
     let backend = SqliteBackend::open(options)?;
     let path = backend.path();
     let faults = options.disk_faults.clone();

@@ -4,7 +4,10 @@ use std::{io, sync::Arc, time::Duration};
 
 use beringia_item::Region;
 use beringia_proto::v1::{FromSource, replication_client::ReplicationClient};
-use beringia_replication::{DialId, Event, LinkEvent, message::ToSource};
+use beringia_replication::{
+    DialId, Event, LinkEvent,
+    message::{ToReceiver, ToSource},
+};
 use beringia_wire::{MESSAGE_BYTES_MAX, Unpacker, from_source, to_source};
 use futures_util::StreamExt;
 use http::Uri;
@@ -37,7 +40,7 @@ pub(crate) async fn dial(
     connector: Connector,
     wire: Wire<ToSource>,
 ) {
-    let Wire { waiting, hung_up } = wire;
+    let Wire { waiting, hung_up, .. } = wire;
     let closed = |reason: String| Event::Dialled(link, LinkEvent::Closed(reason));
     let limit = driver.tuning.connect_timeout;
     let channel = tokio::select! {
@@ -93,7 +96,13 @@ async fn read(driver: &Arc<Driver>, link: DialId, incoming: &mut Streaming<FromS
                     from_source(message)
                 });
                 match message {
-                    Ok(message) => driver.dispatch(Event::Dialled(link, LinkEvent::Message(message))),
+                    Ok(message) => {
+                        if let ToReceiver::Batch(batch) = &message {
+                            let (number, mutations) = (batch.number, batch.mutations.len());
+                            tracing::debug!(batch = number, mutations, "batch received");
+                        }
+                        driver.dispatch(Event::Dialled(link, LinkEvent::Message(message)));
+                    }
                     Err(unreadable) => return driver.refuse_source(link, unreadable.to_string()),
                 }
                 continue;

@@ -25,6 +25,7 @@ use hyper_util::{
 use prost::Message;
 use tokio::{sync::Semaphore, time::sleep};
 use tonic::{Request, Response, Status, Streaming};
+use tracing::{Instrument as _, Span};
 
 use super::client::{STREAM_WINDOW_BYTES, words};
 use crate::{BoxedIo, Incoming, driver::Driver, traffic::Tap};
@@ -125,13 +126,14 @@ impl Replication for Source {
         });
         let driver = Arc::clone(&self.driver);
         let incoming = request.into_inner();
-        self.driver.scope.spawn(async move {
+        let session = async move {
             tokio::select! {
                 biased;
                 () = wire.hung_up.cancelled() => {}
                 () = read(driver, link, incoming, tap) => {}
             }
-        });
+        };
+        self.driver.scope.spawn(session.instrument(wire.span));
         Ok(Response::new(Box::pin(outgoing)))
     }
 }
@@ -145,6 +147,10 @@ async fn read(driver: Arc<Driver>, link: AcceptId, mut incoming: Streaming<FromR
                     Ok(message) => {
                         if let ToSource::Hello(hello) = &message {
                             tap.belongs_to(&hello.region, &driver.meter);
+                            Span::current().record("peer", hello.region.as_str());
+                        }
+                        if let ToSource::Acknowledge(acknowledgement) = &message {
+                            tracing::debug!(batch = acknowledgement.batch, "batch acknowledged");
                         }
                         tap.received(bytes);
                         driver.dispatch(Event::Accepted(link, LinkEvent::Message(message)));

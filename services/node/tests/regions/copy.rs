@@ -7,8 +7,12 @@ use beringia_item::TableId;
 use beringia_node::BootstrapStage;
 use serde_json::json;
 use tokio::time::sleep;
+use tracing::Level;
 
-use crate::support::World;
+use crate::{
+    capture::{Capture, EventSeen},
+    support::World,
+};
 
 #[tokio::test(start_paused = true)]
 async fn bootstrap_succeeds_while_all_regions_write() {
@@ -210,6 +214,7 @@ async fn repair_restores_rows_deleted_from_the_database_file() {
         world.put(0, "Carts", &format!("k{number}"), "v").await;
     }
     world.until(async || world.same(&[0, 1], "Carts").await).await;
+    let (capture, _guard) = Capture::start(Level::INFO);
     let table = world.table_id(1, "Carts");
     // The numbers 1 and 2 are the catalog and the local table.
     let database = rusqlite::Connection::open(directory.path().join("us-east-1")).unwrap();
@@ -229,4 +234,13 @@ async fn repair_restores_rows_deleted_from_the_database_file() {
         .await;
     assert!(world.same(&[0, 1], "Carts").await);
     assert!(world.status(1).await.tables[&TableId::CATALOG].divergent.is_empty());
+    // Every repair is logged, with what it brought.
+    let seen = capture.seen();
+    let from_eu = [("region", "us-east-1"), ("peer", "eu-west-1"), ("table", "Carts")];
+    let began = seen.event("repair began", &from_eu);
+    assert_ne!(began.fields["ranges"], "0");
+    let (_, repair) = seen.span_of(seen.event("repair ended", &from_eu));
+    assert_eq!((repair.name, &*repair.fields["region"]), ("repair", "us-east-1"));
+    let rows = |event: &&EventSeen| event.fields["rows"].parse::<u64>().unwrap();
+    assert_eq!(seen.events_named("repair ended").iter().map(rows).sum::<u64>(), 30);
 }

@@ -9,6 +9,7 @@
     reason = "a failing test is what they make"
 )]
 
+mod capture;
 mod copy;
 mod drain;
 mod dropped;
@@ -16,6 +17,7 @@ mod expiry;
 mod hostile;
 mod indexes;
 mod lifecycle;
+mod logged;
 mod observe;
 mod pause;
 mod policies;

@@ -381,6 +381,12 @@ impl World {
     }
 
     pub async fn try_ask(&self, site: usize, operation: &str, body: Value) -> (u16, Value) {
+        let (status, _, answer) = self.send(site, operation, body).await;
+        (status, answer)
+    }
+
+    /// A request to the region's API: status, id and body of the answer.
+    pub async fn send(&self, site: usize, operation: &str, body: Value) -> (u16, String, Value) {
         let region = &self.sites[site].region;
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential=someone/20231114/{region}/dynamodb/aws4_request, \
@@ -402,6 +408,7 @@ impl World {
             .unwrap();
         let response = self.node(site).services().handle(request).await;
         let status = response.status().as_u16();
+        let id = response.headers()["x-amzn-requestid"].to_str().unwrap().to_owned();
         let bytes = http_body_util::BodyExt::collect(response.into_body())
             .await
             .unwrap()
@@ -412,7 +419,7 @@ impl World {
         } else {
             serde_json::from_slice(&bytes).unwrap()
         };
-        (status, answer)
+        (status, id, answer)
     }
 
     /// Creates a table with the key `pk` in one region.

@@ -146,6 +146,17 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// What messages call a table: its name, where the region knows it, and those of the two tables of definitions in
+    /// parentheses, which no name of a client's table has.
+    #[must_use]
+    pub fn name_of(&self, id: TableId) -> Option<&str> {
+        match id {
+            TableId::CATALOG => Some("(catalog)"),
+            TableId::LOCAL => Some("(local)"),
+            id => self.by_id.get(&id).map(|table| table.core.name.as_str()),
+        }
+    }
+
     /// Whether each table in `by_name` is held, has that name, and is the same as in `by_id`.
     fn is_consistent(&self) -> bool {
         self.by_name.iter().all(|(name, table)| {
