@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser};
 
-use crate::{commands::Command, error::CommandError, output::Format};
+use crate::{commands::Command, error::CommandError, logging::LogFormat, output::Format};
 
 /// Uses a sixth less CPU time than the C library's allocator in simulations and while regions catch
 /// up (`.cargo/config.toml` says how it is built).
@@ -59,6 +59,16 @@ struct Arguments {
     /// [default: warn; for sim: off]
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
     log: Option<String>,
+    /// The form of log records: for people, or one JSON object per line with the spans that the record is in.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        value_name = "FORM",
+        env = "BERINGIA_LOG_FORMAT",
+        global = true
+    )]
+    log_format: LogFormat,
     /// The command to run.
     #[command(subcommand)]
     command: Command,
@@ -86,7 +96,7 @@ fn main() -> ExitCode {
 impl Arguments {
     fn run(self) -> Result<(), CommandError> {
         let log = self.log.as_deref();
-        logging::start(log.unwrap_or(self.command.usual_log()))?;
+        logging::start(log.unwrap_or(self.command.usual_log()), self.log_format)?;
         self.command.run(self.format)
     }
 }

@@ -18,6 +18,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::{sleep, sleep_until},
 };
+use tracing::{Instrument as _, info_span};
 
 use crate::{
     error::DrillError,
@@ -231,7 +232,9 @@ impl<'a> RunningDrill<'a> {
                 return Ok(());
             };
             let action = &plan.timeline[index].action;
-            self.act(action).await?;
+            let scenario = &plan.scenario.name;
+            let step = info_span!("step", scenario, number = index, at = ?at, %action);
+            self.act(action).instrument(step).await?;
             timeline.done(index, at);
             if let Some(measure) = &self.measure
                 && self.heals.get(index).copied().unwrap_or(false)
@@ -267,6 +270,7 @@ impl<'a> RunningDrill<'a> {
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), DrillError> {
+        tracing::info!(%action, "step began");
         if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
             self.came_or_went.push(region.clone());
         }
@@ -311,6 +315,7 @@ impl<'a> RunningDrill<'a> {
                 measure.drained(region.clone(), reports, self.proofs.0.clone());
             }
         }
+        tracing::info!(%action, "step done");
         Ok(())
     }
 

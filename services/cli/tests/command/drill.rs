@@ -58,6 +58,22 @@ fn outcome(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap_or_else(|_| panic!("no outcome: {}", stderr(output)))
 }
 
+/// What a command logged with `--log-format json`.
+fn log_records(output: &Output) -> Vec<Value> {
+    let printed = stderr(output);
+    let lines = printed.lines().filter(|line| line.starts_with('{'));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The record of a step of a drill.
+fn logged<'r>(records: &'r [Value], message: &str, action: &str) -> &'r Value {
+    let is_meant = |record: &&Value| {
+        record["fields"]["message"] == message && record["fields"]["action"].as_str().unwrap().starts_with(action)
+    };
+    let found = records.iter().find(is_meant);
+    found.unwrap_or_else(|| panic!("no {message} of {action}: {records:#?}"))
+}
+
 /// Plays a scenario in regions of its own, and asserts that all expectations hold.
 fn played(file: &Path) -> Value {
     let output = run(&["drill", "run", file.to_str().unwrap(), "--format", "json"]);
@@ -86,9 +102,29 @@ fn a_partition_loses_nothing_and_makes_conflicts() {
         report.to_str().unwrap(),
         "--format",
         "json",
+        "--log",
+        "info",
+        "--log-format",
+        "json",
     ];
     let output = run(&words);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let records = log_records(&output);
+    let cut = logged(&records, "step began", "cut ");
+    assert_eq!(cut["spans"][0]["name"], "step");
+    assert_eq!(cut["spans"][0]["scenario"], "scenario");
+    let done = logged(&records, "step done", "heal ");
+    assert_eq!(
+        done["spans"],
+        json!([{"name": "step", "scenario": "scenario", "number": 1, "at": "3s",
+        "action": done["fields"]["action"]}])
+    );
+    // The regions that it started log, too, and say which they are.
+    for region in ["us-east-1", "eu-west-1"] {
+        let connected =
+            |record: &&Value| record["fields"]["message"] == "connected" && record["fields"]["region"] == region;
+        assert!(records.iter().any(|record| connected(&record)), "{records:#?}");
+    }
     let run = outcome(&output);
     let acknowledged = run["writes"]["acknowledged"].as_u64().unwrap();
     assert!(acknowledged > 50, "{acknowledged} of about 240 writes");

@@ -25,6 +25,7 @@ pub(crate) fn beringia() -> Command {
         .env_remove("CLICOLOR_FORCE")
         .env_remove("BERINGIA_ACCESS_KEY")
         .env_remove("RUST_LOG")
+        .env_remove("BERINGIA_LOG_FORMAT")
         .stdin(Stdio::null());
     command
 }
@@ -179,6 +180,14 @@ impl Server {
     /// Sends SIGTERM to the server.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Ends it and gives what it wrote to standard error.
+    pub(crate) fn end(mut self) -> String {
+        self.terminate();
+        let mut printed = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+        printed
     }
 
     /// Waits for the end; returns the status, and the output after the ready line.

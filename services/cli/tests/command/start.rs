@@ -1,11 +1,14 @@
 //! Starting and stopping: the ready line, what is refused before anything changes, and signals.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write as _,
     net::{TcpListener, TcpStream},
     path::Path,
 };
+
+use serde_json::Value;
 
 use crate::process::{PORTS, Server, assert_refused, on_free_ports, run, start_until, stdout, up};
 
@@ -23,6 +26,31 @@ fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     }
     files.sort();
     files
+}
+
+// The default is to say nothing while nothing goes wrong; JSON has one object per line, with the region in each.
+#[test]
+fn a_server_is_quiet_unless_asked_and_logs_json_on_request() {
+    let quiet = Server::up(&[]);
+    assert_eq!(quiet.end(), "");
+    let asked = Server::up(&["--log", "beringia=info", "--log-format", "json"]);
+    let printed = asked.end();
+    let records: Vec<Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let opened = |record: &&Value| record["fields"]["message"] == "the store is open";
+    let regions: BTreeSet<&str> = records
+        .iter()
+        .filter(opened)
+        .filter_map(|record| record["fields"]["region"].as_str())
+        .collect();
+    assert_eq!(regions, BTreeSet::from(["ap-northeast-1", "eu-west-1", "us-east-1"]));
+    for record in &records {
+        for part in ["timestamp", "level", "target", "fields"] {
+            assert!(!record[part].is_null(), "no {part}: {record}");
+        }
+    }
 }
 
 #[test]
