@@ -9,13 +9,16 @@ use beringia_decisions::{OwnRecord, Retention, State, layout::OriginNames};
 use beringia_item::Origin;
 use beringia_storage::{PlantedBug, StoreOptions};
 use tokio::sync::Notify;
+use tracing::Span;
 
-use crate::{as_of::AsOfPositions, recent::Recent, view::View};
+use crate::{as_of::AsOfPositions, recent::Recent, trail, view::View};
 
 /// The state that committer and readers share.
 pub(crate) struct Shared {
     /// The origin of the writes that are committed here.
     pub(crate) origin: Origin,
+    /// What messages are in that are in no narrower span.
+    pub(crate) span: Span,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) max_offset_ms: u64,
     pub(crate) log_retention_ms: u64,
@@ -35,6 +38,7 @@ impl Shared {
     pub(crate) fn new(options: &StoreOptions, state: &State) -> Self {
         Self {
             origin: options.origin(),
+            span: trail::region_span(&options.region),
             clock: options.clock.clone(),
             max_offset_ms: options.max_offset_ms,
             log_retention_ms: options.log_retention_ms,

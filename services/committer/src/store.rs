@@ -91,7 +91,7 @@ impl RegionStore {
 
     fn start_driver(&self, disk_faults: DiskFaults) -> Result<(), StoreError> {
         let (queue, slot) = (self.queue.clone(), self.slot.clone());
-        let region = trail::region_span(self.shared.origin.region());
+        let region = self.shared.span.clone();
         match self.execution {
             Execution::Threads => {
                 let body = move || region.in_scope(|| driver::run(queue, &slot, &disk_faults));
@@ -148,12 +148,14 @@ impl RegionStore {
         scope: ReadScope,
         work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let span = trail::present_or(&self.shared.span);
         if self.execution == Execution::Inline {
-            return self.read(scope, work);
+            return span.in_scope(|| self.read(scope, work));
         }
         let _slot = self.long_reads.acquire().await.map_err(|_| StoreError::Closed)?;
         let (shared, backend) = (self.shared.clone(), self.backend.clone());
-        let reading = tokio::task::spawn_blocking(move || read_now(&shared, &*backend, scope, work));
+        let read = move || span.in_scope(|| read_now(&shared, &*backend, scope, work));
+        let reading = tokio::task::spawn_blocking(read);
         reading.await.map_err(|error| StoreError::Database(error.to_string()))?
     }
 }
@@ -418,7 +420,7 @@ impl Store for RegionStore {
         self.queue.stop(true);
         self.queue.finished().await;
         if let Some(committer) = self.take_committer() {
-            let region = trail::region_span(self.shared.origin.region());
+            let region = self.shared.span.clone();
             let closing = move || region.in_scope(|| committer.close());
             match self.execution {
                 Execution::Inline => closing(),

@@ -7,11 +7,17 @@ use std::collections::BTreeMap;
 use beringia_decisions::Decision;
 use beringia_item::{Region, TableId};
 use beringia_storage::{WriteResult, backend::RecordFlags};
-use tracing::{Level, Span, debug, debug_span, enabled, error_span, field};
+use tracing::{Level, Span, debug, debug_span, enabled, error_span, field, field::display};
 
 /// What messages of a region are in that are in no narrower span, so that all name it: at every level that is logged at all.
 pub(crate) fn region_span(region: &Region) -> Span {
     error_span!(parent: None, "region", %region)
+}
+
+/// The span for what is done elsewhere on behalf of the present one: that, or the region's where there is none.
+pub(crate) fn present_or(region: &Span) -> Span {
+    let present = Span::current();
+    if present.is_none() { region.clone() } else { present }
 }
 
 /// The span of those who ask for a commit, to be linked with the commit's; nothing where that is not logged.
@@ -64,7 +70,8 @@ pub(crate) fn committed(decision: &Decision) {
         };
         let id = tables.get(&head.table).copied();
         let table = id.and_then(|id| state.catalog.name_of(id)).unwrap_or_default();
-        let (sequence, position) = (head.sequence, head.position);
+        // As text, since it is beyond what programs that read JSON hold as a number.
+        let (sequence, position) = (display(head.sequence), head.position);
         if head.origin == state.origins.own() {
             debug!(%origin, sequence, table, position, "committed");
         } else {
@@ -78,7 +85,7 @@ pub(crate) fn committed(decision: &Decision) {
 pub(crate) fn written(outcomes: &[WriteResult]) {
     if enabled!(Level::DEBUG) {
         for version in outcomes.iter().filter_map(|outcome| outcome.version.as_ref()) {
-            debug!(origin = %version.origin, sequence = version.sequence, "written");
+            debug!(origin = %version.origin, sequence = %version.sequence, "written");
         }
     }
 }

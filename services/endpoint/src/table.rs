@@ -65,7 +65,7 @@ impl RegionServices {
         let response_headers = ResponseHeaders::new(Arc::clone(&clock), randomness.as_ref());
         let region = region.into();
         let services = Self {
-            span: error_span!(parent: None, "region", region),
+            span: error_span!(parent: None, "region", %region),
             region,
             authentication,
             clock,
@@ -171,8 +171,8 @@ impl RegionServices {
         let span = debug_span!(
             parent: None,
             "request",
-            region = self.region,
-            service,
+            region = %self.region,
+            service = service.map(field::display),
             operation = field::Empty,
             table = field::Empty,
             request_id = %id,

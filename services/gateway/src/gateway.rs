@@ -115,9 +115,9 @@ impl Gateway {
     fn own_span(&self) -> Span {
         let region = self.region();
         let (operation, table) = (field::Empty, field::Empty);
-        let span = debug_span!(parent: None, "request", region, operation, table);
+        let span = debug_span!(parent: None, "request", %region, operation, table);
         if span.is_disabled() {
-            error_span!(parent: None, "region", region)
+            error_span!(parent: None, "region", %region)
         } else {
             span
         }
@@ -237,7 +237,7 @@ fn name_request(span: &Span, operation: Operation, request: &Map<String, Value>)
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
-    span.record("operation", operation.name());
+    span.record("operation", field::display(operation.name()));
     if let Some(tables) = tables_of(request) {
         span.record("table", tables);
     }

@@ -11,7 +11,7 @@ use beringia_replication::{
     StreamSide,
 };
 use beringia_storage::{Catalog, RemoteBatch, RemoteKind};
-use tracing::{Level, Span, debug, enabled, info, info_span};
+use tracing::{Level, Span, debug, enabled, field::display, info, info_span};
 
 /// The log of one region's replication.
 pub(crate) struct ChangeLog {
@@ -32,8 +32,8 @@ const fn word(side: StreamSide) -> &'static str {
 
 /// The span of a stream. Who the peer is, the one that accepts it learns later.
 pub(crate) fn session_span(region: &Region, peer: Option<&Region>, side: StreamSide) -> Span {
-    let peer = peer.map(Region::as_str);
-    info_span!(parent: None, "session", %region, peer, side = word(side))
+    let peer = peer.map(display);
+    info_span!(parent: None, "session", %region, peer, side = %word(side))
 }
 
 /// What log records call a table: its name, or its id where the region does not know it.
@@ -87,12 +87,12 @@ impl ChangeLog {
         let (region, side) = (&self.region, word(side));
         match change {
             StreamChange::Connected { clock_ahead_ms } => {
-                info!(%region, %peer, side, clock_ahead_ms, "connected");
+                info!(%region, %peer, %side, clock_ahead_ms, "connected");
             }
-            StreamChange::Disconnected { reason } => info!(%region, %peer, side, reason, "disconnected"),
+            StreamChange::Disconnected { reason } => info!(%region, %peer, %side, reason, "disconnected"),
             // It is tried again and again.
-            StreamChange::Failed { reason } => debug!(%region, %peer, side, reason, "connection failed"),
-            StreamChange::Refused { reason } => info!(%region, %peer, side, reason, "connection refused"),
+            StreamChange::Failed { reason } => debug!(%region, %peer, %side, reason, "connection failed"),
+            StreamChange::Refused { reason } => info!(%region, %peer, %side, reason, "connection refused"),
         }
     }
 

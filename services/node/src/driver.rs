@@ -207,7 +207,7 @@ impl Driver {
                 let bytes = bytes_of(&message);
                 if let ToReceiver::Batch(batch) = &message {
                     let (number, mutations) = (batch.number, batch.mutations.len());
-                    debug!(parent: &link.span, batch = number, mutations, "batch sent");
+                    link.span.in_scope(|| debug!(batch = number, mutations, "batch sent"));
                 }
                 if let Err(Full) = link.outbox.push(message, bytes) {
                     hang_up(machine.accepted.remove(&accept));

@@ -25,7 +25,7 @@ use hyper_util::{
 use prost::Message;
 use tokio::{sync::Semaphore, time::sleep};
 use tonic::{Request, Response, Status, Streaming};
-use tracing::{Instrument as _, Span};
+use tracing::{Instrument as _, Span, field::display};
 
 use super::client::{STREAM_WINDOW_BYTES, words};
 use crate::{BoxedIo, Incoming, driver::Driver, traffic::Tap};
@@ -147,7 +147,7 @@ async fn read(driver: Arc<Driver>, link: AcceptId, mut incoming: Streaming<FromR
                     Ok(message) => {
                         if let ToSource::Hello(hello) = &message {
                             tap.belongs_to(&hello.region, &driver.meter);
-                            Span::current().record("peer", hello.region.as_str());
+                            Span::current().record("peer", display(&hello.region));
                         }
                         if let ToSource::Acknowledge(acknowledgement) = &message {
                             tracing::debug!(batch = acknowledgement.batch, "batch acknowledged");
