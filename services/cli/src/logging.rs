@@ -12,7 +12,8 @@ use crate::{error::CommandError, style};
 pub(crate) enum LogFormat {
     /// For people: time, level, spans from the outermost on, where it was logged, message, fields.
     Text,
-    /// For programs: one JSON object per line with `timestamp`, `level`, `target`, `fields` and `spans`.
+    /// For programs: one JSON object per line with `timestamp`, `level`, `target`, `fields` and
+    /// `spans`.
     Json,
 }
 

@@ -59,7 +59,8 @@ struct Arguments {
     /// [default: warn; for sim: off]
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
     log: Option<String>,
-    /// The form of log records: for people, or one JSON object per line with the spans that the record is in.
+    /// The form of log records: for people, or one JSON object per line with the spans that the
+    /// record is in.
     #[arg(
         long,
         value_enum,

@@ -9,18 +9,21 @@ use beringia_item::{Region, TableId};
 use beringia_storage::{WriteResult, backend::RecordFlags};
 use tracing::{Level, Span, debug, debug_span, enabled, error_span, field, field::display};
 
-/// What messages of a region are in that are in no narrower span, so that all name it: at every level that is logged at all.
+/// The span for messages of a region that are in no narrower one, so that all name it. Its level is
+/// `error`, so it is made wherever anything is logged.
 pub(crate) fn region_span(region: &Region) -> Span {
     error_span!(parent: None, "region", %region)
 }
 
-/// The span for what is done elsewhere on behalf of the present one: that, or the region's where there is none.
+/// The span for what is done elsewhere on behalf of the present one: that, or the region's where
+/// there is none.
 pub(crate) fn present_or(region: &Span) -> Span {
     let present = Span::current();
     if present.is_none() { region.clone() } else { present }
 }
 
-/// The span of those who ask for a commit, to be linked with the commit's; nothing where that is not logged.
+/// The span of those who ask for a commit, to be linked with the commit's; nothing where that is
+/// not logged.
 pub(crate) fn asking() -> Span {
     if enabled!(Level::DEBUG) {
         Span::current()
@@ -48,7 +51,8 @@ pub(crate) fn commit_span<'s>(region: &Region, asked_by: impl ExactSizeIterator<
     span
 }
 
-/// Tells of each record that was appended to the log, by origin and sequence: with these the write is found in every region.
+/// Tells of each record that was appended to the log, by origin and sequence: with these the write
+/// is found in every region.
 pub(crate) fn committed(decision: &Decision) {
     let records = &decision.writes.records;
     let (Some(first), Some(last)) = (records.first(), records.last()) else {

@@ -24,7 +24,8 @@ pub struct RegionServices {
     authentication: Authentication,
     clock: Arc<dyn WallClock>,
     response_headers: ResponseHeaders,
-    /// What a request's messages are in where its own span is not logged, so that all name the region.
+    /// The span for messages of requests whose own spans are not logged, so that all name the
+    /// region.
     span: Span,
     /// Never empty. The first service gets the requests that no other one recognises.
     table: Vec<Entry>,

@@ -243,7 +243,8 @@ fn name_request(span: &Span, operation: Operation, request: &Map<String, Value>)
     }
 }
 
-/// The tables that a request names, with commas between several. What is too long to be a name is left out.
+/// The tables that a request names, with commas between several. What is too long to be a name is
+/// left out.
 fn tables_of(request: &Map<String, Value>) -> Option<String> {
     /// Of a table, or of its ARN.
     const NAME_LENGTH_MAX: usize = 1024;

@@ -1,4 +1,5 @@
-//! Logs what changes in a region's replication, and keeps the spans of bootstraps and repairs, which end with a later event.
+//! Logs what changes in a region's replication, and keeps the spans of bootstraps and repairs,
+//! which end with a later event.
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +51,8 @@ impl ChangeLog {
         }
     }
 
-    /// The span of a call of the store: that of the bootstrap or repair that it belongs to, else the present one.
+    /// The span of a call of the store: that of the bootstrap or repair that it belongs to, else
+    /// the present one.
     pub(crate) fn span_of(&self, call: &StoreCall) -> Span {
         if !enabled!(Level::INFO) {
             return Span::none();

@@ -1,4 +1,5 @@
-//! State changes of replication that an operator should know of, as plain values: the driver logs them.
+//! State changes of replication that an operator should know of, as plain values: the driver logs
+//! them.
 
 use beringia_item::{Origin, Region, TableId};
 
@@ -157,7 +158,8 @@ pub enum RepairChange {
 /// What changed about the replicas of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplicaChange {
-    /// This region asks its store to drop another region's replica, which was unreachable for too long.
+    /// This region asks its store to drop another region's replica, which was unreachable for too
+    /// long.
     Dropping {
         /// Whose replica.
         region: Region,

@@ -28,7 +28,8 @@ fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-// The default is to say nothing while nothing goes wrong; JSON has one object per line, with the region in each.
+// The default is to say nothing while nothing goes wrong; JSON has one object per line, with the
+// region in each.
 #[test]
 fn a_server_is_quiet_unless_asked_and_logs_json_on_request() {
     let quiet = Server::up(&[]);

@@ -1,4 +1,5 @@
-//! What a test logs: spans with their fields and parents, and events with the spans that they are in.
+//! Captures what a test logs: spans with their fields and parents, and events with the spans that
+//! they are in.
 
 use std::{
     collections::BTreeMap,

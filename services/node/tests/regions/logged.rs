@@ -11,8 +11,8 @@ use crate::{
     support::World,
 };
 
-// One write is followed from the request to the peer that applied it: through the spans of one region by `follows_from`,
-// between regions by origin and sequence.
+// One write is followed from the request to the peer that applied it: through the spans of one
+// region by `follows_from`, between regions by origin and sequence.
 #[tokio::test(start_paused = true)]
 async fn a_put_item_is_followed_to_its_arrival_at_a_peer() {
     let (capture, _guard) = Capture::start(Level::DEBUG);

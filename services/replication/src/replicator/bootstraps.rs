@@ -45,7 +45,8 @@ impl Bootstraps {
     }
 
     /// Asks the store to set the status of this region's replica, unless a change of it is in
-    /// progress. Whether it asks.
+    /// progress. Whether
+    /// it asks.
     fn set_replica(&mut self, context: &Context, out: &mut Out, table: TableId, status: ReplicaStatus) -> bool {
         self.update_replica(context, out, table, StoreCall::SetReplica { table, status })
     }

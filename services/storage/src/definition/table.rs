@@ -146,8 +146,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// What messages call a table: its name, where the region knows it, and those of the two tables of definitions in
-    /// parentheses, which no name of a client's table has.
+    /// What messages call a table: its name, where the region knows it, and those of the two tables
+    /// of definitions in parentheses, which no name of a client's table has.
     #[must_use]
     pub fn name_of(&self, id: TableId) -> Option<&str> {
         match id {
