@@ -214,13 +214,13 @@ impl Progress<'_> {
             let Some((name, step)) = ready.and_then(|name| self.pending.remove_entry(&name)) else {
                 return Ok(());
             };
-            self.tell(&name, Status::Initiating, "Action is being started.");
+            self.report(&name, Status::Initiating, "Action is being started.");
             let replicas = match &step.pauses {
                 None => &[][..],
                 Some(target) => targets.get(target).map_or(&[][..], Vec::as_slice),
             };
             if step.pauses.is_some() && replicas.is_empty() {
-                self.tell(&name, Status::Skipped, "The action's target was resolved to nothing.");
+                self.report(&name, Status::Skipped, "The action's target was resolved to nothing.");
                 self.completed.push(name);
                 continue;
             }
@@ -236,7 +236,7 @@ impl Progress<'_> {
         let mut paused = Vec::new();
         for replica in replicas {
             if let Err(fault) = self.means.faults.pause(replica).await {
-                self.tell(name, Status::Failed, &fault.0);
+                self.report(name, Status::Failed, &fault.0);
                 for replica in &paused {
                     self.means.faults.resume(replica).await;
                 }
@@ -244,7 +244,7 @@ impl Progress<'_> {
             }
             paused.push(replica.clone());
         }
-        self.tell(name, Status::Running, "Action is running.");
+        self.report(name, Status::Running, "Action is running.");
         let until = Instant::now() + duration;
         self.active.insert(name.to_owned(), Active { until, paused });
         Ok(())
@@ -271,7 +271,7 @@ impl Progress<'_> {
             self.finish(&name, Status::Stopped, "Action was stopped.").await;
         }
         for name in self.pending.keys() {
-            self.tell(name, Status::Cancelled, "Action was cancelled.");
+            self.report(name, Status::Cancelled, "Action was cancelled.");
         }
     }
 
@@ -279,10 +279,10 @@ impl Progress<'_> {
         for replica in self.active.remove(name).into_iter().flat_map(|active| active.paused) {
             self.means.faults.resume(&replica).await;
         }
-        self.tell(name, status, reason);
+        self.report(name, status, reason);
     }
 
-    fn tell(&self, name: &str, status: Status, reason: &str) {
+    fn report(&self, name: &str, status: Status, reason: &str) {
         self.run.action(name, self.means, State::new(status, reason));
     }
 }

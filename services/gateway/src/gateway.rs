@@ -80,7 +80,7 @@ impl Gateway {
     }
 
     /// Sets the listener that is notified of operations. Only the first call has an effect.
-    pub fn tell(&self, listener: Arc<dyn Listener>) {
+    pub fn set_listener(&self, listener: Arc<dyn Listener>) {
         self.listener.get_or_init(|| listener);
     }
 

@@ -174,7 +174,7 @@ impl RegionConfig {
             None => accept::plain(listeners.replication),
         };
         let node = Node::start(config, store.clone(), dynamodb, replication).await?;
-        node.gateway().tell(self.tap.of(&self.region));
+        node.gateway().set_listener(self.tap.of(&self.region));
         self.serving.up(node.services());
         Ok(node)
     }

@@ -67,7 +67,7 @@ async fn collect_garbage(driver: Arc<Driver>, pause: Duration) {
         sleep(pause).await;
         let acknowledged = driver.look(beringia_replication::Replicator::acknowledged);
         if let Err(error) = driver.store().collect_garbage(&acknowledged).await {
-            tracing::warn!(%error, "cannot forget what every region has");
+            tracing::warn!(%error, "cannot trim the log and collect tombstones");
         }
     }
 }
@@ -88,7 +88,7 @@ async fn note_unreachable(driver: Arc<Driver>) {
         }
         match driver.store().note_unreachable(unreachable_ms).await {
             Ok(()) => is_noted = is_any_unreachable,
-            Err(error) => tracing::warn!(%error, "cannot note for how long peers have been out of reach"),
+            Err(error) => tracing::warn!(%error, "cannot record how long peers have been unreachable"),
         }
     }
 }
@@ -114,7 +114,7 @@ async fn scrub(driver: Arc<Driver>, pause: Duration) {
                 sleep(pause).await;
                 match driver.store().verify_range(table, range).await {
                     Ok(false) => {}
-                    Ok(true) => tracing::warn!(%table, range, "what is stored was damaged and has been mended"),
+                    Ok(true) => tracing::warn!(%table, range, "stored rows were damaged and have been repaired"),
                     // The table may have been deleted meanwhile.
                     Err(error) => {
                         tracing::debug!(%table, range, %error, "cannot check what is stored");

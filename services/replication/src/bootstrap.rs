@@ -216,7 +216,7 @@ impl Bootstrap {
             in_place: self.in_place,
             is_resumed: same && self.syncs.is_some(),
         };
-        out.tell_bootstrap(self.table, began);
+        out.report_bootstrap(self.table, began);
         if let Some(syncs) = self.syncs.as_mut().filter(|_| same) {
             self.stage = Stage::Copying;
             syncs.resume(context, out, session, attempt);
@@ -280,7 +280,7 @@ impl Bootstrap {
     pub(crate) fn on_finished(&mut self, out: &mut Out) {
         if let Stage::Finishing(until) = &self.stage {
             let rows = self.syncs.as_ref().map_or(0, |syncs| syncs.rows);
-            out.tell_bootstrap(self.table, BootstrapChange::Copied { rows });
+            out.report_bootstrap(self.table, BootstrapChange::Copied { rows });
             self.stage = Stage::CatchingUp(until.clone());
             self.failed = None;
         }
@@ -349,7 +349,7 @@ impl Bootstrap {
     /// Pauses the copy after the stream broke; it continues when the source is back.
     pub(crate) fn interrupt(&mut self, context: &Context, out: &mut Out) {
         if matches!(self.stage, Stage::Starting | Stage::Copying) {
-            out.tell_bootstrap(self.table, BootstrapChange::Interrupted);
+            out.report_bootstrap(self.table, BootstrapChange::Interrupted);
             self.stage = Stage::Waiting {
                 since_ms: context.now.elapsed_ms,
                 not_before_ms: 0,
@@ -372,7 +372,7 @@ impl Bootstrap {
 
     fn start_over(&mut self, context: &Context, out: &mut Out, reason: &str) {
         let reason = reason.to_owned();
-        out.tell_bootstrap(self.table, BootstrapChange::Restarted { reason });
+        out.report_bootstrap(self.table, BootstrapChange::Restarted { reason });
         let now_ms = context.now.elapsed_ms;
         self.syncs = None;
         self.source = None;
@@ -383,11 +383,11 @@ impl Bootstrap {
     }
 
     /// It goes, whether or not it is done.
-    pub(crate) fn tell_end(&self, context: &Context, out: &mut Out) {
+    pub(crate) fn report_end(&self, context: &Context, out: &mut Out) {
         if self.is_over(context) {
-            out.tell_bootstrap(self.table, BootstrapChange::Ended);
+            out.report_bootstrap(self.table, BootstrapChange::Ended);
         } else if self.attempt > 0 {
-            out.tell_bootstrap(self.table, BootstrapChange::Cancelled);
+            out.report_bootstrap(self.table, BootstrapChange::Cancelled);
         }
     }
 

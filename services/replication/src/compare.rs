@@ -181,7 +181,7 @@ impl Comparisons {
             Goal::Adopt(orphans)
         };
         let began = RepairChange::Began { ranges: ranges.len() };
-        out.tell_repair(table, peer.clone(), began);
+        out.report_repair(table, peer.clone(), began);
         let mut syncs = RangeSyncs::new(attempt, table, goal, ranges);
         syncs.start(context, out, session);
         self.repair = Some(Repair {
@@ -205,7 +205,7 @@ impl Comparisons {
     fn interrupt_repair(&mut self, out: &mut Out, reason: &str, is_meant: impl Fn(&Repair) -> bool) {
         if let Some(repair) = self.repair.take_if(|repair| is_meant(repair)) {
             let reason = reason.to_owned();
-            out.tell_repair(repair.syncs.table, repair.peer, RepairChange::Interrupted { reason });
+            out.report_repair(repair.syncs.table, repair.peer, RepairChange::Interrupted { reason });
         }
     }
 
@@ -216,7 +216,7 @@ impl Comparisons {
             return;
         };
         let rows = repair.syncs.newer;
-        out.tell_repair(repair.syncs.table, repair.peer.clone(), RepairChange::Ended { rows });
+        out.report_repair(repair.syncs.table, repair.peer.clone(), RepairChange::Ended { rows });
         let uncovered = std::mem::take(&mut repair.syncs.uncovered);
         if !uncovered.is_empty() {
             let pair = (repair.syncs.table, repair.peer.clone());

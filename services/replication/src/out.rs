@@ -55,25 +55,25 @@ impl Out {
     }
 
     /// Notes a state change.
-    pub(crate) fn tell(&mut self, change: StateChange) {
+    pub(crate) fn report(&mut self, change: StateChange) {
         self.changes.push(change);
     }
 
-    pub(crate) fn tell_stream(&mut self, peer: &Region, side: StreamSide, change: StreamChange) {
+    pub(crate) fn report_stream(&mut self, peer: &Region, side: StreamSide, change: StreamChange) {
         let peer = peer.clone();
-        self.tell(StateChange::Stream { peer, side, change });
+        self.report(StateChange::Stream { peer, side, change });
     }
 
-    pub(crate) fn tell_bootstrap(&mut self, table: TableId, change: BootstrapChange) {
-        self.tell(StateChange::Bootstrap { table, change });
+    pub(crate) fn report_bootstrap(&mut self, table: TableId, change: BootstrapChange) {
+        self.report(StateChange::Bootstrap { table, change });
     }
 
-    pub(crate) fn tell_repair(&mut self, table: TableId, peer: Region, change: RepairChange) {
-        self.tell(StateChange::Repair { table, peer, change });
+    pub(crate) fn report_repair(&mut self, table: TableId, peer: Region, change: RepairChange) {
+        self.report(StateChange::Repair { table, peer, change });
     }
 
-    pub(crate) fn tell_replica(&mut self, table: TableId, change: ReplicaChange) {
-        self.tell(StateChange::Replica { table, change });
+    pub(crate) fn report_replica(&mut self, table: TableId, change: ReplicaChange) {
+        self.report(StateChange::Replica { table, change });
     }
 
     /// Calls the store and remembers the purpose, by which the answer is routed.

@@ -94,7 +94,7 @@ impl Checkpoints {
             passive(connection);
         } else if pages >= called_at + BESIDE_PAGES {
             self.called_at.store(pages, Ordering::Relaxed);
-            self.tell(Wanted::Checkpoint);
+            self.request(Wanted::Checkpoint);
         }
     }
 
@@ -107,10 +107,10 @@ impl Checkpoints {
 
     /// Ends the thread that makes checkpoints.
     pub(crate) fn end(&self) {
-        self.tell(Wanted::End);
+        self.request(Wanted::End);
     }
 
-    fn tell(&self, wanted: Wanted) {
+    fn request(&self, wanted: Wanted) {
         let Some(call) = &self.call else { return };
         let mut now = call.wanted.lock();
         if *now != Wanted::End {

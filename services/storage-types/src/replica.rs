@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// replica's own region writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReplicaStatus {
-    /// The replica is being filled.
+    /// The replica is being bootstrapped.
     Creating {
         /// The region from whose replica it is filled.
         from: Region,

@@ -143,7 +143,7 @@ impl Wanted {
     }
 }
 
-/// A page that is being filled.
+/// A page in progress.
 struct Filling<'f> {
     wanted: &'f Wanted,
     max_bytes: usize,

@@ -31,7 +31,7 @@ impl Listener for Heard {
 async fn listener_gets_operations_and_outcomes_while_listening() {
     let gateway = gateway(EmptyStore::new("eu-west-1"));
     let heard = Arc::new(Heard::default());
-    gateway.tell(heard.clone());
+    gateway.set_listener(heard.clone());
     let services = services(gateway, Authentication::AcceptAny);
     let server = Running::with(Arc::new(OneRegion(services)), Limits::default());
     let mut client = server.connect();
@@ -57,7 +57,7 @@ async fn own_operations_need_no_signature_and_are_not_notified() {
     let gateway = gateway(EmptyStore::new("eu-west-1"));
     let heard = Arc::new(Heard::default());
     heard.listens.store(true, Ordering::Relaxed);
-    gateway.tell(heard.clone());
+    gateway.set_listener(heard.clone());
     let ask = async |operation| {
         let answer = gateway.ask(operation, Map::new()).await;
         let body: Value = serde_json::from_slice(&answer.body).unwrap();

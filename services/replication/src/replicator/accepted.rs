@@ -107,7 +107,7 @@ impl Accepted {
                             if sending.refused.as_ref() != Some(&reason) {
                                 let reason = reason.clone();
                                 let change = StreamChange::Refused { reason };
-                                out.tell_stream(&hello.region, StreamSide::Sending, change);
+                                out.report_stream(&hello.region, StreamSide::Sending, change);
                             }
                             sending.refused = Some(reason);
                         }
@@ -142,10 +142,10 @@ impl Accepted {
         if let Some(former) = former {
             let goodbye = Goodbye::for_now("a newer stream replaced this one");
             let reason = goodbye.reason.clone();
-            out.tell_stream(peer, side, StreamChange::Disconnected { reason });
+            out.report_stream(peer, side, StreamChange::Disconnected { reason });
             self.turn_away(out, former, goodbye);
         }
-        out.tell_stream(peer, side, StreamChange::Connected { clock_ahead_ms });
+        out.report_stream(peer, side, StreamChange::Connected { clock_ahead_ms });
     }
 
     /// Ends a stream and tells the other side why.
@@ -165,7 +165,7 @@ impl Accepted {
             return;
         };
         let reason = goodbye.reason.clone();
-        out.tell_stream(&peer, StreamSide::Sending, StreamChange::Disconnected { reason });
+        out.report_stream(&peer, StreamSide::Sending, StreamChange::Disconnected { reason });
         sending.note_end(source, goodbye);
     }
 

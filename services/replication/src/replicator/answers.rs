@@ -55,7 +55,7 @@ impl Replicator {
         let is_over = |origin: &Origin, held: &mut QuarantinedOrigin| held.retry_at_ms <= now_ms && advanced(origin);
         for (origin, _) in self.context.quarantine.extract_if(.., is_over) {
             let change = OriginChange::QuarantineEnded;
-            self.out.tell(StateChange::Origin { origin, change });
+            self.out.report(StateChange::Origin { origin, change });
         }
         self.context.learn(vectors);
     }
@@ -106,7 +106,7 @@ impl Replicator {
                 let Quarantine { ahead_ms, limit_ms } = seen;
                 let change = OriginChange::Quarantined { ahead_ms, limit_ms };
                 let origin = origin.clone();
-                self.out.tell(StateChange::Origin { origin, change });
+                self.out.report(StateChange::Origin { origin, change });
             }
             self.context.hold(origin, seen);
             self.dirty = true;

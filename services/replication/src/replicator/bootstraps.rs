@@ -84,7 +84,7 @@ impl Bootstraps {
 
     fn drop_where(&mut self, context: &Context, out: &mut Out, goes: impl Fn(&TableId, &Bootstrap) -> bool) {
         for (_, bootstrap) in self.by_table.extract_if(.., |table, bootstrap| goes(table, bootstrap)) {
-            bootstrap.tell_end(context, out);
+            bootstrap.report_end(context, out);
         }
     }
 
@@ -172,7 +172,7 @@ impl Bootstraps {
                     let new = || Bootstrap::new(*table, from, context);
                     if self.by_table.get(table).is_none_or(Bootstrap::is_in_place) {
                         let in_place = self.by_table.insert(*table, new());
-                        in_place.iter().for_each(|bootstrap| bootstrap.tell_end(context, out));
+                        in_place.iter().for_each(|bootstrap| bootstrap.report_end(context, out));
                     }
                 }
                 Some(ReplicaStatus::Active)
@@ -181,7 +181,7 @@ impl Bootstraps {
                     .by_table
                     .remove(table)
                     .iter()
-                    .for_each(|bootstrap| bootstrap.tell_end(context, out)),
+                    .for_each(|bootstrap| bootstrap.report_end(context, out)),
             }
         }
         self.rejoin_lost(context, out);
@@ -218,7 +218,7 @@ impl Bootstraps {
         let from = active.or(any).unwrap_or(&context.region).clone();
         if self.set_replica(context, out, table, ReplicaStatus::Creating { from }) {
             let cause = RebootstrapCause::LostRows;
-            out.tell_replica(table, ReplicaChange::Rebootstrapped { cause });
+            out.report_replica(table, ReplicaChange::Rebootstrapped { cause });
         }
     }
 

@@ -45,7 +45,7 @@ impl Replicator {
                 receiver.on_hello(&self.context, &hello)?;
                 let clock_ahead_ms = receiver.clock_ahead_ms.unwrap_or_default();
                 let change = StreamChange::Connected { clock_ahead_ms };
-                self.out.tell_stream(region, StreamSide::Receiving, change);
+                self.out.report_stream(region, StreamSide::Receiving, change);
                 return Ok(());
             }
             ToReceiver::Goodbye(goodbye) => {
@@ -137,7 +137,7 @@ impl Replicator {
     pub(super) fn hang_up(&mut self, region: &Region, goodbye: Goodbye) {
         if let Some(receiver) = self.dialled.receivers.get_mut(region) {
             let was_open = receiver.session().is_some();
-            tell_down(&mut self.out, receiver, &goodbye);
+            report_down(&mut self.out, receiver, &goodbye);
             receiver.end(&self.context, &mut self.out, goodbye);
             self.after_down(region, was_open);
         }
@@ -147,7 +147,7 @@ impl Replicator {
     fn on_down(&mut self, region: &Region, goodbye: Goodbye) {
         if let Some(receiver) = self.dialled.receivers.get_mut(region) {
             let was_open = receiver.session().is_some();
-            tell_down(&mut self.out, receiver, &goodbye);
+            report_down(&mut self.out, receiver, &goodbye);
             receiver.on_ended(&self.context, goodbye);
             self.after_down(region, was_open);
         }
@@ -190,7 +190,7 @@ impl Replicator {
 }
 
 /// Notes that a dialled stream is about to be over, and what it was.
-fn tell_down(out: &mut Out, receiver: &Receiver, goodbye: &Goodbye) {
+fn report_down(out: &mut Out, receiver: &Receiver, goodbye: &Goodbye) {
     let reason = goodbye.reason.clone();
     let change = if receiver.session().is_some() {
         StreamChange::Disconnected { reason }
@@ -201,7 +201,7 @@ fn tell_down(out: &mut Out, receiver: &Receiver, goodbye: &Goodbye) {
     } else {
         return;
     };
-    out.tell_stream(&receiver.region, StreamSide::Receiving, change);
+    out.report_stream(&receiver.region, StreamSide::Receiving, change);
 }
 
 /// The range sync that the id names, and the region that it reads from.

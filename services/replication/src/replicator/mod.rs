@@ -148,7 +148,7 @@ impl Replicator {
         self.relays.tick(&self.context, &mut self.out, &self.dialled.receivers);
         for (region, receiver) in &mut self.dialled.receivers {
             if let Some(session) = receiver.session_mut() {
-                session.tell_changes(&self.context, &mut self.out);
+                session.report_changes(&self.context, &mut self.out);
                 self.comparisons.tick(&self.context, &mut self.out, region, session);
             }
         }
@@ -172,12 +172,12 @@ impl Replicator {
             let table = *table;
             if is_rebootstrapped(&table) {
                 let cause = RebootstrapCause::Dropped;
-                self.out.tell_replica(table, ReplicaChange::Rebootstrapped { cause });
+                self.out.report_replica(table, ReplicaChange::Rebootstrapped { cause });
             }
             // What the catalog says when it is first read is nothing new.
             let Some(former) = before.get(&table) else { continue };
             for region in view.dropped.difference(&former.dropped).cloned() {
-                self.out.tell_replica(table, ReplicaChange::Dropped { region });
+                self.out.report_replica(table, ReplicaChange::Dropped { region });
             }
         }
         self.context.local.retain(|table, _| {

@@ -19,14 +19,14 @@ impl Replicator {
         if !self.context.catalog.contains_key(&table) || !self.context.paused.insert(table) {
             return;
         }
-        self.out.tell_replica(table, ReplicaChange::Paused);
+        self.out.report_replica(table, ReplicaChange::Paused);
         self.bootstraps.pause(&self.context, &mut self.out, table);
         self.dirty = true;
     }
 
     pub(super) fn resume(&mut self, table: TableId) {
         if self.context.paused.remove(&table) {
-            self.out.tell_replica(table, ReplicaChange::Resumed);
+            self.out.report_replica(table, ReplicaChange::Resumed);
             self.dirty = true;
         }
     }

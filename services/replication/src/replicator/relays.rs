@@ -37,7 +37,7 @@ impl Relays {
         self.watch_origins(context, receivers);
         let assigned = assign(context, receivers, &self.missing_own(context), &self.by_origin);
         let before = std::mem::replace(&mut self.by_origin, assigned);
-        self.tell_changes(out, &before);
+        self.report_changes(out, &before);
         debug_assert!(
             self.by_origin
                 .iter()
@@ -47,19 +47,19 @@ impl Relays {
         );
     }
 
-    fn tell_changes(&self, out: &mut Out, before: &BTreeMap<Origin, Region>) {
+    fn report_changes(&self, out: &mut Out, before: &BTreeMap<Origin, Region>) {
         for (origin, via) in before {
             if self.by_origin.get(origin) != Some(via) {
                 let (origin, via) = (origin.clone(), via.clone());
                 let change = OriginChange::RelayEnded { via };
-                out.tell(StateChange::Origin { origin, change });
+                out.report(StateChange::Origin { origin, change });
             }
         }
         for (origin, via) in &self.by_origin {
             if before.get(origin) != Some(via) {
                 let (origin, via) = (origin.clone(), via.clone());
                 let change = OriginChange::RelayBegan { via };
-                out.tell(StateChange::Origin { origin, change });
+                out.report(StateChange::Origin { origin, change });
             }
         }
     }

@@ -59,7 +59,7 @@ impl Replicator {
             {
                 let unreachable_ms = unreachable_ms;
                 let change = ReplicaChange::Dropping { region, unreachable_ms };
-                self.out.tell_replica(table, change);
+                self.out.report_replica(table, change);
             }
         }
     }

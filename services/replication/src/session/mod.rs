@@ -210,7 +210,7 @@ impl Session {
     }
 
     /// Reports to the source, on a tick, vectors that advanced through other streams.
-    pub(crate) fn tell_changes(&mut self, context: &Context, out: &mut Out) {
+    pub(crate) fn report_changes(&mut self, context: &Context, out: &mut Out) {
         if self
             .subscribed
             .tables()

@@ -196,7 +196,7 @@ impl Fleet {
         self.sites[site].incarnation = incarnation;
         self.sites[site].replicator = Some(Replicator::new(config, now));
         self.sites[site].store.catalog_changed = true;
-        self.tell_changes(site);
+        self.report_changes(site);
         self.tick(site);
     }
 
@@ -330,7 +330,7 @@ impl Fleet {
         }
     }
 
-    fn tell_changes(&mut self, site: usize) {
+    fn report_changes(&mut self, site: usize) {
         self.note_unshipped(site);
         if std::mem::take(&mut self.sites[site].store.catalog_changed) {
             let view = self.sites[site].store.view();
@@ -461,7 +461,7 @@ impl Fleet {
                 may_be_lost: false,
                 orphaned: false,
             }));
-        self.tell_changes(site);
+        self.report_changes(site);
         true
     }
 
@@ -470,14 +470,14 @@ impl Fleet {
         if self.sites[site].store.is_active(table) {
             let wall_ms = self.wall_ms(site);
             self.sites[site].store.set_policy(table, policy, wall_ms);
-            self.tell_changes(site);
+            self.report_changes(site);
         }
     }
 
     pub fn create(&mut self, site: usize, table: TableId) {
         let wall_ms = self.wall_ms(site);
         self.sites[site].store.create(table, wall_ms);
-        self.tell_changes(site);
+        self.report_changes(site);
     }
 
     pub fn pause(&mut self, site: usize, table: TableId) {
@@ -511,7 +511,7 @@ impl Fleet {
             .store
             .set_replica(table, &region, &ReplicaStatus::Creating { from }, wall_ms);
         self.newcomers.insert(region);
-        self.tell_changes(site);
+        self.report_changes(site);
     }
 
     /// One random event: a message arrives, a store call ends, or time passes.
@@ -554,7 +554,7 @@ impl Fleet {
         let wall_ms = self.wall_ms(site);
         let result = self.sites[site].store.call(call, wall_ms);
         self.emit(site, Event::Answered(ticket, result));
-        self.tell_changes(site);
+        self.report_changes(site);
     }
 
     /// Delivers the next message in one of the link's directions.

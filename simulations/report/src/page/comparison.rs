@@ -189,11 +189,11 @@ fn chart(comparison: &Comparison, layout: &Layout<'_>, measure: &Measure) -> Str
 fn draw(index: usize, spreads: &[Option<Spread>], layout: &Layout<'_>, axis: &Axis, measure: &Measure) -> String {
     let class = super::markup::region_class(index);
     // Shifted sideways, so that equal points do not hide each other.
-    let aside = (index as f64 - (layout.lines.len() as f64 - 1.0) / 2.0) * 7.0;
+    let offset = (index as f64 - (layout.lines.len() as f64 - 1.0) / 2.0) * 7.0;
     let points = spreads
         .iter()
         .enumerate()
-        .filter_map(|(position, spread)| Some((layout.x(position) + aside, (*spread)?)));
+        .filter_map(|(position, spread)| Some((layout.x(position) + offset, (*spread)?)));
     let points: Vec<(f64, Spread)> = points.collect();
     let mut out = String::new();
     if layout.numbers {

@@ -123,7 +123,7 @@ pub(crate) fn writes(run: &Run) -> String {
         ),
         ("disk", "lost with a disk", writes.lost_with_disk),
         (
-            "aside",
+            "unshipped",
             "unshipped when the region's replica was dropped",
             writes.unshipped,
         ),

@@ -71,7 +71,7 @@ impl<'a> Prepared<'a> {
                 }
             }
             "ExecuteStatement" => {
-                statement::tell(parameters);
+                statement::ask_for_old_image(parameters);
                 self.set_statement_marker(parameters, next_marker());
             }
             "BatchExecuteStatement" => {

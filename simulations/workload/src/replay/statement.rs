@@ -67,7 +67,7 @@ pub(super) fn marker(request: &mut Value, marker: &str) {
 }
 
 /// Makes a DELETE return what it removed.
-pub(super) fn tell(request: &mut Value) {
+pub(super) fn ask_for_old_image(request: &mut Value) {
     let text = request["Statement"].as_str().unwrap_or_default().to_owned();
     if let Some(statement @ Statement::Delete(_)) = parse(request)
         && let Some(place) = statement.place_for_more(&text)
@@ -146,7 +146,7 @@ mod tests {
             ),
         ] {
             let mut request = json!({ "Statement": text });
-            tell(&mut request);
+            ask_for_old_image(&mut request);
             assert_eq!(request["Statement"], telling);
         }
     }

@@ -15,7 +15,7 @@ use crate::{
         sim::{
             jobs::{self, SeedArgument, failures, quoted, seed},
             prepared,
-            run::tell,
+            run::write_report,
             scenario::{ScenarioArguments, load},
         },
     },
@@ -171,7 +171,7 @@ pub(super) async fn run(arguments: &DrillRunArguments, format: Format) -> Result
     let outcome = on_stage(arguments, &plan, &stage, &mut signals).await;
     stage.close().await;
     let run = outcome?;
-    tell(&run, arguments.report.as_deref(), format)?;
+    write_report(&run, arguments.report.as_deref(), format)?;
     match failures(&run) {
         failed if failed.is_empty() => Ok(()),
         failed => Err(CommandError::CheckFailed(failed.join("; "))),

@@ -107,7 +107,7 @@ struct BrokenJson<'a> {
 }
 
 /// Writes the report of a run, if there is a directory for it, and prints the result.
-pub(crate) fn tell(run: &Run, directory: Option<&Path>, format: Format) -> Result<(), CommandError> {
+pub(crate) fn write_report(run: &Run, directory: Option<&Path>, format: Format) -> Result<(), CommandError> {
     let page = directory.map(|directory| report(directory, run)).transpose()?;
     match format {
         Format::Json => output::json(run)?,
@@ -149,7 +149,7 @@ impl<'a> All<'a> {
             Ok(outcome) => outcome.run,
             Err(error) => return self.broken(job, &error.to_string()),
         };
-        tell(&run, self.report, self.format)?;
+        write_report(&run, self.report, self.format)?;
         self.failed.extend(failures(&run));
         Ok(())
     }

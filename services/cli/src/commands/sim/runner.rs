@@ -90,26 +90,26 @@ pub(crate) fn play(job: &Job) -> Played {
 
 /// Plays jobs one after the other, until it is stopped.
 pub(crate) struct OneByOne {
-    tell: mpsc::Sender<Option<Played>>,
+    sender: mpsc::Sender<Option<Played>>,
     results: mpsc::Receiver<Option<Played>>,
 }
 
 impl OneByOne {
     /// Passes to `stoppable` a function that stops the runs.
     pub(crate) fn new<E>(stoppable: impl FnOnce(Box<dyn Fn() + Send>) -> Result<(), E>) -> Result<Self, E> {
-        let (tell, results) = mpsc::channel();
-        let stop = tell.clone();
+        let (sender, results) = mpsc::channel();
+        let stop = sender.clone();
         // Fails if the receiver is gone: then no run is in progress.
         stoppable(Box::new(move || drop(stop.send(None))))?;
-        Ok(Self { tell, results })
+        Ok(Self { sender, results })
     }
 
     /// Plays a job and returns its result; `None` once stopped. A run in progress is not awaited
     /// then; its thread ends with the process.
     pub(crate) fn play(&self, job: Job) -> Option<Played> {
-        let tell = self.tell.clone();
+        let sender = self.sender.clone();
         // Fails if the receiver is gone: then the result is not needed.
-        thread::spawn(move || drop(tell.send(Some(play(&job)))));
+        thread::spawn(move || drop(sender.send(Some(play(&job)))));
         self.results.recv().ok().flatten()
     }
 }
