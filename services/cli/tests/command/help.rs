@@ -118,6 +118,6 @@ fn commands_without_a_control_service_say_what_to_do() {
     }
     assert_refused(
         &run(&["status", "--control", "not an address"]),
-        &["no control address"],
+        &["is not a control address"],
     );
 }

@@ -115,14 +115,14 @@ fn estimated_delays_are_marked_where_they_are_shown() {
     let regions = ["us-east-1", "eu-west-1", "me-central-1"].map(|name| format!("[[region]]\nname = \"{name}\"\n"));
     fs::write(&topology, format!("latencies = \"aws\"\n{}", regions.concat())).unwrap();
     let topology = topology.to_str().unwrap();
-    let words = on_free_ports("up", &["--ephemeral", "--topology", topology]);
-    let (mut child, text, _) = start_until(&words, |line| line.contains("Ctrl-C"));
+    let arguments = on_free_ports("up", &["--ephemeral", "--topology", topology]);
+    let (mut child, text, _) = start_until(&arguments, |line| line.contains("Ctrl-C"));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(text.contains("delays are estimated from the distance"), "{text}");
+    assert!(text.contains("are estimated from their distance"), "{text}");
 
     let server = Server::up(&["--topology", topology]);
-    let marked = |links: &[serde_json::Value]| {
+    let marked = |links: &[Value]| {
         let marked = links.iter().filter(|link| link["delay_estimated"] == true);
         marked
             .map(|link| format!("{}>{}", link["from"], link["to"]).replace('"', ""))

@@ -1,0 +1,231 @@
+//! Names and phrases that the glossary replaced do not return. `docs/retired-names.txt` lists them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_tests::repository;
+use sources::{Source, sources};
+use syn::{
+    Fields, Ident, ItemConst, ItemEnum, ItemFn, ItemMod, ItemStatic, ItemStruct, ItemTrait, ItemType, ImplItemFn,
+    TraitItemFn, Variant,
+    visit::{self, Visit},
+};
+
+mod sources;
+
+const LIST: &str = "docs/retired-names.txt";
+
+/// The kind of a definition and its name, as the list gives them.
+type Name = (String, String);
+
+/// An entry of the list.
+#[derive(Debug, PartialEq, Eq)]
+enum Retired {
+    /// A definition of a crate.
+    Name { crate_: String, name: Name },
+    /// A phrase of messages, comments or pages.
+    Phrase(String),
+}
+
+/// Parses the list: `CRATE KIND NAME` or `phrase: TEXT` on each line. Lines that begin with `#` are
+/// comments.
+fn retired() -> Vec<Retired> {
+    let list = std::fs::read_to_string(repository().join(LIST)).expect("the list is there");
+    let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(entry).collect()
+}
+
+fn entry(line: &str) -> Retired {
+    if let Some(phrase) = line.strip_prefix("phrase: ") {
+        return Retired::Phrase(phrase.to_owned());
+    }
+    let parts: Vec<&str> = line.split_whitespace().collect();
+    let [crate_, kind, name] = parts[..] else {
+        panic!("expected a crate, a kind and a name: {line}");
+    };
+    assert!(KINDS.contains(&kind), "an unknown kind: {line}");
+    Retired::Name {
+        crate_: crate_.to_owned(),
+        name: (kind.to_owned(), name.to_owned()),
+    }
+}
+
+const KINDS: [&str; 8] = [
+    "type", "variant", "function", "module", "field", "constant", "proto-message", "proto-field",
+];
+
+/// The crate that a file belongs to.
+fn crate_of(path: &str) -> Option<String> {
+    let mut parts = path.split('/');
+    match parts.next()? {
+        "services" | "simulations" => match parts.next()? {
+            "cli" => Some("beringia".to_owned()),
+            name => Some(format!("beringia-{name}")),
+        },
+        name @ ("proto" | "regions" | "tests") => Some(format!("beringia-{name}")),
+        _ => None,
+    }
+}
+
+/// Collects the definitions of Rust files.
+#[derive(Default)]
+struct Definitions(BTreeSet<Name>);
+
+impl Definitions {
+    fn add(&mut self, kind: &str, name: &Ident) {
+        self.0.insert((kind.to_owned(), name.to_string()));
+    }
+
+    fn add_fields(&mut self, fields: &Fields) {
+        for name in fields.iter().filter_map(|field| field.ident.as_ref()) {
+            self.add("field", name);
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Definitions {
+    fn visit_item_struct(&mut self, item: &'ast ItemStruct) {
+        self.add("type", &item.ident);
+        self.add_fields(&item.fields);
+        visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast ItemEnum) {
+        self.add("type", &item.ident);
+        visit::visit_item_enum(self, item);
+    }
+
+    fn visit_variant(&mut self, variant: &'ast Variant) {
+        self.add("variant", &variant.ident);
+        self.add_fields(&variant.fields);
+        visit::visit_variant(self, variant);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast ItemTrait) {
+        self.add("type", &item.ident);
+        visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast ItemType) {
+        self.add("type", &item.ident);
+        visit::visit_item_type(self, item);
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast ItemFn) {
+        self.add("function", &item.sig.ident);
+        visit::visit_item_fn(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast ImplItemFn) {
+        self.add("function", &item.sig.ident);
+        visit::visit_impl_item_fn(self, item);
+    }
+
+    fn visit_trait_item_fn(&mut self, item: &'ast TraitItemFn) {
+        self.add("function", &item.sig.ident);
+        visit::visit_trait_item_fn(self, item);
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        self.add("module", &item.ident);
+        visit::visit_item_mod(self, item);
+    }
+
+    fn visit_item_const(&mut self, item: &'ast ItemConst) {
+        self.add("constant", &item.ident);
+        visit::visit_item_const(self, item);
+    }
+
+    fn visit_item_static(&mut self, item: &'ast ItemStatic) {
+        self.add("constant", &item.ident);
+        visit::visit_item_static(self, item);
+    }
+}
+
+/// The definitions of a protocol file: its messages and their fields.
+fn proto_definitions(text: &str) -> impl Iterator<Item = Name> + '_ {
+    text.lines().filter_map(|line| {
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("message ") {
+            let name = rest.split_whitespace().next()?;
+            return Some(("proto-message".to_owned(), name.to_owned()));
+        }
+        let (before, _) = line.split_once(" = ").filter(|_| !line.starts_with("//"))?;
+        let name = before.split_whitespace().last()?;
+        Some(("proto-field".to_owned(), name.to_owned()))
+    })
+}
+
+fn definitions(sources: &[Source]) -> BTreeMap<String, BTreeSet<Name>> {
+    let mut definitions: BTreeMap<String, BTreeSet<Name>> = BTreeMap::new();
+    for source in sources {
+        let Some(crate_) = crate_of(&source.path) else { continue };
+        let of_crate = definitions.entry(crate_).or_default();
+        if source.path.ends_with(".proto") {
+            of_crate.extend(proto_definitions(&source.text));
+            continue;
+        }
+        let file = syn::parse_file(&source.text).unwrap_or_else(|error| panic!("{}: {error}", source.path));
+        let mut found = Definitions::default();
+        found.visit_file(&file);
+        of_crate.extend(found.0);
+    }
+    definitions
+}
+
+#[test]
+fn no_retired_name_is_defined() {
+    let definitions = definitions(&sources(&["rs", "proto"]));
+    let returned: Vec<Retired> = retired()
+        .into_iter()
+        .filter(|entry| match entry {
+            Retired::Name { crate_, name } => definitions[crate_].contains(name),
+            Retired::Phrase(_) => false,
+        })
+        .collect();
+    assert!(returned.is_empty(), "these are defined again: {returned:#?}");
+}
+
+#[test]
+fn no_retired_phrase_is_used() {
+    let phrases: Vec<String> = retired()
+        .into_iter()
+        .filter_map(|entry| match entry {
+            Retired::Phrase(phrase) => Some(phrase),
+            Retired::Name { .. } => None,
+        })
+        .collect();
+    assert!(!phrases.is_empty(), "the list has phrases");
+    let mut found = Vec::new();
+    for source in sources(&["rs", "proto", "md", "py", "sh", "toml"]) {
+        // A phrase may be broken between two lines of a comment.
+        let words: Vec<&str> = source
+            .text
+            .split_whitespace()
+            .filter(|word| !matches!(*word, "//" | "///" | "//!" | "#" | "\\"))
+            .collect();
+        let text = words.join(" ").to_lowercase();
+        let used = phrases.iter().filter(|phrase| text.contains(*phrase));
+        found.extend(used.map(|phrase| format!("{}: {phrase}", source.path)));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The definitions that the list is checked against are really found.
+#[test]
+fn definitions_of_every_kind_are_found() {
+    let definitions = definitions(&sources(&["rs", "proto"]));
+    let expected = [
+        ("beringia-item", "type", "Mutation"),
+        ("beringia-item", "field", "causal_context"),
+        ("beringia-item", "function", "depends_on"),
+        ("beringia-replication", "variant", "RangeSync"),
+        ("beringia-replication", "module", "range_sync"),
+        ("beringia-history", "constant", "MARKER"),
+        ("beringia-proto", "proto-message", "BootstrapReport"),
+        ("beringia-proto", "proto-field", "unshipped"),
+    ];
+    for (crate_, kind, name) in expected {
+        let name = (kind.to_owned(), name.to_owned());
+        assert!(definitions[crate_].contains(&name), "{crate_} {name:?}");
+    }
+}
