@@ -1,4 +1,4 @@
-//! How a command ends when it does not end well, and with which exit code.
+//! The errors of commands, and the exit code of each.
 
 use std::{io, process::ExitCode};
 
@@ -7,7 +7,7 @@ use beringia_host::fleet::ControlError;
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// What was asked about is not so: exit code 1.
+    /// A check failed, such as that of `converge`: exit code 1.
     #[error("{0}")]
     CheckFailed(String),
     /// Wrong input, or the command cannot start: exit code 2.
@@ -20,24 +20,24 @@ pub(crate) enum CommandError {
     /// code 0.
     #[error("the output was closed")]
     OutputClosed,
-    /// A second signal while shutting down: exit code 130, as shells say it.
+    /// A second signal while shutting down: exit code 130, as in shells.
     #[error("ended at once, before everything was shut down")]
     Interrupted,
-    /// A signal ended work of which a part is done: the same exit code.
+    /// A signal ended work of which a part is done: exit code 130.
     #[error("interrupted: {0}")]
     Unfinished(String),
 }
 
 impl CommandError {
-    /// The exit code of what a signal ended.
+    /// The exit code after a signal.
     pub(crate) const INTERRUPTED: u8 = 130;
 
-    /// Wrong input, said in a sentence.
+    /// A [`CommandError::UsageError`] with this message.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::UsageError(message.into())
     }
 
-    /// What programs tell failures apart by.
+    /// The name of the kind in JSON, by which programs distinguish errors.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::CheckFailed(_) => "check_failed",
@@ -70,7 +70,8 @@ impl From<io::Error> for CommandError {
     }
 }
 
-/// Errors that are told in their own words: wrong input, or what cannot start.
+/// Converts errors that mean wrong input, or that a command cannot start. Their texts stay as they
+/// are.
 macro_rules! reported_as_usage_errors {
     ($($error:ty),+) => {
         $(impl From<$error> for CommandError {
@@ -102,7 +103,7 @@ impl From<ControlError> for CommandError {
 }
 
 impl From<tonic::Status> for CommandError {
-    /// For refusals of the control service; that it does not answer at all is said by `Fleet`.
+    /// For errors that the control service returns. `Fleet` reports a service that does not answer.
     fn from(status: tonic::Status) -> Self {
         Self::UsageError(status.message().to_owned())
     }

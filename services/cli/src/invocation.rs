@@ -1,4 +1,4 @@
-//! The command line before it is parsed: which words are the AWS CLI's, and how to refuse the rest.
+//! The command line before it is parsed: separates the arguments of the AWS CLI, and reports errors.
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -6,40 +6,40 @@ use clap::{ColorChoice, CommandFactory as _, ValueEnum};
 
 use crate::{Arguments, error::CommandError, output, output::Format, style};
 
-/// The command whose words belong to another program.
+/// The command whose arguments belong to another program.
 const AWS: &str = "aws";
-/// What comes after it is no option of ours.
+/// Ends beringia's own options.
 const ESCAPE: &str = "--";
 
-/// The words of the command line as they are to be parsed. Everything after `aws` belongs to the
-/// AWS CLI, even `--help` and options that are called like ours, so it is moved behind `--`; our
-/// options stand before `aws`.
+/// The words of the command line in the order in which clap parses them. Everything after `aws`
+/// belongs to the AWS CLI, even `--help` and options with the names of ours, so it is moved behind
+/// `--`. Our options, which precede `aws`, are moved behind it.
 pub(crate) fn words(given: Vec<OsString>) -> Vec<OsString> {
-    let Some(place) = place_of_command(&given).filter(|place| given[*place] == AWS) else {
+    let Some(index) = command_index(&given).filter(|index| given[*index] == AWS) else {
         return given;
     };
-    let (program, options, theirs) = (&given[..1], &given[1..place], &given[place + 1..]);
+    let (program, options, theirs) = (&given[..1], &given[1..index], &given[index + 1..]);
     let (aws, escape) = ([OsString::from(AWS)], [OsString::from(ESCAPE)]);
     [program, &aws, options, &escape, theirs].concat()
 }
 
-/// Where the name of the command is: the first word that is neither an option nor the value of one.
-fn place_of_command(given: &[OsString]) -> Option<usize> {
+/// The index of the command's name: the first word that is neither an option nor the value of one.
+fn command_index(given: &[OsString]) -> Option<usize> {
     let valued = valued_options();
-    let mut place = 1;
+    let mut index = 1;
     loop {
-        let word = given.get(place)?.to_string_lossy();
+        let word = given.get(index)?.to_string_lossy();
         if !word.starts_with('-') {
-            return Some(place);
+            return Some(index);
         }
         let takes_next = word
             .strip_prefix("--")
             .is_some_and(|name| valued.iter().any(|valued| valued == name));
-        place += if takes_next { 2 } else { 1 };
+        index += if takes_next { 2 } else { 1 };
     }
 }
 
-/// The options that may stand before `aws` and have a value.
+/// The options that take a value and may precede `aws`.
 fn valued_options() -> Vec<String> {
     let command = Arguments::command();
     let of_aws = command
@@ -53,13 +53,13 @@ fn valued_options() -> Vec<String> {
         .collect()
 }
 
-/// Prints the help, or why the words are no command, in the form and colours that the words ask
-/// for.
+/// Prints the help, or the error in the arguments. Format and colours follow the arguments, although
+/// they could not be parsed.
 pub(crate) fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
-    style::choose(asked(words, "color").unwrap_or(ColorChoice::Auto));
+    style::choose(option_value(words, "color").unwrap_or(ColorChoice::Auto));
     let is_error = error.use_stderr();
-    if is_error && asked(words, "format") == Some(Format::Json) {
-        output::choose_errors(Format::Json);
+    if is_error && option_value(words, "format") == Some(Format::Json) {
+        output::set_error_format(Format::Json);
         output::failure(&CommandError::usage(message(error)));
     } else {
         output::help(&error.render().ansi().to_string(), is_error);
@@ -71,23 +71,23 @@ pub(crate) fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
     }
 }
 
-/// The value of an option of ours, where the words have it.
-fn asked<V: ValueEnum>(words: &[OsString], option: &str) -> Option<V> {
+/// The value of one of our options, if it is given and valid.
+fn option_value<V: ValueEnum>(words: &[OsString], option: &str) -> Option<V> {
     let ours = words.iter().take_while(|word| *word != ESCAPE);
     let ours: Vec<_> = ours.map(|word| word.to_string_lossy()).collect();
     let name = format!("--{option}");
-    let next = |place: usize| ours.get(place + 1).map(|value| value.to_string());
+    let next = |index: usize| ours.get(index + 1).map(|value| value.to_string());
     let mut values = ours
         .iter()
         .enumerate()
-        .filter_map(|(place, word)| match word.strip_prefix(&name)? {
-            "" => next(place),
+        .filter_map(|(index, word)| match word.strip_prefix(&name)? {
+            "" => next(index),
             joined => joined.strip_prefix('=').map(str::to_owned),
         });
     values.next_back().and_then(|value| V::from_str(&value, false).ok())
 }
 
-/// What is wrong, without the usage that follows it.
+/// The text of clap's error, without the usage that follows it.
 fn message(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let text = text.split("\n\nUsage:").next().unwrap_or_default();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn words_after_aws_are_not_parsed() {
+    fn arguments_after_aws_are_not_parsed() {
         assert_eq!(moved("beringia aws s3 --help"), "beringia aws -- s3 --help");
         assert_eq!(
             moved("beringia --color never --control http://h:1 aws --color off x"),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_other_commands_stay_as_they_are() {
+    fn arguments_of_other_commands_are_unchanged() {
         for words in [
             "beringia status --format json",
             "beringia help aws",
@@ -129,15 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn the_form_of_a_refusal_is_found_in_the_words() {
-        let asked = |words: &str| {
+    fn format_of_an_error_is_found_in_invalid_arguments() {
+        let option_value = |words: &str| {
             let words: Vec<_> = words.split(' ').map(OsString::from).collect();
-            asked::<Format>(&words, "format")
+            option_value::<Format>(&words, "format")
         };
-        assert_eq!(asked("beringia fly --format json"), Some(Format::Json));
-        assert_eq!(asked("beringia --format=json fly"), Some(Format::Json));
-        assert_eq!(asked("beringia --format xml fly"), None);
-        assert_eq!(asked("beringia aws -- --format json"), None);
-        assert_eq!(asked("beringia fly --format"), None);
+        assert_eq!(option_value("beringia fly --format json"), Some(Format::Json));
+        assert_eq!(option_value("beringia --format=json fly"), Some(Format::Json));
+        assert_eq!(option_value("beringia --format xml fly"), None);
+        assert_eq!(option_value("beringia aws -- --format json"), None);
+        assert_eq!(option_value("beringia fly --format"), None);
     }
 }

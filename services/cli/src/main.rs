@@ -47,20 +47,20 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
         Exit codes: 0 success; 1 a check failed (such as: not converged in time); 2 wrong input, or cannot start; 130 interrupted."
 )]
 struct Arguments {
-    /// The format of the output: text for people, or one JSON object per line for programs; errors on
-    /// standard error, too.
+    /// The format of the output and of errors: text for people, or one JSON object per line for
+    /// programs.
     #[arg(long, value_enum, default_value = "text", global = true)]
     format: Format,
-    /// Whether to use colours. `auto`: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE=1
-    /// brings them to pipes, too.
+    /// When to use colours. `auto`: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE=1 turns
+    /// them on for pipes, too.
     #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", global = true)]
     color: ColorChoice,
     /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`.
     /// [default: warn; for sim: off]
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
     log: Option<String>,
-    /// The form of log records: for people, or one JSON object per line with the spans that the
-    /// record is in.
+    /// The format of log records: text for people, or one JSON object per line with the record's
+    /// spans.
     #[arg(
         long,
         value_enum,
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         Err(error) => return invocation::refuse(&error, &words),
     };
     style::choose(arguments.color);
-    output::choose_errors(arguments.format);
+    output::set_error_format(arguments.format);
     match arguments.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
 impl Arguments {
     fn run(self) -> Result<(), CommandError> {
         let log = self.log.as_deref();
-        logging::start(log.unwrap_or(self.command.usual_log()), self.log_format)?;
+        logging::start(log.unwrap_or(self.command.default_log()), self.log_format)?;
         self.command.run(self.format)
     }
 }

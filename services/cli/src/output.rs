@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     error::CommandError,
-    style::{ERROR, HEAD, of_cell, paint},
+    style::{ERROR, HEAD, cell_style, paint},
 };
 
 /// The form of a command's output.
@@ -24,16 +24,16 @@ pub(crate) enum Format {
     Json,
 }
 
-/// The form of errors and notes, which is that of the output.
-static OF_ERRORS: OnceLock<Format> = OnceLock::new();
+/// The format of errors and notes, the same as that of the output.
+static ERROR_FORMAT: OnceLock<Format> = OnceLock::new();
 
-/// Sets the form of errors and notes for the whole process.
-pub(crate) fn choose_errors(format: Format) {
-    // The first call counts, and there is only one per process.
-    let _ = OF_ERRORS.set(format);
+/// Sets the format of errors and notes for the whole process.
+pub(crate) fn set_error_format(format: Format) {
+    // Later calls have no effect; each process makes only one.
+    let _ = ERROR_FORMAT.set(format);
 }
 
-/// An error in JSON.
+/// The line of an error in JSON: the error in a field `error`.
 #[derive(Serialize)]
 struct FailureJson<'a> {
     error: ErrorJson<'a>,
@@ -45,7 +45,7 @@ struct ErrorJson<'a> {
     message: String,
 }
 
-/// A note in JSON.
+/// The line of a note in JSON: its text in a field `note`.
 #[derive(Serialize)]
 struct NoteJson<'a> {
     note: &'a str,
@@ -59,7 +59,7 @@ pub(crate) fn line(text: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Writes one object on one line. It never has colours.
+/// Writes one JSON object on one line, without colours.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
     let text = serde_json::to_string(value).map_err(io::Error::from)?;
     let mut out = io::stdout().lock();
@@ -68,10 +68,10 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Writes a note to standard error, as a line or as one JSON object. Results go to standard output,
-/// log records elsewhere.
+/// Writes a note to standard error, as a line or as one JSON object. Results go to standard output
+/// instead.
 pub(crate) fn note(text: &str) {
-    match OF_ERRORS.get() {
+    match ERROR_FORMAT.get() {
         Some(Format::Json) => json_to_stderr(&NoteJson {
             note: &anstream::adapter::strip_str(text).to_string(),
         }),
@@ -82,7 +82,7 @@ pub(crate) fn note(text: &str) {
 
 /// Writes an error to standard error, as a line or as one JSON object.
 pub(crate) fn failure(failure: &CommandError) {
-    match OF_ERRORS.get() {
+    match ERROR_FORMAT.get() {
         Some(Format::Json) => json_to_stderr(&FailureJson {
             error: ErrorJson {
                 kind: failure.kind(),
@@ -137,7 +137,7 @@ pub(crate) fn table<const N: usize>(
     }
     // Padding at the ends of lines would end up in what people copy.
     let text: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    // The library would count the codes of colours as text, so they come last.
+    // Colours are added last, since the library would count their escape sequences as text.
     let Some((head, body)) = text.split_first().filter(|(_, body)| body.len() == rows.len()) else {
         return line(&text.join("\n"));
     };
@@ -152,12 +152,12 @@ fn painted<const N: usize>(line: &str, header: [&str; N], row: &[String; N]) -> 
     let mut text = String::new();
     let mut rest = line;
     for (column, cell) in header.into_iter().zip(row) {
-        // Between cells there are only blanks, so the next cell is the next thing that is none.
+        // Only blanks separate cells, so the first occurrence of the text is the cell.
         let Some((blanks, after)) = rest.split_once(cell.as_str()).filter(|_| !cell.is_empty()) else {
             continue;
         };
         text.push_str(blanks);
-        match of_cell(column, cell) {
+        match cell_style(column, cell) {
             None => text.push_str(cell),
             Some(style) => text.push_str(&paint(style, cell)),
         }
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_coloured_without_a_change_of_its_text() {
+    fn colouring_a_row_keeps_its_text() {
         let header = ["REGION", "", "STATE", "LAG"];
         let row = ["down", "", "down", "2000 ms"].map(str::to_owned);
         let line = "down          down   2000 ms";

@@ -1,4 +1,4 @@
-//! Colours: when there are any, and what has which.
+//! The colours of text output, and when they are used.
 
 use std::{borrow::Cow, io};
 
@@ -6,21 +6,21 @@ use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
 
-/// As it should be.
+/// For states that are as they should be.
 const GOOD: Style = AnsiColor::Green.on_default();
-/// Not as it should be, but it may come right by itself.
+/// For states that may recover without an operator.
 const WARNING: Style = AnsiColor::Yellow.on_default();
-/// Broken, failed, or cut on purpose.
+/// For states that are broken, failed, or cut on purpose.
 const BAD: Style = AnsiColor::Red.on_default();
-/// The word before an error.
+/// For the word `error:` before an error, and for `FAILED`.
 pub(crate) const ERROR: Style = BAD.bold();
-/// The heads of columns.
+/// For the headers of tables.
 pub(crate) const HEAD: Style = Style::new().bold();
-/// From when on lag is shown as a warning, milliseconds: links delay by less.
+/// Lag from which a cell is shown as a warning, in milliseconds. Links delay by less.
 const LAG_WARNING_MS: u64 = 1000;
 
-/// Settles for the whole process whether there are colours. `auto`: where the output is a terminal,
-/// unless `NO_COLOR` is set; `CLICOLOR_FORCE` brings them to pipes, too.
+/// Sets for the whole process when colours are used. `auto`: where the output is a terminal, unless
+/// `NO_COLOR` is set; `CLICOLOR_FORCE` turns them on for pipes, too.
 pub(crate) fn choose(choice: ColorChoice) {
     let choice = match choice {
         ColorChoice::Auto => anstream::ColorChoice::Auto,
@@ -30,19 +30,19 @@ pub(crate) fn choose(choice: ColorChoice) {
     choice.write_global();
 }
 
-/// Whether standard error has colours.
+/// Whether colours are used on standard error.
 pub(crate) fn on_stderr() -> bool {
     AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Text in a style. Where there are no colours, the streams of [`crate::output`] take the style out
+/// Text in a style. Where colours are not used, the streams of [`crate::output`] remove the style
 /// again.
 pub(crate) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The style of a cell, by the head of its column.
-pub(crate) fn of_cell(column: &str, cell: &str) -> Option<Style> {
+/// The style of a cell, by the header of its column.
+pub(crate) fn cell_style(column: &str, cell: &str) -> Option<Style> {
     match (column, cell) {
         ("STATE" | "LINK" | "CONNECTION", "running" | "open" | "connected") => Some(GOOD),
         ("STATE" | "LINK" | "CONNECTION", "down" | "cut" | "reset" | "refused") => Some(BAD),
@@ -56,7 +56,7 @@ pub(crate) fn of_cell(column: &str, cell: &str) -> Option<Style> {
     }
 }
 
-/// Text in which `✓` and `passed` stand for what holds, and `✗` and `FAILED` for what does not.
+/// Colours the first verdict of each line: `✓` and `passed`, or `✗` and `FAILED`.
 pub(crate) fn verdicts(text: &str) -> String {
     let mut lines = text.lines().map(verdict);
     let first = lines.next().unwrap_or_default();
@@ -78,13 +78,13 @@ mod tests {
 
     #[test]
     fn states_are_coloured_in_their_columns_only() {
-        assert_eq!(of_cell("STATE", "down"), Some(BAD));
-        assert_eq!(of_cell("TABLE", "down"), None, "a table of that name");
-        assert_eq!(of_cell("LAG", "999 ms"), None);
-        assert_eq!(of_cell("LAG", "1000 ms"), Some(WARNING));
-        assert_eq!(of_cell("LAG", "-"), None);
-        assert_eq!(of_cell("DIVERGENT RANGES", "0"), None);
-        assert_eq!(of_cell("DIVERGENT RANGES", "2 (0, 7)"), Some(WARNING));
+        assert_eq!(cell_style("STATE", "down"), Some(BAD));
+        assert_eq!(cell_style("TABLE", "down"), None, "a table named `down`");
+        assert_eq!(cell_style("LAG", "999 ms"), None);
+        assert_eq!(cell_style("LAG", "1000 ms"), Some(WARNING));
+        assert_eq!(cell_style("LAG", "-"), None);
+        assert_eq!(cell_style("DIVERGENT RANGES", "0"), None);
+        assert_eq!(cell_style("DIVERGENT RANGES", "2 (0, 7)"), Some(WARNING));
     }
 
     #[test]

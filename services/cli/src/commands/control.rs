@@ -5,10 +5,10 @@ use clap::Args;
 
 use crate::{error::CommandError, output};
 
-/// The addresses of `up` has its control service when it is not told otherwise.
-pub(crate) const USUAL_CONTROL: &str = "http://127.0.0.1:9090";
+/// The address of `up`'s control service by default.
+pub(crate) const DEFAULT_CONTROL: &str = "http://127.0.0.1:9090";
 
-/// Where the control services.
+/// The addresses of the control services.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ControlArguments {
     /// Address of a control service. Where each region is a process of its own, give one address
@@ -18,7 +18,7 @@ pub(crate) struct ControlArguments {
         value_name = "URL",
         env = "BERINGIA_CONTROL",
         value_delimiter = ',',
-        default_value = USUAL_CONTROL,
+        default_value = DEFAULT_CONTROL,
         global = true
     )]
     pub(crate) addresses: Vec<String>,

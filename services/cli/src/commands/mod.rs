@@ -50,7 +50,7 @@ impl Command {
         match self {
             Self::Up(up) => runtime::serve(up::run(up, format)),
             Self::Region(region) => runtime::serve(region::run(region, format)),
-            Self::Aws(aws) => Err(aws::become_it(runtime::ask(aws::prepare(aws))?)),
+            Self::Aws(aws) => Err(aws::replace_process(runtime::ask(aws::prepare(aws))?)),
             Self::Env(env) => runtime::ask(aws::export(&env, format)),
             Self::Status(status) => runtime::ask(status::run(&status, format)),
             Self::Net(net) => runtime::ask(net::run(net, format)),
@@ -69,7 +69,7 @@ impl Command {
 
     /// The log filter when neither --log nor RUST_LOG is given. Simulations log nothing: faults are
     /// intended there, and a log record cannot carry virtual time.
-    pub(crate) const fn usual_log(&self) -> &'static str {
+    pub(crate) const fn default_log(&self) -> &'static str {
         if matches!(self, Self::Sim(_)) { "off" } else { "warn" }
     }
 }

@@ -22,8 +22,8 @@ use crate::{
 #[command(
     long_about = "Show or change the network between the regions of a running `up`. Every pair of \
         regions has two directed links; a change applies to both unless --one-way is given. \
-        Changes last until the process ends. A delay that nobody measured, but that was \
-        estimated from the distance of two AWS regions, is marked as estimated.\n\n\
+        Changes last until the process ends. Delays that are not measured, but estimated from the \
+        distance of two AWS regions, are marked as estimated.\n\n\
         `net pause` leaves the links alone and stops the replication of one table in one region, \
         as AWS Fault Injection Service does: the region's clients continue to read and write the \
         table, the other regions continue to replicate it among themselves, and the region neither \

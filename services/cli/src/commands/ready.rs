@@ -3,7 +3,7 @@
 use beringia_host::Addresses;
 use serde::Serialize;
 
-use super::control::USUAL_CONTROL;
+use super::control::DEFAULT_CONTROL;
 use crate::{
     error::CommandError,
     output::{self, Format},
@@ -19,7 +19,7 @@ pub(crate) struct Ready {
     regions: Vec<ReadyRegion>,
     #[serde(skip)]
     verifies: bool,
-    /// Whether links have delays that are estimated.
+    /// Whether any link has an estimated delay.
     #[serde(skip)]
     has_estimates: bool,
 }
@@ -75,7 +75,7 @@ impl Ready {
     fn hints(&self) -> String {
         let Self { control, endpoint, .. } = self;
         let region = self.regions.first().map_or("us-east-1", |region| region.name.as_str());
-        let at = if control == USUAL_CONTROL {
+        let at = if control == DEFAULT_CONTROL {
             String::new()
         } else {
             format!(" --control {control}")

@@ -18,7 +18,7 @@ use crate::{
         tasks vanish at once, answers in progress are never completed, and its database stays as \
         it is. The other regions and the process continue.\n\n\
         Clients of the region get ServiceUnavailable from the endpoint for all regions. AWS SDKs \
-        retry before they report it, boto3 and version 1 of the AWS CLI for 25 seconds; set \
+        retry before they report it: boto3 and version 1 of the AWS CLI retry for 25 seconds. Set \
         AWS_MAX_ATTEMPTS=2 to shorten that, as `beringia aws` does.\n\n\
         With --lose-disk the database is deleted, too: the region comes back empty, and the other \
         regions bootstrap its replicas from their own. Writes that it had not shipped are lost.",

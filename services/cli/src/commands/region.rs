@@ -60,6 +60,6 @@ pub(crate) async fn run(arguments: RegionArguments, format: Format) -> Result<()
         control_port: arguments.control_port,
     };
     let running = beringia_host::one(deployment(arguments.serve)?, listen, &region).await?;
-    // The network is the real one: nothing is delayed by the topology.
+    // The network is real: the topology's delays do not apply.
     serve(running, signals, false, format).await
 }

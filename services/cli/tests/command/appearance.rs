@@ -1,4 +1,4 @@
-//! How errors look to programs, and when there are colours.
+//! Errors as JSON, and the use of colours.
 
 use std::process::{Command, Output};
 
@@ -8,7 +8,7 @@ use crate::process::{Server, beringia, run, stderr, stdout};
 
 /// An address at which nothing listens.
 const NOWHERE: &str = "http://127.0.0.1:1";
-/// With what every code of a colour begins.
+/// The first character of every ANSI escape sequence.
 const ESCAPE: char = '\u{1b}';
 
 /// The one JSON object on standard error.
@@ -51,7 +51,7 @@ fn errors_for_programs_are_json_with_the_same_exit_codes() {
 }
 
 #[test]
-fn words_that_are_no_command_are_json_errors_for_programs() {
+fn invalid_arguments_are_json_errors_for_programs() {
     for words in [["fly", "--format", "json"], ["--format", "json", "fly"]] {
         let output = run(&words);
         assert_eq!(output.status.code(), Some(2));
@@ -74,10 +74,7 @@ fn words_that_are_no_command_are_json_errors_for_programs() {
     );
     let output = run(&["--help", "--format", "json"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(
-        stdout(&output).contains("Usage:"),
-        "help that was asked for is no error"
-    );
+    assert!(stdout(&output).contains("Usage:"), "requested help is not an error");
 }
 
 #[test]
@@ -104,7 +101,7 @@ fn notes_beside_an_answer_are_json_for_programs_too() {
 }
 
 #[test]
-fn pipes_get_no_colours_unless_they_are_asked_for() {
+fn pipes_get_colours_only_on_request() {
     let silent = ["status", "--control", NOWHERE];
     let plain = stderr(&run(&silent));
     assert!(plain.starts_with("error: no control service"), "{plain}");

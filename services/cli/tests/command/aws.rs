@@ -12,24 +12,24 @@ use tempfile::TempDir;
 
 use crate::process::{Server, assert_refused, beringia, regions_apart, stderr, stdout};
 
-/// Without the variables of AWS that the machine has set.
+/// Removes the AWS variables of this machine from the command's environment.
 fn without_aws(command: &mut Command) -> &mut Command {
     let set = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_"));
     set.fold(command, |command, (name, _)| command.env_remove(name))
 }
 
-/// A directory with an `aws` that prints its words and its environment, and ends with what it
-/// reads.
-fn imitation() -> TempDir {
+/// A directory with a fake `aws`, which prints its arguments and its AWS variables and exits with
+/// the code that it reads from standard input.
+fn fake_aws() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("aws");
-    let script = "#!/bin/sh\nfor word in \"$@\"; do echo \"word $word\"; done\nenv | grep '^AWS_'\necho said >&2\nread code\nexit $code\n";
+    let script = "#!/bin/sh\nfor word in \"$@\"; do echo \"word $word\"; done\nenv | grep '^AWS_'\necho diagnostics >&2\nread code\nexit $code\n";
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     directory
 }
 
-/// `beringia` where the only `aws` is the one in this directory.
+/// `beringia` with a PATH on which the `aws` of this directory comes first.
 fn command(path: &Path) -> Command {
     let mut command = beringia();
     command.env("PATH", format!("{}:/usr/bin:/bin", path.display()));
@@ -37,8 +37,8 @@ fn command(path: &Path) -> Command {
     command
 }
 
-/// What the imitation was told: its words, and the variables of AWS.
-fn told(output: &Output) -> (Vec<String>, Vec<String>) {
+/// The arguments and the AWS variables that the fake `aws` received.
+fn received(output: &Output) -> (Vec<String>, Vec<String>) {
     let text = stdout(output);
     let (words, mut variables): (Vec<_>, Vec<_>) = text
         .lines()
@@ -52,13 +52,13 @@ fn told(output: &Output) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
-fn aws_gets_the_endpoint_and_what_the_environment_lacks() {
-    let (up, path) = (Server::up(&[]), imitation());
+fn aws_gets_the_endpoint_and_missing_variables() {
+    let (up, path) = (Server::up(&[]), fake_aws());
     let output = command(path.path())
         .args(["--control", up.control(), "aws", "dynamodb", "list-tables"])
         .output()
         .unwrap();
-    let (words, variables) = told(&output);
+    let (words, variables) = received(&output);
     assert_eq!(words, ["--endpoint-url", up.endpoint(), "dynamodb", "list-tables"]);
     let endpoint = format!("AWS_ENDPOINT_URL={}", up.endpoint());
     let expected = [
@@ -75,7 +75,7 @@ fn aws_gets_the_endpoint_and_what_the_environment_lacks() {
 
 #[test]
 fn aws_keeps_what_the_user_has_set() {
-    let path = imitation();
+    let path = fake_aws();
     let set = [
         ("AWS_ACCESS_KEY_ID", "AKIA"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
@@ -89,7 +89,7 @@ fn aws_keeps_what_the_user_has_set() {
         .envs(set)
         .output()
         .unwrap();
-    let (words, variables) = told(&output);
+    let (words, variables) = received(&output);
     assert_eq!(words, ["x", "--endpoint-url", "http://elsewhere"]);
     for (name, value) in set {
         assert!(variables.contains(&format!("{name}={value}")), "{variables:?}");
@@ -101,8 +101,8 @@ fn aws_keeps_what_the_user_has_set() {
 }
 
 #[test]
-fn every_word_after_aws_is_passed_on_untouched() {
-    let path = imitation();
+fn arguments_after_aws_are_passed_on_unchanged() {
+    let path = fake_aws();
     let theirs = [
         "--help",
         "--format",
@@ -120,14 +120,14 @@ fn every_word_after_aws_is_passed_on_untouched() {
         .args(theirs)
         .output()
         .unwrap();
-    let (words, _) = told(&output);
+    let (words, _) = received(&output);
     assert_eq!(words[..2], ["--endpoint-url", "http://127.0.0.1:1"]);
     assert_eq!(words[2..], theirs);
 }
 
 #[test]
 fn input_output_and_exit_code_are_those_of_aws() {
-    let path = imitation();
+    let path = fake_aws();
     let code = path.path().join("code");
     fs::write(&code, "254\n").unwrap();
     let output = command(path.path())
@@ -137,11 +137,11 @@ fn input_output_and_exit_code_are_those_of_aws() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(254));
-    assert_eq!(stderr(&output), "said\n");
+    assert_eq!(stderr(&output), "diagnostics\n");
 }
 
 #[test]
-fn without_aws_or_regions_it_says_what_to_do() {
+fn missing_aws_or_regions_are_errors_with_advice() {
     let empty = tempfile::tempdir().unwrap();
     let run = |path: &Path, words: &[&str]| {
         let mut command = command(path);
@@ -154,7 +154,7 @@ fn without_aws_or_regions_it_says_what_to_do() {
     };
     let output = run(empty.path(), &["--endpoint", "http://127.0.0.1:1", "aws", "x"]);
     assert_refused(&output, &["no program `aws`", "apt-get install awscli"]);
-    let path = imitation();
+    let path = fake_aws();
     assert_refused(&run(path.path(), &["aws", "x"]), &["is `beringia up` running?"]);
     let output = run(path.path(), &["--format", "json", "aws", "x"]);
     let printed: Value = serde_json::from_str(&stderr(&output)).unwrap();
@@ -162,9 +162,9 @@ fn without_aws_or_regions_it_says_what_to_do() {
 }
 
 #[test]
-fn aws_goes_to_the_region_asked_for_where_each_has_its_own() {
+fn separate_processes_are_chosen_by_the_region_option() {
     let regions = regions_apart(&["us-east-1", "eu-west-1"]);
-    let path = imitation();
+    let path = fake_aws();
     let control = regions.iter().map(Server::control).collect::<Vec<_>>().join(",");
     let endpoint = |words: &[&str]| {
         let output = command(path.path())
@@ -172,7 +172,7 @@ fn aws_goes_to_the_region_asked_for_where_each_has_its_own() {
             .args(words)
             .output()
             .unwrap();
-        told(&output).0[1].clone()
+        received(&output).0[1].clone()
     };
     assert_eq!(endpoint(&["x"]), regions[0].endpoint());
     assert_eq!(endpoint(&["x", "--region", "eu-west-1"]), regions[1].endpoint());
@@ -181,7 +181,7 @@ fn aws_goes_to_the_region_asked_for_where_each_has_its_own() {
 
 #[test]
 fn a_shell_that_evaluates_env_reaches_the_regions() {
-    let (up, path) = (Server::up(&[]), imitation());
+    let (up, path) = (Server::up(&[]), fake_aws());
     let printed = command(path.path())
         .args(["env", "--control", up.control()])
         .output()
@@ -191,7 +191,7 @@ fn a_shell_that_evaluates_env_reaches_the_regions() {
         text.ends_with("use: beringia aws\n") && text.contains("older than 2.13"),
         "{text}"
     );
-    // With and without quotes around it, as people write it.
+    // People write `eval` with and without quotes.
     for script in [r#"eval "$LINES_OF_ENV"; aws"#, "eval $LINES_OF_ENV\naws"] {
         let mut shell = Command::new("sh");
         let output = without_aws(&mut shell)
@@ -200,7 +200,7 @@ fn a_shell_that_evaluates_env_reaches_the_regions() {
             .env("LINES_OF_ENV", &text)
             .output()
             .unwrap();
-        let (_, variables) = told(&output);
+        let (_, variables) = received(&output);
         assert_eq!(variables.len(), 7, "{variables:?}");
         assert!(
             variables.contains(&format!("AWS_ENDPOINT_URL={}", up.endpoint())),
@@ -223,7 +223,7 @@ fn env_is_printed_for_other_shells_and_programs() {
     assert_eq!(json["AWS_REGION"], "us-east-1");
     assert_eq!(
         json["BERINGIA_ENDPOINT"], "http://h:1",
-        "`beringia aws` goes there, too"
+        "`beringia aws` uses the endpoint, too"
     );
-    assert_eq!(json["AWS_ACCESS_KEY_ID"], Value::Null, "the user's own is kept");
+    assert_eq!(json["AWS_ACCESS_KEY_ID"], Value::Null, "the user's value is kept");
 }

@@ -58,14 +58,14 @@ fn outcome(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap_or_else(|_| panic!("no outcome: {}", stderr(output)))
 }
 
-/// What a command logged with `--log-format json`.
+/// The records that a command logged with `--log-format json`.
 fn log_records(output: &Output) -> Vec<Value> {
     let printed = stderr(output);
     let lines = printed.lines().filter(|line| line.starts_with('{'));
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The record of a step of a drill.
+/// The first record with this message whose action begins with `action`.
 fn logged<'r>(records: &'r [Value], message: &str, action: &str) -> &'r Value {
     let is_meant = |record: &&Value| {
         record["fields"]["message"] == message && record["fields"]["action"].as_str().unwrap().starts_with(action)
@@ -119,7 +119,7 @@ fn a_partition_loses_nothing_and_makes_conflicts() {
         json!([{"name": "step", "scenario": "scenario", "number": 1, "at": "3s",
         "action": done["fields"]["action"]}])
     );
-    // The regions that it started log, too, and say which they are.
+    // The regions that the drill started log, too, each with its name.
     for region in ["us-east-1", "eu-west-1"] {
         let connected =
             |record: &&Value| record["fields"]["message"] == "connected" && record["fields"]["region"] == region;

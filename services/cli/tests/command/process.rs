@@ -182,7 +182,7 @@ impl Server {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
-    /// Ends it and gives what it wrote to standard error.
+    /// Terminates the process and returns its standard error.
     pub(crate) fn end(mut self) -> String {
         self.terminate();
         let mut printed = String::new();

@@ -28,8 +28,8 @@ fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-// The default is to say nothing while nothing goes wrong; JSON has one object per line, with the
-// region in each.
+// By default nothing is logged while nothing goes wrong. With JSON, each line is one object that
+// names its region.
 #[test]
 fn a_server_is_quiet_unless_asked_and_logs_json_on_request() {
     let quiet = Server::up(&[]);
@@ -140,7 +140,7 @@ fn estimated_delays_are_marked_where_they_are_shown() {
     assert_eq!(text.matches(" ms estimated").count(), 4, "{text}");
 
     let links = server.json(&["net", "delay", "us-east-1", "me-central-1", "80", "--one-way"]);
-    assert_eq!(marked(&links), gulf[1..], "what was set is not estimated");
+    assert_eq!(marked(&links), gulf[1..], "a delay that was set is not estimated");
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! What programs that use AWS find in their environment, so that they reach the regions.
+//! The environment variables by which programs that use AWS reach the regions.
 
 use std::collections::BTreeMap;
 
 /// How often the AWS CLI and SDKs try a call: once, and once more. By default boto3 and version 1
 /// of the CLI try ten times, which takes 25 seconds when a region is down.
 const ATTEMPTS: &str = "2";
-/// What identifies a client where the regions do not verify signatures.
+/// The credentials of a client where the regions do not verify signatures.
 const ANY: &str = "any";
 
-/// The variables that count.
+/// The variables whose values decide what is added.
 const NAMES: [&str; 6] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -18,16 +18,16 @@ const NAMES: [&str; 6] = [
     "AWS_MAX_ATTEMPTS",
 ];
 
-/// Where clients find the regions.
+/// The endpoint and default region that clients get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// URL of the endpoint.
+    /// URL, with its scheme.
     pub(crate) endpoint: String,
-    /// The region of those who name none.
+    /// The region for clients that name none.
     pub(crate) region: String,
 }
 
-/// What is set already.
+/// The variables that are already set.
 #[derive(Debug)]
 pub(crate) struct Variables(BTreeMap<&'static str, String>);
 
@@ -37,29 +37,29 @@ impl Variables {
         Self(set.collect())
     }
 
-    /// The region that is set, by either name.
+    /// The region that is set, by either of its two variables.
     pub(crate) fn region(&self) -> Option<String> {
         self.value("AWS_REGION")
             .or_else(|| self.value("AWS_DEFAULT_REGION"))
             .map(str::to_owned)
     }
 
-    /// The endpoint, and what is not set yet. With a profile, credentials and region are the
-    /// profile's.
+    /// The endpoint, and the variables that are not set yet. With a profile, credentials and region
+    /// come from the profile and are left out.
     pub(crate) fn missing(&self, target: &Target, has_profile: bool) -> Vec<(&'static str, String)> {
         let mut missing = vec![("AWS_ENDPOINT_URL", target.endpoint.clone())];
         if !has_profile {
             if self.value("AWS_ACCESS_KEY_ID").is_none() {
                 missing.extend(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name, ANY.to_owned())));
             }
-            // Version 1 of the CLI knows the second name only.
+            // Version 1 of the CLI reads only AWS_DEFAULT_REGION.
             let region = self.region().unwrap_or_else(|| target.region.clone());
             let unset = ["AWS_REGION", "AWS_DEFAULT_REGION"]
                 .into_iter()
                 .filter(|name| self.value(name).is_none());
             missing.extend(unset.map(|name| (name, region.clone())));
         }
-        // Empty means something here: no pager.
+        // An empty AWS_PAGER is a setting, too: it turns the pager off.
         if !self.0.contains_key("AWS_PAGER") {
             missing.push(("AWS_PAGER", String::new()));
         }
@@ -78,7 +78,7 @@ impl Variables {
 mod tests {
     use super::*;
 
-    /// What is missing where these are set, as `NAME=value`.
+    /// The missing variables, as `NAME=value`, in an environment in which `set` is set.
     fn missing(set: &[(&str, &str)], has_profile: bool) -> Vec<String> {
         let value = |name: &str| {
             set.iter()
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_environment_gets_everything() {
+    fn empty_environment_gets_every_variable() {
         let all = [
             "AWS_ENDPOINT_URL=http://h:1",
             "AWS_ACCESS_KEY_ID=any",
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_kept() {
+    fn variables_that_are_set_are_kept() {
         let set = [
             ("AWS_ACCESS_KEY_ID", "AKIA"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_brings_its_credentials_and_region() {
+    fn profile_supplies_credentials_and_region() {
         let rest = ["AWS_ENDPOINT_URL=http://h:1", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=2"];
         assert_eq!(missing(&[], true), rest);
     }

@@ -1,10 +1,10 @@
-//! `env`: prints what a shell must export so that programs that use AWS reach the regions.
+//! `env`: prints the lines by which a shell exports the variables of [`super::environment`].
 
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 
-use super::{PlaceArguments, environment::Variables};
+use super::{TargetArguments, environment::Variables};
 use crate::{
     error::CommandError,
     output::{self, Format},
@@ -13,11 +13,11 @@ use crate::{
 /// Print the environment in which AWS SDKs and tools reach a running `up`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Print the lines by which a shell sets the environment in which AWS SDKs and tools reach a running `up`: AWS_ENDPOINT_URL, and \
-        what is not set of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_DEFAULT_REGION, AWS_PAGER and AWS_MAX_ATTEMPTS. What is \
-        set already is kept, except for the endpoint.\n\n\
-        An AWS CLI older than 2.13 (or 1.29) ignores AWS_ENDPOINT_URL and sends its requests to Amazon: Debian's is one. `beringia aws` works \
-        with every version. SDKs know the variable since the middle of 2023.",
+    long_about = "Print the lines by which a shell sets the environment in which AWS SDKs and tools reach a running `up`. They always set \
+        AWS_ENDPOINT_URL. They set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_DEFAULT_REGION, AWS_PAGER and AWS_MAX_ATTEMPTS \
+        only where these are not set already.\n\n\
+        Versions of the AWS CLI before 2.13 (or 1.29), such as Debian's, ignore AWS_ENDPOINT_URL and send their requests to Amazon. \
+        `beringia aws` works with every version. SDKs support the variable since the middle of 2023.",
     after_help = "Examples:\n  \
         eval \"$(beringia env)\"                                                  sh, bash, zsh\n  \
         beringia env --shell fish | source\n  \
@@ -26,34 +26,34 @@ use crate::{
 )]
 pub(crate) struct EnvArguments {
     #[command(flatten)]
-    pub(crate) place: PlaceArguments,
-    /// Whose syntax the lines have.
+    pub(crate) target: TargetArguments,
+    /// The shell for whose syntax the lines are written.
     #[arg(long, value_enum, default_value = "sh")]
     pub(crate) shell: Shell,
 }
 
-/// A kind of shell.
+/// A family of shells with one syntax for setting variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shell {
-    /// sh, bash, zsh and their like.
+    /// sh, bash, zsh and other POSIX shells.
     Sh,
-    /// fish.
+    /// The fish shell.
     Fish,
-    /// PowerShell.
+    /// PowerShell, on any system.
     Powershell,
 }
 
-/// A comment below the lines. It comes last and has no quotes, so that it does no harm where an
-/// `eval` without quotes makes one line of everything.
+/// A shell comment after the lines. It comes last and contains no quotes, so that it does no harm
+/// where an `eval` without quotes joins all lines into one.
 const WARNING: &str =
     "# An AWS CLI older than 2.13 ignores AWS_ENDPOINT_URL and sends its requests to Amazon: use: beringia aws";
 
 /// Prints the lines, or one JSON object.
 pub(crate) async fn export(arguments: &EnvArguments, format: Format) -> Result<(), CommandError> {
     let variables = Variables::of_this_process();
-    let target = arguments.place.target(variables.region().as_deref()).await?;
+    let target = arguments.target.resolve(variables.region().as_deref()).await?;
     let mut missing = variables.missing(&target, false);
-    missing.extend(arguments.place.given());
+    missing.extend(arguments.target.given());
     match format {
         Format::Json => output::json(&missing.into_iter().collect::<BTreeMap<_, _>>()),
         Format::Text => {
@@ -66,7 +66,7 @@ pub(crate) async fn export(arguments: &EnvArguments, format: Format) -> Result<(
 }
 
 impl Shell {
-    /// The line that sets a variable for this shell and the programs that it starts.
+    /// The line that sets a variable for the shell and for the programs that it starts.
     fn assignment(self, name: &str, value: &str) -> String {
         let quoted = self.quoted(value);
         match self {
@@ -76,7 +76,7 @@ impl Shell {
         }
     }
 
-    /// A value in single quotes, as each shell has them.
+    /// A value in single quotes, escaped for the shell.
     fn quoted(self, value: &str) -> String {
         let escaped = match self {
             Self::Sh => value.replace('\'', r"'\''"),
