@@ -1,17 +1,17 @@
-//! Round trips between AWS regions that nobody measured, estimated from the distance of their
-//! cities.
+//! Estimates of round-trip times between AWS regions without measurements, from the distance of
+//! their cities.
 
 use std::f64::consts::PI;
 
-/// AWS regions, and the city whose name each is known by, with its place on the globe in degrees.
+/// The AWS regions, each with its city and the city's latitude and longitude in degrees.
 const PLACES: &str = include_str!("../aws-regions.csv");
 
 /// The mean radius of the Earth.
 const EARTH_RADIUS_KM: f64 = 6371.0;
-/// What every round trip takes, however near the other region is.
+/// The part of a round trip that does not depend on the distance.
 const BASE_MS: f64 = 5.7;
-/// What each kilometre of the great circle adds to a round trip. Light in fibre needs 0.0098 ms for
-/// the way there and back; cables make detours.
+/// The time that each kilometre of great-circle distance adds to a round trip. Light in fibre needs
+/// 0.0098 ms for a kilometre and back; cables make detours.
 const MS_PER_KM: f64 = 0.015_84;
 
 /// A place on the globe, in radians.
@@ -21,17 +21,18 @@ struct Place {
     longitude: f64,
 }
 
-/// The round trip between two AWS regions in milliseconds, estimated; `None` where one of them is
-/// not known.
+/// Estimates the round-trip time between two AWS regions in milliseconds. `None` if one of them is
+/// not in the table.
 ///
-/// The line is fitted to the 420 measured pairs of `aws-region-rtt.csv` by least squares of the
-/// relative errors. Half of the pairs are less than 15.5 % off, nine of ten less than 35 %. The
-/// worst pair, Cape Town and São Paulo, takes three times the estimate. A test repeats the fit.
+/// The linear function is fitted to the 420 measured pairs of `aws-region-rtt.csv` by least squares
+/// of the relative errors. The error is below 15.5 % for half of the pairs and below 35 % for nine
+/// of ten. The worst pair, Cape Town and São Paulo, takes three times the estimate. A test repeats
+/// the fit.
 pub(crate) fn estimated_rtt_ms(from: &str, to: &str) -> Option<f64> {
     Some(BASE_MS + MS_PER_KM * distance_km(place(from)?, place(to)?))
 }
 
-/// The place of a region. The table is part of the program, and a test reads all of it.
+/// Looks up a region. A row that does not parse is treated as missing; a test parses every row.
 fn place(region: &str) -> Option<Place> {
     let row = PLACES
         .lines()
@@ -44,7 +45,7 @@ fn place(region: &str) -> Option<Place> {
     })
 }
 
-/// The length of the great circle between two places, by the haversine formula.
+/// The great-circle distance between two places, by the haversine formula.
 fn distance_km(from: Place, to: Place) -> f64 {
     let half_sine_squared = |angle: f64| (angle / 2.0).sin().powi(2);
     let haversine = half_sine_squared(to.latitude - from.latitude)
@@ -56,7 +57,7 @@ fn distance_km(from: Place, to: Place) -> f64 {
 mod tests {
     use super::*;
 
-    /// The measured pairs: distance, round trip.
+    /// The distance in kilometres and the round-trip time in milliseconds of each measured pair.
     fn measured() -> Vec<(f64, f64)> {
         let rows = include_str!("../aws-region-rtt.csv").lines().skip(1);
         rows.map(|row| {
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_those_of_the_globe() {
+    fn distances_match_known_city_pairs() {
         let distance = |from, to| distance_km(place(from).unwrap(), place(to).unwrap());
         assert!(
             (distance("eu-west-2", "eu-west-3") - 343.0).abs() < 3.0,
@@ -84,21 +85,21 @@ mod tests {
     }
 
     #[test]
-    fn every_place_in_the_table_is_read() {
+    fn every_row_of_the_table_parses() {
         for row in PLACES.lines().skip(1) {
             let (region, _) = row.split_once(',').unwrap();
             let place = place(region).unwrap_or_else(|| panic!("{row}"));
             assert!(place.latitude.abs() < PI / 2.0 && place.longitude.abs() <= PI, "{row}");
         }
         assert!(place("mars-1").is_none() && place("region").is_none());
-        assert!(place("us-east").is_none(), "the beginning of a name is no name");
+        assert!(place("us-east").is_none(), "a prefix of a name does not match");
     }
 
     #[test]
-    fn the_line_is_the_fit_to_the_measured_pairs() {
+    fn constants_are_the_fit_to_the_measured_pairs() {
         let pairs = measured();
         assert_eq!(pairs.len(), 420);
-        // Least squares of the relative errors: each pair weighs one over its round trip squared.
+        // Least squares of the relative errors: the weight of a pair is 1 / rtt².
         let sum = |of: fn(f64, f64) -> f64| pairs.iter().map(|(km, ms)| of(*km, *ms) / (ms * ms)).sum::<f64>();
         let weight = sum(|_, _| 1.0);
         let (mean_km, mean_ms) = (sum(|km, _| km) / weight, sum(|_, ms| ms) / weight);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn estimates_are_as_near_to_what_was_measured_as_said() {
+    fn errors_of_estimates_are_within_documented_bounds() {
         let relative = |(km, ms): (f64, f64)| (BASE_MS + MS_PER_KM * km - ms).abs() / ms;
         let mut errors: Vec<f64> = measured().into_iter().map(relative).collect();
         errors.sort_by(f64::total_cmp);

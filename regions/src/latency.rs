@@ -1,5 +1,5 @@
-//! Tables of measured round-trip times, from which links take their delays, with estimates for the pairs
-//! that AWS's lacks.
+//! Tables of measured round-trip times, from which links take their delays. The built-in table of
+//! AWS regions adds estimates for pairs without measurements.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -18,10 +18,9 @@ const AWS: &str = include_str!("../aws-region-rtt.csv");
 /// Round-trip times between regions.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies {
-    /// In milliseconds, by the region that measured them and the region that they were
-    /// measured to.
+    /// In milliseconds, by the measuring region and the measured region.
     measured: BTreeMap<(String, String), f64>,
-    /// Whether the regions are AWS's, whose places are known: then pairs that were not measured are
+    /// Whether this is the built-in table of AWS regions. Pairs without measurements are then
     /// estimated.
     are_aws: bool,
 }
@@ -29,9 +28,9 @@ pub(crate) struct Latencies {
 /// The delay of a link.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Delay {
-    /// One way, in milliseconds.
+    /// One-way delay in milliseconds.
     pub(crate) ms: f64,
-    /// Whether it is estimated from a distance.
+    /// Whether the delay is estimated from a distance.
     pub(crate) is_estimated: bool,
 }
 
@@ -92,8 +91,8 @@ impl Latencies {
         })
     }
 
-    /// Half of the round-trip time as measured from `from`, else as measured from `to`, else as
-    /// estimated.
+    /// Half of the round-trip time: as measured from `from`, else as measured from `to`, else as
+    /// estimated. `None` if there is no estimate either.
     pub(crate) fn one_way(&self, from: &str, to: &str) -> Option<Delay> {
         let measured = |a: &str, b: &str| self.measured.get(&(a.to_owned(), b.to_owned())).copied();
         let estimated = || self.are_aws.then(|| estimated_rtt_ms(from, to)).flatten();

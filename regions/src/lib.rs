@@ -52,7 +52,7 @@ pub struct Link {
     pub to: String,
     /// One-way delay in milliseconds, 0 to [`DELAY_MS_MAX`].
     pub delay_ms: f64,
-    /// Whether `delay_ms` is estimated from a distance, rather than measured or given.
+    /// Whether `delay_ms` is estimated from a distance, not measured or set in the file.
     pub is_delay_estimated: bool,
     /// The greatest random extra delay of a packet in milliseconds, 0 to [`DELAY_MS_MAX`].
     pub jitter_ms: f64,
@@ -148,7 +148,7 @@ impl Topology {
         self.links.iter().find(|link| link.from == from && link.to == to)
     }
 
-    /// Whether a link has a delay that is estimated from a distance.
+    /// Whether any link has a delay that is estimated from a distance.
     #[must_use]
     pub fn has_estimated_delays(&self) -> bool {
         self.links.iter().any(|link| link.is_delay_estimated)

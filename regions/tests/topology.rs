@@ -134,7 +134,7 @@ fn regions_without_measurements_get_estimated_delays() {
     let named = |name: &str| format!("\n[[region]]\nname = \"{name}\"\n");
     let three = include_str!("../three.toml");
     let topology = parse(&format!("{three}{}", named("me-central-1")));
-    // Dubai to Tokyo: 7,940 km of great circle.
+    // The great-circle distance from Dubai to Tokyo is 7,940 km.
     let far = link(&topology, "me-central-1", "ap-northeast-1");
     assert!(far.is_delay_estimated && (far.delay_ms - 65.7).abs() < 0.5, "{far:?}");
     assert_eq!(link(&topology, "ap-northeast-1", "me-central-1").delay_ms, far.delay_ms);
@@ -144,7 +144,7 @@ fn regions_without_measurements_get_estimated_delays() {
             .clone()
             .all(|link| [&link.from, &link.to].contains(&&"me-central-1".to_owned()))
     );
-    assert_eq!(estimated.count(), 6, "what was measured stays as measured");
+    assert_eq!(estimated.count(), 6, "measured pairs are not estimated");
 
     let problem = "[[link]]\nbetween = [\"me-central-1\", \"us-east-1\"]\n";
     let topology = parse(&format!("{three}{}{problem}delay_ms = 90\n", named("me-central-1")));
@@ -159,7 +159,7 @@ fn every_aws_region_has_delays_to_every_other() {
     let places = include_str!("../aws-regions.csv").lines().skip(1);
     let names: Vec<&str> = places.filter_map(|row| row.split(',').next()).collect();
     assert_eq!(names.len(), 34);
-    // As many as a topology may have: the first ones, and the last ones.
+    // A topology has at most 32 regions: the first 32 of the table, then the last 32.
     for group in [&names[..32], &names[2..]] {
         let regions = group.iter().map(|name| format!("[[region]]\nname = \"{name}\"\n"));
         let topology = parse(&format!("latencies = \"aws\"\n{}", regions.collect::<String>()));
@@ -170,7 +170,7 @@ fn every_aws_region_has_delays_to_every_other() {
 }
 
 #[test]
-fn names_without_a_place_are_not_estimated() {
+fn regions_outside_the_table_are_not_estimated() {
     let pair = "[[region]]\nname = \"us-east-1\"\n[[region]]\nname = \"moon-1\"\n";
     let (_, _, problem) = refused(&format!("latencies = \"aws\"\n{pair}"));
     assert!(matches!(problem, Problem::NoDelay { .. }), "{problem}");

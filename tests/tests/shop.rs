@@ -4,7 +4,7 @@ use std::process::Command;
 
 use beringia_tests::{command::beringia, python, up::Up};
 
-/// The shop in the regions of an `up`, with more arguments.
+/// The command that runs the shop in the regions of an `up`.
 fn shop(up: &Up, arguments: &[&str]) -> Command {
     let mut shop = python::python();
     shop.args(["-m", "shop", "--rounds", "10"])
@@ -15,10 +15,9 @@ fn shop(up: &Up, arguments: &[&str]) -> Command {
     shop
 }
 
-// The first run of somebody new to it, and the second one, which finds the table and the carts of
-// the first.
+// The second run finds the table and the carts of the first one.
 #[test]
-fn a_shop_loses_no_order_while_cut_off_and_opens_again() {
+fn shop_loses_no_order_while_cut_off_and_reopens() {
     let up = Up::start(&["--ephemeral"]);
     let first = python::succeeds(&mut shop(&up, &[]));
     assert!(!first.contains("An earlier run"), "{first}");
@@ -32,7 +31,7 @@ fn a_shop_loses_no_order_while_cut_off_and_opens_again() {
     );
     assert!(
         second.contains("cart of customer"),
-        "every line that lost something: {second}"
+        "--verbose lists every line that lost an update: {second}"
     );
     for report in [first, second] {
         assert!(report.contains("none lost, none torn, no piece sold twice"), "{report}");
@@ -41,7 +40,7 @@ fn a_shop_loses_no_order_while_cut_off_and_opens_again() {
 }
 
 #[test]
-fn a_table_that_is_not_the_shops_is_left_alone() {
+fn shop_leaves_a_foreign_table_alone() {
     let up = Up::start(&["--ephemeral"]);
     let table = "import boto3, sys\n\
         client = boto3.client('dynamodb', endpoint_url=sys.argv[1], region_name='eu-west-1', aws_access_key_id='a', aws_secret_access_key='b')\n\

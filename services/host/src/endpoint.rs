@@ -20,7 +20,7 @@ impl Endpoint {
     /// Serves the regions that are currently up in `regions`.
     ///
     /// # Errors
-    /// Where the address of the listener cannot be had.
+    /// If the local address of the listener cannot be determined.
     pub(crate) fn start(listener: TcpListener, regions: Arc<Regions>) -> Result<Self, StartError> {
         let url = ports::url(&listener)?;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -38,7 +38,7 @@ impl Endpoint {
         Ok(Self { url, stop, task })
     }
 
-    /// Where it is.
+    /// The URL at which clients reach the endpoint.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

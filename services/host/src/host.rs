@@ -20,9 +20,9 @@ pub(crate) struct Host {
     /// The model of the links between the regions, if all regions of the topology are in this
     /// process.
     network: Option<Network>,
-    /// The of its delays are estimated.
+    /// The delays of links that the topology estimates.
     estimated: EstimatedDelays,
-    /// Which regions that answer on the endpoint for all of them; each region maintains its own
+    /// The regions that answer on the endpoint for all of them; each region maintains its own
     /// entry.
     serving: Arc<Regions>,
     /// Passes on what regions apply and what clients do.
@@ -90,12 +90,12 @@ impl Host {
         self.network.as_ref()
     }
 
-    /// Which delays of its links are estimated.
+    /// The delays of links that the topology estimates.
     pub(crate) fn estimated(&self) -> &EstimatedDelays {
         &self.estimated
     }
 
-    /// URL of the endpoint for all regions, while it serves.
+    /// URL of the endpoint for all regions. `None` while it does not serve.
     pub(crate) async fn endpoint_url(&self) -> Option<String> {
         self.endpoint
             .lock()

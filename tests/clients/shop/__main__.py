@@ -45,7 +45,7 @@ class Beringia:
 
 
 def trade_everywhere(branches, rounds, own, roaming):
-    """All regions at once; an error in any of them is an error of the run."""
+    """Trades in all regions at once. An error in any of them fails the run."""
     failures = []
 
     def run(branch):
@@ -65,7 +65,7 @@ def trade_everywhere(branches, rounds, own, roaming):
 
 
 class Progress:
-    """What is being done: in one place of a terminal, a line for each step elsewhere."""
+    """Shows the current step: on one line of a terminal, otherwise on a line per step."""
 
     def __init__(self):
         self.in_place = sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""Opens the shop: makes its table and replicas, after what an earlier run left is gone."""
+"""Opens the shop: deletes what an earlier run left, then creates the table and its replicas."""
 
 import sys
 import time
@@ -7,11 +7,11 @@ from . import model
 
 
 class NotOurs(Exception):
-    """There is a table of the shop's name that this program did not make."""
+    """A table with the shop's name exists that this program did not create."""
 
 
 def until(what, seconds, condition):
-    """Waits for a condition; it is an error if it does not come true in time."""
+    """Waits for a condition. Exits with an error if it is not met in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -20,7 +20,7 @@ def until(what, seconds, condition):
 
 
 def described(client):
-    """The table as a region describes it; None where there is none."""
+    """The table as a region describes it, or None if the region has no such table."""
     try:
         return client.describe_table(TableName=model.TABLE)["Table"]
     except client.exceptions.ResourceNotFoundException:
@@ -38,7 +38,7 @@ def replica_statuses(client):
 
 
 def is_ours(table):
-    """Whether a table has the keys and indexes of the shop's: another one is not touched."""
+    """Whether a table has the keys and indexes of the shop's table. Other tables are left alone."""
     form = lambda table: (
         table["KeySchema"],
         {index["IndexName"]: index["KeySchema"] for kind in ("Global", "Local") for index in table.get(f"{kind}SecondaryIndexes", [])},
@@ -47,7 +47,7 @@ def is_ours(table):
 
 
 def clear_away(clients, say):
-    """Deletes the table and the replicas that an earlier run left: its orders would not be in this run's books."""
+    """Deletes the table and the replicas that an earlier run left, whose orders this run's ledger does not know."""
     left = {region: table for region, client in clients.items() if (table := described(client))}
     if not left:
         return
@@ -61,7 +61,7 @@ def clear_away(clients, say):
         clients[home].update_table(TableName=model.TABLE, ReplicaUpdates=[{"Delete": {"RegionName": region}}])
         until(f"the replica in {region} to go", 60, lambda: region not in replica_statuses(clients[home]))
     for region in left:
-        # Also a table that had lost its replicas before.
+        # This also deletes a table whose replicas were removed earlier.
         if status(clients[region]):
             until("the table to be ACTIVE", 60, lambda: status(clients[region]) in ("ACTIVE", None))
             if status(clients[region]):

@@ -9,8 +9,8 @@ use tonic::Status;
 
 use crate::units::{bits_per_second, mbit, microseconds, millionths, percent};
 
-/// The delays, in microseconds, that a topology estimates, by the ends of the links. A link whose
-/// delay was changed has another one.
+/// The delays, in microseconds, that a topology estimates, by the two ends of each link. A link
+/// whose current delay differs was changed since.
 pub(crate) struct EstimatedDelays(BTreeMap<(String, String), u64>);
 
 impl EstimatedDelays {

@@ -39,7 +39,7 @@ struct Service {
 }
 
 impl Service {
-    /// Every directed link as it is now; none where the network is not modelled here.
+    /// The current state of every directed link. Empty if this process does not model the network.
     fn links(&self) -> Vec<LinkReport> {
         let network = self.host.network();
         let show = |network| links::show(network, self.host.estimated());
