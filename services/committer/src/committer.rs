@@ -52,7 +52,7 @@ pub(crate) enum Request {
 /// A command in a queue.
 pub(crate) struct Submitted {
     pub(crate) request: Request,
-    /// The span of who asked.
+    /// The span in which the command was submitted.
     pub(crate) asked_by: Span,
 }
 

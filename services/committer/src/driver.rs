@@ -121,7 +121,7 @@ impl Queue {
         let slot = self.slots(priority).acquire().await.map_err(|_| StoreError::Closed)?;
         let command = Submitted {
             request: command,
-            asked_by: trail::asking(),
+            asked_by: trail::requester(),
         };
         let is_parked = {
             let mut waiting = self.lock();

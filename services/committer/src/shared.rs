@@ -17,7 +17,7 @@ use crate::{as_of::AsOfPositions, recent::Recent, trail, view::View};
 pub(crate) struct Shared {
     /// The origin of the writes that are committed here.
     pub(crate) origin: Origin,
-    /// The span for messages that are in no narrower one.
+    /// The region's span, for records that are in no narrower one.
     pub(crate) span: Span,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) max_offset_ms: u64,

@@ -148,7 +148,7 @@ impl RegionStore {
         scope: ReadScope,
         work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let span = trail::present_or(&self.shared.span);
+        let span = trail::current_or(&self.shared.span);
         if self.execution == Execution::Inline {
             return span.in_scope(|| self.read(scope, work));
         }

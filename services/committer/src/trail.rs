@@ -1,6 +1,6 @@
-//! Spans and events by which a write is followed through its region's committer.
+//! Spans and events that trace a write through its region's committer.
 //!
-//! Everything here is at the level `debug`, and costs nothing while that is not logged.
+//! All but the region's span is at level `debug` and costs nothing while that level is off.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,21 @@ use beringia_item::{Region, TableId};
 use beringia_storage::{WriteResult, backend::RecordFlags};
 use tracing::{Level, Span, debug, debug_span, enabled, error_span, field, field::display};
 
-/// The span for messages of a region that are in no narrower one, so that all name it. Its level is
-/// `error`, so it is made wherever anything is logged.
+/// The span of a region, for records that are in no narrower span, so that every record names its
+/// region. Its level is `error`, so it exists whenever anything is logged.
 pub(crate) fn region_span(region: &Region) -> Span {
     error_span!(parent: None, "region", %region)
 }
 
-/// The span for what is done elsewhere on behalf of the present one: that, or the region's where
-/// there is none.
-pub(crate) fn present_or(region: &Span) -> Span {
-    let present = Span::current();
-    if present.is_none() { region.clone() } else { present }
+/// The current span, or the region's if there is none. For work that another thread does on behalf
+/// of the caller.
+pub(crate) fn current_or(region: &Span) -> Span {
+    let current = Span::current();
+    if current.is_none() { region.clone() } else { current }
 }
 
-/// The span of those who ask for a commit, to be linked with the commit's; nothing where that is
-/// not logged.
-pub(crate) fn asking() -> Span {
+/// The current span, which a commit is later linked to. None while level `debug` is off.
+pub(crate) fn requester() -> Span {
     if enabled!(Level::DEBUG) {
         Span::current()
     } else {
@@ -32,7 +31,7 @@ pub(crate) fn asking() -> Span {
     }
 }
 
-/// The span of a group commit. It follows from the spans of those who asked for it.
+/// The span of a group commit. It follows from the spans of the requests that it commits.
 pub(crate) fn commit_span<'s>(region: &Region, asked_by: impl ExactSizeIterator<Item = &'s Span>) -> Span {
     let span = debug_span!(
         parent: None,
@@ -44,15 +43,15 @@ pub(crate) fn commit_span<'s>(region: &Region, asked_by: impl ExactSizeIterator<
         last = field::Empty,
     );
     if !span.is_disabled() {
-        for asking in asked_by {
-            span.follows_from(asking);
+        for requester in asked_by {
+            span.follows_from(requester);
         }
     }
     span
 }
 
-/// Tells of each record that was appended to the log, by origin and sequence: with these the write
-/// is found in every region.
+/// Logs each record that was appended to the log, with origin and sequence, which identify the write
+/// in every region.
 pub(crate) fn committed(decision: &Decision) {
     let records = &decision.writes.records;
     let (Some(first), Some(last)) = (records.first(), records.last()) else {
@@ -74,7 +73,7 @@ pub(crate) fn committed(decision: &Decision) {
         };
         let id = tables.get(&head.table).copied();
         let table = id.and_then(|id| state.catalog.name_of(id)).unwrap_or_default();
-        // As text, since it is beyond what programs that read JSON hold as a number.
+        // As text, since many JSON parsers cannot represent so great a number exactly.
         let (sequence, position) = (display(head.sequence), head.position);
         if head.origin == state.origins.own() {
             debug!(%origin, sequence, table, position, "committed");
@@ -85,7 +84,7 @@ pub(crate) fn committed(decision: &Decision) {
     }
 }
 
-/// Tells a request under which origins and sequences its writes are committed.
+/// Logs, in the span of a request, the origins and sequences of its writes.
 pub(crate) fn written(outcomes: &[WriteResult]) {
     if enabled!(Level::DEBUG) {
         for version in outcomes.iter().filter_map(|outcome| outcome.version.as_ref()) {

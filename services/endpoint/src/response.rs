@@ -26,13 +26,13 @@ const REQUEST_ID_LENGTH: usize = 52;
 /// The alphabet of request ids, five bits per character.
 const REQUEST_ID_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
-/// The id of a request, which its answer carries and by which log records name it.
+/// The id of a request. The answer carries it, and log records name the request by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RequestId([u8; REQUEST_ID_LENGTH]);
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every character is one of the alphabet's.
+        // The alphabet is ASCII.
         f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
     }
 }
@@ -51,7 +51,7 @@ impl ResponseHeaders {
         }
     }
 
-    /// An id that no other request has.
+    /// A unique id for a request.
     pub(crate) fn request_id(&self) -> RequestId {
         self.ids.next()
     }

@@ -24,8 +24,8 @@ pub struct RegionServices {
     authentication: Authentication,
     clock: Arc<dyn WallClock>,
     response_headers: ResponseHeaders,
-    /// The span for messages of requests whose own spans are not logged, so that all name the
-    /// region.
+    /// The region's span, for requests whose own spans are not logged, so that every record names
+    /// the region.
     span: Span,
     /// Never empty. The first service gets the requests that no other one recognises.
     table: Vec<Entry>,

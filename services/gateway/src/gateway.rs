@@ -21,7 +21,7 @@ use crate::{
     operation::{DYNAMODB, Operation, STREAMS},
 };
 
-/// How many of a request's tables its span names.
+/// The greatest number of tables that the span of a request names.
 const TABLES_NAMED_MAX: usize = 16;
 
 /// The answer to a method, path or content type that the API does not have.
@@ -111,7 +111,7 @@ impl Gateway {
         Box::pin(asking.instrument(span))
     }
 
-    /// The span of a request of this process itself, which has no id.
+    /// The span of a request that this process makes itself. Such a request has no id.
     fn own_span(&self) -> Span {
         let region = self.region();
         let (operation, table) = (field::Empty, field::Empty);
@@ -232,7 +232,7 @@ impl Service for Gateway {
     }
 }
 
-/// Names in the span of a request, where that is logged, what is done and to which tables.
+/// Records operation and tables in the span of a request, if level `debug` is logged.
 fn name_request(span: &Span, operation: Operation, request: &Map<String, Value>) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
@@ -243,10 +243,10 @@ fn name_request(span: &Span, operation: Operation, request: &Map<String, Value>)
     }
 }
 
-/// The tables that a request names, with commas between several. What is too long to be a name is
+/// The tables that a request names, separated by commas. Values that are too long to be names are
 /// left out.
 fn tables_of(request: &Map<String, Value>) -> Option<String> {
-    /// Of a table, or of its ARN.
+    /// The greatest length of a table's name or ARN.
     const NAME_LENGTH_MAX: usize = 1024;
     let names: BTreeSet<&str> = match request {
         request if request.contains_key("TableName") => request["TableName"].as_str().into_iter().collect(),

@@ -1,5 +1,5 @@
-//! Logs what changes in a region's replication, and keeps the spans of bootstraps and repairs,
-//! which end with a later event.
+//! Logs the state changes of a region's replication, and keeps the spans of bootstraps and repairs
+//! until a later event ends them.
 
 #[cfg(test)]
 mod tests;
@@ -14,16 +14,16 @@ use beringia_replication::{
 use beringia_storage::{Catalog, RemoteBatch, RemoteKind};
 use tracing::{Level, Span, debug, enabled, field::display, info, info_span};
 
-/// The log of one region's replication.
+/// Logs the state changes of one region's replication.
 pub(crate) struct ChangeLog {
     region: Region,
-    /// Of the bootstraps that began and did not end.
+    /// The spans of bootstraps in progress, including interrupted ones.
     bootstraps: BTreeMap<TableId, Span>,
-    /// Of the repair under way.
+    /// The span of the repair in progress.
     repair: Option<Span>,
 }
 
-/// What log records call a stream's side.
+/// The name of a stream's side in log records.
 const fn word(side: StreamSide) -> &'static str {
     match side {
         StreamSide::Receiving => "receiving",
@@ -31,13 +31,13 @@ const fn word(side: StreamSide) -> &'static str {
     }
 }
 
-/// The span of a stream. Who the peer is, the one that accepts it learns later.
+/// The span of a stream. The accepting side learns the peer only later, from its hello.
 pub(crate) fn session_span(region: &Region, peer: Option<&Region>, side: StreamSide) -> Span {
     let peer = peer.map(display);
     info_span!(parent: None, "session", %region, peer, side = %word(side))
 }
 
-/// What log records call a table: its name, or its id where the region does not know it.
+/// The name of a table in log records, or its id if the region does not know the table.
 fn name(catalog: &Catalog, table: TableId) -> String {
     catalog.name_of(table).map_or_else(|| table.to_string(), str::to_owned)
 }
@@ -51,8 +51,8 @@ impl ChangeLog {
         }
     }
 
-    /// The span of a call of the store: that of the bootstrap or repair that it belongs to, else
-    /// the present one.
+    /// The span of a store call: that of the bootstrap or repair that makes it, else the current
+    /// one.
     pub(crate) fn span_of(&self, call: &StoreCall) -> Span {
         if !enabled!(Level::INFO) {
             return Span::none();
@@ -70,11 +70,11 @@ impl ChangeLog {
             .chain(batch.obsolete.iter().map(|(table, ..)| *table))
             .chain(batch.progress.iter().map(|(table, ..)| *table));
         let bootstrap = tables.next().and_then(|table| self.bootstraps.get(&table));
-        // A repair may copy rows, too; a table that is being bootstrapped is not repaired.
+        // The rows of other tables come from a repair: no table is bootstrapped and repaired at once.
         bootstrap.or(self.repair.as_ref())
     }
 
-    /// Logs a change.
+    /// Logs one change; `catalog` supplies the names of tables.
     pub(crate) fn log(&mut self, catalog: &Catalog, change: &StateChange) {
         match change {
             StateChange::Stream { peer, side, change } => self.log_stream(peer, *side, change),
@@ -92,7 +92,7 @@ impl ChangeLog {
                 info!(%region, %peer, %side, clock_ahead_ms, "connected");
             }
             StreamChange::Disconnected { reason } => info!(%region, %peer, %side, reason, "disconnected"),
-            // It is tried again and again.
+            // At `debug`, since dialling is repeated until it succeeds.
             StreamChange::Failed { reason } => debug!(%region, %peer, %side, reason, "connection failed"),
             StreamChange::Refused { reason } => info!(%region, %peer, %side, reason, "connection refused"),
         }

@@ -66,7 +66,7 @@ struct Link<M> {
 pub(crate) struct Wire<M> {
     pub(crate) waiting: Waiting<M>,
     pub(crate) hung_up: CancellationToken,
-    /// Of the stream, for its task.
+    /// The stream's span, in which its task runs.
     pub(crate) span: Span,
 }
 

@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 #[derive(Debug, Clone)]
 pub(crate) struct TaskScope {
     tasks: Arc<Mutex<Tasks>>,
-    /// What every task is in, so that all that it logs names the region.
+    /// The span in which every task runs, so that its records name the region.
     span: Span,
 }
 

@@ -382,7 +382,7 @@ impl Bootstrap {
         };
     }
 
-    /// It goes, whether or not it is done.
+    /// Reports the end of the bootstrap, which is about to be removed: completed or cancelled.
     pub(crate) fn report_end(&self, context: &Context, out: &mut Out) {
         if self.is_over(context) {
             out.report_bootstrap(self.table, BootstrapChange::Ended);

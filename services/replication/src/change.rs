@@ -1,184 +1,185 @@
-//! State changes of replication that an operator should know of, as plain values: the driver logs
-//! them.
+//! State changes of replication that matter to an operator, as plain values, which the driver logs.
 
 use beringia_item::{Origin, Region, TableId};
 
-/// What changed while an event was handled ([`crate::Replicator::changes`]).
+/// A state change made by an event ([`crate::Replicator::changes`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateChange {
-    /// Of a stream to or from a peer.
+    /// A change of a stream to or from a peer.
     Stream {
-        /// The other side.
+        /// The region at the other end.
         peer: Region,
-        /// Which of the two streams.
+        /// Whether the stream brings the peer's writes or takes ours.
         side: StreamSide,
-        /// What.
+        /// The change of the stream.
         change: StreamChange,
     },
-    /// Of the way by which an origin's writes come.
+    /// A change of how an origin's writes arrive in this region.
     Origin {
-        /// Whose writes.
+        /// The origin of the writes.
         origin: Origin,
-        /// What.
+        /// The change for this origin.
         change: OriginChange,
     },
-    /// Of filling a replica of this region.
+    /// A change of the bootstrap of this region's replica.
     Bootstrap {
-        /// The table.
+        /// The table of the replica.
         table: TableId,
-        /// What.
+        /// The change of the bootstrap.
         change: BootstrapChange,
     },
-    /// Of the repair of a table, whose digests differed from a peer's while the vectors were equal.
+    /// A change of the repair of a table whose digests differed from a peer's while the vectors were
+    /// equal.
     Repair {
-        /// The table.
+        /// The table under repair.
         table: TableId,
-        /// From whom.
+        /// The region that the rows come from.
         peer: Region,
-        /// What.
+        /// The change of the repair.
         change: RepairChange,
     },
-    /// Of the replicas of a table.
+    /// A change of the replicas of a table.
     Replica {
-        /// The table.
+        /// The table of the replicas.
         table: TableId,
-        /// What.
+        /// The change of a replica.
         change: ReplicaChange,
     },
 }
 
-/// Which of the two streams between this region and a peer.
+/// One of the two streams between this region and a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamSide {
-    /// The one that brings the peer's writes; this region dialled it.
+    /// The stream that brings the peer's writes. This region dials it.
     Receiving,
-    /// The one that takes this region's writes to the peer, which dialled it.
+    /// The stream that takes this region's writes to the peer. The peer dials it.
     Sending,
 }
 
-/// What changed about a stream.
+/// A change of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamChange {
-    /// Both sides said hello.
+    /// Both sides exchanged their hellos.
     Connected {
-        /// The peer's wall clock minus this region's, milliseconds.
+        /// The peer's wall clock minus this region's, in milliseconds.
         clock_ahead_ms: i64,
     },
-    /// It ended after both sides had said hello.
+    /// The stream ended after both sides had exchanged their hellos.
     Disconnected {
-        /// Why.
+        /// The reason, as text for people.
         reason: String,
     },
-    /// It was dialled and did not open. It is dialled again.
+    /// The stream was dialled and did not open. It is dialled again.
     Failed {
-        /// Why.
+        /// The reason, as text for people.
         reason: String,
     },
-    /// One side does not talk to the other.
+    /// One side refuses the other, for example because their versions do not match.
     Refused {
-        /// Why.
+        /// The reason, as text for people.
         reason: String,
     },
 }
 
-/// What changed about the way by which an origin's writes come.
+/// A change of how an origin's writes arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OriginChange {
-    /// They have to wait, since the origin's clock is too far ahead.
+    /// The writes have to wait, since the origin's clock is too far ahead.
     Quarantined {
-        /// How far the first of them is ahead, milliseconds.
+        /// By how much the first write is ahead, in milliseconds.
         ahead_ms: u64,
-        /// How far is allowed, milliseconds.
+        /// The greatest allowed value of `ahead_ms`.
         limit_ms: u64,
     },
-    /// The store took some, and none of them has to wait.
+    /// The store accepted writes, and none has to wait any more.
     QuarantineEnded,
-    /// Another peer relays them from now on.
+    /// Another peer begins to relay the writes.
     RelayBegan {
-        /// Who.
+        /// The region that relays.
         via: Region,
     },
-    /// A peer does not relay them any more.
+    /// A peer no longer relays the writes.
     RelayEnded {
-        /// Who.
+        /// The region that relayed.
         via: Region,
     },
 }
 
-/// What changed about the filling of a replica.
+/// A change of a bootstrap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BootstrapChange {
-    /// It is copied, from the beginning or from where that was interrupted.
+    /// The copy began, or continues after an interruption.
     Began {
-        /// From whom.
+        /// The region that the rows come from.
         source: Region,
-        /// Whether the replica is active and stays so while rows are copied that no log holds.
+        /// Whether this is a copy in place: the replica stays active while rows are copied that no
+        /// log contains.
         in_place: bool,
-        /// Whether it goes on where it was interrupted.
+        /// Whether the copy continues after an interruption.
         is_resumed: bool,
     },
-    /// The stream to the source ended, or the table was paused; it goes on later.
+    /// The stream to the source ended, or the table was paused. The copy continues later.
     Interrupted,
-    /// What was copied is void, and it begins again.
+    /// The rows copied so far are void, and the copy starts over.
     Restarted {
-        /// Why.
+        /// The reason, as text for people.
         reason: String,
     },
-    /// All rows are copied; the streams bring what was written meanwhile.
+    /// All rows are copied. The streams bring the writes made in the meantime.
     Copied {
-        /// How many rows, tombstones too.
+        /// The number of rows, including tombstones.
         rows: u64,
     },
     /// The replica is complete.
     Ended,
-    /// It is not wanted any more: the replica was removed, or needs no copy.
+    /// The replica was removed, or needs no copy any more.
     Cancelled,
 }
 
-/// What changed about a repair.
+/// A change of a repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RepairChange {
-    /// The rows of the ranges that differ are fetched.
+    /// Rows of the ranges that differ are being fetched.
     Began {
-        /// How many ranges differ.
+        /// The number of ranges that differ.
         ranges: usize,
     },
-    /// It is done.
+    /// The repair is complete.
     Ended {
-        /// How many rows it brought that were newer than those here.
+        /// The number of fetched rows that were newer than this region's.
         rows: u64,
     },
-    /// It ended before it was done.
+    /// The repair ended before it was complete.
     Interrupted {
-        /// Why.
+        /// The reason, as text for people.
         reason: String,
     },
 }
 
-/// What changed about the replicas of a table.
+/// A change of the replicas of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplicaChange {
     /// This region asks its store to drop another region's replica, which was unreachable for too
     /// long.
     Dropping {
-        /// Whose replica.
+        /// The region whose replica is dropped.
         region: Region,
-        /// For how long, milliseconds.
+        /// How long it has been unreachable, in milliseconds.
         unreachable_ms: u64,
     },
-    /// The catalog says that another region's replica is dropped.
+    /// The catalog records that another region's replica is dropped.
     Dropped {
-        /// Whose replica.
+        /// The region whose replica is dropped.
         region: Region,
     },
-    /// This region's replica is started over with a full copy.
+    /// This region's replica starts over with a full copy.
     Rebootstrapped {
-        /// Why.
+        /// Why a full copy is needed.
         cause: RebootstrapCause,
     },
     /// The replication of the table is paused in this region.
     Paused,
-    /// The replication of the table goes on in this region.
+    /// The replication of the table continues in this region.
     Resumed,
 }
 
@@ -187,6 +188,6 @@ pub enum ReplicaChange {
 pub enum RebootstrapCause {
     /// Other regions dropped it while this region was unreachable.
     Dropped,
-    /// The catalog says that it is complete, and its rows are gone: the disk was lost.
+    /// The catalog records it as complete, but its rows are gone: the disk was lost.
     LostRows,
 }

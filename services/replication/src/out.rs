@@ -43,7 +43,7 @@ pub(crate) enum Purpose {
 #[derive(Debug, Default)]
 pub(crate) struct Out {
     pub(crate) commands: Vec<Command>,
-    /// What changed while the present event was handled.
+    /// The state changes made by the current event.
     pub(crate) changes: Vec<StateChange>,
     pub(crate) purposes: BTreeMap<Ticket, Purpose>,
     next_ticket: u64,
@@ -54,7 +54,7 @@ impl Out {
         self.commands.push(command);
     }
 
-    /// Notes a state change.
+    /// Records a state change.
     pub(crate) fn report(&mut self, change: StateChange) {
         self.changes.push(change);
     }

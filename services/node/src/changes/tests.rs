@@ -1,7 +1,11 @@
-//! Every state change is logged with its fields and its region.
+//! Tests that every state change is logged with its fields and its region.
 
 #[path = "../../tests/regions/capture.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests use more of it")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the module is shared with other tests, which use all of it"
+)]
 mod capture;
 
 use beringia_replication::{
@@ -18,7 +22,7 @@ fn region(name: &str) -> Region {
     Region::new(name).unwrap()
 }
 
-/// What changes of a region `eu` log.
+/// The spans and events that region `eu` logs for these changes.
 fn logged(changes: &[StateChange]) -> Seen {
     let (capture, _guard) = Capture::start(Level::DEBUG);
     let mut log = ChangeLog::new(region("eu"));
@@ -32,7 +36,7 @@ fn logged(changes: &[StateChange]) -> Seen {
     capture.seen()
 }
 
-/// Asserts that a change logs this, at this level, and names the region.
+/// Asserts that a change logs one event with this level, this message, these fields and the region.
 fn assert_logs(change: StateChange, level: Level, message: &str, fields: &[(&str, &str)]) {
     let seen = logged(&[change]);
     let event = seen.event(message, fields);
@@ -43,7 +47,7 @@ fn assert_logs(change: StateChange, level: Level, message: &str, fields: &[(&str
 }
 
 #[test]
-fn changes_of_streams_name_peer_side_and_reason() {
+fn stream_changes_log_peer_side_and_reason() {
     let stream = |side, change| StateChange::Stream {
         peer: region("us"),
         side,
@@ -77,7 +81,7 @@ fn changes_of_streams_name_peer_side_and_reason() {
 }
 
 #[test]
-fn changes_of_origins_name_the_origin_and_the_relay() {
+fn origin_changes_log_origin_and_relay() {
     let of = |change| StateChange::Origin {
         origin: Origin::of_only_shard(&region("us")),
         change,
@@ -115,13 +119,13 @@ fn changes_of_origins_name_the_origin_and_the_relay() {
 }
 
 #[test]
-fn a_bootstrap_is_a_span_around_all_that_it_logs() {
+fn events_of_a_bootstrap_share_one_span() {
     let began = |is_resumed| Bootstrap::Began {
         source: region("us"),
         in_place: false,
         is_resumed,
     };
-    let reason = "the source said no".to_owned();
+    let reason = "the source refused".to_owned();
     let changes = [
         began(false),
         Bootstrap::Interrupted,
@@ -138,7 +142,7 @@ fn a_bootstrap_is_a_span_around_all_that_it_logs() {
     let table = ("table", table.as_str());
     for (message, field) in [
         ("bootstrap interrupted", None),
-        ("bootstrap restarted", Some(("reason", "the source said no"))),
+        ("bootstrap restarted", Some(("reason", "the source refused"))),
         ("bootstrap copied all rows", Some(("rows", "12"))),
         ("bootstrap ended", None),
         ("bootstrap cancelled", None),
@@ -156,7 +160,7 @@ fn a_bootstrap_is_a_span_around_all_that_it_logs() {
 }
 
 #[test]
-fn a_repair_is_a_span_and_ends_with_its_rows() {
+fn events_of_a_repair_share_one_span() {
     let reason = "the stream to the peer ended".to_owned();
     let changes = [
         Repair::Began { ranges: 3 },
@@ -187,7 +191,7 @@ fn a_repair_is_a_span_and_ends_with_its_rows() {
 }
 
 #[test]
-fn changes_of_replicas_name_table_and_region() {
+fn replica_changes_log_table_and_region() {
     let table = TABLE.to_string();
     let of = |change| StateChange::Replica { table: TABLE, change };
     let assert = |change, message: &str, fields: &[(&str, &str)]| {

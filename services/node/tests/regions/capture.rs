@@ -1,5 +1,5 @@
-//! Captures what a test logs: spans with their fields and parents, and events with the spans that
-//! they are in.
+//! Captures the log of a test: spans with their fields and parents, and events with the spans that
+//! contain them.
 
 use std::{
     collections::BTreeMap,
@@ -23,27 +23,28 @@ use tracing_subscriber::{
 /// The fields of a span or an event, as text.
 pub type Fields = BTreeMap<String, String>;
 
-/// A span.
+/// A captured span.
 #[derive(Debug, Clone)]
 pub struct SpanSeen {
     pub name: &'static str,
     pub fields: Fields,
-    /// Its place among all spans.
+    /// The index of the parent in [`Seen::spans`].
     pub parent: Option<usize>,
+    /// The indices of the spans that it follows from.
     pub follows: Vec<usize>,
 }
 
-/// An event.
+/// A captured event.
 #[derive(Debug, Clone)]
 pub struct EventSeen {
     pub level: Level,
     pub message: String,
     pub fields: Fields,
-    /// The spans that it is in, the innermost first.
+    /// The indices of the spans that contain it, the innermost first.
     pub scope: Vec<usize>,
 }
 
-/// Everything so far, in order.
+/// All spans and events captured so far, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     pub spans: Vec<SpanSeen>,
@@ -67,7 +68,7 @@ impl Seen {
         self.events.iter().filter(|event| event.message == message).collect()
     }
 
-    /// The innermost span of an event, and its place.
+    /// The innermost span of an event, with its index.
     pub fn span_of(&self, event: &EventSeen) -> (usize, &SpanSeen) {
         let place = event.scope[0];
         (place, &self.spans[place])
@@ -83,7 +84,7 @@ impl Seen {
     }
 }
 
-/// Collects what the current thread logs, at `level` and above, for as long as the guard lives.
+/// Collects what the current thread logs, at a level and above, until the guard is dropped.
 #[derive(Clone, Default)]
 pub struct Capture(Arc<Mutex<Seen>>);
 
@@ -99,14 +100,14 @@ impl Capture {
         self.0.lock().unwrap().clone()
     }
 
-    /// Whether an event with this message came.
+    /// Whether an event with this message was logged.
     pub fn has(&self, message: &str) -> bool {
         let seen = self.0.lock().unwrap();
         seen.events.iter().any(|event| event.message == message)
     }
 }
 
-/// The place of a span, kept with it: ids are used again.
+/// The index of a span in [`Seen::spans`], kept with the span, since the registry reuses ids.
 struct Place(usize);
 
 struct Texts<'f>(&'f mut Fields);

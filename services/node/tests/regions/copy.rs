@@ -234,7 +234,7 @@ async fn repair_restores_rows_deleted_from_the_database_file() {
         .await;
     assert!(world.same(&[0, 1], "Carts").await);
     assert!(world.status(1).await.tables[&TableId::CATALOG].divergent.is_empty());
-    // Every repair is logged, with what it brought.
+    // Every repair is logged with the number of rows that it fetched.
     let seen = capture.seen();
     let from_eu = [("region", "us-east-1"), ("peer", "eu-west-1"), ("table", "Carts")];
     let began = seen.event("repair began", &from_eu);

@@ -1,4 +1,4 @@
-//! What regions log: the spans of a write and of its arrival, and the state changes of replication.
+//! The log of regions: the spans of a write and of its arrival, and the state changes of replication.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::{
     support::World,
 };
 
-// One write is followed from the request to the peer that applied it: through the spans of one
-// region by `follows_from`, between regions by origin and sequence.
+// Traces one write from the request to the peer that applied it: through the spans of one region by
+// `follows_from`, between regions by origin and sequence.
 #[tokio::test(start_paused = true)]
-async fn a_put_item_is_followed_to_its_arrival_at_a_peer() {
+async fn put_item_is_traced_to_its_arrival_at_a_peer() {
     let (capture, _guard) = Capture::start(Level::DEBUG);
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
@@ -33,7 +33,7 @@ async fn a_put_item_is_followed_to_its_arrival_at_a_peer() {
         .await;
     let seen = capture.seen();
 
-    // The request.
+    // The span of the request.
     let is_put = |span: &&SpanSeen| span.fields.get("operation").is_some_and(|name| name == "PutItem");
     let puts: Vec<_> = seen.spans.iter().filter(is_put).collect();
     let [put] = puts[..] else {
@@ -68,7 +68,7 @@ async fn a_put_item_is_followed_to_its_arrival_at_a_peer() {
     let version = [("origin", "eu-west-1"), ("sequence", sequence), ("table", "Carts")];
     assert_eq!(written.fields["origin"], "eu-west-1");
 
-    // Its commit.
+    // The commit of the request.
     let committed = seen.event("committed", &version);
     let (_, commit) = seen.span_of(committed);
     assert_eq!((commit.name, commit.parent), ("commit", None));
@@ -96,7 +96,8 @@ async fn a_put_item_is_followed_to_its_arrival_at_a_peer() {
     assert!(seen.without_region().is_empty(), "{:#?}", seen.without_region());
 }
 
-/// Asserts that the last batch of the receiving session was sent and acknowledged in the source's.
+/// Asserts that the source's session logged the last batch of the receiving session as sent and
+/// acknowledged.
 fn assert_batch_on_both_ends(seen: &Seen, session: &SpanSeen) {
     let mut received = seen.events_named("batch received").into_iter();
     let received = received.rfind(|event| std::ptr::eq(seen.span_of(event).1, session));
@@ -117,9 +118,9 @@ fn assert_batch_on_both_ends(seen: &Seen, session: &SpanSeen) {
     }
 }
 
-// Nothing of a single write, request or batch is logged at the level at which state changes are.
+// At level `info`, state changes are logged, but no write, request or batch.
 #[tokio::test(start_paused = true)]
-async fn at_info_writes_add_nothing_to_the_log() {
+async fn writes_log_nothing_at_level_info() {
     let (capture, _guard) = Capture::start(Level::INFO);
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
@@ -140,7 +141,7 @@ async fn at_info_writes_add_nothing_to_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cuts_and_heals_log_disconnects_relays_and_connects() {
+async fn cut_and_heal_log_disconnect_relay_and_connect() {
     let (capture, _guard) = Capture::start(Level::DEBUG);
     let world = World::start(&["ap", "eu", "us"]).await;
     world.create_table(0, "Carts").await;
@@ -188,7 +189,7 @@ async fn cuts_and_heals_log_disconnects_relays_and_connects() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quarantine_is_logged_when_it_begins_and_ends() {
+async fn quarantine_is_logged_at_begin_and_end() {
     let (capture, _guard) = Capture::start(Level::INFO);
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
@@ -206,12 +207,12 @@ async fn a_quarantine_is_logged_when_it_begins_and_ends() {
     world.until(async || capture.has("quarantine ended")).await;
     let seen = capture.seen();
     seen.event("quarantine ended", &[("region", "us-east-1"), ("origin", "eu-west-1")]);
-    // It is said once, not with every try.
+    // It is logged once, not with every attempt.
     assert_eq!(seen.events_named("quarantine began").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drop_and_the_re_bootstrap_after_it_are_logged() {
+async fn drop_and_later_re_bootstrap_are_logged() {
     let (capture, _guard) = Capture::start(Level::INFO);
     let names = ["ap", "eu", "us"];
     let world = World::start_in(&names, None, |tuning| tuning.replication.unreachable_ms_max = 20_000).await;
@@ -230,7 +231,7 @@ async fn a_drop_and_the_re_bootstrap_after_it_are_logged() {
     let dropping = seen.event("dropping a replica", &of_us);
     assert_eq!(
         dropping.fields["region"], "ap",
-        "the first of those that are left drops it"
+        "the first of the remaining regions drops it"
     );
     let unreachable_ms: u64 = dropping.fields["unreachable_ms"].parse().unwrap();
     assert!((20_000..25_000).contains(&unreachable_ms), "{unreachable_ms}");
@@ -251,7 +252,7 @@ async fn a_drop_and_the_re_bootstrap_after_it_are_logged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_disk_is_logged_as_a_re_bootstrap() {
+async fn lost_disk_is_logged_as_a_re_bootstrap() {
     let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;

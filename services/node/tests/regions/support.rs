@@ -385,7 +385,7 @@ impl World {
         (status, answer)
     }
 
-    /// A request to the region's API: status, id and body of the answer.
+    /// Sends a request to the region's API. Returns status, request id and body of the answer.
     pub async fn send(&self, site: usize, operation: &str, body: Value) -> (u16, String, Value) {
         let region = &self.sites[site].region;
         let authorization = format!(

@@ -44,14 +44,14 @@ impl Bootstraps {
         self.attempt
     }
 
-    /// Asks the store to set the status of this region's replica, unless a change of it is in
-    /// progress. Whether
-    /// it asks.
+    /// Asks the store to set the status of this region's replica, unless such a change is in
+    /// progress. Returns whether it asked.
     fn set_replica(&mut self, context: &Context, out: &mut Out, table: TableId, status: ReplicaStatus) -> bool {
         self.update_replica(context, out, table, StoreCall::SetReplica { table, status })
     }
 
-    /// Makes a store call about this region's replica of a table, unless one is in progress. Whether it asks.
+    /// Makes a store call about this region's replica of a table, unless one is in progress. Returns
+    /// whether it made the call.
     pub(super) fn update_replica(&mut self, context: &Context, out: &mut Out, table: TableId, call: StoreCall) -> bool {
         let now_ms = context.now.elapsed_ms;
         if self

@@ -189,7 +189,8 @@ impl Replicator {
     }
 }
 
-/// Notes that a dialled stream is about to be over, and what it was.
+/// Reports that a dialled stream is about to end: it disconnects, failed to open, or was refused. A
+/// refusal that repeats its reason is not reported.
 fn report_down(out: &mut Out, receiver: &Receiver, goodbye: &Goodbye) {
     let reason = goodbye.reason.clone();
     let change = if receiver.session().is_some() {

@@ -134,7 +134,7 @@ impl Replicator {
         std::mem::take(&mut self.out.commands)
     }
 
-    /// What changed while the last event was handled, in order.
+    /// The state changes made by the last event, in order.
     #[must_use]
     pub fn changes(&self) -> &[StateChange] {
         &self.out.changes
@@ -174,7 +174,7 @@ impl Replicator {
                 let cause = RebootstrapCause::Dropped;
                 self.out.report_replica(table, ReplicaChange::Rebootstrapped { cause });
             }
-            // What the catalog says when it is first read is nothing new.
+            // Replicas that are dropped in the first catalog were dropped before this start.
             let Some(former) = before.get(&table) else { continue };
             for region in view.dropped.difference(&former.dropped).cloned() {
                 self.out.report_replica(table, ReplicaChange::Dropped { region });

@@ -146,8 +146,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// What messages call a table: its name, where the region knows it, and those of the two tables
-    /// of definitions in parentheses, which no name of a client's table has.
+    /// The name of a table in messages. `None` if the region does not know the table. The names of
+    /// the two tables of definitions are in parentheses, which names of clients' tables cannot have.
     #[must_use]
     pub fn name_of(&self, id: TableId) -> Option<&str> {
         match id {
