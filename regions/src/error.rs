@@ -13,7 +13,7 @@ pub type TopologyError = FileError<Problem>;
 /// Why a form does not describe a topology.
 pub type Misplaced = form::Misplaced<Problem, TopologyError>;
 
-/// What is wrong with a topology.
+/// An error in a topology.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum Problem {
     /// A mistake that any file can have.

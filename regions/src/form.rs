@@ -1,4 +1,4 @@
-//! What all TOML files that people write share: values with their places, and errors that name the
+//! Shared by all TOML files that people write: values with their places, and errors that name the
 //! place and what was expected.
 
 use std::{
@@ -56,7 +56,7 @@ pub enum Mistake {
     /// A name that refers to nothing.
     #[error("no {what} is called {name:?}; expected one of {}", known.join(", "))]
     UnknownName {
-        /// What kind of thing the name should refer to, such as `region`.
+        /// The kind of thing that the name should refer to, such as `region`.
         what: &'static str,
         /// The name in the file.
         name: String,

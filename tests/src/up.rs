@@ -127,8 +127,8 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        // This ends only the child that we started. What it leaves behind is in a temporary
-        // directory or in memory.
+        // This ends only the child that we started. Its files are in a temporary directory or in
+        // memory.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! What `containers/hook.sh` calls of docker, nsenter and tc. Each is replaced by a stub, so this
+//! The calls of `containers/hook.sh` to docker, nsenter and tc. Each is replaced by a stub, so this
 //! also covers what this machine's kernel cannot do.
 
 use std::{

@@ -3,7 +3,7 @@
 //!
 //! The files are parsed with `syn`, the parser that Rust's derive macros use. Imports nest, occur
 //! in functions, and are spelled as paths within expressions, none of which is visible in lines
-//! that begin with `use`. What is inside calls of macros is not seen. An import of something that
+//! that begin with `use`. This test does not see into macro calls. An import of something that
 //! `lib.rs` exports again counts as an import of `lib.rs`, which imports every module. Methods that
 //! several files give one type call each other without an import; such calls are not seen either.
 

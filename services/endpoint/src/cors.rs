@@ -9,7 +9,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static("x-amzn-RequestId,x-amzn-E
 
 /// A cross-origin request of a script.
 pub(crate) struct FromScript {
-    /// What the browser's preflight asks permission for.
+    /// The method and headers that the browser's preflight asks permission for.
     preflight: Option<Preflight>,
 }
 

@@ -38,7 +38,7 @@ pub struct Route {
     pub name: &'static str,
     /// The service's name in the credential scope of signatures.
     pub scope: &'static str,
-    /// What precedes the dot in `X-Amz-Target`; empty for a protocol without targets.
+    /// The part before the dot in `X-Amz-Target`; empty for a protocol without targets.
     pub target_prefixes: &'static [&'static str],
     /// First segments of the service's paths, each with a leading slash; empty for a protocol
     /// without paths.

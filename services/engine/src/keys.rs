@@ -190,8 +190,7 @@ impl IndexKeyError<'_> {
     }
 }
 
-/// What is wrong with the attributes that are keys of indexes; `value` returns the attributes to
-/// check.
+/// The error in the attributes that are keys of indexes; `value` returns the attributes to check.
 ///
 /// An index key attribute may be absent; then the item is not in the index. If it is present, it
 /// must be valid.

@@ -16,7 +16,7 @@ use crate::{
 /// The exclusive upper bound of the length of attribute names, in bytes.
 const ATTRIBUTE_NAME_BYTES: usize = 65536;
 
-/// What a write does if its condition holds.
+/// The effect of a write if its condition holds.
 enum Action {
     Put(Arc<Item>),
     Delete,

@@ -130,7 +130,7 @@ pub struct AttributeTest {
     pub values: Vec<AttributeValue>,
 }
 
-/// What an update does to an attribute (`AttributeUpdates`).
+/// The action on an attribute in `AttributeUpdates`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AttributeChange {
     /// Sets the attribute to this value.

@@ -1,4 +1,4 @@
-//! Key conditions: what a Query demands of the key, and whether that fits a key schema.
+//! Key conditions: the conditions of a Query on the key, checked against a key schema.
 
 use std::{collections::BTreeMap, sync::Arc};
 

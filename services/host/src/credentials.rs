@@ -67,8 +67,8 @@ impl Problem {
     }
 }
 
-/// What requests must be signed with. Without any keys, the development mode, which accepts any
-/// signature.
+/// The keys with which requests must be signed. Without any keys, the development mode, which
+/// accepts any signature.
 ///
 /// # Errors
 /// If the file cannot be read or is malformed, or a key is not `ID=SECRET`.

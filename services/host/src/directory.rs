@@ -99,8 +99,8 @@ impl DataDirectory {
     }
 }
 
-/// What a start has created so far. Dropping it removes all of that, so that a failed start leaves
-/// nothing behind.
+/// The files and directories that a start has created so far. Dropping it removes them, so that a
+/// failed start leaves nothing behind.
 #[derive(Debug, Default)]
 pub(crate) struct Created {
     directory: Option<PathBuf>,

@@ -48,7 +48,7 @@ pub enum StartError {
     Port {
         /// The address that cannot be bound.
         address: SocketAddr,
-        /// What would have listened there.
+        /// The service that would have listened there.
         purpose: String,
         /// The flag that chooses another port.
         flag: &'static str,

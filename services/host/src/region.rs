@@ -75,7 +75,7 @@ enum State {
     Down,
 }
 
-/// What a region does with clients' writes.
+/// The treatment of clients' writes by a region.
 pub(crate) enum DrainState {
     /// The region is not running.
     Down,

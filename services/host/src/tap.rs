@@ -93,8 +93,8 @@ impl Observer for RegionTap {
     }
 }
 
-/// Groups a commit's writes of tables. What arrives together is usually of one origin and to one
-/// table.
+/// Groups a commit's writes of tables. Writes that arrive together usually have one origin and
+/// belong to one table.
 fn runs(arrivals: &[Arrival]) -> Vec<WriteRun> {
     let kind = |arrival: &Arrival| (arrival.table, arrival.way == Way::Stream);
     let alike = arrivals.chunk_by(|one, next| kind(one) == kind(next) && one.origin() == next.origin());

@@ -13,7 +13,7 @@ use crate::{AttributeValue, Item, MAX_DEPTH};
 /// holds no deeper value.
 const OPERAND_DEPTH_MAX: usize = 64;
 
-/// What is wrong with JSON that is not an attribute value.
+/// An error in JSON that is not an attribute value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonErrorKind {
     /// The JSON has the wrong type for its place. DynamoDB answers `SerializationException` here,

@@ -34,7 +34,7 @@ impl fmt::Debug for TableId {
     }
 }
 
-/// Who changed an item: a client, or the expiry of its time to live.
+/// The author of a change: a client, or the expiry of its time to live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// A client requested the write.

@@ -1,4 +1,4 @@
-//! Version vectors: what a region has applied of each origin.
+//! Version vectors: for each origin, the sequence up to which a region has applied its writes.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 

@@ -199,7 +199,7 @@ impl Node {
         Box::pin(status::of(&self.driver))
     }
 
-    /// What clients were refused since the start, counted per item or page.
+    /// The refusals to clients since the start, counted per item or page.
     #[must_use]
     pub fn refused(&self) -> Refused {
         self.engine.refused()

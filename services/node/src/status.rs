@@ -24,7 +24,7 @@ pub struct NodeStatus {
     pub lag: BTreeMap<Region, LagQuantiles>,
 }
 
-/// What a region knows of a peer.
+/// The state of a peer as a region knows it.
 #[derive(Debug, Clone, Default)]
 pub struct PeerStatus {
     /// The stream that brings the peer's writes here; this region dials it.
@@ -33,7 +33,7 @@ pub struct PeerStatus {
     pub sending: LinkState,
     /// The last error of either stream.
     pub last_error: Option<String>,
-    /// What the peer has durably applied, as it last reported.
+    /// The vectors that the peer has durably applied, as it last reported.
     pub acknowledged: BTreeMap<TableId, VersionVector>,
     /// This region's own writes that the peer has not acknowledged. `None` until the peer has
     /// reported its vectors.
@@ -69,7 +69,7 @@ pub struct Flow {
 /// The status of a global table in this region.
 #[derive(Debug, Clone, Default)]
 pub struct TableStatus {
-    /// What has been applied to the table here, including own writes.
+    /// The version vector of the table in this region, including own writes.
     pub vector: VersionVector,
     /// Set while this region's replica is being bootstrapped.
     pub bootstrap: Option<BootstrapStatus>,

@@ -74,7 +74,7 @@ pub enum StreamChange {
         /// The reason, as text for people.
         reason: String,
     },
-    /// One side refuses the other, for example because their versions do not match.
+    /// One side refuses the other, for example because it does not know the other region.
     Refused {
         /// The reason, as text for people.
         reason: String,

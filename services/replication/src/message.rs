@@ -66,7 +66,8 @@ pub enum ToReceiver {
     Goodbye(Goodbye),
 }
 
-/// What a receiver wants to be sent. Each subscription replaces the one before.
+/// The tables and origins that a receiver wants to be sent. Each subscription replaces the one
+/// before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// Grows with every subscription on a stream; batches carry it back.

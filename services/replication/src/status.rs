@@ -54,7 +54,8 @@ pub struct PeerStatus {
     pub sending: LinkState,
     /// The last error of either stream.
     pub last_error: Option<String>,
-    /// What the peer has acknowledged on its current or last stream; `None` before its first.
+    /// The vectors that the peer has acknowledged on its current or last stream; `None` before its
+    /// first.
     pub acknowledged: Option<TableVectors>,
     /// Set while the peer's writes are too far in the future.
     pub quarantined: Option<Quarantine>,

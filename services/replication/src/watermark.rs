@@ -26,12 +26,12 @@ pub struct ReplicaProgress {
     /// Whether a stream is open between the two regions, in either direction. What a peer reported
     /// before it became unreachable does not count: it may come back with less.
     pub is_reachable: bool,
-    /// What the peer reported on the currently open streams; `None` if it has reported nothing
+    /// The reports of the peer on the currently open streams; `None` if it has reported nothing
     /// about the table.
     pub watermark: Option<Watermark>,
 }
 
-/// What the other side of one stream has reported, per table.
+/// The reports of the other side of one stream, per table.
 #[derive(Debug, Default)]
 pub(crate) struct ReportedWatermarks(BTreeMap<TableId, Watermark>);
 

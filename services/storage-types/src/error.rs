@@ -14,7 +14,7 @@ pub enum StoreError {
     Unusable {
         /// The path of the database.
         path: String,
-        /// What is wrong with it, as the rest of a sentence.
+        /// The problem, as the rest of a sentence.
         what: String,
     },
     /// No disk space is left, or the database reached its size limit. Reads continue; writes work
@@ -52,7 +52,7 @@ pub enum StoreError {
     Malformed {
         /// The origin of the unreadable write.
         origin: Origin,
-        /// What is wrong with the write.
+        /// The problem with the write.
         what: String,
     },
     /// A batch contained a write from further in the future than the allowed offset. Nothing of the

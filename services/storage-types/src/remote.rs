@@ -30,7 +30,7 @@ pub struct RemoteBatch {
     pub from: Option<Region>,
 }
 
-/// What peers have acknowledged, and so what may be trimmed and collected.
+/// The vectors that peers have acknowledged, which decide what may be trimmed and collected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acknowledged {
     /// By table and peer, the vector that the peer last acknowledged.

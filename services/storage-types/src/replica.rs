@@ -27,8 +27,8 @@ pub enum ReplicaStatus {
     /// (`Aspect::Dropped`), so that no write of the dropped region that does not causally depend on
     /// it overrules it.
     Dropped {
-        /// What the others had of the table. Anything else in the replica's rows exists nowhere
-        /// else.
+        /// The vector of the other regions for the table. Anything else in the replica's rows
+        /// exists nowhere else.
         has: VersionVector,
         /// Whether the replica may return; false if it was removed since.
         returns: bool,

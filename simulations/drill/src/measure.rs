@@ -157,7 +157,7 @@ impl Measure {
         Ok(())
     }
 
-    /// What a region that has just lost its disk reported before as unshipped: the least that all
+    /// The unshipped writes that a region reported before it lost its disk: the least that all
     /// other regions were missing. `None` where it reported nothing.
     pub(crate) fn reported(&self, unshipped: &[FlowReport]) -> Option<ReportedBacklog> {
         // The other regions may be missing different writes; all of them are missing the least.

@@ -18,7 +18,7 @@ pub enum TableError {
         region: String,
         /// The error of the call.
         source: Box<CallError>,
-        /// What the user may do about it; empty where nothing is known.
+        /// Advice for the user; empty if there is none.
         hint: &'static str,
     },
     /// A change takes too long.

@@ -1,4 +1,4 @@
-//! Evidence: what regions hold and have committed, in the terms of the workloads.
+//! Evidence: the items and logs of regions, in the terms of the workloads.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub fn key_text_of_json<'a>(parts: impl IntoIterator<Item = &'a str>, attributes
     key_text(parts, &key)
 }
 
-/// What all regions show of one table when a run is over.
+/// The evidence of all regions for one table at the end of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// The writes of each origin, by origin and key, in the order of their sequences. They come
@@ -116,13 +116,13 @@ pub struct Journal {
 pub struct Logged {
     /// The item as the write left it, with its version.
     pub held: VersionedItem,
-    /// The write's causal context: what its origin had applied when it wrote.
+    /// The write's causal context: the version vector of its origin when it wrote.
     pub causal_context: VersionVector,
     /// Whether no client made the write, but the item's time to live had run out.
     pub is_expiry: bool,
 }
 
-/// What a region holds under a key: the current version and its content.
+/// A region's row under a key: the current version and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionedItem {
     /// The current version, the greatest of all versions in a merged row.

@@ -1,4 +1,4 @@
-//! Records of a run: what clients did and were told, and what regions hold and have committed.
+//! Records of a run: the clients' operations with their answers, and the items and logs of regions.
 //!
 //! Nothing here knows how Beringia works or what it promises. A [`History`] is what clients saw,
 //! and [`Evidence`] is what regions hold and have committed, with versions. `beringia-oracle`

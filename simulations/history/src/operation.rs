@@ -62,9 +62,9 @@ pub struct Operation {
     pub sent_us: u64,
     /// When the answer came or the client gave up.
     pub done_us: u64,
-    /// What the client knows of the result.
+    /// The result as far as the client knows it.
     pub outcome: OperationOutcome,
-    /// What the operation read, if it was answered.
+    /// The data that the operation read, if it was answered.
     pub reads: Vec<Seen>,
     /// The writes that the operation was to make. All writes of one operation are one transaction.
     /// A delete that found nothing is not here.
@@ -103,7 +103,7 @@ impl Operation {
     }
 }
 
-/// What a client knows of its operation.
+/// The outcome of an operation as far as its client knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OperationOutcome {
     /// The region acknowledged the operation.
@@ -120,7 +120,7 @@ pub enum OperationOutcome {
     Unreported,
 }
 
-/// What a read saw of one key.
+/// The result of a read for one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// The key, as [`crate::key_text`] gives it.
@@ -141,13 +141,14 @@ pub struct Write {
     pub marker: String,
     /// The change that the write makes.
     pub effect: Effect,
-    /// The condition of the write: what the client had read and this write builds upon.
+    /// The condition of the write: the version that the client had read and that this write builds
+    /// upon.
     pub based_on: Basis,
     /// The write's share of the request's bytes, which are divided evenly among its writes.
     pub bytes: u32,
 }
 
-/// What must be there for a conditional write to happen.
+/// The condition of a conditional write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Basis {
     /// Anything; the write is unconditional.
@@ -168,7 +169,7 @@ impl Basis {
     }
 }
 
-/// What a write does. All effects but [`Effect::Delete`] also set the write marker.
+/// The effect of a write. All effects but [`Effect::Delete`] also set the write marker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// Replaces the whole item.
@@ -201,13 +202,13 @@ pub enum Effect {
     Recorded {
         /// Whether the write replaces the whole item.
         whole: bool,
-        /// What the write does to which top-level attributes. If `whole`, these are all attributes
-        /// of the item. Otherwise an empty map means that the attributes are not known.
+        /// The effect of the write, by top-level attribute. If `whole`, these are all attributes of
+        /// the item. Otherwise an empty map means that the attributes are not known.
         touches: BTreeMap<String, Touch>,
     },
 }
 
-/// What a recorded operation does to one attribute.
+/// The effect of a recorded operation on one attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Touch {
     /// Assigns a value, changes something inside the value, or removes the attribute.

@@ -1,8 +1,8 @@
-//! What happened to replicas during a run, and what their logs and journals can therefore show.
+//! The lifecycle of replicas during a run, which decides what their logs and journals can show.
 
 use std::collections::BTreeSet;
 
-/// What happened to the replicas of the tables during a run.
+/// The lifecycle of the replicas of the tables during a run.
 #[derive(Debug, Default)]
 pub struct ReplicaHistory {
     /// Regions that lost their disk at any time.

@@ -1,5 +1,5 @@
-//! The link model: what a link between two regions does to bytes (delay, jitter, bandwidth, loss,
-//! cuts), in real time and in simulation alike.
+//! The link model: the effect of a link between two regions on bytes (delay, jitter, bandwidth,
+//! loss, cuts), in real time and in simulation alike.
 //!
 //! A [`Network`] has a directed link for each ordered pair of regions. A connection between two
 //! regions has a wire in each direction, which belongs to the end that *reads* it. Bytes that enter
@@ -14,8 +14,8 @@
 //! - Bytes stay in order, whatever the jitter.
 //! - A lost packet is sent again after the retransmission timeout, which doubles each time (RFC
 //!   6298). Nothing is missing, and what follows the packet waits for it.
-//! - A silent cut delivers nothing and reports nothing. What was on the way arrives one delay after
-//!   the heal.
+//! - A silent cut delivers nothing and reports nothing. Bytes that were in flight arrive one delay
+//!   after the heal.
 //! - A cut with reset breaks the connections at both ends and refuses new ones.
 //! - The end of a stream, and the failure of a write because the peer is gone, travel as slowly as
 //!   data.
@@ -93,8 +93,7 @@ impl Network {
     }
 
     /// Changes the settings of the link `from` → `to`, and with [`Direction::Both`] also those of
-    /// the link back. What is already on the way keeps its delay but queues for the bandwidth at
-    /// the new rate.
+    /// the link back. Bytes in flight keep their delay but queue for the bandwidth at the new rate.
     ///
     /// # Errors
     /// [`NetworkError`] for an unknown region, the same region twice, or a setting out of its

@@ -1,4 +1,4 @@
-//! What all connections over a directed link share: its settings, its mode, and when its
+//! The state that all connections over a directed link share: its settings, its mode, and when its
 //! transmitter is free.
 
 use std::time::Duration;
@@ -103,7 +103,7 @@ impl Medium {
         stretch
     }
 
-    /// What jitter and loss add to the delay of one packet.
+    /// The time that jitter and loss add to the delay of one packet.
     pub(crate) fn loss_and_jitter(&self, randomness: &SeededRandomness, round_trip: Duration) -> Duration {
         // Both are drawn even if they are not used, so that changing one setting does not shuffle
         // the other.

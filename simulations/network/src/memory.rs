@@ -100,7 +100,7 @@ impl MemoryTransport {
     }
 }
 
-/// One end of a connection in memory. What it writes is on the link at once, as far as there is
+/// One end of a connection in memory. Written bytes are on the link at once, as far as there is
 /// room. So the reader is woken when something arrives, and not before.
 pub struct MemoryStream {
     // Dropped first, so that the other end reads to the end of the stream, and learns later that

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use beringia_regions::{BANDWIDTH_MBIT_MAX, BANDWIDTH_MBIT_MIN, DELAY_MAX, DELAY_MS_MAX, LOSS_PERCENT_MAX, Link};
 use thiserror::Error;
 
-/// What a link does to bytes while it is open.
+/// The effect of an open link on bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct LinkSettings {
     /// The one-way delay; at most [`DELAY_MAX`]. tokio's timers, and so arrivals, tick in
@@ -89,7 +89,7 @@ pub struct LinkSnapshot {
     pub from: String,
     /// The region where bytes leave.
     pub to: String,
-    /// What the link does while it is open.
+    /// The settings of the link while it is open.
     pub settings: LinkSettings,
     /// Whether the link lets anything through.
     pub mode: LinkMode,

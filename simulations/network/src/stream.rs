@@ -20,8 +20,8 @@ const READ_BYTES: usize = 16 << 10;
 /// Less room than this is not worth a read.
 const READ_BYTES_MIN: usize = 2 << 10;
 
-/// One end of a connection. What it reads has passed through a link. If the other end is in no
-/// region of the network, the connection is foreign and passes everything unchanged.
+/// One end of a connection. The bytes that it reads have passed through a link. If the other end is
+/// in no region of the network, the connection is foreign and passes everything unchanged.
 pub struct Shaped<S> {
     inner: S,
     path: Option<Path>,

@@ -1,4 +1,4 @@
-//! One direction of one connection: what is on the way, and when it arrives.
+//! One direction of one connection: the bytes in flight, and their times of arrival.
 
 use std::{
     collections::VecDeque,
@@ -20,10 +20,10 @@ use crate::{
     settings::LinkMode,
 };
 
-/// What an Ethernet frame of 1,500 bytes leaves for TCP.
+/// The bytes that an Ethernet frame of 1,500 bytes leaves for TCP.
 const PACKET_BYTES: usize = 1_460;
-/// What a sender may give beyond what is on the way before it has to wait. Linux gives a socket's
-/// buffer about as much at first.
+/// The bytes that a sender may give beyond those in flight before it has to wait. Linux gives a
+/// socket's buffer about as much at first.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
 /// The cost of keeping a piece in addition to its bytes. It is counted so that many small pieces
 /// are bounded too.
@@ -55,8 +55,8 @@ struct Flight {
     arrived: bool,
 }
 
-/// Bytes that enter at the same time travel in one packet: what happens to a packet must not depend
-/// on how many reads it took to see it.
+/// Bytes that enter at the same time travel in one packet: the fate of a packet must not depend on
+/// how many reads it took to see it.
 #[derive(Debug)]
 struct Packet {
     entered: Instant,
@@ -64,7 +64,7 @@ struct Packet {
     loss_and_jitter: Duration,
 }
 
-/// What a wire is used for.
+/// The use of a wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Carries the first packet of a connection that is being opened; the dialling region waits for
@@ -76,7 +76,7 @@ pub(crate) enum Role {
     Established,
 }
 
-/// What a wire gives to its reader.
+/// The next event of a wire for its reader.
 pub(crate) enum Delivery {
     /// Bytes, or the end of the stream if there are none.
     Bytes,
@@ -104,7 +104,7 @@ pub(crate) struct Wire {
     in_flight_cost_bytes: usize,
     pub(crate) in_flight_bytes: usize,
     packet: Option<Packet>,
-    /// What the sender gave and the link has no room for yet, as a kernel keeps it.
+    /// Bytes that the sender gave and the link has no room for yet, as a kernel keeps them.
     unsent: VecDeque<Cargo>,
     unsent_bytes: usize,
     /// Whether the sender has ended the stream.
@@ -408,7 +408,7 @@ impl Wire {
         self.write_failure.get_or_insert(flight);
     }
 
-    /// The sender's process crashed: what is on the way arrives, then the news.
+    /// The sender's process crashed: the bytes in flight arrive, then the news.
     pub(crate) fn lose_sender(&mut self, medium: &mut Medium, round_trip: Duration, now: Instant) {
         let kind = io::ErrorKind::ConnectionReset;
         self.discard_unsent();
@@ -439,7 +439,7 @@ impl Wire {
         }
     }
 
-    /// The link is open again: what was on the way is transmitted once more.
+    /// The link is open again: the bytes that were in flight are transmitted once more.
     pub(crate) fn on_heal(&mut self, medium: &mut Medium, now: Instant) {
         let travel = medium.settings.delay;
         for flight in self
@@ -454,7 +454,7 @@ impl Wire {
         }
     }
 
-    /// What is waiting for the transmitter at `now` takes `stretch` times as long.
+    /// Bytes that wait for the transmitter at `now` take `stretch` times as long.
     pub(crate) fn on_bandwidth(&mut self, stretch: f64, now: Instant) {
         for flight in self.flights.iter_mut().filter(|flight| flight.sent > now) {
             flight.sent = stretched(flight.sent, now, stretch);

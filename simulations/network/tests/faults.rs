@@ -169,8 +169,7 @@ async fn a_writer_that_waits_learns_that_its_peer_is_gone() {
     assert!(!writing.is_finished());
     let gone_ms = world.now_ms();
     drop(far);
-    // What is left seems to be written, as into a kernel's buffer; the news comes when it has
-    // crossed.
+    // The rest seems to be written, as into a kernel's buffer; the news comes when it has crossed.
     let mut near = writing.await.expect("done").expect("swallowed");
     assert_eq!(world.now_ms(), gone_ms);
     sleep(ms(60)).await;

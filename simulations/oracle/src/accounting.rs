@@ -35,7 +35,7 @@ pub struct Accounting {
     pub lost: u64,
 }
 
-/// What was lost with a disk: the measured recovery point.
+/// The writes that were lost with a disk: the measured recovery point.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DataLoss {
     /// The region that lost its disk.

@@ -172,7 +172,7 @@ impl Ages {
     }
 }
 
-/// What a read saw of a key, ordered from older to newer.
+/// The state of a key that a read saw, ordered from older to newer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sight {
     /// The read saw the key before anything was committed to it.
@@ -380,7 +380,7 @@ fn find_oversold(table: &Table<'_>, sightings: &mut Sightings) {
         changes.sort_by_key(|(at_us, by, _)| (*at_us, -by));
         let mut left = 0;
         for (_, by, asked) in changes {
-            // What was oversold never existed: it does not count against later additions.
+            // Oversold pieces never existed: they do not count against later additions.
             let before = left;
             left += by;
             let oversold = (-left).max(0).unsigned_abs();

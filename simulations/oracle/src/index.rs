@@ -17,11 +17,11 @@ pub(crate) struct Table<'a> {
     pub(crate) operations: Vec<&'a Operation>,
     /// The writes from before the load.
     pub(crate) loaded: Vec<&'a Operation>,
-    /// What became of unshipped writes.
+    /// The outcomes of unshipped writes.
     pub(crate) unshipped: Unshipped<'a>,
 }
 
-/// What became of the unshipped writes of dropped replicas, by key and marker.
+/// The outcomes of the unshipped writes of dropped replicas, by key and marker.
 pub(crate) type Unshipped<'a> = BTreeMap<(&'a str, &'a str), Missing>;
 
 /// The writes that clients asked for under a key, and those that regions committed.
@@ -342,7 +342,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// What became of an acknowledged write that is in no log.
+/// The outcome of an acknowledged write that is in no log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// The write was lost with its region's disk or replica, and the write that replaced it there

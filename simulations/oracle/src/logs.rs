@@ -76,7 +76,7 @@ fn was_expired(key: &Key<'_>, tombstone: &Commit<'_>) -> bool {
 
 /// Finds broken conditions. A write conditional on a marker must come after the write with that
 /// marker, and must not causally depend on a write in between. A write conditional on there being
-/// no item must not replace one. What was taken must have been there.
+/// no item must not replace one. An item that was taken must have existed.
 fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, position: usize, violations: &mut Vec<Violation>) {
     let commit = &key.commits[position];
     let Some(asked) = commit.asked.map(|index| &key.asked[index]) else {

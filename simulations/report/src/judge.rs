@@ -158,7 +158,7 @@ fn always(run: &Run) -> Vec<Verdict> {
     verdicts
 }
 
-/// Whose operations a number counts, if not everyone's.
+/// The clients whose operations a number counts, if not all.
 pub(crate) fn whose(clients: Clients) -> &'static str {
     match clients {
         Clients::Scenario => "",

@@ -78,7 +78,7 @@ pub struct Recorder {
     /// By receiver and window, the number of mutations that became visible.
     applied: BTreeMap<(usize, u64), u64>,
     conflicts: BTreeMap<(usize, usize, u64), u64>,
-    /// What was missing at the beginning of each convergence.
+    /// The backlog at the beginning of each convergence.
     outstanding: Vec<Outstanding>,
     /// When each drain of the run ends, in milliseconds.
     drained_until_ms: Vec<u64>,
@@ -284,7 +284,7 @@ impl Recorder {
     }
 
     /// Begins a convergence. `links` has every ordered pair of regions, with the mutations that the
-    /// second has not acknowledged to the first. What the second is missing is known from what
+    /// second has not acknowledged to the first. The backlog of the second is known from what
     /// arrives later.
     pub fn must_converge(&mut self, after: &str, from: Duration, links: Vec<Shipment>) -> Awaited {
         self.run.convergences.push(Convergence {

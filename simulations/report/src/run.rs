@@ -28,7 +28,7 @@ pub struct Run {
     pub total_ms: u64,
     /// The faults and changes, with their times.
     pub faults: Vec<FaultSpan>,
-    /// What clients saw, by region and second.
+    /// The results of clients' operations, by region and second.
     pub seconds: Vec<RegionSecond>,
     /// Client latency of every region that answered clients.
     pub latencies: Vec<ClientLatency>,
@@ -60,7 +60,7 @@ pub struct Run {
     pub verdicts: Vec<Verdict>,
 }
 
-/// Who used the regions during a run. The operations of applications are not recorded: they are
+/// The users of the regions during a run. The operations of applications are not recorded: they are
 /// part of the lag and the backlog of regions, but not of [`Run::seconds`], [`Run::writes`] and
 /// [`DiskLoss::writes`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +138,7 @@ impl FaultKind {
     }
 }
 
-/// What the clients of one region saw in one second, by when operations were due.
+/// The results of the operations of one region's clients that were due in one second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegionSecond {
     /// The region where the clients live.
@@ -286,7 +286,7 @@ pub struct DiskLoss {
 }
 
 impl DiskLoss {
-    /// The measured recovery point: what recorded clients lost. If applications used the region,
+    /// The measured recovery point: the loss of recorded clients. If applications used the region,
     /// too, it is at least the backlog that the region reported, which includes their writes;
     /// `None`: it did not report one.
     #[must_use]

@@ -1,4 +1,4 @@
-//! Actions: what can be done to regions, to the links between them, and to the load.
+//! Actions on regions, on the links between them, and on the load.
 
 use std::{fmt, time::Duration};
 
@@ -20,7 +20,7 @@ pub struct Ends {
     pub one_way: bool,
 }
 
-/// What can be done to regions, to the links between them, and to the load.
+/// An action on a region, on a link, or on the load.
 #[expect(missing_docs, reason = "the fields' names say it all")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {

@@ -65,7 +65,7 @@ pub enum Problem {
         file: PathBuf,
         /// The error of the operating system.
         reason: String,
-        /// What the file should contain.
+        /// The content that the file should have.
         expected: String,
     },
     /// A line of a recording that is written in the scenario is wrong.
@@ -74,7 +74,7 @@ pub enum Problem {
     /// Two things have the same name.
     #[error("two {what} are called {name}; expected each name once")]
     Duplicate {
-        /// What kind of thing they are, in the plural.
+        /// The kind of thing that they are, in the plural.
         what: &'static str,
         /// The name that both have.
         name: String,
@@ -138,7 +138,7 @@ pub enum Problem {
     Unordered {
         /// The number of the other event in the file, from 1.
         other: usize,
-        /// What the other event does.
+        /// The action of the other event.
         what: String,
         /// The thing that both concern.
         subject: String,

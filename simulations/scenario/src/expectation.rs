@@ -1,4 +1,4 @@
-//! Expectations: what must come of a run.
+//! Expectations of a run.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,8 +14,8 @@ pub const ANOMALIES: [&str; 7] = [
     "sum-not-constant",
 ];
 
-/// What must come of a run. It is always expected that no acknowledged write is lost (except with a
-/// disk) and no promise is broken.
+/// The expected results of a run. It is always expected that no acknowledged write is lost (except
+/// with a disk) and no promise is broken.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expectations {
     /// The most writes that a region acknowledged before it lost its disk and that no other region

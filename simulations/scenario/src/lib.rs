@@ -141,7 +141,7 @@ pub struct Event {
     /// For how long the event lasts. At its end the opposite happens (heal, restart, resume, the
     /// setting before).
     pub lasts: Option<Span>,
-    /// What the event does.
+    /// The action of the event.
     pub what: What,
 }
 

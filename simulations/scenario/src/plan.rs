@@ -34,8 +34,8 @@ impl Plan {
     /// same plan.
     ///
     /// An action that lasts is undone at its end, unless another one that lasts longer has the same
-    /// effect. What is still wrong when the load ends (links cut, regions down, disks slow or full,
-    /// replication paused) is repaired then.
+    /// effect. Faults that are still in effect when the load ends (links cut, regions down, disks
+    /// slow or full, replication paused) are undone then.
     #[must_use]
     pub fn draw(scenario: &Scenario, seed: u64) -> Self {
         Self {

@@ -90,7 +90,7 @@ pub struct RecordingError {
     pub line: usize,
     /// The column in characters, from 1; 1 if the whole line is meant.
     pub column: usize,
-    /// What is wrong with the line, and what was expected.
+    /// The error in the line, and the expected form.
     pub problem: String,
 }
 

@@ -49,7 +49,7 @@ impl Timed {
 pub(crate) struct Replay {
     /// The actions, in order of time.
     pub(crate) timeline: Vec<Planned>,
-    /// What was left out because it was impossible, by the index of its event.
+    /// The events that were left out because they were impossible, by index.
     pub(crate) senseless: Vec<(usize, Senseless)>,
 }
 

@@ -44,7 +44,7 @@ pub enum SettingError {
     Refused {
         /// Each path with its value.
         settings: String,
-        /// What is wrong with the values.
+        /// The problem with the values.
         problem: Problem,
     },
     /// The changed scenario cannot be read for a reason outside of it.

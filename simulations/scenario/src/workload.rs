@@ -1,4 +1,4 @@
-//! Workloads: what clients do, at which rate, and on which keys.
+//! Workloads: the operations of clients, their rate, and their keys.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::Billing;
 pub struct Workload {
     /// The name of the workload and of its table: 3 to 64 letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// What the clients do.
+    /// The operations of the clients.
     pub kind: Kind,
     /// The regions in which clients live; if empty, all that have a replica when the load begins.
     pub regions: Vec<String>,
@@ -57,8 +57,8 @@ impl Workload {
     }
 }
 
-/// What clients do. YCSB: Cooper et al., "Benchmarking cloud serving systems with YCSB", 2010,
-/// table 2.
+/// The kinds of operations of clients. YCSB: Cooper et al., "Benchmarking cloud serving systems
+/// with YCSB", 2010, table 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Half reads and half updates.

@@ -3,8 +3,8 @@
 use beringia_clock::{SkewedClock, TokioClock};
 use beringia_scenario::ClockError;
 
-/// What a correct simulated clock reads at the beginning by default, in milliseconds since the Unix
-/// epoch: 2025-01-01T00:00:00Z.
+/// The time that a correct simulated clock shows at the beginning by default, in milliseconds since
+/// the Unix epoch: 2025-01-01T00:00:00Z.
 pub(crate) const STARTS_MS: u64 = 1_735_689_600_000;
 
 /// A region's clock: virtual time with an offset and a drift.

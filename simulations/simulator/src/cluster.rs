@@ -32,8 +32,8 @@ pub struct WorldConfig {
     pub tuning: Tuning,
     /// Options that every region is started with.
     pub behaviour: beringia_scenario::Behaviour,
-    /// What a correct clock reads at the beginning, in milliseconds since the Unix epoch; `None`
-    /// for the beginning of 2025.
+    /// The time that a correct clock shows at the beginning, in milliseconds since the Unix epoch;
+    /// `None` for the beginning of 2025.
     pub starts_ms: Option<u64>,
     /// How wrong the clocks are from the beginning, by region.
     pub clocks: BTreeMap<String, ClockError>,
@@ -335,8 +335,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Crashes a region: what was not committed is gone, and its connections break. Its disk stays,
-    /// or is replaced by an empty one.
+    /// Crashes a region: uncommitted writes are gone, and its connections break. Its disk stays, or
+    /// is replaced by an empty one.
     ///
     /// # Errors
     /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is

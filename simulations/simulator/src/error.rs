@@ -1,5 +1,5 @@
-//! Reasons why a simulation could not go on. What it finds out about the regions is a result, not
-//! an error.
+//! Reasons why a simulation could not continue. A finding about the regions is a result, not an
+//! error.
 
 use beringia_item::RegionError;
 use beringia_network::NetworkError;
@@ -71,7 +71,7 @@ pub enum SimulationError {
     /// Something required did not happen within its limit of virtual time.
     #[error("after {virtual_ms} ms of virtual time: {what}")]
     TimedOut {
-        /// What was waited for, and the last state that was seen.
+        /// The expected state, and the last state that was seen.
         what: String,
         /// The virtual time that passed, in milliseconds.
         virtual_ms: u64,

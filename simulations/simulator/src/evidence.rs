@@ -1,4 +1,4 @@
-//! Evidence: what regions hold and have committed, read from their stores in the oracle's terms.
+//! Evidence: the items and logs of regions, read from their stores in the oracle's terms.
 
 use std::{collections::BTreeMap, pin::pin};
 

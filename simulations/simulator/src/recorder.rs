@@ -69,8 +69,8 @@ impl Recorder {
                 let Some(steps) = by_region.get_mut(store.region()) else {
                     continue;
                 };
-                // A region that lost its disk starts at lower sequences again. What it had before
-                // is not counted twice.
+                // A region that lost its disk starts at lower sequences again. Its writes from
+                // before are not counted twice.
                 if steps.last().is_none_or(|last| last.sequence < sequence) {
                     debug_assert!(
                         steps.last().is_none_or(|last| last.at_us <= at_us),

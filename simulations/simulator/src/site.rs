@@ -16,7 +16,7 @@ use crate::{
 /// How long a commit takes on a healthy disk, about as long as the flush of a good one.
 const COMMIT_DELAY: Duration = Duration::from_millis(1);
 
-/// A region's site: what outlives its process.
+/// A region's site: the state that outlives its process.
 pub(crate) struct Site {
     pub(crate) region: Region,
     disk: RegionDisk,

@@ -82,8 +82,7 @@ fn a_crash_leaves_clients_with_unknown_outcomes() {
             assert!(matches!(answer, Err(CallError::Unknown(_))), "{key}: {answer:?}");
             cluster.start_region(&region).await.expect("it starts");
         }
-        // What was not committed is not there. What was committed is there, although it was not
-        // acknowledged.
+        // Uncommitted writes are gone. Committed ones exist, although they were not acknowledged.
         let mut client = cluster.clients().target(&region);
         let answer = client
             .call("Scan", json!({ "TableName": "Things" }))

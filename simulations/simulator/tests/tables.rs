@@ -153,7 +153,7 @@ impl Play {
         self.call(region, "UpdateTable", update).await;
     }
 
-    /// What is still in progress: replicas that are created or removed, and tables whose replicas
+    /// Changes still in progress: replicas that are created or removed, and tables whose replicas
     /// differ.
     async fn unrest(&self) -> Vec<String> {
         let mut unrest = Vec::new();

@@ -21,7 +21,7 @@ use crate::{
     table::{BY_USER, Spot, USER, field, field_bytes, has_sort_key, item, partition, whole_item},
 };
 
-/// What the clients of a workload in one region share.
+/// The state that the clients of a workload in one region share.
 pub(crate) struct Post {
     pub(crate) shared: Arc<Shared>,
     pub(crate) workload: Workload,

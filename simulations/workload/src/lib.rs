@@ -1,4 +1,4 @@
-//! Workloads: what a scenario's clients send, at an open-loop rate, and the history of their
+//! Workloads: the requests of a scenario's clients, at an open-loop rate, and the history of their
 //! operations and answers.
 //!
 //! The same code runs in virtual and in real time, against anything that implements [`Target`]. A

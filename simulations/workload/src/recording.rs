@@ -1,5 +1,5 @@
-//! What a player needs of a recording: which operations went to which region, and which tables they
-//! need.
+//! The parts of a recording that a player needs: which operations went to which region, and which
+//! tables they need.
 
 use std::sync::Arc;
 

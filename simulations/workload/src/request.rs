@@ -117,7 +117,7 @@ impl Update {
     }
 }
 
-/// What an answer shows under a key: an item or none.
+/// The item under a key according to an answer, or none.
 pub(crate) fn seen(key: String, item: Option<&Value>) -> Seen {
     let text = |name: &str, kind: &str| item?.get(name)?.get(kind)?.as_str().map(str::to_owned);
     Seen {

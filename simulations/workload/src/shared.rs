@@ -1,5 +1,5 @@
-//! What all clients of a load share: the time, the connections to the regions, the traffic shifts,
-//! and the counts of operations.
+//! The state that all clients of a load share: the time, the connections to the regions, the
+//! traffic shifts, and the counts of operations.
 
 use std::{collections::BTreeMap, sync::Arc};
 

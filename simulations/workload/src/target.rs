@@ -1,4 +1,4 @@
-//! What clients call: a region's DynamoDB endpoint, however it is reached.
+//! The target of clients' calls: a region's DynamoDB endpoint, however it is reached.
 
 use async_trait::async_trait;
 use serde_json::Value;

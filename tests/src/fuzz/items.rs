@@ -1,4 +1,4 @@
-//! Numbers, keys, and the three forms of items: what is read is written back unchanged.
+//! Numbers, keys, and the three forms of items: values that are read are written back unchanged.
 
 use beringia_clock::HybridTime;
 use beringia_item::{

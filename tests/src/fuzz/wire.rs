@@ -1,4 +1,4 @@
-//! Replication messages: what is decoded is encoded again with the same meaning.
+//! Replication messages: a decoded message is encoded again with the same meaning.
 
 use beringia_proto::v1;
 use beringia_wire::{

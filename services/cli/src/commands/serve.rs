@@ -1,4 +1,4 @@
-//! What `up` and `region` share: their arguments, and serving until a signal arrives.
+//! The common parts of `up` and `region`: their arguments, and serving until a signal arrives.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 

@@ -52,7 +52,7 @@ struct RegionJson {
     state: &'static str,
     /// Whether the region is closed for clients' writes.
     draining: bool,
-    /// What the region has refused its clients since its start; null where it cannot be asked.
+    /// The requests that the region has refused since its start; null if it cannot be asked.
     refused: Option<RefusedJson>,
 }
 
@@ -254,7 +254,7 @@ impl RegionJson {
         }
     }
 
-    /// What the region has refused its clients; empty where it has refused nothing.
+    /// The requests that the region has refused; empty if there are none.
     fn refused_text(&self) -> String {
         let counts = self.refused.iter().flat_map(|refused| {
             [

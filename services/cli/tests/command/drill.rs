@@ -1,4 +1,4 @@
-//! Drills against real regions: what they measure, what they undo, and what they refuse.
+//! Drills against real regions: their measurements, undone faults, and refusals.
 
 use std::{
     fs,

@@ -16,7 +16,7 @@ use crate::{
     unshipped::UnshippedFilter,
 };
 
-/// Who changed a definition.
+/// The author of a change of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     /// This region, when it created the table.

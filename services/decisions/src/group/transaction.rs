@@ -29,7 +29,7 @@ pub(super) struct LocalWrite {
     pub(super) before: Option<Item>,
     /// The item after the write; `None` for a delete.
     pub(super) after: Option<Arc<Item>>,
-    /// What an update did to the attributes; `None` for a put or a delete.
+    /// The changes of attributes by an update; `None` for a put or a delete.
     pub(super) touched: Option<Touched>,
 }
 

@@ -1,5 +1,5 @@
-//! What a request claims about its signer, in the `Authorization` header or in the parameters of a
-//! pre-signed URL.
+//! The claims of a request about its signer, in the `Authorization` header or in the parameters of
+//! a pre-signed URL.
 
 use std::borrow::Cow;
 

@@ -19,7 +19,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What an update does to an attribute.
+    /// The action of an update on an attribute.
     AttributeAction {
         /// Adds to a number, unites with a set, or appends to a list.
         Add = "ADD",
@@ -52,7 +52,7 @@ pub struct ExpectedAttributeValue {
     pub value: Option<AttributeValue>,
 }
 
-/// What an update does to one attribute.
+/// The update of one attribute.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AttributeValueUpdate {
     /// The action to take; `PUT` by default.

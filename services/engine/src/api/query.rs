@@ -8,7 +8,7 @@ use super::{
 };
 
 wire_enum! {
-    /// What Query and Scan return of the items that they read.
+    /// The parts of the items that Query and Scan return.
     Select {
         /// The attributes that a projection names.
         SpecificAttributes = "SPECIFIC_ATTRIBUTES",

@@ -9,8 +9,8 @@ use super::{
     ReturnItemCollectionMetrics, ReturnValuesOnConditionCheckFailure,
 };
 
-/// What a transaction does to one item. If an element of `TransactItems` contains none or several
-/// of them, the gateway answers with [`crate::ApiError::one_transact_action`].
+/// The action of a transaction on one item. If an element of `TransactItems` contains none or
+/// several of them, the gateway answers with [`crate::ApiError::one_transact_action`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum TransactAction {
     /// Checks a condition and writes nothing.
@@ -50,7 +50,7 @@ pub enum TransactAction {
 pub struct TransactWriteItem {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// What to do with the item.
+    /// The action on the item.
     pub action: TransactAction,
     /// `#names` of the action's expressions.
     pub expression_attribute_names: ExpressionNames,

@@ -13,7 +13,7 @@ use crate::{
     write::check_item,
 };
 
-/// What a write lost to a conflict.
+/// The part of a write that was lost to a conflict.
 #[derive(Debug, Clone)]
 pub struct LostWrite {
     /// The key attributes of the item.

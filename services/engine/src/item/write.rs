@@ -179,9 +179,9 @@ impl Engine {
     }
 }
 
-/// What a single write consumed of the table's throughput, if the previous item is known. A failed
-/// condition consumes what writing the existing item would; a write that was never decided consumes
-/// nothing.
+/// The throughput of the table that a single write consumed, if the previous item is known. A
+/// failed condition consumes what writing the existing item would; a write that was never decided
+/// consumes nothing.
 pub(crate) fn taken(table: &Table, committed: &Result<Vec<WriteResult>, CommitError>) -> Units {
     match committed {
         Ok(outcomes) => outcomes.first().map_or_else(Units::default, |outcome| {

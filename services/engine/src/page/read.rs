@@ -59,7 +59,7 @@ impl KeyRange {
     }
 }
 
-/// What to read, and what to do with it.
+/// The range to read, and how to process its items.
 pub(super) struct PageRead<'a> {
     pub(super) source: Source<'a>,
     /// Read one after the other; no two overlap.
@@ -143,7 +143,7 @@ impl PageRead<'_> {
         Ok(())
     }
 
-    /// What the page has consumed so far.
+    /// The units that the page has consumed so far.
     fn units(&self, page: &Page) -> Units {
         let taken = read_units(page.bytes, self.consistent);
         let mut units = Units::of_table(0.0);

@@ -33,7 +33,7 @@ pub(super) struct Source<'a> {
     pub(super) global: bool,
 }
 
-/// What happens to the items that pass the filter.
+/// The treatment of items that pass the filter.
 pub(super) enum Output {
     /// They are only counted.
     Count,
@@ -43,7 +43,7 @@ pub(super) enum Output {
     Parts(Projection),
 }
 
-/// What the answer shows, and what is needed to show it.
+/// The content of the answer, and the data needed for it.
 pub(super) struct Shown {
     pub(super) output: Output,
     /// Whether attributes that a local index does not copy are fetched from the table.

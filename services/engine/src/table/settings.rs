@@ -244,7 +244,7 @@ pub(super) fn decreases_today(changes: ThroughputChanges, now_ms: u64) -> u64 {
     if today { changes.decreases_of_day } else { 0 }
 }
 
-/// What a request does to a maximum.
+/// The change of a maximum by a request.
 #[derive(Debug, Clone, Copy)]
 enum Maximum {
     /// The request does not mention it.

@@ -9,7 +9,7 @@ use beringia_storage::{Catalog, Edit, SchemaChange, SchemaRefusal, Table};
 
 use super::lifecycle::{Change, Lifecycle};
 
-/// What is recorded at the beginning of a change.
+/// The record of the beginning of a change.
 #[derive(Debug, Clone)]
 pub(crate) enum Beginning {
     /// A table is created or changed.

@@ -1,4 +1,4 @@
-//! Throttling: what requests may consume of limited tables and global indexes.
+//! Throttling: limits the units that requests consume of tables and global indexes.
 //!
 //! Every limited table and index has a bucket for reads and one for writes. A request reserves its
 //! minimum cost before it begins, and is rejected if that is not available. The actual cost is

@@ -28,7 +28,7 @@ const TOKEN: &str = "token";
 /// commit time (8 bytes, ms), both big-endian.
 const STATE: &str = "state";
 
-/// What a token's item records of its transaction.
+/// The record of a transaction in the item of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) fingerprint: u128,

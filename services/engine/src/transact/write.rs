@@ -71,7 +71,7 @@ pub(super) enum ConditionFailure {
     Duplicate,
 }
 
-/// What is kept of an action after its write was handed to the store.
+/// The part of an action that is kept after its write was handed to the store.
 pub(super) struct Target {
     pub(super) table: Arc<Table>,
     key: KeyBytes,

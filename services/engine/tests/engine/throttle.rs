@@ -1,5 +1,5 @@
-//! Throttling: what is rejected when the throughput of a table or index is used up, with which
-//! messages, and when requests succeed again.
+//! Throttling: which requests are rejected when the throughput of a table or index is used up, with
+//! which messages, and when requests succeed again.
 
 use beringia_engine::{
     ApiError, CancellationReason, Refused, ThrottlingReason,

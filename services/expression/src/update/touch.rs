@@ -18,7 +18,8 @@ pub(super) fn touches(actions: &[Action], before: &Item) -> Touched {
         .collect()
 }
 
-/// What a change of a whole attribute adds to it or removes from it; `None` for other changes.
+/// The elements or amount that a change of a whole attribute adds to it or removes from it; `None`
+/// for other changes.
 fn addition(path: &Path, change: &Change, before: &Item) -> Option<Touch> {
     match change {
         Change::Add(value) => Some(match **value {

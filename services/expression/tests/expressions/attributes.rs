@@ -1,4 +1,4 @@
-//! The legacy parameters: what they mean, and that they mean the same as expressions.
+//! The legacy parameters have the documented meaning, the same as expressions.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What regions have of a table, in the form of the control protocol: logs, rows and journals, from
-//! which an oracle judges what became of writes.
+//! The data of a table in regions, in the form of the control protocol: logs, rows and journals,
+//! from which an oracle judges what became of writes.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What regions have under a key, in the form of the control protocol.
+//! The data of regions under a key, in the form of the control protocol.
 
 use beringia_item::{item_from_json, item_to_json};
 use beringia_proto::v1::RegionExplanation;
@@ -8,7 +8,7 @@ use tonic::Status;
 use super::{digests, journal};
 use crate::region::Hosted;
 
-/// What the region has under the key of the table with that name.
+/// The region's data under the key, in the table with that name.
 pub(crate) async fn of(region: &Hosted, table: &str, key_json: &str) -> Result<RegionExplanation, Status> {
     let mut explanation = RegionExplanation {
         region: region.name().to_string(),

@@ -53,7 +53,7 @@ fn kind_of(value: &AttributeValue) -> Option<Kind> {
     }
 }
 
-/// What one origin added to a number since the base that it had applied.
+/// The sum that one origin added to a number since the base that it had applied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Delta {
     /// The version of the origin's last addition.

@@ -1,4 +1,4 @@
-//! The encoding of a state that is not plain: what the item's image does not express.
+//! The encoding of a state that is not plain: the parts that the item's image does not express.
 //!
 //! The first byte is the format version. Next come the texts of the origins and the versions that
 //! occur, each once and in order; the base version; and the attributes, which refer to versions by

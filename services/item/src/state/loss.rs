@@ -1,4 +1,4 @@
-//! What is lost when two states are merged.
+//! The losses when two states are merged.
 
 use std::collections::{BTreeMap, BTreeSet};
 

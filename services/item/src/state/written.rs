@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Attribute, ItemState, MAX_STATE_BYTES, attribute::Element};
 use crate::{AttributeValue, Item, Number, Version};
 
-/// What a table keeps of concurrent writes to one item.
+/// The parts of concurrent writes to one item that a table keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConflictPolicy {
@@ -56,7 +56,7 @@ impl FromStr for ConflictPolicy {
     }
 }
 
-/// What an update does to a top-level attribute, as far as it can be reconciled with concurrent
+/// The change of a top-level attribute by an update, as far as it can be reconciled with concurrent
 /// updates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Touch {
@@ -70,7 +70,7 @@ pub enum Touch {
     Subtract(AttributeValue),
 }
 
-/// What an update does, by top-level attribute.
+/// The changes of an update, by top-level attribute.
 pub type Touched = BTreeMap<String, Touch>;
 
 impl ItemState {

@@ -32,7 +32,7 @@ enum Write {
     Update(Vec<Change>),
 }
 
-/// What an update does to one of the attributes `n`, `s` and `t`.
+/// The action of an update on one of the attributes `n`, `s` and `t`.
 #[derive(Debug, Clone)]
 enum Change {
     Assign(&'static str, AttributeValue),
@@ -173,7 +173,7 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
     written
 }
 
-/// What the engine and the store make of a write.
+/// The write as the engine and the store process it.
 fn after_write(current: Option<&ItemState>, version: &Version, policy: ConflictPolicy, write: &Write) -> ItemState {
     let mut item = current.and_then(|state| state.image(&keys())).unwrap_or_else(keys);
     let changes = match write {

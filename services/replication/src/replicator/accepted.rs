@@ -238,7 +238,8 @@ impl Accepted {
         self.sending.get(peer)?.clock_ahead_ms
     }
 
-    /// What the peer has acknowledged on its current or last stream; `None` before its first.
+    /// The vectors that the peer has acknowledged on its current or last stream; `None` before its
+    /// first.
     pub(super) fn acknowledged(&self, peer: &Region) -> Option<TableVectors> {
         let present = self.source_of(peer).map(|source| source.acknowledged.clone());
         present.or_else(|| self.sending.get(peer)?.acknowledged.clone())

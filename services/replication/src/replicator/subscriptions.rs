@@ -65,8 +65,8 @@ impl Replicator {
     }
 
     /// Whether every other replica that stays has acknowledged this region's writes to the table up
-    /// to `sequence`. What a replica reported before it became unreachable does not count: it may
-    /// come back with less.
+    /// to `sequence`. Reports from before a replica became unreachable do not count: it may come
+    /// back with less.
     fn all_others_have(&self, table: TableId, view: &TableView, sequence: u64) -> bool {
         view.replicas
             .iter()

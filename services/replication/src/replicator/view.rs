@@ -33,7 +33,8 @@ impl Replicator {
         }
     }
 
-    /// What each peer has acknowledged on its current or last stream; `None` before its first.
+    /// The vectors that each peer has acknowledged on its current or last stream; `None` before its
+    /// first.
     #[must_use]
     pub fn acknowledged_by_peer(&self) -> BTreeMap<Region, Option<TableVectors>> {
         let peers = self.context.peers.iter();

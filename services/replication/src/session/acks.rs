@@ -1,4 +1,4 @@
-//! What this region has reported to the source: the last batch, and its vectors.
+//! The reports of this region to the source: the last batch, and its vectors.
 
 use beringia_item::TableId;
 
@@ -7,7 +7,7 @@ use crate::{
     message::{Acknowledgement, TableVectors},
 };
 
-/// What the source knows of this region.
+/// The state of this region as the source knows it.
 #[derive(Debug, Default)]
 pub(super) struct Acks {
     /// The last batch that is settled: it is durable here, or was dropped; 0 before the first.

@@ -1,4 +1,4 @@
-//! What the source announces about itself: its vectors, and the regions that it has lost.
+//! The announcements of the source: its vectors, and the regions that it cannot reach.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::{
     watermark::ReportedWatermarks,
 };
 
-/// What a source announced on a stream.
+/// The announcements of a source on one stream.
 #[derive(Debug, Default)]
 pub(crate) struct Announced {
     /// The source's own vectors of the tables that it serves.
@@ -36,7 +36,7 @@ impl Announced {
         );
     }
 
-    /// Forgets the vectors of tables that the source does not serve any more.
+    /// Drops the vectors of tables that the source no longer serves.
     pub(crate) fn withdraw(&mut self, tables: &[TableId]) {
         self.vectors.retain(|table, _| !tables.contains(table));
     }

@@ -1,4 +1,5 @@
-//! What a stream is subscribed to, and from which generation on each table and origin is taken.
+//! The tables and origins that a stream is subscribed to, and from which generation on each table
+//! and origin is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use beringia_item::{Origin, TableId};
 /// A generation that no batch has.
 const NEVER: u64 = u64::MAX;
 
-/// What a stream is subscribed to.
+/// The subscription of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Subscribed {
     /// The generation of the last subscription; 0 before the first.

@@ -1,4 +1,5 @@
-//! What this region has announced to the receiver: its vectors, and the regions that it has lost.
+//! The announcements of this region to the receiver: its vectors, and the regions that it cannot
+//! reach.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use crate::{
     message::{TableVectors, ToReceiver},
 };
 
-/// What was announced on a stream.
+/// The announcements on one stream.
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
     /// Vectors of the tables that both regions have and this region serves.
@@ -24,7 +25,7 @@ impl Announcements {
         context.now.elapsed_ms >= self.due_at_ms
     }
 
-    /// What changed since the last announcement, as messages to the peer.
+    /// The changes since the last announcement, as messages to the peer.
     pub(super) fn changes(&mut self, context: &Context, peer: &Region) -> Vec<ToReceiver> {
         let due_at_ms = context.now.elapsed_ms + context.tuning.announce_ms;
         debug_assert!(self.due_at_ms <= due_at_ms, "announcements are made in order");

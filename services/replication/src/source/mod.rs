@@ -27,7 +27,7 @@ const BEYOND: u64 = u64::MAX / 2;
 /// the same: the next read begins where the last one ended, and should not have much to skip.
 const UNREAD_MAX: u32 = 64;
 
-/// What remains to be sent from the log.
+/// The part of the log that remains to be sent.
 #[derive(Debug)]
 enum Cursor {
     /// There is no subscription.
@@ -52,7 +52,7 @@ pub(crate) struct Source {
     pub(crate) peer: Option<Region>,
     pub(crate) clock_ahead_ms: i64,
     subscription: Option<Subscription>,
-    /// What the receiver reported to have: in its subscription first, then in every
+    /// The vectors that the receiver reported: in its subscription first, then in every
     /// acknowledgement.
     pub(crate) acknowledged: TableVectors,
     /// How far the receiver has this region's own writes, and since when.

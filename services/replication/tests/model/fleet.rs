@@ -53,7 +53,7 @@ struct Site {
 #[derive(Debug, Clone)]
 pub struct Write {
     pub mutation: beringia_item::Mutation,
-    /// What the write did, and under which policy.
+    /// The effect of the write, and the policy under which it was made.
     pub work: Work,
     pub policy: ConflictPolicy,
     /// The version that it replaced under its key.

@@ -61,7 +61,7 @@ struct Sum<'w> {
     sum: u64,
 }
 
-/// What each origin added: each addition continues the origin's sum or starts a new one.
+/// The sum of each origin's additions. An addition continues the origin's sum or starts a new one.
 fn sums<'w>(writes: &[&'w Write]) -> BTreeMap<&'w Origin, Sum<'w>> {
     let mut sums: BTreeMap<&Origin, Sum<'w>> = BTreeMap::new();
     for write in writes {

@@ -9,7 +9,7 @@ use beringia_item::{
 };
 use bytes::Bytes;
 
-/// What a write does to an item.
+/// The effect of a write on an item.
 #[derive(Debug, Clone)]
 pub enum Work {
     /// Puts this image, or deletes the item.

@@ -83,7 +83,7 @@ impl Store {
         Origin::of_only_shard(&self.region)
     }
 
-    /// What the catalog says of all replicas: their status, and which were dropped.
+    /// The catalog's record of all replicas: their status, and which were dropped.
     fn definitions(&self) -> BTreeMap<TableId, Definition> {
         let mut all: BTreeMap<TableId, Definition> = BTreeMap::new();
         for row in self.tables[&TableId::CATALOG].rows.values() {

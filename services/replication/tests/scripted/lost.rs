@@ -435,7 +435,8 @@ fn compares(script: &mut ScriptedRegion, us: DialId, entries: &[(&str, u64)]) ->
     differs(script, us, question, entries)
 }
 
-/// What the repair after the next comparison applies here, with this row at `us` and none at `eu`.
+/// The writes that the repair after the next comparison applies here, with this row at `us` and
+/// none at `eu`.
 fn repairs(script: &mut ScriptedRegion, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<RemoteBatch> {
     let commands = compares(script, us, entries);
     range_syncs(script, us, commands, std::slice::from_ref(held), &[]).1

@@ -1,5 +1,5 @@
-//! What may be trimmed from the log: only what every replica is known to have, by its reports on an
-//! open stream.
+//! A record may be trimmed from the log only if every replica is known to have it, by the replica's
+//! reports on an open stream.
 
 use beringia_item::TableId;
 use beringia_replication::{

@@ -1,4 +1,4 @@
-//! What trimming the log and collecting tombstones leaves in the database.
+//! The contents of the database after trimming the log and collecting tombstones.
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ use crate::{LogFilter, RemoteBatch, RemoteKind, ReplicaStatus};
 /// By table and peer, the vector that the peer has applied.
 type PeerVectors = BTreeMap<TableId, BTreeMap<beringia_item::Region, VersionVector>>;
 
-/// What the peers have applied, as their acknowledgements say.
+/// The vectors of the peers, as they acknowledged them.
 fn acknowledged(peers: &[&Site]) -> PeerVectors {
     let mut acknowledged = PeerVectors::new();
     for table in [TABLE, TableId::CATALOG] {

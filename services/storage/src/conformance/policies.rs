@@ -16,7 +16,7 @@ use crate::{Applied, Aspect, Change, ItemEffect, LogFilter, Refusal, RemoteBatch
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-south-1"];
 const KEYS: u64 = 2;
 
-/// What an update does to an attribute.
+/// The action of an update on an attribute.
 #[derive(Debug, Clone)]
 enum Action {
     /// Assigns `color` (of an index) or `t`.
@@ -229,7 +229,7 @@ async fn three(backend: &dyn Backend, policy: ConflictPolicy) -> [Site; 3] {
     sites
 }
 
-/// What `to` is missing of each origin's writes, as far as `from` can serve it.
+/// The writes of each origin that `to` is missing, as far as `from` can serve them.
 async fn missing_writes(from: &Site, to: &Site) -> Vec<Vec<Mutation>> {
     let all = wants(from, to, TABLE);
     let mut found = Vec::new();

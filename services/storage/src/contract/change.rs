@@ -21,7 +21,7 @@ pub enum Refusal {
     Invalid(String),
 }
 
-/// What a write does to the current item.
+/// The effect of a write on the current item.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ItemEffect {
     /// Replaces the whole item.

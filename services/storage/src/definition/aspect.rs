@@ -130,7 +130,7 @@ pub struct GlobalIndex {
     pub place: u32,
 }
 
-/// What a stream's records contain (`StreamViewType`).
+/// The content of a stream's records (`StreamViewType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StreamView {
     /// The item's key alone (`KEYS_ONLY`).
@@ -146,7 +146,7 @@ pub enum StreamView {
 /// The settings of an enabled stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
-    /// What its records contain.
+    /// The content of the stream's records.
     pub view: StreamView,
     /// When the stream was enabled, in ms since the Unix epoch. The stream's label is derived from
     /// it.

@@ -1,5 +1,5 @@
-//! Conflict policies: what every region must hold if attributes win by themselves, numbers add up,
-//! and sets unite.
+//! Conflict policies: the items that every region must hold if attributes win by themselves,
+//! numbers add up, and sets unite.
 
 use std::collections::BTreeMap;
 

@@ -230,7 +230,7 @@ struct Model {
     operations: Vec<Operation>,
     now_ms: u64,
     markers: u64,
-    /// What clients saw under each key when they last read it, in any region.
+    /// The state of each key that clients saw when they last read it, in any region.
     known: BTreeMap<&'static str, Option<String>>,
 }
 

@@ -8,7 +8,7 @@ use beringia_scenario::{Availability, Count, Expectations};
 
 use crate::support::{REGIONS, empty_run, millis, seconds};
 
-/// The one verdict whose expectation contains `format`: what was measured, and whether it holds.
+/// The one verdict whose expectation contains `format`: the measured value, and whether it holds.
 fn verdict(expected: &Expectations, run: &mut Run, format: &str) -> (String, bool) {
     judge(expected, run);
     let mut found = run.verdicts.iter().filter(|verdict| verdict.expected.contains(format));

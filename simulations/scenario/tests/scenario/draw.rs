@@ -1,4 +1,4 @@
-//! What a seed makes of a scenario.
+//! Drawing a plan from a scenario and a seed.
 
 use std::time::Duration;
 

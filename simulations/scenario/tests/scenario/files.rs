@@ -1,4 +1,4 @@
-//! What a scenario file means.
+//! The meaning of scenario files.
 
 use std::{fs, path::Path, time::Duration};
 

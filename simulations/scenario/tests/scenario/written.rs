@@ -1,4 +1,4 @@
-//! What is written is read as the same scenario.
+//! A scenario that is written and read again is the same.
 
 use std::path::Path;
 

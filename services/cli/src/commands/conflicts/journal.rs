@@ -26,7 +26,7 @@ pub(crate) struct Merged {
     pub(crate) seen: Vec<Sighting>,
 }
 
-/// What identifies a conflict: table, key, and the two versions, which no other writes have.
+/// The identity of a conflict: table, key, and the two versions, which no other writes have.
 type Identity = (String, String, VersionKey, VersionKey);
 type VersionKey = (u64, String, u64);
 

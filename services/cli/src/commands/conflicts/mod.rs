@@ -43,12 +43,12 @@ pub(crate) struct ConflictsArguments {
     /// Keep running, and show conflicts as they happen.
     #[arg(long)]
     pub(crate) follow: bool,
-    /// What to do instead of listing conflicts.
+    /// The action instead of listing conflicts.
     #[command(subcommand)]
     pub(crate) action: Option<ConflictsAction>,
 }
 
-/// What can be done about a conflict.
+/// The actions on a conflict.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ConflictsAction {
     /// Write back what a conflict lost, as a new write.

@@ -200,7 +200,7 @@ fn difference(region: &RegionExplanation, winner: &ItemVersion, evidence: &Evide
     )
 }
 
-/// What keeps a write of `origin` from `region`; `None` where nothing is known to.
+/// The obstacle that keeps a write of `origin` from `region`; `None` if none is known.
 fn obstacle(region: &str, origin: &str, evidence: &Evidence<'_>) -> Option<String> {
     if evidence
         .reports

@@ -37,7 +37,7 @@ pub(super) enum ValueShape {
 pub(super) enum FieldRole {
     /// When the event happens, and for how long.
     Time,
-    /// What happens. An event has exactly one such field.
+    /// The action of an event, which has exactly one such field.
     Action(ActionKind),
     /// A parameter of an action whose kind takes it.
     Parameter,
@@ -117,7 +117,7 @@ impl ActionType {
 /// A field that an action takes.
 pub(super) struct ActionParameter {
     pub(super) name: &'static str,
-    /// What is expected, in words, if the action needs the field and it is missing.
+    /// The expected value, in words, if the action needs the field and it is missing.
     pub(super) needed: Option<&'static str>,
 }
 
