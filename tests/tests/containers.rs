@@ -89,8 +89,8 @@ impl Member {
         .chain(peers);
         let container = prepared
             .with_cmd(command)
-            // The clients' own network: the region can be reached on it whatever happens to the
-            // network between the regions.
+            // The clients' own network: the region can be reached on it regardless of the state of
+            // the network between the regions.
             .with_network(format!("{}-{region}", wan.name()))
             .start()
             .await

@@ -1,4 +1,5 @@
-//! The command line before it is parsed: separates the arguments of the AWS CLI, and reports errors.
+//! The command line before it is parsed: separates the arguments of the AWS CLI, and reports
+//! errors.
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -53,8 +54,8 @@ fn valued_options() -> Vec<String> {
         .collect()
 }
 
-/// Prints the help, or the error in the arguments. Format and colours follow the arguments, although
-/// they could not be parsed.
+/// Prints the help, or the error in the arguments. Format and colours follow the arguments,
+/// although they could not be parsed.
 pub(crate) fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
     style::choose(option_value(words, "color").unwrap_or(ColorChoice::Auto));
     let is_error = error.use_stderr();

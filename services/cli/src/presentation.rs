@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_compare_equal_whatever_their_writing() {
+    fn keys_compare_equal_in_every_spelling() {
         assert_eq!(canonical("{\"b\":1, \"a\":2}"), canonical("{\"a\":2,\"b\":1}"));
     }
 

@@ -125,7 +125,7 @@ impl HybridClock {
     }
 
     /// Restores the clock of a database whose persisted bound is `upper_bound`. The clock issues
-    /// only times strictly above the bound, whatever the wall clock reads.
+    /// only times strictly above the bound, regardless of the wall clock.
     #[must_use]
     pub const fn restore(upper_bound: HybridTime, max_offset_ms: u64) -> Self {
         Self {

@@ -25,7 +25,7 @@ impl WallClock for SystemClock {
     }
 }
 
-/// A clock that a test sets by hand.
+/// A clock that a test sets explicitly.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicU64);
 

@@ -50,8 +50,8 @@ pub(crate) fn commit_span<'s>(region: &Region, asked_by: impl ExactSizeIterator<
     span
 }
 
-/// Logs each record that was appended to the log, with origin and sequence, which identify the write
-/// in every region.
+/// Logs each record that was appended to the log, with origin and sequence, which identify the
+/// write in every region.
 pub(crate) fn committed(decision: &Decision) {
     let records = &decision.writes.records;
     let (Some(first), Some(last)) = (records.first(), records.last()) else {

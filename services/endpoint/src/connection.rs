@@ -1,5 +1,5 @@
 //! One connection: HTTP/1.1, or HTTP/2 if the client starts with it, until it breaks, idles for too
-//! long, or is told to close.
+//! long, or has to close because of a shutdown.
 
 use std::{
     convert::Infallible,

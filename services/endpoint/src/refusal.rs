@@ -28,7 +28,7 @@ pub enum Refusal {
     TooLarge,
     /// The body does not match its content coding.
     Undecodable,
-    /// The region does not run at the moment.
+    /// The region is not running.
     Unavailable(String),
 }
 

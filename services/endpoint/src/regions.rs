@@ -29,7 +29,7 @@ pub enum Unroutable {
         /// The existing regions, in order.
         known: Vec<String>,
     },
-    /// The region exists, but does not run at the moment.
+    /// The region exists but is not running.
     #[error("The region {0} is not running.")]
     Down(String),
 }
@@ -57,7 +57,7 @@ impl Resolver for OneRegion {
 /// All regions of a process, by name. Regions can be added and stopped while requests are served.
 #[derive(Debug, Default)]
 pub struct Regions {
-    /// `None` for a region that does not run at the moment.
+    /// `None` for a region that is not running.
     regions: RwLock<BTreeMap<String, Option<Arc<RegionServices>>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Stamps every answer with an id, a date and a checksum.
+//! Adds an id, a date and a checksum to every answer.
 
 use std::{
     fmt,
@@ -37,7 +37,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Stamps answers with the region's clock and with ids.
+/// Adds dates by the region's clock, ids and checksums to answers.
 pub(crate) struct ResponseHeaders {
     clock: Arc<dyn WallClock>,
     ids: Ids,
@@ -56,8 +56,8 @@ impl ResponseHeaders {
         self.ids.next()
     }
 
-    /// Completes an answer: compresses a successful one if that is worthwhile, and stamps it. The
-    /// checksum is that of the bytes sent.
+    /// Completes an answer: compresses a successful one if that is worthwhile, and adds these
+    /// headers. The checksum is that of the bytes sent.
     pub(crate) fn finish(&self, answer: Response<Bytes>, id: RequestId, coding: Option<Coding>) -> Response<Body> {
         let (mut head, mut body) = answer.into_parts();
         let headers = &mut head.headers;

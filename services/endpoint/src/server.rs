@@ -88,8 +88,8 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Creates a server that routes requests with `resolver`. `clock` and `randomness` stamp the
-    /// answers that the server gives itself.
+    /// Creates a server that routes requests with `resolver`. `clock` and `randomness` supply dates
+    /// and ids for the answers that the server gives itself.
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,

@@ -99,7 +99,7 @@ pub(crate) fn condition_error(keys: &KeySchema, error: &KeyError) -> ApiError {
     ApiError::Validation(message)
 }
 
-/// Rejects empty values of the table's key attributes, whatever else is wrong with a key or item.
+/// Rejects empty values of the table's key attributes, before any other error of a key or item.
 pub(crate) fn check_not_empty(table: &Table, attributes: &Item) -> Result<(), ApiError> {
     let keys = &table.core.keys;
     let empty = parts(keys).find(|part| {

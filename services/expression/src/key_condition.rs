@@ -245,7 +245,7 @@ enum Unanswerable {
     NoAttribute,
 }
 
-/// Splits what AND joins into tests; an index must be able to answer each of them.
+/// Splits a conjunction into its tests; an index must be able to answer each of them.
 fn collect(predicate: Predicate, tests: &mut BTreeMap<String, Test>) -> Result<(), Unanswerable> {
     let (attribute, test) = match predicate {
         Predicate::And(all) => return all.into_iter().try_for_each(|inner| collect(inner, tests)),

@@ -151,7 +151,7 @@ impl FaultInjection {
             let template = known.template(&request.experiment_template_id)?.clone();
             let steps = check::steps(&template.actions, &template.targets)?;
             known.make_room()?;
-            let run = Arc::new(RunningExperiment::new(self.begun(region, template, &request)));
+            let run = Arc::new(RunningExperiment::new(self.pending(region, template, &request)));
             known.experiments.push((request, Arc::clone(&run)));
             Ok((run, Some(steps)))
         })?;
@@ -170,7 +170,7 @@ impl FaultInjection {
     }
 
     /// Creates the experiment for a start request.
-    fn begun(&self, region: &str, template: Template, request: &StartExperiment) -> Experiment {
+    fn pending(&self, region: &str, template: Template, request: &StartExperiment) -> Experiment {
         let id = self.new_id("EXP");
         let now = seconds(&*self.clock);
         let waiting = |action| ActionRun {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 /// Is notified of every answered operation of a region. While no one listens, this costs each
 /// request only one call.
 pub trait Listener: Send + Sync + 'static {
-    /// Whether notifications are wanted at the moment. Parameters are kept only then.
+    /// Whether notifications are currently wanted. Parameters are kept only then.
     fn listens(&self) -> bool;
 
     /// Called when an operation was answered, on the request's task and before the answer is sent,

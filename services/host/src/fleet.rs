@@ -222,8 +222,8 @@ impl Fleet {
         hosted.map(|h| (h.name.clone(), address(&h.dynamodb))).collect()
     }
 
-    /// URL of the endpoint for clients: the one that serves all regions, else that of `region`, else
-    /// that of the first hosted region. `None` if no region is hosted.
+    /// URL of the endpoint for clients: the one that serves all regions, else that of `region`,
+    /// else that of the first hosted region. `None` if no region is hosted.
     pub fn endpoint(&self, region: Option<&str>) -> Option<String> {
         let descriptions = || self.members.iter().flat_map(|member| &member.description);
         let for_all = descriptions().map(|d| &d.endpoint).find(|url| !url.is_empty());

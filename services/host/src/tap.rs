@@ -12,7 +12,7 @@ use tokio::{sync::broadcast, time::Instant};
 
 use crate::arrival_groups::{Commit, Write, WriteRun};
 
-/// Commits that a client may be behind. Older ones are dropped for it, and it is told how many.
+/// Commits that a client may be behind. Older ones are dropped for it, and it learns their number.
 const COMMITS_MAX: usize = 4096;
 /// Operations and events that a client may be behind, likewise. An operation can have megabytes;
 /// most have hundreds of bytes.

@@ -57,8 +57,8 @@ pub fn encode_item(item: &Item) -> Bytes {
     out.into()
 }
 
-/// Decodes an item. Never panics and never recurses deeper than [`crate::MAX_DEPTH`], whatever the
-/// bytes.
+/// Decodes an item. Never panics and never recurses deeper than [`crate::MAX_DEPTH`], regardless of
+/// the bytes.
 ///
 /// # Errors
 /// [`CodecError`] if the bytes are not exactly what [`encode_item`] returns for some item.

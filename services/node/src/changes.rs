@@ -70,7 +70,8 @@ impl ChangeLog {
             .chain(batch.obsolete.iter().map(|(table, ..)| *table))
             .chain(batch.progress.iter().map(|(table, ..)| *table));
         let bootstrap = tables.next().and_then(|table| self.bootstraps.get(&table));
-        // The rows of other tables come from a repair: no table is bootstrapped and repaired at once.
+        // The rows of other tables come from a repair: no table is bootstrapped and repaired at
+        // once.
         bootstrap.or(self.repair.as_ref())
     }
 

@@ -28,8 +28,8 @@ pub enum StateChange {
         /// The change of the bootstrap.
         change: BootstrapChange,
     },
-    /// A change of the repair of a table whose digests differed from a peer's while the vectors were
-    /// equal.
+    /// A change of the repair of a table whose digests differed from a peer's while the vectors
+    /// were equal.
     Repair {
         /// The table under repair.
         table: TableId,

@@ -97,7 +97,7 @@ pub struct TableView {
     /// All replicas that are members ([`ReplicaStatus::is_member`]), including this region's.
     pub replicas: BTreeMap<Region, ReplicaStatus>,
     /// Whether this region's replica has been bootstrapped. A replica that has not is copied,
-    /// whatever its status says.
+    /// regardless of its status.
     pub bootstrapped: bool,
     /// This region's replica epoch of the table. It changes when the rows are discarded and the
     /// replica is re-bootstrapped.

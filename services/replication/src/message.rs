@@ -54,8 +54,8 @@ pub enum ToReceiver {
     /// The source's own vectors: first of all tables that both regions have, then of those that
     /// changed.
     Vectors(TableVectors),
-    /// The regions that have been unreachable from the source for so long that it would drop them.
-    /// Replaces the list sent before.
+    /// The regions that have been unreachable from the source for longer than it tolerates, so that
+    /// it would drop them. Replaces the list sent before.
     Lost(BTreeSet<Region>),
     /// Tables whose vectors the source announced before and which it does not serve any more, or
     /// does not serve at present.
@@ -127,7 +127,7 @@ pub struct Request {
 pub enum Question {
     /// Asks for the digests of all ranges, and the vector that they belong to.
     Digest,
-    /// Asks for a page of keys with their stamps, including tombstones.
+    /// Asks for a page of keys with their row fingerprints, including tombstones.
     Keys {
         /// The ranges whose keys are listed.
         span: Span,
@@ -207,7 +207,7 @@ pub enum Answer {
 /// A page of the keys of a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPage {
-    /// Keys with their stamps, in ascending order, including tombstones.
+    /// Keys with their row fingerprints, in ascending order, including tombstones.
     pub rows: Vec<(KeyBytes, RowFingerprint)>,
     /// Whether this page reaches the end of the span.
     pub last: bool,

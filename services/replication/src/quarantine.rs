@@ -70,8 +70,8 @@ impl Context {
         firsts.into_iter().map(|(origin, (_, seen))| (origin, seen)).collect()
     }
 
-    /// Whether the write has been applied already, by another path: the store skips it whatever its
-    /// time.
+    /// Whether the write has been applied already, by another path: the store skips it regardless
+    /// of its time.
     fn is_here(&self, mutation: &Mutation) -> bool {
         let vector = self.local.get(&mutation.table);
         vector.is_some_and(|vector| vector.covers(&mutation.version))

@@ -7,8 +7,9 @@ use beringia_item::{Origin, Region};
 use crate::{context::Context, receiver::Receiver, session::Session};
 
 /// For each origin that needs one, the peer that relays its writes. An origin needs a relay if it
-/// is unreachable, if it refuses because of its low watermark, or if it lost writes (`missing_own`).
-/// The current relay is kept, unless it has nothing that is missing here and another peer does.
+/// is unreachable, if it refuses because of its low watermark, or if it lost writes
+/// (`missing_own`). The current relay is kept, unless it has nothing that is missing here and
+/// another peer does.
 pub(crate) fn assign(
     context: &Context,
     receivers: &BTreeMap<Region, Receiver>,

@@ -14,16 +14,16 @@ pub struct RemoteBatch {
     /// table.
     pub progress: Vec<(TableId, Origin, u64)>,
     /// Only with [`RemoteKind::Copy`]: rows (tombstones too) to remove without leaving a tombstone,
-    /// each only if it still has this fingerprint. Only streams get a log record of the removal. The
-    /// rows are left over from an earlier, unfinished copy or from before a long absence. The source
-    /// has applied their writes and has nothing under their keys, so the items were deleted there
-    /// and their tombstones have been collected since.
+    /// each only if it still has this fingerprint. Only streams get a log record of the removal.
+    /// The rows are left over from an earlier, unfinished copy or from before a long absence. The
+    /// source has applied their writes and has nothing under their keys, so the items were deleted
+    /// there and their tombstones have been collected since.
     pub obsolete: Vec<(TableId, KeyBytes, RowFingerprint)>,
     /// How the mutations arrived.
     pub kind: RemoteKind,
-    /// Only with [`RemoteKind::Copy`]: the replica epoch (`Table::replica_epoch`) that was filled. If the
-    /// replica has been re-bootstrapped since, the progress says nothing about its rows and is
-    /// ignored. `None` for the catalog.
+    /// Only with [`RemoteKind::Copy`]: the replica epoch (`Table::replica_epoch`) that was filled.
+    /// If the replica has been re-bootstrapped since, the progress says nothing about its rows and
+    /// is ignored. `None` for the catalog.
     pub replica_epoch: Option<u32>,
     /// The region that sent them. Mutations of tables for which that region's replica was dropped
     /// are not applied.

@@ -1,4 +1,4 @@
-//! Options with which every store is opened, whatever its storage backend.
+//! Options with which every store is opened, regardless of its storage backend.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ pub const DEFAULT_LOG_RETENTION_MS: u64 = 24 * 60 * 60 * 1000;
 /// what DynamoDB does.
 pub const DEFAULT_SHARD_AGE_MS: u64 = 4 * 60 * 60 * 1000;
 
-/// Options with which every store is opened, whatever its storage backend.
+/// Options with which every store is opened, regardless of its storage backend.
 #[derive(Clone)]
 pub struct StoreOptions {
     /// The region whose state it is. A database stores its region's name and refuses another.

@@ -140,7 +140,7 @@ pub(super) struct ArrivalSubscription {
 struct Line {
     requests: UnboundedSender<ControlArrivalsRequest>,
     last_request: u64,
-    /// By mark, the task that waits for the message with that mark.
+    /// The tasks that wait for a message, by the number of its request.
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
@@ -164,7 +164,7 @@ impl ArrivalSubscription {
         });
     }
 
-    /// Notes that a message was measured, and wakes the task that waits for its mark.
+    /// Notes that a message was measured, and wakes the task that waits for it.
     pub(super) fn heard(&self, message: &ControlArrivals) {
         if let Some(waits) = self
             .line()

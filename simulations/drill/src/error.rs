@@ -86,7 +86,7 @@ pub enum DrillError {
         /// The problem with the message.
         source: EvidenceError,
     },
-    /// The drill was not begun, so there is nothing to judge.
+    /// The drill did not start, so there is nothing to judge.
     #[error("the drill did not begin")]
     NotBegun,
     /// A task that measures did not end.

@@ -220,7 +220,7 @@ pub enum Touch {
 }
 
 impl Effect {
-    /// Returns whether the write decides about the whole item, whatever was there before.
+    /// Returns whether the write decides about the whole item, regardless of its former content.
     pub const fn is_whole(&self) -> bool {
         matches!(
             self,

@@ -11,7 +11,7 @@
 //!
 //! A link does to bytes what TCP over such a path shows to a program:
 //!
-//! - Bytes stay in order, whatever the jitter.
+//! - Bytes stay in order under any jitter.
 //! - A lost packet is sent again after the retransmission timeout, which doubles each time (RFC
 //!   6298). Nothing is missing, and what follows the packet waits for it.
 //! - A silent cut delivers nothing and reports nothing. Bytes that were in flight arrive one delay

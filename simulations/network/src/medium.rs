@@ -46,7 +46,7 @@ impl Medium {
     }
 
     /// Returns whether bytes that enter at the same time also arrive at the same time, so that
-    /// packets need not be told apart.
+    /// packets need not be distinguished.
     pub(crate) fn treats_packets_alike(&self) -> bool {
         let settings = &self.settings;
         settings.jitter.is_zero() && settings.bandwidth_mbit.is_none() && settings.loss_percent == 0.0

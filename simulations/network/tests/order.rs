@@ -1,4 +1,4 @@
-//! Whatever is done to a link, bytes arrive in order, each once, and all of them after the heal.
+//! Under all changes of a link, bytes arrive in order, each once, and all of them after the heal.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 

@@ -118,11 +118,11 @@ pub(crate) fn find(
 
 /// When a key's writes became known to their clients.
 struct Ages {
-    /// For each rank, when the first of the writes from that rank on was acknowledged, in
+    /// For each position, when the first of the writes from that position on was acknowledged, in
     /// microseconds.
     acknowledged_us: Vec<u64>,
-    /// Deletes by the time from which they may have been sent, each with the greatest rank of those
-    /// sent until then.
+    /// Deletes by the time from which they may have been sent, each with the greatest position of
+    /// those sent until then.
     deleted: Vec<(u64, usize)>,
 }
 
@@ -177,7 +177,7 @@ impl Ages {
 enum Sight {
     /// The read saw the key before anything was committed to it.
     NoCommit,
-    /// The read saw the commit of that rank.
+    /// The read saw the commit of that position.
     Commit(usize),
 }
 
@@ -185,10 +185,10 @@ enum Sight {
 struct Reader<'a> {
     table: &'a Table<'a>,
     ages: &'a BTreeMap<&'a str, Ages>,
-    /// For each client and key, the greatest rank that the client saw.
+    /// For each client and key, the greatest position that the client saw.
     seen: BTreeMap<(u32, &'a str), usize>,
-    /// For each client and key, the greatest rank that was acknowledged to the client, and in which
-    /// region.
+    /// For each client and key, the greatest position that was acknowledged to the client, and in
+    /// which region.
     wrote: BTreeMap<(u32, &'a str), (usize, &'a str)>,
 }
 

@@ -30,7 +30,7 @@ impl<'a> LastBase<'a> {
         )
     }
 
-    /// Finds the last of these base writes, given by rank in ascending order.
+    /// Finds the last of these base writes, given by position in ascending order.
     pub(crate) fn among(key: &Key<'a>, bases: Vec<usize>) -> Self {
         let among = Among::new(&key.commits, &bases);
         Self { bases, among }

@@ -75,8 +75,8 @@ impl Bounds<'_> {
         later_lives.map(|(_, first)| *first).min().unwrap_or(u64::MAX)
     }
 
-    /// Returns which of a region's tombstones (ranks, in the order of sequences) an operation can
-    /// have made.
+    /// Returns which of a region's tombstones (positions, in the order of sequences) an operation
+    /// can have made.
     fn window(&self, key: &Key<'_>, tombstones: &[usize], operation: &Operation) -> Range<usize> {
         let (end, times) = (self.end_of_life(operation), self.times.get(operation.region.as_str()));
         let version = |position: &usize| key.commits[*position].version();
@@ -88,8 +88,8 @@ impl Bounds<'_> {
     }
 }
 
-/// Returns each region's tombstones made by clients that are still unmatched: ranks, in the order
-/// of sequences.
+/// Returns each region's tombstones made by clients that are still unmatched: positions, in the
+/// order of sequences.
 fn unclaimed<'a>(key: &Key<'a>) -> BTreeMap<&'a str, Vec<usize>> {
     let mut unclaimed: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (position, commit) in key.commits.iter().enumerate() {

@@ -27,8 +27,8 @@ pub(crate) type Unshipped<'a> = BTreeMap<(&'a str, &'a str), Missing>;
 /// The writes that clients asked for under a key, and those that regions committed.
 #[derive(Default)]
 pub(crate) struct Key<'a> {
-    /// The commits in the order of versions. The index of a commit is its *rank*: of two commits,
-    /// the one with the greater version has the greater rank.
+    /// The commits in the order of versions. The index of a commit is its *position*: of two
+    /// commits, the one with the greater version has the greater position.
     pub(crate) commits: Vec<Commit<'a>>,
     pub(crate) asked: Vec<Asked<'a>>,
     by_marker: BTreeMap<&'a str, usize>,
@@ -41,7 +41,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) operation: &'a Operation,
     pub(crate) write: &'a Write,
     pub(crate) is_load: bool,
-    /// The rank of the write's commit, if it was found.
+    /// The position of the write's commit, if it was found.
     pub(crate) position: Option<usize>,
 }
 
@@ -53,8 +53,8 @@ pub(crate) struct Commit<'a> {
     pub(crate) asked: Option<usize>,
     /// For a delete, when the first operation that can have made it was sent; 0 if none can.
     pub(crate) since_us: u64,
-    /// The rank of the greatest write that this one causally depends on, which is the one that it
-    /// replaced at its origin.
+    /// The position of the greatest write that this one causally depends on, which is the one that
+    /// it replaced at its origin.
     pub(crate) replaced: Option<usize>,
     /// Whether a later write causally depends on this one.
     pub(crate) is_known: bool,
@@ -102,7 +102,7 @@ impl<'a> Key<'a> {
         self.by_marker.get(marker).map(|index| &self.asked[*index])
     }
 
-    /// Returns the rank of a version.
+    /// Returns the position of a version.
     pub(crate) fn position_of(&self, version: &Version) -> Option<usize> {
         self.commits
             .binary_search_by(|commit| commit.version().cmp(version))
@@ -194,8 +194,8 @@ impl<'a> Key<'a> {
     }
 }
 
-/// Returns, for each of some commits (ranks, ascending), the index among them of the greatest one
-/// that it causally depends on.
+/// Returns, for each of some commits (positions, ascending), the index among them of the greatest
+/// one that it causally depends on.
 pub(crate) fn replaced(commits: &[Commit<'_>], of: &[usize]) -> Vec<Option<usize>> {
     let among = Among::new(commits, of);
     of.iter()
@@ -215,9 +215,9 @@ struct OfOrigin {
 }
 
 impl<'a> Among<'a> {
-    /// Groups the commits given by rank, ascending.
+    /// Groups the commits given by position, ascending.
     pub(crate) fn new(commits: &[Commit<'a>], of: &[usize]) -> Self {
-        debug_assert!(of.is_sorted(), "ranks ascend");
+        debug_assert!(of.is_sorted(), "positions ascend");
         let mut origins: BTreeMap<&str, OfOrigin> = BTreeMap::new();
         for (place, position) in of.iter().enumerate() {
             let version = commits[*position].version();

@@ -36,7 +36,7 @@ enum Part<'a> {
     Added(&'a str, Addition),
 }
 
-/// Returns, for each key, the outcomes of its commits by rank.
+/// Returns, for each key, the outcomes of its commits by position.
 pub(crate) fn of<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Vec<CommittedOutcome>> {
     let of_key = |(key, writes): (&&'a str, &Key<'a>)| (*key, of_key(writes, table.rules.merging));
     table.keys.iter().map(of_key).collect()

@@ -35,7 +35,7 @@ pub(crate) fn by_region<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
 
 /// A region's writes to a table whose versions are known, in the order of their sequences, with the
 /// times at which clients sent them and got their answers. A region's sequences grow, even when it
-/// loses its disk and whatever its clock shows, so these times bound when a version of the region
+/// loses its disk and regardless of its clock, so these times bound when a version of the region
 /// can have been committed.
 #[derive(Default)]
 pub(crate) struct Times<'a> {

@@ -1,5 +1,5 @@
-//! Relics: versions that are in a region's own record but in no log. They are unshipped rows and
-//! losers in the region's conflict journal.
+//! Unlogged writes: versions that are in a region's own record but in no log. They are unshipped
+//! rows and losers in the region's conflict journal.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(crate) struct UnloggedWrite<'a> {
     pub(crate) outcome: Missing,
 }
 
-/// Relics by key, unshipped rows first.
+/// Unlogged writes by key, unshipped rows first.
 pub(crate) type UnloggedWrites<'a> = BTreeMap<&'a str, Vec<UnloggedWrite<'a>>>;
 
 impl UnloggedWrite<'_> {

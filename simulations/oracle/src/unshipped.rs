@@ -10,15 +10,16 @@
 //! ```
 //!
 //! R keeps its unshipped rows in a separate table and goes on without them. Its conflict journal
-//! remains. These two are R's record, and a version that is in the record but in no log is a
-//! *relic*. Suppose that w3 to w6 are acknowledged writes to one key, and d7 is an acknowledged
-//! delete of another. Then:
+//! remains. These two are R's record, and a version that is in the record but in no log is an
+//! *unlogged write*. Suppose that w3 to w6 are acknowledged writes to one key, and d7 is an
+//! acknowledged delete of another. Then:
 //!
 //! - The unshipped row has the marker of w5: w5 is [`Missing::UnshippedWrite`].
 //! - The journal has an entry in which w3 lost: w3 is [`Missing::LostToConflict`].
 //! - The record does not have w4, but w4 was sent before w5 was done, so it may have come before
 //!   w5. In a table that merges, if w5 did not write the whole item, the row may have parts of
-//!   both: w4 is [`Missing::UnshippedWrite`]. Otherwise w5 replaced it: w4 is [`Missing::Replaced`].
+//!   both: w4 is [`Missing::UnshippedWrite`]. Otherwise w5 replaced it: w4 is
+//!   [`Missing::Replaced`].
 //! - The record does not have w6, and w6 was sent after w5 was done, so nothing in the record can
 //!   have replaced w6: it is [`Missing::Lost`], unless a lost disk excuses it.
 //! - An unshipped tombstone has no marker. If its time is one at which d7 can have made it, d7 is

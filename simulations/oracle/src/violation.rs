@@ -26,8 +26,8 @@ pub enum Violation {
         key: String,
         marker: String,
     },
-    /// A region committed a write that no client asked for or that a client was told did not
-    /// happen, or committed a write twice.
+    /// A region committed a write that no client asked for or that, by the answer to its client,
+    /// did not happen, or committed a write twice.
     #[error("{region} committed a write that no client asked for: {table} {key}, {} ({version:?})", marker.as_deref().unwrap_or("a delete"))]
     Invented {
         table: String,
@@ -46,7 +46,8 @@ pub enum Violation {
         /// The version of the tombstone.
         version: Version,
     },
-    /// A client saw a write that no client made, or whose client was told that it did not happen.
+    /// A client saw a write that no client made, or which, by the answer to its client, did not
+    /// happen.
     #[error("a client in {region} saw a write that no client made: {table} {key}, {marker}")]
     SeenInvented {
         table: String,

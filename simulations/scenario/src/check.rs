@@ -1,5 +1,5 @@
-//! Checks that a timeline makes sense whatever the seed draws: nothing happens after the end, and
-//! the order of dependent actions is certain.
+//! Checks that a timeline makes sense for every seed: nothing happens after the end, and the order
+//! of dependent actions is certain.
 
 use std::time::Duration;
 

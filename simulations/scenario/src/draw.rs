@@ -88,10 +88,10 @@ pub(crate) fn times(
             When::AfterPrevious(span) => previous + draw(index, *span),
             When::AfterDrain(region, span) => {
                 let drain = drain_before(events, index, region);
-                let begun = drain
+                let start = drain
                     .and_then(|drain| times.get(drain))
                     .map_or(Duration::ZERO, |(from, _)| *from);
-                begun + draw(index, *span)
+                start + draw(index, *span)
             }
         };
         let until = event.lasts.map(|span| from + draw(index, span));

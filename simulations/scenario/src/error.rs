@@ -132,8 +132,8 @@ pub enum Problem {
     },
     /// Two events concern the same thing and may happen in either order.
     #[error(
-        "this may come before or after what event {other} does to {subject} ({what}); expected times that leave no doubt, whatever is \
-         drawn"
+        "this may come before or after the action of event {other} on {subject} ({what}); expected times whose order does not depend on \
+         the seed"
     )]
     Unordered {
         /// The number of the other event in the file, from 1.

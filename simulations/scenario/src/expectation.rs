@@ -39,7 +39,7 @@ pub struct Expectations {
     /// all regions that are not named).
     pub availability: BTreeMap<String, Availability>,
     /// That share for every region, in percent, over the seconds in which its process and its disk
-    /// were well, whatever the links did.
+    /// were well, regardless of the links.
     pub available_when_well: Option<f64>,
     /// The greatest lag of any mutation between any two regions.
     pub lag_max: Option<Duration>,

@@ -45,8 +45,8 @@ impl Plan {
         }
     }
 
-    /// Returns a scenario whose events are this timeline with its times, whatever the seed of a
-    /// run. This plan's seed is its default.
+    /// Returns a scenario whose events are this timeline with its times, regardless of the seed of
+    /// a run. This plan's seed is its default.
     #[must_use]
     pub fn to_scenario(&self) -> Scenario {
         let exactly = |at| Span { least: at, most: at };

@@ -304,8 +304,8 @@ fn from_ms(ms: f64) -> Duration {
     Duration::from_micros(u64::try_from(exact.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// The action that undoes another one, whatever else happens; `None` if there is none, or if it
-/// depends on what else happens.
+/// The action that undoes another one, regardless of other events; `None` if there is none, or if
+/// it depends on what else happens.
 pub(crate) fn opposite(action: &Action) -> Option<Action> {
     Some(match action {
         Action::Crash { region, .. } => Action::Restart { region: region.clone() },

@@ -13,8 +13,8 @@ pub struct Workload {
     pub kind: Kind,
     /// The regions in which clients live; if empty, all that have a replica when the load begins.
     pub regions: Vec<String>,
-    /// Operations per second in each region, whatever the answers (open loop). A bank transfer or a
-    /// read-modify-write counts as one.
+    /// Operations per second in each region, independent of the answers (open loop). A bank
+    /// transfer or a read-modify-write counts as one.
     pub rate: f64,
     /// Clients per region, each with one operation under way at a time. Operations that find no
     /// free client wait, and the wait counts.

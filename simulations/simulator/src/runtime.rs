@@ -16,18 +16,19 @@ use tokio::time::{Instant, sleep};
 /// this heartbeat still makes progress; its own time limits end it.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
-/// A run whose virtual time stands still because a task computes without end or blocks the thread.
+/// A run whose virtual time does not advance because a task computes without end or blocks the
+/// thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stuck {
     /// The name of the run.
     pub name: String,
     /// The virtual time that the run reached, in milliseconds.
     pub virtual_ms: u64,
-    /// The real time for which it has stood still.
+    /// The real time for which it has not advanced.
     pub for_at_least: Duration,
 }
 
-/// Runs a future to its end on a thread with virtual time. If virtual time stands still for
+/// Runs a future to its end on a thread with virtual time. If virtual time does not advance for
 /// `patience` of real time, `on_stuck` is called from another thread. It should end the process,
 /// because the stuck thread cannot be interrupted.
 ///

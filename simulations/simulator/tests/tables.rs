@@ -30,7 +30,7 @@ const SEEDS: u64 = 25;
 /// The number of seeds with `BERINGIA_LONG` in the environment.
 const LONG_SEEDS: u64 = 200;
 
-/// A group of regions, and what its clients were told.
+/// A group of regions, and the answers that its clients got.
 struct Play {
     cluster: Cluster,
     chance: SeededRandomness,

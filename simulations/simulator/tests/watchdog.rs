@@ -1,4 +1,4 @@
-//! A simulation whose virtual time stands still is reported by name.
+//! A simulation whose virtual time does not advance is reported by name.
 
 use std::{
     sync::mpsc::{RecvTimeoutError, channel},

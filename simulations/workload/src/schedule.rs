@@ -1,5 +1,5 @@
-//! When operations become due, whatever the results of earlier ones: at the times of a Poisson
-//! process whose rate can change, or as recorded.
+//! The times at which operations become due, independent of the results of earlier ones: at the
+//! times of a Poisson process whose rate can change, or as recorded.
 
 use std::{
     sync::{
@@ -92,8 +92,8 @@ impl Schedule {
         }
     }
 
-    /// Adds recorded operations at their times, counted from the workload's beginning, whatever the
-    /// rate.
+    /// Adds recorded operations at their times, counted from the workload's beginning, regardless
+    /// of the rate.
     async fn replay(&self, recorded: Vec<Arc<Recorded>>) {
         let end = self.shared.began + self.until;
         for recorded in recorded {

@@ -1,4 +1,4 @@
-//! A load is open: operations become due whatever the results of earlier ones.
+//! A load is open: operations become due independent of the results of earlier ones.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 

@@ -12,14 +12,14 @@ def differences(operation, parameters, ours, theirs):
     """None if both answer the same and leave the same items; the name of an exception that explains the difference; else both answers."""
     # Beringia pages as asked. moto does not: its pages of scans repeat items.
     unpaged = {name: value for name, value in parameters.items() if name != "Limit"}
-    said = [answer(ours, operation, parameters), answer(theirs, operation, unpaged)]
+    answered = [answer(ours, operation, parameters), answer(theirs, operation, unpaged)]
     left = [state(client, operation, parameters) for client in (ours, theirs)]
-    if said[0] == said[1] and left[0] == left[1]:
+    if answered[0] == answered[1] and left[0] == left[1]:
         return None
     for exception in EXCEPTIONS:
-        if exception(parameters, *said, *left):
+        if exception(parameters, *answered, *left):
             return exception.__name__
-    return [one | {"left": items} for one, items in zip(said, left)]
+    return [one | {"left": items} for one, items in zip(answered, left)]
 
 
 def answer(client, operation, parameters):
@@ -65,19 +65,19 @@ def pages(client, operation, parameters):
 
 def plain(response):
     """The parts of an answer that contain items."""
-    said = {}
+    answered = {}
     for member in ("Item", "Attributes"):
         if response.get(member):
-            said[member] = canonical({"M": response[member]})
+            answered[member] = canonical({"M": response[member]})
     match response.get("Responses"):
         case dict(tables):
-            said["Responses"] = {table: sorted((canonical({"M": item}) for item in items), key=repr) for table, items in tables.items()}
+            answered["Responses"] = {table: sorted((canonical({"M": item}) for item in items), key=repr) for table, items in tables.items()}
         case list(answers):
-            said["Responses"] = [canonical({"M": got["Item"]}) if got.get("Item") else None for got in answers]
+            answered["Responses"] = [canonical({"M": got["Item"]}) if got.get("Item") else None for got in answers]
     for member in ("UnprocessedItems", "UnprocessedKeys"):
         if response.get(member):
-            said[member] = response[member]
-    return said
+            answered[member] = response[member]
+    return answered
 
 
 def state(client, operation, parameters):

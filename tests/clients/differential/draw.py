@@ -55,7 +55,8 @@ class Draw:
                 return {"M": {name: self.any(depth + 1) for name in ("n", "s", "l") if self.chance(0.7)}}
 
     def any(self, depth=0):
-        # No booleans and no nulls, which have attributes of their own: moto treats them as numbers, as missing, or as maps.
+        # No booleans and no nulls, which have attributes of their own: moto treats them as numbers,
+        # as missing, or as maps.
         return self.value(self.pick("N", "S", "SS", "B", "N", "S", *(("L", "M") if depth < 2 else ())), depth)
 
     def key(self, table):
@@ -68,7 +69,8 @@ class Draw:
         item = self.key(table)
         for name, kind in KINDS.items():
             if self.chance(0.6):
-                # Keys of indexes have their type. moto ignores changes inside of a value that should be a map but is not.
+                # Keys of indexes have their type. moto ignores changes inside of a value that
+                # should be a map but is not.
                 odd = name not in ("g", "h", "d") and self.chance(0.1)
                 item[name] = self.any() if odd else self.value(kind)
         return item

@@ -102,7 +102,7 @@ def pages_are_followed_and_cut():
         assert aws("batch-write-item", "--request-items", json.dumps({"notes": puts})) == {"UnprocessedItems": {}}
     numbers = lambda *words: [int(number) for number in text(*words, "--query", "Items[].at.N", "--output", "text").split()]
     bob = ("query", "--table-name", "notes", "--key-condition-expression", "author = :a", "--expression-attribute-values", '{":a": {"S": "bob"}}')
-    # The CLI follows the pages by itself, whatever their size.
+    # The CLI follows the pages by itself, regardless of their size.
     assert aws(*bob, "--page-size", "7", "--query", "length(Items)") == 60
     assert numbers(*bob, "--no-scan-index-forward", "--page-size", "25") == list(range(59, -1, -1))
     # With --max-items it returns that many, and a token of its own, which may point into a page.
@@ -136,8 +136,8 @@ def transactions_hold_together():
     ]
     assert text("transact-write-items", "--transact-items", json.dumps(writes), "--client-request-token", "once") == ""
     assert text("transact-write-items", "--transact-items", json.dumps(writes), "--client-request-token", "once") == ""
-    said = fails(REFUSED, "TransactionCanceledException", "transact-write-items", "--transact-items", json.dumps(writes))
-    assert "[None, ConditionalCheckFailed]" in said, said
+    message = fails(REFUSED, "TransactionCanceledException", "transact-write-items", "--transact-items", json.dumps(writes))
+    assert "[None, ConditionalCheckFailed]" in message, message
     got = aws("transact-get-items", "--transact-items", json.dumps([{"Get": {"TableName": "notes", "Key": json.loads(key("bob", at))}} for at in (1, 0)]))
     assert got["Responses"][0]["Item"]["seen"] == {"BOOL": True} and "Item" not in got["Responses"][1], got
 

@@ -107,13 +107,13 @@ def a_recording_has_the_pauses_of_experiments(table_arn):
         experiment = CLIENT.start_experiment(experimentTemplateId=short["id"])["experiment"]
         until("the end of the experiment", lambda: status(experiment["id"]) == "completed")
         recording.send_signal(signal.SIGINT)
-        _, said = recording.communicate(timeout=60)
-        assert recording.returncode == 0, said
+        _, errors = recording.communicate(timeout=60)
+        assert recording.returncode == 0, errors
         text = file.read_text()
         assert 'pause_replication = "eu-west-1"' in text and 'table = "orders"' in text, text
 
 
-def what_is_not_here_is_refused(table_arn):
+def unsupported_requests_are_refused(table_arn):
     alarm = [{"source": "aws:cloudwatch:alarm", "value": "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:lag"}]
     error = refused("ValidationException", CLIENT.create_experiment_template, **template(table_arn, "PT5S", stopConditions=alarm))
     assert "no alarms here" in error["Error"]["Message"], error
@@ -142,7 +142,7 @@ def main():
     regions_differ_during_the_pause_and_agree_after_it(made[0]["id"])
     a_pause_is_stopped_early(table_arn)
     a_recording_has_the_pauses_of_experiments(table_arn)
-    what_is_not_here_is_refused(table_arn)
+    unsupported_requests_are_refused(table_arn)
     pages = CLIENT.get_paginator("list_experiments").paginate(PaginationConfig={"PageSize": 2})
     assert sum(len(page["experiments"]) for page in pages) == 4
     CLIENT.delete_experiment_template(id=made[0]["id"])

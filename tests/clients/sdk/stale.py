@@ -50,7 +50,8 @@ def reads_are_behind_and_never_further_than_told(table):
             found = read()
             number = -1 if found is None else int(found["n"])
             behind[kind] += number < len(written) - 1
-            # The read's point in time is before the next number was written, so that write cannot be older than the bound.
+            # The read's point in time is before the next number was written, so that write cannot
+            # be older than the bound.
             if number + 1 < len(written):
                 assert written[number + 1] >= asked - BOUND, (kind, number, len(written), asked - written[number + 1])
     time.sleep(BOUND)

@@ -77,7 +77,8 @@ class Branch:
             for product, quantity in wanted.items()
         ]
         try:
-            # The next run uses the same order ids, perhaps within the ten minutes for which tokens are remembered.
+            # The next run uses the same order ids, perhaps within the ten minutes for which tokens
+            # are remembered.
             self.client.transact_write_items(TransactItems=actions, ClientRequestToken=str(uuid.uuid4()))
         except ClientError as error:
             reasons = [reason["Code"] for reason in error.response.get("CancellationReasons", [])]

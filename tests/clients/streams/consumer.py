@@ -6,7 +6,8 @@ class Consumer:
 
     def __init__(self, client, arn, state=None):
         self.client, self.arn = client, arn
-        # The last sequence number of each shard that was begun; the finished shards; the contents of the records.
+        # The last sequence number of each shard that was started; the finished shards; the contents
+        # of the records.
         self.state = state or {"checkpoints": {}, "finished": [], "seen": []}
 
     def shards(self):

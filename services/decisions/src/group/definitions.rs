@@ -25,7 +25,7 @@ type Plan = BTreeMap<TableId, Definition>;
 
 impl Group<'_> {
     /// Carries out a change of definitions. The returned catalog is the one right after it,
-    /// whatever else the group does.
+    /// regardless of the rest of the group.
     pub(super) fn change_schema(
         &mut self,
         change: &mut dyn SchemaChange,

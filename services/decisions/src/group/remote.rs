@@ -25,7 +25,8 @@ use crate::{
     state::{Home, State, TableState},
 };
 
-/// Whether a region in this state still needs a mutation, as far as can be said without its item.
+/// Whether a region in this state still needs a mutation, as far as can be decided without its
+/// item.
 pub(super) fn wants(state: &State, mutation: &Mutation, kind: RemoteKind) -> bool {
     let Some(table) = state.tables().get(&mutation.table) else {
         return false;

@@ -34,7 +34,10 @@ pub(super) struct LocalWrite {
 }
 
 /// The decision about one write of a transaction, before anything is written.
-#[expect(clippy::large_enum_variant, reason = "nearly all are writes, and a unit holds few")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are writes, and a transaction has few"
+)]
 enum Decided {
     Write(LocalWrite),
     Nothing { before: Option<Item> },

@@ -151,7 +151,7 @@ async fn answered(
     let response = services.answer(found, parts, Bytes::new()).await;
     assert!(
         response.headers().contains_key("x-amzn-requestid"),
-        "every answer is stamped"
+        "every answer has an id and a date"
     );
     let name = response.headers().get("x-amzn-errortype");
     let name = name.map(|name| name.to_str().unwrap().to_owned());

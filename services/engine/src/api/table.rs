@@ -120,7 +120,7 @@ wire_enum! {
         Deleting = "DELETING",
         /// Ready for reads and writes.
         Active = "ACTIVE",
-        /// Unreachable for so long that the other regions dropped it.
+        /// The other regions dropped it, since it was unreachable for too long.
         RegionDisabled = "REGION_DISABLED",
     }
 }

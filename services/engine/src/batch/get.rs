@@ -180,7 +180,7 @@ fn check_form(request_items: &BTreeMap<String, KeysAndAttributes>) -> Result<(),
     Ok(())
 }
 
-/// Whether a key occurs twice, which is wrong whatever the table's key schema is.
+/// Whether a key occurs twice, which is an error under every key schema.
 fn has_repeated(keys: &[Item]) -> bool {
     keys.iter()
         .enumerate()

@@ -24,7 +24,7 @@ pub struct LostWrite {
     pub attributes: Vec<String>,
 }
 
-/// Puts, deletes or sets attributes, whatever the current item is.
+/// Puts, deletes or sets attributes, regardless of the current item.
 struct Restore {
     table: Arc<Table>,
     lost: LostWrite,

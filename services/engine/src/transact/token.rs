@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn token_is_valid_for_ten_minutes_whatever_the_clock_does() {
+    fn token_is_valid_for_ten_minutes_under_clock_changes() {
         assert!(state(1_000_000).counts(1_000_000 + TOKEN_MS - 1));
         assert!(!state(1_000_000).counts(1_000_000 + TOKEN_MS));
         assert!(state(1_000_000).counts(0));

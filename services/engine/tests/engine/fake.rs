@@ -179,7 +179,7 @@ impl Store for FakeStore {
         &self.notify
     }
 
-    async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<WriteResult>, CommitError> {
+    async fn commit(&self, transaction: Vec<ItemWrite>) -> Result<Vec<WriteResult>, CommitError> {
         let mut state = self.state.lock().unwrap();
         if state.commits_left == 0 {
             state.check()?;
@@ -188,7 +188,7 @@ impl Store for FakeStore {
         }
         let mut decided = Vec::new();
         let mut refusals = Vec::new();
-        for mut write in unit {
+        for mut write in transaction {
             if !state.tables.contains_key(&write.table) {
                 return Err(StoreError::UnknownTable(write.table).into());
             }

@@ -159,8 +159,8 @@ enum Presence {
     RequiredFirst,
     /// The member may be absent.
     Optional,
-    /// DynamoDB has the member and this server does not yet. `no_effect` accepts the values that ask
-    /// for the existing behaviour; the hint says what to do instead.
+    /// DynamoDB has the member and this server does not yet. `no_effect` accepts the values that
+    /// ask for the existing behaviour; the hint says what to do instead.
     Unsupported {
         no_effect: fn(&Value) -> bool,
         hint: &'static str,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Shape;
 
 /// The maximum length of a value in a message, in characters. DynamoDB shows values in full,
-/// whatever their size.
+/// regardless of their size.
 const SHOWN_MAX: usize = 2_000;
 
 /// The path of a value in a request.

@@ -64,7 +64,7 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
         }
     }
 
-    /// Waits until the next message is due. Returns the mark of the request that asked for it, if
+    /// Waits until the next message is due. Returns the number of the request that asked for it, if
     /// one did.
     async fn wait(&mut self) -> Option<u64> {
         if std::mem::take(&mut self.is_behind) {
@@ -154,7 +154,7 @@ mod tests {
         })
     }
 
-    /// A stream of arrivals that has begun, whose client may be this many commits behind.
+    /// An open stream of arrivals, whose client may be this many commits behind.
     async fn listening(behind_max: usize) -> (broadcast::Sender<Arc<Commit>>, Requests, Messages) {
         let (commits, heard) = broadcast::channel(behind_max);
         let (requests, asked) = mpsc::unbounded_channel();

@@ -22,7 +22,7 @@ impl Number {
         };
         // If aligning does not fit into 128 bits, the aligned coefficient is above 3.4E38, the
         // other is below 1E38, and the last digit of `low` is not zero. The result then has 39
-        // digits or more, whatever the signs.
+        // digits or more, regardless of the signs.
         let aligned = 10_u128
             .checked_pow(u32::from(high.exponent.abs_diff(low.exponent)))
             .and_then(|power| high.coefficient.checked_mul(power))

@@ -115,7 +115,8 @@ impl Attribute {
         self.base.is_none() && !self.has_additions()
     }
 
-    /// The version of its base, given the item's base version `item_base`; `None` if there is neither.
+    /// The version of its base, given the item's base version `item_base`; `None` if there is
+    /// neither.
     pub(super) fn base_over<'a>(&'a self, item_base: Option<&'a Version>) -> Option<&'a Version> {
         self.base.as_ref().or(item_base)
     }
@@ -126,9 +127,9 @@ impl Attribute {
         self.base.iter().chain(deltas).chain(elements)
     }
 
-    /// Merges it with the same attribute of another state. The item's base version is `item_base` for
-    /// `self`. For `low` it is the same (`same_base`) or a lower one; then only what is later than
-    /// `item_base` counts.
+    /// Merges it with the same attribute of another state. The item's base version is `item_base`
+    /// for `self`. For `low` it is the same (`same_base`) or a lower one; then only what is later
+    /// than `item_base` counts.
     pub(super) fn merge(mut self, low: &Self, item_base: Option<&Version>, same_base: bool) -> Self {
         if low.base.as_ref() > self.base_over(item_base) {
             self.base.clone_from(&low.base);

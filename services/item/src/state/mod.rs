@@ -1,17 +1,17 @@
 //! The state of an item, a state-based CRDT: which write made which part of the item, and how two
 //! states of one item merge.
 //!
-//! There is one form of state and one [`ItemState::merge`], whatever a table's conflict policy. The
-//! policy only decides how a region records its own writes ([`ItemState::written`]): as a write of
-//! the whole item, as writes of single attributes, or as additions to a number or set. What is
-//! assigned is a last-writer-wins register, additions to a number form a PN-counter, and each
-//! member of a set has its own last writer. `merge` is commutative, associative and idempotent.
-//! Regions that have applied the same writes therefore hold the same state, in whatever order and
-//! however often the writes arrived, and also if the table's policy changed between them.
+//! There is one form of state and one [`ItemState::merge`], regardless of the table's conflict
+//! policy. The policy only decides how a region records its own writes ([`ItemState::written`]): as
+//! a write of the whole item, as writes of single attributes, or as additions to a number or set.
+//! What is assigned is a last-writer-wins register, additions to a number form a PN-counter, and
+//! each member of a set has its own last writer. `merge` is commutative, associative and
+//! idempotent. Regions that have applied the same writes therefore hold the same state, in any
+//! order and however often the writes arrived, and also if the table's policy changed between them.
 //!
 //! A state has a *base version*: the last write of the whole item, a put or a delete. The state
 //! also holds the attributes that were written later, each with its own *base* (its last assignment
-//! or removal) and the additions since then. Whatever is older than its base is dropped. An item
+//! or removal) and the additions since then. Everything older than its base is dropped. An item
 //! exists if its base version is a put, or if anything was written after it.
 //!
 //! If the last write of all is the base version, the state is *plain*, and no bytes are stored for

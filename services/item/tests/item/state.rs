@@ -1,4 +1,4 @@
-//! An item's state is a state-based CRDT, whatever policy each write was recorded under.
+//! An item's state is a state-based CRDT, under every policy that a write was recorded with.
 
 use std::collections::BTreeSet;
 
@@ -204,7 +204,7 @@ fn after_write(current: Option<&ItemState>, version: &Version, policy: ConflictP
     assert_eq!(
         state.image(&keys()),
         Some(item),
-        "the state has the item that the client was told"
+        "the state has the item of the client's answer"
     );
     state
 }
@@ -353,7 +353,8 @@ proptest! {
         in_order.sort_by_key(|(state, _)| state.version());
         let mut expected = keys();
         for (_, changes) in in_order {
-            // If an update changes an attribute twice, the first change counts, as in `after_write`.
+            // If an update changes an attribute twice, the first change counts, as in
+            // `after_write`.
             for change in changes.iter().rev() {
                 match change {
                     Change::Assign(name, value) => drop(expected.insert((*name).to_owned(), value.clone())),

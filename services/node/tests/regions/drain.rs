@@ -125,15 +125,15 @@ async fn drain_completes_once_every_peer_acked_the_last_write() {
         world.put(0, "Carts", &format!("k{number}"), "v").await;
     }
     world.node(0).drain();
-    let begun = drain(&world, 0).await;
-    assert!(!begun.is_complete(), "bytes take 30 ms: {begun:?}");
+    let started = drain(&world, 0).await;
+    assert!(!started.is_complete(), "bytes take 30 ms: {started:?}");
     assert_eq!(
-        obstacles(&begun, table),
+        obstacles(&started, table),
         [("eu", Some(Obstacle::Behind)), ("us", Some(Obstacle::Behind))]
     );
     world.until(async || drain(&world, 0).await.is_complete()).await;
     let done = drain(&world, 0).await;
-    assert_eq!(done.since_ms, begun.since_ms);
+    assert_eq!(done.since_ms, started.since_ms);
     assert_eq!(done.watermarks.len(), 4, "two peers, the table and the catalog");
     let own = world.store(0).vectors()[&table].get(&world.origin(0));
     for watermark in done.watermarks.iter().filter(|watermark| watermark.table == table) {

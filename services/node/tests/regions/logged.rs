@@ -1,4 +1,5 @@
-//! The log of regions: the spans of a write and of its arrival, and the state changes of replication.
+//! The log of regions: the spans of a write and of its arrival, and the state changes of
+//! replication.
 
 use std::time::Duration;
 

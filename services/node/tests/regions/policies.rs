@@ -1,5 +1,5 @@
 //! Three regions that write to the same items while they are cut off from each other, under each
-//! conflict policy. The expected items are derived by hand from `docs/decisions/0004`.
+//! conflict policy. The expected items are derived manually from `docs/decisions/0004`.
 
 use std::time::Duration;
 

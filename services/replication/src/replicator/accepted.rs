@@ -129,7 +129,7 @@ impl Accepted {
     }
 
     /// Registers the stream of a receiver that said hello. An earlier stream of the same receiver
-    /// ends, whatever the network reports.
+    /// ends, regardless of the state of the network.
     fn greeted(&mut self, out: &mut Out, link: AcceptId, peer: &Region, clock_ahead_ms: i64) {
         let Some(sending) = self.sending.get_mut(peer) else {
             return;

@@ -50,8 +50,8 @@ impl Bootstraps {
         self.update_replica(context, out, table, StoreCall::SetReplica { table, status })
     }
 
-    /// Makes a store call about this region's replica of a table, unless one is in progress. Returns
-    /// whether it made the call.
+    /// Makes a store call about this region's replica of a table, unless one is in progress.
+    /// Returns whether it made the call.
     pub(super) fn update_replica(&mut self, context: &Context, out: &mut Out, table: TableId, call: StoreCall) -> bool {
         let now_ms = context.now.elapsed_ms;
         if self

@@ -64,7 +64,8 @@ impl Replicator {
     }
 
     /// The peers that are unreachable in at least one direction, and for how long, milliseconds.
-    /// The driver records them and passes them to the next process ([`super::Config::unreachable_ms`]).
+    /// The driver records them and passes them to the next process
+    /// ([`super::Config::unreachable_ms`]).
     #[must_use]
     pub fn unreachable(&self) -> BTreeMap<Region, u64> {
         let unreachable = self.context.unreachable.iter();

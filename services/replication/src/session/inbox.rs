@@ -26,8 +26,8 @@ struct Applying {
     ticket: Ticket,
     /// The last batch that it covers.
     last: u64,
-    /// Its content, kept until the store has said how far ahead writes may be: the store may refuse
-    /// the commit because of one of them.
+    /// Its content, kept until the store has reported how far ahead writes may be: the store may
+    /// refuse the commit because of one of them.
     kept: Option<RemoteBatch>,
 }
 

@@ -17,7 +17,7 @@ const ATTRIBUTES: [&str; 4] = ["t", "u", "n", "s"];
 
 /// The role of a write for one attribute.
 enum Part {
-    /// The attribute has the value of the write's image, whatever it was before.
+    /// The attribute has the value of the write's image, regardless of its earlier value.
     Base,
     /// A number was added to the value, or a member added or removed.
     Addition(Change),

@@ -137,7 +137,7 @@ pub fn state_of(row: &Mutation) -> ItemState {
     ItemState::read(&row.version, item.as_ref(), row.metadata.as_deref(), &Item::new()).unwrap()
 }
 
-/// The row fingerprint, by which rows of one version are told apart.
+/// The row fingerprint, which distinguishes rows of one version.
 pub fn fingerprint_of(row: &Mutation) -> RowFingerprint {
     let state = row.metadata.as_ref().map_or(0, |_| state_of(row).hash());
     RowFingerprint {

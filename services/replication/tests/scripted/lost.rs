@@ -89,7 +89,7 @@ fn range_syncs(
                             .collect(),
                         answered: keys.len(),
                     }),
-                    Question::Digest => panic!("the copy has begun already"),
+                    Question::Digest => panic!("the copy has started already"),
                 };
                 script.source_says(link, ToReceiver::Reply(Reply { id, answer }))
             }
@@ -280,7 +280,7 @@ fn peer_with_the_writes_in_its_log_prevents_a_copy() {
 
 /// The replica of `eu` is new and is to be copied from `us`, which has just been asked for its
 /// vector.
-fn joining(local: &[(&str, u64)]) -> (ScriptedRegion, DialId, DialId, u64) {
+fn bootstrapping(local: &[(&str, u64)]) -> (ScriptedRegion, DialId, DialId, u64) {
     let mut script = ScriptedRegion::new(Tuning::default());
     script.catalog(&[
         ("eu", ReplicaStatus::Creating { from: region("us") }),
@@ -307,7 +307,7 @@ fn fingerprints(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, Row
 
 #[test]
 fn bootstrap_drops_rows_that_no_vector_covers() {
-    let (mut script, us, _, question) = joining(&[("eu", 2)]);
+    let (mut script, us, _, question) = bootstrapping(&[("eu", 2)]);
     let commands = begins(&mut script, us, question, &[("us", 10)]);
     let held = row(1, "us", 5);
     let older = row(5, "us", 6);
@@ -344,7 +344,7 @@ fn bootstrap_drops_rows_that_no_vector_covers() {
 /// The copy from `us` showed a row of `ap` that is newer than all announced vectors; the streams
 /// have to bring what lies before it.
 fn awaiting() -> (ScriptedRegion, DialId, DialId) {
-    let (mut script, us, ap, question) = joining(&[]);
+    let (mut script, us, ap, question) = bootstrapping(&[]);
     let commands = begins(&mut script, us, question, &[("us", 10), ("ap", 4)]);
     let ((ticket, _), _) = copies(&mut script, us, commands, &[row(1, "ap", 20)], &[]);
     finished(&mut script, ticket, &[("us", 10), ("ap", 4)]);
@@ -525,7 +525,7 @@ fn comparison_from_before_a_repair_confirms_no_orphans() {
 }
 
 #[test]
-fn uncovered_rows_are_forgotten_with_the_stream() {
+fn uncovered_rows_are_dropped_with_the_stream() {
     let (mut script, us, orphan) = orphaned();
     repairs(&mut script, us, &[("us", 9)], &orphan);
     script.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));

@@ -11,10 +11,11 @@
 //!
 //! # The contract
 //!
-//! - **Snapshots.** Everything that one [`StorageBackend::read`] with [`ReadScope::Snapshot`] sees is
-//!   the state after one commit: all of that commit and of those before it, nothing of later ones.
-//!   With [`ReadScope::Call`] that holds for each call of [`Snapshot`] separately. A backend should let
-//!   reads and commits run concurrently; one that keeps its state in memory may make them wait.
+//! - **Snapshots.** Everything that one [`StorageBackend::read`] with [`ReadScope::Snapshot`] sees
+//!   is the state after one commit: all of that commit and of those before it, nothing of later
+//!   ones. With [`ReadScope::Call`] that holds for each call of [`Snapshot`] separately. A backend
+//!   should let reads and commits run concurrently; one that keeps its state in memory may make
+//!   them wait.
 //! - **Lease.** [`StorageBackend::lease`] makes its caller the only one that may commit. The
 //!   [`Writer`] that it returns reads the newest state, each [`Writer::read`] as one snapshot. A
 //!   writer that lost its lease commits nothing more.

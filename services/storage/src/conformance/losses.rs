@@ -238,7 +238,8 @@ pub(super) async fn later_update_applies_on_top_of_a_concurrent_put(backend: &dy
     assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
 }
 
-/// Two rows of one version were merged from different writes, so digests and row fingerprints differ.
+/// Two rows of one version were merged from different writes, so digests and row fingerprints
+/// differ.
 pub(super) async fn merged_rows_of_one_version_differ_in_digest(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     let south = Site::new(backend, "ap-south-1");

@@ -1,5 +1,4 @@
-//! One store against a simple model: whatever arrives in whatever order, both agree after every
-//! commit.
+//! One store against a simple model: for all commands in all orders, both agree after every commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 

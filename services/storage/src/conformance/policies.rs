@@ -1,5 +1,5 @@
-//! Regions that reconcile concurrent writes by attribute, or by merging, converge whatever they
-//! receive in whatever order, also while the policy changes.
+//! Regions that reconcile concurrent writes by attribute, or by merging, converge for all messages
+//! in all orders, also while the policy changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

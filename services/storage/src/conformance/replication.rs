@@ -585,7 +585,7 @@ pub(super) async fn region_that_lost_its_disk_reuses_no_sequence(backend: &dyn B
     copy(&west, &empty, TableId::CATALOG).await;
     assert!(
         !empty.store.catalog().by_id[&TABLE].bootstrapped,
-        "the table must be copied, whatever its replica's status says"
+        "the table must be copied, regardless of its replica's status"
     );
     assert_eq!(copy(&west, &empty, TABLE).await.newer, 1);
     assert!(empty.store.catalog().by_id[&TABLE].bootstrapped);

@@ -76,7 +76,7 @@ pub struct StreamRead {
     /// The number of records after which to stop, at least 1.
     pub max_records: usize,
     /// The total size in bytes ([`StreamRecord::size_bytes`]) that the records must not exceed. The
-    /// first record is returned whatever its size.
+    /// first record is returned regardless of its size.
     pub max_bytes: usize,
 }
 

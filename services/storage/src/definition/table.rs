@@ -97,7 +97,7 @@ pub struct Table {
     pub replica_epoch: u32,
     /// Whether the replica has been bootstrapped, so that the table's vector describes its rows:
     /// the table was created here, or a copy into this region ended. A held table that is not
-    /// bootstrapped must be copied before clients use it, whatever the replica's status says (the
+    /// bootstrapped must be copied before clients use it, regardless of the replica's status (the
     /// disk may have been lost).
     pub bootstrapped: bool,
     /// The current size of the table.
@@ -147,7 +147,8 @@ pub struct Catalog {
 
 impl Catalog {
     /// The name of a table in messages. `None` if the region does not know the table. The names of
-    /// the two tables of definitions are in parentheses, which names of clients' tables cannot have.
+    /// the two tables of definitions are in parentheses, which names of clients' tables cannot
+    /// have.
     #[must_use]
     pub fn name_of(&self, id: TableId) -> Option<&str> {
         match id {

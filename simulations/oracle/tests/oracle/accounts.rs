@@ -1,5 +1,5 @@
 //! The account: every acknowledged write is in one place of it, and writes lost with a disk are
-//! told apart from writes lost without an excuse.
+//! distinguished from writes lost without an excuse.
 
 use beringia_history::{Merging, OperationOutcome};
 use beringia_oracle::{Accounting, Violation};

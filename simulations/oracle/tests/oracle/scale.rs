@@ -51,8 +51,8 @@ fn a_hundred_thousand_operations_on_one_hot_key_are_judged() {
     assert!(stale.is_some_and(|stale| stale > WRITES - 20), "{stale:?}");
 }
 
-/// One key is put and deleted in turn by deletes that are not told what they removed, and as many
-/// more deletes find nothing.
+/// One key is put and deleted in turn by deletes whose answers do not show what they removed, and
+/// as many more deletes find nothing.
 #[test]
 fn a_hundred_thousand_deletes_of_one_hot_key_are_judged() {
     const ROUNDS: u64 = 50_000;

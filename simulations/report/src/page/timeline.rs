@@ -140,7 +140,7 @@ fn draw_faults(run: &Run, time: &Axis, top: f64) -> (String, f64) {
         let (x, class, anchor) = match (inside, beside) {
             (true, _) => (from + 5.0, "event within", "start"),
             (_, true) => (until + 5.0, "event", "start"),
-            // Neither inside nor after the bar: before it, over whatever is there.
+            // Neither inside nor after the bar: before it, over anything drawn there.
             _ => (from - 4.0, "event", "end"),
         };
         out.push_str(&label(x, y + 11.5, class, anchor, &fault.label));

@@ -71,7 +71,7 @@ enum TopologyField {
 
 impl<'de> Deserialize<'de> for TopologyField {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Implemented by hand because serde's derived code for untagged enums would lose the
+        /// Implemented manually because serde's derived code for untagged enums would lose the
         /// positions of inner values.
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {

@@ -380,15 +380,15 @@ fn a_timeline_whose_order_depends_on_the_seed_is_refused() {
     assert_eq!(line, 6);
     assert_eq!(
         problem.to_string(),
-        "this may come before or after what event 1 does to eu-west-1 (crash eu-west-1); expected times that leave no doubt, \
-         whatever is drawn"
+        "this may come before or after the action of event 1 on eu-west-1 (crash eu-west-1); expected times whose order does not \
+         depend on the seed"
     );
     let swarm = "[[event]]\nat = \"5s\"\nlasts = \"20s\"\nswarm = 5\n[[event]]\nat = \"10s\"\nlasts = \"2s\"\ncrash = \"eu-west-1\"\n";
     assert!(
         refused(swarm)
             .2
             .to_string()
-            .contains("event 1 does to eu-west-1 (a swarm)")
+            .contains("event 1 on eu-west-1 (a swarm)")
     );
 }
 

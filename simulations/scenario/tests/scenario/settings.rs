@@ -132,7 +132,7 @@ fn settings_have_the_same_bounds_as_the_file() {
 }
 
 #[test]
-fn settings_are_checked_together_whatever_their_order() {
+fn settings_are_checked_together_in_any_order() {
     let earlier = ("event.1.at", "1s");
     let shorter = ("duration", "5s");
     for settings in [[earlier, shorter], [shorter, earlier]] {

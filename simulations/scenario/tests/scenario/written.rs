@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn a_written_plan_has_its_timeline_whatever_the_seed(scenario in scenarios(), seed: u32, other: u64) {
+    fn written_plan_has_its_timeline_for_every_seed(scenario in scenarios(), seed: u32, other: u64) {
         let plan = Plan::draw(&scenario, u64::from(seed));
         let text = plan.to_toml();
         let read = Scenario::parse(&text, Path::new("test.toml"));

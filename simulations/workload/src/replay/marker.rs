@@ -44,7 +44,7 @@ pub(super) fn show(read: &mut Value) {
 }
 
 /// Extends an update expression so that it also sets the marker. `SET` is a reserved word, so where
-/// it stands alone, it is the clause.
+/// it is alone, it is the clause.
 fn with_marker_set(expression: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || "_#:.".contains(c);
     let mut start = None;

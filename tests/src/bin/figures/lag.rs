@@ -82,8 +82,8 @@ fn delay_ms(links: &[Value], from: &str, to: &str) -> f64 {
         .unwrap_or_else(|| panic!("`net show` names the link from {from} to {to}: {links:?}"))
 }
 
-/// Writes at a steady rate whatever the latency (open loop). Returns the number of writes and the
-/// slowest answer in milliseconds.
+/// Writes at a steady rate, independent of the latency (open loop). Returns the number of writes
+/// and the slowest answer in milliseconds.
 async fn at_rate(endpoint: String, region: &'static str, per_second: u64, seconds: u64) -> (u64, f64) {
     let began = Instant::now();
     let total = per_second * seconds;

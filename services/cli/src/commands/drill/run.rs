@@ -90,7 +90,7 @@ pub(crate) struct DrillRunArguments {
 }
 
 impl DrillRunArguments {
-    /// The command that repeats this run, in whatever directory it ran.
+    /// The command that repeats this run from any directory.
     pub(crate) fn replay(&self, seed: u64) -> String {
         let mut words = vec![jobs::replay("drill", &self.scenario, &[], seed)];
         let mut flag = |name: &str, value: &str| words.push(format!("{name} {}", quoted(value)));

@@ -176,7 +176,7 @@ async fn begin(fleet: &Fleet, items_max: u64) -> Result<(Beginning, Listening), 
     let mut events = Vec::new();
     for mut client in fleet.clients() {
         let mut recorded = client.record(ControlRecordRequest {}).await?.into_inner();
-        // The first message says that the stream has begun: nothing after it is missed.
+        // The first message means that the stream has started: nothing after it is missed.
         recorded.message().await?;
         events.push((at.elapsed(), recorded));
     }

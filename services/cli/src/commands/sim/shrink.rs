@@ -213,7 +213,7 @@ struct Broken {
     /// All expectations that do not hold, including what every run promises; or that the run cannot
     /// go on.
     expected: BTreeSet<String>,
-    /// Of these, what every run promises, whatever its scenario expects.
+    /// Of these, the promises of every run, regardless of its scenario's expectations.
     promised: BTreeSet<String>,
     /// The kinds of violations by which promises were broken.
     ways: Vec<Discriminant<Violation>>,

@@ -153,7 +153,7 @@ pub(super) async fn stream_page_obeys_limits_and_closed_shard_ends(backend: &dyn
         },
     )
     .await;
-    assert_eq!(tiny.records.len(), 1, "one record is returned whatever its size");
+    assert_eq!(tiny.records.len(), 1, "one record is returned regardless of its size");
     let unknown = ShardKey {
         opened_ms: 7,
         ..read(&stream, 0, None).shard

@@ -202,7 +202,7 @@ impl<'de> DeserializeSeed<'de> for ValueShape {
 
 impl<'de> Deserialize<'de> for LinkOrAll {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Implemented by hand because serde's derived code for untagged enums would lose the
+        /// Implemented manually because serde's derived code for untagged enums would lose the
         /// positions of inner values.
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
