@@ -384,12 +384,7 @@ fn a_timeline_whose_order_depends_on_the_seed_is_refused() {
          depend on the seed"
     );
     let swarm = "[[event]]\nat = \"5s\"\nlasts = \"20s\"\nswarm = 5\n[[event]]\nat = \"10s\"\nlasts = \"2s\"\ncrash = \"eu-west-1\"\n";
-    assert!(
-        refused(swarm)
-            .2
-            .to_string()
-            .contains("event 1 on eu-west-1 (a swarm)")
-    );
+    assert!(refused(swarm).2.to_string().contains("event 1 on eu-west-1 (a swarm)"));
 }
 
 #[test]
