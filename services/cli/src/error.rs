@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use beringia_host::fleet::ControlError;
 
-/// Why a command did not do what it was asked.
+/// The reason for which a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     /// A check failed, such as that of `converge`: exit code 1.
@@ -16,8 +16,8 @@ pub(crate) enum CommandError {
     /// No control service answers: exit code 2.
     #[error("{0}")]
     Unreachable(String),
-    /// The reader of the output closed it (`beringia conflicts | head`): not an error of ours, exit
-    /// code 0.
+    /// The reader of the output closed it (`beringia conflicts | head`): not an error of
+    /// `beringia`, exit code 0.
     #[error("the output was closed")]
     OutputClosed,
     /// A second signal while shutting down: exit code 130, as in shells.

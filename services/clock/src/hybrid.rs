@@ -10,13 +10,13 @@
 //!
 //! Two crates implement the same paper.
 //!
-//! - [`uhlc`](https://docs.rs/uhlc) 0.9 is well maintained and checks the offset, but lacks what a
-//!   region needs. Its wall clock is a plain `fn()` pointer without state, so simulated regions
-//!   cannot each have their own skew. Its last time cannot be restored from disk: the only way in
-//!   is a message that passes the offset check, so a restart after the wall clock jumped back would
-//!   issue a time twice. Its limit comes by default from an environment variable, and its identity
-//!   from the system's randomness. Its time is NTP64 (32 bits of seconds, 28 of fraction, a counter
-//!   of 4), not milliseconds with a counter of 16 bits.
+//! - [`uhlc`](https://docs.rs/uhlc) 0.9 is well maintained and checks the offset, but does not have
+//!   what a region needs. Its wall clock is a plain `fn()` pointer without state, so simulated
+//!   regions cannot each have their own skew. Its last time cannot be restored from disk: the only
+//!   way in is a message that passes the offset check, so a restart after the wall clock jumped
+//!   back would issue a time twice. Its limit comes by default from an environment variable, and
+//!   its identity from the system's randomness. Its time is NTP64 (32 bits of seconds, 28 of
+//!   fraction, a counter of 4), not milliseconds with a counter of 16 bits.
 //! - [`hlc`](https://docs.rs/hlc) 0.1 takes a closure as its wall clock, but has no offset limit
 //!   and no way to restore, lets its counter overflow, and is built on the unmaintained `time` 0.1.
 //!

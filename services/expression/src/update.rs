@@ -75,7 +75,7 @@ impl Update {
     }
 
     /// Applies the update to an item that does not exist and of which only `key` is known. Unlike
-    /// on an existing item, REMOVE of a path into a missing value is no error, as in DynamoDB.
+    /// on an existing item, REMOVE of a path into a missing value is not an error, as in DynamoDB.
     ///
     /// # Errors
     /// The same as of [`Update::apply`].

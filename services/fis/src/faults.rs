@@ -28,7 +28,7 @@ pub trait Faults: Send + Sync + 'static {
     /// A [`Fault`] that says what is wrong, if it does not.
     async fn find(&self, replica: &TableReplica) -> Result<(), Fault>;
 
-    /// Pauses the replication of a table in a region. Pausing it again is no error.
+    /// Pauses the replication of a table in a region. Pausing it again is not an error.
     ///
     /// # Errors
     /// A [`Fault`] if it cannot be paused.

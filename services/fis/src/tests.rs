@@ -1,6 +1,6 @@
 //! Which requests are rejected, and how experiments run, with faults that are only recorded.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeSet,

@@ -212,8 +212,8 @@ impl Node {
     }
 
     /// Pauses the replication of a global table in this region: the region neither takes the
-    /// table's writes from peers nor sends any. Its clients go on reading and writing, and the
-    /// other regions go on among themselves. All regions keep their logs and tombstones, so that
+    /// table's writes from peers nor sends any. Its clients continue to read and write, and the
+    /// other regions continue among themselves. All regions keep their logs and tombstones, so that
     /// both sides catch up from the log after [`Node::resume_replication`]. Writes that are on
     /// their way may still arrive at the peers, and batches that the store already has are still
     /// applied. The pause lasts until it is resumed or the region stops; a restart ends every
@@ -244,7 +244,7 @@ impl Node {
     }
 
     /// Closes the region for clients' writes, so that it can be taken out of service: writes are
-    /// refused with ServiceUnavailable (503), which clients retry, and reads go on. Returns at
+    /// refused with ServiceUnavailable (503), which clients retry, and reads continue. Returns at
     /// once; [`Node::drain_state`] reports the progress. Draining a draining region has no effect.
     /// A restart opens the region again.
     pub fn drain(&self) {

@@ -589,7 +589,8 @@ proptest! {
     }
 }
 
-/// The table goes on between the other regions, and the region's other tables go on everywhere.
+/// The table continues to replicate between the other regions, and the region's other tables do so
+/// everywhere.
 #[test]
 fn paused_table_stops_only_in_its_region() {
     let mut fleet = fleet(17);
@@ -604,7 +605,7 @@ fn paused_table_stops_only_in_its_region() {
     fleet.pause(0, TABLES[0]);
     write(&mut fleet, 0, TABLES[0], &[key(0)], image("kept in").as_ref());
     write(&mut fleet, 1, TABLES[0], &[key(1)], image("kept out").as_ref());
-    write(&mut fleet, 0, TABLES[1], &[key(2)], image("goes on").as_ref());
+    write(&mut fleet, 0, TABLES[1], &[key(2)], image("continues").as_ref());
     for _ in 0..3000 {
         fleet.step();
     }
@@ -612,7 +613,7 @@ fn paused_table_stops_only_in_its_region() {
     assert_eq!(held(&fleet, 2, TABLES[0], 0), None);
     assert_eq!(held(&fleet, 0, TABLES[0], 1), None);
     assert_eq!(held(&fleet, 2, TABLES[0], 1), image("kept out"));
-    assert_eq!(held(&fleet, 1, TABLES[1], 2), image("goes on"));
+    assert_eq!(held(&fleet, 1, TABLES[1], 2), image("continues"));
     for site in 0..3 {
         let status = fleet.status(site);
         assert_eq!((status.divergent.len(), status.bootstraps.len()), (0, 0), "{status:?}");

@@ -228,7 +228,7 @@ impl Effect {
         )
     }
 
-    /// Returns whether the result depends on what was there, so that the update is lost if later
+    /// Returns whether the result depends on the earlier item, so that the update is lost if later
     /// writes build on an older value.
     pub fn adds(&self) -> bool {
         match self {

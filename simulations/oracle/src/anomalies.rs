@@ -29,7 +29,8 @@ pub struct Anomaly {
 enum Kind {
     /// A read misses a write that was acknowledged, by any region, before the read was sent.
     StaleRead,
-    /// An update that was added to, or derived from, what was there is missing from the final item.
+    /// An update that was added to, or derived from, the earlier item is missing from the final
+    /// item.
     LostUpdate,
     /// A client sees an older write than it saw before.
     NonMonotonicRead,

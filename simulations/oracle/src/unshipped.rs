@@ -9,7 +9,7 @@
 //!                └ logged ┘ └────── in no log ─────────┘ └ logged
 //! ```
 //!
-//! R keeps its unshipped rows in a separate table and goes on without them. Its conflict journal
+//! R keeps its unshipped rows in a separate table and continues without them. Its conflict journal
 //! remains. These two are R's record, and a version that is in the record but in no log is an
 //! *unlogged write*. Suppose that w3 to w6 are acknowledged writes to one key, and d7 is an
 //! acknowledged delete of another. Then:

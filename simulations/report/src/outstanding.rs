@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::Shipment;
 
-/// A time from which regions have to converge, and what was missing then.
+/// A time from which regions have to converge, and the writes that were missing then.
 #[derive(Debug)]
 pub(crate) struct Outstanding {
     /// When convergence begins, since the load began.

@@ -122,7 +122,7 @@ pub enum Action {
         /// Operations per second in each region.
         per_second: f64,
     },
-    /// Stops a region from taking writes and has it ship all that it has. The timeline goes on
+    /// Stops a region from taking writes and has it ship all that it has. The timeline continues
     /// meanwhile.
     Drain { region: String },
     /// Ends a drain, so that the region takes writes again.

@@ -8,7 +8,7 @@ use beringia_storage::StoreError;
 use beringia_workload::{CallError, WorkloadError};
 use thiserror::Error;
 
-/// The reason why a simulation could not go on.
+/// The reason why a simulation could not continue.
 #[derive(Debug, Error)]
 pub enum SimulationError {
     /// A command names a region that the topology does not have.

@@ -24,11 +24,11 @@ pub(crate) struct Measure {
     wire_before: BTreeMap<(String, String), u64>,
     /// The settings of the links, each with the time since the load began from which they applied.
     links: Vec<(Duration, Links)>,
-    /// The times after which regions had to converge while the load went on.
+    /// The times after which regions had to converge while the load continued.
     heals: Vec<Heal>,
 }
 
-/// A time after which regions had to converge while the load went on.
+/// A time after which regions had to converge while the load continued.
 struct Heal {
     awaited: Awaited,
     at: Duration,

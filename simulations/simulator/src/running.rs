@@ -170,7 +170,7 @@ impl<'a> RunningSimulation<'a> {
         Ok(session)
     }
 
-    /// Plays the timeline and takes samples while the load goes on.
+    /// Plays the timeline and takes samples while the load continues.
     async fn play(&mut self) -> Result<(), SimulationError> {
         let end = self.began + self.plan.scenario.duration;
         let mut next_sample = self.began;
@@ -242,7 +242,7 @@ impl<'a> RunningSimulation<'a> {
         Ok(())
     }
 
-    /// Changes the replicas of all tables in the background, while the timeline goes on.
+    /// Changes the replicas of all tables in the background, while the timeline continues.
     fn change_replicas(&mut self, region: &str, update: impl Fn(&str, &str) -> Value) {
         self.came_or_went.push(region.to_owned());
         let others: Vec<String> = self.cluster.names().into_iter().filter(|name| name != region).collect();

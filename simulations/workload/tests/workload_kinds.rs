@@ -367,7 +367,7 @@ async fn replays_operations_at_their_times_with_known_writes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn recorded_deletes_that_find_nothing_are_told_apart() {
+async fn recorded_deletes_that_find_nothing_are_distinguished() {
     let table = recorded_table("S");
     let key = json!({ "id": { "S": "1" } });
     let batch = |request: serde_json::Value| ("BatchWriteItem", json!({ "RequestItems": { "app": [request] } }));

@@ -58,7 +58,7 @@ fn reads(condition: &ResolvedKeyCondition, item: &Item) -> bool {
     };
     let number = |value: &AttributeValue| match value {
         AttributeValue::N(number) => *number,
-        other => panic!("{other:?} is no number"),
+        other => panic!("{other:?} is not a number"),
     };
     let within = match &condition.sort {
         SortCondition::Any => true,

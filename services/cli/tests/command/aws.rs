@@ -74,7 +74,7 @@ fn aws_gets_the_endpoint_and_missing_variables() {
 }
 
 #[test]
-fn aws_keeps_what_the_user_has_set() {
+fn aws_keeps_variables_that_the_user_set() {
     let path = fake_aws();
     let set = [
         ("AWS_ACCESS_KEY_ID", "AKIA"),

@@ -1,6 +1,6 @@
 //! The `beringia` binary as users run it: its output, its refusals, and its exit codes.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod appearance;
 mod aws;

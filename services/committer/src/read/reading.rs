@@ -17,7 +17,7 @@ pub(super) const fn while_wanted(more: bool) -> ControlFlow<()> {
     }
 }
 
-/// A snapshot, and what is known about it without reading from it.
+/// A snapshot, with facts about it that need no read.
 pub(crate) struct Reading<'a> {
     pub(crate) snapshot: &'a dyn Snapshot,
     pub(crate) view: &'a View,

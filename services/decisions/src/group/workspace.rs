@@ -1,4 +1,4 @@
-//! The group in progress: the rows that it reads, and what it has written so far.
+//! The group in progress: the rows that it reads, and its writes so far.
 
 use std::cell::RefCell;
 

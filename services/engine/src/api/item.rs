@@ -88,7 +88,7 @@ pub struct UpdateItemInput {
     pub options: WriteOptions,
 }
 
-/// Deletes an item. Deleting an item that does not exist is no error.
+/// Deletes an item. Deleting an item that does not exist is not an error.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteItemInput {
     /// Name or ARN of the table.

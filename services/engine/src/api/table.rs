@@ -116,7 +116,7 @@ wire_enum! {
         Creating = "CREATING",
         /// Could not be filled; the description says why.
         CreationFailed = "CREATION_FAILED",
-        /// Being deleted; it goes once the other regions have its writes.
+        /// Being deleted; it is removed once the other regions have its writes.
         Deleting = "DELETING",
         /// Ready for reads and writes.
         Active = "ACTIVE",

@@ -23,7 +23,7 @@ pub struct TagResourceInput {
 pub struct UntagResourceInput {
     /// The ARN of the table.
     pub resource_arn: String,
-    /// At least one name. Names that the table does not have are no error.
+    /// At least one name. Names that the table does not have are not an error.
     pub tag_keys: Vec<String>,
 }
 

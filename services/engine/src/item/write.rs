@@ -111,7 +111,7 @@ impl Engine {
         self.write_one(&table, key, write, &options, collection, touched).await
     }
 
-    /// Deletes an item. Deleting an item that does not exist is no error.
+    /// Deletes an item. Deleting an item that does not exist is not an error.
     ///
     /// # Errors
     /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException,

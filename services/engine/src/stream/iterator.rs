@@ -45,8 +45,8 @@ impl Iterator {
     /// Decodes what [`Iterator::write`] encoded.
     ///
     /// # Errors
-    /// ValidationException for a text that is no iterator or was changed; ExpiredIteratorException
-    /// for an iterator that is too old.
+    /// ValidationException for a text that is not an iterator or was changed;
+    /// ExpiredIteratorException for an iterator that is too old.
     pub(super) fn read(text: &str, now_ms: u64) -> Result<Self, ApiError> {
         let read = Self::parse(text).ok_or_else(|| ApiError::validation("Invalid ShardIterator"))?;
         if now_ms.saturating_sub(read.given_ms) > LIFETIME_MS {

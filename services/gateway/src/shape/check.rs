@@ -334,7 +334,7 @@ fn wrong(message: impl Into<String>) -> ApiError {
 const STRUCTURE_FOUND: &str = "Start of structure or map found where not expected";
 const MODEL: &str = "com.amazonaws.dynamodb.v20120810";
 
-/// The error for a scalar of another type, or a value that is no scalar, where a type of Java's
+/// The error for a scalar of another type, or a value that is not a scalar, where a type of Java's
 /// `java.lang` is expected.
 fn not_converted(value: &Value, class: &str) -> ApiError {
     match scalar(value, &format!("java.lang.{class}")) {

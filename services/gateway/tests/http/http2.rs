@@ -77,7 +77,7 @@ fn padded(bytes: usize) -> Request<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn answer_has_the_same_stamps_as_over_http1() {
+async fn answer_has_the_same_headers_as_over_http1() {
     let server = Running::start();
     let client = Http2::open(&server).await;
     let answer = client.call("ListTables", &json!({})).await.unwrap();

@@ -214,7 +214,7 @@ mod tests {
         assert_eq!((sequences(&message).len(), message.request), (3 * ARRIVALS_MAX, 7));
         assert_eq!(began.elapsed(), Duration::ZERO);
         commits.send(commit(1, 1)).unwrap();
-        assert_eq!(sequences(&next(&mut messages).await), [1], "it goes on");
+        assert_eq!(sequences(&next(&mut messages).await), [1], "it continues");
     }
 
     #[tokio::test(start_paused = true)]

@@ -269,7 +269,7 @@ proptest! {
     }
 
     #[test]
-    fn join_is_commutative_associative_and_idempotent(
+    fn merge_is_commutative_associative_and_idempotent(
         steps in steps(policy(), write()),
         picks in collection::vec(any::<Index>(), 9),
     ) {

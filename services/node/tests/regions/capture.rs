@@ -23,7 +23,7 @@ use tracing_subscriber::{
 /// The fields of a span or an event, as text.
 pub type Fields = BTreeMap<String, String>;
 
-/// A captured span.
+/// A span as a subscriber saw it.
 #[derive(Debug, Clone)]
 pub struct SpanSeen {
     pub name: &'static str,
@@ -34,7 +34,7 @@ pub struct SpanSeen {
     pub follows: Vec<usize>,
 }
 
-/// A captured event.
+/// An event as a subscriber saw it.
 #[derive(Debug, Clone)]
 pub struct EventSeen {
     pub level: Level,

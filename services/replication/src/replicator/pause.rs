@@ -1,6 +1,6 @@
 //! Pauses of a table's replication in this region, requested by an operator or a fault injection
 //! experiment: clients read and write the table here as before, but nothing of it is sent to other
-//! regions or taken from them. The others go on among themselves.
+//! regions or taken from them. The others continue among themselves.
 //!
 //! To its peers, a paused region is one that does not serve the table at present. They do not
 //! mistake that for damage: the region withdraws its announcements, digests are not compared,

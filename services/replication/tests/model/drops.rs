@@ -198,7 +198,7 @@ fn region_that_dropped_and_was_dropped_revives_nothing() {
     assert_eq!(
         dropped(&fleet, 0),
         [fleet.region(2).clone()].into(),
-        "one region of three is no quorum"
+        "one region of three is not a quorum"
     );
     write(&mut fleet, 1, TABLES[0], &[key(0)], None);
     for _ in 0..600 {

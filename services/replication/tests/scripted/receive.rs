@@ -451,7 +451,7 @@ fn applied_write_too_far_ahead_delays_nothing() {
 
 /// A relay may send an origin's writes to two tables out of sequence order.
 #[test]
-fn write_relayed_out_of_order_also_ends_what_is_taken() {
+fn write_relayed_out_of_order_also_stops_a_batch() {
     let mut script = ScriptedRegion::new(Tuning::default());
     let link = refused_once(&mut script);
     let mut other = ahead(&script, 3, 2000);

@@ -86,7 +86,7 @@ async fn write_for_ever(store: Arc<RegionStore>, writer: u64, round: u64) {
         let line = format!("ack {writer} {count}\n");
         std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
         if count % 50 == 49 {
-            // Trimming goes on during the writes.
+            // Trimming continues during the writes.
             store
                 .collect_garbage(&BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]).into())
                 .await

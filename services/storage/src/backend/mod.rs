@@ -30,9 +30,10 @@
 //!   lease without noticing may refuse a command on the basis of stale rows.
 //! - **Trimming.** A record in [`WriteSet::trimmed`] is gone with the commit. Trimmed positions
 //!   stay empty. Trimming a position that is already empty is not an error.
-//! - **Failures** say what is known: after [`CommitFailure::Stale`], [`CommitFailure::LeaseLost`]
-//!   and [`CommitFailure::Failed`] nothing was written; after [`CommitFailure::Unknown`] it may
-//!   have been. After each but `Failed` the caller reads its state again before it decides again.
+//! - **Failures** define the state of the commit: after [`CommitFailure::Stale`],
+//!   [`CommitFailure::LeaseLost`] and [`CommitFailure::Failed`] nothing was written; after
+//!   [`CommitFailure::Unknown`] it may have been. After each but `Failed` the caller reads its
+//!   state again before it decides again.
 //! - **Watch.** A listener is called after every commit, once it is visible, whichever writer made
 //!   it.
 //! - **Order.** The caller assigns log positions, without gaps, in commit order.

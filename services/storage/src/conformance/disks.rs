@@ -73,7 +73,7 @@ pub(super) async fn full_disk_refuses_writes_until_space_is_free(backend: &dyn B
     assert!(is_refused(large(&site).await));
     let site = site.restarted();
     assert!(is_refused(large(&site).await));
-    assert_eq!(scan(&*site.store, None).await.rows.len(), 1, "reads go on");
+    assert_eq!(scan(&*site.store, None).await.rows.len(), 1, "reads continue");
     site.disk.fill(false);
     large(&site).await.unwrap();
     assert_eq!(scan(&*site.store, None).await.rows.len(), 2);

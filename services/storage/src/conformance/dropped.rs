@@ -156,7 +156,7 @@ pub(super) async fn unshipped_writes_survive_a_crash_and_trimming(backend: &dyn 
     let kept = async |after| far.store.unshipped(after, 5000).await.unwrap();
     assert!(
         far.store.is_saving_unshipped() && kept(0).await.len() < 1300,
-        "it goes on after a restart"
+        "it continues after a restart"
     );
     while far.store.is_saving_unshipped() {
         tokio::task::yield_now().await;

@@ -50,7 +50,7 @@ fn an_isolation_ends_when_all_links_of_the_region_are_open() {
     );
 }
 
-/// Setting the usual value again is no fault.
+/// Setting the usual value again is not a fault.
 #[test]
 fn a_setting_ends_at_the_next_one() {
     let [one, other, _] = REGIONS;

@@ -128,7 +128,7 @@ fn rto_ends_at_the_first_success_of_moved_traffic() {
         recorder.operation(&operation(to, to, seconds(15), millis(1), true));
     });
     let [crashed, moved] = run.failovers.as_slice() else {
-        panic!("coming home is no failover: {:?}", run.failovers)
+        panic!("coming home is not a failover: {:?}", run.failovers)
     };
     assert_eq!(
         (crashed.fault_ms, crashed.shifted_ms, crashed.rto_ms()),

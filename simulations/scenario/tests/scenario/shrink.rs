@@ -139,7 +139,7 @@ fn recorded(fields: &str) -> Plan {
 fn recording(plan: &Plan) -> &str {
     match &plan.scenario.workloads[0].kind {
         Kind::Replay { operations } => operations,
-        kind => panic!("{kind:?} is no recording"),
+        kind => panic!("{kind:?} is not a recording"),
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct EnvArguments {
 pub(crate) enum Shell {
     /// sh, bash, zsh and other POSIX shells.
     Sh,
-    /// The fish shell.
+    /// The fish shell, on any system.
     Fish,
     /// PowerShell, on any system.
     Powershell,

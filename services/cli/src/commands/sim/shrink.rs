@@ -211,7 +211,7 @@ fn recorded(scenario: &Scenario) -> Option<usize> {
 /// The failures of a run, without values, which may change while the failure stays the same.
 struct Broken {
     /// All expectations that do not hold, including what every run promises; or that the run cannot
-    /// go on.
+    /// continue.
     expected: BTreeSet<String>,
     /// Of these, the promises of every run, regardless of its scenario's expectations.
     promised: BTreeSet<String>,
@@ -232,7 +232,7 @@ impl Broken {
                 }
             }
             Err(_) => {
-                let stopped = BTreeSet::from(["the run cannot go on".to_owned()]);
+                let stopped = BTreeSet::from(["the run cannot continue".to_owned()]);
                 Self {
                     expected: stopped.clone(),
                     promised: stopped,

@@ -287,7 +287,7 @@ async fn condition_is_evaluated_on_the_current_item() {
     assert_eq!(harness.get("simple", item([("p", s("a"))])).await, None);
 }
 
-/// Deleting an item that does not exist is no error.
+/// Deleting an item that does not exist is not an error.
 #[tokio::test]
 async fn delete_returns_the_old_item_on_request() {
     let harness = Harness::new().with_simple().await;
