@@ -57,7 +57,6 @@ impl Replicator {
                 .bootstraps
                 .update_replica(&self.context, &mut self.out, table, call)
             {
-                let unreachable_ms = unreachable_ms;
                 let change = ReplicaChange::Dropping { region, unreachable_ms };
                 self.out.report_replica(table, change);
             }
