@@ -27,7 +27,7 @@ impl<'a> Prepared<'a> {
         match operation {
             "GetItem" | "Query" | "Scan" => marker::show(&mut parameters),
             "TransactGetItems" => {
-                members(&mut parameters["TransactItems"]).for_each(|get| marker::show(&mut get["Get"]))
+                members(&mut parameters["TransactItems"]).for_each(|get| marker::show(&mut get["Get"]));
             }
             "BatchGetItem" => {
                 let requests = parameters["RequestItems"].as_object_mut().into_iter().flatten();
@@ -124,7 +124,7 @@ impl<'a> Prepared<'a> {
             return;
         };
         if let (Some(key), Some(effect)) = (about.key, about.effect) {
-            statement::marker(request, &marker);
+            statement::set_marker(request, &marker);
             self.note(&about.table, &key, marker, effect);
         }
     }

@@ -52,7 +52,7 @@ pub(super) fn about(request: &Value, keys: &Keys) -> Option<About> {
 }
 
 /// Makes an INSERT or an UPDATE also set the marker.
-pub(super) fn marker(request: &mut Value, marker: &str) {
+pub(super) fn set_marker(request: &mut Value, marker: &str) {
     let Some(statement) = parse(request) else { return };
     let text = request["Statement"].as_str().unwrap_or_default().to_owned();
     match (&statement, statement.place_for_more(&text)) {
@@ -60,7 +60,7 @@ pub(super) fn marker(request: &mut Value, marker: &str) {
         // The whole item is a parameter.
         (Statement::Insert(_), None) => request["Parameters"][0]["M"][MARKER] = json!({ "S": marker }),
         (Statement::Update(_), Some(place)) => {
-            insert(request, &text, place, &format!(" SET \"{MARKER}\" = '{marker}'"))
+            insert(request, &text, place, &format!(" SET \"{MARKER}\" = '{marker}'"));
         }
         _ => {}
     }
