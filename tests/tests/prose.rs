@@ -23,12 +23,7 @@ impl Complaints {
     }
 
     fn assert_none(self) {
-        assert!(
-            self.0.is_empty(),
-            "{} lines:\n{}",
-            self.0.len(),
-            self.0.join("\n")
-        );
+        assert!(self.0.is_empty(), "{} lines:\n{}", self.0.len(), self.0.join("\n"));
     }
 }
 

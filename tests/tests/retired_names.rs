@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_tests::repository;
 use sources::{Source, sources};
 use syn::{
-    Fields, Ident, ItemConst, ItemEnum, ItemFn, ItemMod, ItemStatic, ItemStruct, ItemTrait, ItemType, ImplItemFn,
+    Fields, Ident, ImplItemFn, ItemConst, ItemEnum, ItemFn, ItemMod, ItemStatic, ItemStruct, ItemTrait, ItemType,
     TraitItemFn, Variant,
     visit::{self, Visit},
 };
@@ -50,7 +50,14 @@ fn entry(line: &str) -> Retired {
 }
 
 const KINDS: [&str; 8] = [
-    "type", "variant", "function", "module", "field", "constant", "proto-message", "proto-field",
+    "type",
+    "variant",
+    "function",
+    "module",
+    "field",
+    "constant",
+    "proto-message",
+    "proto-field",
 ];
 
 /// The crate that a file belongs to.

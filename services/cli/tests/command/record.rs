@@ -1,16 +1,45 @@
 //! Recording what clients of a running `up` do, and playing it again in virtual time.
 
-use std::{fs, path::Path, process::Stdio};
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Stdio},
+};
 
 use serde_json::{Value, json};
 
 use crate::{
     dynamodb::{ask, converge, put, up_with_table},
-    process::{assert_refused, beringia, run, stderr, stdout},
+    process::{Server, assert_refused, beringia, run, stderr, stdout},
 };
 
 const US: &str = "us-east-1";
 const EU: &str = "eu-west-1";
+
+/// Writes in two regions, cuts links and pauses replication until the recording ends.
+fn write_during(recording: &mut Child, up: &Server) {
+    let mut number = 0;
+    while recording.try_wait().unwrap().is_none() {
+        number += 1;
+        put(up.endpoint(), US, &format!("k{number}"), "v");
+        let _ = up.json(&["net", "cut", US, EU]);
+        let update = json!({
+            "TableName": "Things",
+            "Key": {"pk": {"S": "counter"}},
+            "UpdateExpression": "ADD n :one",
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+        });
+        ask(up.endpoint(), EU, "UpdateItem", &update);
+        let statement = json!({
+            "Statement": "UPDATE Things SET v = ? WHERE pk = 'before' RETURNING ALL NEW *",
+            "Parameters": [{"S": number.to_string()}],
+        });
+        ask(up.endpoint(), US, "ExecuteStatement", &statement);
+        let _ = up.json(&["net", "heal", US, EU]);
+        let _ = up.json(&["net", "pause", "--table", "Things", "--region", EU]);
+        let _ = up.json(&["net", "resume", "--table", "Things", "--region", EU]);
+    }
+}
 
 #[test]
 fn a_simulation_plays_the_recording_of_a_live_run() {
@@ -40,27 +69,7 @@ fn a_simulation_plays_the_recording_of_a_live_run() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut number = 0;
-    while recording.try_wait().unwrap().is_none() {
-        number += 1;
-        put(up.endpoint(), US, &format!("k{number}"), "v");
-        let _ = up.json(&["net", "cut", US, EU]);
-        let update = json!({
-            "TableName": "Things",
-            "Key": {"pk": {"S": "counter"}},
-            "UpdateExpression": "ADD n :one",
-            "ExpressionAttributeValues": {":one": {"N": "1"}},
-        });
-        ask(up.endpoint(), EU, "UpdateItem", &update);
-        let statement = json!({
-            "Statement": "UPDATE Things SET v = ? WHERE pk = 'before' RETURNING ALL NEW *",
-            "Parameters": [{"S": number.to_string()}],
-        });
-        ask(up.endpoint(), US, "ExecuteStatement", &statement);
-        let _ = up.json(&["net", "heal", US, EU]);
-        let _ = up.json(&["net", "pause", "--table", "Things", "--region", EU]);
-        let _ = up.json(&["net", "resume", "--table", "Things", "--region", EU]);
-    }
+    write_during(&mut recording, &up);
     let output = recording.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();

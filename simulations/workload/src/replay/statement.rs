@@ -93,7 +93,7 @@ mod tests {
 
     fn marked(text: &str, parameters: &Value) -> Value {
         let mut request = json!({ "Statement": text, "Parameters": parameters });
-        marker(&mut request, "a/1/2");
+        set_marker(&mut request, "a/1/2");
         request
     }
 
