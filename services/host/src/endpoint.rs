@@ -47,7 +47,7 @@ impl Endpoint {
     pub(crate) async fn shutdown(self) {
         let _ = self.stop.send(());
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the endpoint for all regions ended badly");
+            tracing::error!(%error, "the endpoint for all regions failed");
         }
     }
 }

@@ -66,7 +66,7 @@ impl Run {
     /// one after: an operation that was due just before a fault may fail because of it, and one
     /// that waited for its end may take some time. Regions that operators drain, pause or otherwise
     /// operate on count as faulty.
-    fn is_well(&self, region: &str, second: u64) -> bool {
+    fn is_healthy(&self, region: &str, second: u64) -> bool {
         let (from_ms, until_ms) = (second.saturating_sub(1) * 1000, (second + 2) * 1000);
         let touches = |fault: &&FaultSpan| {
             let is_meant = match fault.kind {
@@ -316,20 +316,20 @@ fn of_availability(expected: &Expectations, run: &Run) -> Vec<Verdict> {
             holds: measured.is_some_and(|measured| measured >= least.percent_min),
         });
     }
-    let least = expected.available_when_well;
-    verdicts.extend(least.map(|least| available_when_well(run, least)));
+    let least = expected.available_when_healthy;
+    verdicts.extend(least.map(|least| available_when_healthy(run, least)));
     verdicts
 }
 
 /// Checks the availability of every region in the seconds in which its process and its disk had no
 /// fault.
-fn available_when_well(run: &Run, least: f64) -> Verdict {
+fn available_when_healthy(run: &Run, least: f64) -> Verdict {
     let worst = run.regions.iter().filter_map(|region| {
-        let was_well = |second: &&RegionSecond| second.region == *region && run.is_well(region, second.second);
+        let was_healthy = |second: &&RegionSecond| second.region == *region && run.is_healthy(region, second.second);
         let (due, answered) = run
             .seconds
             .iter()
-            .filter(was_well)
+            .filter(was_healthy)
             .fold((0, 0), |(due, answered), second| {
                 (due + second.due, answered + second.answered)
             });

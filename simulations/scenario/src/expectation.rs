@@ -40,7 +40,7 @@ pub struct Expectations {
     pub availability: BTreeMap<String, Availability>,
     /// That share for every region, in percent, over the seconds in which its process and its disk
     /// were well, regardless of the links.
-    pub available_when_well: Option<f64>,
+    pub available_when_healthy: Option<f64>,
     /// The greatest lag of any mutation between any two regions.
     pub lag_max: Option<Duration>,
     /// The 99th percentile of that lag.

@@ -82,7 +82,7 @@ impl Fleet {
 
     /// Returns whether the region's process runs, its replication is not paused, and it takes
     /// writes.
-    pub(crate) fn is_well(&self, region: &str) -> bool {
+    pub(crate) fn is_healthy(&self, region: &str) -> bool {
         !self.down.contains(region) && !self.paused.contains_key(region) && !self.drained.contains(region)
     }
 

@@ -70,7 +70,11 @@ const KINDS: [(Kind, u64); 11] = [
 pub(crate) fn draw(scenario: &Scenario, fleet: &Fleet, window: &Window, dice: &SeededRandomness) -> Vec<Timed> {
     let mut drawing = Drawing {
         regions: scenario.topology.names().collect(),
-        well: scenario.topology.names().filter(|name| fleet.is_well(name)).collect(),
+        healthy: scenario
+            .topology
+            .names()
+            .filter(|name| fleet.is_healthy(name))
+            .collect(),
         length_ms: millis(scenario.duration),
         busy: BTreeMap::new(),
         may_lose_disk: window.lose_disk,
@@ -98,7 +102,7 @@ pub(crate) fn draw(scenario: &Scenario, fleet: &Fleet, window: &Window, dice: &S
 struct Drawing<'a> {
     regions: Vec<&'a str>,
     /// The regions that run, take writes and replicate when the swarm begins.
-    well: Vec<&'a str>,
+    healthy: Vec<&'a str>,
     length_ms: u64,
     /// Until when a region is crashed or paused, by region.
     busy: BTreeMap<&'a str, Duration>,
@@ -113,7 +117,7 @@ impl<'a> Drawing<'a> {
     /// Returns the kinds that take part, each repeated according to its weight.
     fn kinds(&self) -> Vec<Kind> {
         let possible = |kind: Kind| match kind {
-            Kind::Crash | Kind::Pause => !self.well.is_empty(),
+            Kind::Crash | Kind::Pause => !self.healthy.is_empty(),
             Kind::Cut | Kind::Isolate | Kind::Delay | Kind::Loss | Kind::Bandwidth => self.regions.len() > 1,
             Kind::Step | Kind::Drift | Kind::SlowDisk | Kind::FullDisk => true,
         };
@@ -185,7 +189,7 @@ impl<'a> Drawing<'a> {
     /// Draws a region that is neither down nor paused.
     fn free(&self, at: Duration) -> Option<&'a str> {
         let is_free = |region: &&&str| self.busy.get(**region).is_none_or(|until| *until <= at);
-        let free: Vec<&'a str> = self.well.iter().filter(is_free).copied().collect();
+        let free: Vec<&'a str> = self.healthy.iter().filter(is_free).copied().collect();
         (!free.is_empty()).then(|| free[self.pick(free.len())])
     }
 

@@ -193,8 +193,8 @@ impl Cluster {
 
     /// Returns whether a region runs, its disk has room, and its replication is not paused.
     #[must_use]
-    pub fn is_well(&self, name: &str) -> bool {
-        self.site(name).is_ok_and(Site::is_well)
+    pub fn is_healthy(&self, name: &str) -> bool {
+        self.site(name).is_ok_and(Site::is_healthy)
     }
 
     /// Opens all links, gives all disks room, starts all regions, and resumes replication.
@@ -209,7 +209,7 @@ impl Cluster {
             if !self.is_running(&name) {
                 self.start_region(&name).await?;
             }
-            if !self.is_well(&name) {
+            if !self.is_healthy(&name) {
                 self.pause_replication(&name, tables, false)?;
             }
             self.drain(&name, false)?;

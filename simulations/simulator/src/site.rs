@@ -65,7 +65,7 @@ impl Site {
     }
 
     /// Returns whether the region runs, its disk has room, and its replication is not paused.
-    pub(crate) fn is_well(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         self.running.is_some() && !self.disk_full && self.paused.is_empty()
     }
 

@@ -184,7 +184,7 @@ impl Bootstraps {
                     .for_each(|bootstrap| bootstrap.report_end(context, out)),
             }
         }
-        self.rejoin_lost(context, out);
+        self.rebootstrap_lost(context, out);
         for (table, bootstrap) in &mut self.by_table {
             let dropped = context.catalog.get(table).map(|view| &view.dropped);
             // The store refused what else came from that region.
@@ -199,15 +199,15 @@ impl Bootstraps {
 
     /// Re-bootstraps replicas that the catalog calls active although they are not complete (this
     /// region lost its disk): sets their status to `Creating`, which every region sees.
-    fn rejoin_lost(&mut self, context: &Context, out: &mut Out) {
+    fn rebootstrap_lost(&mut self, context: &Context, out: &mut Out) {
         for (table, view) in &context.catalog {
             if !view.bootstrapped && view.replicas.get(&context.region) == Some(&ReplicaStatus::Active) {
-                self.rejoin(context, out, *table, view);
+                self.rebootstrap(context, out, *table, view);
             }
         }
     }
 
-    fn rejoin(&mut self, context: &Context, out: &mut Out, table: TableId, view: &TableView) {
+    fn rebootstrap(&mut self, context: &Context, out: &mut Out, table: TableId, view: &TableView) {
         let others = || view.replicas.iter().filter(|(region, _)| **region != context.region);
         let active = others()
             .find(|(_, status)| **status == ReplicaStatus::Active)
@@ -264,7 +264,7 @@ impl Bootstraps {
 
     /// Starts as many bootstraps as may copy at the same time, and advances the others.
     pub(super) fn tick(&mut self, context: &Context, out: &mut Out, dialled: &mut Dialled) {
-        self.rejoin_lost(context, out);
+        self.rebootstrap_lost(context, out);
         let mut copying = self
             .by_table
             .values()

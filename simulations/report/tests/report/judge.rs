@@ -322,7 +322,7 @@ fn a_drain_must_be_proven_in_time_and_before_traffic_leaves() {
 #[test]
 fn judges_availability_in_seconds_without_faults() {
     let expected = Expectations {
-        available_when_well: Some(99.0),
+        available_when_healthy: Some(99.0),
         ..Expectations::default()
     };
     let second = |second, failed| RegionSecond {

@@ -30,7 +30,7 @@ pub(super) struct ExpectForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     conflicts: Option<Spanned<CountForm>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    available_when_well: Option<Spanned<f64>>,
+    available_when_healthy: Option<Spanned<f64>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     availability: BTreeMap<Spanned<String>, Spanned<f64>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -56,7 +56,7 @@ impl ExpectForm {
             let read = |text| bounded(field, text, Duration::ZERO, DURATION_MAX);
             text.as_ref().map(read).transpose()
         };
-        let percent = |percent| number("available_when_well", percent, 0.0, 100.0);
+        let percent = |percent| number("available_when_healthy", percent, 0.0, 100.0);
         let ratio = |ratio| number("converged_ratio_max", ratio, 1.0, 1e6);
         let mut availability = BTreeMap::new();
         for (region, percent) in &self.availability {
@@ -78,7 +78,7 @@ impl ExpectForm {
             converged_within: length("converged_within", &self.converged_within)?,
             converged_ratio_max: self.converged_ratio_max.as_ref().map(ratio).transpose()?,
             availability,
-            available_when_well: self.available_when_well.as_ref().map(percent).transpose()?,
+            available_when_healthy: self.available_when_healthy.as_ref().map(percent).transpose()?,
             lag_max: length("lag_max", &self.lag_max)?,
             lag_p99_max: length("lag_p99_max", &self.lag_p99_max)?,
             conflicts: self
@@ -108,7 +108,7 @@ impl ExpectForm {
             drained_within: length(expect.drained_within),
             converged_within: length(expect.converged_within),
             converged_ratio_max: expect.converged_ratio_max.map(nowhere),
-            available_when_well: expect.available_when_well.map(nowhere),
+            available_when_healthy: expect.available_when_healthy.map(nowhere),
             lag_max: length(expect.lag_max),
             lag_p99_max: length(expect.lag_p99_max),
             conflicts: expect.conflicts.as_ref().map(count),

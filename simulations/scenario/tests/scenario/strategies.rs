@@ -193,7 +193,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
     );
     (lengths, availability, anomalies, numbers).prop_map(|(lengths, availability, anomalies, numbers)| {
         let (rpo_max, rto_max, drained_within, converged_within, lag_max, lag_p99_max) = lengths;
-        let (rpo_writes_max, converged_ratio_max, conflicts, available_when_well) = numbers;
+        let (rpo_writes_max, converged_ratio_max, conflicts, available_when_healthy) = numbers;
         Expectations {
             rpo_writes_max,
             rpo_max,
@@ -202,7 +202,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
             converged_within,
             converged_ratio_max,
             availability,
-            available_when_well,
+            available_when_healthy,
             lag_max,
             lag_p99_max,
             conflicts,
