@@ -6,7 +6,7 @@ use beringia_committer::{DiskFaults, Execution};
 use beringia_storage::{
     Store, StoreError, StoreOptions,
     backend::StorageBackend,
-    conformance::{Backend, Disk},
+    conformance::{Disk, DiskMaker},
 };
 use beringia_storage_memory::{MemoryBackend, MemoryState, Options};
 
@@ -17,7 +17,7 @@ const INLINE: Memory = Memory(Execution::Inline);
 /// Stores driven by a thread.
 const THREADS: Memory = Memory(Execution::Threads);
 
-impl Backend for Memory {
+impl DiskMaker for Memory {
     fn disk(&self) -> Box<dyn Disk> {
         Box::new(DiskInMemory {
             state: MemoryState::new(),

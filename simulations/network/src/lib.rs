@@ -198,8 +198,8 @@ impl Network {
 
     /// Changes the state, then wakes the tasks that this concerns. They are woken after the lock is
     /// released, because a waker may run foreign code.
-    fn apply<T>(&self, change: impl FnOnce(&mut State, Instant) -> StateChange<T>) -> T {
-        let StateChange { result, wake } = {
+    fn apply<T>(&self, change: impl FnOnce(&mut State, Instant) -> StateUpdate<T>) -> T {
+        let StateUpdate { result, wake } = {
             let mut state = self.lock();
             change(&mut state, Instant::now())
         };
@@ -215,7 +215,7 @@ impl Network {
 }
 
 /// The result of a change of the state, and the wakers of the tasks that it concerns.
-struct StateChange<T> {
+struct StateUpdate<T> {
     result: T,
     wake: Vec<Waker>,
 }

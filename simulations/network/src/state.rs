@@ -12,7 +12,7 @@ use beringia_clock::SeededRandomness;
 use tokio::time::Instant;
 
 use crate::{
-    StateChange,
+    StateUpdate,
     live::Dialled,
     medium::Medium,
     settings::{Direction, LinkMode, LinkSettings, LinkSnapshot, NetworkError},
@@ -187,7 +187,7 @@ impl State {
         direction: Direction,
         change: &impl Fn(&mut LinkSettings),
         now: Instant,
-    ) -> StateChange<Result<(), NetworkError>> {
+    ) -> StateUpdate<Result<(), NetworkError>> {
         let changed = self.pair(from, to, direction).and_then(|links| {
             let mut changed = Vec::new();
             for link in links {
@@ -198,7 +198,7 @@ impl State {
             }
             Ok(changed)
         });
-        StateChange::of(changed, |changed| {
+        StateUpdate::of(changed, |changed| {
             let mut wake = Vec::new();
             for (link, settings) in changed {
                 wake.extend(self.links[link.0].set(settings, now));
@@ -214,9 +214,9 @@ impl State {
         to: &str,
         direction: Direction,
         now: Instant,
-    ) -> StateChange<Result<(), NetworkError>> {
+    ) -> StateUpdate<Result<(), NetworkError>> {
         let links = self.pair(from, to, direction);
-        StateChange::of(links, |links| {
+        StateUpdate::of(links, |links| {
             links.into_iter().flat_map(|link| self.links[link.0].cut(now)).collect()
         })
     }
@@ -226,9 +226,9 @@ impl State {
         from: &str,
         to: &str,
         direction: Direction,
-    ) -> StateChange<Result<(), NetworkError>> {
+    ) -> StateUpdate<Result<(), NetworkError>> {
         let links = self.pair(from, to, direction);
-        StateChange::of(links, |links| {
+        StateUpdate::of(links, |links| {
             for link in &links {
                 self.links[link.0].medium.mode = LinkMode::Reset;
             }
@@ -245,13 +245,13 @@ impl State {
         to: &str,
         direction: Direction,
         now: Instant,
-    ) -> StateChange<Result<(), NetworkError>> {
+    ) -> StateUpdate<Result<(), NetworkError>> {
         let links = self.pair(from, to, direction);
-        StateChange::of(links, |links| self.heal_links(links, now))
+        StateUpdate::of(links, |links| self.heal_links(links, now))
     }
 
-    pub(crate) fn heal_all(&mut self, now: Instant) -> StateChange<()> {
-        StateChange {
+    pub(crate) fn heal_all(&mut self, now: Instant) -> StateUpdate<()> {
+        StateUpdate {
             result: (),
             wake: self.heal_links((0..self.links.len()).map(LinkId), now),
         }
@@ -266,8 +266,8 @@ impl State {
         wake
     }
 
-    pub(crate) fn isolate(&mut self, region: &str, now: Instant) -> StateChange<Result<(), NetworkError>> {
-        StateChange::of(self.region_index(region), |_| {
+    pub(crate) fn isolate(&mut self, region: &str, now: Instant) -> StateUpdate<Result<(), NetworkError>> {
+        StateUpdate::of(self.region_index(region), |_| {
             let concerned = self
                 .links
                 .iter_mut()
@@ -276,8 +276,8 @@ impl State {
         })
     }
 
-    pub(crate) fn kill_region(&mut self, region: &str, now: Instant) -> StateChange<Result<(), NetworkError>> {
-        StateChange::of(self.region_index(region), |_| {
+    pub(crate) fn kill_region(&mut self, region: &str, now: Instant) -> StateUpdate<Result<(), NetworkError>> {
+        StateUpdate::of(self.region_index(region), |_| {
             let mut wake = Vec::new();
             for index in 0..self.links.len() {
                 let round_trip = self.round_trip(LinkId(index));
@@ -309,7 +309,7 @@ impl State {
     }
 }
 
-impl<T> StateChange<Result<(), T>> {
+impl<T> StateUpdate<Result<(), T>> {
     fn of<U>(found: Result<U, T>, change: impl FnOnce(U) -> Vec<Waker>) -> Self {
         match found {
             Ok(found) => Self {

@@ -7,7 +7,7 @@ use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeySchema};
 
 use super::{
     read::{KeyRange, PageRead},
-    source::{KeyErrors, check_select, projecting},
+    source::{MismatchMessage, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
@@ -74,7 +74,7 @@ impl Engine {
         let (partition, mut range) =
             key_range(source.keys, &resolved).map_err(|error| condition_error(source.keys, &error))?;
         if let Some(position) = &input.exclusive_start_key {
-            let start = source.start_key(position, KeyErrors::Bare)?;
+            let start = source.start_key(position, MismatchMessage::Bare)?;
             check_start(&partition, &range, &start)?;
             range.after(&start.0, reverse);
         }

@@ -7,7 +7,7 @@ use beringia_expression::ConditionKind;
 use super::{
     query::check_limits,
     read::{KeyRange, PageRead},
-    source::{KeyErrors, check_select, projecting},
+    source::{MismatchMessage, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
@@ -75,7 +75,7 @@ impl Engine {
             Some((segment, total)) => segment_range(segment, total),
         };
         if let Some(position) = &input.exclusive_start_key {
-            let start = source.start_key(position, KeyErrors::Reason)?;
+            let start = source.start_key(position, MismatchMessage::Reason)?;
             if let Some((segment, total)) = segment.filter(|_| !range.contains(&start.0)) {
                 return Err(ApiError::Validation(format!(
                     "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct \

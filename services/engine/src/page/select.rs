@@ -8,7 +8,7 @@ use beringia_item::{Item, KeySchema};
 use super::{
     query::key_range,
     read::{KeyRange, PageRead},
-    source::KeyErrors,
+    source::MismatchMessage,
 };
 use crate::{
     ApiError, Engine,
@@ -57,7 +57,7 @@ impl Engine {
         };
         let last = ranges.last().cloned();
         if let Some(position) = &options.start {
-            let start = source.start_key(position, KeyErrors::Bare)?;
+            let start = source.start_key(position, MismatchMessage::Bare)?;
             let reached = ranges.iter().position(|range| range.contains(&start.0));
             let reached =
                 reached.ok_or_else(|| ApiError::validation("The provided starting key is outside query boundaries"))?;

@@ -15,7 +15,7 @@ use crate::{
 
 /// Whether the error for an ExclusiveStartKey of a wrong form says why it is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyErrors {
+pub(super) enum MismatchMessage {
     /// Without the reason, as in Query.
     Bare,
     /// With the reason, as in Scan.
@@ -181,10 +181,10 @@ impl<'a> Source<'a> {
 
     /// The stored key that an ExclusiveStartKey denotes. Only scans of a table say what is wrong
     /// with a malformed one.
-    pub(super) fn start_key(&self, position: &Item, key_errors: KeyErrors) -> Result<KeyBytes, ApiError> {
+    pub(super) fn start_key(&self, position: &Item, mismatch_message: MismatchMessage) -> Result<KeyBytes, ApiError> {
         let invalid = || ApiError::validation("The provided starting key is invalid");
-        let mismatch = || match key_errors {
-            KeyErrors::Reason if self.index.is_none() => explained(KEY_MISMATCH),
+        let mismatch = || match mismatch_message {
+            MismatchMessage::Reason if self.index.is_none() => explained(KEY_MISMATCH),
             _ => invalid(),
         };
         let names = self.position_names();

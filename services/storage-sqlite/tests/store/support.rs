@@ -11,7 +11,7 @@ use beringia_storage::{
     Store, StoreError, StoreOptions,
     backend::StorageBackend,
     conformance::{
-        Backend, Disk,
+        Disk, DiskMaker,
         fixture::{START_MS, region},
     },
 };
@@ -20,7 +20,7 @@ use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Optio
 /// Stores in a file that a thread writes.
 pub(crate) struct File;
 
-impl Backend for File {
+impl DiskMaker for File {
     fn disk(&self) -> Box<dyn Disk> {
         let directory = tempfile::tempdir().unwrap();
         Box::new(FileDisk {
@@ -87,7 +87,7 @@ struct DiskInMemory {
     execution: Execution,
 }
 
-impl Backend for Memory {
+impl DiskMaker for Memory {
     fn disk(&self) -> Box<dyn Disk> {
         Box::new(DiskInMemory {
             disk: MemoryDisk::new(),
@@ -97,7 +97,7 @@ impl Backend for Memory {
     }
 }
 
-impl Backend for MemoryOfThread {
+impl DiskMaker for MemoryOfThread {
     fn disk(&self) -> Box<dyn Disk> {
         Box::new(DiskInMemory {
             disk: MemoryDisk::new(),

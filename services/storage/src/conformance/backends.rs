@@ -14,7 +14,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{
-    Backend, Disk,
+    Disk, DiskMaker,
     fixture::{START_MS, region},
     run::plain,
 };
@@ -391,7 +391,7 @@ struct Leased {
 }
 
 impl Leased {
-    fn new(backend: &dyn Backend) -> Self {
+    fn new(backend: &dyn DiskMaker) -> Self {
         Self::on(backend.disk())
     }
 
@@ -434,7 +434,7 @@ fn one_row(based_on: CommitNumber, key: &[u8], row: &[u8]) -> WriteSet {
     }
 }
 
-pub(super) fn every_read_returns_exactly_what_was_committed(backend: &dyn Backend) {
+pub(super) fn every_read_returns_exactly_what_was_committed(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..12))| {
         plain(async {
             let (mut model, mut leased) = (Model::default(), Leased::new(backend));
@@ -462,7 +462,7 @@ pub(super) fn every_read_returns_exactly_what_was_committed(backend: &dyn Backen
     });
 }
 
-pub(super) async fn snapshot_is_isolated_from_concurrent_commits(backend: &dyn Backend) {
+pub(super) async fn snapshot_is_isolated_from_concurrent_commits(backend: &dyn DiskMaker) {
     let mut leased = Leased::new(backend);
     leased.put(b"a", b"1").unwrap();
     let reader = leased.backend.clone();
@@ -492,7 +492,7 @@ pub(super) async fn snapshot_is_isolated_from_concurrent_commits(backend: &dyn B
     assert!(seen.iter().all(|row| row.as_deref() == Some(b"1")), "{seen:?}");
 }
 
-pub(super) async fn listener_is_called_after_each_commit_is_visible(backend: &dyn Backend) {
+pub(super) async fn listener_is_called_after_each_commit_is_visible(backend: &dyn DiskMaker) {
     let mut leased = Leased::new(backend);
     let heard = Arc::new(AtomicUsize::new(0));
     let listener = {
@@ -517,7 +517,7 @@ pub(super) async fn listener_is_called_after_each_commit_is_visible(backend: &dy
     assert_eq!(heard.load(Ordering::SeqCst), 3, "nothing was committed");
 }
 
-pub(super) async fn scan_ends_when_its_visitor_breaks_or_fails(backend: &dyn Backend) {
+pub(super) async fn scan_ends_when_its_visitor_breaks_or_fails(backend: &dyn DiskMaker) {
     let mut leased = Leased::new(backend);
     let mut set = WriteSet {
         based_on: leased.writer.committed().unwrap(),
@@ -561,7 +561,7 @@ pub(super) async fn scan_ends_when_its_visitor_breaks_or_fails(backend: &dyn Bac
     );
 }
 
-pub(super) async fn closed_backend_refuses_reads(backend: &dyn Backend) {
+pub(super) async fn closed_backend_refuses_reads(backend: &dyn DiskMaker) {
     let mut leased = Leased::new(backend);
     leased.put(b"a", b"1").unwrap();
     leased.backend.check().unwrap();
@@ -575,7 +575,7 @@ pub(super) async fn closed_backend_refuses_reads(backend: &dyn Backend) {
     assert_eq!((read, was_asked), (Err(StoreError::Closed), false));
 }
 
-pub(super) async fn only_one_of_two_leases_can_commit(backend: &dyn Backend) {
+pub(super) async fn only_one_of_two_leases_can_commit(backend: &dyn DiskMaker) {
     let mut leased = Leased::new(backend);
     leased.put(b"a", b"1").unwrap();
     match leased.backend.lease() {
@@ -593,7 +593,7 @@ pub(super) async fn only_one_of_two_leases_can_commit(backend: &dyn Backend) {
     }
 }
 
-pub(super) async fn listener_may_add_another_listener(backend: &dyn Backend) {
+pub(super) async fn listener_may_add_another_listener(backend: &dyn DiskMaker) {
     let mut leased = Leased::new(backend);
     let (weak, heard) = (Arc::downgrade(&leased.backend), Arc::new(AtomicUsize::new(0)));
     let counted = heard.clone();

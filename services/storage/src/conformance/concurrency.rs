@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{LogPosition, Store};
 
 const WRITERS: u64 = 4;
 const UNITS: u64 = 60;
 
-async fn site(backend: &dyn Backend) -> Site {
+async fn site(backend: &dyn DiskMaker) -> Site {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     site
@@ -60,7 +60,7 @@ async fn read_pairs(store: Arc<dyn Store>, done: Arc<AtomicBool>) -> u64 {
     reads
 }
 
-pub(super) async fn reader_sees_only_complete_transactions(backend: &dyn Backend) {
+pub(super) async fn reader_sees_only_complete_transactions(backend: &dyn DiskMaker) {
     let site = site(backend).await;
     let store = &site.store;
     let done = Arc::new(AtomicBool::new(false));
@@ -100,7 +100,7 @@ async fn follow(store: Arc<dyn Store>, records: usize) -> Vec<u64> {
     seen
 }
 
-pub(super) async fn log_reader_sees_every_record_once_and_in_order(backend: &dyn Backend) {
+pub(super) async fn log_reader_sees_every_record_once_and_in_order(backend: &dyn DiskMaker) {
     let site = site(backend).await;
     let store = &site.store;
     let records = usize::try_from(WRITERS * UNITS * 2).unwrap();

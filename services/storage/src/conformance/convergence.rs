@@ -7,7 +7,7 @@ use beringia_clock::WallClock;
 use beringia_item::{KeyBytes, Mutation, TableId, Version, VersionVector};
 use proptest::prelude::*;
 
-use super::{Backend, fixture::*, run::plain};
+use super::{DiskMaker, fixture::*, run::plain};
 use crate::{RemoteBatch, RemoteKind};
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-south-1"];
@@ -126,7 +126,7 @@ struct World {
 }
 
 impl World {
-    async fn new(backend: &dyn Backend) -> Self {
+    async fn new(backend: &dyn DiskMaker) -> Self {
         let sites = REGIONS.map(|name| Site::new(backend, name));
         create_global_table(&sites.each_ref(), true).await;
         let models = sites.iter().map(|_| Model::default()).collect();
@@ -331,7 +331,7 @@ impl World {
     }
 }
 
-pub(super) fn regions_converge_and_journal_exactly_the_true_conflicts(backend: &dyn Backend) {
+pub(super) fn regions_converge_and_journal_exactly_the_true_conflicts(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..60))| {
         plain(async {
             let mut world = World::new(backend).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use beringia_item::TableId;
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{
     Aspect, AspectName, Catalog, Core, Edit, IndexState, LocalSettings, RemoteBatch, RemoteKind, ReplicaStatus,
     SchemaError, StoreError, Throughput,
@@ -23,7 +23,7 @@ async fn index_is(site: &Site, wanted: Option<IndexState>) {
     }
 }
 
-pub(super) async fn catalog_contains_all_aspects_also_after_a_restart(backend: &dyn Backend) {
+pub(super) async fn catalog_contains_all_aspects_also_after_a_restart(backend: &dyn DiskMaker) {
     let mut site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     let settings = LocalSettings {
@@ -49,7 +49,7 @@ pub(super) async fn catalog_contains_all_aspects_also_after_a_restart(backend: &
     }
 }
 
-pub(super) async fn refused_schema_change_returns_the_callers_reason(backend: &dyn Backend) {
+pub(super) async fn refused_schema_change_returns_the_callers_reason(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     let refused = site.store.change_schema(Box::new(|catalog: &Catalog| {
         assert!(catalog.by_name.is_empty());
@@ -61,7 +61,7 @@ pub(super) async fn refused_schema_change_returns_the_callers_reason(backend: &d
     assert_eq!(reason.to_string(), "not today");
 }
 
-pub(super) async fn inconsistent_definitions_are_refused(backend: &dyn Backend) {
+pub(super) async fn inconsistent_definitions_are_refused(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let bad = [
@@ -90,7 +90,7 @@ pub(super) async fn inconsistent_definitions_are_refused(backend: &dyn Backend) 
     assert_eq!(site.store.catalog().by_id.len(), 1);
 }
 
-pub(super) async fn dropping_a_table_frees_its_name_in_the_same_change(backend: &dyn Backend) {
+pub(super) async fn dropping_a_table_frees_its_name_in_the_same_change(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     put(&*site.store, item("a", 1, &[])).await;
@@ -106,7 +106,7 @@ pub(super) async fn dropping_a_table_frees_its_name_in_the_same_change(backend: 
 }
 
 /// Its local settings stay in their region.
-pub(super) async fn first_replica_makes_a_table_global(backend: &dyn Backend) {
+pub(super) async fn first_replica_makes_a_table_global(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_table(&*east.store, true).await;
     edit(
@@ -146,7 +146,7 @@ pub(super) async fn first_replica_makes_a_table_global(backend: &dyn Backend) {
     );
 }
 
-pub(super) async fn region_without_a_replica_keeps_only_the_definition(backend: &dyn Backend) {
+pub(super) async fn region_without_a_replica_keeps_only_the_definition(backend: &dyn DiskMaker) {
     let (east, west, far) = (
         Site::new(backend, "us-east-1"),
         Site::new(backend, "eu-west-1"),
@@ -172,7 +172,7 @@ pub(super) async fn region_without_a_replica_keeps_only_the_definition(backend: 
     );
 }
 
-pub(super) async fn concurrent_changes_of_different_aspects_both_survive(backend: &dyn Backend) {
+pub(super) async fn concurrent_changes_of_different_aspects_both_survive(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     let throughput = Throughput::Provisioned {
@@ -193,7 +193,7 @@ pub(super) async fn concurrent_changes_of_different_aspects_both_survive(backend
 }
 
 /// The reason reaches all regions, and the replica is created once the name is free.
-pub(super) async fn replica_fails_where_its_name_is_taken(backend: &dyn Backend) {
+pub(super) async fn replica_fails_where_its_name_is_taken(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     edit(&*west.store, vec![set(TableId(7), Aspect::Core(core("things", false)))]).await;
     create_table(&*east.store, false).await;
@@ -250,7 +250,7 @@ async fn create_with_replicas(at: &Site, id: TableId, created_ms: u64, others: &
 
 /// A table is deleted and created again. The region adopts the new one, whether it receives the
 /// removal of the old table or the new definition first.
-pub(super) async fn recreated_table_wins_in_any_order_of_arrival(backend: &dyn Backend) {
+pub(super) async fn recreated_table_wins_in_any_order_of_arrival(backend: &dyn DiskMaker) {
     for new_first in [false, true] {
         let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
         create_global_table(&[&east, &west], false).await;
@@ -284,7 +284,7 @@ pub(super) async fn recreated_table_wins_in_any_order_of_arrival(backend: &dyn B
 
 /// A region that lost its disk had dropped the previous table of the same name itself. It does not
 /// fail the new replica, but waits until its own drop has come back to it.
-pub(super) async fn region_without_disk_waits_for_its_own_earlier_drop(backend: &dyn Backend) {
+pub(super) async fn region_without_disk_waits_for_its_own_earlier_drop(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
@@ -318,7 +318,7 @@ pub(super) async fn region_without_disk_waits_for_its_own_earlier_drop(backend: 
 }
 
 /// Each region keeps its own table, and marks the other's replica as failed.
-pub(super) async fn concurrent_tables_of_one_name_stay_in_their_regions(backend: &dyn Backend) {
+pub(super) async fn concurrent_tables_of_one_name_stay_in_their_regions(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_with_replicas(&east, TABLE, START_MS, &[&west]).await;
     create_with_replicas(&west, NAMESAKE, START_MS + 1, &[&east]).await;
@@ -348,7 +348,7 @@ pub(super) async fn concurrent_tables_of_one_name_stay_in_their_regions(backend:
 
 /// Two tables of one name are new to a region. It adopts the one whose replica is active, or else
 /// the older one, in any order of arrival.
-pub(super) async fn region_adopts_active_or_else_older_table_of_a_name(backend: &dyn Backend) {
+pub(super) async fn region_adopts_active_or_else_older_table_of_a_name(backend: &dyn DiskMaker) {
     let third = "ap-south-1";
     for (active, expected) in [(None, TABLE), (Some(NAMESAKE), NAMESAKE)] {
         for east_first in [false, true] {
@@ -378,7 +378,7 @@ pub(super) async fn region_adopts_active_or_else_older_table_of_a_name(backend: 
     }
 }
 
-pub(super) async fn removed_replica_returns_empty(backend: &dyn Backend) {
+pub(super) async fn removed_replica_returns_empty(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
@@ -412,7 +412,7 @@ pub(super) async fn removed_replica_returns_empty(backend: &dyn Backend) {
     assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
 }
 
-pub(super) async fn last_region_that_drops_a_table_removes_its_definition(backend: &dyn Backend) {
+pub(super) async fn last_region_that_drops_a_table_removes_its_definition(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
@@ -440,7 +440,7 @@ async fn thousand_colors(site: &Site, table_indexed: bool) {
     }
 }
 
-pub(super) async fn new_index_is_filled_during_writes(backend: &dyn Backend) {
+pub(super) async fn new_index_is_filled_during_writes(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     thousand_colors(&site, false).await;
     edit(&*site.store, vec![set_index(TABLE)]).await;
@@ -460,7 +460,7 @@ pub(super) async fn new_index_is_filled_during_writes(backend: &dyn Backend) {
     assert_agrees(&*site.store, TABLE).await;
 }
 
-pub(super) async fn filling_an_index_continues_after_a_crash(backend: &dyn Backend) {
+pub(super) async fn filling_an_index_continues_after_a_crash(backend: &dyn DiskMaker) {
     let mut site = Site::new(backend, "us-east-1");
     thousand_colors(&site, false).await;
     edit(&*site.store, vec![set_index(TABLE)]).await;
@@ -477,7 +477,7 @@ pub(super) async fn filling_an_index_continues_after_a_crash(backend: &dyn Backe
     assert_agrees(&*site.store, TABLE).await;
 }
 
-pub(super) async fn removed_index_is_listed_until_gone_and_can_return(backend: &dyn Backend) {
+pub(super) async fn removed_index_is_listed_until_gone_and_can_return(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     thousand_colors(&site, true).await;
     let remove = Edit::Remove {
@@ -493,7 +493,7 @@ pub(super) async fn removed_index_is_listed_until_gone_and_can_return(backend: &
     assert_agrees(&*site.store, TABLE).await;
 }
 
-pub(super) async fn unknown_catalog_aspects_are_kept_and_relayed(backend: &dyn Backend) {
+pub(super) async fn unknown_catalog_aspects_are_kept_and_relayed(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     let mut filter = all_of(east.store.origin());
@@ -533,7 +533,7 @@ pub(super) async fn unknown_catalog_aspects_are_kept_and_relayed(backend: &dyn B
     assert_eq!(west.store.catalog().by_id.len(), 1);
 }
 
-pub(super) async fn schema_change_returns_the_catalog_right_after_it(backend: &dyn Backend) {
+pub(super) async fn schema_change_returns_the_catalog_right_after_it(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     let create = |_: &Catalog| Ok(vec![set(TABLE, Aspect::Core(core("things", true))), set_index(TABLE)]);
     let drop = |_: &Catalog| Ok(vec![Edit::Drop { table: TABLE }]);

@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use beringia_clock::ManualClock;
 use tokio::time::Instant;
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{CommitError, StoreError, StoreOptions};
 
 /// The duration of a commit on a disk that is made slow.
 const SLOW: Duration = Duration::from_millis(40);
 
 /// The state is left unchanged.
-pub(super) async fn state_of_another_region_or_topology_is_refused(backend: &dyn Backend) {
+pub(super) async fn state_of_another_region_or_topology_is_refused(backend: &dyn DiskMaker) {
     let disk = backend.disk();
     let options = |name: &str, topology: Option<&str>| {
         let clock = Arc::new(ManualClock::new(START_MS));
@@ -43,7 +43,7 @@ pub(super) async fn state_of_another_region_or_topology_is_refused(backend: &dyn
     assert!(store.catalog().by_name.contains_key("things"));
 }
 
-pub(super) async fn unreachable_times_of_peers_survive_a_restart(backend: &dyn Backend) {
+pub(super) async fn unreachable_times_of_peers_survive_a_restart(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     assert_eq!(site.store.unreachable().await.unwrap(), [].into());
     let both = [(region("eu-west-1"), 7), (region("ap-south-1"), 8)];
@@ -60,7 +60,7 @@ pub(super) async fn unreachable_times_of_peers_survive_a_restart(backend: &dyn B
 }
 
 /// Also after a restart.
-pub(super) async fn full_disk_refuses_writes_until_space_is_free(backend: &dyn Backend) {
+pub(super) async fn full_disk_refuses_writes_until_space_is_free(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     put(&*site.store, item("a", 0, &[])).await;
@@ -79,7 +79,7 @@ pub(super) async fn full_disk_refuses_writes_until_space_is_free(backend: &dyn B
     assert_eq!(scan(&*site.store, None).await.rows.len(), 2);
 }
 
-pub(super) async fn commit_takes_as_long_as_the_disk(backend: &dyn Backend) {
+pub(super) async fn commit_takes_as_long_as_the_disk(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     site.disk.slow(SLOW);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, TableId, VersionVector};
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{
     Acknowledged, Aspect, AspectName, Edit, LocalSettings, RemoteBatch, RemoteKind, Replica, ReplicaStatus, Unshipped,
 };
@@ -53,7 +53,7 @@ async fn kept(site: &Site, count: usize) -> Vec<(u64, Option<String>)> {
 }
 
 /// The regions east, west and far, with a table that contains `a`/1 to `a`/3.
-async fn three(backend: &dyn Backend) -> [Site; 3] {
+async fn three(backend: &dyn DiskMaker) -> [Site; 3] {
     let sites = [
         Site::new(backend, "us-east-1"),
         Site::new(backend, "eu-west-1"),
@@ -71,7 +71,7 @@ async fn three(backend: &dyn Backend) -> [Site; 3] {
     sites
 }
 
-pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backend: &dyn Backend) {
+pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backend: &dyn DiskMaker) {
     let [east, west, far] = three(backend).await;
     put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     put(&*far.store, item("a", 9, &[("color", text("new"))])).await;
@@ -139,7 +139,7 @@ pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backe
 }
 
 /// The crash and the trimming happen while the rows of the dropped replica are being removed.
-pub(super) async fn unshipped_writes_survive_a_crash_and_trimming(backend: &dyn Backend) {
+pub(super) async fn unshipped_writes_survive_a_crash_and_trimming(backend: &dyn DiskMaker) {
     let [east, _, far] = three(backend).await;
     let many = (100..1400).map(|n| write(key("a", n), Do::Put(item("a", n, &[("color", text("mine"))]))));
     commit(&*far.store, many.collect()).await.unwrap();
@@ -168,7 +168,7 @@ pub(super) async fn unshipped_writes_survive_a_crash_and_trimming(backend: &dyn 
     assert_eq!(kept(all[1200].id).await.len(), 99);
 }
 
-pub(super) async fn write_of_the_dropped_region_does_not_undo_the_drop(backend: &dyn Backend) {
+pub(super) async fn write_of_the_dropped_region_does_not_undo_the_drop(backend: &dyn DiskMaker) {
     let [east, west, far] = three(backend).await;
     drop_replica(&east, &far).await;
     far.advance_ms(1000);
@@ -187,7 +187,7 @@ pub(super) async fn write_of_the_dropped_region_does_not_undo_the_drop(backend: 
 }
 
 /// Once it learns of the removal, the replica is gone, and its unshipped writes are kept.
-pub(super) async fn dropped_replica_that_was_then_removed_keeps_its_writes(backend: &dyn Backend) {
+pub(super) async fn dropped_replica_that_was_then_removed_keeps_its_writes(backend: &dyn DiskMaker) {
     let [east, _, far] = three(backend).await;
     put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     drop_replica(&east, &far).await;
@@ -210,7 +210,7 @@ pub(super) async fn dropped_replica_that_was_then_removed_keeps_its_writes(backe
     );
 }
 
-pub(super) async fn replica_removed_by_others_keeps_its_unshipped_writes(backend: &dyn Backend) {
+pub(super) async fn replica_removed_by_others_keeps_its_unshipped_writes(backend: &dyn DiskMaker) {
     let [east, _, far] = three(backend).await;
     put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     let aspect = AspectName::Replica(far.store.region().clone());
@@ -224,7 +224,7 @@ pub(super) async fn replica_removed_by_others_keeps_its_unshipped_writes(backend
     );
 }
 
-pub(super) async fn dropped_replica_of_a_deleted_table_continues_alone(backend: &dyn Backend) {
+pub(super) async fn dropped_replica_of_a_deleted_table_continues_alone(backend: &dyn DiskMaker) {
     let [east, west, far] = three(backend).await;
     put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     drop_replica(&east, &far).await;
@@ -241,7 +241,7 @@ pub(super) async fn dropped_replica_of_a_deleted_table_continues_alone(backend: 
 }
 
 /// All replicas were dropped. One becomes active again, and the others start over from it.
-pub(super) async fn after_mutual_drops_one_replica_continues(backend: &dyn Backend) {
+pub(super) async fn after_mutual_drops_one_replica_continues(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     put(&*east.store, item("a", 1, &[("color", text("of the east"))])).await;
@@ -268,7 +268,7 @@ pub(super) async fn after_mutual_drops_one_replica_continues(backend: &dyn Backe
 }
 
 /// Log and tombstones of the table need not wait for it.
-pub(super) async fn dropped_replica_holds_back_only_catalog_tombstones(backend: &dyn Backend) {
+pub(super) async fn dropped_replica_holds_back_only_catalog_tombstones(backend: &dyn DiskMaker) {
     let [east, west, far] = three(backend).await;
     delete(&*east.store, key("a", 1)).await;
     ship(&east, &west, TABLE).await;
@@ -321,7 +321,7 @@ pub(super) async fn dropped_replica_holds_back_only_catalog_tombstones(backend: 
     assert_agrees(&*east.store, TableId::CATALOG).await;
 }
 
-pub(super) async fn local_settings_and_journal_survive_rebootstraps(backend: &dyn Backend) {
+pub(super) async fn local_settings_and_journal_survive_rebootstraps(backend: &dyn DiskMaker) {
     let [east, west, far] = three(backend).await;
     let local = LocalSettings {
         deletion_protection: true,

@@ -2,7 +2,7 @@
 
 use beringia_item::{Cause, Item};
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{Aspect, EXPIRY_INDEX, ItemWrite, RangeRead, StoreError};
 
 fn expires(attribute: Option<&str>) -> Vec<crate::Edit> {
@@ -31,7 +31,7 @@ async fn expire(site: &Site, pk: &str) {
     commit(&*site.store, vec![write]).await.unwrap();
 }
 
-pub(super) async fn expiry_index_orders_items_over_all_partitions(backend: &dyn Backend) {
+pub(super) async fn expiry_index_orders_items_over_all_partitions(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     edit(&*site.store, expires(Some("until"))).await;
@@ -55,7 +55,7 @@ pub(super) async fn expiry_index_orders_items_over_all_partitions(backend: &dyn 
     assert!(page.await.unwrap().limited);
 }
 
-pub(super) async fn expiry_attribute_can_change_on_a_table_with_items(backend: &dyn Backend) {
+pub(super) async fn expiry_attribute_can_change_on_a_table_with_items(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     for i in 0..600 {
@@ -99,7 +99,7 @@ pub(super) async fn expiry_attribute_can_change_on_a_table_with_items(backend: &
     );
 }
 
-pub(super) async fn expiry_setting_replicates_and_indexes_replicas(backend: &dyn Backend) {
+pub(super) async fn expiry_setting_replicates_and_indexes_replicas(backend: &dyn DiskMaker) {
     let (a, b) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&a, &b], false).await;
     edit(&*b.store, expires(Some("until"))).await;
@@ -112,7 +112,7 @@ pub(super) async fn expiry_setting_replicates_and_indexes_replicas(backend: &dyn
     assert_agrees(&*a.store, TABLE).await;
 }
 
-pub(super) async fn concurrent_expiry_of_one_item_is_no_conflict(backend: &dyn Backend) {
+pub(super) async fn concurrent_expiry_of_one_item_is_no_conflict(backend: &dyn DiskMaker) {
     let (a, b) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&a, &b], false).await;
     edit(&*a.store, expires(Some("until"))).await;
@@ -133,7 +133,7 @@ pub(super) async fn concurrent_expiry_of_one_item_is_no_conflict(backend: &dyn B
     );
 }
 
-pub(super) async fn write_concurrent_with_an_expiry_is_a_conflict(backend: &dyn Backend) {
+pub(super) async fn write_concurrent_with_an_expiry_is_a_conflict(backend: &dyn DiskMaker) {
     let (a, b) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&a, &b], false).await;
     put(&*a.store, until("x", 1)).await;

@@ -15,7 +15,7 @@ use beringia_item::{
     Version, VersionVector,
 };
 
-use super::{Backend, Disk};
+use super::{Disk, DiskMaker};
 use crate::{
     Applied, Aspect, Catalog, Change, CommitError, Core, EXPIRY_INDEX, Edit, GlobalIndex, ItemEffect, ItemWrite,
     LocalIndex, LogFilter, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind, Replica, ReplicaStatus,
@@ -50,12 +50,12 @@ pub struct Site {
 
 impl Site {
     /// Creates an empty region whose log keeps nothing for streams.
-    pub fn new(backend: &dyn Backend, name: &str) -> Self {
+    pub fn new(backend: &dyn DiskMaker, name: &str) -> Self {
         Self::with(backend, name, |_| {})
     }
 
     /// Creates an empty region as [`Site::new`] does, with options changed by `set`.
-    pub fn with(backend: &dyn Backend, name: &str, set: impl FnOnce(&mut StoreOptions)) -> Self {
+    pub fn with(backend: &dyn DiskMaker, name: &str, set: impl FnOnce(&mut StoreOptions)) -> Self {
         let clock = Arc::new(ManualClock::new(START_MS));
         let mut options = StoreOptions::new(region(name), clock.clone());
         options.log_retention_ms = 0;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use beringia_item::{TableId, VersionVector};
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{LogFilter, RemoteBatch, RemoteKind, ReplicaStatus};
 
 /// By table and peer, the vector that the peer has applied.
@@ -25,7 +25,7 @@ fn acknowledged(peers: &[&Site]) -> PeerVectors {
     acknowledged
 }
 
-async fn pair(backend: &dyn Backend) -> (Site, Site) {
+async fn pair(backend: &dyn DiskMaker) -> (Site, Site) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     (east, west)
@@ -40,7 +40,7 @@ async fn serves_all(site: &Site) -> bool {
         .is_ok()
 }
 
-pub(super) async fn unacknowledged_records_are_kept(backend: &dyn Backend) {
+pub(super) async fn unacknowledged_records_are_kept(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     for n in 0..10 {
         put(&*east.store, item("a", n, &[])).await;
@@ -64,7 +64,7 @@ pub(super) async fn unacknowledged_records_are_kept(backend: &dyn Backend) {
     assert!(!serves_all(&east).await);
 }
 
-pub(super) async fn trimming_raises_the_low_watermark_and_changes_no_item(backend: &dyn Backend) {
+pub(super) async fn trimming_raises_the_low_watermark_and_changes_no_item(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let mut middle = None;
     for round in 0..3 {
@@ -123,7 +123,7 @@ pub(super) async fn trimming_raises_the_low_watermark_and_changes_no_item(backen
 
 /// A tombstone is collected once every peer has acknowledged the delete, and once the peers' own
 /// writes from before that have arrived.
-pub(super) async fn tombstone_stays_until_acked_and_peer_writes_arrived(backend: &dyn Backend) {
+pub(super) async fn tombstone_stays_until_acked_and_peer_writes_arrived(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
@@ -161,7 +161,7 @@ pub(super) async fn tombstone_stays_until_acked_and_peer_writes_arrived(backend:
     assert_agrees(&*east.store, TABLE).await;
 }
 
-pub(super) async fn no_tombstone_is_collected_during_a_bootstrap(backend: &dyn Backend) {
+pub(super) async fn no_tombstone_is_collected_during_a_bootstrap(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     delete(&*east.store, key("a", 1)).await;
@@ -189,7 +189,7 @@ pub(super) async fn no_tombstone_is_collected_during_a_bootstrap(backend: &dyn B
     assert_eq!(east.store.explain(TABLE, &key("a", 1)).await.unwrap(), None);
 }
 
-pub(super) async fn conflict_journal_outlives_the_log(backend: &dyn Backend) {
+pub(super) async fn conflict_journal_outlives_the_log(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     put(&*west.store, item("a", 1, &[("color", text("blue"))])).await;
@@ -208,7 +208,7 @@ pub(super) async fn conflict_journal_outlives_the_log(backend: &dyn Backend) {
 }
 
 /// Also if every peer has acknowledged them.
-pub(super) async fn records_are_kept_for_the_stream_retention(backend: &dyn Backend) {
+pub(super) async fn records_are_kept_for_the_stream_retention(backend: &dyn DiskMaker) {
     let (first, west) = pair(backend).await;
     let east = first.reopened(|options| options.log_retention_ms = crate::DEFAULT_LOG_RETENTION_MS);
     put(&*east.store, item("a", 1, &[])).await;
@@ -240,7 +240,7 @@ async fn ship_over_time(from: &Site, to: &Site) {
     ship(from, to, TABLE).await;
 }
 
-pub(super) async fn peer_below_the_low_watermark_copies_then_streams(backend: &dyn Backend) {
+pub(super) async fn peer_below_the_low_watermark_copies_then_streams(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     for n in 0..5 {
         put(&*east.store, item("a", n, &[])).await;

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use beringia_item::{Mutation, TableId, VersionVector};
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{Aspect, Backlog, LogFilter, LogPosition, RemoteBatch, RemoteKind, StoreError};
 
 const OTHER: TableId = TableId(0x9999);
 
 /// A busy table and a quiet one, with thousands of records of the busy one between two of the quiet
 /// one.
-async fn busy_and_quiet(backend: &dyn Backend) -> (Site, Vec<u64>) {
+async fn busy_and_quiet(backend: &dyn DiskMaker) -> (Site, Vec<u64>) {
     filled(Site::new(backend, "us-east-1")).await
 }
 
@@ -40,7 +40,7 @@ fn above(site: &Site, table: TableId, sequence: u64) -> BTreeMap<TableId, Versio
     BTreeMap::from([(table, [(site.store.origin().clone(), sequence)].into_iter().collect())])
 }
 
-pub(super) async fn reading_starts_close_to_the_first_wanted_record(backend: &dyn Backend) {
+pub(super) async fn reading_starts_close_to_the_first_wanted_record(backend: &dyn DiskMaker) {
     let (site, quiet) = busy_and_quiet(backend).await;
     let origins = vec![site.store.origin().clone()];
     let all = read_all(&*site.store, &all_of(site.store.origin())).await;
@@ -76,7 +76,7 @@ pub(super) async fn reading_starts_close_to_the_first_wanted_record(backend: &dy
     }
 }
 
-pub(super) async fn backlog_is_exact(backend: &dyn Backend) {
+pub(super) async fn backlog_is_exact(backend: &dyn DiskMaker) {
     let (site, quiet) = busy_and_quiet(backend).await;
     let all = read_all(&*site.store, &all_of(site.store.origin())).await;
     let bytes = |mutation: &Mutation| mutation.key.0.len() + mutation.image.as_ref().unwrap().len();
@@ -105,7 +105,7 @@ pub(super) async fn backlog_is_exact(backend: &dyn Backend) {
     );
 }
 
-pub(super) async fn backlog_counted_in_memory_is_the_same(backend: &dyn Backend) {
+pub(super) async fn backlog_counted_in_memory_is_the_same(backend: &dyn DiskMaker) {
     let (read, quiet) = busy_and_quiet(backend).await;
     let site = Site::new(backend, "us-east-1");
     // From now on there is a reader, so the end of the log is kept in memory.
@@ -126,7 +126,7 @@ pub(super) async fn backlog_counted_in_memory_is_the_same(backend: &dyn Backend)
     }
 }
 
-pub(super) async fn backlog_is_unchanged_by_trimming(backend: &dyn Backend) {
+pub(super) async fn backlog_is_unchanged_by_trimming(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     for n in 0..1500 {
@@ -149,7 +149,7 @@ pub(super) async fn backlog_is_unchanged_by_trimming(backend: &dyn Backend) {
     assert_eq!(east.store.backlog(&peer).await.unwrap(), before);
 }
 
-pub(super) async fn log_page_never_splits_a_transaction(backend: &dyn Backend) {
+pub(super) async fn log_page_never_splits_a_transaction(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     for first in [0, 10, 20] {
@@ -173,7 +173,7 @@ pub(super) async fn log_page_never_splits_a_transaction(backend: &dyn Backend) {
     assert!(nothing.end.is_some() && nothing.mutations.is_empty() && nothing.next == from);
 }
 
-pub(super) async fn local_table_and_unknown_tables_are_never_served(backend: &dyn Backend) {
+pub(super) async fn local_table_and_unknown_tables_are_never_served(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let origin = site.store.origin().clone();
@@ -193,7 +193,7 @@ pub(super) async fn local_table_and_unknown_tables_are_never_served(backend: &dy
     assert!(!site.store.vectors().contains_key(&TableId::LOCAL));
 }
 
-pub(super) async fn waiter_is_woken_by_an_appending_commit(backend: &dyn Backend) {
+pub(super) async fn waiter_is_woken_by_an_appending_commit(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let mut appended = std::pin::pin!(site.store.log_appended().notified());
@@ -233,7 +233,7 @@ async fn follow(
 
 /// The log's end in memory answers readers that keep up. A read for an unknown region has to ask
 /// the database instead.
-pub(super) async fn log_read_from_memory_equals_log_read_from_database(backend: &dyn Backend) {
+pub(super) async fn log_read_from_memory_equals_log_read_from_database(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     let own = LogFilter {
@@ -290,7 +290,7 @@ pub(super) async fn log_read_from_memory_equals_log_read_from_database(backend: 
     assert!(compared > 100_000, "{compared} records were compared");
 }
 
-pub(super) async fn store_without_its_disk_answers_nothing_from_memory(backend: &dyn Backend) {
+pub(super) async fn store_without_its_disk_answers_nothing_from_memory(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let filter = all_of(site.store.origin());

@@ -4,7 +4,7 @@
 use beringia_item::{AttributeValue, ConflictPolicy, Item, KeyBytes, TableId, Touch, Touched, Version};
 use bytes::Bytes;
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{Aspect, Change, Conflict, ConflictRule, ItemEffect, RangeDigest, Refusal};
 
 /// Sets or removes attributes, or adds to `n`.
@@ -63,7 +63,7 @@ async fn add(site: &Site, n: u64) -> Version {
 
 /// Two regions with the table under a policy, in which both have an item with `n` and `t`. The
 /// clock of the second is ahead, so that its writes win.
-async fn pair(backend: &dyn Backend, policy: ConflictPolicy) -> (Site, Site) {
+async fn pair(backend: &dyn DiskMaker, policy: ConflictPolicy) -> (Site, Site) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     edit(&*east.store, vec![set(TABLE, Aspect::ConflictPolicy(Some(policy)))]).await;
@@ -124,7 +124,7 @@ fn only(journal: &[Conflict]) -> (Version, Version, Vec<String>) {
     )
 }
 
-pub(super) async fn changes_of_different_attributes_are_no_conflict(backend: &dyn Backend) {
+pub(super) async fn changes_of_different_attributes_are_no_conflict(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     assign(&east, "n", 11).await;
     assign(&west, "t", 2).await;
@@ -132,7 +132,7 @@ pub(super) async fn changes_of_different_attributes_are_no_conflict(backend: &dy
 }
 
 /// The same changes as in the test above conflict over the whole item.
-pub(super) async fn policy_item_makes_such_changes_a_conflict(backend: &dyn Backend) {
+pub(super) async fn policy_item_makes_such_changes_a_conflict(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Item).await;
     let loser = assign(&east, "n", 11).await;
     let winner = assign(&west, "t", 2).await;
@@ -141,7 +141,7 @@ pub(super) async fn policy_item_makes_such_changes_a_conflict(backend: &dyn Back
     assert_eq!(only(&journal), (winner, loser, vec![]));
 }
 
-pub(super) async fn later_assignment_wins_and_journal_names_the_attribute(backend: &dyn Backend) {
+pub(super) async fn later_assignment_wins_and_journal_names_the_attribute(backend: &dyn DiskMaker) {
     for policy in [ConflictPolicy::Attribute, ConflictPolicy::Merge] {
         let (east, west) = pair(backend, policy).await;
         let loser = update(&east, Update(vec![("n", Some(11)), ("t", Some(3))], None)).await;
@@ -154,14 +154,14 @@ pub(super) async fn later_assignment_wins_and_journal_names_the_attribute(backen
     }
 }
 
-pub(super) async fn equal_assignments_lose_nothing(backend: &dyn Backend) {
+pub(super) async fn equal_assignments_lose_nothing(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     assign(&east, "t", 2).await;
     assign(&west, "t", 2).await;
     assert_eq!(reconcile(&east, &west).await, (with(&[("n", 10), ("t", 2)]), vec![]));
 }
 
-pub(super) async fn concurrent_additions_add_up_only_under_merge(backend: &dyn Backend) {
+pub(super) async fn concurrent_additions_add_up_only_under_merge(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&east, 2).await;
@@ -176,7 +176,7 @@ pub(super) async fn concurrent_additions_add_up_only_under_merge(backend: &dyn B
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
 }
 
-pub(super) async fn addition_concurrent_with_an_assignment_is_lost(backend: &dyn Backend) {
+pub(super) async fn addition_concurrent_with_an_assignment_is_lost(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     let loser = add(&east, 1).await;
     let winner = assign(&west, "n", 50).await;
@@ -197,7 +197,7 @@ pub(super) async fn addition_concurrent_with_an_assignment_is_lost(backend: &dyn
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
 }
 
-pub(super) async fn update_loses_to_a_later_delete_but_not_an_earlier_one(backend: &dyn Backend) {
+pub(super) async fn update_loses_to_a_later_delete_but_not_an_earlier_one(backend: &dyn DiskMaker) {
     for policy in [ConflictPolicy::Attribute, ConflictPolicy::Merge] {
         let (east, west) = pair(backend, policy).await;
         let loser = assign(&east, "t", 2).await;
@@ -220,7 +220,7 @@ pub(super) async fn update_loses_to_a_later_delete_but_not_an_earlier_one(backen
     }
 }
 
-pub(super) async fn later_of_two_puts_wins_whole(backend: &dyn Backend) {
+pub(super) async fn later_of_two_puts_wins_whole(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     let loser = put(&*east.store, item("a", 1, &[("n", number(1))])).await;
     let winner = put(&*west.store, item("a", 1, &[("t", number(9))])).await;
@@ -229,7 +229,7 @@ pub(super) async fn later_of_two_puts_wins_whole(backend: &dyn Backend) {
     assert_eq!(only(&journal), (winner, loser, vec![]));
 }
 
-pub(super) async fn later_update_applies_on_top_of_a_concurrent_put(backend: &dyn Backend) {
+pub(super) async fn later_update_applies_on_top_of_a_concurrent_put(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     let loser = put(&*east.store, item("a", 1, &[("n", number(1)), ("t", number(7))])).await;
     let winner = assign(&west, "t", 2).await;
@@ -240,7 +240,7 @@ pub(super) async fn later_update_applies_on_top_of_a_concurrent_put(backend: &dy
 
 /// Two rows of one version were merged from different writes, so digests and row fingerprints
 /// differ.
-pub(super) async fn merged_rows_of_one_version_differ_in_digest(backend: &dyn Backend) {
+pub(super) async fn merged_rows_of_one_version_differ_in_digest(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     let south = Site::new(backend, "ap-south-1");
     add_replica(&east, &south).await;
@@ -261,7 +261,7 @@ pub(super) async fn merged_rows_of_one_version_differ_in_digest(backend: &dyn Ba
     assert_eq!(ranges(&south).await, ranges(&east).await);
 }
 
-pub(super) async fn relay_sends_the_original_write_not_the_merged_row(backend: &dyn Backend) {
+pub(super) async fn relay_sends_the_original_write_not_the_merged_row(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&west, 2).await;
@@ -271,7 +271,7 @@ pub(super) async fn relay_sends_the_original_write_not_the_merged_row(backend: &
     assert_eq!(relayed, written);
 }
 
-pub(super) async fn write_under_policy_item_removes_the_metadata(backend: &dyn Backend) {
+pub(super) async fn write_under_policy_item_removes_the_metadata(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&west, 2).await;

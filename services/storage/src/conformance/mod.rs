@@ -1,7 +1,7 @@
 //! The conformance suite: tests that every implementation of [`Store`] passes, and tests of its
 //! storage backend without a store.
 //!
-//! An implementation says how its stores are opened ([`Backend`]) and names that at the root of its
+//! An implementation says how its stores are opened ([`DiskMaker`]) and names that at the root of its
 //! tests:
 //!
 //! ```ignore
@@ -40,7 +40,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{Store, StoreError, StoreOptions, backend::StorageBackend};
 
 /// Creates the stores that the suite tests.
-pub trait Backend: Sync {
+pub trait DiskMaker: Sync {
     /// Creates an empty disk.
     fn disk(&self) -> Box<dyn Disk>;
 }
@@ -99,10 +99,10 @@ macro_rules! suite {
         pub mod $tests {
             $(
                 pub mod $module {
-                    use crate::conformance::{Backend, $module};
+                    use crate::conformance::{DiskMaker, $module};
 
                     $(
-                        pub fn $name(backend: &dyn Backend) {
+                        pub fn $name(backend: &dyn DiskMaker) {
                             run!($kind $module::$name, backend);
                         }
                     )+
@@ -135,7 +135,7 @@ macro_rules! suite {
 suite! {
     $,
     /// Creates the tests of the suite, or of one of its modules, for the
-    /// [`Backend`](crate::conformance::Backend) at this path, a constant or a unit struct.
+    /// [`DiskMaker`](crate::conformance::DiskMaker) at this path, a constant or a unit struct.
     conformance as tests:
     backends {
         property every_read_returns_exactly_what_was_committed;
@@ -297,7 +297,7 @@ suite! {
 suite! {
     $,
     /// Creates the tests of the suite that need virtual time, for the
-    /// [`Backend`](crate::conformance::Backend) at this path.
+    /// [`DiskMaker`](crate::conformance::DiskMaker) at this path.
     conformance_in_virtual_time as tests_in_virtual_time:
     past {
         paused past_read_sees_what_reads_saw_at_that_time;

@@ -8,7 +8,7 @@ use beringia_item::{
 };
 use proptest::prelude::*;
 
-use super::{Backend, fixture::*, run::plain};
+use super::{DiskMaker, fixture::*, run::plain};
 use crate::{AspectName, CommitError, Edit, LogFilter, LogPosition, Refusal, RemoteBatch, RemoteKind};
 
 const OTHERS: [&str; 2] = ["eu-west-1", "ap-south-1"];
@@ -201,7 +201,7 @@ struct World {
 }
 
 impl World {
-    async fn new(backend: &dyn Backend) -> Self {
+    async fn new(backend: &dyn DiskMaker) -> Self {
         let site = Site::new(backend, "us-east-1");
         create_table(&*site.store, true).await;
         Self {
@@ -403,7 +403,7 @@ impl World {
 }
 
 /// Items, indexes, digests, log and vectors.
-pub(super) fn all_parts_of_the_state_agree_at_every_commit(backend: &dyn Backend) {
+pub(super) fn all_parts_of_the_state_agree_at_every_commit(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..40))| {
         plain(async {
             let mut world = World::new(backend).await;

@@ -6,11 +6,11 @@ use beringia_clock::{Randomness, SeededRandomness};
 use beringia_item::{Item, KeyBytes, Version};
 use tokio::time::Instant;
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{LogPosition, RangePage, RangeRead, Row, Store};
 
 /// A region that looks ten seconds back.
-fn looking_back(backend: &dyn Backend) -> Site {
+fn looking_back(backend: &dyn DiskMaker) -> Site {
     Site::with(backend, "us-east-1", |options| {
         options.look_back = Duration::from_secs(10);
     })
@@ -83,7 +83,7 @@ async fn step(store: &dyn Store, dice: &SeededRandomness) {
     put(store, item("a", at, &attributes)).await;
 }
 
-pub(super) async fn past_read_sees_what_reads_saw_at_that_time(backend: &dyn Backend) {
+pub(super) async fn past_read_sees_what_reads_saw_at_that_time(backend: &dyn DiskMaker) {
     let site = looking_back(backend);
     let store = &*site.store;
     create_table(store, true).await;
@@ -104,7 +104,7 @@ pub(super) async fn past_read_sees_what_reads_saw_at_that_time(backend: &dyn Bac
     assert!(looked_back > 80, "{looked_back}");
 }
 
-pub(super) async fn past_range_read_obeys_bounds_and_byte_limit(backend: &dyn Backend) {
+pub(super) async fn past_range_read_obeys_bounds_and_byte_limit(backend: &dyn DiskMaker) {
     let site = looking_back(backend);
     let store = &*site.store;
     create_table(store, true).await;
@@ -134,7 +134,7 @@ pub(super) async fn past_range_read_obeys_bounds_and_byte_limit(backend: &dyn Ba
     assert_eq!((keys_of(&page), page.limited), (vec![key(2), key(3)], true));
 }
 
-pub(super) async fn past_read_of_trimmed_records_sees_the_present(backend: &dyn Backend) {
+pub(super) async fn past_read_of_trimmed_records_sees_the_present(backend: &dyn DiskMaker) {
     let site = looking_back(backend);
     let store = &*site.store;
     create_table(store, false).await;
@@ -156,7 +156,7 @@ pub(super) async fn past_read_of_trimmed_records_sees_the_present(backend: &dyn 
     assert_eq!(page.rows[0].item["weight"], number(2));
 }
 
-pub(super) async fn store_without_look_back_has_no_past_positions(backend: &dyn Backend) {
+pub(super) async fn store_without_look_back_has_no_past_positions(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     let store = &*site.store;
     create_table(store, false).await;

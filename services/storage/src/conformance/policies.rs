@@ -10,7 +10,7 @@ use beringia_item::{
 };
 use proptest::prelude::*;
 
-use super::{Backend, fixture::*, run::plain};
+use super::{DiskMaker, fixture::*, run::plain};
 use crate::{Applied, Aspect, Change, ItemEffect, LogFilter, Refusal, RemoteBatch, RemoteKind};
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-south-1"];
@@ -219,7 +219,7 @@ async fn update(site: &Site, key_number: u64, actions: &[Action]) -> Version {
 }
 
 /// Three regions with the table under a policy.
-async fn three(backend: &dyn Backend, policy: ConflictPolicy) -> [Site; 3] {
+async fn three(backend: &dyn DiskMaker, policy: ConflictPolicy) -> [Site; 3] {
     let sites = REGIONS.map(|name| Site::new(backend, name));
     create_global_table(&sites.each_ref(), true).await;
     set_policy(&sites[0], policy).await;
@@ -311,7 +311,7 @@ struct World {
 }
 
 impl World {
-    async fn new(backend: &dyn Backend) -> Self {
+    async fn new(backend: &dyn DiskMaker) -> Self {
         Self {
             sites: three(backend, ConflictPolicy::Merge)
                 .await
@@ -476,7 +476,7 @@ impl World {
 
 /// Deliveries include any order, duplicates and copies; policies change, and tombstones are
 /// collected.
-pub(super) fn regions_converge_under_any_policies_and_deliveries(backend: &dyn Backend) {
+pub(super) fn regions_converge_under_any_policies_and_deliveries(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..60))| {
         plain(async {
             let mut world = World::new(backend).await;
@@ -493,7 +493,7 @@ pub(super) fn regions_converge_under_any_policies_and_deliveries(backend: &dyn B
     });
 }
 
-pub(super) fn merged_additions_and_members_cause_no_conflict(backend: &dyn Backend) {
+pub(super) fn merged_additions_and_members_cause_no_conflict(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(
             (0..REGIONS.len(), prop_oneof![(1..9_u64).prop_map(Action::Add), (0..9_u64).prop_map(Action::Unite)]),
             1..20,

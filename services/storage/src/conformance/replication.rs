@@ -3,11 +3,11 @@
 use beringia_clock::{HybridTime, WallClock};
 use beringia_item::{Mutation, TableId, Transaction, Version, encode_item};
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{Applied, ConflictRule, RemoteBatch, RemoteKind, StoreError};
 
 /// Two regions with the table in both.
-async fn pair(backend: &dyn Backend) -> (Site, Site) {
+async fn pair(backend: &dyn DiskMaker) -> (Site, Site) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     (east, west)
@@ -24,7 +24,7 @@ fn stream(mutations: Vec<Mutation>) -> RemoteBatch {
     }
 }
 
-pub(super) async fn applied_write_keeps_its_version_and_is_indexed(backend: &dyn Backend) {
+pub(super) async fn applied_write_keeps_its_version_and_is_indexed(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     put(&*east.store, item("a", 2, &[("color", text("blue"))])).await;
@@ -48,7 +48,7 @@ pub(super) async fn applied_write_keeps_its_version_and_is_indexed(backend: &dyn
     assert_eq!(west.store.vectors()[&TABLE], east.store.vectors()[&TABLE]);
 }
 
-pub(super) async fn duplicate_delivery_is_applied_once(backend: &dyn Backend) {
+pub(super) async fn duplicate_delivery_is_applied_once(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     let batch = stream(mutations(&east).await);
@@ -75,7 +75,7 @@ pub(super) async fn duplicate_delivery_is_applied_once(backend: &dyn Backend) {
 }
 
 /// Even if this region's clock is behind.
-pub(super) async fn local_write_is_newer_than_an_applied_one(backend: &dyn Backend) {
+pub(super) async fn local_write_is_newer_than_an_applied_one(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     west.clock.set(START_MS - 400);
     let remote = put(&*east.store, item("a", 1, &[])).await;
@@ -91,7 +91,7 @@ pub(super) async fn local_write_is_newer_than_an_applied_one(backend: &dyn Backe
     );
 }
 
-pub(super) async fn concurrent_writes_conflict_equally_in_both_regions(backend: &dyn Backend) {
+pub(super) async fn concurrent_writes_conflict_equally_in_both_regions(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let red = item("a", 1, &[("color", text("red"))]);
     let blue = item("a", 1, &[("color", text("blue"))]);
@@ -159,7 +159,7 @@ pub(super) async fn concurrent_writes_conflict_equally_in_both_regions(backend: 
     assert_eq!(west.store.conflicts(None, 0, 10).await.unwrap().len(), 1);
 }
 
-pub(super) async fn write_that_depends_on_the_replaced_one_is_no_conflict(backend: &dyn Backend) {
+pub(super) async fn write_that_depends_on_the_replaced_one_is_no_conflict(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
@@ -177,7 +177,7 @@ pub(super) async fn write_that_depends_on_the_replaced_one_is_no_conflict(backen
 }
 
 /// The row is ahead of the table's vector.
-pub(super) async fn write_over_a_copied_row_depends_on_it(backend: &dyn Backend) {
+pub(super) async fn write_over_a_copied_row_depends_on_it(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
@@ -218,7 +218,7 @@ pub(super) async fn write_over_a_copied_row_depends_on_it(backend: &dyn Backend)
     }
 }
 
-pub(super) async fn write_inherits_the_causal_context_of_the_replaced_one(backend: &dyn Backend) {
+pub(super) async fn write_inherits_the_causal_context_of_the_replaced_one(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
@@ -239,7 +239,7 @@ pub(super) async fn write_inherits_the_causal_context_of_the_replaced_one(backen
     assert_eq!(journal[0].loser.version, unread);
 }
 
-pub(super) async fn stale_write_that_was_superseded_is_no_conflict(backend: &dyn Backend) {
+pub(super) async fn stale_write_that_was_superseded_is_no_conflict(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
@@ -259,7 +259,7 @@ pub(super) async fn stale_write_that_was_superseded_is_no_conflict(backend: &dyn
     assert_eq!(far.store.conflicts(None, 0, 10).await.unwrap(), vec![]);
 }
 
-pub(super) async fn concurrent_delete_and_update_converge_in_any_order(backend: &dyn Backend) {
+pub(super) async fn concurrent_delete_and_update_converge_in_any_order(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
@@ -276,7 +276,7 @@ pub(super) async fn concurrent_delete_and_update_converge_in_any_order(backend: 
     }
 }
 
-pub(super) async fn stale_write_does_not_revive_a_deleted_item(backend: &dyn Backend) {
+pub(super) async fn stale_write_does_not_revive_a_deleted_item(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     let late = mutations(&east).await;
@@ -299,7 +299,7 @@ pub(super) async fn stale_write_does_not_revive_a_deleted_item(backend: &dyn Bac
 }
 
 /// It does not advance the clock.
-pub(super) async fn write_from_too_far_in_the_future_is_quarantined(backend: &dyn Backend) {
+pub(super) async fn write_from_too_far_in_the_future_is_quarantined(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     east.clock.set(START_MS + 501);
@@ -326,7 +326,7 @@ pub(super) async fn write_from_too_far_in_the_future_is_quarantined(backend: &dy
     assert!(next.time > HybridTime::from_parts(START_MS + 501, 0));
 }
 
-pub(super) async fn write_to_a_table_without_a_replica_is_skipped(backend: &dyn Backend) {
+pub(super) async fn write_to_a_table_without_a_replica_is_skipped(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     let mut batch = stream(mutations(&east).await);
@@ -349,7 +349,7 @@ pub(super) async fn write_to_a_table_without_a_replica_is_skipped(backend: &dyn 
     );
 }
 
-pub(super) async fn malformed_mutation_is_refused_with_its_batch(backend: &dyn Backend) {
+pub(super) async fn malformed_mutation_is_refused_with_its_batch(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     put(&*east.store, item("a", 2, &[])).await;
@@ -369,7 +369,7 @@ pub(super) async fn malformed_mutation_is_refused_with_its_batch(backend: &dyn B
     assert_eq!(west.store.apply(stream(good)).await.unwrap().newer, 2);
 }
 
-pub(super) async fn region_relays_even_writes_that_lost_there(backend: &dyn Backend) {
+pub(super) async fn region_relays_even_writes_that_lost_there(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
@@ -386,7 +386,7 @@ pub(super) async fn region_relays_even_writes_that_lost_there(backend: &dyn Back
 }
 
 /// They are applied, relayed and stored under that shard.
-pub(super) async fn writes_of_another_shard_keep_their_origin(backend: &dyn Backend) {
+pub(super) async fn writes_of_another_shard_keep_their_origin(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
@@ -439,7 +439,7 @@ pub(super) async fn writes_of_another_shard_keep_their_origin(backend: &dyn Back
 }
 
 /// The low watermark rises with it.
-pub(super) async fn only_progress_of_a_copy_advances_the_vector(backend: &dyn Backend) {
+pub(super) async fn only_progress_of_a_copy_advances_the_vector(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     ship(&east, &far, TableId::CATALOG).await;
@@ -488,7 +488,7 @@ pub(super) async fn only_progress_of_a_copy_advances_the_vector(backend: &dyn Ba
 }
 
 /// It keeps rows that were written since.
-pub(super) async fn copy_removes_rows_that_its_source_has_collected(backend: &dyn Backend) {
+pub(super) async fn copy_removes_rows_that_its_source_has_collected(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let old = put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     let kept = put(&*east.store, item("a", 2, &[])).await;
@@ -523,7 +523,7 @@ pub(super) async fn copy_removes_rows_that_its_source_has_collected(backend: &dy
     assert_eq!(assert_agrees(&*east.store, TABLE).await, east_before);
 }
 
-pub(super) async fn copied_and_then_streamed_writes_can_be_relayed(backend: &dyn Backend) {
+pub(super) async fn copied_and_then_streamed_writes_can_be_relayed(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     let batch = stream(mutations(&east).await);
@@ -548,7 +548,7 @@ pub(super) async fn copied_and_then_streamed_writes_can_be_relayed(backend: &dyn
     );
 }
 
-pub(super) async fn repair_applies_only_what_the_vector_covers(backend: &dyn Backend) {
+pub(super) async fn repair_applies_only_what_the_vector_covers(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let old = put(&*east.store, item("a", 1, &[])).await;
     put(&*east.store, item("a", 2, &[])).await;
@@ -575,7 +575,7 @@ pub(super) async fn repair_applies_only_what_the_vector_covers(backend: &dyn Bac
     assert_eq!(scan(&*west.store, None).await.rows.len(), 1);
 }
 
-pub(super) async fn region_that_lost_its_disk_reuses_no_sequence(backend: &dyn Backend) {
+pub(super) async fn region_that_lost_its_disk_reuses_no_sequence(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let last = put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
@@ -593,7 +593,7 @@ pub(super) async fn region_that_lost_its_disk_reuses_no_sequence(backend: &dyn B
     assert!(next > last && next.sequence > last.sequence);
 }
 
-pub(super) async fn equal_times_are_decided_by_region_everywhere(backend: &dyn Backend) {
+pub(super) async fn equal_times_are_decided_by_region_everywhere(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let version = |origin: &Site, sequence| Version {
         time: HybridTime::from_parts(START_MS, 7),

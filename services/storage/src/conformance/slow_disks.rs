@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 
 /// The duration of a commit on a disk that is made slow.
 const SLOW: Duration = Duration::from_millis(40);
 
-pub(super) async fn writes_that_arrive_during_a_commit_share_the_next(backend: &dyn Backend) {
+pub(super) async fn writes_that_arrive_during_a_commit_share_the_next(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let before = Instant::now();
@@ -24,7 +24,7 @@ pub(super) async fn writes_that_arrive_during_a_commit_share_the_next(backend: &
     assert!(before.elapsed() >= SLOW);
 }
 
-pub(super) async fn crash_during_a_commit_loses_only_unacknowledged_writes(backend: &dyn Backend) {
+pub(super) async fn crash_during_a_commit_loses_only_unacknowledged_writes(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     site.disk.slow(SLOW);

@@ -4,10 +4,10 @@ use std::ops::Bound;
 
 use beringia_item::{KeyBytes, TableId};
 
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{CommitError, RangeRead, Refusal, StoreError};
 
-pub(super) async fn item_is_read_as_it_was_put(backend: &dyn Backend) {
+pub(super) async fn item_is_read_as_it_was_put(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     let thing = item("a", 1, &[("color", text("red"))]);
@@ -21,7 +21,7 @@ pub(super) async fn item_is_read_as_it_was_put(backend: &dyn Backend) {
     assert_agrees(&*site.store, TABLE).await;
 }
 
-pub(super) async fn versions_grow_over_a_restart_with_the_clock_set_back(backend: &dyn Backend) {
+pub(super) async fn versions_grow_over_a_restart_with_the_clock_set_back(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let first = put(&*site.store, item("a", 1, &[])).await;
@@ -37,7 +37,7 @@ pub(super) async fn versions_grow_over_a_restart_with_the_clock_set_back(backend
     );
 }
 
-pub(super) async fn committed_writes_survive_a_crash(backend: &dyn Backend) {
+pub(super) async fn committed_writes_survive_a_crash(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     for n in 0..20 {
@@ -56,7 +56,7 @@ pub(super) async fn committed_writes_survive_a_crash(backend: &dyn Backend) {
     assert_eq!(before.len(), 19);
 }
 
-pub(super) async fn transaction_is_atomic(backend: &dyn Backend) {
+pub(super) async fn transaction_is_atomic(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     put(&*site.store, item("a", 1, &[])).await;
@@ -95,7 +95,7 @@ pub(super) async fn transaction_is_atomic(backend: &dyn Backend) {
     assert_eq!(log[1].transaction, log[2].transaction);
 }
 
-pub(super) async fn item_cannot_be_written_twice_in_a_transaction(backend: &dyn Backend) {
+pub(super) async fn item_cannot_be_written_twice_in_a_transaction(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let transaction = vec![
@@ -109,7 +109,7 @@ pub(super) async fn item_cannot_be_written_twice_in_a_transaction(backend: &dyn 
     assert_eq!(scan(&*site.store, None).await.rows, vec![]);
 }
 
-pub(super) async fn deleting_a_missing_item_writes_nothing(backend: &dyn Backend) {
+pub(super) async fn deleting_a_missing_item_writes_nothing(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     assert_eq!(delete(&*site.store, key("a", 1)).await, None);
@@ -119,7 +119,7 @@ pub(super) async fn deleting_a_missing_item_writes_nothing(backend: &dyn Backend
     assert_eq!(read_all(&*site.store, &all_of(site.store.origin())).await.len(), 2);
 }
 
-pub(super) async fn table_without_a_replica_is_unknown(backend: &dyn Backend) {
+pub(super) async fn table_without_a_replica_is_unknown(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let other = TableId(99);
@@ -145,7 +145,7 @@ pub(super) async fn table_without_a_replica_is_unknown(backend: &dyn Backend) {
     assert_eq!(site.store.range(index).await.unwrap_err(), unknown);
 }
 
-pub(super) async fn get_many_keeps_the_order_of_keys(backend: &dyn Backend) {
+pub(super) async fn get_many_keeps_the_order_of_keys(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     for n in [1, 2, 4] {
@@ -173,7 +173,7 @@ fn shown(page: &crate::RangePage) -> Vec<u64> {
         .collect()
 }
 
-pub(super) async fn range_read_obeys_direction_and_bounds(backend: &dyn Backend) {
+pub(super) async fn range_read_obeys_direction_and_bounds(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     let keys = ten_items(&site).await;
     let at = |n: usize| keys[n].0.to_vec();
@@ -201,7 +201,7 @@ pub(super) async fn range_read_obeys_direction_and_bounds(backend: &dyn Backend)
     }
 }
 
-pub(super) async fn pages_together_are_the_whole_range(backend: &dyn Backend) {
+pub(super) async fn pages_together_are_the_whole_range(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     ten_items(&site).await;
     for (index, reverse) in [
@@ -233,7 +233,7 @@ pub(super) async fn pages_together_are_the_whole_range(backend: &dyn Backend) {
     }
 }
 
-pub(super) async fn page_ends_with_the_row_that_reaches_the_byte_limit(backend: &dyn Backend) {
+pub(super) async fn page_ends_with_the_row_that_reaches_the_byte_limit(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     ten_items(&site).await;
     let size = beringia_item::item_size(&item("a", 1, &[("weight", number(8))]));
@@ -257,7 +257,7 @@ pub(super) async fn page_ends_with_the_row_that_reaches_the_byte_limit(backend: 
     assert_eq!((none.rows.len(), none.limited), (0, true));
 }
 
-pub(super) async fn index_size_counts_only_projected_attributes(backend: &dyn Backend) {
+pub(super) async fn index_size_counts_only_projected_attributes(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     for n in 0..4 {
@@ -275,7 +275,7 @@ pub(super) async fn index_size_counts_only_projected_attributes(backend: &dyn Ba
     assert_eq!(site.store.range(read).await.unwrap().rows.len(), 4);
 }
 
-pub(super) async fn index_contains_only_items_with_a_valid_index_key(backend: &dyn Backend) {
+pub(super) async fn index_contains_only_items_with_a_valid_index_key(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     put(&*site.store, item("a", 1, &[("color", text("red"))])).await;
@@ -290,7 +290,7 @@ pub(super) async fn index_contains_only_items_with_a_valid_index_key(backend: &d
     assert_agrees(&*site.store, TABLE).await;
 }
 
-pub(super) async fn write_to_an_indexed_table_is_decided_once(backend: &dyn Backend) {
+pub(super) async fn write_to_an_indexed_table_is_decided_once(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     for n in 0..20 {
@@ -302,7 +302,7 @@ pub(super) async fn write_to_an_indexed_table_is_decided_once(backend: &dyn Back
     assert_eq!(items.len(), 4);
 }
 
-pub(super) async fn command_sees_earlier_writes_of_its_group(backend: &dyn Backend) {
+pub(super) async fn command_sees_earlier_writes_of_its_group(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let count = |current: Option<&beringia_item::Item>| {
@@ -341,7 +341,7 @@ async fn futures<F: Future>(all: Vec<F>) -> Vec<F::Output> {
     done.into_iter().map(Option::unwrap).collect()
 }
 
-pub(super) async fn closed_store_returns_closed(backend: &dyn Backend) {
+pub(super) async fn closed_store_returns_closed(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     put(&*site.store, item("a", 1, &[])).await;
@@ -353,7 +353,7 @@ pub(super) async fn closed_store_returns_closed(backend: &dyn Backend) {
     assert_eq!(scan(&*site.store, None).await.rows.len(), 1);
 }
 
-pub(super) async fn disk_that_was_taken_away_is_not_written(backend: &dyn Backend) {
+pub(super) async fn disk_that_was_taken_away_is_not_written(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     site.disk.crash();
@@ -363,7 +363,7 @@ pub(super) async fn disk_that_was_taken_away_is_not_written(backend: &dyn Backen
     assert_eq!(scan(&*site.store, None).await.rows.len(), 0);
 }
 
-pub(super) async fn panicking_change_writes_nothing_and_blocks_no_caller(backend: &dyn Backend) {
+pub(super) async fn panicking_change_writes_nothing_and_blocks_no_caller(backend: &dyn DiskMaker) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     let panics = |_: Option<&beringia_item::Item>| -> beringia_item::Item { panic!("on purpose") };

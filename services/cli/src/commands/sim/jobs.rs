@@ -45,13 +45,13 @@ pub(crate) struct SeedArguments {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct StoreArguments {
     /// The storage backend of every region. Regions decide the same with both; `memory` is faster.
-    #[arg(long, value_name = "BACKEND", value_enum, default_value_t = Backend::Sqlite)]
-    pub(crate) store: Backend,
+    #[arg(long, value_name = "BACKEND", value_enum, default_value_t = BackendArgument::Sqlite)]
+    pub(crate) store: BackendArgument,
 }
 
 /// A storage backend of simulated regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Backend {
+pub(crate) enum BackendArgument {
     /// SQLite, as `up` and `region` use it, but in memory.
     Sqlite,
     /// Ordered maps in memory.
@@ -61,16 +61,16 @@ pub(crate) enum Backend {
 impl StoreArguments {
     fn kind(self) -> StoreKind {
         match self.store {
-            Backend::Sqlite => StoreKind::Sqlite,
-            Backend::Memory => StoreKind::Memory,
+            BackendArgument::Sqlite => StoreKind::Sqlite,
+            BackendArgument::Memory => StoreKind::Memory,
         }
     }
 
     /// The option that a repeating command needs; empty for the default.
     const fn words(self) -> &'static str {
         match self.store {
-            Backend::Sqlite => "",
-            Backend::Memory => " --store memory",
+            BackendArgument::Sqlite => "",
+            BackendArgument::Memory => " --store memory",
         }
     }
 }
@@ -247,7 +247,9 @@ mod tests {
         };
         let scenario = Scenario::shipped("partition").unwrap();
         let more = [("policy".to_owned(), "merge".to_owned())];
-        let store = StoreArguments { store: Backend::Sqlite };
+        let store = StoreArguments {
+            store: BackendArgument::Sqlite,
+        };
         let job = job(&arguments, &store, &more, &scenario, 7);
         assert_eq!(
             job.replay,

@@ -139,7 +139,7 @@ struct World {
 }
 
 impl World {
-    async fn new(backend: &dyn Backend) -> Self {
+    async fn new(backend: &dyn DiskMaker) -> Self {
         let (site, peer) = (site(backend, "us-east-1"), site(backend, "eu-west-1"));
         create_global_table(&[&site, &peer], true).await;
         let mut world = Self {
@@ -279,7 +279,7 @@ impl World {
     }
 }
 
-pub(in crate::conformance) fn stream_consumer_sees_every_change_once_and_in_order(backend: &dyn Backend) {
+pub(in crate::conformance) fn stream_consumer_sees_every_change_once_and_in_order(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 200, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..80))| {
         plain(async {
             let mut world = World::new(backend).await;

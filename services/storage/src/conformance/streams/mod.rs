@@ -8,7 +8,7 @@ use beringia_clock::WallClock;
 use beringia_item::{Cause, Item, KeyBytes, TableId};
 
 pub(super) use self::consumer::stream_consumer_sees_every_change_once_and_in_order;
-use super::{Backend, fixture::*};
+use super::{DiskMaker, fixture::*};
 use crate::{
     Aspect, Edit, LogPosition, RemoteBatch, RemoteKind, ShardKey, StoreError, Stream, StreamChange, StreamPage,
     StreamRead, StreamRecord, StreamView, TableStream,
@@ -18,7 +18,7 @@ const SHARD_AGE_MS: u64 = 10_000;
 const DAY_MS: u64 = crate::DEFAULT_LOG_RETENTION_MS;
 
 /// A region whose log is kept for a day, with shards of ten seconds.
-fn site(backend: &dyn Backend, name: &str) -> Site {
+fn site(backend: &dyn DiskMaker, name: &str) -> Site {
     Site::with(backend, name, |options| {
         options.log_retention_ms = DAY_MS;
         options.shard_age_ms = SHARD_AGE_MS;
@@ -79,7 +79,7 @@ fn reported(record: &StreamRecord) -> Change {
     (key, record.before.clone(), record.after.clone())
 }
 
-pub(super) async fn old_shard_continues_in_a_child_even_without_writes(backend: &dyn Backend) {
+pub(super) async fn old_shard_continues_in_a_child_even_without_writes(backend: &dyn DiskMaker) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     set_stream(&site, Some(StreamView::KeysOnly)).await;
@@ -114,7 +114,7 @@ pub(super) async fn old_shard_continues_in_a_child_even_without_writes(backend: 
     assert_eq!((grandchild.parent_ms, grandchild.end), (Some(child.opened_ms), None));
 }
 
-pub(super) async fn stream_page_obeys_limits_and_closed_shard_ends(backend: &dyn Backend) {
+pub(super) async fn stream_page_obeys_limits_and_closed_shard_ends(backend: &dyn DiskMaker) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     set_stream(&site, Some(StreamView::NewImage)).await;
@@ -168,7 +168,7 @@ pub(super) async fn stream_page_obeys_limits_and_closed_shard_ends(backend: &dyn
     );
 }
 
-pub(super) async fn records_and_closed_shards_are_readable_for_a_day(backend: &dyn Backend) {
+pub(super) async fn records_and_closed_shards_are_readable_for_a_day(backend: &dyn DiskMaker) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     set_stream(&site, Some(StreamView::NewAndOldImages)).await;
@@ -214,7 +214,7 @@ pub(super) async fn records_and_closed_shards_are_readable_for_a_day(backend: &d
 }
 
 /// Also the stream of a deleted table.
-pub(super) async fn disabled_streams_are_readable_for_a_day(backend: &dyn Backend) {
+pub(super) async fn disabled_streams_are_readable_for_a_day(backend: &dyn DiskMaker) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let disabled = set_stream(&site, Some(StreamView::NewImage)).await;
@@ -254,7 +254,7 @@ pub(super) async fn disabled_streams_are_readable_for_a_day(backend: &dyn Backen
     assert_eq!(streams(&site.restarted()).await, []);
 }
 
-pub(super) async fn definition_names_the_latest_readable_stream(backend: &dyn Backend) {
+pub(super) async fn definition_names_the_latest_readable_stream(backend: &dyn DiskMaker) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let latest = async |site: &Site| {
@@ -270,7 +270,7 @@ pub(super) async fn definition_names_the_latest_readable_stream(backend: &dyn Ba
     assert_eq!(latest(&site).await, (None, None));
 }
 
-pub(super) async fn replica_stream_starts_when_its_rows_are_complete(backend: &dyn Backend) {
+pub(super) async fn replica_stream_starts_when_its_rows_are_complete(backend: &dyn DiskMaker) {
     let (east, west) = (site(backend, "us-east-1"), site(backend, "eu-west-1"));
     create_table(&*east.store, false).await;
     set_stream(&east, Some(StreamView::NewAndOldImages)).await;
@@ -314,7 +314,7 @@ pub(super) async fn replica_stream_starts_when_its_rows_are_complete(backend: &d
     );
 }
 
-pub(super) async fn stream_reports_items_that_a_copy_removes(backend: &dyn Backend) {
+pub(super) async fn stream_reports_items_that_a_copy_removes(backend: &dyn DiskMaker) {
     let (east, west) = (site(backend, "us-east-1"), site(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     set_stream(&west, Some(StreamView::NewAndOldImages)).await;
