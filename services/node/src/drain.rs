@@ -152,7 +152,7 @@ async fn watermarks(driver: &Driver) -> Vec<DrainWatermark> {
     let (replica_progress, paused) =
         driver.look(|replicator| (replicator.replica_progress(), replicator.paused().clone()));
     let store = driver.store();
-    // Read after the standings: a peer cannot have acknowledged a write that these vectors do not
+    // Read after the progress: a peer cannot have acknowledged a write that these vectors do not
     // cover.
     let vectors = store.vectors();
     let mut watermarks = Vec::new();

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-/// Options that every region is started with. They correspond to the flags of `beringia up` of the
-/// same names.
+/// Options that every region is started with. They correspond to flags of `beringia up`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Behaviour {
     /// Whether regions enforce the throughput of tables and global indexes.

@@ -5,7 +5,7 @@
 //! item's row points to it, and is removed when its successor is passed. The image of every live
 //! item, and the old image of every record that is not passed, are therefore always there. A
 //! tombstone is passed, and collected with its row, when no write concurrent with it can arrive any
-//! more (docs/replication.md, "Tombstones").
+//! more (docs/replication.md, "Garbage collection of tombstones").
 
 use std::collections::BTreeMap;
 

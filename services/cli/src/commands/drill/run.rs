@@ -34,7 +34,7 @@ const PATIENCE_S: &str = "120";
         Without --attach, the drill starts regions on free ports, and stops them at its end. With \
         --attach it uses running regions: the load is then what your applications do, and probes \
         (writes to and reads of a small table in every region) measure availability; --with-load \
-        adds the scenario's own load. Pauses apply to all global tables; replicas are added and \
+        plays the scenario's own load instead. Pauses apply to all global tables; replicas are added and \
         removed only for the drill's own tables.\n\n\
         For what the control services cannot do (cut the links between containers, kill a \
         process), name a program of your own with --hook. The drill calls it with arguments such \
