@@ -1,8 +1,8 @@
 //! The conformance suite: tests that every implementation of [`Store`] passes, and tests of its
 //! storage backend without a store.
 //!
-//! An implementation says how its stores are opened ([`DiskMaker`]) and names that at the root of its
-//! tests:
+//! An implementation says how its stores are opened ([`DiskMaker`]) and names that at the root of
+//! its tests:
 //!
 //! ```ignore
 //! beringia_storage::conformance!(crate::File);
