@@ -116,7 +116,7 @@ def a_recording_has_the_pauses_of_experiments(table_arn):
 def unsupported_requests_are_refused(table_arn):
     alarm = [{"source": "aws:cloudwatch:alarm", "value": "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:lag"}]
     error = refused("ValidationException", CLIENT.create_experiment_template, **template(table_arn, "PT5S", stopConditions=alarm))
-    assert "no alarms here" in error["Error"]["Message"], error
+    assert "there are no alarms" in error["Error"]["Message"], error
     stop = {"stop": {"actionId": "aws:ec2:stop-instances", "parameters": {"duration": "PT1M"}}}
     refused("ValidationException", CLIENT.create_experiment_template, **template(table_arn, "PT5S", actions=stop))
     refused("ResourceNotFoundException", CLIENT.start_experiment, experimentTemplateId="EXT0")
