@@ -127,8 +127,8 @@ class Service:
         made = self.shape(of, place)
         unsupported = correction("UNSUPPORTED", place)
         if unsupported is not None:
-            harmless, hint = unsupported.get("unless", "never"), unsupported.get("hint", "")
-            return f"Member::unsupported({text(name)}, {made}, harmless::{harmless}, {text(hint)})"
+            no_effect, hint = unsupported.get("unless", "never"), unsupported.get("hint", "")
+            return f"Member::unsupported({text(name)}, {made}, no_effect::{no_effect}, {text(hint)})"
         if correction("REQUIRED_FIRST", place):
             return f"Member::required_first({text(name)}, {made})"
         if correction("REQUIRED", place) or (name in shape.get("required", []) and not correction("OPTIONAL", place)):
@@ -237,7 +237,7 @@ class Service:
             f"({text(operation)}, &{self.item(self.operations[operation]['input']['shape'])})," for operation in sorted(self.operations)
         )
         body = "\n".join(self.items.values())
-        imports = [name for name in ("harmless", "pattern") if f"{name}::" in body]
+        imports = [name for name in ("no_effect", "pattern") if f"{name}::" in body]
         types = [name for name in ("Lengths", "Member", "Shape", "Structure", "Text") if re.search(rf"\b{name}\b", body)]
         source = f"""//! The requests of {name}, member by member.
 //
