@@ -29,7 +29,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, level_filters::LevelFilter};
 
 use crate::response::Body;
 
@@ -124,6 +124,17 @@ fn builder(bounds: &Bounds, streams: Streams) -> auto::Builder<Streams> {
     http
 }
 
+/// The span of a connection's tasks: the current one, or none at level `warn` and below. There the
+/// messages of requests name their region by a field, and entering a span at every poll would cost
+/// several percent of a GetItem.
+pub(crate) fn span_of_tasks() -> Span {
+    if LevelFilter::current() > LevelFilter::WARN {
+        Span::current()
+    } else {
+        Span::none()
+    }
+}
+
 /// Logs tasks that panicked, and drops the results of the others.
 pub(crate) fn report(done: Result<(), JoinError>) {
     if let Err(error) = done
@@ -148,7 +159,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
         if let Some(tasks) = self.0.upgrade() {
             let mut tasks = tasks.lock();
             reap(&mut tasks);
-            tasks.spawn(stream.in_current_span());
+            tasks.spawn(stream.instrument(span_of_tasks()));
         }
     }
 }

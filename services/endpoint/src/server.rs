@@ -18,7 +18,7 @@ use tracing::Instrument as _;
 use crate::{
     auth::{CredentialScope, credential},
     coding::is_coded,
-    connection::{Bounds, report, serve_connection},
+    connection::{Bounds, report, serve_connection, span_of_tasks},
     cors::FromScript,
     io::Incoming,
     refusal::Refusal,
@@ -250,7 +250,7 @@ async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: 
                         async move { server.answer(request).await }
                     };
                     let connection = serve_connection(stream, bounds.clone(), closing.clone(), answer);
-                    connections.spawn(connection.in_current_span());
+                    connections.spawn(connection.instrument(span_of_tasks()));
                 }
                 Some(Err(error)) => {
                     tracing::warn!(%error, "failed to accept a connection");

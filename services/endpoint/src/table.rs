@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 use beringia_clock::{Randomness, WallClock};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, request::Parts};
-use tracing::{Instrument as _, Span, debug, debug_span, error_span, field};
+use tracing::{Instrument as _, Span, debug, debug_span, error_span, field, level_filters::LevelFilter};
 
 use crate::{
     auth::{Authentication, CredentialScope, credential},
@@ -25,7 +25,7 @@ pub struct RegionServices {
     clock: Arc<dyn WallClock>,
     response_headers: ResponseHeaders,
     /// The region's span, for requests whose own spans are not logged, so that every record names
-    /// the region.
+    /// the region. At level `warn` and below, records name it by a field instead.
     span: Span,
     /// Never empty. The first service gets the requests that no other one recognises.
     table: Vec<Entry>,
@@ -178,7 +178,11 @@ impl RegionServices {
             table = field::Empty,
             request_id = %id,
         );
-        if span.is_disabled() { self.span.clone() } else { span }
+        if span.is_disabled() && LevelFilter::current() > LevelFilter::WARN {
+            self.span.clone()
+        } else {
+            span
+        }
     }
 }
 

@@ -211,10 +211,8 @@ impl From<StoreError> for ApiError {
             StoreError::UnknownShard(_) => crate::stream::shard_not_found(),
             StoreError::Trimmed(_) => crate::stream::trimmed(),
             StoreError::Closed => Self::ServiceUnavailable("The region is shutting down".to_owned()),
-            other => {
-                tracing::error!(error = %other, "the store failed");
-                Self::InternalServer(format!("Internal server error: {other}"))
-            }
+            // The gateway logs it, with the region.
+            other => Self::InternalServer(format!("Internal server error: {other}")),
         }
     }
 }
