@@ -83,7 +83,8 @@ impl Service for Fis {
     fn answer<'r>(&'r self, request: Received<'r>, body: Bytes) -> BoxFuture<'r, Response<Bytes>> {
         let Received { region, parts, .. } = request;
         let mut request = Request::from_parts(parts, Body::from(body));
-        request.extensions_mut().insert(Region(region.to_owned()));
+        let region = region.to_owned();
+        request.extensions_mut().insert(Region(region.clone()));
         Box::pin(async move {
             let routed: Result<_, Infallible> = self.0.clone().oneshot(request).await;
             let Ok(response) = routed;
@@ -91,7 +92,7 @@ impl Service for Fis {
             match body.collect().await {
                 Ok(body) => Response::from_parts(parts, body.to_bytes()),
                 Err(error) => {
-                    tracing::error!(%error, "failed to read the body of an answer");
+                    tracing::error!(%region, %error, "failed to read the body of an answer");
                     let mut response = Response::new(Bytes::new());
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                     response
