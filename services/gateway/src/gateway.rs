@@ -93,7 +93,9 @@ impl Gateway {
             let answer = match operation {
                 Ok(operation) => {
                     name_request(&Span::current(), operation, &parameters);
-                    operation.run(&self.engine, self.region(), parameters).await
+                    let answer = operation.run(&self.engine, self.region(), parameters).await;
+                    self.log_failure(operation, &answer);
+                    answer
                 }
                 Err(refusal) => Err(refusal.into()),
             };
@@ -162,7 +164,13 @@ impl Gateway {
                 status,
             });
         }
-        if let Err(failure) = &answer
+        self.log_failure(operation, &answer);
+        answer
+    }
+
+    /// Logs an operation that failed inside the region, as opposed to one that was refused.
+    fn log_failure(&self, operation: Operation, answer: &Result<Vec<u8>, RequestError>) {
+        if let Err(failure) = answer
             && failure.status() == StatusCode::INTERNAL_SERVER_ERROR
         {
             tracing::error!(
@@ -172,7 +180,6 @@ impl Gateway {
                 "a request failed"
             );
         }
-        answer
     }
 }
 
