@@ -124,11 +124,15 @@ fn builder(bounds: &Bounds, streams: Streams) -> auto::Builder<Streams> {
     http
 }
 
-/// The span of a connection's tasks: the current one, or none at level `warn` and below. There the
-/// messages of requests name their region by a field, and entering a span at every poll would cost
-/// several percent of a GetItem.
+/// Whether spans name the region in the messages of requests. At level `warn` and below, a field
+/// does: entering a span at every poll would cost several percent of a GetItem.
+pub(crate) fn spans_name_regions() -> bool {
+    LevelFilter::current() > LevelFilter::WARN
+}
+
+/// The span of a connection's tasks: the current one, or none if spans name no regions.
 pub(crate) fn span_of_tasks() -> Span {
-    if LevelFilter::current() > LevelFilter::WARN {
+    if spans_name_regions() {
         Span::current()
     } else {
         Span::none()

@@ -8,11 +8,12 @@ use std::{fmt, sync::Arc};
 use beringia_clock::{Randomness, WallClock};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, request::Parts};
-use tracing::{Instrument as _, Span, debug, debug_span, error_span, field, level_filters::LevelFilter};
+use tracing::{Instrument as _, Span, debug, debug_span, error_span, field};
 
 use crate::{
     auth::{Authentication, CredentialScope, credential},
     coding::Coding,
+    connection::spans_name_regions,
     refusal::Refusal,
     response::{Body, RequestId, ResponseHeaders},
     service::{Protocol, Received, Route, SharedService},
@@ -178,7 +179,7 @@ impl RegionServices {
             table = field::Empty,
             request_id = %id,
         );
-        if span.is_disabled() && LevelFilter::current() > LevelFilter::WARN {
+        if span.is_disabled() && spans_name_regions() {
             self.span.clone()
         } else {
             span

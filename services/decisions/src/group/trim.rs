@@ -1,4 +1,4 @@
-//! Trims the log: scans it once, from its old end on, and removes records that nobody needs.
+//! Trims the log: scans it once, from its oldest record, and removes records without a reader.
 //!
 //! A record is passed when every peer has acknowledged it and it is older than the retention for
 //! streams. Passing a record removes the one that it replaced. The record itself stays while its

@@ -1,4 +1,5 @@
-//! Versions are totally ordered, and version vectors form a lattice.
+//! Versions are totally ordered, and merging version vectors is commutative, associative and
+//! idempotent.
 
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, TableId, Transaction, Version, VersionVector};

@@ -48,20 +48,16 @@ impl Relays {
     }
 
     fn report_changes(&self, out: &mut Out, before: &BTreeMap<Origin, Region>) {
-        for (origin, via) in before {
-            if self.by_origin.get(origin) != Some(via) {
-                let (origin, via) = (origin.clone(), via.clone());
-                let change = OriginChange::RelayEnded { via };
+        let mut report = |relays: &BTreeMap<Origin, Region>,
+                          others: &BTreeMap<Origin, Region>,
+                          change: fn(Region) -> OriginChange| {
+            for (origin, via) in relays.iter().filter(|(origin, via)| others.get(*origin) != Some(*via)) {
+                let (origin, change) = (origin.clone(), change(via.clone()));
                 out.report(StateChange::Origin { origin, change });
             }
-        }
-        for (origin, via) in &self.by_origin {
-            if before.get(origin) != Some(via) {
-                let (origin, via) = (origin.clone(), via.clone());
-                let change = OriginChange::RelayBegan { via };
-                out.report(StateChange::Origin { origin, change });
-            }
-        }
+        };
+        report(before, &self.by_origin, |via| OriginChange::RelayEnded { via });
+        report(&self.by_origin, before, |via| OriginChange::RelayBegan { via });
     }
 
     /// The region that relays the origin's writes.
