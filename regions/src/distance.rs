@@ -32,6 +32,12 @@ pub(crate) fn estimated_rtt_ms(from: &str, to: &str) -> Option<f64> {
     Some(BASE_MS + MS_PER_KM * distance_km(place(from)?, place(to)?))
 }
 
+/// The names of the regions in the table.
+pub(crate) fn places() -> impl Iterator<Item = &'static str> {
+    let rows = PLACES.lines().skip(1);
+    rows.filter_map(|row| row.split(',').next())
+}
+
 /// Looks up a region. A row that does not parse is treated as missing; a test parses every row.
 fn place(region: &str) -> Option<Place> {
     let row = PLACES

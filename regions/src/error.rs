@@ -4,18 +4,19 @@ use thiserror::Error;
 
 use crate::{
     REGION_NAME_BYTES_MAX, REGIONS_MAX,
+    aws::known_regions,
     form::{self, FileError, Mistake},
 };
 
 /// Why a topology, or the latency table that it names, cannot be used.
-pub type TopologyError = FileError<Problem>;
+pub type TopologyError = FileError<TopologyProblem>;
 
 /// Why a form does not describe a topology.
-pub type Misplaced = form::Misplaced<Problem, TopologyError>;
+pub type Misplaced = form::Misplaced<TopologyProblem, TopologyError>;
 
 /// An error in a topology.
 #[derive(Debug, Clone, PartialEq, Error)]
-pub enum Problem {
+pub enum TopologyProblem {
     /// A mistake that any file can have.
     #[error(transparent)]
     Mistake(#[from] Mistake),
@@ -30,6 +31,14 @@ pub enum Problem {
         "{0:?} cannot name a region; expected 1 to {REGION_NAME_BYTES_MAX} characters of a-z, 0-9 and -, beginning with a letter"
     )]
     RegionName(String),
+    /// A name that is not of an AWS region whose delays are known.
+    #[error("{name:?} is no AWS region whose delays are known; {}", known_names(similar))]
+    UnknownAwsRegion {
+        /// The name that is not known.
+        name: String,
+        /// The known names that are similar.
+        similar: Vec<&'static str>,
+    },
     /// Two regions with one name.
     #[error("two regions are called {0}; expected each name once")]
     DuplicateRegion(String),
@@ -41,8 +50,8 @@ pub enum Problem {
     LinkEnds,
     /// A pair of regions whose link has no delay from any source.
     #[error(
-        "no delay from {from} to {to}; expected a [[link]] with delay_ms, latencies that have the pair, or delay_ms \
-         under [defaults]"
+        "no delay from {from} to {to}; expected a [[link]] with delay_ms, latencies that have the pair \
+         (\"aws\", the default, has pairs of AWS regions), or delay_ms under [defaults]"
     )]
     NoDelay {
         /// The region that the link begins at.
@@ -53,4 +62,14 @@ pub enum Problem {
     /// The `host` of a region is empty.
     #[error("an empty host; expected a host name or an address")]
     EmptyHost,
+}
+
+/// The names that a person may have meant: the similar ones, or all if none is similar.
+fn known_names(similar: &[&str]) -> String {
+    if similar.is_empty() {
+        let known: Vec<&str> = known_regions().collect();
+        format!("expected names of {}", known.join(", "))
+    } else {
+        format!("similar names: {}", similar.join(", "))
+    }
 }

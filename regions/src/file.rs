@@ -8,10 +8,14 @@ use toml::Spanned;
 use crate::{
     BANDWIDTH_MBIT_MAX, BANDWIDTH_MBIT_MIN, DELAY_MS_MAX, LOSS_PERCENT_MAX, Link, REGION_NAME_BYTES_MAX, REGIONS_MAX,
     RegionSite, Topology,
-    error::{Misplaced, Problem, TopologyError},
-    form::{self, At, known_name, nowhere},
+    aws::{known_regions, similar},
+    error::{Misplaced, TopologyError, TopologyProblem},
+    form::{self, At, FileError, Mistake, known_name, nowhere},
     latency::{Delay, Latencies},
 };
+
+/// The jitter of the built-in topologies (README.md names the source).
+const JITTER_MS: f64 = 0.4;
 
 /// A topology as a file writes it: the whole of a topology file, or a table in a larger file.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -83,21 +87,52 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Topology, TopologyError> 
     topology.map_err(|misplaced| misplaced.in_file(path, text))
 }
 
+/// The topology of the AWS regions with these names.
+pub(crate) fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Topology, TopologyProblem> {
+    let mut region = Vec::new();
+    for name in names {
+        if !known_regions().any(|known| known == name) {
+            let similar = similar(name);
+            let name = name.to_owned();
+            return Err(TopologyProblem::UnknownAwsRegion { name, similar });
+        }
+        region.push(Site {
+            name: nowhere(name.to_owned()),
+            host: None,
+            dynamodb_port: None,
+            replication_port: None,
+        });
+    }
+    let form = TopologyForm {
+        latencies: None,
+        defaults: Settings {
+            jitter_ms: Some(nowhere(JITTER_MS)),
+            ..Settings::default()
+        },
+        region,
+        link: Vec::new(),
+    };
+    form.topology(Path::new("")).map_err(|misplaced| match misplaced {
+        Misplaced::Here(At(_, problem)) | Misplaced::Elsewhere(FileError::Invalid { problem, .. }) => problem,
+        // The latencies are built in, so no file is read.
+        Misplaced::Elsewhere(error) => Mistake::Form(error.to_string()).into(),
+    })
+}
+
 impl TopologyForm {
     /// Converts the form to a topology. A relative `latencies` is looked up in the directory of
-    /// `file`.
+    /// `file`; without `latencies`, the delays are those between AWS regions.
     ///
     /// # Errors
     /// [`Misplaced`], if the form is not a valid topology, or its `latencies` cannot be used.
     pub fn topology(self, file: &Path) -> Result<Topology, Misplaced> {
         let starts: Vec<usize> = self.region.iter().map(|site| site.name.span().start).collect();
         let regions = sites(self.region)?;
-        let latencies = self
-            .latencies
-            .map(|name| Latencies::named(&name, file))
-            .transpose()
-            .map_err(Misplaced::Elsewhere)?
-            .unwrap_or_default();
+        let latencies = match &self.latencies {
+            None => Latencies::aws(),
+            Some(name) => Latencies::named(name, file),
+        };
+        let latencies = latencies.map_err(Misplaced::Elsewhere)?;
         let mut topology = unsettled(regions, &latencies, &self.defaults)?;
         topology.change_links(self.link)?;
         if let Some(Link { from, to, .. }) = topology.links.iter().find(|link| link.delay_ms.is_nan()) {
@@ -106,7 +141,7 @@ impl TopologyForm {
             let later = topology.regions.iter().rposition(is_end);
             let offset = later.and_then(|index| starts.get(index)).copied().unwrap_or(0);
             let (from, to) = (from.clone(), to.clone());
-            return Err(At(offset, Problem::NoDelay { from, to }).into());
+            return Err(At(offset, TopologyProblem::NoDelay { from, to }).into());
         }
         debug_assert_eq!(
             topology.links.len(),
@@ -178,12 +213,15 @@ impl Topology {
     }
 }
 
-fn sites(entries: Vec<Site>) -> Result<Vec<RegionSite>, At<Problem>> {
+fn sites(entries: Vec<Site>) -> Result<Vec<RegionSite>, At<TopologyProblem>> {
     if entries.is_empty() {
-        return Err(At(0, Problem::NoRegion));
+        return Err(At(0, TopologyProblem::NoRegion));
     }
     if let Some(beyond) = entries.get(REGIONS_MAX) {
-        return Err(At(beyond.name.span().start, Problem::TooManyRegions(entries.len())));
+        return Err(At(
+            beyond.name.span().start,
+            TopologyProblem::TooManyRegions(entries.len()),
+        ));
     }
     let mut seen = BTreeSet::new();
     let mut sites = Vec::with_capacity(entries.len());
@@ -191,13 +229,13 @@ fn sites(entries: Vec<Site>) -> Result<Vec<RegionSite>, At<Problem>> {
         let start = entry.name.span().start;
         let name = entry.name.into_inner();
         if !is_region_name(&name) {
-            return Err(At(start, Problem::RegionName(name)));
+            return Err(At(start, TopologyProblem::RegionName(name)));
         }
         if !seen.insert(name.clone()) {
-            return Err(At(start, Problem::DuplicateRegion(name)));
+            return Err(At(start, TopologyProblem::DuplicateRegion(name)));
         }
         if let Some(host) = entry.host.as_ref().filter(|host| host.get_ref().trim().is_empty()) {
-            return Err(At(host.span().start, Problem::EmptyHost));
+            return Err(At(host.span().start, TopologyProblem::EmptyHost));
         }
         sites.push(RegionSite {
             name,
@@ -218,7 +256,11 @@ fn is_region_name(name: &str) -> bool {
 
 /// One link per ordered pair, before `[[link]]` entries. A delay without a source is NaN, which no
 /// valid delay is.
-fn unsettled(regions: Vec<RegionSite>, latencies: &Latencies, defaults: &Settings) -> Result<Topology, At<Problem>> {
+fn unsettled(
+    regions: Vec<RegionSite>,
+    latencies: &Latencies,
+    defaults: &Settings,
+) -> Result<Topology, At<TopologyProblem>> {
     let default_delay_ms = within("delay_ms", defaults.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)?;
     let mut links = Vec::new();
     for from in &regions {
@@ -250,19 +292,19 @@ fn unsettled(regions: Vec<RegionSite>, latencies: &Latencies, defaults: &Setting
 }
 
 /// The directed pairs of regions that an entry changes.
-fn ends(regions: &[RegionSite], entry: &LinkForm, start: usize) -> Result<Vec<(String, String)>, At<Problem>> {
+fn ends(regions: &[RegionSite], entry: &LinkForm, start: usize) -> Result<Vec<(String, String)>, At<TopologyProblem>> {
     let (first, second, both) = match (entry.between.as_deref(), &entry.from, &entry.to) {
         (Some([first, second]), None, None) => (first, second, true),
         (None, Some(from), Some(to)) => (from, to, false),
-        _ => return Err(At(start, Problem::LinkEnds)),
+        _ => return Err(At(start, TopologyProblem::LinkEnds)),
     };
     let names: Vec<String> = regions.iter().map(|region| region.name.clone()).collect();
     for end in [first, second] {
-        known_name::<Problem>("region", end, &names)?;
+        known_name::<TopologyProblem>("region", end, &names)?;
     }
     let (first, second) = (first.get_ref().clone(), second.get_ref().clone());
     if first == second {
-        return Err(At(start, Problem::LinkToItself(first)));
+        return Err(At(start, TopologyProblem::LinkToItself(first)));
     }
     let mut ends = vec![(first.clone(), second.clone())];
     if both {
@@ -276,7 +318,7 @@ impl Settings {
         *self == Self::default()
     }
 
-    fn apply_to(&self, link: &mut Link) -> Result<(), At<Problem>> {
+    fn apply_to(&self, link: &mut Link) -> Result<(), At<TopologyProblem>> {
         if let Some(delay_ms) = within("delay_ms", self.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)? {
             link.delay_ms = delay_ms;
             link.is_delay_estimated = false;
@@ -302,7 +344,7 @@ fn within(
     field: &'static str,
     value: Option<&Spanned<f64>>,
     bounds: RangeInclusive<f64>,
-) -> Result<Option<f64>, At<Problem>> {
+) -> Result<Option<f64>, At<TopologyProblem>> {
     let number = |value| form::number(field, value, *bounds.start(), *bounds.end());
     value.map(number).transpose()
 }

@@ -23,7 +23,7 @@ pub enum FileError<P: fmt::Display> {
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The content is invalid.
+    /// The content is not TOML, or not what the file should have.
     #[error("{}:{line}:{column}: {problem}", file.display())]
     Invalid {
         /// The path of the file.
@@ -46,11 +46,11 @@ pub enum Mistake {
     /// A value outside its bounds.
     #[error("{field} = {value}; expected {expected}")]
     OutOfBounds {
-        /// The name of the field.
+        /// The name of the field in its table.
         field: &'static str,
         /// The value in the file.
         value: String,
-        /// The bounds, in words.
+        /// The allowed values, in words, such as `0 to 99`.
         expected: String,
     },
     /// A name that refers to nothing.
@@ -60,7 +60,7 @@ pub enum Mistake {
         what: &'static str,
         /// The name in the file.
         name: String,
-        /// The names that exist.
+        /// All names that would be valid there.
         known: Vec<String>,
     },
 }

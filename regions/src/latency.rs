@@ -12,10 +12,11 @@ use crate::{
     form::{self, Mistake},
 };
 
-/// `latencies = "aws"`: median round-trip times between AWS regions (README.md names the source).
+/// `latencies = "aws"`, the default: median round-trip times between AWS regions (README.md names
+/// the source).
 const AWS: &str = include_str!("../aws-region-rtt.csv");
 
-/// Round-trip times between regions.
+/// Round-trip times between regions, from a CSV file or the built-in table.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies {
     /// In milliseconds, by the measuring region and the measured region.
@@ -28,7 +29,7 @@ pub(crate) struct Latencies {
 /// The delay of a link.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Delay {
-    /// One-way delay in milliseconds.
+    /// The one-way delay in milliseconds: half of the round-trip time.
     pub(crate) ms: f64,
     /// Whether the delay is estimated from a distance.
     pub(crate) is_estimated: bool,
@@ -42,13 +43,21 @@ struct Row {
 }
 
 impl Latencies {
-    /// The built-in table for the name `aws`, else the file of that name beside the topology.
+    /// The built-in table of AWS regions.
+    pub(crate) fn aws() -> Result<Self, TopologyError> {
+        Ok(Self {
+            are_aws: true,
+            ..Self::parse(AWS, Path::new("aws-region-rtt.csv"))?
+        })
+    }
+
+    /// The built-in table for the name `aws`, an empty one for `none`, else the file of that name
+    /// beside the topology.
     pub(crate) fn named(name: &str, topology: &Path) -> Result<Self, TopologyError> {
-        if name == "aws" {
-            return Ok(Self {
-                are_aws: true,
-                ..Self::parse(AWS, Path::new("aws-region-rtt.csv"))?
-            });
+        match name {
+            "aws" => return Self::aws(),
+            "none" => return Ok(Self::default()),
+            _ => {}
         }
         let file = topology.parent().unwrap_or(Path::new("")).join(name);
         Self::parse(&form::read(&file)?, &file)

@@ -1,5 +1,6 @@
 //! Topologies: the regions, and the delay, jitter, bandwidth and loss of the links between them.
 
+mod aws;
 mod distance;
 mod error;
 mod file;
@@ -10,7 +11,8 @@ mod toml_errors;
 
 use std::{path::Path, time::Duration};
 
-pub use error::{Misplaced, Problem, TopologyError};
+pub use aws::{has_aws_form, known_regions};
+pub use error::{Misplaced, TopologyError, TopologyProblem};
 pub use file::{LinkForm, TopologyForm};
 
 /// The names of the built-in topologies, for [`Topology::shipped`].
@@ -46,9 +48,9 @@ pub struct RegionSite {
 /// A directed link between two regions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
-    /// The region that sends.
+    /// The name of the region in which bytes enter the link.
     pub from: String,
-    /// The region that receives.
+    /// The name of the region in which they leave it.
     pub to: String,
     /// One-way delay in milliseconds, 0 to [`DELAY_MS_MAX`].
     pub delay_ms: f64,
@@ -88,6 +90,16 @@ impl Topology {
     /// As [`Topology::load`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, TopologyError> {
         file::parse(text, file)
+    }
+
+    /// The AWS regions with these names, in this order, with the delays and the jitter of the
+    /// built-in topologies.
+    ///
+    /// # Errors
+    /// [`TopologyProblem::UnknownAwsRegion`] for a name that is not in [`known_regions`], and the
+    /// problems of a topology without regions, with too many or with one of them twice.
+    pub fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, TopologyProblem> {
+        file::named(names)
     }
 
     /// The built-in topology with this name, one of [`SHIPPED`].

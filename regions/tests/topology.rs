@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use beringia_regions::{Link, Problem, SHIPPED, Topology, TopologyError, TopologyForm};
+use beringia_regions::{
+    Link, SHIPPED, Topology, TopologyError, TopologyForm, TopologyProblem, has_aws_form, known_regions,
+};
 
 const MEASURED: &str = include_str!("../aws-region-rtt.csv");
 
@@ -25,7 +27,7 @@ fn link<'a>(topology: &'a Topology, from: &str, to: &str) -> &'a Link {
 }
 
 /// The place and the problem of an invalid topology.
-fn refused(text: &str) -> (usize, usize, Problem) {
+fn refused(text: &str) -> (usize, usize, TopologyProblem) {
     match Topology::parse(text, Path::new("test.toml")) {
         Err(TopologyError::Invalid {
             file,
@@ -71,6 +73,38 @@ fn shipped_files_on_disk_are_the_ones_built_in() {
     assert_eq!(
         (Topology::two().regions().len(), Topology::ten().regions().len()),
         (2, 10)
+    );
+}
+
+/// Two bare `[[region]]` entries are a topology: the delays are those between AWS regions.
+#[test]
+fn delays_between_aws_regions_need_no_setting() {
+    let regions = "[[region]]\nname = \"us-east-1\"\n[[region]]\nname = \"eu-west-1\"\n";
+    let bare = parse(regions);
+    assert_eq!(bare, parse(&format!("latencies = \"aws\"\n{regions}")));
+    let half = measured_rtt_ms("us-east-1", "eu-west-1") / 2.0;
+    assert!((link(&bare, "us-east-1", "eu-west-1").delay_ms - half).abs() < 1e-9);
+    // A default is for pairs that the table does not have.
+    let topology = parse(&format!(
+        "[defaults]\ndelay_ms = 40\n{regions}[[region]]\nname = \"moon-1\"\n"
+    ));
+    assert!((link(&topology, "us-east-1", "eu-west-1").delay_ms - half).abs() < 1e-9);
+    assert_eq!(link(&topology, "us-east-1", "moon-1").delay_ms, 40.0);
+}
+
+#[test]
+fn without_latencies_the_default_delay_is_for_every_pair() {
+    let regions = "[[region]]\nname = \"us-east-1\"\n[[region]]\nname = \"eu-west-1\"\n";
+    let topology = parse(&format!("latencies = \"none\"\n[defaults]\ndelay_ms = 5\n{regions}"));
+    for link in topology.links() {
+        assert_eq!((link.delay_ms, link.is_delay_estimated), (5.0, false));
+    }
+    let (line, column, problem) = refused(&format!("latencies = \"none\"\n{regions}"));
+    assert_eq!((line, column), (5, 8));
+    assert_eq!(
+        problem.to_string(),
+        "no delay from us-east-1 to eu-west-1; expected a [[link]] with delay_ms, latencies that have the pair \
+         (\"aws\", the default, has pairs of AWS regions), or delay_ms under [defaults]"
     );
 }
 
@@ -158,11 +192,12 @@ fn regions_without_measurements_get_estimated_delays() {
 fn every_aws_region_has_delays_to_every_other() {
     let places = include_str!("../aws-regions.csv").lines().skip(1);
     let names: Vec<&str> = places.filter_map(|row| row.split(',').next()).collect();
-    assert_eq!(names.len(), 34);
+    assert_eq!(names.len(), 39);
+    assert_eq!(known_regions().collect::<Vec<_>>(), names);
     // A topology has at most 32 regions: the first 32 of the table, then the last 32.
-    for group in [&names[..32], &names[2..]] {
+    for group in [&names[..32], &names[7..]] {
         let regions = group.iter().map(|name| format!("[[region]]\nname = \"{name}\"\n"));
-        let topology = parse(&format!("latencies = \"aws\"\n{}", regions.collect::<String>()));
+        let topology = parse(&regions.collect::<String>());
         for link in topology.links() {
             assert!((1.0..250.0).contains(&link.delay_ms), "{link:?}");
         }
@@ -172,9 +207,12 @@ fn every_aws_region_has_delays_to_every_other() {
 #[test]
 fn regions_outside_the_table_are_not_estimated() {
     let pair = "[[region]]\nname = \"us-east-1\"\n[[region]]\nname = \"moon-1\"\n";
-    let (_, _, problem) = refused(&format!("latencies = \"aws\"\n{pair}"));
-    assert!(matches!(problem, Problem::NoDelay { .. }), "{problem}");
-    let topology = parse(&format!("latencies = \"aws\"\n[defaults]\ndelay_ms = 40\n{pair}"));
+    for latencies in ["", "latencies = \"aws\"\n"] {
+        let (_, _, problem) = refused(&format!("{latencies}{pair}"));
+        let (from, to) = ("us-east-1".to_owned(), "moon-1".to_owned());
+        assert_eq!(problem, TopologyProblem::NoDelay { from, to });
+    }
+    let topology = parse(&format!("[defaults]\ndelay_ms = 40\n{pair}"));
     let link = link(&topology, "us-east-1", "moon-1");
     assert_eq!((link.delay_ms, link.is_delay_estimated), (40.0, false));
 }
@@ -299,14 +337,84 @@ fn a_group_has_1_to_32_regions_with_names_of_1_to_32_characters() {
     };
     assert_eq!(parse(&regions(1)).links(), []);
     assert_eq!(parse(&regions(32)).links().len(), 32 * 31);
-    assert_eq!(refused(&regions(33)).2, Problem::TooManyRegions(33));
+    assert_eq!(refused(&regions(33)).2, TopologyProblem::TooManyRegions(33));
 
     let named = |name: &str| format!("[[region]]\nname = \"{name}\"\n");
     assert_eq!(parse(&named(&"x".repeat(32))).regions()[0].name.len(), 32);
-    assert_eq!(refused(&named(&"x".repeat(33))).2, Problem::RegionName("x".repeat(33)));
+    assert_eq!(
+        refused(&named(&"x".repeat(33))).2,
+        TopologyProblem::RegionName("x".repeat(33))
+    );
     for name in ["", "1st", "-a"] {
-        assert_eq!(refused(&named(name)).2, Problem::RegionName(name.to_owned()));
+        assert_eq!(refused(&named(name)).2, TopologyProblem::RegionName(name.to_owned()));
     }
+}
+
+#[test]
+fn names_of_aws_regions_make_a_topology() {
+    let three = ["us-east-1", "eu-west-1", "ap-northeast-1"];
+    assert_eq!(Topology::named(three), Ok(Topology::three()));
+    let topology = Topology::named(["us-gov-west-1", "cn-north-1"]).expect("both are known");
+    assert!(topology.has_estimated_delays());
+}
+
+#[test]
+fn names_that_make_no_topology_are_refused() {
+    let error = |names: &[&str]| Topology::named(names.iter().copied()).expect_err("refused").to_string();
+    assert_eq!(
+        error(&["us-east-1", "eu-centrl-1"]),
+        "\"eu-centrl-1\" is no AWS region whose delays are known; similar names: eu-central-1, eu-central-2"
+    );
+    let all: Vec<&str> = known_regions().collect();
+    assert_eq!(
+        error(&["moon-1"]),
+        format!(
+            "\"moon-1\" is no AWS region whose delays are known; expected names of {}",
+            all.join(", ")
+        )
+    );
+    assert_eq!(
+        error(&["us-east-1", "eu-west-1", "us-east-1"]),
+        "two regions are called us-east-1; expected each name once"
+    );
+    assert_eq!(error(&all), "39 regions; expected at most 32");
+    assert!(error(&[]).starts_with("no region; "));
+}
+
+/// The names come from the endpoint metadata of AWS's SDKs, of all partitions.
+#[test]
+fn names_of_aws_regions_have_their_form() {
+    let secret = ["us-iso-west-1", "us-isob-east-1", "eu-isoe-west-1", "us-isof-south-1"];
+    let to_come = ["sa-west-1", "us-south-1", "us-east-3", "ap-southeast-12"];
+    for name in known_regions().chain(secret).chain(to_come) {
+        assert!(has_aws_form(name), "{name}");
+    }
+    let placeholders = [
+        "local",
+        "localhost",
+        "local-not-a-region",
+        "ddblocal",
+        "us-fake-1",
+        "moon-1",
+    ];
+    let others = [
+        "",
+        "-",
+        "us",
+        "us-east",
+        "us-east-",
+        "us-east-1a",
+        "us-east-1-x",
+        "xx-east-1",
+        "US-EAST-1",
+        "us-1",
+        "us-a-b-east-1",
+        "aws-global",
+    ];
+    for name in placeholders.into_iter().chain(others) {
+        assert!(!has_aws_form(name), "{name:?}");
+    }
+    assert!(!has_aws_form(&format!("us-{}-east-1", "x".repeat(100))), "too long");
 }
 
 #[test]

@@ -47,5 +47,5 @@ pub fn topology_without_delay(regions: &[&str]) -> String {
         .iter()
         .map(|name| format!("\n[[region]]\nname = \"{name}\"\n"))
         .collect();
-    format!("[defaults]\ndelay_ms = 0\n{regions}")
+    format!("latencies = \"none\"\n[defaults]\ndelay_ms = 0\n{regions}")
 }

@@ -98,3 +98,17 @@ fn stream_consumers_miss_and_repeat_nothing() {
         );
     }
 }
+
+/// Workers in two regions read 5,000 changes, which several writers made, while a process with the
+/// same files and ports is killed and started again.
+#[test]
+fn streams_have_all_changes_in_order_across_kills() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let printed = python::succeeds(
+        python::python()
+            .args(["-m", "streams.kills"])
+            .arg(beringia_tests::command::beringia())
+            .arg(directory.path().join("data")),
+    );
+    assert_eq!(printed.matches(": 5000 changes in").count(), 2, "{printed}");
+}

@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_tests::repository;
-use sources::{Source, sources};
+use sources::sources;
 use syn::{
-    Fields, Ident, ImplItemFn, ItemConst, ItemEnum, ItemFn, ItemMod, ItemStatic, ItemStruct, ItemTrait, ItemType,
-    TraitItemFn, Variant,
+    Attribute, Expr, ExprLit, Field, Fields, Ident, ImplItemFn, ItemConst, ItemEnum, ItemFn, ItemMod, ItemStatic,
+    ItemStruct, ItemTrait, ItemType, Lit, Meta, Path, Token, TraitItemFn, Variant,
+    punctuated::Punctuated,
     visit::{self, Visit},
 };
 
 mod sources;
 
 const LIST: &str = "docs/retired-names.txt";
+
+/// The extensions of files with definitions.
+const DEFINING: [&str; 5] = ["rs", "proto", "py", "sh", "toml"];
 
 /// The kind of a definition and its name, as the list gives them.
 type Name = (String, String);
@@ -49,7 +53,7 @@ fn entry(line: &str) -> Retired {
     }
 }
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 10] = [
     "type",
     "variant",
     "function",
@@ -58,6 +62,8 @@ const KINDS: [&str; 8] = [
     "constant",
     "proto-message",
     "proto-field",
+    "option",
+    "json-key",
 ];
 
 /// The crate that a file belongs to.
@@ -66,6 +72,8 @@ fn crate_of(path: &str) -> Option<String> {
     match parts.next()? {
         "services" | "simulations" => match parts.next()? {
             "cli" => Some("beringia".to_owned()),
+            // Files that the crate `scenario` reads.
+            "scenarios" => Some("beringia-scenario".to_owned()),
             name => Some(format!("beringia-{name}")),
         },
         name @ ("proto" | "regions" | "tests") => Some(format!("beringia-{name}")),
@@ -82,29 +90,77 @@ impl Definitions {
         self.0.insert((kind.to_owned(), name.to_string()));
     }
 
-    fn add_fields(&mut self, fields: &Fields) {
+    fn add_fields(&mut self, fields: &Fields, are_keys: bool) {
         for name in fields.iter().filter_map(|field| field.ident.as_ref()) {
             self.add("field", name);
+            if are_keys {
+                self.add("json-key", name);
+            }
         }
+    }
+}
+
+/// Returns whether a type derives `Serialize` or `Deserialize`, so that its fields are keys.
+fn has_keys(attributes: &[Attribute]) -> bool {
+    let derives = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("derive"));
+    let mut derived = derives.flat_map(|derive| {
+        derive
+            .parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
+            .expect("the derived traits")
+    });
+    derived.any(|path| {
+        let name = path.segments.last().expect("a path has a name");
+        name.ident == "Serialize" || name.ident == "Deserialize"
+    })
+}
+
+/// The command-line option that a field defines, without its dashes.
+fn option_of(field: &Field) -> Option<String> {
+    let arguments = field.attrs.iter().filter(|attribute| attribute.path().is_ident("arg"));
+    let mut settings = arguments.flat_map(|argument| {
+        argument
+            .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
+            .expect("the settings of an argument")
+    });
+    match settings.find(|setting| setting.path().is_ident("long"))? {
+        Meta::NameValue(given) => match given.value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(name), ..
+            }) => Some(name.value()),
+            _ => panic!("the name of an option is a literal"),
+        },
+        _ => Some(field.ident.as_ref()?.to_string().replace('_', "-")),
     }
 }
 
 impl<'ast> Visit<'ast> for Definitions {
     fn visit_item_struct(&mut self, item: &'ast ItemStruct) {
         self.add("type", &item.ident);
-        self.add_fields(&item.fields);
+        self.add_fields(&item.fields, has_keys(&item.attrs));
         visit::visit_item_struct(self, item);
     }
 
     fn visit_item_enum(&mut self, item: &'ast ItemEnum) {
         self.add("type", &item.ident);
+        let are_keys = has_keys(&item.attrs);
+        for variant in &item.variants {
+            self.add_fields(&variant.fields, are_keys);
+        }
         visit::visit_item_enum(self, item);
     }
 
     fn visit_variant(&mut self, variant: &'ast Variant) {
         self.add("variant", &variant.ident);
-        self.add_fields(&variant.fields);
         visit::visit_variant(self, variant);
+    }
+
+    fn visit_field(&mut self, field: &'ast Field) {
+        if let Some(option) = option_of(field) {
+            self.0.insert(("option".to_owned(), option));
+        }
+        visit::visit_field(self, field);
     }
 
     fn visit_item_trait(&mut self, item: &'ast ItemTrait) {
@@ -162,26 +218,63 @@ fn proto_definitions(text: &str) -> impl Iterator<Item = Name> + '_ {
     })
 }
 
-fn definitions(sources: &[Source]) -> BTreeMap<String, BTreeSet<Name>> {
+/// The modules that a path names: the directories in its crate, and the stem of the file.
+fn modules_of(path: &str) -> impl Iterator<Item = Name> + '_ {
+    let (stem, _) = path.rsplit_once('.').expect("a path with an extension");
+    let parts = stem.split('/').skip(2);
+    parts.map(|name| ("module".to_owned(), name.to_owned()))
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// String literals that could be a key. Macros such as `json!` contain them, too, so the text is
+/// searched and not the syntax.
+fn quoted_keys(text: &str) -> impl Iterator<Item = Name> + '_ {
+    let is_key = |quoted: &&str| !quoted.is_empty() && quoted.chars().all(is_of_name);
+    let keys = text.split('"').skip(1).filter(is_key);
+    keys.map(|key| ("json-key".to_owned(), key.to_owned()))
+}
+
+/// The keys of a TOML file.
+fn toml_keys(text: &str) -> impl Iterator<Item = Name> + '_ {
+    let keys = text
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(key, _)| key);
+    let keys = keys.filter(|key| key.chars().all(is_of_name));
+    keys.map(|key| ("json-key".to_owned(), key.to_owned()))
+}
+
+/// The definitions of each crate.
+fn definitions() -> BTreeMap<String, BTreeSet<Name>> {
     let mut definitions: BTreeMap<String, BTreeSet<Name>> = BTreeMap::new();
-    for source in sources {
+    for source in sources(&DEFINING) {
         let Some(crate_) = crate_of(&source.path) else { continue };
         let of_crate = definitions.entry(crate_).or_default();
-        if source.path.ends_with(".proto") {
-            of_crate.extend(proto_definitions(&source.text));
-            continue;
+        of_crate.extend(modules_of(&source.path));
+        let (_, extension) = source.path.rsplit_once('.').expect("a path with an extension");
+        match extension {
+            "rs" => {
+                let file = syn::parse_file(&source.text).unwrap_or_else(|error| panic!("{}: {error}", source.path));
+                let mut found = Definitions::default();
+                found.visit_file(&file);
+                of_crate.extend(found.0);
+                of_crate.extend(quoted_keys(&source.text));
+            }
+            "proto" => of_crate.extend(proto_definitions(&source.text)),
+            "py" => of_crate.extend(quoted_keys(&source.text)),
+            "toml" => of_crate.extend(toml_keys(&source.text)),
+            _ => {}
         }
-        let file = syn::parse_file(&source.text).unwrap_or_else(|error| panic!("{}: {error}", source.path));
-        let mut found = Definitions::default();
-        found.visit_file(&file);
-        of_crate.extend(found.0);
     }
     definitions
 }
 
 #[test]
 fn no_retired_name_is_defined() {
-    let definitions = definitions(&sources(&["rs", "proto"]));
+    let definitions = definitions();
     let returned: Vec<Retired> = retired()
         .into_iter()
         .filter(|entry| match entry {
@@ -220,7 +313,7 @@ fn no_retired_phrase_is_used() {
 /// The definitions that the list is checked against are really found.
 #[test]
 fn definitions_of_every_kind_are_found() {
-    let definitions = definitions(&sources(&["rs", "proto"]));
+    let definitions = definitions();
     let expected = [
         ("beringia-item", "type", "Mutation"),
         ("beringia-item", "field", "causal_context"),
@@ -230,9 +323,23 @@ fn definitions_of_every_kind_are_found() {
         ("beringia-history", "constant", "MARKER"),
         ("beringia-proto", "proto-message", "BootstrapReport"),
         ("beringia-proto", "proto-field", "unshipped"),
+        // A file and a directory of tests, and a file in Python.
+        ("beringia-tests", "module", "python_clients"),
+        ("beringia-replication", "module", "scripted"),
+        ("beringia-tests", "module", "contention"),
+        // An option named by its field, and one with a name of its own.
+        ("beringia", "option", "log-format"),
+        ("beringia", "option", "access-key"),
+        // A field of a serialized type, a literal in a macro, one in Python, and a key of TOML.
+        ("beringia-oracle", "json-key", "superseded"),
+        ("beringia", "json-key", "Replicas"),
+        ("beringia-tests", "json-key", "experimentTemplate"),
+        ("beringia-scenario", "json-key", "regions"),
     ];
     for (crate_, kind, name) in expected {
         let name = (kind.to_owned(), name.to_owned());
         assert!(definitions[crate_].contains(&name), "{crate_} {name:?}");
     }
+    let covered: BTreeSet<&str> = expected.iter().map(|(_, kind, _)| *kind).collect();
+    assert_eq!(covered, BTreeSet::from(KINDS));
 }

@@ -12,46 +12,91 @@ const AWS: &str = "aws";
 /// Ends beringia's own options.
 const ESCAPE: &str = "--";
 
-/// The words of the command line in the order in which clap parses them. Everything after `aws`
-/// belongs to the AWS CLI, even `--help` and options with the names of ours, so it is moved behind
-/// `--`. Our options, which precede `aws`, are moved behind it.
+/// The words of the command line in the order in which clap parses them. An option of a command
+/// may precede the command's name: it is moved behind it. Everything after `aws` belongs to the AWS
+/// CLI, even `--help` and options with the names of ours, so it is moved behind `--`.
 pub(crate) fn words(given: Vec<OsString>) -> Vec<OsString> {
-    let Some(index) = command_index(&given).filter(|index| given[*index] == AWS) else {
+    let program = Arguments::command();
+    let Some(first) = command_index(&program, &given) else {
         return given;
     };
-    let (program, options, theirs) = (&given[..1], &given[1..index], &given[index + 1..]);
-    let (aws, escape) = ([OsString::from(AWS)], [OsString::from(ESCAPE)]);
-    [program, &aws, options, &escape, theirs].concat()
+    let commands = named_commands(&program, &given[first..]);
+    let end = first + commands.len();
+    let (options, names, rest) = (&given[1..first], &given[first..end], &given[end..]);
+    let escape = (given[first] == AWS).then(|| OsString::from(ESCAPE));
+    let (moved, kept) = divide_options(&program, &commands, options);
+    let mut words = vec![given[0].clone()];
+    words.extend(kept);
+    words.extend_from_slice(names);
+    words.extend(moved);
+    words.extend(escape);
+    words.extend_from_slice(rest);
+    words
 }
 
 /// The index of the command's name: the first word that is neither an option nor the value of one.
-fn command_index(given: &[OsString]) -> Option<usize> {
-    let valued = valued_options();
+fn command_index(program: &clap::Command, given: &[OsString]) -> Option<usize> {
     let mut index = 1;
     loop {
         let word = given.get(index)?.to_string_lossy();
         if !word.starts_with('-') {
             return Some(index);
         }
-        let takes_next = word
-            .strip_prefix("--")
-            .is_some_and(|name| valued.iter().any(|valued| valued == name));
-        index += if takes_next { 2 } else { 1 };
+        index += words_of(program, &word);
     }
 }
 
-/// The options that take a value and may precede `aws`.
-fn valued_options() -> Vec<String> {
-    let command = Arguments::command();
-    let of_aws = command
-        .find_subcommand(AWS)
-        .into_iter()
-        .flat_map(clap::Command::get_arguments);
-    let all = command.get_arguments().chain(of_aws);
-    let valued = all.filter(|argument| argument.get_action().takes_values());
-    valued
-        .filter_map(|argument| argument.get_long().map(str::to_owned))
-        .collect()
+/// The commands that the words name, from the outermost one on, such as `drill` and `run`.
+fn named_commands<'a>(program: &'a clap::Command, words: &[OsString]) -> Vec<&'a clap::Command> {
+    let mut command = program;
+    let inner = words.iter().map_while(|word| {
+        command = command.find_subcommand(word)?;
+        Some(command)
+    });
+    inner.collect()
+}
+
+/// Divides the options that precede the commands, with their values: those that only the commands
+/// have, and the others.
+fn divide_options(
+    program: &clap::Command,
+    commands: &[&clap::Command],
+    options: &[OsString],
+) -> (Vec<OsString>, Vec<OsString>) {
+    let (mut of_commands, mut others) = (Vec::new(), Vec::new());
+    let mut rest = options;
+    while let Some(word) = rest.first() {
+        let word = word.to_string_lossy();
+        let (option, after) = rest.split_at(words_of(program, &word).min(rest.len()));
+        let has = |command: &clap::Command| find_option(command, &word).is_some();
+        let is_of_command = !has(program) && commands.iter().any(|command| has(command));
+        if is_of_command { &mut of_commands } else { &mut others }.extend_from_slice(option);
+        rest = after;
+    }
+    (of_commands, others)
+}
+
+/// How many words an option consists of: two, if the next word is its value. Before the command is
+/// known, any command's option of that name counts.
+fn words_of(program: &clap::Command, word: &str) -> usize {
+    let mut commands = vec![program];
+    while let Some(command) = commands.pop() {
+        if let Some(option) = find_option(command, word) {
+            return if option.get_action().takes_values() && !word.contains('=') {
+                2
+            } else {
+                1
+            };
+        }
+        commands.extend(command.get_subcommands());
+    }
+    1
+}
+
+/// The command's own option that the word names, with or without a value.
+fn find_option<'a>(command: &'a clap::Command, word: &str) -> Option<&'a clap::Arg> {
+    let name = word.strip_prefix("--")?.split('=').next();
+    command.get_arguments().find(|argument| argument.get_long() == name)
 }
 
 /// Prints the help, or the error in the arguments. Format and colours follow the arguments,
@@ -111,9 +156,26 @@ mod tests {
         assert_eq!(moved("beringia aws s3 --help"), "beringia aws -- s3 --help");
         assert_eq!(
             moved("beringia --color never --control http://h:1 aws --color off x"),
-            "beringia aws --color never --control http://h:1 -- --color off x"
+            "beringia --color never aws --control http://h:1 -- --color off x"
         );
-        assert_eq!(moved("beringia --format=json aws"), "beringia aws --format=json --");
+        assert_eq!(moved("beringia --format=json aws"), "beringia --format=json aws --");
+    }
+
+    #[test]
+    fn options_of_a_command_may_precede_its_name() {
+        assert_eq!(
+            moved("beringia --control http://h:1 status"),
+            "beringia status --control http://h:1"
+        );
+        assert_eq!(
+            moved("beringia --format json --control=http://h:1 --attach drill run partition"),
+            "beringia --format json drill run --control=http://h:1 --attach partition"
+        );
+        assert_eq!(
+            moved("beringia --control http://h:1 sim run swarm"),
+            "beringia --control http://h:1 sim run swarm",
+            "an option that the command does not have is refused"
+        );
     }
 
     #[test]

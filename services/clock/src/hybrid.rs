@@ -36,7 +36,7 @@ pub struct HybridTime(u64);
 impl HybridTime {
     /// The greatest number of milliseconds that fits; it lies in the year 10889.
     pub const MAX_MILLIS: u64 = (1 << 48) - 1;
-    /// The greatest hybrid time.
+    /// The greatest hybrid time, in the year 10889. No write gets a later one.
     pub const MAX: Self = Self(u64::MAX);
 
     /// Combines milliseconds since the Unix epoch and a counter. Milliseconds above
@@ -101,7 +101,7 @@ pub enum ClockError {
     TooFarAhead {
         /// How far the time is ahead, in milliseconds.
         ahead_ms: u64,
-        /// The limit, in milliseconds.
+        /// How far ahead a time may be, in milliseconds.
         limit_ms: u64,
     },
     /// The greatest hybrid time has been issued: the wall clock is in the year 10889.

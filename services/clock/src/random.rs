@@ -39,7 +39,7 @@ pub trait Randomness: Send + Sync + 'static {
     }
 }
 
-/// The operating system's randomness.
+/// The operating system's randomness, which no seed repeats.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemRandomness;
 

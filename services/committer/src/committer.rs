@@ -14,7 +14,9 @@ use std::{
     },
 };
 
-use beringia_decisions::{Answer, Command, Decision, Environment, ReadSet, Rows, State, Undecided, decide, needs};
+use beringia_decisions::{
+    CommandAnswer, Decision, Environment, ReadSet, Rows, State, StoreCommand, Undecided, decide, needs,
+};
 use beringia_item::{Origin, Region, TableId};
 use beringia_storage::{
     Acknowledged, Applied, Catalog, CommitError, ItemWrite, RemoteBatch, SchemaChange, SchemaError, StoreError,
@@ -34,7 +36,7 @@ const ATTEMPTS_MAX: usize = 8;
 pub(crate) enum Request {
     /// A client's writes, as one transaction.
     Transaction(Vec<ItemWrite>, oneshot::Sender<Result<Vec<WriteResult>, CommitError>>),
-    /// A change of definitions.
+    /// A change of definitions, which is the last command of its group.
     Schema(
         Box<dyn SchemaChange>,
         oneshot::Sender<Result<Arc<Catalog>, SchemaError>>,
@@ -83,14 +85,16 @@ impl Request {
         matches!(self, Self::Schema(..))
     }
 
-    fn split(self) -> (Command, Reply) {
+    fn split(self) -> (StoreCommand, Reply) {
         match self {
-            Self::Transaction(writes, to) => (Command::Transaction(writes), Reply::Transaction(to)),
-            Self::Schema(change, to) => (Command::Schema(change), Reply::Schema(to)),
-            Self::Apply(batch, to) => (Command::Apply(batch), Reply::Apply(to)),
-            Self::Trim(acknowledged, to) => (Command::Trim(acknowledged), Reply::More(to)),
-            Self::NoteUnreachable(unreachable_ms, to) => (Command::NoteUnreachable(unreachable_ms), Reply::Done(to)),
-            Self::Repair(table, range, to) => (Command::Repair(table, range), Reply::More(to)),
+            Self::Transaction(writes, to) => (StoreCommand::Transaction(writes), Reply::Transaction(to)),
+            Self::Schema(change, to) => (StoreCommand::Schema(change), Reply::Schema(to)),
+            Self::Apply(batch, to) => (StoreCommand::Apply(batch), Reply::Apply(to)),
+            Self::Trim(acknowledged, to) => (StoreCommand::Trim(acknowledged), Reply::More(to)),
+            Self::NoteUnreachable(unreachable_ms, to) => {
+                (StoreCommand::NoteUnreachable(unreachable_ms), Reply::Done(to))
+            }
+            Self::Repair(table, range, to) => (StoreCommand::Repair(table, range), Reply::More(to)),
         }
     }
 
@@ -102,13 +106,13 @@ impl Request {
 
 impl Reply {
     /// The receiver may be gone; the commit is valid all the same.
-    fn send(self, answer: Answer) {
+    fn send(self, answer: CommandAnswer) {
         match (self, answer) {
-            (Self::Transaction(to), Answer::Transaction(answer)) => drop(to.send(answer)),
-            (Self::Schema(to), Answer::Schema(answer)) => drop(to.send(answer)),
-            (Self::Apply(to), Answer::Apply(answer)) => drop(to.send(answer)),
-            (Self::More(to), Answer::More(answer)) => drop(to.send(answer)),
-            (Self::Done(to), Answer::Done(answer)) => drop(to.send(answer)),
+            (Self::Transaction(to), CommandAnswer::Transaction(answer)) => drop(to.send(answer)),
+            (Self::Schema(to), CommandAnswer::Schema(answer)) => drop(to.send(answer)),
+            (Self::Apply(to), CommandAnswer::Apply(answer)) => drop(to.send(answer)),
+            (Self::More(to), CommandAnswer::More(answer)) => drop(to.send(answer)),
+            (Self::Done(to), CommandAnswer::Done(answer)) => drop(to.send(answer)),
             (reply, answer) => {
                 debug_assert!(false, "a command got an answer of the wrong kind: {answer:?}");
                 reply.fail(StoreError::Database(
@@ -169,7 +173,7 @@ impl Committer {
         let asked_by = group.iter().map(|submitted| &submitted.asked_by);
         let _inside = trail::commit_span(self.shared.origin.region(), asked_by).entered();
         let split = |submitted: Submitted| submitted.request.split();
-        let (mut commands, replies): (Vec<Command>, Vec<Reply>) = group.into_iter().map(split).unzip();
+        let (mut commands, replies): (Vec<StoreCommand>, Vec<Reply>) = group.into_iter().map(split).unzip();
         match self.carry_out(&mut commands) {
             Ok(answers) => {
                 debug_assert_eq!(answers.len(), replies.len(), "each command has one answer");
@@ -189,7 +193,7 @@ impl Committer {
     /// Does one step of background work. Returns false if it failed and should be retried later.
     pub(crate) fn work(&mut self) -> bool {
         let _inside = trail::commit_span(self.shared.origin.region(), [].iter()).entered();
-        let worked = self.carry_out(&mut [Command::Work]);
+        let worked = self.carry_out(&mut [StoreCommand::Work]);
         if let Err(error) = &worked {
             tracing::warn!(region = %self.shared.origin.region(), %error, "background work failed and will be retried");
         }
@@ -213,7 +217,7 @@ impl Committer {
     }
 
     /// Decides a group, commits it, and publishes the result to readers.
-    fn carry_out(&mut self, commands: &mut [Command]) -> Result<Vec<Answer>, StoreError> {
+    fn carry_out(&mut self, commands: &mut [StoreCommand]) -> Result<Vec<CommandAnswer>, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             self.refresh()?;
             let environment = self.environment();
@@ -266,7 +270,7 @@ impl Committer {
     /// Decides commands, and reads the rows that they need until that succeeds.
     fn decide(
         &mut self,
-        commands: &mut [Command],
+        commands: &mut [StoreCommand],
         rows: &mut Rows,
         environment: &Environment,
     ) -> Result<Decision, StoreError> {
@@ -287,7 +291,7 @@ impl Committer {
         }
     }
 
-    /// Reads the wanted rows.
+    /// Reads the rows that a decision asked for and adds them to `rows`.
     fn fetch(&mut self, rows: &mut Rows, wanted: ReadSet) -> Result<(), StoreError> {
         if wanted.is_empty() {
             return Ok(());
@@ -328,30 +332,35 @@ impl Committer {
 
     /// Makes a decided state the current one, publishes it, reports its events, and returns the
     /// answers.
-    fn adopt(&mut self, decision: Decision) -> Vec<Answer> {
+    fn adopt(&mut self, decision: Decision) -> Vec<CommandAnswer> {
         let appended = decision.state.log.last > self.state.log.last;
+        let before = Arc::clone(&self.state.catalog);
         self.state = decision.state;
         self.shared.publish(&self.state, decision.own);
         if appended {
             self.shared.log_appended.notify_waiters();
         }
         let region = self.shared.origin.region();
-        decision.events.iter().for_each(|event| event.log(region));
+        let after = &self.state.catalog;
+        decision
+            .events
+            .iter()
+            .for_each(|event| event.log(region, &before, after));
         decision.answers
     }
 }
 
-const fn is_upkeep(command: &Command) -> bool {
+const fn is_upkeep(command: &StoreCommand) -> bool {
     matches!(
         command,
-        Command::Trim(_) | Command::Repair(..) | Command::NoteUnreachable(_) | Command::Work
+        StoreCommand::Trim(_) | StoreCommand::Repair(..) | StoreCommand::NoteUnreachable(_) | StoreCommand::Work
     )
 }
 
 /// Notifies changes of definitions that they are committed, before anything else is decided.
-fn announce(commands: &mut [Command], answers: &[Answer]) {
+fn announce(commands: &mut [StoreCommand], answers: &[CommandAnswer]) {
     for (command, answer) in commands.iter_mut().zip(answers) {
-        if let (Command::Schema(change), Answer::Schema(Ok(_))) = (command, answer) {
+        if let (StoreCommand::Schema(change), CommandAnswer::Schema(Ok(_))) = (command, answer) {
             change.committed();
         }
     }

@@ -85,7 +85,7 @@ pub(crate) struct Queue {
 /// The next step of the committer.
 enum Next {
     Commit(Vec<Submitted>),
-    /// The queues are empty.
+    /// The queues are empty: background work can be done.
     Idle,
     Stop,
 }
@@ -145,7 +145,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes the next group.
+    /// Takes the next group: of upkeep one command, then clients, then remote batches.
     fn next(&self, waiting: &mut Waiting) -> Next {
         if waiting.stopping == Some(false) || (waiting.stopping.is_some() && waiting.is_empty()) {
             return Next::Stop;

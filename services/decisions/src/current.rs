@@ -5,7 +5,7 @@ use beringia_item::{
 };
 use beringia_storage::{
     StoreError,
-    backend::{Detail, ItemRow, MergedRow, OriginNumber, Record, StoredRecord, version},
+    backend::{Detail, ItemRow, LogRecord, MergedRow, OriginNumber, StoredRecord, version},
 };
 use bytes::Bytes;
 
@@ -61,7 +61,7 @@ impl CurrentRecord {
     }
 
     /// Converts a record that is about to be appended.
-    pub(crate) fn of(record: &Record) -> Self {
+    pub(crate) fn of(record: &LogRecord) -> Self {
         if let Some(merged) = &record.merged {
             let image = merged.image.clone().or_else(|| record.image.clone());
             return Self::merged(merged.clone(), image);

@@ -2,9 +2,9 @@
 //! writes, tombstones, digests, index entries, the catalog, streams, version vectors, and trimming.
 //!
 //! Nothing here depends on a database, runs a task, or reads a clock. [`decide`] is a function: it
-//! takes the region's [`State`], a group of [`Command`]s and the [`Rows`] that were read for them
-//! in bulk, and returns the next state, one [`WriteSet`](beringia_storage::backend::WriteSet) and
-//! the answers. [`needs`] names the rows that a group needs at least. If the group turns out to
+//! takes the region's [`State`], a group of [`StoreCommand`]s and the [`Rows`] that were read for
+//! them in bulk, and returns the next state, one [`WriteSet`](beringia_storage::backend::WriteSet)
+//! and the answers. [`needs`] names the rows that a group needs at least. If the group turns out to
 //! need others, [`Undecided::Needs`] names these, and the group is decided again. For some rows
 //! only their existence matters, and it is nearly always as expected: the decision records what it
 //! assumed ([`Decision::assumptions`]), and the committer checks that before it commits. A group
@@ -26,11 +26,11 @@ mod verify;
 
 pub use self::{
     current::CurrentRecord,
-    group::{Answer, Command, Decision, Environment, Event, OwnRecord, Undecided, decide, needs},
+    group::{CommandAnswer, Decision, Environment, OwnRecord, StoreCommand, StoreEvent, Undecided, decide, needs},
     rows::{Assumptions, ReadSet, Rows},
     state::{
         Digests, Index, IndexDefinition, KeptStream, KeptStreams, LocalReplica, Log, LogCheckpoint, LogTimes,
-        OriginProgress, Origins, Progress, RegionRow, Retention, State, StreamStates, TableRow, TableState, Tip,
+        OriginProgress, Origins, RegionRow, Retention, State, StreamStates, TableProgress, TableRow, TableState, Tip,
         first_rows, projected_size,
     },
     verify::{Damage, check_table, stored_digests},

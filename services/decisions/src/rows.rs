@@ -97,7 +97,7 @@ pub(crate) type ScannedRow = (Vec<u8>, Vec<u8>);
 /// An item that a scan found: its row key and its row.
 pub(crate) type ScannedItem = (Vec<u8>, CurrentRow);
 
-/// The rows to read.
+/// The rows that a decision needs, with the ranges to check and the indexes to count.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ReadSet {
     pub(crate) items: BTreeMap<Vec<u8>, Detail>,

@@ -19,9 +19,9 @@ use crate::{
 /// Decides which of a table's rows are unshipped: those that `has` does not cover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnshippedFilter {
-    /// The id of the table.
+    /// The id of the table, as big-endian bytes.
     table: [u8; 16],
-    /// The name of the table.
+    /// The name of the table, for the list of unshipped writes.
     name: String,
     pub(crate) keys: KeySchema,
     /// The version vector of what the others have.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, io::Read};
 use flate2::{Compression, read};
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::refusal::Refusal;
+use crate::refusal::EndpointRefusal;
 
 /// Answers below this size, in bytes, are not compressed.
 const COMPRESSED_FROM_BYTES: usize = 4096;
@@ -108,9 +108,13 @@ pub(crate) fn is_coded(headers: &HeaderMap) -> bool {
 /// The decompressed body of a request, at most `bytes_max` bytes long.
 ///
 /// # Errors
-/// [`Refusal::Undecodable`] for an unknown coding and for a body that does not match its coding, as
-/// in DynamoDB; [`Refusal::TooLarge`] for a body that is too large.
-pub(crate) fn decoded<'b>(headers: &HeaderMap, body: &'b [u8], bytes_max: usize) -> Result<Cow<'b, [u8]>, Refusal> {
+/// [`EndpointRefusal::Undecodable`] for an unknown coding and for a body that does not match its
+/// coding, as in DynamoDB; [`EndpointRefusal::TooLarge`] for a body that is too large.
+pub(crate) fn decoded<'b>(
+    headers: &HeaderMap,
+    body: &'b [u8],
+    bytes_max: usize,
+) -> Result<Cow<'b, [u8]>, EndpointRefusal> {
     let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
         return Ok(Cow::Borrowed(body));
     };
@@ -124,13 +128,13 @@ pub(crate) fn decoded<'b>(headers: &HeaderMap, body: &'b [u8], bytes_max: usize)
         // Several concatenated streams form one body (RFC 1952, section 2.2).
         Some(Coding::Gzip) => read::MultiGzDecoder::new(body).take(limit).read_to_end(&mut plain),
         Some(Coding::Deflate) => read::ZlibDecoder::new(body).take(limit).read_to_end(&mut plain),
-        None => return Err(Refusal::Undecodable),
+        None => return Err(EndpointRefusal::Undecodable),
     };
     match read {
-        Ok(count) if count > bytes_max => Err(Refusal::TooLarge),
+        Ok(count) if count > bytes_max => Err(EndpointRefusal::TooLarge),
         // An empty body is not valid in any coding.
         Ok(_) if !body.is_empty() => Ok(Cow::Owned(plain)),
-        _ => Err(Refusal::Undecodable),
+        _ => Err(EndpointRefusal::Undecodable),
     }
 }
 
@@ -191,7 +195,7 @@ mod tests {
             let headers = [(header::CONTENT_ENCODING, coding.header())].into_iter().collect();
             assert_eq!(decoded(&headers, &coded, text.len()).unwrap(), text.as_bytes());
             let too_large = decoded(&headers, &coded, text.len() - 1).unwrap_err();
-            assert_eq!(too_large, Refusal::TooLarge);
+            assert_eq!(too_large, EndpointRefusal::TooLarge);
         }
     }
 
@@ -213,7 +217,7 @@ mod tests {
                 .into_iter()
                 .collect();
             let refused = decoded(&headers, body, 1 << 20).unwrap_err();
-            assert_eq!(refused, Refusal::Undecodable, "{coding} {body:?}");
+            assert_eq!(refused, EndpointRefusal::Undecodable, "{coding} {body:?}");
         }
     }
 

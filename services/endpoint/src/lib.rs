@@ -24,9 +24,9 @@ mod table;
 
 pub use auth::Authentication;
 pub use io::{BoxedIo, Incoming, Io};
-pub use refusal::{ERROR_TYPE, Refusal};
+pub use refusal::{ERROR_TYPE, EndpointRefusal};
 pub use regions::{OneRegion, Regions, Resolver, Unroutable};
 pub use response::Body;
-pub use server::{Limits, Server, serve};
+pub use server::{ConnectionLimits, Server, serve};
 pub use service::{ContentType, Early, Protocol, Received, Route, Service, SharedService, json, media_type};
 pub use table::RegionServices;

@@ -11,7 +11,7 @@ pub const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// A request was rejected by the endpoint rather than by a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum EndpointRefusal {
     /// The request has no signature.
     MissingToken,
     /// The signature is incomplete; the message names what is missing.
@@ -32,7 +32,7 @@ pub enum Refusal {
     Unavailable(String),
 }
 
-impl Refusal {
+impl EndpointRefusal {
     /// The name of the exception.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -101,7 +101,7 @@ impl Refusal {
     }
 }
 
-impl Serialize for Refusal {
+impl Serialize for EndpointRefusal {
     /// The body of the answer in [`Protocol::AwsJson10`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut body = serializer.serialize_map(None)?;
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn answered(refusal: &Refusal, protocol: Protocol) -> (u16, Option<String>, Value) {
+    fn answered(refusal: &EndpointRefusal, protocol: Protocol) -> (u16, Option<String>, Value) {
         let (parts, ()) = Request::new(()).into_parts();
         let response = refusal.answer(protocol, &parts);
         let name = response
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn refusal_has_the_form_of_the_protocol() {
-        let refusal = Refusal::InvalidSignature("it is wrong".to_owned());
+        let refusal = EndpointRefusal::InvalidSignature("it is wrong".to_owned());
         assert_eq!(
             answered(&refusal, Protocol::AwsJson10),
             (
@@ -158,8 +158,8 @@ mod tests {
     #[test]
     fn unknown_operations_and_malformed_json_have_no_message() {
         for (refusal, name) in [
-            (Refusal::UnknownOperation(None), "UnknownOperationException"),
-            (Refusal::MalformedJson, "SerializationException"),
+            (EndpointRefusal::UnknownOperation(None), "UnknownOperationException"),
+            (EndpointRefusal::MalformedJson, "SerializationException"),
         ] {
             let body = json!({"__type": format!("com.amazon.coral.service#{name}")});
             assert_eq!(answered(&refusal, Protocol::AwsJson10), (400, None, body));

@@ -1,11 +1,13 @@
 //! Finds the region that answers a request: always the same one on a region's own endpoint, and the
-//! one in the credential scope on the endpoint for all regions.
+//! one in the credential scope on the endpoint for all regions. There, the first region answers for
+//! names that are placeholders, such as `local`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use tracing::warn;
 
-use crate::{refusal::Refusal, table::RegionServices};
+use crate::{refusal::EndpointRefusal, table::RegionServices};
 
 /// Finds the services of the region that a request is for.
 pub trait Resolver: Send + Sync + 'static {
@@ -21,20 +23,25 @@ pub trait Resolver: Send + Sync + 'static {
 /// Why no region can answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unroutable {
-    /// The region does not exist.
-    #[error("Credential should be scoped to a valid region, not '{asked}'. The regions of this endpoint are {}.", .known.join(", "))]
+    /// The region does not exist here, and no other one may answer in its place.
+    #[error(
+        "Credential should be scoped to a valid region, not '{asked}'. The regions of this endpoint are {}. {advice}",
+        .known.join(", ")
+    )]
     Unknown {
         /// The region that the request named.
         asked: String,
         /// The existing regions, in order.
         known: Vec<String>,
+        /// What the client can do.
+        advice: String,
     },
     /// The region exists but is not running.
     #[error("The region {0} is not running.")]
     Down(String),
 }
 
-impl From<Unroutable> for Refusal {
+impl From<Unroutable> for EndpointRefusal {
     fn from(reason: Unroutable) -> Self {
         match reason {
             Unroutable::Unknown { .. } => Self::InvalidSignature(reason.to_string()),
@@ -54,29 +61,81 @@ impl Resolver for OneRegion {
     }
 }
 
-/// All regions of a process, by name. Regions can be added and stopped while requests are served.
-#[derive(Debug, Default)]
+/// The greatest number of unknown names that the log names.
+const NAMES_LOGGED_MAX: usize = 64;
+/// The greatest number of characters of an unknown name in the log.
+const NAME_LOGGED_LENGTH_MAX: usize = 64;
+
+/// For a name that no region here has: what a client can do that means the region of that name.
+/// `None` for a placeholder, for which the first region answers.
+type Advice = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// All regions of a process. Regions can be added and stopped while requests are served.
 pub struct Regions {
-    /// `None` for a region that is not running.
-    regions: RwLock<BTreeMap<String, Option<Arc<RegionServices>>>>,
+    /// In the order of the topology. `None` for a region that is not running.
+    regions: RwLock<Vec<(String, Option<Arc<RegionServices>>)>>,
+    advice: Box<Advice>,
+    /// The placeholders that were logged, at most [`NAMES_LOGGED_MAX`].
+    logged: Mutex<BTreeSet<String>>,
+}
+
+impl fmt::Debug for Regions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Regions")
+            .field("regions", &self.regions)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Regions {
-    /// Creates an endpoint without regions.
+    /// Creates an endpoint for the regions with these names, of which none is running yet. The
+    /// first one also answers requests for names that no region has.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let regions = names.into_iter().map(|name| (name.to_owned(), None)).collect();
+        Self {
+            regions: RwLock::new(regions),
+            advice: Box::new(|_| None),
+            logged: Mutex::default(),
+        }
+    }
+
+    /// Refuses requests for names that no region here has, if there is advice for them.
+    #[must_use]
+    pub fn advising(self, advice: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self {
+            advice: Box::new(advice),
+            ..self
+        }
     }
 
     /// Adds a region that answers with these services, or brings it back up.
     pub fn up(&self, services: Arc<RegionServices>) {
         let name = services.region().to_owned();
-        self.regions.write().insert(name, Some(services));
+        self.set(&name, Some(services));
     }
 
     /// Marks a region as down: it stays known, but does not answer.
     pub fn down(&self, region: &str) {
-        self.regions.write().insert(region.to_owned(), None);
+        self.set(region, None);
+    }
+
+    fn set(&self, name: &str, services: Option<Arc<RegionServices>>) {
+        let mut regions = self.regions.write();
+        match regions.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = services,
+            None => regions.push((name.to_owned(), services)),
+        }
+    }
+
+    /// Logs once for each placeholder that the first region answers for it.
+    fn log_placeholder(&self, name: &str, first: &str) {
+        // A client may send control characters and any length.
+        let name: String = name.escape_debug().take(NAME_LOGGED_LENGTH_MAX).collect();
+        let mut logged = self.logged.lock();
+        if logged.len() < NAMES_LOGGED_MAX && logged.insert(name.clone()) {
+            warn!(%name, region = first, "no region has this name: the first one answers for it");
+        }
     }
 }
 
@@ -84,19 +143,48 @@ impl Resolver for Regions {
     fn resolve(&self, region: Option<&str>) -> Result<Arc<RegionServices>, Unroutable> {
         let regions = self.regions.read();
         let found = match region {
-            Some(name) => regions.get_key_value(name),
-            None => regions
-                .iter()
-                .find(|(_, services)| services.is_some())
-                .or_else(|| regions.iter().next()),
+            Some(name) => regions.iter().find(|(known, _)| known == name),
+            None => regions.iter().find(|(_, services)| services.is_some()),
         };
-        match found {
-            Some((_, Some(services))) => Ok(Arc::clone(services)),
-            Some((name, None)) => Err(Unroutable::Down(name.clone())),
-            None => Err(Unroutable::Unknown {
-                asked: region.unwrap_or_default().to_owned(),
-                known: regions.keys().cloned().collect(),
-            }),
+        let (name, services) = match (found, region, regions.first()) {
+            (Some(found), _, _) => found,
+            (None, None, Some(first)) => first,
+            (None, Some(asked), Some(first)) => {
+                if let Some(advice) = (self.advice)(asked) {
+                    return Err(Unroutable::Unknown {
+                        asked: asked.to_owned(),
+                        known: regions.iter().map(|(name, _)| name.clone()).collect(),
+                        advice,
+                    });
+                }
+                self.log_placeholder(asked, &first.0);
+                first
+            }
+            (None, asked, None) => return Err(Unroutable::Down(asked.unwrap_or_default().to_owned())),
+        };
+        services.clone().ok_or_else(|| Unroutable::Down(name.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_remembered_within_bounds() {
+        let regions = Regions::new(["us-east-1"]);
+        for number in 0..2 * NAMES_LOGGED_MAX {
+            let name = format!("{number}\n{}", "x".repeat(10_000));
+            for _ in 0..2 {
+                let down = Unroutable::Down("us-east-1".to_owned());
+                assert_eq!(regions.resolve(Some(&name)).err(), Some(down));
+            }
+        }
+        let logged = regions.logged.lock();
+        assert_eq!(logged.len(), NAMES_LOGGED_MAX);
+        for name in &*logged {
+            assert_eq!(name.chars().count(), NAME_LOGGED_LENGTH_MAX);
+            assert!(name.contains("\\n") && !name.contains('\n'), "{name:?}");
         }
     }
 }

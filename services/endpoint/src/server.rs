@@ -21,7 +21,7 @@ use crate::{
     connection::{Bounds, report, serve_connection, span_of_tasks},
     cors::FromScript,
     io::Incoming,
-    refusal::Refusal,
+    refusal::EndpointRefusal,
     regions::Resolver,
     response::{Body, ResponseHeaders},
     service::Protocol,
@@ -30,6 +30,9 @@ use crate::{
 /// The maximum size of a request's body, in bytes (DynamoDB developer guide, "Service, account, and
 /// table quotas").
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How much of a body that is too large is read and dropped before its connection is closed, in
+/// bytes.
+const DISCARDED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The maximum size of a request's head and of its first line, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// A head above this size, in bytes, is not even read. HTTP/2 counts 32 bytes per header on top of
@@ -44,7 +47,7 @@ const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 
 /// Resource limits and timeouts of a server.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// The maximum number of connections, and of requests in progress over all of them; further
     /// ones wait.
     pub connections_max: usize,
@@ -59,7 +62,7 @@ pub struct Limits {
     pub drain_timeout: Duration,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections_max: 4096,
@@ -75,7 +78,7 @@ impl Default for Limits {
 pub struct Server {
     resolver: Arc<dyn Resolver>,
     response_headers: ResponseHeaders,
-    limits: Limits,
+    limits: ConnectionLimits,
     large_bodies: Semaphore,
 }
 
@@ -99,7 +102,7 @@ impl Server {
         resolver: Arc<dyn Resolver>,
         clock: Arc<dyn WallClock>,
         randomness: Arc<dyn Randomness>,
-        limits: Limits,
+        limits: ConnectionLimits,
     ) -> Self {
         let large_bodies = Semaphore::new(limits.large_bodies_max);
         Self {
@@ -142,10 +145,15 @@ impl Server {
         response
     }
 
-    async fn respond(&self, parts: Parts, body: hyper::body::Incoming) -> Response<Body> {
+    async fn respond(&self, parts: Parts, mut body: hyper::body::Incoming) -> Response<Body> {
         let length = content_length(&parts);
         if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
-            return self.refuse(StatusCode::PAYLOAD_TOO_LARGE);
+            // A client that waits for permission to send the body gets its answer at once.
+            return if parts.headers.contains_key(header::EXPECT) {
+                self.refuse(StatusCode::PAYLOAD_TOO_LARGE)
+            } else {
+                self.refuse_large(&mut body).await
+            };
         }
         // A body with a content coding may become large. The semaphore is never closed, so this
         // always gets a permit eventually.
@@ -156,10 +164,14 @@ impl Server {
         } else {
             None
         };
-        let read = timeout(self.limits.body_timeout, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+        let read = timeout(
+            self.limits.body_timeout,
+            Limited::new(&mut body, BODY_BYTES_MAX).collect(),
+        )
+        .await;
         let body: Bytes = match read {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return self.refuse(StatusCode::PAYLOAD_TOO_LARGE),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return self.refuse_large(&mut body).await,
             Ok(Err(_)) => return self.refuse(StatusCode::BAD_REQUEST),
             Err(_) => return self.refuse(StatusCode::REQUEST_TIMEOUT),
         };
@@ -172,10 +184,21 @@ impl Server {
                 services.answer(found, parts, body).await
             }
             Err(reason) => {
-                let answer = Refusal::from(reason).answer(Protocol::apparent(&parts), &parts);
+                let answer = EndpointRefusal::from(reason).answer(Protocol::apparent(&parts), &parts);
                 self.response_headers
                     .finish(answer, self.response_headers.request_id(), None)
             }
+        }
+    }
+
+    /// Refuses a body that is too large. Reads the rest of it and drops it, since most clients read
+    /// no answer before they have sent everything.
+    async fn refuse_large(&self, body: &mut hyper::body::Incoming) -> Response<Body> {
+        let is_read = timeout(self.limits.body_timeout, discard(body)).await;
+        if is_read == Ok(true) {
+            self.empty(StatusCode::PAYLOAD_TOO_LARGE)
+        } else {
+            self.refuse(StatusCode::PAYLOAD_TOO_LARGE)
         }
     }
 
@@ -194,6 +217,20 @@ impl Server {
         self.response_headers
             .finish(response, self.response_headers.request_id(), None)
     }
+}
+
+/// Reads a body to its end and drops it, up to [`DISCARDED_BYTES_MAX`]. Returns whether the end was
+/// reached.
+async fn discard(body: &mut hyper::body::Incoming) -> bool {
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        bytes += frame.data_ref().map_or(0, Bytes::len);
+        if bytes > DISCARDED_BYTES_MAX {
+            return false;
+        }
+    }
+    true
 }
 
 /// Sets the `Host` header from the request target if only that names the host (always in HTTP/2),
@@ -222,8 +259,8 @@ fn content_length(parts: &Parts) -> Option<u64> {
 }
 
 /// Serves connections until `shutdown` completes; then accepts no new ones, finishes the requests
-/// in progress (for at most [`Limits::drain_timeout`]) and returns. If `incoming` ends first,
-/// returns when the last connection is closed.
+/// in progress (for at most [`ConnectionLimits::drain_timeout`]) and returns. If `incoming` ends
+/// first, returns when the last connection is closed.
 ///
 /// If the future is dropped, every connection is cut at once, as in a crash. The caller sets
 /// `TCP_NODELAY` on the connections. The future is boxed so that it is compiled once, in this

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
-use crate::{coding::decoded, refusal::Refusal, server::BODY_BYTES_MAX, table::Check};
+use crate::{coding::decoded, refusal::EndpointRefusal, server::BODY_BYTES_MAX, table::Check};
 
 /// The form of a service's requests and errors (Smithy, "AWS protocols").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,9 +79,9 @@ impl Received<'_> {
     /// The body without its content coding.
     ///
     /// # Errors
-    /// [`Refusal::Undecodable`] for an unknown coding and for a body that does not match its
-    /// coding, as in DynamoDB; [`Refusal::TooLarge`] for more than 16 MiB.
-    pub fn decoded_body(&self) -> Result<Cow<'_, [u8]>, Refusal> {
+    /// [`EndpointRefusal::Undecodable`] for an unknown coding and for a body that does not match
+    /// its coding, as in DynamoDB; [`EndpointRefusal::TooLarge`] for more than 16 MiB.
+    pub fn decoded_body(&self) -> Result<Cow<'_, [u8]>, EndpointRefusal> {
         decoded(&self.parts.headers, &self.body, BODY_BYTES_MAX)
     }
 }
@@ -112,13 +112,13 @@ pub trait Service: Send + Sync + 'static {
 #[derive(Debug)]
 pub enum Early {
     /// The request is rejected, in the form of the service's protocol.
-    Refused(Refusal),
+    Refused(EndpointRefusal),
     /// The request is answered without a signature, like a health check.
     Answered(Box<Response<Bytes>>),
 }
 
-impl From<Refusal> for Early {
-    fn from(refusal: Refusal) -> Self {
+impl From<EndpointRefusal> for Early {
+    fn from(refusal: EndpointRefusal) -> Self {
         Self::Refused(refusal)
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     auth::{Authentication, CredentialScope, credential},
     coding::Coding,
     connection::spans_name_regions,
-    refusal::Refusal,
+    refusal::EndpointRefusal,
     response::{Body, RequestId, ResponseHeaders},
     service::{Protocol, Received, Route, SharedService},
 };
@@ -108,8 +108,9 @@ impl RegionServices {
     /// target, else by path, else the first one.
     ///
     /// # Errors
-    /// [`Refusal::UnknownOperation`], which lists the services, for an unknown scope or target.
-    pub(crate) fn find(&self, scope: Option<&str>, request: &Parts) -> Result<&Entry, Refusal> {
+    /// [`EndpointRefusal::UnknownOperation`], which lists the services, for an unknown scope or
+    /// target.
+    pub(crate) fn find(&self, scope: Option<&str>, request: &Parts) -> Result<&Entry, EndpointRefusal> {
         let target = request.headers.get("x-amz-target").map(HeaderValue::to_str);
         let target = target.and_then(Result::ok);
         let has_target = |entry: &&Entry| target.is_some_and(|target| entry.route.has_target(target));
@@ -135,16 +136,21 @@ impl RegionServices {
     }
 
     /// The error for a request to a service that is not in the table.
-    fn unknown(&self, service: &str) -> Refusal {
+    fn unknown(&self, service: &str) -> EndpointRefusal {
         let known: Vec<&str> = self.table.iter().map(|entry| entry.route.name).collect();
-        Refusal::UnknownOperation(Some(format!(
+        EndpointRefusal::UnknownOperation(Some(format!(
             "service '{service}' is not served here; this endpoint serves {}",
             known.join(", ")
         )))
     }
 
     /// Answers a request for the service found for it.
-    pub(crate) async fn answer(&self, found: Result<&Entry, Refusal>, parts: Parts, body: Bytes) -> Response<Body> {
+    pub(crate) async fn answer(
+        &self,
+        found: Result<&Entry, EndpointRefusal>,
+        parts: Parts,
+        body: Bytes,
+    ) -> Response<Body> {
         let coding = Coding::wanted(&parts.headers);
         let id = self.response_headers.request_id();
         let service = found.as_ref().map(|entry| entry.route.name).ok();
@@ -199,7 +205,7 @@ impl Check<'_> {
     ///
     /// # Errors
     /// The errors of AWS, in the order of its checks.
-    pub(crate) fn signature(&self, request: &Received<'_>) -> Result<(), Refusal> {
+    pub(crate) fn signature(&self, request: &Received<'_>) -> Result<(), EndpointRefusal> {
         let RegionServices {
             region,
             authentication,

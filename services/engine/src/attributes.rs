@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_expression::{AttributeChange, AttributeTest, Comparison, Condition, KeyCondition, Update};
+use beringia_expression::{AttributeChange, AttributeTest, ComparisonOperator, Condition, KeyCondition, Update};
 use beringia_item::AttributeValue;
 
 use crate::{
@@ -103,7 +103,7 @@ fn expected_test(attribute: &str, expected: ExpectedAttributeValue) -> Result<At
             return refuse("Exists and ComparisonOperator cannot be used together");
         }
         let values = attribute_value_list.or_else(|| value.map(|value| vec![value]));
-        if values.is_none() && !matches!(comparison, Comparison::Null | Comparison::NotNull) {
+        if values.is_none() && !matches!(comparison, ComparisonOperator::Null | ComparisonOperator::NotNull) {
             let name = comparison.as_str();
             return refuse(&format!(
                 "Value or AttributeValueList must be used with ComparisonOperator: {name}"
@@ -117,7 +117,7 @@ fn expected_test(attribute: &str, expected: ExpectedAttributeValue) -> Result<At
     }
     match (exists, value) {
         (Some(false), None) => Ok(AttributeTest {
-            comparison: Comparison::Null,
+            comparison: ComparisonOperator::Null,
             values: Vec::new(),
         }),
         (Some(false), Some(_)) => refuse("Value cannot be used when Exists is false"),
@@ -129,7 +129,7 @@ fn expected_test(attribute: &str, expected: ExpectedAttributeValue) -> Result<At
 
 fn equal(value: AttributeValue) -> AttributeTest {
     AttributeTest {
-        comparison: Comparison::Equal,
+        comparison: ComparisonOperator::Equal,
         values: vec![value],
     }
 }

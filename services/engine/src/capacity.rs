@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, ops::AddAssign};
 
 use beringia_item::{Item, KeySchema};
-use beringia_storage::{IndexState, Projection, Table};
+use beringia_storage::{IndexProjection, IndexState, Table};
 
 use crate::{
-    api::{Capacity, ConsumedCapacity, ReturnConsumedCapacity},
+    api::{ConsumedCapacity, ConsumedUnits, ReturnConsumedCapacity},
     index::{projected_names, projected_size},
     keys::parts,
 };
@@ -109,7 +109,7 @@ impl Units {
         table_name: &str,
         kind: Kind,
     ) -> Option<ConsumedCapacity> {
-        let capacity = |units: f64| Capacity {
+        let capacity = |units: f64| ConsumedUnits {
             capacity_units: units,
             read_capacity_units: (kind == Kind::TransactRead).then_some(units),
             write_capacity_units: (kind == Kind::TransactWrite).then_some(units),
@@ -150,7 +150,7 @@ impl AddAssign for Units {
 fn index_write_units(
     table: &Table,
     keys: &KeySchema,
-    projection: &Projection,
+    projection: &IndexProjection,
     before: Option<&Item>,
     after: Option<&Item>,
 ) -> f64 {

@@ -7,7 +7,9 @@ use beringia_item::{Item, KeyBytes, Region, TableId, Version};
 use beringia_storage::{LogPosition, ReplicaStatus, SchemaError, Store, StoreError, Table};
 use parking_lot::Mutex;
 
-use crate::{ApiError, contention::Contention, gate::Gate, names, table::Lifecycle, throttle::Throttle};
+use crate::{
+    ApiError, contention::Contention, gate::Gate, names, stream::StreamNames, table::Lifecycle, throttle::Throttle,
+};
 
 /// The first character of the engine's own table names. Clients cannot use it in a name.
 pub(crate) const HIDDEN: char = '$';
@@ -56,6 +58,8 @@ pub struct Engine {
     pub(crate) contention: Arc<Contention>,
     /// Determines the statuses that tables show.
     pub(crate) lifecycle: Arc<Lifecycle>,
+    /// Names this region's streams.
+    pub(crate) stream_names: StreamNames,
     stale_reads: Duration,
 }
 
@@ -79,12 +83,14 @@ impl Engine {
         regions: impl IntoIterator<Item = Region>,
     ) -> Self {
         let regions = regions.into_iter().collect();
+        let stream_names = StreamNames::new(store.region(), &regions);
         let throttle = Throttle::new(false, Arc::clone(&store), Arc::clone(&clock));
         let lifecycle = Lifecycle::new(store.region().clone(), Arc::clone(&clock), Duration::ZERO);
         Self {
             throttle,
             contention: Arc::default(),
             lifecycle: Arc::new(lifecycle),
+            stream_names,
             stale_reads: Duration::ZERO,
             store,
             clock,

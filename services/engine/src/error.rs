@@ -47,6 +47,9 @@ pub enum ApiError {
     /// The request's JSON has another shape than the API defines.
     #[error("{0}")]
     Serialization(String),
+    /// The caller may not do this to the resource, which is another account's.
+    #[error("{0}")]
+    AccessDenied(String),
     /// The table, index or stream does not exist.
     #[error("{0}")]
     ResourceNotFound(String),
@@ -129,6 +132,7 @@ impl ApiError {
         match self {
             Self::Validation(_) => "ValidationException",
             Self::Serialization(_) => "SerializationException",
+            Self::AccessDenied(_) => "AccessDeniedException",
             Self::ResourceNotFound(_) => "ResourceNotFoundException",
             Self::TableNotFound(_) => "TableNotFoundException",
             Self::ResourceInUse(_) => "ResourceInUseException",
@@ -157,6 +161,7 @@ impl ApiError {
         match self {
             Self::Validation(_) => "com.amazon.coral.validate#ValidationException",
             Self::Serialization(_) => "com.amazon.coral.service#SerializationException",
+            Self::AccessDenied(_) => "com.amazon.coral.service#AccessDeniedException",
             Self::ResourceNotFound(_) => "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
             Self::TableNotFound(_) => "com.amazonaws.dynamodb.v20120810#TableNotFoundException",
             Self::ResourceInUse(_) => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use beringia_item::{Item, KeySchema, item_size, value_size};
-use beringia_storage::{Projection, Table};
+use beringia_storage::{IndexProjection, Table};
 
 use crate::keys::parts;
 
@@ -11,12 +11,12 @@ use crate::keys::parts;
 pub(crate) fn projected_names<'a>(
     table: &'a Table,
     keys: &'a KeySchema,
-    projection: &'a Projection,
+    projection: &'a IndexProjection,
 ) -> Option<BTreeSet<&'a str>> {
     let more: &[String] = match projection {
-        Projection::All => return None,
-        Projection::KeysOnly => &[],
-        Projection::Include(names) => names,
+        IndexProjection::All => return None,
+        IndexProjection::KeysOnly => &[],
+        IndexProjection::Include(names) => names,
     };
     let key_names = parts(&table.core.keys)
         .chain(parts(keys))

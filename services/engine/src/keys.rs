@@ -1,6 +1,7 @@
 //! Keys in requests, and DynamoDB's messages for keys that are missing, empty, too long or of a
 //! wrong type.
 
+use beringia_expression::{Condition, Projection};
 use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeyPart, KeySchema, KeyType};
 use beringia_storage::{IndexState, Table};
 
@@ -91,6 +92,61 @@ pub(crate) fn request_key(table: &Table, key: &Item) -> Result<KeyBytes, ApiErro
         .map_err(|error| ApiError::Validation(value_error(keys, &error).unwrap_or_else(|| KEY_MISMATCH.to_owned())))
 }
 
+/// Which of DynamoDB's two wordings an error about a path into a key has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyWording {
+    /// The wording of an expression.
+    Expression,
+    /// The wording of a PartiQL statement.
+    Statement,
+}
+
+/// Rejects document paths that lead into key attributes; `nested` are the attributes at which such
+/// paths begin.
+pub(crate) fn check_scalar_keys<'n>(
+    wording: KeyWording,
+    schemas: &[&KeySchema],
+    nested: impl IntoIterator<Item = &'n str>,
+) -> Result<(), ApiError> {
+    let is_key = |name: &&str| {
+        schemas
+            .iter()
+            .flat_map(|keys| parts(keys))
+            .any(|part| part.name == **name)
+    };
+    nested.into_iter().find(is_key).map_or(Ok(()), |name| {
+        let key = match wording {
+            KeyWording::Expression => "Key:",
+            KeyWording::Statement => "Key",
+        };
+        Err(ApiError::Validation(format!(
+            "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: {key} {name}"
+        )))
+    })
+}
+
+/// Rejects paths into key attributes in the filter and the projection of a read of the table.
+pub(crate) fn check_read_paths(
+    table: &Table,
+    wording: KeyWording,
+    filter: Option<&Condition>,
+    projection: Option<&Projection>,
+) -> Result<(), ApiError> {
+    let in_filter = filter.into_iter().flat_map(Condition::nested_names);
+    let in_projection = projection.into_iter().flat_map(Projection::nested_names);
+    check_scalar_keys(wording, &[&table.core.keys], in_filter.chain(in_projection))
+}
+
+/// Rejects paths into key attributes in the condition of a write.
+pub(crate) fn check_condition_paths(
+    table: &Table,
+    wording: KeyWording,
+    condition: Option<&Condition>,
+) -> Result<(), ApiError> {
+    let nested = condition.into_iter().flat_map(Condition::nested_names);
+    check_scalar_keys(wording, &[&table.core.keys], nested)
+}
+
 /// The error for a value in a key condition.
 pub(crate) fn condition_error(keys: &KeySchema, error: &KeyError) -> ApiError {
     let message = value_error(keys, error).unwrap_or_else(|| {
@@ -129,7 +185,6 @@ fn length(kind: KeyType, value: &AttributeValue) -> Option<usize> {
 pub(crate) struct IndexKeyError<'a> {
     index: &'a str,
     part: &'a KeyPart,
-    partition: bool,
     problem: IndexKeyProblem,
 }
 
@@ -137,7 +192,8 @@ enum IndexKeyProblem {
     /// The value is of the type with this wire name.
     Type(&'static str),
     Empty,
-    TooLong,
+    /// The value's length and the greatest length, in bytes.
+    TooLong(usize, usize),
 }
 
 impl IndexKeyError<'_> {
@@ -147,12 +203,7 @@ impl IndexKeyError<'_> {
 
     /// The message if the attribute came with an item.
     pub(crate) fn in_item(&self) -> String {
-        let Self {
-            index,
-            part,
-            partition,
-            problem,
-        } = self;
+        let Self { index, part, problem } = self;
         match problem {
             IndexKeyProblem::Type(actual) => format!(
                 "One or more parameter values were invalid: Type mismatch for Index Key {} Expected: {} Actual: {actual} \
@@ -166,7 +217,11 @@ impl IndexKeyError<'_> {
                 empty_kind(part.kind),
                 part.name
             ),
-            IndexKeyProblem::TooLong => too_long(*partition).to_owned(),
+            IndexKeyProblem::TooLong(length, most) => format!(
+                "One or more parameter values were invalid: Size limit exceeded for Index Key {} Actual Size: {length} bytes Max \
+                 Size: {most} bytes IndexName: {index}",
+                part.name
+            ),
         }
     }
 
@@ -182,7 +237,7 @@ impl IndexKeyError<'_> {
                  value that is not supported. The AttributeValue for a key attribute cannot contain an empty {} value.",
                 empty_kind(self.part.kind)
             ),
-            IndexKeyProblem::TooLong => {
+            IndexKeyProblem::TooLong(..) => {
                 "The update expression attempted to update the secondary index key beyond allowed size limits"
                     .to_owned()
             }
@@ -219,14 +274,9 @@ pub(crate) fn unfit_index_keys<'a>(
         let problem = match length(part.kind, value) {
             None => IndexKeyProblem::Type(value.type_name()),
             Some(0) => IndexKeyProblem::Empty,
-            Some(length) if length > limit => IndexKeyProblem::TooLong,
+            Some(length) if length > limit => IndexKeyProblem::TooLong(length, limit),
             Some(_) => return None,
         };
-        Some(IndexKeyError {
-            index,
-            part,
-            partition,
-            problem,
-        })
+        Some(IndexKeyError { index, part, problem })
     })
 }

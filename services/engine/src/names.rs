@@ -29,7 +29,8 @@ pub(crate) fn check_name(constraints: &mut Constraints, member: &str, name: &str
 }
 
 /// The table that a `ResourceArn` parameter names. Does not check that the table exists.
-pub(crate) fn table_of_arn<'a>(arn: &'a str, region: &Region) -> Result<&'a str, ApiError> {
+/// `operation` is for the message about another account's resource.
+pub(crate) fn table_of_arn<'a>(arn: &'a str, region: &Region, operation: &str) -> Result<&'a str, ApiError> {
     let refuse = |what: &str| {
         Err(ApiError::Validation(format!(
             "One or more parameter values were invalid: {what}: {arn}"
@@ -38,9 +39,10 @@ pub(crate) fn table_of_arn<'a>(arn: &'a str, region: &Region) -> Result<&'a str,
     if !arn.starts_with("arn:") {
         return refuse("ARNs must start with 'arn:'");
     }
-    let (arn_region, resource) = parts_of_arn(arn).ok_or_else(|| invalid_arn(arn))?;
+    let (arn_region, account, resource) = parts_of_arn(arn).ok_or_else(|| invalid_arn(arn))?;
     match resource.strip_prefix("table/").map(|table| table.split_once('/')) {
         _ if arn_region != region.as_str() => Err(invalid_arn(arn)),
+        _ if account != ACCOUNT => Err(access_denied(operation, arn)),
         Some(None) => Ok(&resource["table/".len()..]),
         Some(Some((_, part))) if part.starts_with("index/") => {
             refuse("Invalid resource arn provided, only table or stream is accepted. Provided resource arn")
@@ -55,7 +57,7 @@ pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a 
     if !parameter.starts_with("arn:") {
         return Ok(parameter);
     }
-    let (arn_region, resource) = parts_of_arn(parameter).ok_or_else(|| invalid_arn(parameter))?;
+    let (arn_region, _, resource) = parts_of_arn(parameter).ok_or_else(|| invalid_arn(parameter))?;
     if arn_region != region.as_str() {
         return Err(ApiError::validation(format!(
             "1 validation error detected: Invalid AWS region in '{parameter}'"
@@ -67,15 +69,25 @@ pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a 
         .ok_or_else(|| invalid_arn(parameter))
 }
 
-/// The region and the resource of a DynamoDB ARN.
-fn parts_of_arn(arn: &str) -> Option<(&str, &str)> {
+/// The region, the account and the resource of a DynamoDB ARN.
+fn parts_of_arn(arn: &str) -> Option<(&str, &str, &str)> {
     let mut parts = arn.splitn(6, ':').skip(2);
-    let (Some("dynamodb"), Some(region), Some(_account), Some(resource)) =
+    let (Some("dynamodb"), Some(region), Some(account), Some(resource)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return None;
     };
-    Some((region, resource))
+    Some((region, account, resource))
+}
+
+/// The error for another account's resource. There are no users, so the caller is the root of this
+/// region's account. A resource of another account needs a policy there, too (IAM user guide,
+/// "Troubleshoot access denied error messages").
+fn access_denied(operation: &str, arn: &str) -> ApiError {
+    ApiError::AccessDenied(format!(
+        "User: arn:aws:iam::{ACCOUNT}:root is not authorized to perform: dynamodb:{operation} on resource: {arn} because no \
+         resource-based policy allows the dynamodb:{operation} action"
+    ))
 }
 
 fn invalid_arn(arn: &str) -> ApiError {

@@ -161,7 +161,7 @@ fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -
     }
     let after = current.map_or_else(|| update.create(key), |item| update.apply(item));
     let after = after.map_err(|error| Refusal::Invalid(error.0))?;
-    if item_size(&after) > MAX_ITEM_BYTES {
+    if item_size(&after).max(update.written_bytes(&after)) > MAX_ITEM_BYTES {
         return Err(Refusal::Invalid(
             "Item size to update has exceeded the maximum allowed size".to_owned(),
         ));

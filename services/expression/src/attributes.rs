@@ -16,7 +16,7 @@ use crate::{
 
 /// The operator that compares an attribute (`ComparisonOperator`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Comparison {
+pub enum ComparisonOperator {
     /// Equal to one of several strings, numbers or binaries.
     In,
     /// The attribute is absent. Unrelated to the type NULL.
@@ -45,7 +45,7 @@ pub enum Comparison {
     Contains,
 }
 
-impl Comparison {
+impl ComparisonOperator {
     /// All comparisons, in the order in which messages list their names.
     const ALL: [Self; 13] = [
         Self::In,
@@ -125,7 +125,7 @@ impl Comparison {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttributeTest {
     /// The operator of the test.
-    pub comparison: Comparison,
+    pub comparison: ComparisonOperator,
     /// The operands, as many as the comparison takes.
     pub values: Vec<AttributeValue>,
 }
@@ -180,14 +180,14 @@ impl AttributeTest {
             .any(|pair| pair[0].type_name() != pair[1].type_name())
         {
             return Err(invalid(
-                "AttributeValues inside AttributeValueList must all be of the same type",
+                "AttributeValues inside AttributeValueList must be of same type",
             ));
         }
-        if let (Comparison::Between, [low, high]) = (self.comparison, self.values.as_slice())
+        if let (ComparisonOperator::Between, [low, high]) = (self.comparison, self.values.as_slice())
             && operations::order(low, high).is_some_and(std::cmp::Ordering::is_gt)
         {
             return Err(ExpressionError(
-                "The BETWEEN condition was provided a range where the lower bound is greater than the upper bound"
+                "The BETWEEN condition was provided a range where the lower bound is bigger than the upper bound"
                     .to_owned(),
             ));
         }
@@ -206,26 +206,26 @@ impl AttributeTest {
                 .ok_or_else(|| invalid("a ComparisonOperator has too few values"))
         };
         let comparator = match self.comparison {
-            Comparison::Equal => Comparator::Equal,
-            Comparison::NotEqual => Comparator::NotEqual,
-            Comparison::Less => Comparator::Less,
-            Comparison::LessOrEqual => Comparator::LessOrEqual,
-            Comparison::Greater => Comparator::Greater,
-            Comparison::GreaterOrEqual => Comparator::GreaterOrEqual,
-            Comparison::Null => return Ok(Predicate::NotExists(path)),
-            Comparison::NotNull => return Ok(Predicate::Exists(path)),
-            Comparison::Contains => return Ok(Predicate::Contains(operand, value()?)),
-            Comparison::NotContains => {
+            ComparisonOperator::Equal => Comparator::Equal,
+            ComparisonOperator::NotEqual => Comparator::NotEqual,
+            ComparisonOperator::Less => Comparator::Less,
+            ComparisonOperator::LessOrEqual => Comparator::LessOrEqual,
+            ComparisonOperator::Greater => Comparator::Greater,
+            ComparisonOperator::GreaterOrEqual => Comparator::GreaterOrEqual,
+            ComparisonOperator::Null => return Ok(Predicate::NotExists(path)),
+            ComparisonOperator::NotNull => return Ok(Predicate::Exists(path)),
+            ComparisonOperator::Contains => return Ok(Predicate::Contains(operand, value()?)),
+            ComparisonOperator::NotContains => {
                 let contains = Predicate::Contains(operand, value()?);
                 let not_contained = Predicate::Not(Box::new(contains));
                 return Ok(Predicate::And(vec![Predicate::Exists(path), not_contained]));
             }
-            Comparison::BeginsWith => return Ok(Predicate::BeginsWith(operand, value()?)),
-            Comparison::Between => {
+            ComparisonOperator::BeginsWith => return Ok(Predicate::BeginsWith(operand, value()?)),
+            ComparisonOperator::Between => {
                 let (low, high) = (value()?, value()?);
                 return Ok(Predicate::Between { operand, low, high });
             }
-            Comparison::In => {
+            ComparisonOperator::In => {
                 let candidates = values.collect();
                 return Ok(Predicate::In { operand, candidates });
             }
@@ -271,13 +271,13 @@ impl KeyCondition {
         for (attribute, test) in tests {
             let indexable = matches!(
                 test.comparison,
-                Comparison::Equal
-                    | Comparison::Less
-                    | Comparison::LessOrEqual
-                    | Comparison::Greater
-                    | Comparison::GreaterOrEqual
-                    | Comparison::Between
-                    | Comparison::BeginsWith
+                ComparisonOperator::Equal
+                    | ComparisonOperator::Less
+                    | ComparisonOperator::LessOrEqual
+                    | ComparisonOperator::Greater
+                    | ComparisonOperator::GreaterOrEqual
+                    | ComparisonOperator::Between
+                    | ComparisonOperator::BeginsWith
             );
             predicates.push(test.predicate(attribute)?);
             if !indexable {

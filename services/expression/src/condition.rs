@@ -20,11 +20,22 @@ pub enum ConditionKind {
     Filter,
 }
 
+impl ConditionKind {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Condition => Kind::Condition,
+            Self::Filter => Kind::Filter,
+        }
+    }
+}
+
 /// A condition or filter, parsed and checked.
 #[derive(Debug, Clone)]
 pub struct Condition {
     predicate: Predicate,
     names: BTreeSet<String>,
+    /// Those of `names` into which a path leads.
+    nested: BTreeSet<String>,
 }
 
 impl Condition {
@@ -33,21 +44,38 @@ impl Condition {
     /// # Errors
     /// DynamoDB's message, `Invalid ConditionExpression: …` or `Invalid FilterExpression: …`.
     pub fn parse(text: &str, kind: ConditionKind, placeholders: &mut Placeholders) -> Result<Self, ExpressionError> {
-        let kind = match kind {
-            ConditionKind::Condition => Kind::Condition,
-            ConditionKind::Filter => Kind::Filter,
-        };
-        Ok(Self::of(crate::parser::parse(text, kind, placeholders, condition)?))
+        Ok(Self::of(crate::parser::parse(
+            text,
+            kind.kind(),
+            placeholders,
+            condition,
+        )?))
+    }
+
+    /// Rejects a text without any token, as [`Condition::parse`] does. For requests in which that
+    /// fault is reported before those of other expressions.
+    ///
+    /// # Errors
+    /// DynamoDB's message, `Invalid FilterExpression: The expression can not be empty;`.
+    pub fn check_not_empty(text: &str, kind: ConditionKind) -> Result<(), ExpressionError> {
+        crate::parser::check_not_empty(&crate::lexer::tokens(text), kind.kind())
     }
 
     pub(crate) fn of(predicate: Predicate) -> Self {
-        let mut names = BTreeSet::new();
+        let (mut names, mut nested) = (BTreeSet::new(), BTreeSet::new());
         predicate.visit_paths(&mut |path| {
             if !names.contains(&path.attribute) {
                 names.insert(path.attribute.clone());
             }
+            if !path.steps.is_empty() && !nested.contains(&path.attribute) {
+                nested.insert(path.attribute.clone());
+            }
         });
-        Self { predicate, names }
+        Self {
+            predicate,
+            names,
+            nested,
+        }
     }
 
     /// Whether `item` meets the condition. A comparison with a missing operand or operands of
@@ -62,6 +90,12 @@ impl Condition {
     /// key attributes in Query).
     pub fn top_level_names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
+    }
+
+    /// The top-level attributes into whose values a path of the condition leads, each once. They
+    /// must not be key attributes, whose values are scalars.
+    pub fn nested_names(&self) -> impl Iterator<Item = &str> {
+        self.nested.iter().map(String::as_str)
     }
 }
 

@@ -27,7 +27,7 @@ mod projection;
 mod reserved;
 mod update;
 
-pub use attributes::{AttributeChange, AttributeTest, Comparison};
+pub use attributes::{AttributeChange, AttributeTest, ComparisonOperator};
 pub use condition::{Condition, ConditionKind};
 pub use error::ExpressionError;
 pub use key_condition::{KeyCondition, ResolvedKeyCondition, SortCondition};

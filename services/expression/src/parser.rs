@@ -64,9 +64,7 @@ pub(crate) fn parse<'t, T>(
         )));
     }
     let mut parser = Parser::new(kind, text, tokens(text), placeholders);
-    if parser.next() == TokenKind::End {
-        return Err(kind.refuse("The expression can not be empty;"));
-    }
+    check_not_empty(&parser.tokens, kind)?;
     let parsed = grammar(&mut parser).and_then(|parsed| match parser.next() {
         TokenKind::End => Ok(parsed),
         _ => Err(parser.unexpected()),
@@ -75,6 +73,14 @@ pub(crate) fn parse<'t, T>(
         (Ok(parsed), None) => Ok(parsed),
         (Err(Malformed(message)), _) | (Ok(_), Some(message)) => Err(kind.refuse(message)),
     }
+}
+
+/// Rejects an expression without any token.
+pub(crate) fn check_not_empty(tokens: &[Token<'_>], kind: Kind) -> Result<(), ExpressionError> {
+    if tokens.first().is_none_or(|token| token.kind == TokenKind::End) {
+        return Err(kind.refuse("The expression can not be empty;"));
+    }
+    Ok(())
 }
 
 impl<'t, 'p> Parser<'t, 'p> {

@@ -7,6 +7,8 @@ mod literal;
 mod parse;
 mod pin;
 
+use std::fmt;
+
 use beringia_item::{AttributeValue, Item};
 
 pub use access::Access;
@@ -94,6 +96,18 @@ pub enum Returning {
     AllNew,
     /// The new values of the written paths.
     ModifiedNew,
+}
+
+/// The words of the clause, such as `ALL OLD`.
+impl fmt::Display for Returning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AllOld => "ALL OLD",
+            Self::ModifiedOld => "MODIFIED OLD",
+            Self::AllNew => "ALL NEW",
+            Self::ModifiedNew => "MODIFIED NEW",
+        })
+    }
 }
 
 /// One attribute of an ORDER BY clause.

@@ -154,6 +154,12 @@ impl PathTree {
         self.0.keys().map(String::as_str)
     }
 
+    /// The top-level attributes into whose values paths lead.
+    pub(crate) fn nested_attributes(&self) -> impl Iterator<Item = &str> {
+        let nested = self.0.iter().filter(|(_, branch)| !matches!(branch, Branch::Whole));
+        nested.map(|(name, _)| name.as_str())
+    }
+
     /// The parts of `item` at these paths, inside their maps and lists. The elements of a list are
     /// moved together, in the order of their indexes. A map or list without any matching part is
     /// left out.

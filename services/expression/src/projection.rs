@@ -38,6 +38,15 @@ impl Projection {
         Ok(Self::of(&paths))
     }
 
+    /// Rejects a text without any token, as [`Projection::parse`] does. For requests in which that
+    /// fault is reported before those of other expressions.
+    ///
+    /// # Errors
+    /// DynamoDB's message, `Invalid ProjectionExpression: The expression can not be empty;`.
+    pub fn check_not_empty(text: &str) -> Result<(), ExpressionError> {
+        crate::parser::check_not_empty(&crate::lexer::tokens(text), Kind::Projection)
+    }
+
     /// A projection to paths that do not overlap.
     pub(crate) fn of(paths: &[Path]) -> Self {
         Self(Parts::Nested(PathTree::new(paths)))
@@ -71,6 +80,19 @@ impl Projection {
         let names: BTreeSet<&str> = match &self.0 {
             Parts::Nested(tree) => tree.attributes().collect(),
             Parts::Named(paths) => paths.iter().map(|(_, path)| path.attribute.as_str()).collect(),
+        };
+        names.into_iter()
+    }
+
+    /// The top-level attributes into whose values a path of the projection leads, each once. They
+    /// must not be key attributes, whose values are scalars.
+    pub fn nested_names(&self) -> impl Iterator<Item = &str> {
+        let names: BTreeSet<&str> = match &self.0 {
+            Parts::Nested(tree) => tree.nested_attributes().collect(),
+            Parts::Named(paths) => {
+                let nested = paths.iter().filter(|(_, path)| !path.steps.is_empty());
+                nested.map(|(_, path)| path.attribute.as_str()).collect()
+            }
         };
         names.into_iter()
     }

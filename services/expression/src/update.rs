@@ -2,6 +2,7 @@
 
 mod apply;
 mod parse;
+mod size;
 mod touch;
 
 use std::sync::Arc;
@@ -113,7 +114,7 @@ impl Update {
     fn reported(&self, error: &UpdateError) -> ExpressionError {
         ExpressionError(match (self.form, error) {
             (Form::Attributes, UpdateError::Operand(OperandError::Type)) => {
-                "One or more parameter values were invalid: Type mismatch for attribute to update".to_owned()
+                "Type mismatch for attribute to update".to_owned()
             }
             _ => error.to_string(),
         })
@@ -134,6 +135,13 @@ impl Update {
     #[must_use]
     pub fn touched(&self, item: &Item) -> Item {
         self.written.cut(item)
+    }
+
+    /// The size of what the update writes, in bytes, which is limited like the size of an item:
+    /// names and values, and a cost of each clause's parts. `after` is the item after the update.
+    #[must_use]
+    pub fn written_bytes(&self, after: &Item) -> usize {
+        size::written_bytes(&self.actions, after)
     }
 
     /// The top-level attributes that the update writes, each once (an update must not write key

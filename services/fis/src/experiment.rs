@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     check::{self, Step},
-    faults::{Fault, Shared, TableReplica},
+    faults::{FaultError, Shared, TableReplica},
     model::{Experiment, State, Status, Target},
 };
 
@@ -124,7 +124,7 @@ pub(crate) async fn run(run: Arc<RunningExperiment>, steps: BTreeMap<String, Ste
     }
     let targets = match resolve(&run, &means).await {
         Ok(targets) => targets,
-        Err(Fault(reason)) => {
+        Err(FaultError(reason)) => {
             for name in steps.keys() {
                 run.action(name, &means, State::new(Status::Cancelled, "Action was cancelled."));
             }
@@ -143,7 +143,7 @@ pub(crate) async fn run(run: Arc<RunningExperiment>, steps: BTreeMap<String, Ste
         if run.stop.is_cancelled() {
             break State::new(Status::Stopped, "Experiment was stopped.");
         }
-        if let Err((name, Fault(reason))) = progress.begin(&targets).await {
+        if let Err((name, FaultError(reason))) = progress.begin(&targets).await {
             break State::new(Status::Failed, format!("Action {name} failed: {reason}"));
         }
         let Some(next) = progress.active.values().map(|active| active.until).min() else {
@@ -160,7 +160,7 @@ pub(crate) async fn run(run: Arc<RunningExperiment>, steps: BTreeMap<String, Ste
 }
 
 /// Selects the replicas of every target; none for a target that may be empty and is.
-async fn resolve(run: &RunningExperiment, means: &Means) -> Result<BTreeMap<String, Vec<TableReplica>>, Fault> {
+async fn resolve(run: &RunningExperiment, means: &Means) -> Result<BTreeMap<String, Vec<TableReplica>>, FaultError> {
     let (targets, mode) = run.change(|shown| {
         (
             shown.targets.clone(),
@@ -181,8 +181,8 @@ async fn resolve(run: &RunningExperiment, means: &Means) -> Result<BTreeMap<Stri
                 Err(fault) => missing = Some(fault),
             }
         }
-        if let Some(Fault(reason)) = missing.filter(|_| found.is_empty() && mode != "skip") {
-            return Err(Fault(format!("Target {name} was resolved to nothing: {reason}")));
+        if let Some(FaultError(reason)) = missing.filter(|_| found.is_empty() && mode != "skip") {
+            return Err(FaultError(format!("Target {name} was resolved to nothing: {reason}")));
         }
         resolved.insert(name, select(&target, found, &*means.randomness));
     }
@@ -203,7 +203,7 @@ fn select(target: &Target, mut found: Vec<TableReplica>, randomness: &dyn Random
 impl Progress<'_> {
     /// Starts the actions that no pending or active action precedes. Repeats this, since an action
     /// without targets completes at once.
-    async fn begin(&mut self, targets: &BTreeMap<String, Vec<TableReplica>>) -> Result<(), (String, Fault)> {
+    async fn begin(&mut self, targets: &BTreeMap<String, Vec<TableReplica>>) -> Result<(), (String, FaultError)> {
         loop {
             let is_ready = |step: &Step| step.after.iter().all(|other| self.completed.contains(other));
             let ready = self
@@ -232,7 +232,7 @@ impl Progress<'_> {
 
     /// Starts an action. Its duration counts from when all its targets are paused, which is when
     /// its state becomes running.
-    async fn start(&mut self, name: &str, duration: Duration, replicas: &[TableReplica]) -> Result<(), Fault> {
+    async fn start(&mut self, name: &str, duration: Duration, replicas: &[TableReplica]) -> Result<(), FaultError> {
         let mut paused = Vec::new();
         for replica in replicas {
             if let Err(fault) = self.means.faults.pause(replica).await {

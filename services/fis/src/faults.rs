@@ -17,22 +17,22 @@ pub struct TableReplica {
 /// Why a fault cannot be injected: a sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Fault(pub String);
+pub struct FaultError(pub String);
 
 /// Injects faults, and ends them.
 #[async_trait]
-pub trait Faults: Send + Sync + 'static {
+pub trait FaultInjector: Send + Sync + 'static {
     /// Checks that the replica exists, in a region that runs.
     ///
     /// # Errors
-    /// A [`Fault`] that says what is wrong, if it does not.
-    async fn find(&self, replica: &TableReplica) -> Result<(), Fault>;
+    /// A [`FaultError`] that says what is wrong, if it does not.
+    async fn find(&self, replica: &TableReplica) -> Result<(), FaultError>;
 
     /// Pauses the replication of a table in a region. Pausing it again is not an error.
     ///
     /// # Errors
-    /// A [`Fault`] if it cannot be paused.
-    async fn pause(&self, replica: &TableReplica) -> Result<(), Fault>;
+    /// A [`FaultError`] if it cannot be paused.
+    async fn pause(&self, replica: &TableReplica) -> Result<(), FaultError>;
 
     /// Resumes the replication. Does nothing if it is not paused, or if the replica no longer
     /// exists.
@@ -41,7 +41,7 @@ pub trait Faults: Send + Sync + 'static {
 
 /// Counts the experiments that hold each fault: a fault lasts until the last of them releases it.
 pub(crate) struct Shared {
-    faults: Arc<dyn Faults>,
+    faults: Arc<dyn FaultInjector>,
     holders: Mutex<BTreeMap<TableReplica, usize>>,
 }
 
@@ -54,19 +54,19 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(faults: Arc<dyn Faults>) -> Self {
+    pub(crate) fn new(faults: Arc<dyn FaultInjector>) -> Self {
         Self {
             faults,
             holders: Mutex::default(),
         }
     }
 
-    pub(crate) async fn find(&self, replica: &TableReplica) -> Result<(), Fault> {
+    pub(crate) async fn find(&self, replica: &TableReplica) -> Result<(), FaultError> {
         self.faults.find(replica).await
     }
 
     /// Pauses the replication and, if that succeeds, counts the caller as a holder.
-    pub(crate) async fn pause(&self, replica: &TableReplica) -> Result<(), Fault> {
+    pub(crate) async fn pause(&self, replica: &TableReplica) -> Result<(), FaultError> {
         self.faults.pause(replica).await?;
         let mut holders = self.holders.lock();
         *holders.entry(replica.clone()).or_default() += 1;
@@ -74,13 +74,13 @@ impl Shared {
     }
 
     pub(crate) async fn resume(&self, replica: &TableReplica) {
-        if self.let_go(replica) {
+        if self.release(replica) {
             self.faults.resume(replica).await;
         }
     }
 
     /// Releases one holder; returns whether it was the last one.
-    fn let_go(&self, replica: &TableReplica) -> bool {
+    fn release(&self, replica: &TableReplica) -> bool {
         let mut holders = self.holders.lock();
         match holders.get_mut(replica) {
             Some(count) if *count > 1 => {

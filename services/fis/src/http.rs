@@ -9,7 +9,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use beringia_endpoint::{ERROR_TYPE, Early, Protocol, Received, Refusal, Route, Service};
+use beringia_endpoint::{ERROR_TYPE, Early, EndpointRefusal, Protocol, Received, Route, Service};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -119,7 +119,7 @@ impl IntoResponse for FisError {
 async fn unknown(request: Request<Body>) -> Response<Body> {
     let message = "this endpoint has CreateExperimentTemplate, GetExperimentTemplate, ListExperimentTemplates, \
                    DeleteExperimentTemplate, StartExperiment, GetExperiment, ListExperiments, StopExperiment, GetAction and ListActions";
-    let refusal = Refusal::UnknownOperation(Some(message.to_owned()));
+    let refusal = EndpointRefusal::UnknownOperation(Some(message.to_owned()));
     let answer = refusal.answer(Protocol::RestJson1, &request.into_parts().0);
     answer.map(Body::from)
 }

@@ -11,7 +11,7 @@ use crate::{
     check,
     error::FisError,
     experiment::{self, Means, RunningExperiment, seconds},
-    faults::{Faults, Shared},
+    faults::{FaultInjector, Shared},
     model::{ActionRun, CreateTemplate, Experiment, ExperimentOptions, StartExperiment, State, Status, Template},
 };
 
@@ -52,7 +52,7 @@ struct Region {
 impl FaultInjection {
     /// Creates a service without templates.
     #[must_use]
-    pub fn new(faults: Arc<dyn Faults>, clock: Arc<dyn WallClock>, randomness: Arc<dyn Randomness>) -> Self {
+    pub fn new(faults: Arc<dyn FaultInjector>, clock: Arc<dyn WallClock>, randomness: Arc<dyn Randomness>) -> Self {
         Self {
             faults: Arc::new(Shared::new(faults)),
             clock,

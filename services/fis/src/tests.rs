@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    Fault, FaultInjection, Faults, Fis, TableReplica,
+    FaultError, FaultInjection, FaultInjector, Fis, TableReplica,
     error::FisError,
     model::{Experiment, Status},
 };
@@ -39,18 +39,18 @@ fn name(replica: &TableReplica) -> String {
 }
 
 #[async_trait]
-impl Faults for Noted {
-    async fn find(&self, replica: &TableReplica) -> Result<(), Fault> {
+impl FaultInjector for Noted {
+    async fn find(&self, replica: &TableReplica) -> Result<(), FaultError> {
         let is_known = [US, "eu-west-1"].contains(&replica.region.as_str())
             && ["Carts", "Orders"].contains(&replica.table.as_str());
         is_known
             .then_some(())
-            .ok_or_else(|| Fault(format!("no {}", name(replica))))
+            .ok_or_else(|| FaultError(format!("no {}", name(replica))))
     }
 
-    async fn pause(&self, replica: &TableReplica) -> Result<(), Fault> {
+    async fn pause(&self, replica: &TableReplica) -> Result<(), FaultError> {
         if *self.broken.lock().unwrap() {
-            return Err(Fault("it is down".to_owned()));
+            return Err(FaultError("it is down".to_owned()));
         }
         let takes = *self.takes.lock().unwrap();
         sleep(takes).await;

@@ -53,6 +53,8 @@ TABLES = {
         "REQUIRED",
         "OPTIONAL",
         "REQUIRED_FIRST",
+        "NEW_NAME",
+        "WITHOUT_VALUE",
         "MEMBER_SHAPE",
         "OTHER_WORDS",
         "BOUNDS",
@@ -125,15 +127,18 @@ class Service:
         place, shape = (structure, name), self.shapes[structure]
         of = correction("MEMBER_SHAPE", place, shape["members"][name]["shape"])
         made = self.shape(of, place)
+        without = ".without_value()" if correction("WITHOUT_VALUE", place) else ""
         unsupported = correction("UNSUPPORTED", place)
         if unsupported is not None:
             no_effect, hint = unsupported.get("unless", "never"), unsupported.get("hint", "")
             return f"Member::unsupported({text(name)}, {made}, no_effect::{no_effect}, {text(hint)})"
+        if correction("NEW_NAME", place):
+            return f"Member::new_name({text(name)}, {made})"
         if correction("REQUIRED_FIRST", place):
             return f"Member::required_first({text(name)}, {made})"
         if correction("REQUIRED", place) or (name in shape.get("required", []) and not correction("OPTIONAL", place)):
-            return f"Member::required({text(name)}, {made})"
-        return f"Member::optional({text(name)}, {made})"
+            return f"Member::required({text(name)}, {made}){without}"
+        return f"Member::optional({text(name)}, {made}){without}"
 
     def shape(self, name, place=None):
         """The Rust expression of a shape; `place` is the member that has it."""

@@ -1,6 +1,6 @@
 //! Errors of requests, and their encoding as DynamoDB's error bodies.
 
-use beringia_endpoint::{Protocol, Refusal};
+use beringia_endpoint::{EndpointRefusal, Protocol};
 use beringia_engine::{ApiError, CancellationReason, ThrottlingReason};
 use beringia_item::{JsonError, JsonErrorKind};
 use http::StatusCode;
@@ -14,7 +14,7 @@ pub(crate) enum RequestError {
     /// An exception of the operation itself.
     Api(ApiError),
     /// Rejected before an operation began.
-    Refusal(Refusal),
+    Refusal(EndpointRefusal),
 }
 
 impl RequestError {
@@ -33,8 +33,8 @@ impl From<ApiError> for RequestError {
     }
 }
 
-impl From<Refusal> for RequestError {
-    fn from(refusal: Refusal) -> Self {
+impl From<EndpointRefusal> for RequestError {
+    fn from(refusal: EndpointRefusal) -> Self {
         Self::Refusal(refusal)
     }
 }
@@ -53,6 +53,7 @@ pub(crate) fn unreadable(error: JsonError) -> ApiError {
 const fn message_key(error: &ApiError) -> &'static str {
     match error {
         ApiError::Serialization(_)
+        | ApiError::AccessDenied(_)
         | ApiError::TransactionCanceled { .. }
         | ApiError::TransactionInProgress(_)
         | ApiError::IdempotentParameterMismatch(_) => "Message",

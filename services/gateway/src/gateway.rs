@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use beringia_endpoint::{ContentType, Early, Protocol, Received, Refusal, Route, Service, json, media_type};
+use beringia_endpoint::{ContentType, Early, EndpointRefusal, Protocol, Received, Route, Service, json, media_type};
 use beringia_engine::Engine;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -53,7 +53,7 @@ pub struct Gateway {
 
 /// The answer to an operation that this process itself asked for ([`Gateway::ask`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status that a client would get.
     pub status: StatusCode,
     /// JSON: the answer of the operation, or the exception. Empty if the operation has nothing to
@@ -86,7 +86,7 @@ impl Gateway {
 
     /// Executes an operation for this process itself. It needs neither HTTP nor a signature, and
     /// listeners are not notified.
-    pub fn ask(&self, operation: &str, parameters: Map<String, Value>) -> BoxFuture<'_, Answer> {
+    pub fn ask(&self, operation: &str, parameters: Map<String, Value>) -> BoxFuture<'_, HttpAnswer> {
         let operation = Operation::of_target(Some(&format!("{DYNAMODB}.{operation}")));
         let span = self.own_span();
         let asking = async move {
@@ -100,11 +100,11 @@ impl Gateway {
                 Err(refusal) => Err(refusal.into()),
             };
             answer.map_or_else(
-                |failure| Answer {
+                |failure| HttpAnswer {
                     status: failure.status(),
                     body: serde_json::to_vec(&failure).unwrap_or_default(),
                 },
-                |body| Answer {
+                |body| HttpAnswer {
                     status: StatusCode::OK,
                     body,
                 },
@@ -145,7 +145,7 @@ impl Gateway {
         host: &str,
         request: Option<Map<String, Value>>,
     ) -> Result<Vec<u8>, RequestError> {
-        let request = request.ok_or(Refusal::MalformedJson)?;
+        let request = request.ok_or(EndpointRefusal::MalformedJson)?;
         name_request(&Span::current(), operation, &request);
         let heard = self.listener.get().filter(|listener| listener.listens());
         let heard = heard.map(|listener| (listener, request.clone(), Instant::now()));
@@ -274,9 +274,9 @@ fn tables_of(request: &Map<String, Value>) -> Option<String> {
 
 /// Parses the body as a JSON object. The parser rejects nesting deeper than 128, which no DynamoDB
 /// document reaches (32 levels of two each, and the request around them).
-fn parse(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+fn parse(body: &[u8]) -> Result<Map<String, Value>, EndpointRefusal> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(members)) => Ok(members),
-        _ => Err(Refusal::MalformedJson),
+        _ => Err(EndpointRefusal::MalformedJson),
     }
 }

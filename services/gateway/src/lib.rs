@@ -16,5 +16,5 @@ mod listener;
 mod operation;
 mod shape;
 
-pub use gateway::{Answer, Gateway};
+pub use gateway::{Gateway, HttpAnswer};
 pub use listener::{Call, Listener, Plane};

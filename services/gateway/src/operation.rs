@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use beringia_endpoint::Refusal;
+use beringia_endpoint::EndpointRefusal;
 use beringia_engine::{ApiError, Engine};
 use serde_json::{Map, Value};
 
@@ -58,13 +58,13 @@ macro_rules! operations {
             ///
             /// # Errors
             /// UnknownOperationException.
-            pub(crate) fn of_target(target: Option<&str>) -> Result<Self, Refusal> {
+            pub(crate) fn of_target(target: Option<&str>) -> Result<Self, EndpointRefusal> {
                 match target.and_then(|target| target.split_once('.')) {
                     $(Some(($target, name)) => match name {
                         $(stringify!($name) => Ok(Self::$name),)*
                         other => Err(unknown(other, $model)),
                     },)*
-                    _ => Err(Refusal::UnknownOperation(None)),
+                    _ => Err(EndpointRefusal::UnknownOperation(None)),
                 }
             }
 
@@ -148,9 +148,9 @@ operations! {
 
 /// The error for an operation that DynamoDB has and this server does not. Unlike DynamoDB's, it has
 /// a message.
-fn unknown(name: &str, operations: &[(&str, &Structure)]) -> Refusal {
+fn unknown(name: &str, operations: &[(&str, &Structure)]) -> EndpointRefusal {
     let known = operations.iter().any(|(operation, _)| *operation == name);
-    Refusal::UnknownOperation(known.then(|| format!("The operation {name} is not supported yet.")))
+    EndpointRefusal::UnknownOperation(known.then(|| format!("The operation {name} is not supported yet.")))
 }
 
 fn changed(table: Result<beringia_engine::api::TableDescription, ApiError>) -> Result<Described, ApiError> {

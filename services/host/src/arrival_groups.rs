@@ -20,20 +20,20 @@ pub struct Commit {
 /// Consecutive writes of a commit with these fields in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteRun {
-    /// The table that was written.
+    /// The id of the table that contains the items.
     pub table: TableId,
     /// The origin, which committed the writes for clients.
     pub origin: Origin,
     /// Whether they arrived from a log, in the order of their sequences.
     pub by_log: bool,
     /// The writes, in the order of the commit.
-    pub writes: Vec<Write>,
+    pub writes: Vec<CommittedWrite>,
 }
 
 /// One write, as its origin knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Write {
-    /// The sequence at the origin.
+pub struct CommittedWrite {
+    /// The number that the origin gave to the write.
     pub sequence: u64,
     /// When it was committed, by the origin's hybrid clock: milliseconds since the Unix epoch.
     pub committed_ms: u64,
@@ -42,7 +42,7 @@ pub struct Write {
 /// One write, as a group reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ArrivedWrite {
-    /// The sequence at the origin.
+    /// The number that the origin gave to the write.
     pub sequence: u64,
     /// When it was committed, by the origin's hybrid clock: milliseconds since the Unix epoch.
     pub committed_ms: u64,
@@ -176,7 +176,7 @@ mod tests {
     }
 
     fn runs() -> impl Strategy<Value = WriteRun> {
-        let write = |(sequence, committed_ms)| Write { sequence, committed_ms };
+        let write = |(sequence, committed_ms)| CommittedWrite { sequence, committed_ms };
         let number = || prop_oneof![0..4_u64, any::<u64>()];
         let writes = vec((number(), number()).prop_map(write), 0..5);
         (0..2_u128, 0..3_usize, any::<bool>(), writes).prop_map(|(table, origin, by_log, writes)| WriteRun {
@@ -257,7 +257,7 @@ mod tests {
                     table: TableId(7),
                     origin: Origin::of_only_shard(&region(1)),
                     by_log: true,
-                    writes: vec![Write {
+                    writes: vec![CommittedWrite {
                         sequence: 500 + number,
                         committed_ms: 2_000_000,
                     }],

@@ -13,7 +13,7 @@ pub const CATALOG_NAME: &str = "(catalog)";
 
 /// The result of comparing all reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comparison {
+pub struct DigestComparison {
     /// Every table that any region has, ordered by name, with the catalog first.
     pub tables: Vec<TableComparison>,
     /// One digest over all tables, as 32 hexadecimal digits. Meaningful only if all tables are
@@ -42,7 +42,7 @@ pub struct TableComparison {
     pub reasons: Vec<String>,
 }
 
-impl Comparison {
+impl DigestComparison {
     /// Whether all tables are equal in all regions.
     pub fn converged(&self) -> bool {
         self.tables.iter().all(|table| table.equal)
@@ -55,7 +55,7 @@ impl Comparison {
 }
 
 /// Compares the reports of all regions of a topology.
-pub fn compare(topology: &[String], regions: &[RegionDigests]) -> Comparison {
+pub fn compare(topology: &[String], regions: &[RegionDigests]) -> DigestComparison {
     let by_name: BTreeMap<&str, &RegionDigests> = regions.iter().map(|r| (r.region.as_str(), r)).collect();
     let mut ids: BTreeMap<(String, &str), BTreeSet<&str>> = BTreeMap::new();
     for table in regions.iter().flat_map(|region| &region.tables) {
@@ -79,7 +79,7 @@ pub fn compare(topology: &[String], regions: &[RegionDigests]) -> Comparison {
         }
         tables.push(compare_table(name, id, &held));
     }
-    Comparison {
+    DigestComparison {
         tables,
         digest: format!("{:032x}", overall.digest128()),
     }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use beringia_clock::{SystemClock, SystemRandomness};
-use beringia_endpoint::{Limits, Regions, Server, serve};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use beringia_endpoint::{ConnectionLimits, Regions, Server, serve};
+use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::{accept, error::StartError, ports};
+use crate::{accept, error::StartError, ports::ClientListeners};
 
 /// The running endpoint, with the means to stop it.
 pub(crate) struct Endpoint {
@@ -20,21 +20,21 @@ impl Endpoint {
     /// Serves the regions that are currently up in `regions`.
     ///
     /// # Errors
-    /// If the local address of the listener cannot be determined.
-    pub(crate) fn start(listener: TcpListener, regions: Arc<Regions>) -> Result<Self, StartError> {
-        let url = ports::url(&listener)?;
+    /// If the local address of a listener cannot be determined.
+    pub(crate) fn start(listeners: ClientListeners, regions: Arc<Regions>) -> Result<Self, StartError> {
+        let url = listeners.url()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::new(
             regions,
             Arc::new(SystemClock),
             Arc::new(SystemRandomness),
-            Limits::default(),
+            ConnectionLimits::default(),
         );
         let shutdown = Box::pin(async move {
             // Dropping the sender stops the endpoint, too.
             let _ = stopped.await;
         });
-        let task = tokio::spawn(serve(Arc::new(server), accept::plain(listener), shutdown));
+        let task = tokio::spawn(serve(Arc::new(server), accept::clients(listeners, None), shutdown));
         Ok(Self { url, stop, task })
     }
 

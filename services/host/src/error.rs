@@ -28,7 +28,7 @@ pub enum StartError {
     /// The address is not of another region of the topology.
     #[error("--peer {flag}: the other regions of the topology are {known}")]
     UnknownPeer {
-        /// The value of the flag.
+        /// The value of `--peer`, as it was given.
         flag: String,
         /// The other regions of the topology, separated by commas.
         known: String,
@@ -43,8 +43,8 @@ pub enum StartError {
         /// The reason given by the network model.
         source: NetworkError,
     },
-    /// A port cannot be bound.
-    #[error("cannot listen on {address} for {purpose}: {source}; choose another port with {flag}")]
+    /// A port cannot be bound, for example because it is taken.
+    #[error("cannot listen on {address} for {purpose}: {source}; {}", remedy(source, flag))]
     Port {
         /// The address that cannot be bound.
         address: SocketAddr,
@@ -52,7 +52,7 @@ pub enum StartError {
         purpose: String,
         /// The flag that chooses another port.
         flag: &'static str,
-        /// The error from the system.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The topology has more regions than there are ports.
@@ -74,6 +74,14 @@ pub enum StartError {
     /// One or more regions cannot be started.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     NotUp(Vec<NotUp>),
+}
+
+/// How to choose an address that can be bound.
+fn remedy(source: &io::Error, flag: &str) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address: choose another with --listen".to_owned(),
+        _ => format!("choose another port with {flag}"),
+    }
 }
 
 impl From<NotUp> for StartError {
@@ -104,12 +112,12 @@ pub enum BootError {
     /// The node does not start.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// The port is taken.
+    /// The port cannot be bound, for example because it is taken.
     #[error("cannot listen on {address}: {source}")]
     Port {
         /// The address that cannot be bound.
         address: SocketAddr,
-        /// The error from the system.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -135,8 +143,8 @@ pub enum DirectoryError {
     },
     /// The directory belongs to another topology.
     #[error(
-        "the data directory {} belongs to the regions {found}, this topology has {identity}: give another directory with --data, or that \
-         topology with --topology",
+        "the data directory {} belongs to the regions {found}, this topology has {identity}: give another directory with --data, or those \
+         regions with --topology or --regions",
         path.display()
     )]
     Foreign {

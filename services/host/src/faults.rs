@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
-use beringia_fis::{Fault, Faults, TableReplica};
+use beringia_fis::{FaultError, FaultInjector, TableReplica};
 use beringia_item::{Region, TableId};
 use beringia_node::Node;
 use beringia_proto::v1::{ReplicationPause, ReplicationResume, control_recorded::What};
@@ -73,19 +73,20 @@ impl HostFaults {
         self.0.get_or_init(|| Arc::downgrade(host));
     }
 
-    fn host(&self) -> Result<Arc<Host>, Fault> {
+    fn host(&self) -> Result<Arc<Host>, FaultError> {
         let host = self.0.get().and_then(Weak::upgrade);
-        host.ok_or_else(|| Fault("the regions are starting or have ended".to_owned()))
+        host.ok_or_else(|| FaultError("the regions are starting or have ended".to_owned()))
     }
 }
 
-fn hosted<'h>(host: &'h Host, name: &str) -> Result<&'h Hosted, Fault> {
-    host.hosted(name).map_err(|status| Fault(status.message().to_owned()))
+fn hosted<'h>(host: &'h Host, name: &str) -> Result<&'h Hosted, FaultError> {
+    host.hosted(name)
+        .map_err(|status| FaultError(status.message().to_owned()))
 }
 
 #[async_trait]
-impl Faults for HostFaults {
-    async fn find(&self, replica: &TableReplica) -> Result<(), Fault> {
+impl FaultInjector for HostFaults {
+    async fn find(&self, replica: &TableReplica) -> Result<(), FaultError> {
         let host = self.host()?;
         let region = hosted(&host, &replica.region)?;
         let found = region
@@ -93,13 +94,13 @@ impl Faults for HostFaults {
             .await;
         region
             .expect(found, &replica.table)
-            .map_err(|error| Fault(error.to_string()))
+            .map_err(|error| FaultError(error.to_string()))
     }
 
-    async fn pause(&self, replica: &TableReplica) -> Result<(), Fault> {
+    async fn pause(&self, replica: &TableReplica) -> Result<(), FaultError> {
         let host = self.host()?;
         let paused = hosted(&host, &replica.region)?.pause_replication(&replica.table).await;
-        paused.map_err(|error| Fault(error.to_string()))?;
+        paused.map_err(|error| FaultError(error.to_string()))?;
         let TableReplica { region, table } = replica.clone();
         host.tap().note(What::Pause(ReplicationPause { region, table }));
         Ok(())

@@ -7,7 +7,7 @@ use beringia_proto::v1::{
     ControlDescribeReply, ControlDescribeRequest, ControlDigestsRequest, HostedRegion, RegionDigests,
     control_client::ControlClient,
 };
-use beringia_scenario::Behaviour;
+use beringia_scenario::RegionOptions;
 use futures_util::future::{BoxFuture, join_all};
 use tonic::{
     Code, Status,
@@ -31,9 +31,9 @@ pub enum ControlError {
     /// The server at the address is not a control service.
     #[error("the server at {address} is not a beringia control service ({message})")]
     Foreign {
-        /// The address that was given.
+        /// The address, as `--control` or its default gives it.
         address: String,
-        /// The message of its answer.
+        /// The message of the gRPC status that it answered with.
         message: String,
     },
     /// No control service answers at any of these addresses.
@@ -45,7 +45,7 @@ pub enum ControlError {
     /// No control service hosts a region with this name.
     #[error("no region `{region}` at the control address; the regions there are {known}")]
     UnknownRegion {
-        /// The name that was requested.
+        /// The region that a command named.
         region: String,
         /// The hosted regions, separated by commas.
         known: String,
@@ -235,10 +235,10 @@ impl Fleet {
 
     /// The behaviour that the regions were started with. Where they differ, the strongest of each
     /// kind.
-    pub fn behaviour(&self) -> Behaviour {
+    pub fn behaviour(&self) -> RegionOptions {
         let hosted = || self.members.iter().flat_map(|m| &m.description).flat_map(|d| &d.hosted);
         let most = |ms: fn(&HostedRegion) -> u64| hosted().map(ms).max().map(Duration::from_millis);
-        Behaviour {
+        RegionOptions {
             throttling: hosted().any(|region| region.throttling),
             stale_reads: most(|region| region.stale_reads_ms).unwrap_or_default(),
             slow_changes: most(|region| region.slow_changes_ms).unwrap_or_default(),

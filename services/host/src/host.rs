@@ -6,10 +6,13 @@ use beringia_endpoint::Regions;
 use beringia_item::Region;
 use beringia_network::Network;
 use futures_util::future::{join_all, try_join_all};
-use tokio::{net::TcpListener, sync::Mutex};
+use tokio::sync::Mutex;
 use tonic::Status;
 
-use crate::{control::links::EstimatedDelays, endpoint::Endpoint, error::StartError, region::Hosted, tap::Tap};
+use crate::{
+    control::links::EstimatedDelays, endpoint::Endpoint, error::StartError, ports::ClientListeners, region::Hosted,
+    tap::Tap,
+};
 
 /// The regions that this process runs.
 pub(crate) struct Host {
@@ -104,11 +107,11 @@ impl Host {
             .map(|endpoint| endpoint.url().to_owned())
     }
 
-    /// Starts every region, and the endpoint for all of them if there is a listener for it.
-    pub(crate) async fn start(&self, endpoint: Option<TcpListener>) -> Result<(), StartError> {
+    /// Starts every region, and the endpoint for all of them if there are listeners for it.
+    pub(crate) async fn start(&self, endpoint: Option<ClientListeners>) -> Result<(), StartError> {
         try_join_all(self.regions.iter().map(Hosted::start)).await?;
-        if let Some(listener) = endpoint {
-            *self.endpoint.lock().await = Some(Endpoint::start(listener, self.serving.clone())?);
+        if let Some(listeners) = endpoint {
+            *self.endpoint.lock().await = Some(Endpoint::start(listeners, self.serving.clone())?);
         }
         Ok(())
     }

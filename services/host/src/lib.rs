@@ -2,6 +2,7 @@
 //! service, server and client, by which they are observed and steered.
 
 mod accept;
+mod advice;
 pub mod arrival_groups;
 pub mod control;
 pub mod convergence;
@@ -20,4 +21,5 @@ pub mod units;
 
 pub use credentials::{BadLine, CredentialsError, authentication};
 pub use error::{BootError, DirectoryError, NotUp, StartError};
-pub use launch::{Addresses, Deployment, Limits, OneRegion, Ports, RegionAddresses, Running, all, one};
+pub use launch::{Addresses, Deployment, Ports, RegionAddresses, RegionLimits, Running, SingleRegion, all, one};
+pub use ports::{Listen, NotAnAddress};

@@ -7,7 +7,8 @@ use beringia_endpoint::{Regions, SharedService};
 use beringia_item::{Region, Version};
 use beringia_network::Network;
 use beringia_node::{
-    ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeError, NodeStatus, Peer, Tuning,
+    ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeError, NodeStatus, NodeTuning,
+    Peer,
 };
 use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, RegionStore};
@@ -16,7 +17,7 @@ use tokio::{net::TcpListener, sync::RwLock};
 use crate::{
     accept,
     error::{BootError, NotUp, StartError},
-    ports,
+    ports::{self, ClientAddresses, ClientListeners},
     tap::Tap,
 };
 
@@ -57,14 +58,14 @@ pub(crate) struct RegionConfig {
 /// One region of this process.
 pub(crate) struct Hosted {
     config: RegionConfig,
-    dynamodb: SocketAddr,
+    dynamodb: ClientAddresses,
     replication: SocketAddr,
     state: RwLock<State>,
 }
 
-/// The two listeners of a region.
+/// The listeners of a region: for clients, and for other regions.
 pub(crate) struct RegionListeners {
-    pub(crate) dynamodb: TcpListener,
+    pub(crate) dynamodb: ClientListeners,
     pub(crate) replication: TcpListener,
 }
 
@@ -150,8 +151,8 @@ impl RegionConfig {
             })
     }
 
-    fn tuning(&self) -> Tuning {
-        let mut tuning = Tuning::default();
+    fn tuning(&self) -> NodeTuning {
+        let mut tuning = NodeTuning::default();
         tuning.replication.unreachable_ms_max = self.max_unreachable_ms;
         tuning
     }
@@ -168,10 +169,11 @@ impl RegionConfig {
             behaviour: self.behaviour,
             observer: Some(self.tap.of(&self.region)),
         };
-        let dynamodb = accept::plain(listeners.dynamodb);
+        let name = self.region.to_string();
+        let dynamodb = accept::clients(listeners.dynamodb, Some(&name));
         let replication = match &self.network {
-            Some(network) => accept::shaped(listeners.replication, network.clone(), self.region.to_string()),
-            None => accept::plain(listeners.replication),
+            Some(network) => accept::shaped(listeners.replication, network.clone(), name),
+            None => accept::plain(listeners.replication, Some(name)),
         };
         let node = Node::start(config, store.clone(), dynamodb, replication).await?;
         node.gateway().set_listener(self.tap.of(&self.region));
@@ -188,7 +190,7 @@ impl Hosted {
         listeners: RegionListeners,
     ) -> Result<Self, StartError> {
         Ok(Self {
-            dynamodb: ports::local(&listeners.dynamodb)?,
+            dynamodb: listeners.dynamodb.addresses()?,
             replication: ports::local(&listeners.replication)?,
             config,
             state: RwLock::new(State::Prepared(store, listeners)),
@@ -212,7 +214,7 @@ impl Hosted {
 
     /// The URL of the region's DynamoDB endpoint.
     pub(crate) fn dynamodb_url(&self) -> String {
-        format!("http://{}", ports::reachable(self.dynamodb))
+        format!("http://{}", ports::reachable(self.dynamodb.shown()))
     }
 
     /// The URL of the region's replication endpoint.
@@ -350,14 +352,10 @@ impl Hosted {
             region: self.name().clone(),
             source,
         };
-        let bind = async |address| {
-            rebind(address)
-                .await
-                .map_err(|source| unrecoverable(BootError::Port { address, source }))
-        };
+        let unbound = |(address, source)| unrecoverable(BootError::Port { address, source });
         let listeners = RegionListeners {
-            dynamodb: bind(self.dynamodb).await?,
-            replication: bind(self.replication).await?,
+            dynamodb: self.dynamodb.listen_again().await.map_err(unbound)?,
+            replication: ports::listen_again(self.replication).await.map_err(unbound)?,
         };
         let store = self.config.open().await.map_err(unrecoverable)?;
         let started = self.config.start(&store, listeners).await;
@@ -405,19 +403,4 @@ fn remove_database(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Listens at the address of a killed region. Its tasks drop their listeners soon after they are
-/// aborted, but not at once.
-async fn rebind(address: SocketAddr) -> io::Result<TcpListener> {
-    let mut attempts_left = 100;
-    loop {
-        match TcpListener::bind(address).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts_left > 0 => {
-                attempts_left -= 1;
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            result => return result,
-        }
-    }
 }

@@ -10,7 +10,7 @@ use beringia_node::{Arrival, Observer, Way};
 use beringia_proto::v1::{RecordedCall, control_recorded::What};
 use tokio::{sync::broadcast, time::Instant};
 
-use crate::arrival_groups::{Commit, Write, WriteRun};
+use crate::arrival_groups::{Commit, CommittedWrite, WriteRun};
 
 /// Commits that a client may be behind. Older ones are dropped for it, and it learns their number.
 const COMMITS_MAX: usize = 4096;
@@ -98,7 +98,7 @@ impl Observer for RegionTap {
 fn runs(arrivals: &[Arrival]) -> Vec<WriteRun> {
     let kind = |arrival: &Arrival| (arrival.table, arrival.way == Way::Stream);
     let alike = arrivals.chunk_by(|one, next| kind(one) == kind(next) && one.origin() == next.origin());
-    let write = |arrival: &Arrival| Write {
+    let write = |arrival: &Arrival| CommittedWrite {
         sequence: arrival.version.sequence,
         committed_ms: arrival.committed().millis(),
     };

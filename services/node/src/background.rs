@@ -98,7 +98,7 @@ async fn expire(engine: Arc<Engine>, pause: Duration, grace_s: u64) {
     loop {
         sleep(pause).await;
         if let Err(error) = engine.expire(grace_s).await {
-            tracing::warn!(%error, "cannot delete what expired");
+            tracing::warn!(%error, "cannot delete expired items");
         }
     }
 }
@@ -110,14 +110,15 @@ async fn scrub(driver: Arc<Driver>, pause: Duration) {
         let held = catalog.by_id.values().filter(|table| table.held).map(|table| table.id);
         let tables: Vec<TableId> = [TableId::CATALOG, TableId::LOCAL].into_iter().chain(held).collect();
         for table in tables {
+            let name = catalog.name_of(table).map_or_else(|| table.to_string(), str::to_owned);
             for range in 0..RANGES {
                 sleep(pause).await;
                 match driver.store().verify_range(table, range).await {
                     Ok(false) => {}
-                    Ok(true) => tracing::warn!(%table, range, "stored rows were damaged and have been repaired"),
+                    Ok(true) => tracing::warn!(table = name, range, "stored rows were damaged and have been repaired"),
                     // The table may have been deleted meanwhile.
                     Err(error) => {
-                        tracing::debug!(%table, range, %error, "cannot check what is stored");
+                        tracing::debug!(table = name, range, %error, "cannot verify the rows of a range");
                         break;
                     }
                 }

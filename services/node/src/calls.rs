@@ -6,7 +6,7 @@ use beringia_clock::WallClock;
 use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector, range_of};
 use beringia_replication::{
     StoreAnswer, StoreCall,
-    message::{KeyPage, RowPage, Span, TableVectors, weight},
+    message::{KeyPage, RangeSpan, RowPage, TableVectors, weight},
 };
 use beringia_storage::{
     Aspect, Edit, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SchemaChange, SchemaError, Store, StoreError,
@@ -111,7 +111,7 @@ impl Calls {
     async fn keys(
         &self,
         table: TableId,
-        span: Span,
+        span: RangeSpan,
         mut after: Option<KeyBytes>,
         max: usize,
     ) -> Result<StoreAnswer, StoreError> {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use beringia_item::{Origin, Region, TableId};
 use beringia_replication::{
-    BootstrapChange, OriginChange, RebootstrapCause, RepairChange, ReplicaChange, StateChange, StoreCall, StreamChange,
-    StreamSide,
+    BootstrapChange, OriginChange, RebootstrapCause, RepairChange, ReplicaChange, SessionChange, StateChange,
+    StoreCall, StreamSide,
 };
 use beringia_storage::{Catalog, RemoteBatch, RemoteKind};
 use tracing::{Level, Span, debug, enabled, field::display, info, info_span};
@@ -86,16 +86,16 @@ impl ChangeLog {
         }
     }
 
-    fn log_stream(&self, peer: &Region, side: StreamSide, change: &StreamChange) {
+    fn log_stream(&self, peer: &Region, side: StreamSide, change: &SessionChange) {
         let (region, side) = (&self.region, word(side));
         match change {
-            StreamChange::Connected { clock_ahead_ms } => {
+            SessionChange::Connected { clock_ahead_ms } => {
                 info!(%region, %peer, %side, clock_ahead_ms, "connected");
             }
-            StreamChange::Disconnected { reason } => info!(%region, %peer, %side, reason, "disconnected"),
+            SessionChange::Disconnected { reason } => info!(%region, %peer, %side, reason, "disconnected"),
             // At `debug`, since dialling is repeated until it succeeds.
-            StreamChange::Failed { reason } => debug!(%region, %peer, %side, reason, "connection failed"),
-            StreamChange::Refused { reason } => info!(%region, %peer, %side, reason, "connection refused"),
+            SessionChange::Failed { reason } => debug!(%region, %peer, %side, reason, "connection failed"),
+            SessionChange::Refused { reason } => info!(%region, %peer, %side, reason, "connection refused"),
         }
     }
 

@@ -38,7 +38,7 @@ pub struct NodeConfig {
     /// The services of the region's endpoint besides DynamoDB.
     pub services: Vec<SharedService>,
     /// Bounds and intervals of the region's tasks.
-    pub tuning: Tuning,
+    pub tuning: NodeTuning,
     /// Which behaviour of DynamoDB clients see, such as throttling and stale reads.
     pub behaviour: Behaviour,
     /// Is notified of every write of another region when it becomes visible here.
@@ -48,7 +48,7 @@ pub struct NodeConfig {
 /// Bounds and intervals of a region. The defaults suit regions that are tens to hundreds of
 /// milliseconds apart.
 #[derive(Debug, Clone)]
-pub struct Tuning {
+pub struct NodeTuning {
     /// How often an idle replication connection is probed. A silent cut is noticed after this
     /// interval plus `keepalive_timeout`.
     pub keepalive_interval: Duration,
@@ -76,7 +76,7 @@ pub struct Tuning {
     pub replication: beringia_replication::Tuning,
 }
 
-impl Default for Tuning {
+impl Default for NodeTuning {
     fn default() -> Self {
         Self {
             keepalive_interval: Duration::from_secs(2),

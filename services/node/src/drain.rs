@@ -136,13 +136,13 @@ impl DrainRequest {
         let under_way = engine.writes_under_way();
         // A request whose client disconnected has ended, but its write may still be in the
         // committer's queue. This empty change is queued behind it.
-        let settled = driver
+        let queued = driver
             .store()
             .change_schema(Box::new(|_: &Catalog| Ok(Vec::new())))
             .await;
         Some(Drain {
             since_ms,
-            writes_under_way: under_way.max(usize::from(settled.is_err())),
+            writes_under_way: under_way.max(usize::from(queued.is_err())),
             watermarks: watermarks(driver).await,
         })
     }

@@ -14,7 +14,7 @@ use beringia_clock::{Randomness, WallClock};
 use beringia_item::{Region, TableId};
 use beringia_replication::{
     AcceptId, Command, DialId, Event, LinkEvent, Now, Replicator, StoreCall, StreamSide, TableView, Ticket,
-    message::{Answer, Goodbye, ToReceiver, ToSource, weight},
+    message::{Goodbye, PeerAnswer, ToReceiver, ToSource, weight},
 };
 use beringia_storage::{Catalog, Replica, ReplicaStatus, Store};
 use futures_util::FutureExt as _;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, debug};
 
 use crate::{
-    Connector, Tuning,
+    Connector, NodeTuning,
     calls::Calls,
     changes::{ChangeLog, session_span},
     outbox::{Full, Outbox, Waiting, outbox},
@@ -36,7 +36,7 @@ use crate::{
 /// State shared by all tasks of a region's replication.
 pub(crate) struct Driver {
     pub(crate) scope: TaskScope,
-    pub(crate) tuning: Tuning,
+    pub(crate) tuning: NodeTuning,
     pub(crate) meter: Meter,
     pub(crate) calls: Calls,
     connectors: BTreeMap<Region, Connector>,
@@ -93,7 +93,7 @@ fn goodbye(reason: &str) -> Goodbye {
 /// The parts that a driver is built from.
 pub(crate) struct Parts {
     pub(crate) scope: TaskScope,
-    pub(crate) tuning: Tuning,
+    pub(crate) tuning: NodeTuning,
     pub(crate) calls: Calls,
     pub(crate) connectors: BTreeMap<Region, Connector>,
     pub(crate) randomness: Arc<dyn Randomness>,
@@ -307,10 +307,10 @@ fn bytes_of(message: &ToReceiver) -> usize {
     match message {
         ToReceiver::Batch(batch) => batch.weight(),
         ToReceiver::Reply(reply) => match &reply.answer {
-            Answer::Rows(page) => page.mutations.iter().map(weight).sum::<usize>() + MESSAGE_BYTES,
-            Answer::Keys(page) => page.rows.iter().map(|(key, _)| key.0.len() + 32).sum::<usize>() + MESSAGE_BYTES,
-            Answer::Digest(digest) => digest.ranges.len() * 32 + MESSAGE_BYTES,
-            Answer::Unavailable(_) => MESSAGE_BYTES,
+            PeerAnswer::Rows(page) => page.mutations.iter().map(weight).sum::<usize>() + MESSAGE_BYTES,
+            PeerAnswer::Keys(page) => page.rows.iter().map(|(key, _)| key.0.len() + 32).sum::<usize>() + MESSAGE_BYTES,
+            PeerAnswer::Digest(digest) => digest.ranges.len() * 32 + MESSAGE_BYTES,
+            PeerAnswer::Unavailable(_) => MESSAGE_BYTES,
         },
         _ => MESSAGE_BYTES,
     }

@@ -20,7 +20,7 @@ mod transport;
 pub use beringia_endpoint::{Authentication, BoxedIo, Incoming, Io};
 pub use beringia_engine::{ApiError, Behaviour, LostWrite, Refused};
 pub use beringia_replication::{BootstrapStage, BootstrapStatus, DEFAULT_UNREACHABLE_MS_MAX, LinkState, Quarantine};
-pub use config::{Connector, NodeConfig, Peer, Tuning};
+pub use config::{Connector, NodeConfig, NodeTuning, Peer};
 pub use drain::{Drain, DrainWatch, DrainWatermark, Obstacle};
 pub use evidence::TableEvidence;
 pub use node::{Node, NodeError, NotReplicated};

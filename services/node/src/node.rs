@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use beringia_endpoint::{Limits, OneRegion, RegionServices, Server, SharedService, serve};
+use beringia_endpoint::{ConnectionLimits, OneRegion, RegionServices, Server, SharedService, serve};
 use beringia_engine::{ApiError, Engine, LostWrite, Refused};
 use beringia_gateway::Gateway;
 use beringia_item::{Region, TableId, Version};
@@ -126,7 +126,12 @@ impl Node {
         );
         let services = Arc::new(services.iter().fold(table, RegionServices::with));
         let resolver = Arc::new(OneRegion(Arc::clone(&services)));
-        let server = Server::new(resolver, Arc::clone(&clock), Arc::clone(&randomness), Limits::default());
+        let server = Server::new(
+            resolver,
+            Arc::clone(&clock),
+            Arc::clone(&randomness),
+            ConnectionLimits::default(),
+        );
 
         let calls = Calls {
             store,

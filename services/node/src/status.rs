@@ -81,25 +81,19 @@ pub struct TableStatus {
     pub paused: bool,
 }
 
-/// Quantiles of the replication lag of one origin's writes, milliseconds, over the writes applied
-/// in the last five minutes (at times up to half a minute less).
+/// The number of one origin's writes that were applied in the last five minutes (at times up to
+/// half a minute less), and the quantiles of their replication lag in milliseconds: 0 (`min`), .5,
+/// .9, .95, .99, .999 and 1 (`max`).
+#[expect(missing_docs, reason = "the fields' names say it all")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LagQuantiles {
-    /// How many writes were measured.
     pub count: u64,
-    /// The smallest lag of all.
     pub min: u64,
-    /// The median of the lag.
     pub p50: u64,
-    /// The 90th percentile of the lag.
     pub p90: u64,
-    /// The 95th percentile of the lag.
     pub p95: u64,
-    /// The 99th percentile of the lag.
     pub p99: u64,
-    /// The 99.9th percentile of the lag.
     pub p999: u64,
-    /// The largest lag of all.
     pub max: u64,
 }
 

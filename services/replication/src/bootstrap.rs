@@ -95,10 +95,16 @@ impl Bootstrap {
         self.in_place
     }
 
-    /// Whether it fills the current replica epoch. Once a replica is re-bootstrapped, nothing that
-    /// was copied before is left.
-    pub(crate) fn is_of(&self, view: &TableView) -> bool {
+    /// Whether this region's replica still needs it. Once a replica is re-bootstrapped, nothing
+    /// that was copied before is left. A copy in place is for complete replicas only, and for those
+    /// it goes on until it is over.
+    pub(crate) fn is_wanted(&self, context: &Context, view: &TableView) -> bool {
         self.replica_epoch == Some(view.replica_epoch)
+            && match view.replicas.get(&context.region) {
+                Some(ReplicaStatus::Creating { .. }) => !self.is_in_place(),
+                Some(ReplicaStatus::Active) => !view.bootstrapped || self.is_in_place(),
+                _ => false,
+            }
     }
 
     pub(crate) fn is_waiting(&self) -> bool {

@@ -3,6 +3,7 @@
 use beringia_item::{Origin, Region, TableId};
 
 /// A state change made by an event ([`crate::Replicator::changes`]).
+#[expect(missing_docs, reason = "the variants and the fields' types say it all")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateChange {
     /// A change of a stream to or from a peer.
@@ -11,40 +12,22 @@ pub enum StateChange {
         peer: Region,
         /// Whether the stream brings the peer's writes or takes ours.
         side: StreamSide,
-        /// The change of the stream.
-        change: StreamChange,
+        change: SessionChange,
     },
     /// A change of how an origin's writes arrive in this region.
-    Origin {
-        /// The origin of the writes.
-        origin: Origin,
-        /// The change for this origin.
-        change: OriginChange,
-    },
+    Origin { origin: Origin, change: OriginChange },
     /// A change of the bootstrap of this region's replica.
-    Bootstrap {
-        /// The table of the replica.
-        table: TableId,
-        /// The change of the bootstrap.
-        change: BootstrapChange,
-    },
+    Bootstrap { table: TableId, change: BootstrapChange },
     /// A change of the repair of a table whose digests differed from a peer's while the vectors
     /// were equal.
     Repair {
-        /// The table under repair.
         table: TableId,
         /// The region that the rows come from.
         peer: Region,
-        /// The change of the repair.
         change: RepairChange,
     },
     /// A change of the replicas of a table.
-    Replica {
-        /// The table of the replicas.
-        table: TableId,
-        /// The change of a replica.
-        change: ReplicaChange,
-    },
+    Replica { table: TableId, change: ReplicaChange },
 }
 
 /// One of the two streams between this region and a peer.
@@ -56,9 +39,9 @@ pub enum StreamSide {
     Sending,
 }
 
-/// A change of a stream.
+/// What happened to a stream between two regions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StreamChange {
+pub enum SessionChange {
     /// Both sides exchanged their hellos.
     Connected {
         /// The peer's wall clock minus this region's, in milliseconds.
@@ -95,17 +78,17 @@ pub enum OriginChange {
     QuarantineEnded,
     /// Another peer begins to relay the writes.
     RelayBegan {
-        /// The region that relays.
+        /// The region that sends the writes in place of their origin.
         via: Region,
     },
     /// A peer no longer relays the writes.
     RelayEnded {
-        /// The region that relayed.
+        /// The region that sent the writes in place of their origin.
         via: Region,
     },
 }
 
-/// A change of a bootstrap.
+/// What happened to the bootstrap of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BootstrapChange {
     /// The copy began, or continues after an interruption.
@@ -130,13 +113,13 @@ pub enum BootstrapChange {
         /// The number of rows, including tombstones.
         rows: u64,
     },
-    /// The replica is complete.
+    /// The replica also has everything that was written during the copy.
     Ended,
     /// The replica was removed, or needs no copy any more.
     Cancelled,
 }
 
-/// A change of a repair.
+/// What happened to the repair of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RepairChange {
     /// Rows of the ranges that differ are being fetched.
@@ -144,7 +127,7 @@ pub enum RepairChange {
         /// The number of ranges that differ.
         ranges: usize,
     },
-    /// The repair is complete.
+    /// The ranges that differed were fetched.
     Ended {
         /// The number of fetched rows that were newer than this region's.
         rows: u64,

@@ -1,4 +1,10 @@
-//! Compares digests with peers whose vectors are equal, and repairs the ranges that differ.
+//! Anti-entropy: compares digests with peers whose vectors are equal, and repairs the ranges that
+//! differ.
+//!
+//! The idea and the word are those of Demers et al., "Epidemic algorithms for replicated database
+//! maintenance", 1987. Other databases compare Merkle trees (1987); the digests here are the leaves
+//! of one, a sum for each range. Streams bring every write, so at equal vectors a difference means
+//! damage, or the remains of an interrupted copy.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +30,7 @@ struct Last {
     vector: Option<VersionVector>,
 }
 
-/// A comparison in progress.
+/// A comparison of which the digest of one side is still missing.
 #[derive(Debug)]
 struct Underway {
     link: DialId,
@@ -43,7 +49,7 @@ pub(crate) struct Repair {
     pub(crate) syncs: RangeSyncs,
 }
 
-/// All comparisons, and the repair.
+/// All comparisons with peers, and the one repair.
 #[derive(Debug, Default)]
 pub(crate) struct Comparisons {
     underway: BTreeMap<Region, Underway>,

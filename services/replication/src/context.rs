@@ -44,7 +44,7 @@ pub(crate) struct Context {
     pub(crate) paused: BTreeSet<TableId>,
 }
 
-/// An origin in quarantine.
+/// An origin whose writes wait, since its clock is too far ahead.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct QuarantinedOrigin {
     pub(crate) seen: Quarantine,

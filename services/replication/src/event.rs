@@ -8,7 +8,7 @@ use std::{
 use beringia_item::{KeyBytes, Origin, Region, TableId, VersionVector};
 use beringia_storage_types::{LogFilter, LogPage, LogPosition, RemoteBatch, ReplicaStatus, StoreError, TableDigest};
 
-use crate::message::{KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
+use crate::message::{KeyPage, RangeSpan, RowPage, TableVectors, ToReceiver, ToSource};
 
 /// The time of an event, on two clocks.
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +145,7 @@ pub enum StoreCall {
         /// The table whose keys are listed.
         table: TableId,
         /// The ranges whose keys are listed.
-        span: Span,
+        span: RangeSpan,
         /// The page begins after this key.
         after: Option<KeyBytes>,
         /// The largest number of keys in the page.
@@ -163,9 +163,9 @@ pub enum StoreCall {
     /// Set the status of this region's own replica, if the table still has one. Answered with
     /// [`StoreAnswer::Done`].
     SetReplica {
-        /// The table whose replica changes.
+        /// The table of which this region has the replica.
         table: TableId,
-        /// The status to set.
+        /// The new status, which the catalog tells the other regions.
         status: ReplicaStatus,
     },
     /// Drop another region's replica, if the table still has it: all remaining replicas find that
@@ -173,7 +173,7 @@ pub enum StoreCall {
     Drop {
         /// The table whose replica is dropped.
         table: TableId,
-        /// The region that is dropped.
+        /// The region whose replica is dropped.
         region: Region,
         /// The vector of what the remaining replicas have of the table.
         has: VersionVector,

@@ -34,10 +34,11 @@ mod tuning;
 mod watermark;
 
 pub use change::{
-    BootstrapChange, OriginChange, RebootstrapCause, RepairChange, ReplicaChange, StateChange, StreamChange, StreamSide,
+    BootstrapChange, OriginChange, RebootstrapCause, RepairChange, ReplicaChange, SessionChange, StateChange,
+    StreamSide,
 };
 pub use event::{AcceptId, Command, DialId, Event, LinkEvent, Now, StoreAnswer, StoreCall, TableView, Ticket};
 pub use replicator::{Config, Replicator};
-pub use status::{BootstrapStage, BootstrapStatus, LinkState, PeerStatus, Quarantine, Status};
+pub use status::{BootstrapStage, BootstrapStatus, LinkState, PeerStreams, Quarantine, Status};
 pub use tuning::{DEFAULT_UNREACHABLE_MS_MAX, Tuning};
 pub use watermark::{ReplicaProgress, Watermark};

@@ -8,13 +8,13 @@ use beringia_storage_types::TableDigest;
 /// The protocol version of this code. Regions with different versions refuse each other.
 pub const PROTOCOL: u32 = 5;
 
-/// Version vectors by table.
+/// A version vector for each table, by the table's id.
 pub type TableVectors = BTreeMap<TableId, VersionVector>;
 
 /// The first message in both directions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
-    /// The speaker's protocol version.
+    /// The speaker's [`PROTOCOL`]; both sides must have the same.
     pub protocol: u32,
     /// The region that sends the message.
     pub region: Region,
@@ -94,7 +94,7 @@ pub struct Batch {
     pub number: u64,
     /// The generation of the subscription that the batch belongs to.
     pub generation: u64,
-    /// The mutations, in log order.
+    /// The mutations, in the order of the source's log.
     pub mutations: Vec<Mutation>,
     /// Entries that take effect after the mutations: the receiver is missing nothing of this origin
     /// up to this sequence of this table.
@@ -107,7 +107,7 @@ pub struct Batch {
 pub struct BelowLowWatermark {
     /// The generation of the subscription that is refused in part.
     pub generation: u64,
-    /// The refused tables and origins.
+    /// The tables, each with an origin whose writes the log no longer has in full.
     pub parts: Vec<(TableId, Origin)>,
 }
 
@@ -118,7 +118,7 @@ pub struct Request {
     pub id: u64,
     /// The table that the question is about.
     pub table: TableId,
-    /// The question about that table.
+    /// What the receiver wants to know.
     pub question: Question,
 }
 
@@ -130,7 +130,7 @@ pub enum Question {
     /// Asks for a page of keys with their row fingerprints, including tombstones.
     Keys {
         /// The ranges whose keys are listed.
-        span: Span,
+        span: RangeSpan,
         /// The page begins after this key; `None` begins at the start of the span.
         after: Option<KeyBytes>,
     },
@@ -143,14 +143,14 @@ pub enum Question {
 
 /// Consecutive ranges of a table, whose keys form one contiguous interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
+pub struct RangeSpan {
     /// The number of the first range.
     pub first: u16,
     /// The last range, at least `first` and below [`beringia_item::RANGES`].
     pub last: u16,
 }
 
-impl Span {
+impl RangeSpan {
     /// Groups these ranges, which must be ascending, into spans of consecutive ranges, each of at
     /// most `most` ranges.
     #[must_use]
@@ -188,12 +188,12 @@ pub struct Reply {
     /// The number that the receiver gave the request.
     pub id: u64,
     /// The answer to the request's question.
-    pub answer: Answer,
+    pub answer: PeerAnswer,
 }
 
 /// The answers to the questions of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum PeerAnswer {
     /// The answer to [`Question::Digest`].
     Digest(TableDigest),
     /// The answer to [`Question::Keys`].

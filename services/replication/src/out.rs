@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use beringia_item::{Region, TableId};
 
 use crate::{
-    change::{BootstrapChange, RepairChange, ReplicaChange, StateChange, StreamChange, StreamSide},
+    change::{BootstrapChange, RepairChange, ReplicaChange, SessionChange, StateChange, StreamSide},
     event::{AcceptId, Command, DialId, StoreCall, Ticket},
-    message::Span,
+    message::RangeSpan,
 };
 
 /// Identifies the range sync of one span in one attempt.
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct RangeSyncId {
     /// The attempt, numbered over bootstraps and repairs together.
     pub(crate) attempt: u64,
-    pub(crate) span: Span,
+    pub(crate) span: RangeSpan,
 }
 
 /// Why the store was called.
@@ -59,7 +59,7 @@ impl Out {
         self.changes.push(change);
     }
 
-    pub(crate) fn report_stream(&mut self, peer: &Region, side: StreamSide, change: StreamChange) {
+    pub(crate) fn report_stream(&mut self, peer: &Region, side: StreamSide, change: SessionChange) {
         let peer = peer.clone();
         self.report(StateChange::Stream { peer, side, change });
     }

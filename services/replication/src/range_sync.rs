@@ -1,5 +1,8 @@
 //! Range sync: list a peer's keys and this region's, fetch what is missing or older here, apply it.
 //! A bootstrap and a repair are the same procedure with a different [`Goal`].
+//!
+//! This is the repairing half of anti-entropy (Demers et al. 1987), in its pulling form: a region
+//! asks for what it is missing, and changes only itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,7 +13,7 @@ use crate::{
     context::Context,
     difference::{Difference, Goal, Orphans},
     event::StoreCall,
-    message::{KeyPage, Question, RowPage, Span},
+    message::{KeyPage, Question, RangeSpan, RowPage},
     out::{Out, Purpose, RangeSyncId},
     session::{Asked, Session},
 };
@@ -53,8 +56,8 @@ pub(crate) struct RangeSyncs {
     pub(crate) attempt: u64,
     pub(crate) table: TableId,
     goal: Goal,
-    waiting: VecDeque<Span>,
-    active: BTreeMap<Span, RangeSync>,
+    waiting: VecDeque<RangeSpan>,
+    active: BTreeMap<RangeSpan, RangeSync>,
     finished_ranges: u16,
     pub(crate) rows: u64,
     /// Rows that the store accepted as newer than its own.
@@ -72,7 +75,7 @@ impl RangeSyncs {
             attempt,
             table,
             goal,
-            waiting: Span::over(ranges, SPAN_RANGES).into(),
+            waiting: RangeSpan::over(ranges, SPAN_RANGES).into(),
             active: BTreeMap::new(),
             finished_ranges: 0,
             rows: 0,
@@ -88,7 +91,7 @@ impl RangeSyncs {
 
     /// How many ranges are done, including those done within spans in progress.
     pub(crate) fn ranges_done(&self) -> u16 {
-        let begun = |(span, sync): (&Span, &RangeSync)| {
+        let begun = |(span, sync): (&RangeSpan, &RangeSync)| {
             sync.after
                 .as_ref()
                 .map_or(0, |after| range_of(after).saturating_sub(span.first))

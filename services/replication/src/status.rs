@@ -10,7 +10,7 @@ use crate::message::TableVectors;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// The status of every configured peer.
-    pub peers: BTreeMap<Region, PeerStatus>,
+    pub peers: BTreeMap<Region, PeerStreams>,
     /// The bootstraps that are pending or under way.
     pub bootstraps: BTreeMap<TableId, BootstrapStatus>,
     /// For each table and peer, the ranges that differed at the last comparison with equal vectors.
@@ -47,7 +47,7 @@ pub struct Quarantine {
 
 /// The status of a peer and of the two streams between it and this region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PeerStatus {
+pub struct PeerStreams {
     /// The stream on which this region receives from the peer.
     pub receiving: LinkState,
     /// The stream on which this region sends to the peer.
@@ -66,7 +66,7 @@ pub struct PeerStatus {
     pub clock_ahead_ms: Option<i64>,
 }
 
-/// The status of a bootstrap.
+/// The progress of the bootstrap of this region's replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootstrapStatus {
     /// The region that the rows are copied from, once chosen.
@@ -81,7 +81,7 @@ pub struct BootstrapStatus {
     pub last_error: Option<String>,
 }
 
-/// The steps of a bootstrap.
+/// The steps of a bootstrap, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BootstrapStage {
     /// Waiting for a region to copy from.

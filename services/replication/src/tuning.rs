@@ -24,7 +24,7 @@ pub struct Tuning {
     pub bootstraps_max: usize,
     /// Spans that a bootstrap or a repair syncs at the same time.
     pub range_syncs_max: usize,
-    /// Keys in one page.
+    /// Keys that one page of a range sync lists.
     pub keys_per_page: usize,
     /// Keys of rows requested at once.
     pub keys_per_fetch: usize,

@@ -11,10 +11,10 @@
 mod model {
     mod drops;
     pub mod fleet;
-    mod kept;
     pub mod lab;
     pub mod oracle;
     pub mod policy;
+    mod regressions;
     pub mod store;
 }
 
@@ -35,7 +35,7 @@ const TABLES: [TableId; 2] = [TableId(10), TableId(11)];
 const KEYS: u8 = 6;
 /// Runs of each shape, the same ones every time. A longer search through other runs:
 /// `PROPTEST_RNG_SEED=7 PROPTEST_CASES=5000 cargo test -p beringia-replication --release --test
-/// model`. Failures that it finds are kept in `model/kept.rs`.
+/// model`. Failures that it finds are kept in `model/regressions.rs`.
 const CASES: u32 = 64;
 
 /// An action of a run. Sites, tables and keys are taken modulo their number.
@@ -144,7 +144,7 @@ const MIXED: Shape = Shape {
 };
 /// Three regions with one small table; links are often cut, and writes are often relayed,
 /// quarantined and trimmed.
-const QUARREL: Shape = Shape {
+const HOT_KEYS: Shape = Shape {
     regions: 3,
     tables: 1,
     keys: 2,
@@ -419,21 +419,21 @@ fn fleet(seed: u64) -> Fleet {
 }
 
 /// Three regions with one table.
-fn quarrel(seed: u64) -> Fleet {
-    holding_one_table(Fleet::new(QUARREL.regions, seed))
+fn hot_keys(seed: u64) -> Fleet {
+    with_one_table(Fleet::new(HOT_KEYS.regions, seed))
 }
 
 /// Three regions with one table, which soon drop each other.
 fn drops(seed: u64) -> Fleet {
-    holding_one_table(Fleet::with_limit(DROPS.regions, seed, DROPPED_AFTER_MS))
+    with_one_table(Fleet::with_limit(DROPS.regions, seed, DROPPED_AFTER_MS))
 }
 
 /// Gives the first three regions a replica of one table.
-fn holding_one_table(mut fleet: Fleet) -> Fleet {
+fn with_one_table(mut fleet: Fleet) -> Fleet {
     fleet.create(0, TABLES[0]);
     fleet.add_replica(0, TABLES[0], 1);
     fleet.add_replica(0, TABLES[0], 2);
-    settle(&mut fleet);
+    heal_until_converged(&mut fleet);
     fleet.newcomers.clear();
     fleet
 }
@@ -447,7 +447,8 @@ fn copies(seed: u64) -> Fleet {
     fleet
 }
 
-fn settle(fleet: &mut Fleet) {
+/// Heals all faults, and steps until the regions have converged.
+fn heal_until_converged(fleet: &mut Fleet) {
     fleet.heal_all();
     fleet.resume_all();
     for site in 0..fleet.len() {
@@ -474,8 +475,8 @@ fn settle(fleet: &mut Fleet) {
     panic!("no convergence");
 }
 
-/// Plays the actions and checks the invariants after each, then lets everything settle and checks
-/// the final state.
+/// Plays the actions and checks the invariants after each, then heals everything and checks the
+/// final state.
 fn play(fleet: Fleet, actions: &[Action]) {
     let fleet = played(fleet, actions);
     for table in TABLES {
@@ -502,7 +503,7 @@ fn played(mut fleet: Fleet, actions: &[Action]) -> Fleet {
         vectors_tell_the_truth(&fleet);
         active_replicas_know_their_rows(&fleet);
     }
-    settle(&mut fleet);
+    heal_until_converged(&mut fleet);
     fleet
 }
 
@@ -519,9 +520,9 @@ proptest! {
     #[test]
     fn few_hot_keys_converge_with_every_conflict_journalled(
         seed: u64,
-        actions in actions(QUARREL),
+        actions in actions(HOT_KEYS),
     ) {
-        play(quarrel(seed), &actions);
+        play(hot_keys(seed), &actions);
     }
 
     #[test]
@@ -633,7 +634,7 @@ fn paused_table_stops_only_in_its_region() {
 
 /// Steps until everything is quiet and equal.
 fn quiet(fleet: &mut Fleet) {
-    settle(fleet);
+    heal_until_converged(fleet);
     for _ in 0..300 {
         fleet.step();
     }

@@ -8,7 +8,7 @@ use std::{
 use beringia_storage::{
     StoreError,
     backend::{
-        Detail, ItemChange, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, Record, RecordHead, RowVisitor,
+        Detail, ItemChange, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, LogRecord, RecordHead, RowVisitor,
         Snapshot, StoredRecord, Visit, WriteSet,
     },
 };
@@ -18,7 +18,7 @@ type Map<V> = BTreeMap<Vec<u8>, V>;
 /// A record, with its merged row in encoded form.
 #[derive(Debug, Clone)]
 struct StoredLogRecord {
-    record: Record,
+    record: LogRecord,
     merged: Option<Vec<u8>>,
 }
 

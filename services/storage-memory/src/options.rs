@@ -8,7 +8,7 @@ use crate::state::MemoryState;
 /// Options for opening a region's store in memory.
 #[derive(Clone)]
 pub struct Options {
-    /// The options of every store.
+    /// The options that stores on all backends have.
     pub store: StoreOptions,
     /// The memory that holds the state.
     pub state: MemoryState,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use beringia_clock::ManualClock;
-use beringia_decisions::{Command, Decision, Environment, Rows, State, Undecided, decide, needs};
+use beringia_decisions::{Decision, Environment, Rows, State, StoreCommand, Undecided, decide, needs};
 use beringia_storage::{
     DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, ItemWrite, StoreOptions,
     backend::{StorageBackend as _, Writer},
@@ -36,7 +36,7 @@ fn change(&(sk, what, color, weight): &Drawn) -> ItemWrite {
 }
 
 /// Decides a group as the committer does: until no row is missing and all assumptions hold.
-fn decided(writer: &mut dyn Writer, state: &State, commands: &mut [Command], rows: &mut Rows) -> Decision {
+fn decided(writer: &mut dyn Writer, state: &State, commands: &mut [StoreCommand], rows: &mut Rows) -> Decision {
     let environment = Environment {
         region: region("us-east-1"),
         now_ms: START_MS,
@@ -85,13 +85,13 @@ proptest! {
             });
             load.unwrap();
             let state = state.unwrap();
-            let mut commands: Vec<_> = group.iter().map(|drawn| Command::Transaction(vec![change(drawn)])).collect();
+            let mut commands: Vec<_> = group.iter().map(|drawn| StoreCommand::Transaction(vec![change(drawn)])).collect();
 
             let mut rows = Rows::default();
             let first = decided(&mut *writer, &state, &mut commands, &mut rows);
             let again = decided(&mut *writer, &state, &mut commands, &mut rows);
             // All items, as fully as a condition needs them, before anything is asked for.
-            let all: Vec<_> = (0..KEYS).map(|sk| Command::Transaction(vec![change(&(sk, 2, 0, 0))])).collect();
+            let all: Vec<_> = (0..KEYS).map(|sk| StoreCommand::Transaction(vec![change(&(sk, 2, 0, 0))])).collect();
             let mut more = Rows::default();
             let read = writer.read(&mut |snapshot| more.fetch(snapshot, &state, needs(&state, &all)));
             read.unwrap();

@@ -17,7 +17,7 @@ use crate::{
     lock::LockFile,
     open,
     options::Options,
-    room::Room,
+    size_limit::SizeLimit,
     snapshot::SqlSnapshot,
     write::write,
 };
@@ -59,7 +59,7 @@ impl SqliteBackend {
             committed: CommitNumber::default(),
             checkpoints: checkpoints.clone(),
             disk_faults: options.disk_faults.clone(),
-            room: Room::default(),
+            size_limit: SizeLimit::default(),
             listeners: listeners.clone(),
         };
         Ok(Self {
@@ -87,7 +87,7 @@ impl StorageBackend for SqliteBackend {
     ) -> Result<(), StoreError> {
         self.readers.with(|connection| match scope {
             ReadScope::Call => work(&SqlSnapshot(connection)),
-            ReadScope::Snapshot => at_one_moment(connection, work),
+            ReadScope::Snapshot => in_transaction(connection, work),
         })?
     }
 
@@ -118,7 +118,7 @@ impl StorageBackend for SqliteBackend {
 }
 
 /// Runs `work` on one snapshot of the database.
-fn at_one_moment(
+fn in_transaction(
     connection: &Connection,
     work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
@@ -141,7 +141,7 @@ struct SqliteWriter {
     committed: CommitNumber,
     checkpoints: Checkpoints,
     disk_faults: DiskFaults,
-    room: Room,
+    size_limit: SizeLimit,
     listeners: Listeners,
 }
 
@@ -150,7 +150,7 @@ impl Writer for SqliteWriter {
         // There is no other writer, so separate statements see the same state anyway. A transaction
         // spares a file the locks of every statement.
         match &self.connection {
-            WriteConnection::File(connection) => at_one_moment(connection, work),
+            WriteConnection::File(connection) => in_transaction(connection, work),
             WriteConnection::Memory(owner) => owner.with(|connection| work(&SqlSnapshot(connection)))?,
         }
     }
@@ -163,9 +163,9 @@ impl Writer for SqliteWriter {
         if writes.based_on != self.committed {
             return Err(CommitFailure::Stale);
         }
-        let (room, disk_faults) = (&mut self.room, &self.disk_faults);
+        let (size_limit, disk_faults) = (&mut self.size_limit, &self.disk_faults);
         let committed = self.connection.with(|connection| {
-            room.adapt(disk_faults, connection).or_store_error()?;
+            size_limit.adapt(disk_faults, connection).or_store_error()?;
             commit(connection, writes)
         });
         committed.map_err(|error| match error {

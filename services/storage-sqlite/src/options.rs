@@ -20,9 +20,9 @@ pub enum Database {
 /// Options for opening a region's store on SQLite.
 #[derive(Clone)]
 pub struct Options {
-    /// The options of every store.
+    /// The options that stores on all backends have.
     pub store: StoreOptions,
-    /// The location of the state.
+    /// The file or the memory with the database.
     pub database: Database,
     /// Whether a thread or a task drives the committer.
     pub execution: Execution,

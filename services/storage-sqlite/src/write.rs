@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use beringia_storage::{
     StoreError,
-    backend::{ItemChange, ItemRow, Keyspace, Record, WriteSet},
+    backend::{ItemChange, ItemRow, Keyspace, LogRecord, WriteSet},
 };
 use rusqlite::{Connection, ToSql};
 
@@ -83,7 +83,7 @@ fn write_item(connection: &Connection, row_key: &[u8], change: &ItemChange) -> r
     Ok(())
 }
 
-fn append(connection: &Connection, records: &[Record]) -> rusqlite::Result<()> {
+fn append(connection: &Connection, records: &[LogRecord]) -> rusqlite::Result<()> {
     if records.is_empty() {
         return Ok(());
     }

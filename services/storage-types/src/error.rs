@@ -30,7 +30,7 @@ pub enum StoreError {
     /// The table has no index of that name.
     #[error("table {table} has no index {index}")]
     UnknownIndex {
-        /// The table that was addressed.
+        /// The table whose index was to be read.
         table: TableId,
         /// The name that was asked for.
         index: String,
@@ -52,7 +52,7 @@ pub enum StoreError {
     Malformed {
         /// The origin of the unreadable write.
         origin: Origin,
-        /// The problem with the write.
+        /// Why it cannot be read, in words.
         what: String,
     },
     /// A batch contained a write from further in the future than the allowed offset. Nothing of the

@@ -34,7 +34,7 @@ pub struct LogPage {
 /// The writes that a peer is missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// The number of mutations.
+    /// How many mutations the peer is missing.
     pub mutations: u64,
     /// The size of their keys, images and metadata, in bytes.
     pub bytes: u64,

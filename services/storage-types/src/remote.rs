@@ -19,7 +19,7 @@ pub struct RemoteBatch {
     /// source has applied their writes and has nothing under their keys, so the items were deleted
     /// there and their tombstones have been collected since.
     pub obsolete: Vec<(TableId, KeyBytes, RowFingerprint)>,
-    /// How the mutations arrived.
+    /// Whether the mutations come from a stream, a copy or a repair.
     pub kind: RemoteKind,
     /// Only with [`RemoteKind::Copy`]: the replica epoch (`Table::replica_epoch`) that was filled.
     /// If the replica has been re-bootstrapped since, the progress says nothing about its rows and

@@ -8,8 +8,8 @@ use beringia_item::{
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Answer, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
-    Span, Subscription, TableVectors, ToReceiver, ToSource,
+    Acknowledgement, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, PeerAnswer, Question, RangeSpan, Reply,
+    Request, RowPage, Subscription, TableVectors, ToReceiver, ToSource,
 };
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
@@ -163,9 +163,9 @@ fn decode_sequence(sequence: u64) -> Result<u64> {
     }
 }
 
-fn decode_span(first: u32, last: u32) -> Result<Span> {
+fn decode_span(first: u32, last: u32) -> Result<RangeSpan> {
     match (u16::try_from(first), u16::try_from(last)) {
-        (Ok(first), Ok(last)) if first <= last && last < RANGES => Ok(Span { first, last }),
+        (Ok(first), Ok(last)) if first <= last && last < RANGES => Ok(RangeSpan { first, last }),
         _ => unreadable(format!("there are no ranges {first} to {last}")),
     }
 }
@@ -215,13 +215,13 @@ fn decode_request(request: v1::Request) -> Result<Request> {
 fn decode_reply(reply: v1::Reply) -> Result<Reply> {
     use v1::reply::Kind;
     let answer = match reply.kind {
-        Some(Kind::Digest(digest)) => Answer::Digest(decode_digest(digest)?),
-        Some(Kind::Keys(keys)) => Answer::Keys(decode_keys(keys)?),
-        Some(Kind::Rows(rows)) => Answer::Rows(RowPage {
+        Some(Kind::Digest(digest)) => PeerAnswer::Digest(decode_digest(digest)?),
+        Some(Kind::Keys(keys)) => PeerAnswer::Keys(decode_keys(keys)?),
+        Some(Kind::Rows(rows)) => PeerAnswer::Rows(RowPage {
             answered: usize::try_from(rows.answered).unwrap_or(usize::MAX),
             mutations: Decoder::new(rows.mutations.unwrap_or_default())?.mutations()?,
         }),
-        Some(Kind::Unavailable(reason)) => Answer::Unavailable(
+        Some(Kind::Unavailable(reason)) => PeerAnswer::Unavailable(
             decode_goodbye(&v1::Goodbye {
                 reason,
                 permanent: false,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use beringia_item::{Cause, Mutation, Origin, Region, RowFingerprint, TableId, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Answer, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
+    Acknowledgement, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, PeerAnswer, Question, Reply, Request, RowPage,
     Subscription, TableVectors, ToReceiver, ToSource,
 };
 use beringia_storage_types::{RangeDigest, TableDigest};
@@ -143,10 +143,10 @@ fn encode_request(request: Request) -> v1::Request {
 fn encode_reply(reply: Reply) -> v1::Reply {
     use v1::reply::Kind;
     let kind = match reply.answer {
-        Answer::Digest(digest) => Kind::Digest(encode_digest(&digest)),
-        Answer::Keys(page) => Kind::Keys(encode_keys(page)),
-        Answer::Rows(page) => Kind::Rows(encode_rows(page)),
-        Answer::Unavailable(reason) => Kind::Unavailable(reason),
+        PeerAnswer::Digest(digest) => Kind::Digest(encode_digest(&digest)),
+        PeerAnswer::Keys(page) => Kind::Keys(encode_keys(page)),
+        PeerAnswer::Rows(page) => Kind::Rows(encode_rows(page)),
+        PeerAnswer::Unavailable(reason) => Kind::Unavailable(reason),
     };
     v1::Reply {
         id: reply.id,

@@ -6,8 +6,8 @@ use beringia_item::{
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Answer, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
-    Span, Subscription, TableVectors, ToReceiver, ToSource,
+    Acknowledgement, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, PeerAnswer, Question, RangeSpan, Reply,
+    Request, RowPage, Subscription, TableVectors, ToReceiver, ToSource,
 };
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
@@ -104,7 +104,7 @@ fn from_a_receiver() -> impl Strategy<Value = ToSource> {
     let question = prop_oneof![
         Just(Question::Digest),
         (0..RANGES, 0..RANGES, option::of(key())).prop_map(|(a, b, after)| {
-            let span = Span {
+            let span = RangeSpan {
                 first: a.min(b),
                 last: a.max(b),
             };
@@ -128,16 +128,16 @@ fn from_a_receiver() -> impl Strategy<Value = ToSource> {
     ]
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+fn answer() -> impl Strategy<Value = PeerAnswer> {
     let range = (any::<u128>(), any::<u64>()).prop_map(|(sum, items)| RangeDigest { sum, items });
     let ranges = vec(range, usize::from(RANGES));
     prop_oneof![
-        (vector(), ranges).prop_map(|(vector, ranges)| Answer::Digest(TableDigest { vector, ranges })),
+        (vector(), ranges).prop_map(|(vector, ranges)| PeerAnswer::Digest(TableDigest { vector, ranges })),
         (vec((key(), fingerprint()), 0..5), any::<bool>())
-            .prop_map(|(rows, last)| Answer::Keys(KeyPage { rows, last })),
+            .prop_map(|(rows, last)| PeerAnswer::Keys(KeyPage { rows, last })),
         (vec(mutation(), 0..5), 0_usize..1000)
-            .prop_map(|(mutations, answered)| Answer::Rows(RowPage { mutations, answered })),
-        "[ -~]{0,80}".prop_map(Answer::Unavailable),
+            .prop_map(|(mutations, answered)| PeerAnswer::Rows(RowPage { mutations, answered })),
+        "[ -~]{0,80}".prop_map(PeerAnswer::Unavailable),
     ]
 }
 
@@ -457,7 +457,7 @@ fn compressed(frame: Vec<u8>) -> v1::FromSource {
 fn repetition_within_a_message_is_compressed() {
     let reply = ToReceiver::Reply(Reply {
         id: 1,
-        answer: Answer::Digest(TableDigest {
+        answer: PeerAnswer::Digest(TableDigest {
             vector: VersionVector::default(),
             ranges: vec![RangeDigest::default(); usize::from(RANGES)],
         }),

@@ -211,7 +211,7 @@ mod tests {
     use std::sync::Arc;
 
     use beringia_host::{
-        arrival_groups::{Commit, Gathered, Write, WriteRun},
+        arrival_groups::{Commit, CommittedWrite, Gathered, WriteRun},
         control::arrival_stream::stream,
     };
     use beringia_item::{Origin, Region, TableId};
@@ -246,7 +246,7 @@ mod tests {
                 table: TableId(7),
                 origin: Origin::of_only_shard(from),
                 by_log: true,
-                writes: vec![Write {
+                writes: vec![CommittedWrite {
                     sequence,
                     committed_ms: BEGAN_MS + after_ms,
                 }],

@@ -70,7 +70,7 @@ pub enum DrillError {
     Action {
         /// The action that failed, as a sentence.
         action: String,
-        /// The cause of the failure.
+        /// Why the action failed, for example an answer of a control service.
         source: Box<DrillError>,
     },
     /// Regions still differ when the load should begin.
@@ -81,9 +81,9 @@ pub enum DrillError {
     Evidence {
         /// The region that sent the evidence.
         region: String,
-        /// The name of the table.
+        /// The table that the evidence is about.
         table: String,
-        /// The problem with the message.
+        /// Why the message cannot be decoded.
         source: EvidenceError,
     },
     /// The drill did not start, so there is nothing to judge.
@@ -100,13 +100,13 @@ impl From<Status> for DrillError {
     }
 }
 
-/// The errors of hooks.
+/// Why a hook did not carry out what it was called for.
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
     /// The program cannot be started.
     #[error("cannot start the hook {}: {source}", program.display())]
     Start {
-        /// The path of the program.
+        /// The program, as `--hook` names it.
         program: PathBuf,
         /// The error of the operating system.
         source: io::Error,
@@ -114,9 +114,9 @@ pub enum HookError {
     /// The program ended with an exit code other than 0.
     #[error("`{} {words}` failed: {reason}", program.display())]
     Failed {
-        /// The path of the program.
+        /// The program, as `--hook` names it.
         program: PathBuf,
-        /// The arguments of the call.
+        /// The arguments of the call, such as `isolate eu-west-1 silent`.
         words: String,
         /// Its output on standard error, or its exit code if that is empty.
         reason: String,

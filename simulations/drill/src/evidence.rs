@@ -1,13 +1,13 @@
 //! Reads what the regions of a drill hold and have committed, in the terms of the oracle.
 
 use beringia_clock::HybridTime;
-use beringia_history::{Conflict, Evidence, Logged, ReplicaHistory, UnshippedWrite, VersionedItem, key_text};
+use beringia_history::{ConflictEntry, Evidence, Logged, ReplicaHistory, UnshippedWrite, VersionedItem, key_text};
 use beringia_host::fleet::Fleet;
 use beringia_item::{CodecError, Item, OriginError, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, ItemVersion, control_evidence::What,
 };
-use beringia_workload::Table;
+use beringia_workload::WorkloadTable;
 
 use crate::error::DrillError;
 
@@ -23,7 +23,7 @@ pub enum EvidenceError {
     /// The attributes of a key are incomplete, or one has a type that no key has.
     #[error("{attributes:?} is not a key with the attributes {}", parts.join(", "))]
     Key {
-        /// The attributes as decoded.
+        /// The attributes that the bytes of the key encode.
         attributes: Item,
         /// The names of the key's parts.
         parts: Vec<String>,
@@ -45,7 +45,11 @@ pub enum EvidenceError {
 }
 
 /// Reads the items, logs and journals of all regions for a table.
-pub(crate) async fn gather(fleet: &Fleet, table: &Table, replicas: &ReplicaHistory) -> Result<Evidence, DrillError> {
+pub(crate) async fn gather(
+    fleet: &Fleet,
+    table: &WorkloadTable,
+    replicas: &ReplicaHistory,
+) -> Result<Evidence, DrillError> {
     let mut evidence = Evidence::default();
     // The log of a region that was empty at some time is shorter than other regions' copies of it.
     // Unlike a store, the control service cannot be asked for single origins: all regions send
@@ -79,7 +83,7 @@ pub(crate) async fn gather(fleet: &Fleet, table: &Table, replicas: &ReplicaHisto
 }
 
 /// Adds one message of a region to the evidence.
-fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Result<(), EvidenceError> {
+fn take(evidence: &mut Evidence, message: ControlEvidence, table: &WorkloadTable) -> Result<(), EvidenceError> {
     let region = message.region;
     let (parts, expires) = (&table.key, table.expires());
     match message.what.ok_or(EvidenceError::Empty)? {
@@ -110,7 +114,7 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
                 lost_marker_only,
             } = conflict;
             let key = text(&key, parts)?;
-            let entry = Conflict {
+            let entry = ConflictEntry {
                 winner: version(winner, &key)?,
                 loser: version(loser, &key)?,
                 key,

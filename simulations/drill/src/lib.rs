@@ -18,7 +18,7 @@ pub use error::{DrillError, HookError, NoMeans};
 pub use evidence::EvidenceError;
 pub use hook::Hook;
 pub use plan::{check, hurry, with_probes};
-pub use progress::Progress;
+pub use progress::DrillProgress;
 pub use running::RunningDrill;
 pub use stage::Stage;
 pub use tables::TableError;

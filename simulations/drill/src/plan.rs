@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use beringia_scenario::{Action, Behaviour, Kind, Plan, Workload};
+use beringia_scenario::{Action, Plan, RegionOptions, Workload, WorkloadKind};
 
 use crate::error::DrillError;
 use crate::{
@@ -30,7 +30,7 @@ pub(crate) fn is_probed(plan: &Plan) -> bool {
 
 /// The workload of probes: writes and reads of a few bytes in every region.
 fn probes() -> Workload {
-    let kind = Kind::Mixed {
+    let kind = WorkloadKind::Mixed {
         put_percent: 50,
         update_percent: 0,
         delete_percent: 0,
@@ -57,7 +57,7 @@ pub fn hurry(plan: &mut Plan, pace: f64) {
 }
 
 /// The options that running regions should have been started with for this scenario.
-fn unlike(wanted: &Behaviour, here: &Behaviour) -> Vec<String> {
+fn unlike(wanted: &RegionOptions, here: &RegionOptions) -> Vec<String> {
     let mut problems = Vec::new();
     let mut missing = |flag: String| problems.push(format!("start the regions with {flag}"));
     if wanted.throttling && !here.throttling {

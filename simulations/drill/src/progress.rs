@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A receiver of a drill's progress.
-pub trait Progress: Send + Sync {
+pub trait DrillProgress: Send + Sync {
     /// The timeline begins, and takes `length`.
     fn begin(&self, length: Duration);
 

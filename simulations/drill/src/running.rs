@@ -7,12 +7,12 @@ use std::{
 };
 
 use beringia_clock::SystemClock;
-use beringia_history::{Conflict, Evidence, History, LostDisk, ReplicaHistory};
+use beringia_history::{ConflictEntry, Evidence, History, LostDisk, ReplicaHistory};
 use beringia_oracle::judge as judge_history;
 use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
-use beringia_report::{Clients, Player, Recorder, ReportedBacklog, Run, heals, judge};
+use beringia_report::{LoadSource, Player, Recorder, ReportedBacklog, Run, heals, judge};
 use beringia_scenario::{Action, Plan, TimelineCursor};
-use beringia_workload::{Load, Loaded, Setting, Table};
+use beringia_workload::{Load, Loaded, Setting, WorkloadTable};
 use futures_util::future::LocalBoxFuture;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -42,7 +42,7 @@ pub struct RunningDrill<'a> {
     patience: Duration,
     performer: Performer,
     /// The drill's own tables that were created.
-    tables: Vec<Table>,
+    tables: Vec<WorkloadTable>,
     /// The tables that pauses apply to: the drill's own and, where applications are the load, all
     /// global tables.
     replicated: Vec<String>,
@@ -156,9 +156,9 @@ impl<'a> RunningDrill<'a> {
         self.replicated = own.iter().chain(others.iter().filter(|_| probed)).cloned().collect();
         let fleet = &self.stage.fleet;
         let clients = match (probed, others.is_empty()) {
-            (true, _) => Clients::ApplicationsAndProbes,
-            (false, false) => Clients::ScenarioAndApplications,
-            (false, true) => Clients::Scenario,
+            (true, _) => LoadSource::ApplicationsAndProbes,
+            (false, false) => LoadSource::ScenarioAndApplications,
+            (false, true) => LoadSource::Scenario,
         };
         let scope = DrillScope {
             fleet: Arc::clone(fleet),
@@ -433,7 +433,7 @@ impl<'a> RunningDrill<'a> {
 
 /// Records each conflict once, however many regions journalled it.
 fn conflicts(recorder: &mut Recorder, evidence: &BTreeMap<String, Evidence>, began_ms: u64) {
-    for Conflict { winner, loser, .. } in evidence.values().flat_map(Evidence::conflicts) {
+    for ConflictEntry { winner, loser, .. } in evidence.values().flat_map(Evidence::conflicts) {
         let at = Duration::from_millis(loser.time.millis().saturating_sub(began_ms));
         recorder.conflict(winner.origin.region().as_str(), loser.origin.region().as_str(), at);
     }

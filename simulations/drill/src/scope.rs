@@ -7,7 +7,7 @@ use std::{
 };
 
 use beringia_host::{
-    convergence::{self, Comparison},
+    convergence::{self, DigestComparison},
     fleet::Fleet,
 };
 use beringia_proto::v1::{ControlDigestsRequest, RegionDigests};
@@ -88,7 +88,7 @@ impl DrillScope {
         Ok(digests)
     }
 
-    pub(super) fn compare(&self, digests: &[RegionDigests]) -> Comparison {
+    pub(super) fn compare(&self, digests: &[RegionDigests]) -> DigestComparison {
         convergence::compare(&self.fleet.topology(), digests)
     }
 }

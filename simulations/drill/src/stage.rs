@@ -1,14 +1,9 @@
 //! The regions of a drill: their control services, the addresses of their endpoints, and the means
 //! to carry out actions.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, sync::Arc};
 
-use beringia_host::{Deployment, Limits, Ports, Running, all, fleet::Fleet};
+use beringia_host::{Deployment, Listen, Ports, RegionLimits, Running, all, fleet::Fleet};
 use beringia_node::Authentication;
 use beringia_scenario::{Action, Scenario};
 use beringia_workload::{HttpTargets, TcpDial};
@@ -16,7 +11,7 @@ use beringia_workload::{HttpTargets, TcpDial};
 use crate::{
     error::{DrillError, NoMeans},
     hook::Hook,
-    progress::Progress,
+    progress::DrillProgress,
 };
 
 /// The regions of a drill, and the means to act on them.
@@ -24,7 +19,7 @@ pub struct Stage {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) hook: Option<Hook>,
     /// The receiver of the drill's progress.
-    pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) progress: Arc<dyn DrillProgress>,
     /// By region, the `host:port` of its DynamoDB endpoint.
     addresses: BTreeMap<String, String>,
     /// The regions that the drill has started; `None` when attached.
@@ -56,7 +51,7 @@ impl Stage {
         fleet: Fleet,
         elsewhere: &[String],
         hook: Option<Hook>,
-        progress: Arc<dyn Progress>,
+        progress: Arc<dyn DrillProgress>,
     ) -> Result<Self, DrillError> {
         let unwatched = fleet.not_hosted();
         if !unwatched.is_empty() {
@@ -91,15 +86,15 @@ impl Stage {
         scenario: &Scenario,
         data: Option<&Path>,
         hook: Option<Hook>,
-        progress: Arc<dyn Progress>,
+        progress: Arc<dyn DrillProgress>,
     ) -> Result<Self, DrillError> {
         let deployment = Deployment {
             topology: scenario.topology.clone(),
             data: data.map(Path::to_path_buf),
             authentication: Authentication::default(),
-            limits: Limits::from(&scenario.behaviour),
+            limits: RegionLimits::from(&scenario.behaviour),
         };
-        let own = all(deployment, IpAddr::V4(Ipv4Addr::LOCALHOST), &Ports::FREE).await?;
+        let own = all(deployment, Listen::Address(Ipv4Addr::LOCALHOST.into()), &Ports::FREE).await?;
         let fleet = Fleet::connect(std::slice::from_ref(&own.addresses().control)).await;
         let stage = fleet.map_err(DrillError::from);
         let mut stage = match stage.and_then(|fleet| Self::attach(fleet, &[], hook, progress)) {

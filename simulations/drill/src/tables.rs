@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_workload::{CallError, Table, Targets};
+use beringia_workload::{CallError, Targets, WorkloadTable};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -12,16 +12,16 @@ pub enum TableError {
     /// A region refuses a request, or does not answer.
     #[error("{operation} in {region} failed: {source}{hint}")]
     Call {
-        /// The operation of DynamoDB.
+        /// The operation of DynamoDB, such as `CreateTable`.
         operation: String,
-        /// The region that was asked.
+        /// The region whose endpoint got the request.
         region: String,
-        /// The error of the call.
+        /// The refusal, or why there was no answer.
         source: Box<CallError>,
         /// Advice for the user; empty if there is none.
         hint: &'static str,
     },
-    /// A change takes too long.
+    /// A table did not reach the expected state within a minute.
     #[error("{what} in {region} after {} s", PATIENCE.as_secs())]
     Late {
         /// The condition that does not hold, as a sentence.
@@ -57,7 +57,7 @@ pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: 
 }
 
 /// Limits a table to its throughput, and waits until all regions throttle it.
-pub(crate) async fn hold(targets: &impl Targets, table: &Table, regions: &[String]) -> Result<(), TableError> {
+pub(crate) async fn hold(targets: &impl Targets, table: &WorkloadTable, regions: &[String]) -> Result<(), TableError> {
     let (Some(first), Some(limits)) = (regions.first(), &table.limits) else {
         return Ok(());
     };

@@ -7,7 +7,7 @@ use beringia_host::fleet::Client;
 use beringia_proto::v1::{
     ControlArrivals, ControlDrainReport, ControlFlowsReply, ControlFlowsRequest, FlowReport, RegionDigests,
 };
-use beringia_report::{Awaited, Backlog, DrainSample, Recorder, Shipment};
+use beringia_report::{Awaited, BacklogSample, DrainSample, Recorder, Shipment};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::{
@@ -126,7 +126,7 @@ impl Shared {
     pub(super) fn flowed(&self, flow: &FlowReport, at_ms: u64) {
         let mut recorder = self.recorder.lock();
         if let (Some(mutations), Some(bytes)) = (flow.backlog_mutations, flow.backlog_bytes) {
-            let sample = Backlog {
+            let sample = BacklogSample {
                 at_ms,
                 mutations,
                 bytes,

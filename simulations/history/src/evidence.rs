@@ -93,7 +93,7 @@ impl Evidence {
     /// The conflicts in the journals, ordered by key and loser. A conflict appears once, however
     /// many regions recorded it and however many writes the loser lost to. Entries in which only
     /// the write marker was lost are left out: without markers they would be no conflicts.
-    pub fn conflicts(&self) -> impl Iterator<Item = &Conflict> {
+    pub fn conflicts(&self) -> impl Iterator<Item = &ConflictEntry> {
         let entries = self.journals.values().flat_map(|journal| &journal.entries);
         let entries = entries.filter(|entry| !entry.lost_marker_only);
         let each: BTreeMap<_, _> = entries.map(|entry| ((&entry.key, &entry.loser), entry)).collect();
@@ -101,11 +101,11 @@ impl Evidence {
     }
 }
 
-/// A region's conflict journal.
+/// The conflicts that a region journalled, as evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Journal {
     /// The conflicts that the region recorded.
-    pub entries: Vec<Conflict>,
+    pub entries: Vec<ConflictEntry>,
     /// Whether the journal must contain every conflict: the region had its replica from the
     /// beginning to the end without a re-bootstrap, and no region lost its disk.
     pub is_complete: bool,
@@ -218,12 +218,12 @@ pub struct UnshippedWrite {
 
 /// An entry of a region's conflict journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
+pub struct ConflictEntry {
     /// The key as text.
     pub key: String,
-    /// The version that was kept.
+    /// The version of the write that was kept.
     pub winner: Version,
-    /// The version that was overruled.
+    /// The version of the write that was lost, wholly or in part.
     pub loser: Version,
     /// The marker of the item as the loser left it; `None` for a delete.
     pub loser_marker: Option<String>,
@@ -234,7 +234,7 @@ pub struct Conflict {
 /// The loss of a region's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostDisk {
-    /// The name of the region.
+    /// The region that lost its disk.
     pub region: String,
     /// When the disk was lost, in microseconds since the load began.
     pub at_us: u64,

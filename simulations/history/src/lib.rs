@@ -9,11 +9,11 @@ mod operation;
 mod replicas;
 
 pub use evidence::{
-    Conflict, Content, EXPIRES, Evidence, Journal, KEY, LIST, Logged, LostDisk, MARKER, NUMBER, SET, SORT_KEY,
+    ConflictEntry, Content, EXPIRES, Evidence, Journal, KEY, LIST, Logged, LostDisk, MARKER, NUMBER, SET, SORT_KEY,
     UnshippedWrite, VersionedItem, is_field, key_text, key_text_of_json,
 };
 pub use operation::{
-    Basis, Effect, History, Merging, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, Rules, Seen, Touch,
-    Write,
+    Basis, Effect, History, Merging, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, RecordedTouch, Rules,
+    Seen, Write,
 };
 pub use replicas::ReplicaHistory;

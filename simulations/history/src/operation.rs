@@ -172,7 +172,7 @@ impl Basis {
 /// The effect of a write. All effects but [`Effect::Delete`] also set the write marker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
-    /// Replaces the whole item.
+    /// Replaces the whole item, or creates it.
     Put {
         /// The fields of the item ([`crate::is_field`]); each carries the write's marker.
         fields: Vec<String>,
@@ -188,9 +188,9 @@ pub enum Effect {
     Add(i64),
     /// Adds elements to the set and deletes others from it.
     Set {
-        /// The elements to add.
+        /// The elements that the write adds to the set.
         add: Vec<String>,
-        /// The elements to delete.
+        /// The elements that it deletes from the set.
         delete: Vec<String>,
     },
     /// Appends the write's marker to the list.
@@ -204,13 +204,13 @@ pub enum Effect {
         whole: bool,
         /// The effect of the write, by top-level attribute. If `whole`, these are all attributes of
         /// the item. Otherwise an empty map means that the attributes are not known.
-        touches: BTreeMap<String, Touch>,
+        touches: BTreeMap<String, RecordedTouch>,
     },
 }
 
 /// The effect of a recorded operation on one attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Touch {
+pub enum RecordedTouch {
     /// Assigns a value, changes something inside the value, or removes the attribute.
     Assign,
     /// Adds to the attribute's number.
@@ -233,7 +233,7 @@ impl Effect {
     pub fn adds(&self) -> bool {
         match self {
             Self::Add(_) | Self::Set { .. } | Self::Append => true,
-            Self::Recorded { touches, .. } => touches.values().any(|touch| *touch != Touch::Assign),
+            Self::Recorded { touches, .. } => touches.values().any(|touch| *touch != RecordedTouch::Assign),
             Self::Put { .. } | Self::Update { .. } | Self::Delete => false,
         }
     }

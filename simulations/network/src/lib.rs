@@ -45,7 +45,7 @@ use tokio::time::Instant;
 
 pub use live::Accepted;
 pub use medium::IN_FLIGHT_BYTES_MAX;
-pub use memory::{Listener, MemoryStream, MemoryTransport};
+pub use memory::{MemoryListener, MemoryStream, MemoryTransport};
 pub use settings::{Direction, LinkMode, LinkSettings, LinkSnapshot, NetworkError};
 pub use stream::Shaped;
 

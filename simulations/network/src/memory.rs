@@ -36,7 +36,7 @@ pub struct MemoryTransport {
 }
 
 /// The connections that a region accepts. After the listener is dropped, dialling is refused.
-pub struct Listener {
+pub struct MemoryListener {
     accepted: mpsc::Receiver<MemoryStream>,
 }
 
@@ -57,10 +57,10 @@ impl MemoryTransport {
     }
 
     /// Accepts connections for `region`, replacing an earlier listener.
-    pub fn listen(&self, region: &str) -> Listener {
+    pub fn listen(&self, region: &str) -> MemoryListener {
         let (accepting, accepted) = mpsc::channel(BACKLOG);
         self.listeners().insert(region.to_owned(), accepting);
-        Listener { accepted }
+        MemoryListener { accepted }
     }
 
     /// Opens a connection, which takes the delays of both directions. Under a silent cut it waits,
@@ -155,7 +155,7 @@ impl AsyncWrite for MemoryStream {
     }
 }
 
-impl Stream for Listener {
+impl Stream for MemoryListener {
     type Item = io::Result<MemoryStream>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

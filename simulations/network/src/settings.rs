@@ -107,9 +107,9 @@ pub enum NetworkError {
     /// No region has this name.
     #[error("no region is called {name:?}; expected one of {}", known.join(", "))]
     UnknownRegion {
-        /// The name that was given.
+        /// The name in the command.
         name: String,
-        /// The names of all regions.
+        /// The names of all regions of the network.
         known: Vec<String>,
     },
     /// A command named the same region twice, and a region has no link to itself.
@@ -118,7 +118,7 @@ pub enum NetworkError {
     /// A setting is outside its bounds.
     #[error("{setting} of {value}; expected {expected}")]
     OutOfBounds {
-        /// The name of the setting.
+        /// What was set, such as the delay or the loss.
         setting: &'static str,
         /// The value that was given, with its unit.
         value: String,

@@ -5,7 +5,7 @@ mod common;
 use std::io::ErrorKind;
 
 use beringia_network::{Direction, LinkMode};
-use common::{World, ms, pattern, read_error, read_exactly, write, write_error};
+use common::{TestNetwork, ms, pattern, read_error, read_exactly, write, write_error};
 use futures_util::StreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,35 +15,35 @@ use tokio::{
 /// A silent cut delivers nothing, and healing it delivers what was on the way.
 #[tokio::test(start_paused = true)]
 async fn silent_cut_holds_bytes_until_it_is_healed() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(30).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(30).await;
     write(&mut near, b"before").await;
     assert!(timeout(ms(20), far.read_u8()).await.is_err(), "it is on the way");
-    world.network.cut("a", "b", Direction::Both).expect("valid");
+    test.network.cut("a", "b", Direction::Both).expect("valid");
     write(&mut near, b" during").await;
     assert!(
         timeout(ms(100_000), far.read_u8()).await.is_err(),
         "nothing comes through, and nothing fails"
     );
-    assert_eq!(world.network.show()[0].bytes_delivered, 0);
-    world.network.heal("b", "a", Direction::Both).expect("valid");
-    let healed_ms = world.now_ms();
+    assert_eq!(test.network.show()[0].bytes_delivered, 0);
+    test.network.heal("b", "a", Direction::Both).expect("valid");
+    let healed_ms = test.now_ms();
     assert_eq!(read_exactly(&mut far, 13).await, b"before during");
-    assert_eq!(world.now_ms(), healed_ms + 30);
+    assert_eq!(test.now_ms(), healed_ms + 30);
     write(&mut near, b"after").await;
     assert_eq!(read_exactly(&mut far, 5).await, b"after");
-    assert_eq!(world.now_ms(), healed_ms + 60);
+    assert_eq!(test.now_ms(), healed_ms + 60);
 }
 
 #[tokio::test(start_paused = true)]
 async fn bytes_that_arrived_before_a_cut_can_be_read() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(30).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(30).await;
     write(&mut near, b"here").await;
     assert!(timeout(ms(1), far.read_exact(&mut [0; 4])).await.is_err());
     sleep(ms(29)).await;
     write(&mut near, b"there").await;
-    world.network.isolate("b").expect("valid");
+    test.network.isolate("b").expect("valid");
     let here = timeout(ms(1), read_exactly(&mut far, 4)).await;
     assert_eq!(here.expect("it had arrived"), b"here");
     assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
@@ -51,69 +51,68 @@ async fn bytes_that_arrived_before_a_cut_can_be_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_one_way_cut_leaves_the_other_direction() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(30).await;
-    world.network.cut("a", "b", Direction::OneWay).expect("valid");
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(30).await;
+    test.network.cut("a", "b", Direction::OneWay).expect("valid");
     write(&mut near, b"lost in between").await;
     write(&mut far, b"heard").await;
     assert_eq!(read_exactly(&mut near, 5).await, b"heard");
     assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
-    let modes: Vec<_> = world.network.show().iter().map(|link| link.mode).collect();
+    let modes: Vec<_> = test.network.show().iter().map(|link| link.mode).collect();
     assert_eq!(modes[..3], [LinkMode::Cut, LinkMode::Open, LinkMode::Open]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cut_stops_the_writer_when_the_buffers_are_full() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(1).await;
-    world.network.cut("a", "b", Direction::Both).expect("valid");
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(1).await;
+    test.network.cut("a", "b", Direction::Both).expect("valid");
     let total = 4 << 20;
     let writing = tokio::spawn(async move { near.write_all(&pattern(total)).await });
     assert!(timeout(ms(60_000), far.read_u8()).await.is_err());
     assert!(!writing.is_finished());
-    assert_eq!(world.network.show()[0].bytes_in_flight, 0, "a cut link takes nothing");
-    world.network.heal_all();
+    assert_eq!(test.network.show()[0].bytes_in_flight, 0, "a cut link takes nothing");
+    test.network.heal_all();
     assert_eq!(read_exactly(&mut far, total).await, pattern(total));
     writing.await.expect("done").expect("written");
 }
 
 #[tokio::test(start_paused = true)]
 async fn healing_sends_held_bytes_at_the_links_bandwidth() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(10).await;
-    world
-        .network
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(10).await;
+    test.network
         .bandwidth("a", "b", Direction::Both, Some(8.0))
         .expect("valid");
     write(&mut near, &pattern(30_000)).await;
     assert!(timeout(ms(5), far.read_u8()).await.is_err());
-    world.network.cut("a", "b", Direction::Both).expect("valid");
+    test.network.cut("a", "b", Direction::Both).expect("valid");
     sleep(ms(1)).await;
-    world.network.heal("a", "b", Direction::Both).expect("valid");
-    let healed_ms = world.now_ms();
+    test.network.heal("a", "b", Direction::Both).expect("valid");
+    let healed_ms = test.now_ms();
     assert_eq!(read_exactly(&mut far, 30_000).await, pattern(30_000));
-    assert_eq!(world.now_ms(), healed_ms + 30 + 10);
+    assert_eq!(test.now_ms(), healed_ms + 30 + 10);
 }
 
 /// New connections are refused until the link is healed.
 #[tokio::test(start_paused = true)]
 async fn reset_breaks_both_ends_and_refuses_until_healed() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(30).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(30).await;
     write(&mut near, b"gone").await;
     let reading = tokio::spawn(async move { (read_error(&mut far).await, far) });
     tokio::task::yield_now().await;
-    world.network.reset("a", "b", Direction::OneWay).expect("valid");
-    let broken_ms = world.now_ms();
+    test.network.reset("a", "b", Direction::OneWay).expect("valid");
+    let broken_ms = test.now_ms();
     let (kind, mut far) = reading.await.expect("done");
-    assert_eq!((kind, world.now_ms()), (ErrorKind::ConnectionReset, broken_ms));
+    assert_eq!((kind, test.now_ms()), (ErrorKind::ConnectionReset, broken_ms));
     assert_eq!(read_error(&mut near).await, ErrorKind::ConnectionReset);
     assert_eq!(write_error(&mut near).await, ErrorKind::ConnectionReset);
     assert_eq!(write_error(&mut far).await, ErrorKind::ConnectionReset);
 
-    let _at_a = world.transport.listen("a");
+    let _at_a = test.transport.listen("a");
     for (from, to) in [("a", "b"), ("b", "a")] {
-        let refused = world
+        let refused = test
             .transport
             .dial(from, to)
             .await
@@ -121,21 +120,21 @@ async fn reset_breaks_both_ends_and_refuses_until_healed() {
             .expect("a connection needs both directions");
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     }
-    assert_eq!(world.network.show()[0].mode, LinkMode::Reset);
-    world.network.heal("a", "b", Direction::Both).expect("valid");
-    let (mut near, mut far) = world.connected().await;
+    assert_eq!(test.network.show()[0].mode, LinkMode::Reset);
+    test.network.heal("a", "b", Direction::Both).expect("valid");
+    let (mut near, mut far) = test.connected().await;
     write(&mut near, b"again").await;
     assert_eq!(read_exactly(&mut far, 5).await, b"again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reset_wakes_a_writer_that_waits() {
-    let mut world = World::new(1);
-    let (mut near, _far) = world.connected_with_delay(30).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, _far) = test.connected_with_delay(30).await;
     let writing = tokio::spawn(async move { near.write_all(&pattern(4 << 20)).await });
     sleep(ms(1_000)).await;
     assert!(!writing.is_finished());
-    world.network.reset("b", "a", Direction::OneWay).expect("valid");
+    test.network.reset("b", "a", Direction::OneWay).expect("valid");
     let failed = writing.await.expect("done").expect_err("the connection broke");
     assert_eq!(failed.kind(), ErrorKind::ConnectionReset);
 }
@@ -143,50 +142,49 @@ async fn a_reset_wakes_a_writer_that_waits() {
 /// They also fail if the end has not left yet.
 #[tokio::test(start_paused = true)]
 async fn writes_after_the_end_of_a_stream_fail() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected().await;
-    world.network.cut("a", "b", Direction::OneWay).expect("valid");
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected().await;
+    test.network.cut("a", "b", Direction::OneWay).expect("valid");
     write(&mut near, b"all").await;
     near.shutdown().await.expect("shut down");
     // Under the cut there is no news of the failure.
     write(&mut near, b"lost").await;
-    world.network.heal_all();
+    test.network.heal_all();
     let mut bytes = Vec::new();
     far.read_to_end(&mut bytes).await.expect("read");
     assert_eq!(bytes, b"all");
 
-    let (mut near, _far) = world.connected().await;
+    let (mut near, _far) = test.connected().await;
     near.shutdown().await.expect("shut down");
     assert_eq!(write_error(&mut near).await, ErrorKind::BrokenPipe);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_writer_that_waits_learns_that_its_peer_is_gone() {
-    let mut world = World::new(1);
-    let (mut near, far) = world.connected_with_delay(30).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, far) = test.connected_with_delay(30).await;
     let writing = tokio::spawn(async move { near.write_all(&pattern(8 << 20)).await.map(|()| near) });
     sleep(ms(1_000)).await;
     assert!(!writing.is_finished());
-    let gone_ms = world.now_ms();
+    let gone_ms = test.now_ms();
     drop(far);
     // The rest seems to be written, as into a kernel's buffer; the news comes when it has crossed.
     let mut near = writing.await.expect("done").expect("swallowed");
-    assert_eq!(world.now_ms(), gone_ms);
+    assert_eq!(test.now_ms(), gone_ms);
     sleep(ms(60)).await;
     assert_eq!(write_error(&mut near).await, ErrorKind::BrokenPipe);
 }
 
 #[tokio::test(start_paused = true)]
 async fn connecting_under_a_silent_cut_waits_for_the_heal() {
-    let mut world = World::new(1);
-    world.delay(30, 30);
-    world.network.cut("b", "a", Direction::OneWay).expect("valid");
+    let mut test = TestNetwork::new(1);
+    test.delay(30, 30);
+    test.network.cut("b", "a", Direction::OneWay).expect("valid");
     assert!(
-        timeout(ms(50_000), world.transport.dial("a", "b")).await.is_err(),
+        timeout(ms(50_000), test.transport.dial("a", "b")).await.is_err(),
         "the answer does not come back"
     );
-    world
-        .at_b
+    test.at_b
         .next()
         .await
         .expect("listening")
@@ -195,38 +193,38 @@ async fn connecting_under_a_silent_cut_waits_for_the_heal() {
         .await
         .expect("shut");
 
-    world.network.cut("a", "b", Direction::Both).expect("valid");
-    let dialling = world.dialling();
+    test.network.cut("a", "b", Direction::Both).expect("valid");
+    let dialling = test.dialling();
     sleep(ms(1_000)).await;
-    world.network.heal("a", "b", Direction::Both).expect("valid");
-    let healed_ms = world.now_ms();
+    test.network.heal("a", "b", Direction::Both).expect("valid");
+    let healed_ms = test.now_ms();
     dialling.await.expect("done").expect("open");
-    assert_eq!(world.now_ms(), healed_ms + 60);
+    assert_eq!(test.now_ms(), healed_ms + 60);
 }
 
 #[tokio::test(start_paused = true)]
 async fn reset_refuses_connections_being_opened() {
-    let world = World::new(1);
-    world.delay(30, 30);
-    let dialling = world.dialling();
+    let test = TestNetwork::new(1);
+    test.delay(30, 30);
+    let dialling = test.dialling();
     sleep(ms(10)).await;
-    world.network.reset("a", "b", Direction::Both).expect("valid");
+    test.network.reset("a", "b", Direction::Both).expect("valid");
     assert_eq!(
         dialling.await.expect("done").expect_err("refused").kind(),
         ErrorKind::ConnectionRefused
     );
-    assert_eq!(world.now_ms(), 10);
+    assert_eq!(test.now_ms(), 10);
 }
 
 /// The crash of a region breaks its own connections at once.
 #[tokio::test(start_paused = true)]
 async fn peers_learn_of_a_crash_one_delay_later() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(40).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(40).await;
     write(&mut near, b"last words").await;
     assert!(timeout(ms(10), far.read_u8()).await.is_err());
-    world.network.kill_region("a").expect("valid");
-    let killed_ms = world.now_ms();
+    test.network.kill_region("a").expect("valid");
+    let killed_ms = test.now_ms();
     assert_eq!(read_error(&mut near).await, ErrorKind::ConnectionReset);
     assert_eq!(write_error(&mut near).await, ErrorKind::ConnectionReset);
 
@@ -236,45 +234,45 @@ async fn peers_learn_of_a_crash_one_delay_later() {
         b"last words",
         "what was on the way arrives"
     );
-    assert_eq!(world.now_ms(), killed_ms + 30);
+    assert_eq!(test.now_ms(), killed_ms + 30);
     assert_eq!(read_error(&mut far).await, ErrorKind::ConnectionReset);
-    assert_eq!(world.now_ms(), killed_ms + 40);
+    assert_eq!(test.now_ms(), killed_ms + 40);
     assert_eq!(write_error(&mut far).await, ErrorKind::ConnectionReset);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_news_of_a_crash_does_not_pass_a_silent_cut() {
-    let mut world = World::new(1);
-    let (_near, mut far) = world.connected_with_delay(40).await;
-    world.network.isolate("a").expect("valid");
-    world.network.kill_region("a").expect("valid");
+    let mut test = TestNetwork::new(1);
+    let (_near, mut far) = test.connected_with_delay(40).await;
+    test.network.isolate("a").expect("valid");
+    test.network.kill_region("a").expect("valid");
     assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
     far.write_all(b"hello?").await.expect("b does not know of it");
-    world.network.heal_all();
-    let healed_ms = world.now_ms();
+    test.network.heal_all();
+    let healed_ms = test.now_ms();
     assert_eq!(read_error(&mut far).await, ErrorKind::ConnectionReset);
-    assert_eq!(world.now_ms(), healed_ms + 40);
+    assert_eq!(test.now_ms(), healed_ms + 40);
 }
 
 #[tokio::test(start_paused = true)]
 async fn dropping_an_end_under_a_cut_is_noticed_after_the_heal() {
-    let mut world = World::new(1);
-    let (near, mut far) = world.connected_with_delay(40).await;
-    world.network.cut("a", "b", Direction::Both).expect("valid");
+    let mut test = TestNetwork::new(1);
+    let (near, mut far) = test.connected_with_delay(40).await;
+    test.network.cut("a", "b", Direction::Both).expect("valid");
     drop(near);
     far.write_all(b"hello?").await.expect("b does not know of it");
     assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
-    world.network.heal_all();
-    let healed_ms = world.now_ms();
+    test.network.heal_all();
+    let healed_ms = test.now_ms();
     assert_eq!(far.read(&mut [0; 8]).await.expect("the end"), 0);
-    assert_eq!(world.now_ms(), healed_ms + 40);
+    assert_eq!(test.now_ms(), healed_ms + 40);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_writer_learns_nothing_while_its_own_direction_is_cut() {
-    let mut world = World::new(1);
-    let (mut near, far) = world.connected_with_delay(40).await;
-    world.network.cut("a", "b", Direction::OneWay).expect("valid");
+    let mut test = TestNetwork::new(1);
+    let (mut near, far) = test.connected_with_delay(40).await;
+    test.network.cut("a", "b", Direction::OneWay).expect("valid");
     drop(far);
     for _ in 0..10 {
         near.write_all(b"into the void")
@@ -282,7 +280,7 @@ async fn a_writer_learns_nothing_while_its_own_direction_is_cut() {
             .expect("nothing comes back to what does not arrive");
         sleep(ms(1_000)).await;
     }
-    world.network.heal_all();
+    test.network.heal_all();
     near.write_all(b"arrives").await.expect("the news is not here yet");
     sleep(ms(80)).await;
     assert_eq!(write_error(&mut near).await, ErrorKind::BrokenPipe);
@@ -290,43 +288,43 @@ async fn a_writer_learns_nothing_while_its_own_direction_is_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn dialling_a_crashing_region_is_refused_after_a_round_trip() {
-    let mut world = World::new(1);
-    world.delay(30, 30);
-    let dialling = world.dialling();
+    let mut test = TestNetwork::new(1);
+    test.delay(30, 30);
+    let dialling = test.dialling();
     sleep(ms(10)).await;
-    world.network.kill_region("b").expect("valid");
-    drop(std::mem::replace(&mut world.at_b, world.transport.listen("nobody")));
+    test.network.kill_region("b").expect("valid");
+    drop(std::mem::replace(&mut test.at_b, test.transport.listen("nobody")));
     assert_eq!(
         dialling.await.expect("done").expect_err("refused").kind(),
         ErrorKind::ConnectionRefused
     );
-    assert_eq!(world.now_ms(), 60);
+    assert_eq!(test.now_ms(), 60);
     assert_eq!(
-        world.network.show().iter().map(|link| link.connections).sum::<usize>(),
+        test.network.show().iter().map(|link| link.connections).sum::<usize>(),
         0
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_region_that_crashes_stops_dialling() {
-    let world = World::new(1);
-    world.delay(30, 30);
-    let dialling = world.dialling();
+    let test = TestNetwork::new(1);
+    test.delay(30, 30);
+    let dialling = test.dialling();
     sleep(ms(10)).await;
-    world.network.kill_region("a").expect("valid");
+    test.network.kill_region("a").expect("valid");
     assert_eq!(
         dialling.await.expect("done").expect_err("crashed").kind(),
         ErrorKind::ConnectionReset
     );
-    assert_eq!(world.now_ms(), 10);
+    assert_eq!(test.now_ms(), 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_heal_of_one_link_leaves_the_other_cut() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(30).await;
-    world.network.cut("a", "b", Direction::Both).expect("valid");
-    world.network.heal("a", "b", Direction::OneWay).expect("valid");
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(30).await;
+    test.network.cut("a", "b", Direction::Both).expect("valid");
+    test.network.heal("a", "b", Direction::OneWay).expect("valid");
     write(&mut near, b"there").await;
     assert_eq!(read_exactly(&mut far, 5).await, b"there");
     write(&mut far, b"back").await;
@@ -334,6 +332,6 @@ async fn a_heal_of_one_link_leaves_the_other_cut() {
         timeout(ms(100_000), near.read_u8()).await.is_err(),
         "the way back is still cut"
     );
-    world.network.heal("b", "a", Direction::OneWay).expect("valid");
+    test.network.heal("b", "a", Direction::OneWay).expect("valid");
     assert_eq!(read_exactly(&mut near, 4).await, b"back");
 }

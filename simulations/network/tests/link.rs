@@ -15,7 +15,7 @@ use std::{
 };
 
 use beringia_network::{Direction, IN_FLIGHT_BYTES_MAX, LinkMode, MemoryTransport, NetworkError, Tap};
-use common::{World, ms, network, pattern, read_exactly, write};
+use common::{TestNetwork, ms, network, pattern, read_exactly, write};
 use futures_util::StreamExt;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
@@ -24,27 +24,27 @@ use tokio::{
 
 #[tokio::test(start_paused = true)]
 async fn bytes_arrive_one_delay_after_they_were_written() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected().await;
-    assert_eq!(world.now_ms(), 0, "a link adds nothing by default");
-    world.delay(30, 7);
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected().await;
+    assert_eq!(test.now_ms(), 0, "a link adds nothing by default");
+    test.delay(30, 7);
     write(&mut near, b"ping").await;
     assert_eq!(read_exactly(&mut far, 4).await, b"ping");
-    assert_eq!(world.now_ms(), 30);
+    assert_eq!(test.now_ms(), 30);
     write(&mut far, b"pong").await;
     assert_eq!(read_exactly(&mut near, 4).await, b"pong");
-    assert_eq!(world.now_ms(), 37);
+    assert_eq!(test.now_ms(), 37);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_opens_after_both_delays() {
-    let mut world = World::new(1);
-    world.delay(30, 12);
+    let mut test = TestNetwork::new(1);
+    test.delay(30, 12);
     let (dialled, accepted) = {
-        let transport = world.transport.clone();
-        tokio::join!(transport.dial("a", "b"), world.at_b.next())
+        let transport = test.transport.clone();
+        tokio::join!(transport.dial("a", "b"), test.at_b.next())
     };
-    assert_eq!(world.now_ms(), 42);
+    assert_eq!(test.now_ms(), 42);
     let numbers = (
         dialled.expect("open").connection(),
         accepted.and_then(Result::ok).expect("open").connection(),
@@ -54,24 +54,23 @@ async fn a_connection_opens_after_both_delays() {
 
 #[tokio::test(start_paused = true)]
 async fn dialling_without_listener_is_refused_after_a_round_trip() {
-    let world = World::new(1);
-    world
-        .network
+    let test = TestNetwork::new(1);
+    test.network
         .delay("a", "c", Direction::Both, ms(50), ms(0))
         .expect("valid");
-    let refused = world.transport.dial("a", "c").await.err().expect("c has no listener");
-    assert_eq!((refused.kind(), world.now_ms()), (ErrorKind::ConnectionRefused, 100));
+    let refused = test.transport.dial("a", "c").await.err().expect("c has no listener");
+    assert_eq!((refused.kind(), test.now_ms()), (ErrorKind::ConnectionRefused, 100));
 
-    drop(world.transport.listen("c"));
-    let refused = world
+    drop(test.transport.listen("c"));
+    let refused = test
         .transport
         .dial("a", "c")
         .await
         .err()
         .expect("c has no listener any more");
-    assert_eq!((refused.kind(), world.now_ms()), (ErrorKind::ConnectionRefused, 200));
+    assert_eq!((refused.kind(), test.now_ms()), (ErrorKind::ConnectionRefused, 200));
 
-    let nowhere = world
+    let nowhere = test
         .transport
         .dial("a", "mars")
         .await
@@ -87,19 +86,19 @@ async fn dialling_without_listener_is_refused_after_a_round_trip() {
 /// Bandwidth also spaces the packets of a single connection.
 #[tokio::test(start_paused = true)]
 async fn connections_of_a_link_share_its_bandwidth() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected().await;
-    let (mut other_near, mut other_far) = world.connected().await;
-    world.delay(100, 100);
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected().await;
+    let (mut other_near, mut other_far) = test.connected().await;
+    test.delay(100, 100);
     // 8 Mbit/s are 1,000 bytes in a millisecond.
-    world.bandwidth(Some(8.0));
+    test.bandwidth(Some(8.0));
     write(&mut near, &pattern(40_000)).await;
     let reading = tokio::spawn(async move { read_exactly(&mut far, 40_000).await });
     tokio::task::yield_now().await;
     write(&mut other_near, b"!").await;
     read_exactly(&mut other_far, 1).await;
     assert_eq!(
-        world.now_ms(),
+        test.now_ms(),
         141,
         "it waited for the other connection's 40 ms, and rounds up"
     );
@@ -107,46 +106,45 @@ async fn connections_of_a_link_share_its_bandwidth() {
 
     write(&mut other_near, b"!").await;
     read_exactly(&mut other_far, 1).await;
-    assert_eq!(world.now_ms(), 242, "an idle link transmits at once");
-    world.bandwidth(None);
+    assert_eq!(test.now_ms(), 242, "an idle link transmits at once");
+    test.bandwidth(None);
     write(&mut other_near, &pattern(40_000)).await;
     read_exactly(&mut other_far, 40_000).await;
-    assert_eq!(world.now_ms(), 342);
+    assert_eq!(test.now_ms(), 342);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_first_packet_does_not_wait_for_the_last() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(100).await;
-    world.bandwidth(Some(8.0));
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(100).await;
+    test.bandwidth(Some(8.0));
     write(&mut near, &pattern(50_000)).await;
     read_exactly(&mut far, 1_000).await;
-    assert_eq!(world.now_ms(), 102, "one packet of 1,460 bytes");
+    assert_eq!(test.now_ms(), 102, "one packet of 1,460 bytes");
     read_exactly(&mut far, 49_000).await;
-    assert_eq!(world.now_ms(), 150);
+    assert_eq!(test.now_ms(), 150);
 }
 
 #[tokio::test(start_paused = true)]
 async fn raising_the_bandwidth_releases_waiting_packets() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(100).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(100).await;
     // At 0.008 Mbit/s, 50,000 bytes take 50 s.
-    world.bandwidth(Some(0.008));
+    test.bandwidth(Some(0.008));
     write(&mut near, &pattern(50_000)).await;
     read_exactly(&mut far, 1_460).await;
-    assert_eq!(world.now_ms(), 1_560);
-    world.bandwidth(Some(8.0));
+    assert_eq!(test.now_ms(), 1_560);
+    test.bandwidth(Some(8.0));
     read_exactly(&mut far, 50_000 - 1_460).await;
     // At 1,560 ms 1,560 bytes had been sent; the other 48,440 take 48.44 ms.
-    assert_eq!(world.now_ms(), 1_560 + 49 + 100);
+    assert_eq!(test.now_ms(), 1_560 + 49 + 100);
 }
 
 #[tokio::test(start_paused = true)]
 async fn jitter_varies_delays_and_keeps_the_order_of_packets() {
-    let mut world = World::new(7);
-    let (mut near, mut far) = world.connected().await;
-    world
-        .network
+    let mut test = TestNetwork::new(7);
+    let (mut near, mut far) = test.connected().await;
+    test.network
         .delay("a", "b", Direction::OneWay, ms(20), ms(40))
         .expect("valid");
     let arrivals = Arc::new(Mutex::new(Vec::new()));
@@ -183,15 +181,15 @@ async fn jitter_varies_delays_and_keeps_the_order_of_packets() {
 /// Nothing is missing in the end.
 #[tokio::test(start_paused = true)]
 async fn lost_packets_arrive_after_a_retransmission_timeout() {
-    let mut world = World::new(3);
-    let (mut near, mut far) = world.connected_with_delay(50).await;
-    world.network.loss("a", "b", Direction::OneWay, 20.0).expect("valid");
+    let mut test = TestNetwork::new(3);
+    let (mut near, mut far) = test.connected_with_delay(50).await;
+    test.network.loss("a", "b", Direction::OneWay, 20.0).expect("valid");
     let mut delays = Vec::new();
     for index in 0..200_u8 {
-        let before = world.now_ms();
+        let before = test.now_ms();
         write(&mut near, &[index]).await;
         assert_eq!(read_exactly(&mut far, 1).await, [index]);
-        delays.push(world.now_ms() - before);
+        delays.push(test.now_ms() - before);
     }
     // The timeout is the round trip of 100 ms and 200 more; it doubles with each further loss.
     let of_losses = |losses: u32| 50 + 300 * (2_u128.pow(losses) - 1);
@@ -209,26 +207,26 @@ async fn lost_packets_arrive_after_a_retransmission_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_stream_travels_like_data() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(25).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(25).await;
     write(&mut near, b"bye").await;
     near.shutdown().await.expect("shut down");
     let mut rest = Vec::new();
     far.read_to_end(&mut rest).await.expect("ended");
-    assert_eq!((rest.as_slice(), world.now_ms()), (b"bye".as_slice(), 25));
+    assert_eq!((rest.as_slice(), test.now_ms()), (b"bye".as_slice(), 25));
     write(&mut far, b"and you").await;
     assert_eq!(
         read_exactly(&mut near, 7).await,
         b"and you",
         "only one direction was shut down"
     );
-    assert_eq!(world.now_ms(), 50);
+    assert_eq!(test.now_ms(), 50);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_writer_learns_that_its_peer_is_gone_after_a_round_trip() {
-    let mut world = World::new(1);
-    let (mut near, far) = world.connected_with_delay(40).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, far) = test.connected_with_delay(40).await;
     drop(far);
     near.write_all(b"into the void")
         .await
@@ -242,8 +240,8 @@ async fn a_writer_learns_that_its_peer_is_gone_after_a_round_trip() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_reader_stops_the_writer_with_bounded_memory() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(100).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(100).await;
     // The reader looks at the first byte only, so the link takes as much as it can.
     let total = 3 * IN_FLIGHT_BYTES_MAX;
     let writing = tokio::spawn(async move { near.write_all(&pattern(total)).await });
@@ -251,7 +249,7 @@ async fn slow_reader_stops_the_writer_with_bounded_memory() {
     assert!(timeout(ms(60_000), far.read_exact(&mut [])).await.is_ok());
     sleep(ms(60_000)).await;
     assert!(!writing.is_finished(), "the writer waits for the reader");
-    let in_flight = world.network.show()[0].bytes_in_flight;
+    let in_flight = test.network.show()[0].bytes_in_flight;
     assert!(in_flight > IN_FLIGHT_BYTES_MAX / 2, "the link is used: {in_flight}");
     assert!(in_flight <= IN_FLIGHT_BYTES_MAX + 64 * 1024, "and bounded: {in_flight}");
     let mut expected = pattern(total);
@@ -261,8 +259,8 @@ async fn slow_reader_stops_the_writer_with_bounded_memory() {
 
 #[tokio::test(start_paused = true)]
 async fn bounds_memory_of_many_small_pieces() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(10_000).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(10_000).await;
     let writing = tokio::spawn(async move {
         for _ in 0..200_000 {
             write(&mut near, b"x").await;
@@ -271,7 +269,7 @@ async fn bounds_memory_of_many_small_pieces() {
     });
     let reading = timeout(ms(9_000), far.read_u8());
     assert!(reading.await.is_err(), "nothing arrives in nine seconds");
-    let in_flight = world.network.show()[0].bytes_in_flight;
+    let in_flight = test.network.show()[0].bytes_in_flight;
     assert!(
         in_flight <= IN_FLIGHT_BYTES_MAX.div_ceil(65),
         "{in_flight} pieces of one byte cost more than their bytes"
@@ -281,13 +279,13 @@ async fn bounds_memory_of_many_small_pieces() {
 
 #[tokio::test(start_paused = true)]
 async fn shows_counters_and_settings_of_every_directed_link() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected().await;
-    world.delay(5, 0);
-    world.network.cut("a", "c", Direction::OneWay).expect("valid");
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected().await;
+    test.delay(5, 0);
+    test.network.cut("a", "c", Direction::OneWay).expect("valid");
     write(&mut near, b"12345").await;
     read_exactly(&mut far, 5).await;
-    let shown = world.network.show();
+    let shown = test.network.show();
     let pairs: Vec<_> = shown
         .iter()
         .map(|link| (link.from.as_str(), link.to.as_str()))
@@ -308,7 +306,7 @@ async fn shows_counters_and_settings_of_every_directed_link() {
     assert_eq!((shown[1].mode, shown[4].mode), (LinkMode::Cut, LinkMode::Open));
     drop((near, far));
     assert!(
-        world.network.show().iter().all(|link| link.connections == 0),
+        test.network.show().iter().all(|link| link.connections == 0),
         "closed connections are not counted"
     );
 }
@@ -436,8 +434,8 @@ impl Wake for Woken {
 
 #[tokio::test(start_paused = true)]
 async fn wakes_in_memory_readers_only_when_bytes_arrive() {
-    let mut world = World::new(1);
-    let (mut near, mut far) = world.connected_with_delay(30).await;
+    let mut test = TestNetwork::new(1);
+    let (mut near, mut far) = test.connected_with_delay(30).await;
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&waker);

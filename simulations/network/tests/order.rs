@@ -10,7 +10,7 @@ use std::{
 };
 
 use beringia_network::{Direction, Network};
-use common::{World, ms, pattern};
+use common::{TestNetwork, ms, pattern};
 use proptest::prelude::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -54,8 +54,8 @@ fn command(network: &Network, step: &Step) {
 
 /// Returns what was sent, what had arrived after each step, and what arrived in all.
 async fn run(steps: &[Step], seed: u64) -> (Vec<u8>, Vec<(Duration, usize)>, Vec<u8>) {
-    let mut world = World::new(seed);
-    let (mut near, mut far) = world.connected().await;
+    let mut test = TestNetwork::new(seed);
+    let (mut near, mut far) = test.connected().await;
     let total = steps
         .iter()
         .map(|step| if let Step::Write(bytes) = step { *bytes } else { 0 })
@@ -92,7 +92,7 @@ async fn run(steps: &[Step], seed: u64) -> (Vec<u8>, Vec<(Duration, usize)>, Vec
         match step {
             Step::Write(bytes) => amounts.send(*bytes).expect("writing"),
             Step::Sleep(milliseconds) => sleep(ms(*milliseconds)).await,
-            _ => command(&world.network, step),
+            _ => command(&test.network, step),
         }
         let received = received.lock().expect("not poisoned");
         assert!(
@@ -102,7 +102,7 @@ async fn run(steps: &[Step], seed: u64) -> (Vec<u8>, Vec<(Duration, usize)>, Vec
         progress.push((began.elapsed(), received.len()));
     }
     drop(amounts);
-    world.network.heal_all();
+    test.network.heal_all();
     writer.await.expect("no panic");
     reader.await.expect("no panic");
     progress.push((began.elapsed(), received.lock().expect("not poisoned").len()));

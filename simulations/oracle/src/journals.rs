@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use beringia_history::{Conflict, Merging};
+use beringia_history::{ConflictEntry, Merging};
 use beringia_item::Version;
 
 use crate::{index::Table, violation::Violation};
@@ -51,7 +51,7 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     }
 }
 
-fn is_conflict(table: &Table<'_>, region: &str, entry: &Conflict) -> bool {
+fn is_conflict(table: &Table<'_>, region: &str, entry: &ConflictEntry) -> bool {
     let Some(key) = table.keys.get(entry.key.as_str()) else {
         return false;
     };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Effect, LIST, Merging, NUMBER, SET, Touch};
+use beringia_history::{Effect, LIST, Merging, NUMBER, RecordedTouch, SET};
 
 use crate::{
     base::{Addition, LastBase},
@@ -93,10 +93,10 @@ fn parts<'a>(key: &Key<'a>, position: usize, merging: Merging) -> Vec<Part<'a>> 
         Some(Effect::Set { .. }) => vec![added(SET, Addition::ToSet)],
         Some(Effect::Append) => vec![Part::Attribute(LIST)],
         Some(Effect::Recorded { touches, .. }) if !touches.is_empty() => {
-            let part = |(attribute, touch): (&'a String, &Touch)| match touch {
-                Touch::Assign => Part::Attribute(attribute),
-                Touch::Add => added(attribute, Addition::ToNumber),
-                Touch::Members => added(attribute, Addition::ToSet),
+            let part = |(attribute, touch): (&'a String, &RecordedTouch)| match touch {
+                RecordedTouch::Assign => Part::Attribute(attribute),
+                RecordedTouch::Add => added(attribute, Addition::ToNumber),
+                RecordedTouch::Members => added(attribute, Addition::ToSet),
             };
             touches.iter().map(part).collect()
         }
@@ -135,7 +135,7 @@ fn is_assigned(key: &Key<'_>, position: usize, part: &Part<'_>) -> bool {
     let (Part::Attribute(attribute), Some(Effect::Recorded { touches, .. })) = (part, key.effect(position)) else {
         return false;
     };
-    touches.get(*attribute) == Some(&Touch::Assign)
+    touches.get(*attribute) == Some(&RecordedTouch::Assign)
 }
 
 /// Judges additions to numbers and sets. They count together with other additions, and fall with

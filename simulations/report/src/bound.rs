@@ -10,9 +10,9 @@ pub struct Shipment {
     pub from: String,
     /// The region that receives them.
     pub to: String,
-    /// The number of mutations.
+    /// How many mutations have to be sent.
     pub mutations: u64,
-    /// The bytes of these mutations.
+    /// The sum of their sizes in bytes.
     pub bytes: u64,
     /// The link's one-way delay; for mutations in transit already, the rest of it.
     pub one_way: Duration,

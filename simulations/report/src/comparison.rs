@@ -15,7 +15,7 @@ use crate::{
 /// Runs of one scenario that differ in some settings (and in their seeds).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The name of the scenario.
+    /// The name of the one scenario that all runs play.
     pub scenario: String,
     /// The settings that vary, such as `link.delay_ms`.
     pub varied: Vec<String>,
@@ -23,20 +23,20 @@ pub struct Comparison {
     pub runs: Vec<ComparedRun>,
 }
 
-/// A run of a comparison.
+/// A run, with the settings that distinguish it from the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparedRun {
     /// The value of each setting that varies, in their order.
     pub values: Vec<String>,
-    /// The seed of the run.
+    /// The seed from which the run was drawn.
     pub seed: u64,
     /// Whether all of its expectations hold.
     pub holds: bool,
-    /// The measures of the run.
+    /// Its measurements, reduced to a few numbers.
     pub measured: Measured,
 }
 
-/// The measures that are compared.
+/// The measures that are compared; `None` where a run has no such measurement.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// The number of acknowledged writes.
@@ -49,7 +49,7 @@ pub struct Measured {
     pub lost_to_conflicts_percent: Option<f64>,
     /// Updates that a client based on a read, and that were lost (anomaly `lost-update`).
     pub lost_updates: Option<f64>,
-    /// The slowest convergence, milliseconds.
+    /// The duration of the slowest convergence, in milliseconds.
     pub converged_ms: Option<f64>,
     /// The slowest convergence as a multiple of its lower bound.
     pub converged_ratio: Option<f64>,

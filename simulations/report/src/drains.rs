@@ -2,12 +2,12 @@
 
 use beringia_scenario::{Action, Plan};
 
-use crate::{Drain, DrainSample, DrainedPeer, recorder::whole_millis};
+use crate::{DrainSample, DrainTimes, DrainedPeer, recorder::whole_millis};
 
 /// The drains of a plan, with the time at which clients left each region; and for each, when it
 /// ends in milliseconds.
-pub(crate) fn planned(plan: &Plan) -> Vec<(Drain, u64)> {
-    let mut drains: Vec<(Drain, u64)> = Vec::new();
+pub(crate) fn planned(plan: &Plan) -> Vec<(DrainTimes, u64)> {
+    let mut drains: Vec<(DrainTimes, u64)> = Vec::new();
     for planned in &plan.timeline {
         let at_ms = whole_millis(planned.at);
         match &planned.action {
@@ -17,7 +17,7 @@ pub(crate) fn planned(plan: &Plan) -> Vec<(Drain, u64)> {
                     peer: name.to_owned(),
                     proven_ms: None,
                 };
-                let drain = Drain {
+                let drain = DrainTimes {
                     region: region.clone(),
                     from_ms: at_ms,
                     proven_ms: None,
@@ -50,10 +50,10 @@ pub(crate) fn planned(plan: &Plan) -> Vec<(Drain, u64)> {
 }
 
 /// Records the progress of a drain. `until` has, for each drain, when it ends.
-pub(crate) fn seen(drains: &mut [Drain], until: &[u64], sample: &DrainSample) {
+pub(crate) fn seen(drains: &mut [DrainTimes], until: &[u64], sample: &DrainSample) {
     let at_ms = whole_millis(sample.at);
     // An action is carried out shortly after it is due, so a sample of a drain is never before it.
-    let meant = |(drain, until): &(&mut Drain, &u64)| {
+    let meant = |(drain, until): &(&mut DrainTimes, &u64)| {
         drain.region == sample.region && (drain.from_ms..=**until).contains(&at_ms)
     };
     let Some((drain, _)) = drains.iter_mut().zip(until).rev().find(meant) else {
@@ -68,7 +68,7 @@ pub(crate) fn seen(drains: &mut [Drain], until: &[u64], sample: &DrainSample) {
 }
 
 /// The drain of a region that has not ended.
-fn open<'a>(drains: &'a mut [(Drain, u64)], region: &str) -> Option<&'a mut (Drain, u64)> {
+fn open<'a>(drains: &'a mut [(DrainTimes, u64)], region: &str) -> Option<&'a mut (DrainTimes, u64)> {
     drains
         .iter_mut()
         .find(|(drain, until)| drain.region == region && *until == u64::MAX)

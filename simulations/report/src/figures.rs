@@ -1,7 +1,7 @@
 //! The headline figures of a run, as the page and the summary show them.
 
 use crate::{
-    Clients, Drain, ReportedBacklog, Run,
+    DrainTimes, LoadSource, ReportedBacklog, Run,
     format::{and_unshipped, and_with_disk, bytes, count, decimals, duration_ms, percent},
     judge::{UNKNOWN_LOSS, drain_in_words, whose, writes_in_words},
 };
@@ -53,9 +53,9 @@ pub(crate) fn headline(run: &Run) -> String {
         run.policy,
         duration_ms(run.load_ms as f64),
         match run.clients {
-            Clients::Scenario => "load",
-            Clients::ScenarioAndApplications => "load and applications",
-            Clients::ApplicationsAndProbes => "applications and probes",
+            LoadSource::Scenario => "load",
+            LoadSource::ScenarioAndApplications => "load and applications",
+            LoadSource::ApplicationsAndProbes => "applications and probes",
         },
         run.regions.len(),
         run.regions.join(", ")
@@ -86,7 +86,7 @@ fn rpo(run: &Run) -> Figure {
             duration_ms(seconds * 1000.0)
         ),
     };
-    if run.clients != Clients::Scenario && !losses.is_empty() {
+    if run.clients != LoadSource::Scenario && !losses.is_empty() {
         let own = run.disk_losses.iter().map(|loss| loss.writes).sum();
         more.push_str(&format!(
             ", as the regions reported; {}{} are missing",
@@ -121,7 +121,7 @@ fn rto(run: &Run) -> Figure {
     }
 }
 
-fn drain(drain: &Drain) -> Figure {
+fn drain(drain: &DrainTimes) -> Figure {
     let value = drain
         .elapsed_ms()
         .map_or_else(|| "never".to_owned(), |ms| duration_ms(ms as f64));
@@ -166,15 +166,15 @@ fn convergence(run: &Run) -> Figure {
 fn conflicts(run: &Run) -> Figure {
     let share = run.conflict_count() as f64 * 100.0 / run.writes.acknowledged.max(1) as f64;
     let more = match run.clients {
-        Clients::Scenario => format!("{} per 100 acknowledged writes", decimals(share, 2)),
-        Clients::ScenarioAndApplications => {
+        LoadSource::Scenario => format!("{} per 100 acknowledged writes", decimals(share, 2)),
+        LoadSource::ScenarioAndApplications => {
             format!(
                 "{} per 100 acknowledged writes of the scenario's own",
                 decimals(share, 2)
             )
         }
         // The number of the applications' writes is unknown.
-        Clients::ApplicationsAndProbes => "between writes of the applications".to_owned(),
+        LoadSource::ApplicationsAndProbes => "between writes of the applications".to_owned(),
     };
     figure("Conflicts", count(run.conflict_count()), more, false)
 }

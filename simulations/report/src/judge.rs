@@ -5,7 +5,7 @@ use std::time::Duration;
 use beringia_scenario::{Count, Expectations};
 
 use crate::{
-    Clients, FaultKind, FaultSpan, Player, RegionSecond, ReportedBacklog, Run, Verdict,
+    FaultKind, FaultSpan, LoadSource, Player, RegionSecond, ReportedBacklog, Run, Verdict,
     format::{and_unshipped, and_with_disk, bytes, count, duration, duration_ms, percent},
 };
 
@@ -159,11 +159,11 @@ fn always(run: &Run) -> Vec<Verdict> {
 }
 
 /// The clients whose operations a number counts, if not all.
-pub(crate) fn whose(clients: Clients) -> &'static str {
+pub(crate) fn whose(clients: LoadSource) -> &'static str {
     match clients {
-        Clients::Scenario => "",
-        Clients::ScenarioAndApplications => " of the scenario's own",
-        Clients::ApplicationsAndProbes => " of the probes' own",
+        LoadSource::Scenario => "",
+        LoadSource::ScenarioAndApplications => " of the scenario's own",
+        LoadSource::ApplicationsAndProbes => " of the probes' own",
     }
 }
 
@@ -216,7 +216,7 @@ fn of_drains(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     let Some(most) = expected.drained_within else {
         return Vec::new();
     };
-    let times: Vec<Option<u64>> = run.drains.iter().map(crate::Drain::elapsed_ms).collect();
+    let times: Vec<Option<u64>> = run.drains.iter().map(crate::DrainTimes::elapsed_ms).collect();
     let mut verdicts = vec![within(
         &format!("drained within {}", duration(most)),
         &times,
@@ -237,7 +237,7 @@ fn of_drains(expected: &Expectations, run: &Run) -> Vec<Verdict> {
 }
 
 /// When a drain was proven, and whether traffic left the region before.
-pub(crate) fn drain_in_words(drain: &crate::Drain) -> String {
+pub(crate) fn drain_in_words(drain: &crate::DrainTimes) -> String {
     let since = |at_ms: u64| duration_ms(at_ms.saturating_sub(drain.from_ms) as f64);
     let proven = match drain.proven_ms {
         Some(proven_ms) => format!("proven {} after it was closed", since(proven_ms)),

@@ -30,7 +30,8 @@ pub use judge::judge;
 pub use quantiles::Samples;
 pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};
 pub use run::{
-    AnomalyCount, Backlog, ClientLatency, Clients, ConflictCell, Convergence, DiskLoss, Divergence, Drain, DrainedPeer,
-    Failover, FaultKind, FaultSpan, LagPoint, Pair, Player, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict,
+    AnomalyCount, BacklogSample, ClientLatency, ConflictCell, Convergence, DiskLoss, Divergence, DrainTimes,
+    DrainedPeer, Failover, FaultKind, FaultSpan, LagPoint, LoadSource, Pair, Player, Quantiles, RegionSecond,
+    ReportedBacklog, Run, Verdict,
 };
 pub use summary::summary;

@@ -6,7 +6,7 @@ use beringia_oracle::Accounting;
 use beringia_scenario::{Action, Plan};
 
 use crate::{
-    Backlog, ClientLatency, Clients, ConflictCell, Convergence, Divergence, Failover, LagPoint, Pair, Player,
+    BacklogSample, ClientLatency, ConflictCell, Convergence, Divergence, Failover, LagPoint, LoadSource, Pair, Player,
     RegionSecond, Run, Samples, Shipment, drains, fault_spans,
     faults::disturbances,
     least::least,
@@ -29,7 +29,7 @@ pub struct OperationSample<'a> {
     pub asked: &'a str,
     /// When it was due by the workload's rate.
     pub due: Duration,
-    /// When it was sent.
+    /// When the client sent it, since the load began.
     pub sent: Duration,
     /// When it was answered, or the client gave up.
     pub done: Duration,
@@ -104,7 +104,7 @@ struct PairSamples {
     excess: Samples,
     /// The lags by the second of the commit, in microseconds.
     by_second: BTreeMap<u64, Vec<u32>>,
-    backlog: Vec<Backlog>,
+    backlog: Vec<BacklogSample>,
     wire_bytes: u64,
 }
 
@@ -122,7 +122,7 @@ impl Recorder {
             replay: String::new(),
             policy: scenario.policy.name().to_owned(),
             regions: scenario.topology.names().map(str::to_owned).collect(),
-            clients: Clients::default(),
+            clients: LoadSource::default(),
             load_ms: whole_millis(scenario.duration),
             total_ms: whole_millis(scenario.duration),
             faults: fault_spans(plan),
@@ -213,12 +213,12 @@ impl Recorder {
 
     /// Records the writes of a region that another had not acknowledged at a time; in the order of
     /// time.
-    pub fn backlog(&mut self, from: &str, to: &str, sample: Backlog) {
+    pub fn backlog(&mut self, from: &str, to: &str, sample: BacklogSample) {
         let (Some(from), Some(to)) = (self.region(from), self.region(to)) else {
             return;
         };
         let backlog = &mut self.pairs.entry((from, to)).or_default().backlog;
-        let same = |one: &Backlog| one.mutations == sample.mutations && one.bytes == sample.bytes;
+        let same = |one: &BacklogSample| one.mutations == sample.mutations && one.bytes == sample.bytes;
         keep_corners(backlog, sample, same, |kept| kept.at_ms = sample.at_ms);
     }
 
@@ -272,7 +272,7 @@ impl Recorder {
     }
 
     /// Sets who used the regions, if not only the scenario's clients.
-    pub fn used_by(&mut self, clients: Clients) {
+    pub fn used_by(&mut self, clients: LoadSource) {
         self.run.clients = clients;
     }
 

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 /// All measurements of a run. The JSON report has the same fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// The name of the scenario.
+    /// The scenario's name: that of a built-in one, or its file's without the extension.
     pub scenario: String,
-    /// What the scenario teaches.
+    /// What the scenario shows, from its field `about`.
     pub about: String,
-    /// The player of the run.
+    /// Whether the simulator or a drill played the scenario.
     pub player: Player,
     /// The seed of all random choices.
     pub seed: u64,
@@ -21,8 +21,8 @@ pub struct Run {
     /// The regions, in the order of the topology.
     pub regions: Vec<String>,
     /// The clients that used the regions.
-    pub clients: Clients,
-    /// How long the load lasted.
+    pub clients: LoadSource,
+    /// How long clients sent operations, in milliseconds.
     pub load_ms: u64,
     /// When the regions had converged, or the player gave up.
     pub total_ms: u64,
@@ -38,14 +38,14 @@ pub struct Run {
     pub divergence: Vec<Divergence>,
     /// Each time that regions had to converge: after every repair, and at the end.
     pub convergences: Vec<Convergence>,
-    /// The outcomes of the writes.
+    /// How many writes had each outcome.
     pub writes: Accounting,
-    /// Each loss of a disk.
+    /// Each loss of a disk, with what was lost.
     pub disk_losses: Vec<DiskLoss>,
     /// Each shift of traffic after a fault.
     pub failovers: Vec<Failover>,
-    /// Each drain of a region.
-    pub drains: Vec<Drain>,
+    /// Each drain of a region, with the times of its proof.
+    pub drains: Vec<DrainTimes>,
     /// The anomalies that were visible to clients.
     pub anomalies: Vec<AnomalyCount>,
     /// How many conflicts there were, by pair of origins and second.
@@ -65,7 +65,7 @@ pub struct Run {
 /// [`DiskLoss::writes`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Clients {
+pub enum LoadSource {
     /// Only the scenario's clients.
     #[default]
     Scenario,
@@ -90,7 +90,7 @@ pub enum Player {
 /// A fault or change of the timeline, and how long it lasted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultSpan {
-    /// The beginning of the fault.
+    /// When the fault or change began.
     pub from_ms: u64,
     /// The end of the fault; equal to `from_ms` for one that takes no time, `None` for one that
     /// lasted to the end.
@@ -203,7 +203,7 @@ pub struct Pair {
     /// The lag over time, by the second of the commit.
     pub lag: Vec<LagPoint>,
     /// The unacknowledged mutations, over time.
-    pub backlog: Vec<Backlog>,
+    pub backlog: Vec<BacklogSample>,
     /// Bytes sent over the wire in this direction.
     pub wire_bytes: u64,
     /// Mutations of `from` that arrived at `to`.
@@ -226,7 +226,7 @@ pub struct LagPoint {
 /// The mutations of a region that another had not acknowledged at a time.
 #[expect(missing_docs, reason = "the fields' names say it all")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Backlog {
+pub struct BacklogSample {
     pub at_ms: u64,
     pub mutations: u64,
     pub bytes: u64,
@@ -290,8 +290,8 @@ impl DiskLoss {
     /// too, it is at least the backlog that the region reported, which includes their writes;
     /// `None`: it did not report one.
     #[must_use]
-    pub fn rpo(&self, clients: Clients) -> Option<ReportedBacklog> {
-        if clients == Clients::Scenario {
+    pub fn rpo(&self, clients: LoadSource) -> Option<ReportedBacklog> {
+        if clients == LoadSource::Scenario {
             return Some(ReportedBacklog {
                 writes: self.writes,
                 bytes: self.bytes,
@@ -321,12 +321,12 @@ pub struct ReportedBacklog {
     pub seconds: f64,
 }
 
-/// The drain of a region.
+/// A drain: a region was closed for writes, until its peers had them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drain {
-    /// The name of the region.
+pub struct DrainTimes {
+    /// The region that was closed for writes.
     pub region: String,
-    /// When it was closed.
+    /// When it was closed, in milliseconds since the load began.
     pub from_ms: u64,
     /// When every other region was known to have its last write of every table; `None`: not before
     /// it was opened again, or the run ended.
@@ -340,13 +340,13 @@ pub struct Drain {
 /// Another region's part in the proof of a drain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainedPeer {
-    /// The name of the region.
+    /// One of the other regions.
     pub peer: String,
     /// When it had acknowledged the last write of every table; `None`: never seen.
     pub proven_ms: Option<u64>,
 }
 
-impl Drain {
+impl DrainTimes {
     /// The time from closing the region to the proof; `None`: there was no proof.
     #[must_use]
     pub fn elapsed_ms(&self) -> Option<u64> {
@@ -370,7 +370,7 @@ pub struct Failover {
     pub to: String,
     /// When `from` became unreachable; `shifted_ms` if it was reachable.
     pub fault_ms: u64,
-    /// When the clients moved.
+    /// When the clients moved, in milliseconds since the load began.
     pub shifted_ms: u64,
     /// When the first operation of the moved clients succeeded; `None`: none did.
     pub first_success_ms: Option<u64>,
@@ -406,17 +406,17 @@ pub struct ConflictCell {
     pub loser: String,
     /// The second of the losing write, since the load began.
     pub second: u64,
-    /// The number of conflicts.
+    /// How many conflicts these two regions had in that second.
     pub count: u64,
 }
 
-/// The verdict on an expectation.
+/// An expectation of the scenario, and whether the run met it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The expectation with its bound, such as `converged within 10 s of each heal`.
     pub expected: String,
     /// The measured value, as text.
     pub measured: String,
-    /// Whether the expectation holds.
+    /// Whether the measured value is within the bound.
     pub holds: bool,
 }

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::{
-    Clients, Quantiles, Run,
+    LoadSource, Quantiles, Run,
     figures::{figures, headline},
     format::{count, duration_ms, percent},
 };
@@ -80,8 +80,8 @@ fn lag(run: &Run) -> String {
 
 fn regions(run: &Run) -> String {
     let who = match run.clients {
-        Clients::Scenario | Clients::ScenarioAndApplications => "clients in",
-        Clients::ApplicationsAndProbes => "probes in",
+        LoadSource::Scenario | LoadSource::ScenarioAndApplications => "clients in",
+        LoadSource::ApplicationsAndProbes => "probes in",
     };
     let mut table = table(&[who, "due", "failed", "available", "latency p50", "p99", "max"]);
     for region in &run.regions {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Options that every region is started with. They correspond to flags of `beringia up`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Behaviour {
+pub struct RegionOptions {
     /// Whether regions enforce the throughput of tables and global indexes.
     pub throttling: bool,
     /// The greatest age of what reads show that are not consistent; with zero they show the newest
@@ -18,7 +18,7 @@ pub struct Behaviour {
     pub max_unreachable: Option<Duration>,
 }
 
-impl Behaviour {
+impl RegionOptions {
     /// How long a region may be unreachable, in milliseconds.
     #[must_use]
     pub fn max_unreachable_ms(&self) -> Option<u64> {
@@ -29,7 +29,7 @@ impl Behaviour {
 
 /// The throughput of a table, where regions throttle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Billing {
+pub enum TableThroughput {
     /// Only these maxima apply, in request units per second.
     OnDemand {
         /// The maximum for reads; `None` for no maximum.
@@ -46,7 +46,7 @@ pub enum Billing {
     },
 }
 
-impl Default for Billing {
+impl Default for TableThroughput {
     fn default() -> Self {
         Self::OnDemand {
             read_max: None,

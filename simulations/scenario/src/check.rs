@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    Action, Event, Problem, Scenario, Span, What, When,
+    Action, Scenario, ScenarioProblem, Span, TimelineEvent, What, When,
     draw::{drain_before, drained, times},
     replay::{Timed, replay},
     time,
@@ -41,7 +41,7 @@ enum Subject<'a> {
 }
 
 /// Returns the first problem of a scenario's events, with the index of the event.
-pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
+pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, ScenarioProblem)> {
     let events = &scenario.events;
     let latest = times(events, |_, span| span.most);
     for (index, (from, until)) in latest.into_iter().enumerate() {
@@ -51,7 +51,7 @@ pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
             .find_map(|(what, at)| Some((what, at.filter(|at| *at > scenario.duration)?)));
         if let Some((what, at)) = beyond {
             let (at, end) = (time::show(at), time::show(scenario.duration));
-            return Err((index, Problem::AfterTheEnd { what, at, end }));
+            return Err((index, ScenarioProblem::AfterTheEnd { what, at, end }));
         }
     }
     order(events)?;
@@ -73,7 +73,7 @@ pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
 }
 
 /// Checks that of any two edges with a common subject it is certain which is the earlier.
-fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
+fn order(events: &[TimelineEvent]) -> Result<(), (usize, ScenarioProblem)> {
     let waits = drained(events);
     let mut points: Vec<(TimelinePoint, Vec<Subject<'_>>)> = Vec::new();
     for (event, entry) in events.iter().enumerate() {
@@ -93,7 +93,10 @@ fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
             let Some(subject) = shared(about, other_about, waits_alike) else {
                 continue;
             };
-            if point.event == other.event || settled(events, *point, *other) || settled(events, *other, *point) {
+            if point.event == other.event
+                || is_over_before(events, *point, *other)
+                || is_over_before(events, *other, *point)
+            {
                 continue;
             }
             let what = match &events[other.event].what {
@@ -101,7 +104,7 @@ fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
                 What::Swarm { .. } => "a swarm".to_owned(),
             };
             let other = other.event + 1;
-            return Err((point.event, Problem::Unordered { other, what, subject }));
+            return Err((point.event, ScenarioProblem::Unordered { other, what, subject }));
         }
     }
     Ok(())
@@ -109,7 +112,7 @@ fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
 
 /// Returns whether everything that `first` does is certainly over before `second`. A swarm lasts
 /// for its whole window.
-fn settled(events: &[Event], first: TimelinePoint, second: TimelinePoint) -> bool {
+fn is_over_before(events: &[TimelineEvent], first: TimelinePoint, second: TimelinePoint) -> bool {
     let first = match &events[first.event].what {
         What::Swarm { .. } => TimelinePoint {
             edge: Edge::End,
@@ -126,7 +129,7 @@ fn settled(events: &[Event], first: TimelinePoint, second: TimelinePoint) -> boo
 /// The least that `later` may be after `earlier`, in microseconds; negative if it may be before.
 /// Times that are counted from the same event differ by what is counted, whenever that event
 /// happens.
-fn least_difference(events: &[Event], earlier: TimelinePoint, later: TimelinePoint) -> i128 {
+fn least_difference(events: &[TimelineEvent], earlier: TimelinePoint, later: TimelinePoint) -> i128 {
     let least_of_earlier = ways_back(events, earlier);
     let of_later = ways_back(events, later);
     // The nearest common origin comes first on both chains.
@@ -140,7 +143,7 @@ fn least_difference(events: &[Event], earlier: TimelinePoint, later: TimelinePoi
 
 /// The chain of edges from which an edge is counted, back to the beginning of the load (`None`),
 /// with the least and the most time that lie between.
-fn ways_back(events: &[Event], point: TimelinePoint) -> Vec<(Option<TimelinePoint>, (i128, i128))> {
+fn ways_back(events: &[TimelineEvent], point: TimelinePoint) -> Vec<(Option<TimelinePoint>, (i128, i128))> {
     let us = |length: Duration| i128::try_from(length.as_micros()).unwrap_or(i128::MAX);
     let mut way = Vec::new();
     let (mut at, mut least, mut most) = (Some(point), 0, 0);
@@ -163,7 +166,7 @@ fn ways_back(events: &[Event], point: TimelinePoint) -> Vec<(Option<TimelinePoin
 }
 
 /// Returns the edge from which an edge is counted, and the time between them.
-fn counted_from(events: &[Event], point: TimelinePoint) -> (Span, Option<TimelinePoint>) {
+fn counted_from(events: &[TimelineEvent], point: TimelinePoint) -> (Span, Option<TimelinePoint>) {
     let event = &events[point.event];
     let begin = |event| TimelinePoint {
         event,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use beringia_clock::{Randomness, SeededRandomness};
 
 use crate::{
-    Action, Event, Planned, Scenario, Span, What, When,
+    Action, Planned, Scenario, Span, TimelineEvent, What, When,
     fleet::Fleet,
     replay::{Timed, replay},
     swarm::{self, Window},
@@ -55,7 +55,7 @@ pub(crate) fn timeline(scenario: &Scenario, seed: u64) -> Vec<Planned> {
 
 /// For each event, the region whose proven drain it waits for, by itself or through the event from
 /// which it is counted.
-pub(crate) fn drained(events: &[Event]) -> Vec<Option<&str>> {
+pub(crate) fn drained(events: &[TimelineEvent]) -> Vec<Option<&str>> {
     let mut waits = Vec::with_capacity(events.len());
     for event in events {
         waits.push(match &event.at {
@@ -68,16 +68,16 @@ pub(crate) fn drained(events: &[Event]) -> Vec<Option<&str>> {
 }
 
 /// The index of the last event before `index` that drains this region.
-pub(crate) fn drain_before(events: &[Event], index: usize, region: &str) -> Option<usize> {
+pub(crate) fn drain_before(events: &[TimelineEvent], index: usize, region: &str) -> Option<usize> {
     let is_meant =
-        |event: &Event| matches!(&event.what, What::Do(Action::Drain { region: drained }) if drained == region);
+        |event: &TimelineEvent| matches!(&event.what, What::Do(Action::Drain { region: drained }) if drained == region);
     events[..index].iter().rposition(is_meant)
 }
 
 /// The times at which each event begins and ends, if `draw` chooses within the span of an event and
 /// proofs take no time.
 pub(crate) fn times(
-    events: &[Event],
+    events: &[TimelineEvent],
     mut draw: impl FnMut(usize, Span) -> Duration,
 ) -> Vec<(Duration, Option<Duration>)> {
     let mut previous = Duration::ZERO;

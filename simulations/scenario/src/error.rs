@@ -15,7 +15,7 @@ use crate::{RecordingError, fleet::Senseless};
 pub enum ScenarioError {
     /// The scenario's own file cannot be read, or is not a valid scenario.
     #[error(transparent)]
-    File(#[from] FileError<Problem>),
+    File(#[from] FileError<ScenarioProblem>),
     /// The topology that the scenario names cannot be used.
     #[error(transparent)]
     Topology(#[from] TopologyError),
@@ -30,22 +30,22 @@ pub enum ScenarioError {
     /// No shipped scenario has this name.
     #[error("no scenario is called {name:?}; expected the path of a file, or one of {}", known.join(", "))]
     Unknown {
-        /// The name that was given.
+        /// The name, as the user wrote it.
         name: String,
         /// The names of all shipped scenarios.
         known: Vec<String>,
     },
 }
 
-/// A problem in a scenario.
+/// A problem at one place of a scenario's file.
 #[derive(Debug, Clone, PartialEq, Error)]
-pub enum Problem {
+pub enum ScenarioProblem {
     /// A mistake that any file can contain.
     #[error(transparent)]
     Mistake(#[from] Mistake),
     /// A topology that is written in the scenario, or a link of it, is wrong.
     #[error(transparent)]
-    Topology(#[from] beringia_regions::Problem),
+    Topology(#[from] beringia_regions::TopologyProblem),
     /// A text is not a length of time.
     #[error(
         "{0:?} is not a length of time; expected a number and a unit, such as \"250ms\", \"30s\", \"1.5s\" or \"2m\""
@@ -100,7 +100,7 @@ pub enum Problem {
     /// An event or workload of this kind cannot have this field.
     #[error("{action} has no field {field}; expected {}", if allowed.is_empty() { "no other field".to_owned() } else { allowed.join(", ") })]
     Misfit {
-        /// The name of the field.
+        /// The name of the field that is there.
         field: &'static str,
         /// The kind of the event or workload.
         action: String,
@@ -112,9 +112,9 @@ pub enum Problem {
     Missing {
         /// The kind of the event or workload.
         action: String,
-        /// The name of the field.
+        /// The name of the field that is not there.
         field: &'static str,
-        /// An example of a value.
+        /// The expected value in words, with an example.
         expected: &'static str,
     },
     /// An event that nothing undoes has a `lasts`.
@@ -140,7 +140,7 @@ pub enum Problem {
         other: usize,
         /// The action of the other event.
         what: String,
-        /// The thing that both concern.
+        /// What both change, such as a region or a link.
         subject: String,
     },
     /// An action is impossible in the state that earlier actions leave.

@@ -58,10 +58,10 @@ pub struct Availability {
     pub percent_min: f64,
 }
 
-/// The bounds of a number.
+/// The bounds between which a count must be, both allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// The least value allowed.
+    /// The least value allowed; 0 for no bound.
     pub min: u64,
     /// The greatest value allowed; `None` for no bound.
     pub max: Option<u64>,

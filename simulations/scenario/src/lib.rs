@@ -27,9 +27,9 @@ mod workload;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 pub use action::{Action, Ends};
-pub use behaviour::{Behaviour, Billing};
+pub use behaviour::{RegionOptions, TableThroughput};
 use beringia_regions::Topology;
-pub use error::{Problem, ScenarioError};
+pub use error::{ScenarioError, ScenarioProblem};
 pub use expectation::{ANOMALIES, Availability, Count, Expectations};
 pub use fleet::Senseless;
 pub use plan::{Plan, Planned};
@@ -37,7 +37,7 @@ pub use recording::{Recorded, RecordedItems, RecordedTable, Recording, Recording
 pub use settings::SettingError;
 pub use shrink::{Shrunk, shrink};
 pub use timeline::TimelineCursor;
-pub use workload::{KeyChoice, Kind, Policy, Workload};
+pub use workload::{KeyChoice, Policy, Workload, WorkloadKind};
 
 /// The longest duration of a load: a day.
 pub const DURATION_MAX: Duration = Duration::from_hours(24);
@@ -53,17 +53,17 @@ pub struct Scenario {
     pub seed: Option<u64>,
     /// The regions and the links between them.
     pub topology: Topology,
-    /// How long the load lasts.
+    /// How long clients send operations, 1 s to 24 h.
     pub duration: Duration,
     /// What a correct clock shows when a simulation begins, in milliseconds since the Unix epoch;
     /// `None` for the beginning of 2025. A drill uses the present time.
     pub starts_ms: Option<u64>,
     /// Options that every region is started with. A drill against running regions requires that
     /// they were started with them.
-    pub behaviour: Behaviour,
+    pub behaviour: RegionOptions,
     /// How wrong the clocks are from the beginning, by region. A region that is not listed has a
     /// correct clock.
-    pub clocks: BTreeMap<String, ClockError>,
+    pub clocks: BTreeMap<String, ClockDeviation>,
     /// The conflict policy of the workloads' tables.
     pub policy: Policy,
     /// The regions with replicas when the load begins, in the order of the topology.
@@ -71,7 +71,7 @@ pub struct Scenario {
     /// The workloads that make up the load.
     pub workloads: Vec<Workload>,
     /// The events as written; their times may be relative or random.
-    pub events: Vec<Event>,
+    pub events: Vec<TimelineEvent>,
     /// The expected results of a run.
     pub expect: Expectations,
 }
@@ -84,7 +84,7 @@ impl Scenario {
     /// place and what was expected; [`ScenarioError::Topology`] and [`ScenarioError::Recording`]
     /// for files that it names.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let text = beringia_regions::form::read::<Problem>(path)?;
+        let text = beringia_regions::form::read::<ScenarioProblem>(path)?;
         form::parse(&text, path)
     }
 
@@ -125,7 +125,7 @@ impl Scenario {
 
 /// The error of a wall clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ClockError {
+pub struct ClockDeviation {
     /// Milliseconds ahead of the correct time; negative if behind.
     pub offset_ms: i64,
     /// Parts per million that the clock gains over the time since the beginning; negative if it
@@ -135,17 +135,17 @@ pub struct ClockError {
 
 /// An entry of the timeline, as written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// The time of the event.
+pub struct TimelineEvent {
+    /// When it happens, as a length or a span from which one is drawn.
     pub at: When,
     /// For how long the event lasts. At its end the opposite happens (heal, restart, resume, the
     /// setting before).
     pub lasts: Option<Span>,
-    /// The action of the event.
+    /// The action, or the swarm of faults.
     pub what: What,
 }
 
-/// A time in a timeline.
+/// When an event happens, relative to another time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {
     /// This long after the load began.
@@ -160,21 +160,21 @@ pub enum When {
 /// A length of time, fixed or drawn from the seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The shortest possible length.
+    /// The shortest length that can be drawn.
     pub least: Duration,
     /// The longest possible length; equal to `least` if the length is fixed.
     pub most: Duration,
 }
 
-/// The effect of an event.
+/// What happens at the time of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    /// Performs a single action.
+    /// One action, which takes effect at once.
     Do(Action),
     /// Performs faults of all kinds, drawn from the seed, within the event's time. At the end they
     /// leave every region running and every link open.
     Swarm {
-        /// The number of faults.
+        /// The number of faults, 1 to 10,000.
         faults: u32,
         /// Whether crashes may take the disk with them.
         lose_disk: bool,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Action, Event, Scenario, Span, What, When, draw, form, timeline::drain_of};
+use crate::{Action, Scenario, Span, TimelineEvent, What, When, draw, form, timeline::drain_of};
 
-/// One run of a scenario.
+/// One run of a scenario: everything that the seed decides is drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The scenario. `timeline` was drawn from its `events`.
@@ -17,7 +17,7 @@ pub struct Plan {
     pub timeline: Vec<Planned>,
 }
 
-/// An action and its time.
+/// An action of the plan, and when it is performed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
     /// The time since the load began.
@@ -50,7 +50,7 @@ impl Plan {
     #[must_use]
     pub fn to_scenario(&self) -> Scenario {
         let exactly = |at| Span { least: at, most: at };
-        let event = |(index, planned): (usize, &Planned)| Event {
+        let event = |(index, planned): (usize, &Planned)| TimelineEvent {
             at: match (drain_of(&self.timeline, index), &planned.drained) {
                 (Some(drain), Some(region)) => {
                     let after = planned.at.saturating_sub(self.timeline[drain].at);

@@ -34,7 +34,7 @@ use serde::{
 use serde_json::Value;
 use thiserror::Error;
 
-/// A recorded live run.
+/// What clients of running regions did, read from a recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Recording {
     /// The tables of the recorded operations.
@@ -46,7 +46,7 @@ pub struct Recording {
 /// A table as it was when a recording began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedTable {
-    /// The parameters of `CreateTable`.
+    /// The parameters with which `CreateTable` makes the table again.
     pub table: Value,
     /// The parameters of `UpdateTimeToLive`, if items expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,7 +70,7 @@ pub struct RecordedItems {
 pub struct Recorded {
     /// When it was sent, in milliseconds since the recording began.
     pub at_ms: u64,
-    /// The region that was called.
+    /// The region whose endpoint got the request.
     pub region: String,
     /// The name of the API operation, such as `PutItem`.
     pub operation: String,

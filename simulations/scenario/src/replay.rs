@@ -9,7 +9,7 @@ use std::{
 use beringia_regions::Topology;
 
 use crate::{
-    Action, Ends, Event, Planned, Scenario, What,
+    Action, Ends, Planned, Scenario, TimelineEvent, What,
     fleet::{Fleet, Senseless, Way, ways},
 };
 
@@ -28,7 +28,7 @@ impl Timed {
     /// The action of an event with its times, which wait for the proven drain of a region; `None`
     /// for a swarm, which has no action of its own.
     pub(crate) fn of(
-        event: &Event,
+        event: &TimelineEvent,
         (from, until): (Duration, Option<Duration>),
         drained: Option<&str>,
     ) -> Option<Self> {

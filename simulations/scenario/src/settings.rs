@@ -10,15 +10,15 @@ use beringia_regions::form::FileError;
 use thiserror::Error;
 use toml::{Table, Value};
 
-use crate::{Problem, Scenario, ScenarioError, form};
+use crate::{Scenario, ScenarioError, ScenarioProblem, form};
 
 /// The reason why a setting cannot be changed.
 #[derive(Debug, Error)]
 pub enum SettingError {
-    /// There is no such setting.
+    /// The scenario has no setting with this path.
     #[error("no setting is called {path:?}; expected one of {}", known.join(", "))]
     Unknown {
-        /// The path that was given.
+        /// The path, as the user wrote it.
         path: String,
         /// The paths that this scenario has.
         known: Vec<String>,
@@ -26,17 +26,17 @@ pub enum SettingError {
     /// The value is not a number.
     #[error("{path} = {value}; expected a number")]
     NotANumber {
-        /// The path of the setting.
+        /// The path of the setting, such as `link.delay_ms`.
         path: String,
-        /// The value that was given.
+        /// The value, as the user wrote it.
         value: String,
     },
     /// The value is neither true nor false.
     #[error("{path} = {value}; expected true or false")]
     NotAFlag {
-        /// The path of the setting.
+        /// The path of the setting, such as `link.delay_ms`.
         path: String,
-        /// The value that was given.
+        /// The value, as the user wrote it.
         value: String,
     },
     /// The scenario cannot have these values, or not together.
@@ -44,8 +44,8 @@ pub enum SettingError {
     Refused {
         /// Each path with its value.
         settings: String,
-        /// The problem with the values.
-        problem: Problem,
+        /// The reason, as for the same values in a scenario file.
+        problem: ScenarioProblem,
     },
     /// The changed scenario cannot be read for a reason outside of it.
     #[error(transparent)]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    Action, Kind, Plan, Planned, Scenario, Workload,
+    Action, Plan, Planned, Scenario, Workload, WorkloadKind,
     fleet::{Way, ways},
     recording::sent,
     replay::{Timed, opposite, replay},
@@ -221,7 +221,7 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
         self.accept(scenario, &timeline);
         for index in 0..self.best.scenario.workloads.len() {
             let Plan { scenario, timeline, .. } = self.best.clone();
-            let Kind::Replay { operations } = &scenario.workloads[index].kind else {
+            let WorkloadKind::Replay { operations } = &scenario.workloads[index].kind else {
                 continue;
             };
             let lines: Vec<(&str, bool)> = operations.lines().map(|line| (line, sent(line).is_some())).collect();
@@ -238,7 +238,7 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
                     .filter(is_left)
                     .flat_map(|(line, _)| [line, "\n"])
                     .collect();
-                scenario.workloads[index].kind = Kind::Replay { operations: lines };
+                scenario.workloads[index].kind = WorkloadKind::Replay { operations: lines };
                 search.accept(scenario, &timeline)
             });
         }
@@ -286,7 +286,7 @@ fn sensible(mut scenario: Scenario, seed: u64, timeline: &[Planned]) -> Plan {
 /// Removes the recorded operations that are due after the end of the load.
 fn end_recording(workload: &mut Workload, end: Duration) {
     let until = workload.until.map_or(end, |until| until.min(end));
-    let Kind::Replay { operations } = &mut workload.kind else {
+    let WorkloadKind::Replay { operations } = &mut workload.kind else {
         return;
     };
     let is_due = |line: &&str| sent(line).is_none_or(|sent| workload.from.saturating_add(sent) < until);

@@ -36,7 +36,7 @@ pub(crate) struct Window {
 
 /// The kinds of faults. A crash and a pause need their region for themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum SwarmFault {
     Crash,
     Pause,
     Cut,
@@ -51,18 +51,18 @@ enum Kind {
 }
 
 /// The kinds, each with its weight if it takes part.
-const KINDS: [(Kind, u64); 11] = [
-    (Kind::Crash, 4),
-    (Kind::Pause, 2),
-    (Kind::Cut, 6),
-    (Kind::Isolate, 3),
-    (Kind::Delay, 3),
-    (Kind::Loss, 2),
-    (Kind::Bandwidth, 2),
-    (Kind::Step, 3),
-    (Kind::Drift, 1),
-    (Kind::SlowDisk, 2),
-    (Kind::FullDisk, 2),
+const KINDS: [(SwarmFault, u64); 11] = [
+    (SwarmFault::Crash, 4),
+    (SwarmFault::Pause, 2),
+    (SwarmFault::Cut, 6),
+    (SwarmFault::Isolate, 3),
+    (SwarmFault::Delay, 3),
+    (SwarmFault::Loss, 2),
+    (SwarmFault::Bandwidth, 2),
+    (SwarmFault::Step, 3),
+    (SwarmFault::Drift, 1),
+    (SwarmFault::SlowDisk, 2),
+    (SwarmFault::FullDisk, 2),
 ];
 
 /// Draws faults in order of time. Each is over within the window, except those of clocks, which
@@ -115,11 +115,13 @@ struct Drawing<'a> {
 
 impl<'a> Drawing<'a> {
     /// Returns the kinds that take part, each repeated according to its weight.
-    fn kinds(&self) -> Vec<Kind> {
-        let possible = |kind: Kind| match kind {
-            Kind::Crash | Kind::Pause => !self.healthy.is_empty(),
-            Kind::Cut | Kind::Isolate | Kind::Delay | Kind::Loss | Kind::Bandwidth => self.regions.len() > 1,
-            Kind::Step | Kind::Drift | Kind::SlowDisk | Kind::FullDisk => true,
+    fn kinds(&self) -> Vec<SwarmFault> {
+        let possible = |kind: SwarmFault| match kind {
+            SwarmFault::Crash | SwarmFault::Pause => !self.healthy.is_empty(),
+            SwarmFault::Cut | SwarmFault::Isolate | SwarmFault::Delay | SwarmFault::Loss | SwarmFault::Bandwidth => {
+                self.regions.len() > 1
+            }
+            SwarmFault::Step | SwarmFault::Drift | SwarmFault::SlowDisk | SwarmFault::FullDisk => true,
         };
         let mut kinds = Vec::new();
         for (kind, weight) in KINDS.into_iter().filter(|(kind, _)| possible(*kind)) {
@@ -128,10 +130,14 @@ impl<'a> Drawing<'a> {
             let times = [0, weight, weight, 3 * weight][self.pick(4)];
             kinds.extend((0..times).map(|_| kind));
         }
-        if kinds.is_empty() { vec![Kind::Step] } else { kinds }
+        if kinds.is_empty() {
+            vec![SwarmFault::Step]
+        } else {
+            kinds
+        }
     }
 
-    fn fault(&mut self, kinds: &[Kind], from: Duration, until: Duration) -> Timed {
+    fn fault(&mut self, kinds: &[SwarmFault], from: Duration, until: Duration) -> Timed {
         let kind = kinds[self.pick(kinds.len())];
         let region = self.regions[self.pick(self.regions.len())];
         let lasting = |action| Timed {
@@ -141,8 +147,8 @@ impl<'a> Drawing<'a> {
             action,
         };
         match kind {
-            Kind::Crash | Kind::Pause => match self.free(from) {
-                Some(region) if kind == Kind::Pause => {
+            SwarmFault::Crash | SwarmFault::Pause => match self.free(from) {
+                Some(region) if kind == SwarmFault::Pause => {
                     self.busy.insert(region, until);
                     lasting(Action::PauseReplication {
                         region: region.to_owned(),
@@ -154,32 +160,32 @@ impl<'a> Drawing<'a> {
                 // slow.
                 None => lasting(self.slow_disk(region)),
             },
-            Kind::Cut => {
+            SwarmFault::Cut => {
                 let ends = self.ends();
                 let reset = self.pick(3) == 0;
                 lasting(Action::Cut { ends, reset })
             }
-            Kind::Isolate => lasting(Action::Isolate {
+            SwarmFault::Isolate => lasting(Action::Isolate {
                 region: region.to_owned(),
                 reset: self.pick(3) == 0,
             }),
-            Kind::Delay => lasting(Action::Delay {
+            SwarmFault::Delay => lasting(Action::Delay {
                 ends: self.ends(),
                 delay: Duration::from_millis(self.dice.below(500)),
                 jitter: Duration::from_millis(self.dice.below(100)),
             }),
-            Kind::Loss => lasting(Action::Loss {
+            SwarmFault::Loss => lasting(Action::Loss {
                 ends: self.ends(),
                 percent: self.tenths(1, 200),
             }),
-            Kind::Bandwidth => lasting(Action::Bandwidth {
+            SwarmFault::Bandwidth => lasting(Action::Bandwidth {
                 ends: self.ends(),
                 mbit: Some(self.tenths(2, 50)),
             }),
-            Kind::Step => self.clock_step(region, from),
-            Kind::Drift => self.clock_drift(region, from),
-            Kind::SlowDisk => lasting(self.slow_disk(region)),
-            Kind::FullDisk => lasting(Action::DiskFull {
+            SwarmFault::Step => self.clock_step(region, from),
+            SwarmFault::Drift => self.clock_drift(region, from),
+            SwarmFault::SlowDisk => lasting(self.slow_disk(region)),
+            SwarmFault::FullDisk => lasting(Action::DiskFull {
                 region: region.to_owned(),
                 full: true,
             }),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Billing;
+use crate::TableThroughput;
 
 /// A load of clients on one table of its own.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +10,7 @@ pub struct Workload {
     /// The name of the workload and of its table: 3 to 64 letters, digits, `-`, `_` and `.`.
     pub name: String,
     /// The operations of the clients.
-    pub kind: Kind,
+    pub kind: WorkloadKind,
     /// The regions in which clients live; if empty, all that have a replica when the load begins.
     pub regions: Vec<String>,
     /// Operations per second in each region, independent of the answers (open loop). A bank
@@ -31,7 +31,7 @@ pub struct Workload {
     pub until: Option<Duration>,
     /// The throughput of its table from the beginning of the load, if regions throttle. Recorded
     /// tables bring their own.
-    pub billing: Billing,
+    pub billing: TableThroughput,
     /// Whether clients make consistent reads. Reads of indexes are never consistent.
     pub consistent_reads: bool,
 }
@@ -39,7 +39,7 @@ pub struct Workload {
 impl Workload {
     /// A load with the defaults of a scenario file.
     #[must_use]
-    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+    pub fn new(name: impl Into<String>, kind: WorkloadKind) -> Self {
         Self {
             name: name.into(),
             kind,
@@ -51,7 +51,7 @@ impl Workload {
             value_bytes: 200,
             from: Duration::ZERO,
             until: None,
-            billing: Billing::default(),
+            billing: TableThroughput::default(),
             consistent_reads: true,
         }
     }
@@ -60,7 +60,7 @@ impl Workload {
 /// The kinds of operations of clients. YCSB: Cooper et al., "Benchmarking cloud serving systems
 /// with YCSB", 2010, table 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum WorkloadKind {
     /// Half reads and half updates.
     YcsbA,
     /// 95 % reads, 5 % updates.

@@ -1,4 +1,4 @@
-//! Applies the actions of a timeline to a simulated world.
+//! Applies the actions of a timeline to a simulated cluster.
 
 use beringia_network::Direction;
 use beringia_scenario::{Action, Ends};

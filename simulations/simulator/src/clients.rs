@@ -15,7 +15,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use beringia_gateway::{Answer, Gateway};
+use beringia_gateway::{Gateway, HttpAnswer};
 use beringia_network::Tap as _;
 use beringia_workload::{CallError, PATIENCE, Target, Targets, understand};
 use parking_lot::{Mutex, MutexGuard};
@@ -139,7 +139,7 @@ impl Near {
 impl Connection {
     /// Calls an operation and waits for the answer; `None` if the region crashes meanwhile. After
     /// [`PATIENCE`] the region abandons the request, whose write may or may not have happened.
-    async fn exchange(&self, operation: &str, parameters: Map<String, Value>) -> Option<Result<Answer, Elapsed>> {
+    async fn exchange(&self, operation: &str, parameters: Map<String, Value>) -> Option<Result<HttpAnswer, Elapsed>> {
         let exchange = async {
             sleep(CLIENT_DELAY).await;
             let answer = timeout(PATIENCE, self.running.gateway.ask(operation, parameters)).await;

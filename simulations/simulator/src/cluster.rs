@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use beringia_clock::{SeededRandomness, TokioClock};
 use beringia_item::{Region, TableId};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
-use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
+use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeTuning, Peer};
 use beringia_regions::Topology;
-use beringia_scenario::ClockError;
+use beringia_scenario::ClockDeviation;
 use beringia_storage::{PlantedBug, ReplicaStatus, Store, Table, TableDigest};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
@@ -21,22 +21,22 @@ use crate::{
     site::{Running, Site},
 };
 
-/// The configuration of a world.
+/// The regions of a simulation, and the conditions that they run in.
 #[derive(Debug, Clone)]
-pub struct WorldConfig {
+pub struct ClusterConfig {
     /// The regions, and the links between them.
     pub topology: Topology,
     /// The seed from which everything random follows.
     pub seed: u64,
     /// The bounds and intervals of every node.
-    pub tuning: Tuning,
+    pub tuning: NodeTuning,
     /// Options that every region is started with.
-    pub behaviour: beringia_scenario::Behaviour,
+    pub behaviour: beringia_scenario::RegionOptions,
     /// The time that a correct clock shows at the beginning, in milliseconds since the Unix epoch;
     /// `None` for the beginning of 2025.
     pub starts_ms: Option<u64>,
     /// How wrong the clocks are from the beginning, by region.
-    pub clocks: BTreeMap<String, ClockError>,
+    pub clocks: BTreeMap<String, ClockDeviation>,
     /// A bug that is planted in every region, to see whether it is found.
     pub planted_bug: Option<PlantedBug>,
     /// The storage backend of the regions.
@@ -45,15 +45,15 @@ pub struct WorldConfig {
     pub is_traced: bool,
 }
 
-impl WorldConfig {
+impl ClusterConfig {
     /// The configuration of a topology's regions with default options and correct clocks.
     #[must_use]
     pub fn new(topology: Topology, seed: u64) -> Self {
         Self {
             topology,
             seed,
-            tuning: Tuning::default(),
-            behaviour: beringia_scenario::Behaviour::default(),
+            tuning: NodeTuning::default(),
+            behaviour: beringia_scenario::RegionOptions::default(),
             starts_ms: None,
             clocks: BTreeMap::new(),
             planted_bug: None,
@@ -63,21 +63,21 @@ impl WorldConfig {
     }
 }
 
-/// A group of regions.
+/// Whole regions in one thread, with the network model between them.
 pub struct Cluster {
-    /// The trace of what happens in the world.
+    /// The trace of what happens in the cluster.
     pub trace: Arc<Trace>,
     /// Randomness for its users; derive one for each purpose.
     pub randomness: SeededRandomness,
-    /// Connections between the regions.
+    /// The simulated connections between the regions, which pass through the links.
     transport: MemoryTransport,
-    /// The clients of each region.
+    /// Where the clients of each region connect.
     clients: Clients,
     /// Records when each region had applied which writes.
     pub(crate) recorder: Recorder,
     /// A correct clock without offset or drift.
     pub(crate) clock: Arc<TokioClock>,
-    tuning: Tuning,
+    tuning: NodeTuning,
     behaviour: Behaviour,
     planted_bug: Option<PlantedBug>,
     store: StoreKind,
@@ -86,12 +86,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Creates a world and starts all of its regions.
+    /// Creates a cluster and starts all of its regions.
     ///
     /// # Errors
     /// [`SimulationError`] if a region does not start.
-    pub async fn start(config: WorldConfig) -> Result<Self, SimulationError> {
-        let WorldConfig {
+    pub async fn start(config: ClusterConfig) -> Result<Self, SimulationError> {
+        let ClusterConfig {
             topology,
             seed,
             mut tuning,

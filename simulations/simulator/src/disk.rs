@@ -15,7 +15,7 @@ pub enum StoreKind {
     Memory,
 }
 
-/// The disk of one region.
+/// The disk of one region, which outlives its store.
 #[derive(Debug)]
 pub(crate) enum RegionDisk {
     Sqlite(MemoryDisk),
@@ -23,7 +23,7 @@ pub(crate) enum RegionDisk {
 }
 
 impl RegionDisk {
-    /// Creates an empty disk.
+    /// Creates an empty disk for stores of this kind.
     pub(crate) fn new(kind: StoreKind) -> Self {
         match kind {
             StoreKind::Sqlite => Self::Sqlite(MemoryDisk::new()),

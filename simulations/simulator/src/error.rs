@@ -26,7 +26,7 @@ pub enum SimulationError {
     /// A region did not start.
     #[error("region {region} did not start: {source}")]
     Start {
-        /// The name of the region.
+        /// The region that should have started.
         region: String,
         /// The error that the node reported.
         source: NodeError,
@@ -34,7 +34,7 @@ pub enum SimulationError {
     /// The state of a region could not be read.
     #[error("the state of region {region} cannot be read: {source}")]
     Store {
-        /// The name of the region.
+        /// The region whose store was read.
         region: String,
         /// The error that the store reported.
         source: StoreError,
@@ -46,7 +46,7 @@ pub enum SimulationError {
         region: String,
         /// The API operation, such as `CreateTable`.
         operation: &'static str,
-        /// The error of the call.
+        /// The refusal, or why there was no answer.
         source: Box<CallError>,
     },
     /// The load could not start.
@@ -55,15 +55,15 @@ pub enum SimulationError {
     /// A region does not have a table.
     #[error("region {region} holds no table {table}")]
     NoTable {
-        /// The name of the region.
+        /// The region in which the table was expected.
         region: String,
-        /// The name of the table.
+        /// The table that the workload needs.
         table: String,
     },
     /// A log record or a row contains something that no workload writes.
     #[error("region {region} holds something that no workload wrote: {what}")]
     Foreign {
-        /// The name of the region.
+        /// The region whose log or rows contain it.
         region: String,
         /// The foreign content, in words.
         what: String,

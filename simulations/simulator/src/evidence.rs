@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, pin::pin};
 
 use beringia_history::{
-    Conflict, Evidence, Journal, Logged, MARKER, ReplicaHistory, UnshippedWrite, VersionedItem, key_text,
+    ConflictEntry, Evidence, Journal, Logged, MARKER, ReplicaHistory, UnshippedWrite, VersionedItem, key_text,
 };
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, decode_item};
 use beringia_node::TableEvidence;
@@ -117,13 +117,13 @@ impl<'a> Reader<'a> {
         Ok(held)
     }
 
-    async fn journal(&self) -> Result<Vec<Conflict>, SimulationError> {
+    async fn journal(&self) -> Result<Vec<ConflictEntry>, SimulationError> {
         let mut journal = Vec::new();
         let mut conflicts = pin!(self.table_evidence().conflicts());
         while let Some(conflict) = conflicts.next().await {
             let conflict = conflict.map_err(|error| self.failed(error))?;
             let loser = VersionedItem::new(conflict.loser.version, conflict.loser.image.as_ref(), None);
-            journal.push(Conflict {
+            journal.push(ConflictEntry {
                 key: self.key_text(&conflict.key)?,
                 winner: conflict.winner.version,
                 loser_marker: loser.marker().map(str::to_owned),

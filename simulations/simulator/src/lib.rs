@@ -30,7 +30,7 @@ mod trace;
 
 pub use clients::Clients;
 pub use clock::SimulatedClock;
-pub use cluster::{Cluster, WorldConfig};
+pub use cluster::{Cluster, ClusterConfig};
 pub use disk::StoreKind;
 pub use error::SimulationError;
 pub use running::{Conditions, SimulationOutcome, run, run_under};

@@ -1,11 +1,11 @@
-//! Turns observations of a simulated world into the measurements of a run.
+//! Turns observations of a simulated cluster into the measurements of a run.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::{Conflict, Evidence, History, LostDisk};
+use beringia_history::{ConflictEntry, Evidence, History, LostDisk};
 use beringia_item::{Origin, Region, TableId, Version};
 use beringia_oracle::Violation;
-use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, Player, Recorder, Run, Shipment};
+use beringia_report::{ArrivalSample, Awaited, BacklogSample, DrainSample, Player, Recorder, Run, Shipment};
 use beringia_scenario::{Action, Plan, TimelineCursor};
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 /// Collects the measurements of one run.
 pub(crate) struct Measure {
     recorder: Recorder,
-    /// The time from the world's beginning to the load's.
+    /// The time from the cluster's start to the load's.
     load_began: Duration,
     /// Bytes on the wires before the load.
     wire_before: BTreeMap<(String, String), u64>,
@@ -63,7 +63,7 @@ impl Measure {
         self.links_changed(cluster, Duration::ZERO);
     }
 
-    /// When the load began, in microseconds since the world began.
+    /// When the load began, in microseconds since the cluster started.
     pub(crate) fn load_began_us(&self) -> u64 {
         u64::try_from(self.load_began.as_micros()).unwrap_or(u64::MAX)
     }
@@ -95,7 +95,7 @@ impl Measure {
     ) -> Result<(), SimulationError> {
         let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
         for (from, to, backlog) in sampler::backlogs(cluster).await? {
-            let sample = Backlog {
+            let sample = BacklogSample {
                 at_ms,
                 mutations: backlog.mutations,
                 bytes: backlog.bytes,
@@ -273,7 +273,7 @@ impl Measure {
     }
 
     fn conflicts(&mut self, cluster: &Cluster, table: TableId, evidence: &Evidence) {
-        for Conflict { winner, loser, .. } in evidence.conflicts() {
+        for ConflictEntry { winner, loser, .. } in evidence.conflicts() {
             // If the loser's own region no longer knows the time, the winner's does. The two writes
             // were concurrent, so they were close in time.
             let of = |version: &Version| {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    Cluster, SimulationError, WorldConfig,
+    Cluster, ClusterConfig, SimulationError,
     disk::StoreKind,
     drains::Drains,
     evidence::gather,
@@ -84,7 +84,7 @@ pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<Si
     Box::pin(async move {
         let mut session = RunningSimulation::prepare(plan, conditions).await?;
         session.play().await?;
-        let history = session.settle().await?;
+        let history = session.recover_and_converge().await?;
         session.conclude(&history).await
     })
 }
@@ -112,14 +112,14 @@ struct RunningSimulation<'a> {
 impl<'a> RunningSimulation<'a> {
     async fn prepare(plan: &'a Plan, conditions: Conditions) -> Result<Self, SimulationError> {
         let scenario = &plan.scenario;
-        let cluster = Cluster::start(WorldConfig {
+        let cluster = Cluster::start(ClusterConfig {
             behaviour: scenario.behaviour,
             starts_ms: scenario.starts_ms,
             clocks: scenario.clocks.clone(),
             planted_bug: conditions.planted_bug,
             store: conditions.store,
             is_traced: conditions.is_traced,
-            ..WorldConfig::new(scenario.topology.clone(), plan.seed)
+            ..ClusterConfig::new(scenario.topology.clone(), plan.seed)
         })
         .await?;
         let setting = Setting::of(plan, Arc::new(cluster.clients().clone()), cluster.clock.clone());
@@ -193,7 +193,7 @@ impl<'a> RunningSimulation<'a> {
                 continue;
             }
             // If something did not happen, the repairs at the end of the timeline may be
-            // impossible. `settle` repairs everything in any case.
+            // impossible. `recover_and_converge` undoes all of it in any case.
             let is_over = next_action >= end && !timeline.overdue(self.plan.scenario.duration).is_empty();
             let Some((index, at)) = next.filter(|_| !is_over) else {
                 self.measure.played(&timeline, self.plan.scenario.duration);
@@ -259,7 +259,7 @@ impl<'a> RunningSimulation<'a> {
 
     /// Ends the load, repairs what the timeline left broken, and waits until the regions have
     /// converged.
-    async fn settle(&mut self) -> Result<History, SimulationError> {
+    async fn recover_and_converge(&mut self) -> Result<History, SimulationError> {
         let history = match self.load.take() {
             Some(load) => load.stop().await,
             None => History::default(),

@@ -1,4 +1,4 @@
-//! Samples of a running world: the backlogs between regions, and their divergence.
+//! Samples of a running cluster: the backlogs between regions, and their divergence.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! One region of a world: its disk, its clock, and its process while it runs.
+//! One region of a cluster: its disk, its clock, and its process while it runs.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use beringia_workload::{CallError, Table, Target, Targets};
+use beringia_workload::{CallError, Target, Targets, WorkloadTable};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -40,7 +40,7 @@ pub(crate) async fn create(cluster: &Cluster, definition: &Value, replicas: &[St
 }
 
 /// Sets a table's throughput in all these regions.
-pub(crate) async fn hold(cluster: &Cluster, replicas: &[String], table: &Table) -> Result<(), SimulationError> {
+pub(crate) async fn hold(cluster: &Cluster, replicas: &[String], table: &WorkloadTable) -> Result<(), SimulationError> {
     let (Some(first), Some(limits)) = (replicas.first(), &table.limits) else {
         return Ok(());
     };

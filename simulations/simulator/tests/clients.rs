@@ -4,7 +4,7 @@
 use std::{process::abort, time::Duration};
 
 use beringia_regions::Topology;
-use beringia_simulator::{Cluster, WorldConfig, in_virtual_time};
+use beringia_simulator::{Cluster, ClusterConfig, in_virtual_time};
 use beringia_workload::{CallError, Targets as _};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ const fn millis(millis: u64) -> Duration {
 fn played<T>(what: &str, test: impl AsyncFnOnce(Cluster, String) -> T) -> T {
     // The stuck thread can be neither interrupted nor made to fail its test.
     in_virtual_time(what, Duration::from_secs(120), |_| abort(), async {
-        let cluster = Cluster::start(WorldConfig::new(Topology::two(), 7));
+        let cluster = Cluster::start(ClusterConfig::new(Topology::two(), 7));
         let cluster = cluster.await.unwrap_or_else(|error| panic!("{error}"));
         let region = cluster.names().swap_remove(0);
         test(cluster, region).await

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Write, path::Path, process::abort, time::Du
 
 use beringia_regions::Topology;
 use beringia_report::ReportedBacklog;
-use beringia_scenario::{Action, Behaviour, Expectations, Kind, Plan, Planned, Policy, Scenario, Workload};
+use beringia_scenario::{Action, Expectations, Plan, Planned, Policy, RegionOptions, Scenario, Workload, WorkloadKind};
 use beringia_simulator::{Conditions, SimulationOutcome, in_virtual_time, run_under};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -13,7 +13,7 @@ const fn seconds(seconds: u64) -> Duration {
 
 fn scenario() -> Scenario {
     let topology = Topology::three();
-    let mixed = Kind::Mixed {
+    let mixed = WorkloadKind::Mixed {
         put_percent: 50,
         update_percent: 30,
         delete_percent: 10,
@@ -26,7 +26,7 @@ fn scenario() -> Scenario {
         topology,
         duration: seconds(20),
         starts_ms: None,
-        behaviour: Behaviour::default(),
+        behaviour: RegionOptions::default(),
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: vec![Workload {

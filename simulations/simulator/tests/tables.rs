@@ -14,7 +14,7 @@ use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_item::TableId;
 use beringia_network::Direction;
 use beringia_regions::Topology;
-use beringia_simulator::{Cluster, WorldConfig, in_virtual_time};
+use beringia_simulator::{Cluster, ClusterConfig, in_virtual_time};
 use beringia_storage::{ReplicaStatus, Table};
 use beringia_workload::Targets as _;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ struct Coverage {
 
 impl Play {
     async fn new(seed: u64, coverage: Coverage) -> Self {
-        let cluster = Cluster::start(WorldConfig::new(Topology::three(), seed));
+        let cluster = Cluster::start(ClusterConfig::new(Topology::three(), seed));
         Self {
             cluster: cluster.await.unwrap_or_else(|error| panic!("{error}")),
             chance: SeededRandomness::new(seed).derive("tables"),

@@ -6,7 +6,7 @@ use beringia_clock::{Randomness, SeededRandomness};
 use beringia_history::{
     Basis, EXPIRES, Effect, KEY, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, SORT_KEY, Seen, Write,
 };
-use beringia_scenario::{Kind, Recorded, Workload};
+use beringia_scenario::{Recorded, Workload, WorkloadKind};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -286,7 +286,7 @@ impl Client {
 
     /// When an item that is written now expires, if it does.
     fn expiry(&self) -> Option<(String, Value)> {
-        let Kind::Sessions { ttl } = self.post.workload.kind else {
+        let WorkloadKind::Sessions { ttl } = self.post.workload.kind else {
             return None;
         };
         let expires_s = self.post.shared.clock.now_ms() / 1_000 + ttl.as_secs();

@@ -24,7 +24,7 @@ use crate::{CallError, Target, Targets, target::understand};
 /// The default time that a client waits for a connection, and then for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Opens connections to regions.
+/// Opens byte streams to regions' DynamoDB endpoints.
 #[async_trait]
 pub trait Dial: Send + Sync + 'static {
     /// The byte stream of a connection.
@@ -37,7 +37,7 @@ pub trait Dial: Send + Sync + 'static {
     async fn dial(&self, region: &str) -> io::Result<Self::Stream>;
 }
 
-/// Opens TCP connections to regions.
+/// Opens TCP connections to regions' DynamoDB endpoints.
 #[derive(Debug, Clone, Default)]
 pub struct TcpDial {
     /// The `host:port` of each region's DynamoDB endpoint, by region.

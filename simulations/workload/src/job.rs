@@ -1,7 +1,7 @@
 //! The mixes of operations of each kind of workload.
 
 use beringia_clock::{Randomness, SeededRandomness};
-use beringia_scenario::{KeyChoice, Kind, Workload};
+use beringia_scenario::{KeyChoice, Workload, WorkloadKind};
 
 use crate::{
     choice::{Chooser, Chosen},
@@ -92,7 +92,7 @@ pub(crate) enum Job {
 /// Draws the jobs of a workload in one region. They depend on the seed alone, not on results.
 #[derive(Debug)]
 pub(crate) struct Jobs {
-    kind: Kind,
+    kind: WorkloadKind,
     keys: u64,
     chooser: Chooser,
     dice: SeededRandomness,
@@ -102,7 +102,7 @@ impl Jobs {
     pub(crate) fn new(workload: &Workload, dice: SeededRandomness) -> Self {
         // YCSB's workload D reads recent insertions, so a skewed choice prefers those.
         let choice = match (&workload.kind, workload.choice) {
-            (Kind::YcsbD, KeyChoice::Zipfian { theta }) => KeyChoice::Latest { theta },
+            (WorkloadKind::YcsbD, KeyChoice::Zipfian { theta }) => KeyChoice::Latest { theta },
             (_, choice) => choice,
         };
         Self {
@@ -117,29 +117,29 @@ impl Jobs {
     pub(crate) fn next(&mut self) -> Option<Job> {
         let percent = self.dice.below(100);
         Some(match self.kind {
-            Kind::YcsbA => self.ycsb(percent, 50, 100),
-            Kind::YcsbB => self.ycsb(percent, 95, 100),
-            Kind::YcsbC => self.ycsb(percent, 100, 100),
-            Kind::YcsbD if percent >= 95 => Job::Insert(self.chooser.insert()),
-            Kind::YcsbD => Job::Read(self.key()),
-            Kind::YcsbE if percent >= 95 => Job::Insert(self.chooser.insert()),
-            Kind::YcsbE => Job::Scan {
+            WorkloadKind::YcsbA => self.ycsb(percent, 50, 100),
+            WorkloadKind::YcsbB => self.ycsb(percent, 95, 100),
+            WorkloadKind::YcsbC => self.ycsb(percent, 100, 100),
+            WorkloadKind::YcsbD if percent >= 95 => Job::Insert(self.chooser.insert()),
+            WorkloadKind::YcsbD => Job::Read(self.key()),
+            WorkloadKind::YcsbE if percent >= 95 => Job::Insert(self.chooser.insert()),
+            WorkloadKind::YcsbE => Job::Scan {
                 from: self.key(),
                 limit: 1 + self.dice.below(SCAN_MAX),
             },
-            Kind::YcsbF => self.ycsb(percent, 50, 50),
-            Kind::Mixed {
+            WorkloadKind::YcsbF => self.ycsb(percent, 50, 50),
+            WorkloadKind::Mixed {
                 put_percent,
                 update_percent,
                 delete_percent,
             } => self.mixed(percent, [put_percent, update_percent, delete_percent].map(u64::from)),
-            Kind::Counters if percent < 50 => Job::Increment(self.key()),
-            Kind::Counters => Job::Add { key: self.key(), by: 1 },
-            Kind::Carts => self.cart(percent),
-            Kind::Bank => self.bank(percent),
-            Kind::Sessions { .. } => self.session(percent),
-            Kind::Inventory => self.inventory(percent),
-            Kind::Replay { .. } => return None,
+            WorkloadKind::Counters if percent < 50 => Job::Increment(self.key()),
+            WorkloadKind::Counters => Job::Add { key: self.key(), by: 1 },
+            WorkloadKind::Carts => self.cart(percent),
+            WorkloadKind::Bank => self.bank(percent),
+            WorkloadKind::Sessions { .. } => self.session(percent),
+            WorkloadKind::Inventory => self.inventory(percent),
+            WorkloadKind::Replay { .. } => return None,
         })
     }
 

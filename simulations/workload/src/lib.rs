@@ -31,6 +31,6 @@ pub use error::WorkloadError;
 pub use http::{Dial, HttpTarget, HttpTargets, PATIENCE, TcpDial};
 pub use load::{Load, Setting};
 pub use loading::Loaded;
-pub use shared::Progress;
-pub use table::Table;
+pub use shared::LoadProgress;
+pub use table::WorkloadTable;
 pub use target::{CallError, Target, Targets, understand};

@@ -9,12 +9,12 @@ use std::{
 
 use beringia_clock::{SeededRandomness, WallClock};
 use beringia_history::{History, Merging, Operation, Rules};
-use beringia_scenario::{Action, Kind, Plan, Policy, Recorded, Recording, Workload};
+use beringia_scenario::{Action, Plan, Policy, Recorded, Recording, Workload, WorkloadKind};
 use serde_json::json;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
-    Loaded, Progress, Table, Targets, WorkloadError,
+    LoadProgress, Loaded, Targets, WorkloadError, WorkloadTable,
     client::{Client, Inserted, Post},
     job::Jobs,
     queue::Queue,
@@ -95,11 +95,11 @@ impl Setting {
     ///
     /// # Errors
     /// [`WorkloadError::Recording`] for a recording that cannot be read.
-    pub fn tables(&self) -> Result<Vec<Table>, WorkloadError> {
+    pub fn tables(&self) -> Result<Vec<WorkloadTable>, WorkloadError> {
         let mut tables = Vec::new();
         for workload in &self.workloads {
             match recording_of(workload)? {
-                None => tables.push(Table::of(workload)),
+                None => tables.push(WorkloadTable::of(workload)),
                 Some(recording) => tables.extend(recording.tables.iter().filter_map(describe)),
             }
         }
@@ -235,7 +235,7 @@ impl Load {
 
     /// The operations so far, by the region where the clients live.
     #[must_use]
-    pub fn progress(&self) -> BTreeMap<String, Progress> {
+    pub fn progress(&self) -> BTreeMap<String, LoadProgress> {
         self.shared.progress()
     }
 
@@ -267,7 +267,7 @@ impl Load {
 
 /// Returns the recording that a workload replays, if it replays one.
 pub(crate) fn recording_of(workload: &Workload) -> Result<Option<Recording>, WorkloadError> {
-    let Kind::Replay { operations } = &workload.kind else {
+    let WorkloadKind::Replay { operations } = &workload.kind else {
         return Ok(None);
     };
     let recording = Recording::parse(operations).map_err(|source| WorkloadError::Recording {
@@ -290,14 +290,14 @@ fn homes(setting: &Setting, workload: &Workload, recording: Option<&Recording>) 
     regions.into_iter().cloned().collect()
 }
 
-fn rules(policy: Policy, kind: &Kind) -> Rules {
+fn rules(policy: Policy, kind: &WorkloadKind) -> Rules {
     Rules {
         merging: match policy {
             Policy::Item => Merging::Item,
             Policy::Attribute => Merging::Attribute,
             Policy::Merge => Merging::Merge,
         },
-        constant_sum: matches!(kind, Kind::Bank),
-        never_below_zero: matches!(kind, Kind::Inventory),
+        constant_sum: matches!(kind, WorkloadKind::Bank),
+        never_below_zero: matches!(kind, WorkloadKind::Inventory),
     }
 }

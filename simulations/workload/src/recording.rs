@@ -8,7 +8,7 @@ use beringia_scenario::{Recorded, RecordedTable, Recording};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::{Table, replay::Keys, table::take_limits};
+use crate::{WorkloadTable, replay::Keys, table::take_limits};
 
 /// The operations that were sent to a region.
 pub(crate) fn of_region(recording: &Recording, region: &str) -> Vec<Arc<Recorded>> {
@@ -46,10 +46,10 @@ fn key_schema(recorded: &RecordedTable) -> Option<KeySchema> {
 }
 
 /// The table to create; `None` if it has no name or no key.
-pub(crate) fn describe(recorded: &RecordedTable) -> Option<Table> {
+pub(crate) fn describe(recorded: &RecordedTable) -> Option<WorkloadTable> {
     let mut create = recorded.table.clone();
     let limits = take_limits(&mut create);
-    Some(Table {
+    Some(WorkloadTable {
         name: recorded.name()?.to_owned(),
         limits,
         key: recorded.key()?.into_iter().map(str::to_owned).collect(),

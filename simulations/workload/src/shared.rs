@@ -19,13 +19,13 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn WallClock>,
     /// For each home region whose clients are shifted, the region that they call.
     away: Mutex<BTreeMap<String, String>>,
-    progress: Mutex<BTreeMap<String, Progress>>,
+    progress: Mutex<BTreeMap<String, LoadProgress>>,
 }
 
 /// Counts of the operations so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Operations that became due.
+pub struct LoadProgress {
+    /// Operations that became due by the workloads' rates.
     pub due: u64,
     /// Due operations that were answered, including refusals that the workload itself provokes,
     /// such as a failed condition.
@@ -85,11 +85,11 @@ impl Shared {
         });
     }
 
-    pub(crate) fn progress(&self) -> BTreeMap<String, Progress> {
+    pub(crate) fn progress(&self) -> BTreeMap<String, LoadProgress> {
         self.progress.lock().clone()
     }
 
-    fn change(&self, home: &str, change: impl FnOnce(&mut Progress)) {
+    fn change(&self, home: &str, change: impl FnOnce(&mut LoadProgress)) {
         let mut progress = self.progress.lock();
         if let Some(progress) = progress.get_mut(home) {
             change(progress);

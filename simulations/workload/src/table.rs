@@ -1,7 +1,7 @@
 //! The tables of workloads: their definitions, keys and initial items.
 
 use beringia_history::{EXPIRES, Effect, KEY, MARKER, NUMBER, SORT_KEY};
-use beringia_scenario::{Billing, Kind, Workload};
+use beringia_scenario::{TableThroughput, Workload, WorkloadKind};
 use serde_json::{Map, Value, json};
 
 /// The number of fields of an item that has fields.
@@ -22,7 +22,7 @@ pub(crate) const BY_USER: &str = "by-user";
 
 /// A table that a workload needs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Table {
+pub struct WorkloadTable {
     /// The name of the table.
     pub name: String,
     /// The names of its key attributes, partition key first.
@@ -36,7 +36,7 @@ pub struct Table {
     pub limits: Option<Value>,
 }
 
-impl Table {
+impl WorkloadTable {
     /// The attribute that says when items expire, if they do.
     #[must_use]
     pub fn expires(&self) -> Option<&str> {
@@ -81,7 +81,7 @@ impl Table {
             "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES" },
         });
         let mut time_to_live = None;
-        if let Kind::Sessions { .. } = workload.kind {
+        if let WorkloadKind::Sessions { .. } = workload.kind {
             attributes.push(json!({ "AttributeName": USER, "AttributeType": "S" }));
             create["GlobalSecondaryIndexes"] = json!([{
                 "IndexName": BY_USER,
@@ -114,19 +114,19 @@ fn has_units(shown: &Value, asked: &Value) -> bool {
 }
 
 /// The request that sets the limits of a table and its global indexes; `None` if there are none.
-fn limits(create: &Value, billing: Billing) -> Option<Value> {
+fn limits(create: &Value, billing: TableThroughput) -> Option<Value> {
     match billing {
-        Billing::OnDemand {
+        TableThroughput::OnDemand {
             read_max: None,
             write_max: None,
         } => None,
-        Billing::OnDemand { read_max, write_max } => {
+        TableThroughput::OnDemand { read_max, write_max } => {
             let mut maxima = Map::new();
             maxima.extend(read_max.map(|units| ("MaxReadRequestUnits".to_owned(), json!(units))));
             maxima.extend(write_max.map(|units| ("MaxWriteRequestUnits".to_owned(), json!(units))));
             Some(json!({ "TableName": create["TableName"], "OnDemandThroughput": maxima }))
         }
-        Billing::Provisioned { read, write } => {
+        TableThroughput::Provisioned { read, write } => {
             let units = json!({ "ReadCapacityUnits": read, "WriteCapacityUnits": write });
             let mut limits = json!({
                 "TableName": create["TableName"],
@@ -178,8 +178,8 @@ pub(crate) fn take_limits(create: &mut Value) -> Option<Value> {
     Some(Value::Object(limits))
 }
 
-pub(crate) const fn has_sort_key(kind: &Kind) -> bool {
-    matches!(kind, Kind::YcsbE)
+pub(crate) const fn has_sort_key(kind: &WorkloadKind) -> bool {
+    matches!(kind, WorkloadKind::YcsbE)
 }
 
 /// A key of a workload's table.
@@ -193,7 +193,7 @@ pub(crate) struct Spot {
 
 impl Spot {
     /// The key with this number.
-    pub(crate) fn of(kind: &Kind, number: u64) -> Self {
+    pub(crate) fn of(kind: &WorkloadKind, number: u64) -> Self {
         let partition = partition(kind, number);
         let mut attributes = Map::from_iter([(KEY.to_owned(), json!({ "S": partition }))]);
         let mut text = partition;
@@ -206,7 +206,7 @@ impl Spot {
 }
 
 /// The partition key of the key with this number.
-pub(crate) fn partition(kind: &Kind, number: u64) -> String {
+pub(crate) fn partition(kind: &WorkloadKind, number: u64) -> String {
     if has_sort_key(kind) {
         format!("p{}", number / PARTITION)
     } else {
@@ -215,20 +215,27 @@ pub(crate) fn partition(kind: &Kind, number: u64) -> String {
 }
 
 /// The item that a key has when the load begins, as an effect; `None` for no item.
-pub(crate) fn initial(kind: &Kind) -> Option<Effect> {
+pub(crate) fn initial(kind: &WorkloadKind) -> Option<Effect> {
     let number = match kind {
-        Kind::Counters => Some(0),
-        Kind::Bank => Some(BALANCE),
-        Kind::Inventory => Some(STOCK),
+        WorkloadKind::Counters => Some(0),
+        WorkloadKind::Bank => Some(BALANCE),
+        WorkloadKind::Inventory => Some(STOCK),
         _ => None,
     };
     match kind {
-        Kind::YcsbA | Kind::YcsbB | Kind::YcsbC | Kind::YcsbD | Kind::YcsbE | Kind::YcsbF => Some(whole_item()),
-        Kind::Counters | Kind::Bank | Kind::Inventory | Kind::Carts => Some(Effect::Put {
-            fields: Vec::new(),
-            number,
-        }),
-        Kind::Mixed { .. } | Kind::Sessions { .. } | Kind::Replay { .. } => None,
+        WorkloadKind::YcsbA
+        | WorkloadKind::YcsbB
+        | WorkloadKind::YcsbC
+        | WorkloadKind::YcsbD
+        | WorkloadKind::YcsbE
+        | WorkloadKind::YcsbF => Some(whole_item()),
+        WorkloadKind::Counters | WorkloadKind::Bank | WorkloadKind::Inventory | WorkloadKind::Carts => {
+            Some(Effect::Put {
+                fields: Vec::new(),
+                number,
+            })
+        }
+        WorkloadKind::Mixed { .. } | WorkloadKind::Sessions { .. } | WorkloadKind::Replay { .. } => None,
     }
 }
 
@@ -288,7 +295,7 @@ mod tests {
     #[test]
     fn recognises_limits_by_mode_units_and_index_units() {
         let name = "t".to_owned();
-        let table = |limits| Table {
+        let table = |limits| WorkloadTable {
             name: name.clone(),
             key: Vec::new(),
             create: Value::Null,
@@ -304,7 +311,7 @@ mod tests {
             } })
         };
         let create = json!({ "TableName": name, "GlobalSecondaryIndexes": [{ "IndexName": "by-user" }] });
-        let provisioned = table(limits(&create, Billing::Provisioned { read: 3, write: 4 }));
+        let provisioned = table(limits(&create, TableThroughput::Provisioned { read: 3, write: 4 }));
         for (mode, own, index, is_held) in [
             ("PROVISIONED", units(3, 4), units(3, 4), true),
             ("PAY_PER_REQUEST", units(3, 4), units(3, 4), false),
@@ -313,7 +320,7 @@ mod tests {
         ] {
             assert_eq!(provisioned.is_held(&described(mode, own, index)), is_held, "{mode}");
         }
-        let maxima = |read_max, write_max| table(limits(&create, Billing::OnDemand { read_max, write_max }));
+        let maxima = |read_max, write_max| table(limits(&create, TableThroughput::OnDemand { read_max, write_max }));
         let here = described("PAY_PER_REQUEST", units(0, 0), units(0, 0));
         assert!(maxima(None, Some(7)).is_held(&here) && maxima(Some(5), Some(7)).is_held(&here));
         assert!(!maxima(Some(7), None).is_held(&here));

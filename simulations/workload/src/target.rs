@@ -12,7 +12,7 @@ pub enum CallError {
     Refused {
         /// The error's name, such as `ConditionalCheckFailedException`.
         kind: String,
-        /// The region's error message.
+        /// The message of the region's error, for people.
         message: String,
         /// The whole answer, for its other members (`CancellationReasons`, `Item`).
         body: Value,
@@ -37,7 +37,7 @@ pub trait Target: Send {
     async fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, CallError>;
 }
 
-/// Creates connections to all regions.
+/// Creates connections to regions, for the clients of a load.
 pub trait Targets: Send + Sync + 'static {
     /// Returns a client's connection to a region. It connects at the first call.
     fn target(&self, region: &str) -> Box<dyn Target>;

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use beringia_clock::ManualClock;
 use beringia_history::{History, NOT_SENT, Operation, OperationOutcome};
-use beringia_scenario::{Kind, Policy, Workload};
+use beringia_scenario::{Policy, Workload, WorkloadKind};
 use beringia_workload::{CallError, Load, Loaded, Setting, Target, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -51,7 +51,7 @@ fn setting(seed: u64, silent: Duration) -> Setting {
         clients: 2,
         keys: 10,
         value_bytes: 40,
-        ..Workload::new("load", Kind::YcsbA)
+        ..Workload::new("load", WorkloadKind::YcsbA)
     };
     Setting {
         workloads: vec![workload],

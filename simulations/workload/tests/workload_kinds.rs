@@ -7,16 +7,16 @@ mod region;
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::{Effect, History, Operation, OperationOutcome, READ_MODIFY_WRITE, Touch};
+use beringia_history::{Effect, History, Operation, OperationOutcome, READ_MODIFY_WRITE, RecordedTouch};
 use beringia_oracle::{Judgement, judge};
-use beringia_scenario::{KeyChoice, Kind, Policy, Workload};
+use beringia_scenario::{KeyChoice, Policy, Workload, WorkloadKind};
 use beringia_workload::{Load, Setting, Target};
 use serde_json::json;
 use tokio::time::sleep;
 
 use region::{REGION, RegionServer};
 
-fn workload(kind: Kind) -> Workload {
+fn workload(kind: WorkloadKind) -> Workload {
     Workload {
         rate: 100.0,
         clients: 8,
@@ -59,7 +59,7 @@ async fn played(workload: Workload) -> (History, Judgement) {
 
 /// Runs a kind of workload, and checks what holds for every kind: nothing fails but what the
 /// workload provokes itself, and one region alone shows no anomaly and breaks no promise.
-async fn played_well(kind: Kind) -> History {
+async fn played_well(kind: WorkloadKind) -> History {
     let (history, judgement) = played(workload(kind)).await;
     assert!(
         (850..1_150).contains(&history.operations.len()),
@@ -94,12 +94,12 @@ fn of_effect(history: &History, is_it: impl Fn(&Effect) -> bool) -> usize {
 #[tokio::test(start_paused = true)]
 async fn ycsb_mixes_operations_as_its_paper_says() {
     let shares = [
-        (Kind::YcsbA, [50, 50, 0, 0, 0]),
-        (Kind::YcsbB, [95, 5, 0, 0, 0]),
-        (Kind::YcsbC, [100, 0, 0, 0, 0]),
-        (Kind::YcsbD, [95, 0, 5, 0, 0]),
-        (Kind::YcsbE, [0, 0, 5, 95, 0]),
-        (Kind::YcsbF, [50, 0, 0, 0, 50]),
+        (WorkloadKind::YcsbA, [50, 50, 0, 0, 0]),
+        (WorkloadKind::YcsbB, [95, 5, 0, 0, 0]),
+        (WorkloadKind::YcsbC, [100, 0, 0, 0, 0]),
+        (WorkloadKind::YcsbD, [95, 0, 5, 0, 0]),
+        (WorkloadKind::YcsbE, [0, 0, 5, 95, 0]),
+        (WorkloadKind::YcsbF, [50, 0, 0, 0, 50]),
     ];
     for (kind, expected) in shares {
         let history = played_well(kind.clone()).await;
@@ -117,7 +117,7 @@ async fn ycsb_mixes_operations_as_its_paper_says() {
 
 #[tokio::test(start_paused = true)]
 async fn recent_insertions_are_read_most() {
-    let history = played_well(Kind::YcsbD).await;
+    let history = played_well(WorkloadKind::YcsbD).await;
     let inserted = of_effect(&history, |effect| matches!(effect, Effect::Put { .. }));
     assert!(inserted > 30, "{inserted}");
     let late = history.operations.len() - 300;
@@ -138,7 +138,7 @@ async fn recent_insertions_are_read_most() {
 
 #[tokio::test(start_paused = true)]
 async fn scans_read_neighbours_in_their_order() {
-    let history = played_well(Kind::YcsbE).await;
+    let history = played_well(WorkloadKind::YcsbE).await;
     let longest = history.operations.iter().map(|operation| operation.reads.len()).max();
     assert_eq!(longest, Some(20));
     for operation in &history.operations {
@@ -157,7 +157,7 @@ async fn scans_read_neighbours_in_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn mixed_clients_put_update_delete_and_read() {
-    let history = played_well(Kind::Mixed {
+    let history = played_well(WorkloadKind::Mixed {
         put_percent: 30,
         update_percent: 30,
         delete_percent: 20,
@@ -173,7 +173,7 @@ async fn mixed_clients_put_update_delete_and_read() {
 
 #[tokio::test(start_paused = true)]
 async fn counters_count_every_acknowledged_addition() {
-    let history = played_well(Kind::Counters).await;
+    let history = played_well(WorkloadKind::Counters).await;
     let refused = count(&history, |operation| {
         matches!(operation.outcome, OperationOutcome::Refused(_))
     });
@@ -189,7 +189,7 @@ async fn counters_count_every_acknowledged_addition() {
 
 #[tokio::test(start_paused = true)]
 async fn carts_append_add_remove_empty_and_read() {
-    let history = played_well(Kind::Carts).await;
+    let history = played_well(WorkloadKind::Carts).await;
     for (name, is_it) in [
         ("append", (|effect| *effect == Effect::Append) as fn(&Effect) -> bool),
         (
@@ -209,7 +209,7 @@ async fn carts_append_add_remove_empty_and_read() {
 
 #[tokio::test(start_paused = true)]
 async fn transfers_preserve_the_sum_of_a_branch() {
-    let history = played_well(Kind::Bank).await;
+    let history = played_well(WorkloadKind::Bank).await;
     let transfers = |operation: &Operation| operation.writes.len() == 2 && operation.outcome == OperationOutcome::Ok;
     assert!(count(&history, transfers) > 500);
     let audits = history
@@ -244,7 +244,7 @@ async fn transfers_preserve_the_sum_of_a_branch() {
 
 #[tokio::test(start_paused = true)]
 async fn sessions_are_opened_prolonged_and_read_also_by_user() {
-    let history = played_well(Kind::Sessions {
+    let history = played_well(WorkloadKind::Sessions {
         ttl: Duration::from_secs(60),
     })
     .await;
@@ -255,7 +255,7 @@ async fn sessions_are_opened_prolonged_and_read_also_by_user() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_is_sold_than_there_is() {
-    let history = played_well(Kind::Inventory).await;
+    let history = played_well(WorkloadKind::Inventory).await;
     let sold = |operation: &Operation| {
         operation.outcome == OperationOutcome::Ok
             && operation
@@ -286,7 +286,7 @@ fn recorded_table(kind: &str) -> serde_json::Value {
 fn recording(lines: &[String]) -> Workload {
     Workload {
         rate: 0.0,
-        ..workload(Kind::Replay {
+        ..workload(WorkloadKind::Replay {
             operations: lines.join("\n"),
         })
     }
@@ -356,7 +356,8 @@ async fn replays_operations_at_their_times_with_known_writes() {
         (800, "DeleteItem", ok, 1, 0),
     ];
     assert_eq!(reported, expected);
-    let touches = [("name", Touch::Assign), ("visits", Touch::Add)].map(|(name, touch)| (name.to_owned(), touch));
+    let touches =
+        [("name", RecordedTouch::Assign), ("visits", RecordedTouch::Add)].map(|(name, touch)| (name.to_owned(), touch));
     let adds = Effect::Recorded {
         whole: false,
         touches: touches.into(),
@@ -429,7 +430,7 @@ async fn tables_are_tagged_with_policies_other_than_the_default() {
         (Policy::Merge, Some("merge")),
     ] {
         let setting = Setting {
-            workloads: vec![workload(Kind::Counters), workload(Kind::Carts)],
+            workloads: vec![workload(WorkloadKind::Counters), workload(WorkloadKind::Carts)],
             policy,
             regions: vec![REGION.to_owned()],
             duration: Duration::from_secs(1),

@@ -24,10 +24,10 @@ def template(table_arn, duration, **changes):
         "stopConditions": [{"source": "none"}],
         "targets": {"orders": {"resourceType": "aws:dynamodb:global-table", "resourceArns": [table_arn], "selectionMode": "ALL"}},
         "actions": {
-            "settle": {"actionId": "aws:fis:wait", "parameters": {"duration": "PT1S"}},
+            "wait": {"actionId": "aws:fis:wait", "parameters": {"duration": "PT1S"}},
             "pause": {
                 "actionId": "aws:dynamodb:global-table-pause-replication", "parameters": {"duration": duration},
-                "targets": {"Tables": "orders"}, "startAfter": ["settle"],
+                "targets": {"Tables": "orders"}, "startAfter": ["wait"],
             },
         },
         "tags": {"drill": "yes"},
@@ -72,7 +72,7 @@ def regions_differ_during_the_pause_and_agree_after_it(template_id):
     # The regions differ, unless the machine was so slow that the pause has ended.
     if shown["actions"]["pause"]["state"]["status"] == "running":
         assert seen == ("from Virginia", "from Ireland", None), seen
-        assert shown["state"]["status"] == "running" and shown["actions"]["settle"]["state"]["status"] == "completed", shown
+        assert shown["state"]["status"] == "running" and shown["actions"]["wait"]["state"]["status"] == "completed", shown
         assert {"region": EU, "table": "orders"} in beringia("status")[0]["paused"]
     until("the end of the experiment", lambda: status(experiment["id"]) == "completed")
     shown = state(experiment["id"])

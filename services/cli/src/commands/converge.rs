@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beringia_host::{
-    convergence::{self, CATALOG_NAME, Comparison, TableComparison},
+    convergence::{self, CATALOG_NAME, DigestComparison, TableComparison},
     fleet::Fleet,
 };
 use beringia_proto::v1::ControlDigestsRequest;
@@ -138,7 +138,7 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
 }
 
 /// Compares all regions as they are now; also gives the control services that did not answer.
-async fn look(fleet: &Fleet) -> Result<(Comparison, Vec<String>), CommandError> {
+async fn look(fleet: &Fleet) -> Result<(DigestComparison, Vec<String>), CommandError> {
     let request = ControlDigestsRequest {
         verify: false,
         ranges: true,
@@ -195,7 +195,7 @@ async fn verify(fleet: &Fleet, progress: &ProgressBar) -> Result<Vec<RepairedJso
 }
 
 /// The progress line while the command waits.
-fn summary(comparison: &Comparison, silent: &[String]) -> String {
+fn summary(comparison: &DigestComparison, silent: &[String]) -> String {
     let mut parts: Vec<String> = comparison
         .divergent()
         .map(|table| match table.divergent_ranges.len() {
@@ -210,7 +210,7 @@ fn summary(comparison: &Comparison, silent: &[String]) -> String {
 
 /// Why the regions have not converged, for standard error. With JSON, standard output already has
 /// the details.
-fn explanation(comparison: &Comparison, silent: &[String], elapsed: Duration, format: Format) -> String {
+fn explanation(comparison: &DigestComparison, silent: &[String], elapsed: Duration, format: Format) -> String {
     let mut text = format!("not converged after {:.1} s", elapsed.as_secs_f64());
     if format == Format::Json {
         return text;

@@ -66,7 +66,7 @@ pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Res
             lose_disk: arguments.lose_disk,
         })
         .await?;
-    say(region, false, format)
+    print_state(region, false, format)
 }
 
 /// Starts a failed region again.
@@ -76,10 +76,10 @@ pub(crate) async fn recover(arguments: &RegionRecoverArguments, format: Format) 
     client
         .recover_region(ControlRecoverRegionRequest { region: region.clone() })
         .await?;
-    say(region, true, format)
+    print_state(region, true, format)
 }
 
-fn say(region: &str, running: bool, format: Format) -> Result<(), CommandError> {
+fn print_state(region: &str, running: bool, format: Format) -> Result<(), CommandError> {
     match format {
         Format::Json => output::json(&Done { region, running }),
         Format::Text if running => output::line(&format!("{region} is running again")),

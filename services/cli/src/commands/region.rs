@@ -1,9 +1,9 @@
 //! `region`: runs one region of a topology in a process of its own.
 
-use beringia_host::OneRegion;
+use beringia_host::SingleRegion;
 use clap::Args;
 
-use super::serve::{ServeArguments, deployment, serve};
+use super::serve::{ServeArguments, deployment, serve, topology};
 use crate::{error::CommandError, output::Format, signals::Signals};
 
 /// Start one region of a topology in a process of its own.
@@ -52,14 +52,16 @@ pub(crate) struct RegionArguments {
 pub(crate) async fn run(arguments: RegionArguments, format: Format) -> Result<(), CommandError> {
     let signals = Signals::new()?;
     let listen = arguments.serve.listen;
-    let region = OneRegion {
+    let region = SingleRegion {
         name: arguments.name,
         peers: arguments.peers,
         dynamodb_port: arguments.dynamodb_port,
         replication_port: arguments.replication_port,
         control_port: arguments.control_port,
     };
-    let running = beringia_host::one(deployment(arguments.serve)?, listen, &region).await?;
+    let topology = topology(arguments.serve.topology.as_deref())?;
+    let deployment = deployment(arguments.serve, topology)?;
+    let running = beringia_host::one(deployment, listen, &region).await?;
     // The network is real: the topology's delays do not apply.
     serve(running, signals, false, format).await
 }

@@ -1,8 +1,11 @@
 //! The common parts of `up` and `region`: their arguments, and serving until a signal arrives.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use beringia_host::{Deployment, Limits, Running, authentication};
+use beringia_host::{Deployment, Listen, RegionLimits, Running, authentication};
 use beringia_node::{Behaviour, DEFAULT_UNREACHABLE_MS_MAX};
 use beringia_regions::Topology;
 use beringia_storage::DEFAULT_SHARD_AGE_MS;
@@ -25,9 +28,10 @@ pub(crate) struct ServeArguments {
     /// Keep everything in memory; the data is lost when the process ends.
     #[arg(long, conflicts_with = "data")]
     pub(crate) ephemeral: bool,
-    /// The address to listen on. Use 0.0.0.0 in containers.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    pub(crate) listen: IpAddr,
+    /// The address to listen on. `localhost` is 127.0.0.1 and, for clients, also ::1 where the
+    /// machine has it. Use 0.0.0.0 in containers.
+    #[arg(long, value_name = "ADDRESS", default_value = "localhost")]
+    pub(crate) listen: Listen,
     /// Verify signatures (SigV4) against the keys in this file, in the format of the AWS
     /// credentials file: `[profile]`, `aws_access_key_id = …`, `aws_secret_access_key = …`. Without
     /// keys any signature is accepted (development mode).
@@ -78,17 +82,21 @@ pub(crate) struct ServeArguments {
     pub(crate) slow_changes: Option<u64>,
 }
 
-/// Reads the files that the arguments name.
-pub(super) fn deployment(arguments: ServeArguments) -> Result<Deployment, CommandError> {
-    let topology = match &arguments.topology {
+/// The topology of a file; without one, the built-in one.
+pub(super) fn topology(file: Option<&Path>) -> Result<Topology, CommandError> {
+    Ok(match file {
         None => Topology::three(),
         Some(file) => Topology::load(file)?,
-    };
+    })
+}
+
+/// The deployment of a topology. Reads the credentials that the arguments name.
+pub(super) fn deployment(arguments: ServeArguments, topology: Topology) -> Result<Deployment, CommandError> {
     Ok(Deployment {
         topology,
         authentication: authentication(arguments.credentials.as_deref(), &arguments.access_keys)?,
         data: (!arguments.ephemeral).then_some(arguments.data),
-        limits: Limits {
+        limits: RegionLimits {
             max_clock_offset_ms: arguments.max_clock_offset_ms,
             stream_shard_age_ms: arguments.stream_shard_age_ms,
             max_unreachable_ms: arguments.max_unreachable_ms,
@@ -110,7 +118,7 @@ pub(super) async fn serve(
 ) -> Result<(), CommandError> {
     Ready::of(running.addresses(), has_estimates).announce(format)?;
     signals.next().await;
-    tracing::info!("shutting down; another signal ends the process at once");
+    tracing::info!("shutting down all regions of this process; another signal ends it at once");
     tokio::select! {
         biased;
         () = signals.next() => Err(CommandError::Interrupted),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_host::convergence::{self, Comparison, TableComparison};
+use beringia_host::convergence::{self, DigestComparison, TableComparison};
 use beringia_proto::v1::{
     BootstrapReport, ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, LinkReport, PausedTable,
     PeerReport, RegionReport,
@@ -32,7 +32,7 @@ pub(crate) struct StatusArguments {
     pub(crate) control: ControlArguments,
 }
 
-/// The output of `status`.
+/// The output of `status --format json`, from all control services together.
 #[derive(Debug, Serialize)]
 struct StatusJson {
     /// Whether all replicas of all tables are equal.
@@ -135,7 +135,7 @@ pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(
 }
 
 impl StatusJson {
-    fn of(topology: &[String], replies: &[ControlStatusReply], comparison: Comparison) -> Self {
+    fn of(topology: &[String], replies: &[ControlStatusReply], comparison: DigestComparison) -> Self {
         let reports: BTreeMap<&str, &RegionReport> = replies
             .iter()
             .flat_map(|reply| &reply.regions)

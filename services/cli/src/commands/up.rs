@@ -1,9 +1,10 @@
 //! `up`: runs all regions of a topology.
 
 use beringia_host::Ports;
+use beringia_regions::{Topology, TopologyProblem};
 use clap::Args;
 
-use super::serve::{ServeArguments, deployment, serve};
+use super::serve::{ServeArguments, deployment, serve, topology};
 use crate::{error::CommandError, output::Format, signals::Signals};
 
 /// Start all regions of a topology in this process.
@@ -12,7 +13,9 @@ use crate::{error::CommandError, output::Format, signals::Signals};
     long_about = "Start all regions of a topology in this process.\n\n\
         Each region has its own database file, DynamoDB port and replication port. One more \
         endpoint serves all regions: the region in a request's credentials chooses the region that \
-        answers, so that an application sets one endpoint and keeps its region names. Each of \
+        answers, so that an application sets one endpoint and keeps its region names. For names \
+        that are no AWS region's, such as `local`, the first region answers; AWS regions that are \
+        not started are refused. Each of \
         these endpoints answers DynamoDB, DynamoDB Streams and AWS Fault Injection Service \
         (experiments that pause the replication of tables). The regions reach each other over real \
         TCP connections, which the network model delays as the topology says.\n\n\
@@ -20,6 +23,7 @@ use crate::{error::CommandError, output::Format, signals::Signals};
     after_help = "Examples:\n  \
         beringia up\n  \
         beringia up --ephemeral --format json\n  \
+        beringia up --regions us-east-1,eu-central-1 --data .beringia-two\n  \
         beringia up --topology regions/two.toml --data /var/lib/beringia\n  \
         beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0    pick free ports\n\n\
         Then:\n  \
@@ -29,6 +33,11 @@ use crate::{error::CommandError, output::Format, signals::Signals};
 pub(crate) struct UpArguments {
     #[command(flatten)]
     pub(crate) serve: ServeArguments,
+    /// The regions, by the names of AWS regions, instead of a topology file. The delays between
+    /// them are those that were measured in AWS, or estimates from their distance. The first region
+    /// also answers clients that name none of them, such as `local`.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "topology")]
+    pub(crate) regions: Vec<String>,
     /// The first region's DynamoDB port; the other regions use the following ports. 0: pick free
     /// ports.
     #[arg(long, value_name = "PORT", default_value_t = 8001)]
@@ -55,8 +64,24 @@ pub(crate) async fn run(arguments: UpArguments, format: Format) -> Result<(), Co
         control: arguments.control_port,
         endpoint: arguments.endpoint_port,
     };
-    let deployment = deployment(arguments.serve)?;
+    let topology = if arguments.regions.is_empty() {
+        topology(arguments.serve.topology.as_deref())?
+    } else {
+        named(&arguments.regions)?
+    };
+    let deployment = deployment(arguments.serve, topology)?;
     let has_estimates = deployment.topology.has_estimated_delays();
     let running = beringia_host::all(deployment, listen, &ports).await?;
     serve(running, signals, has_estimates, format).await
+}
+
+/// The topology of `--regions`.
+fn named(names: &[String]) -> Result<Topology, CommandError> {
+    Topology::named(names.iter().map(|name| name.trim())).map_err(|problem| {
+        let hint = match problem {
+            TopologyProblem::UnknownAwsRegion { .. } => " (for other names, write a topology file: --topology)",
+            _ => "",
+        };
+        CommandError::usage(format!("--regions: {problem}{hint}"))
+    })
 }

@@ -113,7 +113,7 @@ fn estimated_delays_are_marked_where_they_are_shown() {
     let directory = tempfile::tempdir().unwrap();
     let topology = directory.path().join("t.toml");
     let regions = ["us-east-1", "eu-west-1", "me-central-1"].map(|name| format!("[[region]]\nname = \"{name}\"\n"));
-    fs::write(&topology, format!("latencies = \"aws\"\n{}", regions.concat())).unwrap();
+    fs::write(&topology, regions.concat()).unwrap();
     let topology = topology.to_str().unwrap();
     let arguments = on_free_ports("up", &["--ephemeral", "--topology", topology]);
     let (mut child, text, _) = start_until(&arguments, |line| line.contains("Ctrl-C"));

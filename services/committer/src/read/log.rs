@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use beringia_decisions::{
-    LogCheckpoint, Progress, TableRow,
+    LogCheckpoint, TableProgress, TableRow,
     layout::{OriginNames, named_context, number_key},
 };
 use beringia_item::{KeyBytes, Mutation, Origin, TableId, VersionVector};
@@ -20,7 +20,7 @@ use crate::{shared::Shared, view::View};
 const SCAN_MAX: usize = 4_096;
 
 /// The stored progress of a table; `None` if the table is not held.
-fn progress(reading: &Reading<'_>, table: TableId) -> Result<Option<(TableNumber, Progress)>, StoreError> {
+fn progress(reading: &Reading<'_>, table: TableId) -> Result<Option<(TableNumber, TableProgress)>, StoreError> {
     let Ok(table) = reading.view.table(table) else {
         return Ok(None);
     };
@@ -29,7 +29,7 @@ fn progress(reading: &Reading<'_>, table: TableId) -> Result<Option<(TableNumber
         .get(Keyspace::Tables, &number_key(table.number.into()))?;
     let row = row.map(|row| TableRow::decode(&row)).transpose()?;
     row.filter(TableRow::is_held)
-        .map(|row| Ok((table.number, Progress::decode(&row.progress, &reading.names())?)))
+        .map(|row| Ok((table.number, TableProgress::decode(&row.progress, &reading.names())?)))
         .transpose()
 }
 
@@ -143,7 +143,7 @@ impl Wanted {
     }
 }
 
-/// A page in progress.
+/// A page that is filled record by record.
 struct Filling<'f> {
     wanted: &'f Wanted,
     max_bytes: usize,

@@ -41,7 +41,7 @@ pub(crate) fn get_many_at(
 enum Then {
     /// The current version, or the earlier one is not known.
     AsNow,
-    /// There was no row.
+    /// The key had no row at that position.
     Nothing,
     /// The version of the record at this position.
     At(u64),
@@ -81,7 +81,7 @@ fn version_at(reading: &Reading<'_>, row_key: &[u8], at: LogPosition) -> Result<
 enum Recorded {
     /// The item after the record's write.
     Item(Version, Item),
-    /// The item was deleted.
+    /// The record's write deleted the item.
     Tombstone,
     /// The record has been trimmed.
     Trimmed,

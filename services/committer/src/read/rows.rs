@@ -1,7 +1,7 @@
 //! Reads of rows for copy, repair and scrub.
 
 use beringia_decisions::{
-    CurrentRecord, Progress, TableRow, check_table,
+    CurrentRecord, TableProgress, TableRow, check_table,
     layout::{above, number_key, range_keys, row_key, stored_key},
     stored_digests,
 };
@@ -19,7 +19,7 @@ pub(crate) fn digest(reading: &Reading<'_>, table: TableId) -> Result<TableDiges
     let row = reading.snapshot.get(Keyspace::Tables, &number_key(number.into()))?;
     let row = row.map(|row| TableRow::decode(&row)).transpose()?;
     let progress = row.map(|row| row.progress).unwrap_or_default();
-    let vector = Progress::decode(&progress, &reading.names())?.vector().clone();
+    let vector = TableProgress::decode(&progress, &reading.names())?.vector().clone();
     let digests = stored_digests(reading.snapshot, number)?;
     let ranges = digests.ranges().map(|range| RangeDigest {
         sum: range.sum,

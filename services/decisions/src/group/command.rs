@@ -12,7 +12,7 @@ use beringia_storage::{
 use crate::state::Retention;
 
 /// A command to the committer.
-pub enum Command {
+pub enum StoreCommand {
     /// A client's transaction: all of its writes, or none.
     Transaction(Vec<ItemWrite>),
     /// A change of definitions. It is the last command of its group.
@@ -29,26 +29,26 @@ pub enum Command {
     Work,
 }
 
-/// The answer to a command.
+/// The answer to a command; its variant follows from that of the command.
 #[derive(Debug)]
-pub enum Answer {
-    /// The answer to [`Command::Transaction`].
+pub enum CommandAnswer {
+    /// The answer to [`StoreCommand::Transaction`].
     Transaction(Result<Vec<WriteResult>, CommitError>),
-    /// The answer to [`Command::Schema`].
+    /// The answer to [`StoreCommand::Schema`].
     Schema(Result<Arc<Catalog>, SchemaError>),
-    /// The answer to [`Command::Apply`].
+    /// The answer to [`StoreCommand::Apply`].
     Apply(Result<Applied, StoreError>),
-    /// The answer to [`Command::Trim`] (whether another step would find something) and to
-    /// [`Command::Repair`] (whether anything needed repair).
+    /// The answer to [`StoreCommand::Trim`] (whether another step would find something) and to
+    /// [`StoreCommand::Repair`] (whether anything needed repair).
     More(Result<bool, StoreError>),
-    /// The answer to [`Command::NoteUnreachable`] and [`Command::Work`].
+    /// The answer to [`StoreCommand::NoteUnreachable`] and [`StoreCommand::Work`].
     Done(Result<(), StoreError>),
 }
 
 /// The inputs of decisions besides state and rows.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// The region that decides.
+    /// The region whose store takes the commands.
     pub region: Region,
     /// The region's wall time, in ms since the Unix epoch.
     pub now_ms: u64,

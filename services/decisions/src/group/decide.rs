@@ -9,8 +9,8 @@ use beringia_storage::{
 };
 
 use super::{
-    command::{Answer, Command, Environment},
-    event::Event,
+    command::{CommandAnswer, Environment, StoreCommand},
+    event::StoreEvent,
     workspace::{Fail, Group, Misses, OwnRecord, Result},
 };
 use crate::{
@@ -18,19 +18,19 @@ use crate::{
     state::State,
 };
 
-/// The outcome of a group.
+/// The decision of a group, which takes effect once its write set is committed.
 #[derive(Debug)]
 pub struct Decision {
     /// The state once the write set is committed.
     pub state: State,
-    /// The write set to commit.
+    /// Everything that the group writes, in one commit.
     pub writes: WriteSet,
     /// The answers to the commands, valid once the write set is committed.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<CommandAnswer>,
     /// This region's own records among the appended ones, if they were asked for.
     pub own: Option<Vec<OwnRecord>>,
     /// The events to report once the write set is committed.
-    pub events: Vec<Event>,
+    pub events: Vec<StoreEvent>,
     /// Assumptions about rows that were not read. If they do not hold, decide the group again with
     /// the rows that show it.
     pub assumptions: Assumptions,
@@ -51,7 +51,7 @@ pub enum Undecided {
 /// [`Undecided`]. Nothing was decided then, and the group may be decided again.
 pub fn decide(
     state: &State,
-    commands: &mut [Command],
+    commands: &mut [StoreCommand],
     rows: &Rows,
     environment: &Environment,
 ) -> Result<Decision, Undecided> {
@@ -88,7 +88,7 @@ pub fn decide(
 }
 
 impl Group<'_> {
-    fn carry_out_all(&mut self, commands: &mut [Command], before: &State) -> Result<Vec<Answer>> {
+    fn carry_out_all(&mut self, commands: &mut [StoreCommand], before: &State) -> Result<Vec<CommandAnswer>> {
         let mut answers = Vec::with_capacity(commands.len());
         let mut misses = Misses::default();
         for command in commands {
@@ -102,22 +102,22 @@ impl Group<'_> {
     }
 
     /// Carries out one command. An `Err` ends the group; the command's own failures are its answer.
-    fn carry_out(&mut self, command: &mut Command) -> Result<Answer> {
+    fn carry_out(&mut self, command: &mut StoreCommand) -> Result<CommandAnswer> {
         Ok(match command {
-            Command::Transaction(writes) => {
-                Answer::Transaction(answer(self.commit_transaction(writes))?.and_then(|done| done))
+            StoreCommand::Transaction(writes) => {
+                CommandAnswer::Transaction(answer(self.commit_transaction(writes))?.and_then(|done| done))
             }
-            Command::Schema(change) => {
-                Answer::Schema(answer(self.change_schema(change.as_mut()))?.and_then(|done| done))
+            StoreCommand::Schema(change) => {
+                CommandAnswer::Schema(answer(self.change_schema(change.as_mut()))?.and_then(|done| done))
             }
-            Command::Apply(batch) => Answer::Apply(answer(self.apply(batch))?),
-            Command::Trim(acknowledged) => Answer::More(answer(self.trim(acknowledged))?),
-            Command::NoteUnreachable(unreachable_ms) => {
+            StoreCommand::Apply(batch) => CommandAnswer::Apply(answer(self.apply(batch))?),
+            StoreCommand::Trim(acknowledged) => CommandAnswer::More(answer(self.trim(acknowledged))?),
+            StoreCommand::NoteUnreachable(unreachable_ms) => {
                 self.note_unreachable(unreachable_ms);
-                Answer::Done(Ok(()))
+                CommandAnswer::Done(Ok(()))
             }
-            Command::Repair(table, range) => Answer::More(answer(self.repair(*table, *range))?),
-            Command::Work => Answer::Done(answer(self.work())?),
+            StoreCommand::Repair(table, range) => CommandAnswer::More(answer(self.repair(*table, *range))?),
+            StoreCommand::Work => CommandAnswer::Done(answer(self.work())?),
         })
     }
 

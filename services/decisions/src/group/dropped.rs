@@ -10,7 +10,7 @@ use beringia_storage::{
 };
 
 use super::{
-    event::Event,
+    event::StoreEvent,
     interpret::By,
     workspace::{Group, Result},
 };
@@ -85,7 +85,7 @@ impl Group<'_> {
                 return Ok(None);
             };
             keeps_rows = status == ReplicaStatus::Active;
-            self.events.push(Event::Rebootstrapped { table: id, keeps_rows });
+            self.events.push(StoreEvent::Rebootstrapped { table: id, keeps_rows });
             let since_ms = self.environment.now_ms;
             let replica = Replica { status, since_ms };
             let name = AspectName::Replica(region.clone());
@@ -113,7 +113,7 @@ impl Group<'_> {
         {
             has.advance(&Origin::of_only_shard(other), u64::MAX);
         }
-        self.let_go(id, &shared_only, Some(has))?;
+        self.remove_replica(id, &shared_only, Some(has))?;
         self.reconcile_stream(id)?;
         Ok(Some(former))
     }

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use beringia_item::{CodecError, Item, ItemState, KeySchema, Mutation, StateError, decode_item};
 use beringia_storage::{
     StoreError,
-    backend::{MergedRow, OriginNumber, Record, RecordFlags, RecordHead},
+    backend::{LogRecord, MergedRow, OriginNumber, RecordFlags, RecordHead},
 };
 use bytes::Bytes;
 
@@ -62,9 +62,9 @@ impl Incoming<'_> {
             .map_err(|error| Fail::Group(malformed(self.mutation, &error)))
     }
 
-    pub(super) fn record(&self, flags: RecordFlags, previous: Option<u64>, merged: Option<&MergedRow>) -> Record {
+    pub(super) fn record(&self, flags: RecordFlags, previous: Option<u64>, merged: Option<&MergedRow>) -> LogRecord {
         let mutation = self.mutation;
-        Record {
+        LogRecord {
             head: RecordHead {
                 position: 0,
                 table: 0,

@@ -7,7 +7,7 @@ use beringia_item::{KeyBytes, TableId, VersionVector, decode_item};
 use beringia_storage::{Aspect, EXPIRY_INDEX, GlobalIndex, IndexState, backend::Detail, expiry_keys};
 
 use super::{
-    event::Event,
+    event::StoreEvent,
     workspace::{Group, Result},
 };
 use crate::{
@@ -63,7 +63,7 @@ impl Group<'_> {
             .and_then(|item| aspects::from_item(&item)))
     }
 
-    /// Makes this region hold exactly what the definition of a table says.
+    /// Makes this region's replica exactly what the definition of a table says.
     pub(super) fn interpret(&mut self, id: TableId, by: By) -> Result<()> {
         let definition = self.definition(id);
         let wanted = definition.wants_rows_in(&self.environment.region);
@@ -72,12 +72,12 @@ impl Group<'_> {
             // The table stays as it is until everything that arrived together has been read.
         } else if is_held && !wanted {
             let shipped = self.shipped_before_removal(id, &definition, by)?;
-            self.let_go(id, &definition, shipped)?;
+            self.remove_replica(id, &definition, shipped)?;
             self.hand_on_name(id)?;
         } else if let Some(core) = definition.core().filter(|_| wanted && !is_held)
             && self.take_name(id, &core.name)?
         {
-            self.hold(id, &definition, by == By::Creation || !definition.is_global());
+            self.add_replica(id, &definition, by == By::Creation || !definition.is_global());
         }
         if let (Some(table), Some(core)) = (self.state.table_mut(id), definition.core()) {
             // If the core was lost to damage, it is back now.
@@ -98,23 +98,24 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn hold(&mut self, id: TableId, definition: &Definition, bootstrapped: bool) {
+    /// Adds a replica in this region.
+    fn add_replica(&mut self, id: TableId, definition: &Definition, bootstrapped: bool) {
         let Some(core) = definition.core() else { return };
         let number = self.state.next_table;
         self.state.next_table += 1;
         let mut table = TableState::new(id, number, Arc::new(core.keys.clone()));
         table.bootstrapped = bootstrapped;
         self.state.insert_table(table);
-        self.events.push(Event::ReplicaAdded {
+        self.events.push(StoreEvent::ReplicaAdded {
             table: id,
             name: core.name.clone(),
             bootstrapped,
         });
     }
 
-    /// Stops holding a table. Its rows are removed in the background, its local settings now.
-    /// Writes that `shipped` does not cover are kept as unshipped.
-    pub(super) fn let_go(
+    /// Removes this region's replica of a table. Its rows are removed in the background, its local
+    /// settings now. Writes that `shipped` does not cover are kept as unshipped.
+    pub(super) fn remove_replica(
         &mut self,
         id: TableId,
         definition: &Definition,
@@ -146,7 +147,7 @@ impl Group<'_> {
             unshipped,
             journal: table.journal,
         });
-        self.events.push(Event::ReplicaRemoved(id));
+        self.events.push(StoreEvent::ReplicaRemoved(id));
         if definition.is_global() && !definition.local.is_empty() {
             let shared_only = Definition {
                 shared: definition.shared.clone(),
@@ -208,7 +209,7 @@ impl Group<'_> {
         } else {
             IndexState::Backfilling
         };
-        let added = Event::IndexAdded {
+        let added = StoreEvent::IndexAdded {
             table: id,
             index: definition.name.clone(),
             state,
@@ -236,7 +237,7 @@ impl Group<'_> {
     }
 
     fn remove_index(&mut self, id: TableId, mut index: Index) -> Result<()> {
-        self.events.push(Event::IndexLeaves {
+        self.events.push(StoreEvent::IndexLeaves {
             table: id,
             index: index.definition.name.clone(),
         });

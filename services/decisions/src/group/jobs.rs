@@ -12,7 +12,7 @@ use beringia_storage::{
 
 use super::{
     dropped::detail_of_removed,
-    event::Event,
+    event::StoreEvent,
     workspace::{Group, Result},
 };
 use crate::{
@@ -96,7 +96,7 @@ impl Group<'_> {
         if finished {
             index.state = IndexState::Active;
             index.cursor = None;
-            self.events.push(Event::IndexComplete {
+            self.events.push(StoreEvent::IndexComplete {
                 table: id,
                 index: index.definition.name.clone(),
             });
@@ -139,7 +139,7 @@ impl Group<'_> {
         let place = self.state.leaving.iter().position(|(_, index)| index.number == number);
         if let (true, Some(place)) = (finished, place) {
             let (table, index) = Arc::make_mut(&mut self.state.leaving).remove(place);
-            self.events.push(Event::IndexRemoved {
+            self.events.push(StoreEvent::IndexRemoved {
                 table,
                 index: index.definition.name.clone(),
             });
@@ -183,7 +183,7 @@ impl Group<'_> {
         }
         let row = (Keyspace::Tables, number_key(number.into()));
         self.writes.rows.insert(row, None);
-        self.events.push(Event::RowsPurged);
+        self.events.push(StoreEvent::RowsPurged);
         Ok(true)
     }
 

@@ -29,9 +29,9 @@ mod workspace;
 mod write;
 
 pub use self::{
-    command::{Answer, Command, Environment},
+    command::{CommandAnswer, Environment, StoreCommand},
     decide::{Decision, Undecided, decide},
-    event::Event,
+    event::StoreEvent,
     reads::needs,
     workspace::OwnRecord,
 };

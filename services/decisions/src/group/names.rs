@@ -12,7 +12,7 @@ use beringia_item::TableId;
 use beringia_storage::{Aspect, AspectName, Replica, ReplicaStatus};
 
 use super::{
-    event::Event,
+    event::StoreEvent,
     interpret::By,
     workspace::{Group, Result},
 };
@@ -58,7 +58,7 @@ impl Group<'_> {
         }
         self.fail_replica(other, others, name)?;
         let others = self.definition(other);
-        self.let_go(other, &others, None)?;
+        self.remove_replica(other, &others, None)?;
         self.state.refresh_catalog(other);
         Ok(true)
     }
@@ -107,7 +107,7 @@ impl Group<'_> {
     fn fail_replica(&mut self, id: TableId, definition: Definition, name: &str) -> Result<()> {
         let region = &self.environment.region;
         let reason = format!("Region {region} has another table named {name}");
-        self.events.push(Event::NameTaken {
+        self.events.push(StoreEvent::NameTaken {
             table: id,
             name: name.to_owned(),
         });
@@ -127,7 +127,7 @@ impl Group<'_> {
             .or_else(|| others().next())
             .map_or(region, |(from, _)| from)
             .clone();
-        self.events.push(Event::NameFreed(id));
+        self.events.push(StoreEvent::NameFreed(id));
         self.write_own_replica(id, definition, ReplicaStatus::Creating { from })
     }
 

@@ -3,7 +3,7 @@
 
 use beringia_storage::{ItemWrite, RemoteBatch, RemoteKind, backend::Detail};
 
-use super::{command::Command, remote::wants, transaction::detail_of};
+use super::{command::StoreCommand, remote::wants, transaction::detail_of};
 use crate::{
     rows::ReadSet,
     state::{Home, State},
@@ -11,16 +11,17 @@ use crate::{
 
 /// The rows that these commands need at least.
 #[must_use]
-pub fn needs(state: &State, commands: &[Command]) -> ReadSet {
+pub fn needs(state: &State, commands: &[StoreCommand]) -> ReadSet {
     let mut needed = ReadSet::default();
     for command in commands {
         match command {
-            Command::Transaction(writes) => writes
+            StoreCommand::Transaction(writes) => writes
                 .iter()
                 .for_each(|write| needs_of_write(state, write, &mut needed)),
-            Command::Apply(batch) => needs_of_batch(state, batch, &mut needed),
-            Command::Repair(table, range) => drop(needed.checks.insert((*table, *range))),
-            Command::Schema(_) | Command::Trim(_) | Command::NoteUnreachable(_) | Command::Work => {}
+            StoreCommand::Apply(batch) => needs_of_batch(state, batch, &mut needed),
+            StoreCommand::Repair(table, range) => drop(needed.checks.insert((*table, *range))),
+            StoreCommand::Schema(_) | StoreCommand::Trim(_) | StoreCommand::NoteUnreachable(_) | StoreCommand::Work => {
+            }
         }
     }
     needed

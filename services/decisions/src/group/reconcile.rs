@@ -22,7 +22,7 @@ pub(super) enum Reconciled {
     Newer,
     /// The mutation and the current row merge into another item.
     Merged(Box<Merged>),
-    /// The mutation changes nothing.
+    /// The current row covers the mutation or overrules it, and stays.
     Stale,
     /// The mutation is the current version.
     Same,

@@ -9,12 +9,12 @@ use beringia_item::{
 };
 use beringia_storage::{
     Applied, RemoteBatch, RemoteKind, StoreError,
-    backend::{ItemRow, OriginNumber, Record, RecordFlags, RecordHead},
+    backend::{ItemRow, LogRecord, OriginNumber, RecordFlags, RecordHead},
 };
 use bytes::Bytes;
 
 use super::{
-    event::Event,
+    event::StoreEvent,
     incoming::{Incoming, malformed},
     reconcile::{Merged, Reconciled},
     workspace::{Fail, Group, Misses, Result},
@@ -287,7 +287,7 @@ impl Group<'_> {
     /// Logs, for streams alone, that an item was removed without a delete.
     fn append_removal(&mut self, id: TableId, key: &KeyBytes, row: &ItemRow) -> Result<()> {
         let time = beringia_clock::HybridTime::from_parts(self.environment.now_ms, 0);
-        let record = Record {
+        let record = LogRecord {
             head: RecordHead {
                 position: 0,
                 table: 0,
@@ -323,7 +323,7 @@ impl Group<'_> {
                     .is_some_and(|replica_epoch| replica_epoch != table.number)
             };
             if held.is_some_and(|table| is_former(table)) {
-                self.events.push(Event::FormerCopyIgnored(*id));
+                self.events.push(StoreEvent::FormerCopyIgnored(*id));
                 continue;
             }
             let number = self.origin_number(origin)?;
@@ -340,7 +340,7 @@ impl Group<'_> {
             if !table.bootstrapped {
                 table.bootstrapped = true;
                 table.changed = true;
-                self.events.push(Event::Bootstrapped(*id));
+                self.events.push(StoreEvent::Bootstrapped(*id));
                 self.reconcile_stream(*id)?;
                 self.state.refresh_catalog(*id);
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use beringia_item::TableId;
 
 use super::{
-    event::Event,
+    event::StoreEvent,
     workspace::{Group, Result},
 };
 use crate::state::Job;
@@ -24,7 +24,7 @@ impl Group<'_> {
         if damage.is_none(&digest) && damage.is_none_stored() {
             return Ok(false);
         }
-        self.events.push(Event::RangeRepaired {
+        self.events.push(StoreEvent::RangeRepaired {
             table: id,
             range,
             rows: damage.rows.len(),

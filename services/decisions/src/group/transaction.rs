@@ -8,7 +8,7 @@ use beringia_item::{
 };
 use beringia_storage::{
     CommitError, ItemEffect, ItemWrite, Refusal, StoreError, WriteResult,
-    backend::{Detail, OriginNumber, Record, RecordHead},
+    backend::{Detail, LogRecord, OriginNumber, RecordHead},
 };
 use bytes::Bytes;
 
@@ -196,7 +196,7 @@ impl Group<'_> {
                 sequence,
             };
             let versioned = self.fingerprint(write, &version)?;
-            let record = Record {
+            let record = LogRecord {
                 head: RecordHead {
                     position: 0,
                     table: 0,

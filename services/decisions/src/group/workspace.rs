@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use beringia_item::{KeyBytes, Mutation, TableId};
 use beringia_storage::{
     StoreError,
-    backend::{Detail, ItemChange, ItemRow, Keyspace, Record, RecordHead, WriteSet},
+    backend::{Detail, ItemChange, ItemRow, Keyspace, LogRecord, RecordHead, WriteSet},
 };
 
-use super::{command::Environment, event::Event};
+use super::{command::Environment, event::StoreEvent};
 use crate::{
     current::CurrentRecord,
     rows::{Assumptions, CurrentRow, ItemScan, LogScan, Lookup, ReadSet, Rows, Scan, ScannedItem, ScannedRow},
@@ -87,7 +87,7 @@ pub(crate) struct Group<'a> {
     pub(super) assumptions: RefCell<Assumptions>,
     pub(crate) environment: &'a Environment,
     pub(super) own: Option<Vec<OwnRecord>>,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<StoreEvent>,
 }
 
 impl Group<'_> {
@@ -151,7 +151,7 @@ impl Group<'_> {
     }
 
     /// The record that this group appended at this position.
-    fn appended(&self, position: u64) -> Option<&Record> {
+    fn appended(&self, position: u64) -> Option<&LogRecord> {
         let first = self.writes.records.first()?.head.position;
         let place = usize::try_from(position.checked_sub(first)?).ok()?;
         self.writes.records.get(place)

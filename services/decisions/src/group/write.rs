@@ -6,7 +6,7 @@ use std::sync::Arc;
 use beringia_item::{Item, KeyBytes, Mutation, TableId, VersionVector, decode_item, item_size, range_of};
 use beringia_storage::{
     IndexState,
-    backend::{Detail, ItemRow, Keyspace, Record, RecordFlags},
+    backend::{Detail, ItemRow, Keyspace, LogRecord, RecordFlags},
 };
 
 use super::workspace::{Group, OwnRecord, Result};
@@ -37,7 +37,7 @@ impl Group<'_> {
         &mut self,
         table: TableId,
         row_key: &[u8],
-        record: Record,
+        record: LogRecord,
         context: &VersionVector,
         new: &NewRow<'_>,
     ) -> Result<()> {
@@ -65,7 +65,7 @@ impl Group<'_> {
     }
 
     /// Appends a record to the log and returns its position.
-    pub(super) fn append(&mut self, id: TableId, mut record: Record, context: &VersionVector) -> Result<u64> {
+    pub(super) fn append(&mut self, id: TableId, mut record: LogRecord, context: &VersionVector) -> Result<u64> {
         let position = self.state.log.last + 1;
         let number = self.table(id)?.number;
         record.head.position = position;

@@ -101,6 +101,10 @@ impl State {
                 _ => Throughput::OnDemand,
             },
             time_to_live: definition.time_to_live().map(str::to_owned),
+            encryption: match definition.aspect(&AspectName::Encryption) {
+                Some(Aspect::Encryption(key)) => key.clone(),
+                _ => None,
+            },
             stream: definition.stream(),
             latest_stream: definition.stream().or_else(|| self.latest_stream(id)),
             global_indexes: self.describe_indexes(id, definition),

@@ -139,7 +139,7 @@ impl Digests {
     /// At the end of a group: writes the rows of pending digests if there are too many for the
     /// table's row. Returns true if this group changed any digest, so that the table's row has to
     /// be written with [`Digests::pending`].
-    pub(crate) fn settle(&mut self, table: TableNumber, writes: &mut WriteSet) -> bool {
+    pub(crate) fn flush(&mut self, table: TableNumber, writes: &mut WriteSet) -> bool {
         if self.pending.ranges.len() > PENDING_RANGES_MAX {
             let pending = std::mem::take(&mut self.pending);
             let part_of = |range: &u16| usize::from(*range) / RANGES_PER_PART;
@@ -225,7 +225,7 @@ mod tests {
                 based_on: self.writer.committed().unwrap(),
                 ..WriteSet::default()
             };
-            let written = digests.settle(TABLE, &mut writes);
+            let written = digests.flush(TABLE, &mut writes);
             self.writer.commit(&writes).unwrap();
             if written {
                 self.pending = digests.pending().to_vec();

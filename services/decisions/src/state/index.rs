@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use beringia_item::{Item, KeyBytes, KeySchema, item_size, value_size};
 use beringia_storage::{
-    GlobalIndex, IndexState, Projection, StoreError, TableSize,
+    GlobalIndex, IndexProjection, IndexState, StoreError, TableSize,
     backend::{IndexNumber, Keyspace, TableNumber, WriteSet},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{Fields, number_key, put_bytes, put_optional, row_key};
 
-/// The definition of an index.
+/// The part of an index that its definition fixes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexDefinition {
-    /// The name of the index.
+    /// The name of the index, unique within its table.
     pub name: String,
     /// The key of the index.
     pub keys: KeySchema,
@@ -28,7 +28,7 @@ pub struct Index {
     /// The number of the index in this region.
     pub number: IndexNumber,
     pub(crate) table: TableNumber,
-    /// The definition of the index.
+    /// Its name, key and global definition, shared by all copies.
     pub definition: Arc<IndexDefinition>,
     pub(crate) state: IndexState,
     /// The progress of the backfill: the row key of the last item that it processed.
@@ -135,11 +135,11 @@ impl Index {
 }
 
 /// The attributes that an index over a table projects; `None` for all.
-pub(crate) fn projected(projection: &Projection, table: &KeySchema, index: &KeySchema) -> Option<Arc<[String]>> {
+pub(crate) fn projected(projection: &IndexProjection, table: &KeySchema, index: &KeySchema) -> Option<Arc<[String]>> {
     let others = match projection {
-        Projection::All => return None,
-        Projection::KeysOnly => &[][..],
-        Projection::Include(names) => names.as_slice(),
+        IndexProjection::All => return None,
+        IndexProjection::KeysOnly => &[][..],
+        IndexProjection::Include(names) => names.as_slice(),
     };
     let keys = table.parts().chain(index.parts()).map(|part| &part.name);
     let mut names: Vec<String> = keys.chain(others).cloned().collect();

@@ -10,7 +10,7 @@ use beringia_storage::{
 use crate::layout::{Fields, number_key, number_of};
 
 /// The least distance in positions between two checkpoints of an origin's records of a table. A
-/// reader that starts from a checkpoint scans about this many records in vain.
+/// reader that starts from a checkpoint skips about this many records.
 const CHECKPOINT_EVERY: u64 = 1024;
 /// How often the end of the log is recorded with the wall time, in ms.
 const TIME_EVERY_MS: u64 = 60_000;

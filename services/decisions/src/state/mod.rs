@@ -27,7 +27,7 @@ pub use self::{
     index::{Index, IndexDefinition, projected_size},
     log::{Log, LogCheckpoint, LogTimes, Retention},
     origins::Origins,
-    progress::{OriginProgress, Progress},
+    progress::{OriginProgress, TableProgress},
     region::{State, first_rows},
     streams::{KeptStream, KeptStreams, StreamStates},
     table::{LocalReplica, TableRow, TableState},

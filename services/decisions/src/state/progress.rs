@@ -28,7 +28,7 @@ pub struct OriginProgress {
 
 /// The applied writes of a table, by origin.
 #[derive(Debug, Clone, Default)]
-pub struct Progress {
+pub struct TableProgress {
     origins: BTreeMap<OriginNumber, OriginProgress>,
     /// The `applied` of all origins, as other regions see it.
     vector: VersionVector,
@@ -38,7 +38,7 @@ pub struct Progress {
     pub(super) changed: bool,
 }
 
-impl Progress {
+impl TableProgress {
     /// Reads the progress from its field of a table's row.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use super::{
     job::Job,
     log::Log,
     origins::{self, Origins},
-    progress::Progress,
+    progress::TableProgress,
     streams::StreamStates,
     table::{LocalReplica, TableRow, TableState, table_number},
     tip::{RegionRow, Tip},
@@ -157,7 +157,7 @@ impl State {
             table.changed = false;
             table.journal = row.journal;
             table.bootstrapped = row.bootstrapped;
-            table.progress = Progress::decode(&row.progress, self.origins.names())?;
+            table.progress = TableProgress::decode(&row.progress, self.origins.names())?;
             table.digests = Digests::load(snapshot, number, &row.pending)?;
             table.show_sizes();
             Arc::make_mut(&mut self.tables).insert(row.id, Arc::new(table));

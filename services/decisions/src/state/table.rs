@@ -8,7 +8,7 @@ use beringia_storage::{
     backend::{Keyspace, TableNumber, WriteSet},
 };
 
-use super::{digests::Digests, index::Index, progress::Progress, tip::Tip};
+use super::{digests::Digests, index::Index, progress::TableProgress, tip::Tip};
 use crate::{
     layout::{Fields, number_key, number_of, put_bytes, row_key},
     unshipped::UnshippedFilter,
@@ -32,7 +32,7 @@ pub struct TableState {
     /// The indexes, except those that are being removed.
     pub indexes: Vec<Index>,
     /// The writes that have been applied to the table.
-    pub progress: Progress,
+    pub progress: TableProgress,
     pub(crate) digests: Digests,
     pub(crate) size: Arc<TableSize>,
     /// Whether the table's row has to be written even if nothing else changed.
@@ -49,7 +49,7 @@ impl TableState {
             keys,
             policy: ConflictPolicy::default(),
             indexes: Vec::new(),
-            progress: Progress::default(),
+            progress: TableProgress::default(),
             digests: Digests::default(),
             size: Arc::default(),
             changed: true,
@@ -82,7 +82,7 @@ impl TableState {
 
     /// Writes what the group changed. Returns true if the table's row, and so `tip`, was written.
     pub(super) fn flush(&mut self, tip: Tip, writes: &mut WriteSet) -> Result<bool, StoreError> {
-        let digested = self.digests.settle(self.number, writes);
+        let digested = self.digests.flush(self.number, writes);
         let progressed = std::mem::take(&mut self.progress.changed);
         let written = std::mem::take(&mut self.changed) || progressed || digested;
         if written {
@@ -103,19 +103,19 @@ impl TableState {
 /// Whether a table's rows are held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalReplica {
-    /// The rows are held.
+    /// The region has a replica, or is filling one.
     Present,
-    /// The rows are being removed.
+    /// The region has no replica any more; background work removes the rows.
     Removed {
         /// The filter for rows that are unshipped.
         unshipped: Option<UnshippedFilter>,
     },
 }
 
-/// A row of [`Keyspace::Tables`].
+/// A row of [`Keyspace::Tables`]: the state of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRow {
-    /// The identity of the table.
+    /// The id of the table, the same in all regions.
     pub id: TableId,
     /// [`TableState::journal`]. For a table that is being removed, the journal to remove with it,
     /// or 0.
@@ -126,7 +126,7 @@ pub struct TableRow {
     pub local: LocalReplica,
     /// The region's tip when the row was written.
     pub(crate) tip: Tip,
-    /// The encoded [`Progress`] of the table.
+    /// The encoded [`TableProgress`] of the table.
     pub progress: Vec<u8>,
     /// The encoded pending digests of the table.
     pub pending: Vec<u8>,

@@ -7,7 +7,7 @@ use http::{HeaderMap, Uri, header, request::Parts};
 use percent_encoding::percent_decode_str;
 
 use super::timestamp::parse_basic;
-use crate::refusal::Refusal;
+use crate::refusal::EndpointRefusal;
 
 /// A request's claim about its signer, not yet verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,19 +68,19 @@ impl Claim {
     ///
     /// # Errors
     /// DynamoDB's error for a request without a claim, with two claims or with an incomplete one.
-    pub(crate) fn read(parts: &Parts) -> Result<Self, Refusal> {
+    pub(crate) fn read(parts: &Parts) -> Result<Self, EndpointRefusal> {
         let presigned = query_parameter(&parts.uri, "X-Amz-Algorithm");
         match (authorization(&parts.headers), presigned) {
-            (Some(_), Some(_)) => Err(Refusal::InvalidSignature(
+            (Some(_), Some(_)) => Err(EndpointRefusal::InvalidSignature(
                 "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.".to_owned(),
             )),
             (Some(text), None) if text.starts_with("AWS4-") => Self::from_header(&text, &parts.headers),
             (None, Some(algorithm)) => Self::from_query(algorithm, &parts.uri),
-            _ => Err(Refusal::MissingToken),
+            _ => Err(EndpointRefusal::MissingToken),
         }
     }
 
-    fn from_header(text: &str, headers: &HeaderMap) -> Result<Self, Refusal> {
+    fn from_header(text: &str, headers: &HeaderMap) -> Result<Self, EndpointRefusal> {
         let [credential, signature, signed_headers] =
             ["Credential", "Signature", "SignedHeaders"].map(|name| authorization_parameter(text, name));
         let date = header_text(headers, "x-amz-date").or_else(|| http_date(headers).map(Cow::Owned));
@@ -107,11 +107,13 @@ impl Claim {
                 token: header_text(headers, "x-amz-security-token").map(Cow::into_owned),
                 expires_seconds: None,
             }),
-            _ => Err(Refusal::IncompleteSignature(format!("{wrong}Authorization={text}"))),
+            _ => Err(EndpointRefusal::IncompleteSignature(format!(
+                "{wrong}Authorization={text}"
+            ))),
         }
     }
 
-    fn from_query(algorithm: String, uri: &Uri) -> Result<Self, Refusal> {
+    fn from_query(algorithm: String, uri: &Uri) -> Result<Self, EndpointRefusal> {
         const REQUIRED: [&str; 4] = [
             "X-Amz-Credential",
             "X-Amz-Signature",
@@ -135,7 +137,7 @@ impl Claim {
         match values {
             [Some(credential), Some(signature), Some(signed_headers), Some(date)] if wrong.is_empty() => {
                 if expires.is_some() && expires_seconds.is_none() {
-                    return Err(Refusal::IncompleteSignature(
+                    return Err(EndpointRefusal::IncompleteSignature(
                         "X-Amz-Expires must be a number of seconds.".to_owned(),
                     ));
                 }
@@ -149,7 +151,7 @@ impl Claim {
                     expires_seconds,
                 })
             }
-            _ => Err(Refusal::IncompleteSignature(format!(
+            _ => Err(EndpointRefusal::IncompleteSignature(format!(
                 "{wrong}Re-examine the query-string parameters."
             ))),
         }
@@ -159,9 +161,9 @@ impl Claim {
     ///
     /// # Errors
     /// DynamoDB's error for a date of another form.
-    pub(crate) fn signed_at(&self) -> Result<u64, Refusal> {
+    pub(crate) fn signed_at(&self) -> Result<u64, EndpointRefusal> {
         parse_basic(&self.date).ok_or_else(|| {
-            Refusal::IncompleteSignature(format!(
+            EndpointRefusal::IncompleteSignature(format!(
                 "Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601",
                 self.date
             ))
@@ -170,10 +172,10 @@ impl Claim {
 }
 
 impl Credential {
-    fn parse(text: &str) -> Result<Self, Refusal> {
+    fn parse(text: &str) -> Result<Self, EndpointRefusal> {
         let [key_id, date, region, service, terminator] = pieces(text)
             .ok_or_else(|| {
-                Refusal::IncompleteSignature(format!(
+                EndpointRefusal::IncompleteSignature(format!(
                     "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{text}'"
                 ))
             })?

@@ -20,7 +20,7 @@ use claim::{Claim, Credential};
 pub(crate) use claim::{CredentialScope, credential};
 use timestamp::format_basic;
 
-use crate::refusal::Refusal;
+use crate::refusal::EndpointRefusal;
 
 /// The maximum difference between the time of a signature and this region's wall clock, in seconds.
 const SKEW_SECONDS: u64 = 15 * 60;
@@ -29,7 +29,7 @@ const EXPIRES_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TERMINATOR: &str = "aws4_request";
 
-/// Which requests are accepted.
+/// Whether the signatures of requests are verified.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Authentication {
     /// Development mode: a request needs a well-formed signature, which every SDK produces, but
@@ -67,7 +67,7 @@ impl Authentication {
         region: &str,
         service: &str,
         now_ms: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), EndpointRefusal> {
         let claim = Claim::read(parts)?;
         match self {
             Self::AcceptAny => Ok(()),
@@ -90,15 +90,15 @@ fn verify(
     secrets: &BTreeMap<String, String>,
     expected: CredentialScope<'_>,
     now: u64,
-) -> Result<(), Refusal> {
+) -> Result<(), EndpointRefusal> {
     check_date(claim, now)?;
     if !claim.signed_headers.iter().any(|name| name == "host") {
-        return Err(Refusal::InvalidSignature(
+        return Err(EndpointRefusal::InvalidSignature(
             "'Host' must be a 'SignedHeader' in the AWS Authorization.".to_owned(),
         ));
     }
     if claim.algorithm != ALGORITHM {
-        return Err(Refusal::IncompleteSignature(format!(
+        return Err(EndpointRefusal::IncompleteSignature(format!(
             "Unsupported AWS 'algorithm': '{}' (only {ALGORITHM} for now). ",
             claim.algorithm
         )));
@@ -106,7 +106,7 @@ fn verify(
     check_scope(&claim.credential, &claim.date, expected)?;
     let secret = secrets
         .get(&claim.credential.key_id)
-        .ok_or(Refusal::UnrecognizedClient(
+        .ok_or(EndpointRefusal::UnrecognizedClient(
             "The security token included in the request is invalid.",
         ))?;
     let body_hash = hex::encode(Sha256::digest(body));
@@ -118,27 +118,27 @@ fn verify(
         &body_hash,
     );
     if !signature_fits(claim, &canonical, secret) {
-        return Err(Refusal::InvalidSignature(
+        return Err(EndpointRefusal::InvalidSignature(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key \
              and signing method. Consult the service documentation for details."
                 .to_owned(),
         ));
     }
     if claim.token.is_some() {
-        return Err(Refusal::UnrecognizedClient(
+        return Err(EndpointRefusal::UnrecognizedClient(
             "The security token included in the request is invalid",
         ));
     }
     Ok(())
 }
 
-fn check_date(claim: &Claim, now: u64) -> Result<(), Refusal> {
+fn check_date(claim: &Claim, now: u64) -> Result<(), EndpointRefusal> {
     let signed = claim.signed_at()?;
     let (valid, named) = match claim.expires_seconds {
         None => (SKEW_SECONDS, "15 min.".to_owned()),
         Some(seconds) if seconds <= EXPIRES_SECONDS_MAX => (seconds, format!("{seconds} s")),
         Some(seconds) => {
-            return Err(Refusal::IncompleteSignature(format!(
+            return Err(EndpointRefusal::IncompleteSignature(format!(
                 "X-Amz-Expires must be less than a week (in seconds); {seconds} is more than {EXPIRES_SECONDS_MAX}."
             )));
         }
@@ -146,7 +146,7 @@ fn check_date(claim: &Claim, now: u64) -> Result<(), Refusal> {
     let oldest = now.saturating_sub(valid);
     let newest = now.saturating_add(SKEW_SECONDS);
     if signed < oldest {
-        return Err(Refusal::InvalidSignature(format!(
+        return Err(EndpointRefusal::InvalidSignature(format!(
             "Signature expired: {} is now earlier than {} ({} - {named})",
             claim.date,
             format_basic(oldest),
@@ -154,7 +154,7 @@ fn check_date(claim: &Claim, now: u64) -> Result<(), Refusal> {
         )));
     }
     if signed > newest {
-        return Err(Refusal::InvalidSignature(format!(
+        return Err(EndpointRefusal::InvalidSignature(format!(
             "Signature not yet current: {} is still later than {} ({} + 15 min.)",
             claim.date,
             format_basic(newest),
@@ -165,7 +165,7 @@ fn check_date(claim: &Claim, now: u64) -> Result<(), Refusal> {
 }
 
 /// Reports every wrong part of the scope in one message.
-fn check_scope(credential: &Credential, date: &str, expected: CredentialScope<'_>) -> Result<(), Refusal> {
+fn check_scope(credential: &Credential, date: &str, expected: CredentialScope<'_>) -> Result<(), EndpointRefusal> {
     let mut wrong = String::new();
     if credential.region != expected.region {
         wrong.push_str(&format!(
@@ -196,7 +196,7 @@ fn check_scope(credential: &Credential, date: &str, expected: CredentialScope<'_
     if wrong.is_empty() {
         Ok(())
     } else {
-        Err(Refusal::InvalidSignature(wrong))
+        Err(EndpointRefusal::InvalidSignature(wrong))
     }
 }
 

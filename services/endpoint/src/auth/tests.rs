@@ -45,7 +45,7 @@ fn known_keys() -> Authentication {
     Authentication::Verify(BTreeMap::from([(KEY.to_owned(), SECRET.to_owned())]))
 }
 
-fn check(parts: &Parts, now: u64) -> Result<(), Refusal> {
+fn check(parts: &Parts, now: u64) -> Result<(), EndpointRefusal> {
     known_keys().check(parts, BODY, REGION, SERVICE, now * 1000)
 }
 
@@ -57,7 +57,7 @@ fn scope(request: &Parts) -> Option<(String, String)> {
 }
 
 /// The exception's name without its namespace, and the message.
-fn reported(result: Result<(), Refusal>) -> (String, String) {
+fn reported(result: Result<(), EndpointRefusal>) -> (String, String) {
     let body = serde_json::to_value(result.unwrap_err()).unwrap();
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     (

@@ -76,7 +76,7 @@ fn found(scope: Option<&str>, target: Option<&str>, path: &str) -> Result<&'stat
     let services = services(Authentication::AcceptAny);
     match services.find(scope, &request(path, target)) {
         Ok(entry) => Ok(entry.route.name),
-        Err(Refusal::UnknownOperation(Some(message))) => Err(message),
+        Err(EndpointRefusal::UnknownOperation(Some(message))) => Err(message),
         Err(other) => panic!("{other:?}"),
     }
 }

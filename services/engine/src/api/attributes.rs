@@ -6,7 +6,7 @@ use beringia_item::AttributeValue;
 
 use super::wire::wire_enum;
 
-pub use beringia_expression::Comparison as ComparisonOperator;
+pub use beringia_expression::ComparisonOperator;
 
 wire_enum! {
     /// How several legacy conditions combine.

@@ -44,17 +44,17 @@ pub struct BatchGetItemOutput {
     pub consumed_capacity: Option<Vec<ConsumedCapacity>>,
 }
 
-/// One write of a batch.
+/// One write of a batch. It has no condition.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WriteRequest {
-    /// Puts a whole item.
+    /// Creates an item, or replaces all of it.
     Put {
-        /// The whole new item.
+        /// All attributes of the new item, those of its key included.
         item: Item,
     },
     /// Deletes the item with this key.
     Delete {
-        /// The item's primary key.
+        /// The attributes of the item's primary key, and no others.
         key: Item,
     },
 }

@@ -72,7 +72,7 @@ default_none!(
 
 /// Capacity units that one table or index consumed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Capacity {
+pub struct ConsumedUnits {
     /// Read and write units together.
     pub capacity_units: f64,
     /// Read units; given only for transactions.
@@ -87,13 +87,13 @@ pub struct ConsumedCapacity {
     /// The name of the table.
     pub table_name: String,
     /// The sum over table and indexes.
-    pub total: Capacity,
+    pub total: ConsumedUnits,
     /// The table's own share; given only for `INDEXES`.
-    pub table: Option<Capacity>,
+    pub table: Option<ConsumedUnits>,
     /// The shares of local indexes; given only for `INDEXES`, and only if there are any.
-    pub local_secondary_indexes: Option<BTreeMap<String, Capacity>>,
+    pub local_secondary_indexes: Option<BTreeMap<String, ConsumedUnits>>,
     /// The shares of global indexes; given only for `INDEXES`, and only if there are any.
-    pub global_secondary_indexes: Option<BTreeMap<String, Capacity>>,
+    pub global_secondary_indexes: Option<BTreeMap<String, ConsumedUnits>>,
 }
 
 /// The item collection that a write changed. Only tables with local indexes have collections.

@@ -64,7 +64,7 @@ pub struct GetItemInput {
     pub return_consumed_capacity: ReturnConsumedCapacity,
 }
 
-/// The answer to GetItem.
+/// The answer to GetItem, also where there is no such item.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetItemOutput {
     /// The item; `None` if it does not exist.

@@ -4,7 +4,7 @@ use beringia_item::{AttributeValue, Item};
 
 use super::{ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 
-/// Executes one PartiQL statement.
+/// Executes one PartiQL statement: a read, or a write of one item.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecuteStatementInput {
     /// The statement; 1 to 8192 characters.

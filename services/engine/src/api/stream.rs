@@ -69,18 +69,18 @@ pub struct ListStreamsInput {
 /// One entry of a list of streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSummary {
-    /// The ARN of the stream.
+    /// The stream's ARN in this region, which ends in `stream_label`.
     pub stream_arn: String,
     /// The name of the stream's table.
     pub table_name: String,
-    /// The time when the stream was turned on, as `2026-01-31T23:59:59.999`.
+    /// The time when the region's stream was turned on, as `2026-01-31T23:59:59.999`.
     pub stream_label: String,
 }
 
 /// A page of streams, sorted by ARN.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListStreamsOutput {
-    /// The streams of this page.
+    /// At most `limit` streams, which follow `exclusive_start_stream_arn`.
     pub streams: Vec<StreamSummary>,
     /// The ARN of the last stream of this page; `None` on the last page.
     pub last_evaluated_stream_arn: Option<String>,
@@ -98,7 +98,7 @@ pub struct ShardFilter {
 /// Describes a stream and its shards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DescribeStreamInput {
-    /// The ARN of the stream.
+    /// A stream of this region that is open or can still be read.
     pub stream_arn: String,
     /// The maximum number of shards to return.
     pub limit: Option<i64>,
@@ -108,10 +108,10 @@ pub struct DescribeStreamInput {
     pub shard_filter: Option<ShardFilter>,
 }
 
-/// One shard of a stream.
+/// A shard of a stream: an interval of the log, which a consumer reads by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardDescription {
-    /// The id of the shard.
+    /// The shard's id; ids sort by the shards' age.
     pub shard_id: String,
     /// The shard that this one continues. It may have been trimmed already.
     pub parent_shard_id: Option<String>,
@@ -124,15 +124,15 @@ pub struct ShardDescription {
 /// A stream and a page of its shards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamDescription {
-    /// The ARN of the stream.
+    /// The stream's ARN in this region, which ends in `stream_label`.
     pub stream_arn: String,
-    /// The time when the stream was turned on, as `2026-01-31T23:59:59.999`.
+    /// The time when the region's stream was turned on, as `2026-01-31T23:59:59.999`.
     pub stream_label: String,
     /// Whether records are still written to it.
     pub stream_status: StreamStatus,
     /// Which images its records contain.
     pub stream_view_type: StreamViewType,
-    /// When the stream was turned on, in ms since the epoch.
+    /// When the region's stream was turned on, in ms since the epoch.
     pub creation_request_date_time_ms: u64,
     /// The name of the stream's table.
     pub table_name: String,
@@ -147,9 +147,9 @@ pub struct StreamDescription {
 /// Asks for an iterator at a place in a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetShardIteratorInput {
-    /// The ARN of the stream.
+    /// The stream that the shard belongs to.
     pub stream_arn: String,
-    /// The id of the shard.
+    /// The shard to read, which DescribeStream lists.
     pub shard_id: String,
     /// The place where the iterator starts.
     pub shard_iterator_type: ShardIteratorType,
@@ -159,17 +159,17 @@ pub struct GetShardIteratorInput {
     pub timestamp_ms: Option<u64>,
 }
 
-/// The answer to GetShardIterator.
+/// An iterator for a place in a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetShardIteratorOutput {
     /// The iterator to pass to GetRecords within fifteen minutes.
     pub shard_iterator: String,
 }
 
-/// Reads records of a shard.
+/// Reads records of a shard, in the order of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GetRecordsInput {
-    /// The iterator to read from.
+    /// An iterator of GetShardIterator or of the previous answer, at most fifteen minutes old.
     pub shard_iterator: String,
     /// The maximum number of records to return.
     pub limit: Option<i64>,
@@ -184,7 +184,7 @@ pub struct Identity {
     pub identity_type: &'static str,
 }
 
-/// One record of a stream.
+/// One change of one item, as a stream shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// Identifies the record: the same at every read, and different for every record.
@@ -211,7 +211,7 @@ pub struct Record {
     pub user_identity: Option<Identity>,
 }
 
-/// The answer to GetRecords.
+/// A page of records, and the iterator to continue with.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetRecordsOutput {
     /// The records, in the order in which this region applied the writes. The list can be empty

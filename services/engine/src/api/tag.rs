@@ -1,6 +1,6 @@
 //! Requests and answers of TagResource, UntagResource and ListTagsOfResource.
 
-/// A tag of a table.
+/// A tag of a table. The tag `beringia:conflict-policy` sets the conflict policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
     /// The tag's name: 1 to 128 characters.
@@ -9,10 +9,10 @@ pub struct Tag {
     pub value: String,
 }
 
-/// Sets tags of a table.
+/// Sets tags of a table, in this region alone except for the conflict policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagResourceInput {
-    /// The ARN of the table.
+    /// The table, by its ARN in this region.
     pub resource_arn: String,
     /// At least one tag. An existing tag of the same name gets the new value.
     pub tags: Vec<Tag>,
@@ -21,7 +21,7 @@ pub struct TagResourceInput {
 /// Removes tags from a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UntagResourceInput {
-    /// The ARN of the table.
+    /// The table, by its ARN in this region.
     pub resource_arn: String,
     /// At least one name. Names that the table does not have are not an error.
     pub tag_keys: Vec<String>,
@@ -30,7 +30,7 @@ pub struct UntagResourceInput {
 /// Lists the tags of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListTagsOfResourceInput {
-    /// The ARN of the table.
+    /// The table, by its ARN in this region.
     pub resource_arn: String,
     /// The token of the previous page.
     pub next_token: Option<String>,
@@ -39,7 +39,7 @@ pub struct ListTagsOfResourceInput {
 /// A page of tags, sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListTagsOfResourceOutput {
-    /// The tags of this page.
+    /// At most 50 tags, which are all that a table can have.
     pub tags: Vec<Tag>,
     /// The token of the next page; `None` on the last page.
     pub next_token: Option<String>,

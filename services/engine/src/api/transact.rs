@@ -15,42 +15,42 @@ use super::{
 pub enum TransactAction {
     /// Checks a condition and writes nothing.
     ConditionCheck {
-        /// The item's primary key.
+        /// The attributes of the item's primary key, and no others.
         key: Item,
         /// The condition that the stored item must meet.
         condition_expression: String,
     },
-    /// Puts a whole item.
+    /// Creates an item, or replaces all of it.
     Put {
-        /// The whole new item.
+        /// All attributes of the new item, those of its key included.
         item: Item,
         /// The condition that the stored item must meet.
         condition_expression: Option<String>,
     },
     /// Deletes the item with this key.
     Delete {
-        /// The item's primary key.
+        /// The attributes of the item's primary key, and no others.
         key: Item,
         /// The condition that the stored item must meet.
         condition_expression: Option<String>,
     },
-    /// Changes attributes of the item.
+    /// Changes attributes of an item, and creates it if there is none.
     Update {
-        /// The item's primary key.
+        /// The attributes of the item's primary key, and no others.
         key: Item,
-        /// The changes to apply.
+        /// The changes, in the syntax of update expressions.
         update_expression: String,
         /// The condition that the stored item must meet.
         condition_expression: Option<String>,
     },
 }
 
-/// One action of a transaction.
+/// An action of a transaction, and the table of its item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransactWriteItem {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// The action on the item.
+    /// What to do with one item of the table.
     pub action: TransactAction,
     /// `#names` of the action's expressions.
     pub expression_attribute_names: ExpressionNames,
@@ -87,7 +87,7 @@ pub struct TransactWriteItemsOutput {
 pub struct TransactGetItem {
     /// Name or ARN of the table.
     pub table_name: String,
-    /// The item's primary key.
+    /// The attributes of the item's primary key, and no others.
     pub key: Item,
     /// The attributes to return; `None` returns all.
     pub projection_expression: Option<String>,
@@ -98,7 +98,7 @@ pub struct TransactGetItem {
 /// Up to 100 reads from one snapshot.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TransactGetItemsInput {
-    /// The items to read.
+    /// The keys to read, of one or several tables.
     pub transact_items: Vec<TransactGetItem>,
     /// How much the answer says about consumed capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,

@@ -20,7 +20,7 @@ wire_enum! {
 /// Whether items expire, and by which attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimeToLiveSpecification {
-    /// Whether expiry is on.
+    /// Whether expired items of the table are deleted.
     pub enabled: bool,
     /// The attribute that contains the expiry time, a number of seconds since the epoch.
     pub attribute_name: String,

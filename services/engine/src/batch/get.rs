@@ -16,7 +16,7 @@ use crate::{
     capacity::{Kind, Units, read_units},
     constraint::Constraints,
     expressions::read_projection,
-    keys::request_key,
+    keys::{KeyWording, check_read_paths, request_key},
     throttle::Use,
 };
 
@@ -88,7 +88,8 @@ impl Engine {
                 .collect();
             let table = Arc::clone(&of.table);
             let units = take(of, items, &mut bytes, &mut output);
-            self.throttle.settle(&table, Use::Read, reserved, || units.clone());
+            self.throttle
+                .charge_actual(&table, Use::Read, reserved, || units.clone());
             if units.table > 0.0 {
                 *consumed.entry(table.core.name.clone()).or_default() += units;
             }
@@ -140,6 +141,7 @@ impl Engine {
             .iter()
             .map(|key| request_key(&table, key))
             .collect::<Result<_, _>>()?;
+        check_read_paths(&table, KeyWording::Expression, None, projection.as_ref())?;
         let consistent = request.consistent_read.unwrap_or(false);
         Ok(TableGets {
             name,

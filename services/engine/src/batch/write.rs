@@ -117,7 +117,8 @@ impl Engine {
         let change = change.returning_before(wants_units || reserved.is_some());
         let committed = self.store.commit(vec![change.on(table, write.key.clone())]).await;
         let units = taken(table, &committed);
-        self.throttle.settle(table, Use::Write, reserved, || units.clone());
+        self.throttle
+            .charge_actual(table, Use::Write, reserved, || units.clone());
         match committed {
             Ok(_) => Ok(units),
             Err(CommitError::Store(error)) => Err(error.into()),

@@ -9,7 +9,7 @@ use crate::{
     api::{GetItemInput, GetItemOutput, ReturnConsumedCapacity},
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
-    keys::request_key,
+    keys::{KeyWording, check_read_paths, request_key},
     throttle::Use,
 };
 
@@ -38,6 +38,7 @@ impl Engine {
         )?;
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
+        check_read_paths(&table, KeyWording::Expression, None, projection.as_ref())?;
         let wanted = OneItem {
             filter: None,
             projection,
@@ -68,7 +69,7 @@ impl Engine {
         };
         let item = found.map(|(_, item)| item);
         self.throttle
-            .settle(table, Use::Read, reserved, || units_of(item.as_ref()));
+            .charge_actual(table, Use::Read, reserved, || units_of(item.as_ref()));
         let consumed_capacity = if wanted.capacity == ReturnConsumedCapacity::None {
             None
         } else {

@@ -2,19 +2,19 @@
 
 use std::ops::Bound;
 
-use beringia_expression::{ConditionKind, KeyCondition, ResolvedKeyCondition, SortCondition};
+use beringia_expression::{Condition, ConditionKind, KeyCondition, Projection, ResolvedKeyCondition, SortCondition};
 use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeySchema};
 
 use super::{
     read::{KeyRange, PageRead},
-    source::{MismatchMessage, check_select, projecting},
+    source::{MismatchMessage, SelectIn, Source, SourceWording, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
     api::{QueryInput, QueryOutput},
     attributes::{self, check_not_mixed},
     expressions::{condition, open, projection},
-    keys::{condition_error, parts},
+    keys::{KeyWording, condition_error, parts},
     names,
 };
 
@@ -24,50 +24,37 @@ impl Engine {
     /// # Errors
     /// ValidationException, ResourceNotFoundException, a throttling exception, or the store's
     /// error.
-    pub async fn query(&self, input: QueryInput) -> Result<QueryOutput, ApiError> {
+    pub async fn query(&self, mut input: QueryInput) -> Result<QueryOutput, ApiError> {
         let limit = check_limits(input.limit, input.index_name.as_deref())?;
         check_forms(&input)?;
         let projects = projecting(input.projection_expression.as_ref(), input.attributes_to_get.as_ref());
-        check_select(input.select, projects, input.index_name.is_some())?;
-        let given = [
-            ("FilterExpression", input.filter_expression.is_some()),
-            ("KeyConditionExpression", input.key_condition_expression.is_some()),
-        ];
-        let with_projection = input.projection_expression.is_some();
-        let mut placeholders = open(
-            input.expression_attribute_names,
-            input.expression_attribute_values,
-            &given,
-            with_projection,
-        )?;
-        let key_condition = match (input.key_condition_expression.as_deref(), input.key_conditions) {
-            (Some(text), _) => KeyCondition::parse(text, &mut placeholders)?,
-            (None, conditions) => attributes::key_condition(conditions.unwrap_or_default())?,
-        };
-        let expression = input.filter_expression.as_deref();
-        let (filter, filtering) = match condition(expression, ConditionKind::Filter, &mut placeholders)? {
-            Some(filter) => (Some(filter), "Filter Expression"),
-            None => (
-                attributes::filter(input.query_filter, input.conditional_operator)?,
-                "QueryFilter",
-            ),
-        };
-        let projection = projection(
-            input.projection_expression.as_deref(),
-            input.attributes_to_get,
-            &mut placeholders,
-        )?;
-        placeholders.check_all_used()?;
-
+        check_select(SelectIn::Query, input.select, projects, input.index_name.is_some())?;
+        let Expressions {
+            key_condition,
+            filter,
+            filtering,
+            projection,
+        } = Expressions::read(&mut input)?;
         let table = self.usable_table(&input.table_name)?;
-        let source = self.source(&table, input.index_name.as_deref(), input.consistent_read)?;
+        let source = self.source(
+            &table,
+            input.index_name.as_deref(),
+            input.consistent_read,
+            SourceWording::Parameter,
+        )?;
         let resolved = key_condition.resolve(source.keys)?;
         if let Some(filter) = &filter {
+            source.check_key_paths(KeyWording::Expression, filter.nested_names())?;
             check_filter(filtering, source.keys, filter.top_level_names())?;
+            source.check_filter_projected(filter)?;
+        }
+        if let Some(projection) = &projection {
+            source.check_key_paths(KeyWording::Expression, projection.nested_names())?;
         }
         let shown = source.shown(input.select, projection)?;
         let single = source.index.is_none() && source.keys.sort.is_empty();
         if let (true, Some(start)) = (single, &input.exclusive_start_key) {
+            source.start_key(start, MismatchMessage::Bare)?;
             return Err(nothing_after(start));
         }
         let reverse = !input.scan_index_forward;
@@ -75,7 +62,7 @@ impl Engine {
             key_range(source.keys, &resolved).map_err(|error| condition_error(source.keys, &error))?;
         if let Some(position) = &input.exclusive_start_key {
             let start = source.start_key(position, MismatchMessage::Bare)?;
-            check_start(&partition, &range, &start)?;
+            check_start(&source, &resolved, position, &partition, &start)?;
             range.after(&start.0, reverse);
         }
         let page = PageRead {
@@ -94,6 +81,62 @@ impl Engine {
             page.last_evaluated_key = None;
         }
         Ok(page)
+    }
+}
+
+/// The expressions of a Query, in either form.
+struct Expressions {
+    key_condition: KeyCondition,
+    filter: Option<Condition>,
+    /// The name that messages give to the filter.
+    filtering: &'static str,
+    projection: Option<Projection>,
+}
+
+impl Expressions {
+    fn read(input: &mut QueryInput) -> Result<Self, ApiError> {
+        let given = [
+            ("FilterExpression", input.filter_expression.is_some()),
+            ("KeyConditionExpression", input.key_condition_expression.is_some()),
+        ];
+        let with_projection = input.projection_expression.is_some();
+        let mut placeholders = open(
+            input.expression_attribute_names.take(),
+            input.expression_attribute_values.take(),
+            &given,
+            with_projection,
+        )?;
+        // These faults are reported before those of the key condition.
+        if let Some(text) = &input.filter_expression {
+            Condition::check_not_empty(text, ConditionKind::Filter)?;
+        }
+        if let Some(text) = &input.projection_expression {
+            Projection::check_not_empty(text)?;
+        }
+        let key_condition = match (input.key_condition_expression.as_deref(), input.key_conditions.take()) {
+            (Some(text), _) => KeyCondition::parse(text, &mut placeholders)?,
+            (None, conditions) => attributes::key_condition(conditions.unwrap_or_default())?,
+        };
+        let expression = input.filter_expression.as_deref();
+        let (filter, filtering) = match condition(expression, ConditionKind::Filter, &mut placeholders)? {
+            Some(filter) => (Some(filter), "Filter Expression"),
+            None => (
+                attributes::filter(input.query_filter.take(), input.conditional_operator)?,
+                "QueryFilter",
+            ),
+        };
+        let projection = projection(
+            input.projection_expression.as_deref(),
+            input.attributes_to_get.take(),
+            &mut placeholders,
+        )?;
+        placeholders.check_all_used()?;
+        Ok(Self {
+            key_condition,
+            filter,
+            filtering,
+            projection,
+        })
     }
 }
 
@@ -165,15 +208,30 @@ fn check_filter<'a>(
     }
 }
 
-fn check_start(partition: &[u8], range: &KeyRange, start: &KeyBytes) -> Result<(), ApiError> {
-    if !start.0.starts_with(partition) {
-        return Err(ApiError::validation(
-            "The provided starting key is outside query boundaries based on provided conditions",
-        ));
-    }
+/// Checks that a start key lies in what the query reads. Of two faults, the one of the sort key is
+/// reported.
+fn check_start(
+    source: &Source<'_>,
+    condition: &ResolvedKeyCondition,
+    position: &Item,
+    partition: &[u8],
+    start: &KeyBytes,
+) -> Result<(), ApiError> {
+    let own_partition = source.keys.partition.iter().filter_map(|part| position.get(&part.name));
+    let in_own_partition = ResolvedKeyCondition {
+        partition: own_partition.cloned().collect(),
+        ..condition.clone()
+    };
+    let range = key_range(source.keys, &in_own_partition);
+    let (_, range) = range.map_err(|error| condition_error(source.keys, &error))?;
     if !range.contains(&start.0) {
         return Err(ApiError::validation(
             "The provided starting key does not match the range key predicate",
+        ));
+    }
+    if !start.0.starts_with(partition) {
+        return Err(ApiError::validation(
+            "The provided starting key is outside query boundaries based on provided conditions",
         ));
     }
     Ok(())

@@ -97,7 +97,9 @@ impl PageRead<'_> {
             self.read(store.as_ref(), as_of, range, &mut page).await?;
         }
         let units = self.units(&page);
-        engine.throttle.settle(table, Use::Read, reserved, || units.clone());
+        engine
+            .throttle
+            .charge_actual(table, Use::Read, reserved, || units.clone());
         Ok(self.answer(page, units))
     }
 

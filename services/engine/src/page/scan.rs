@@ -2,12 +2,12 @@
 
 use std::ops::Bound;
 
-use beringia_expression::ConditionKind;
+use beringia_expression::{Condition, ConditionKind, Projection};
 
 use super::{
     query::check_limits,
     read::{KeyRange, PageRead},
-    source::{MismatchMessage, check_select, projecting},
+    source::{MismatchMessage, SelectIn, SourceWording, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
@@ -15,6 +15,7 @@ use crate::{
     attributes::{self, check_not_mixed},
     constraint::Constraints,
     expressions::{condition, open, projection},
+    keys::KeyWording,
 };
 
 /// The maximum number of segments (API reference, Scan).
@@ -43,7 +44,7 @@ impl Engine {
             ],
         )?;
         let projects = projecting(input.projection_expression.as_ref(), input.attributes_to_get.as_ref());
-        check_select(input.select, projects, input.index_name.is_some())?;
+        check_select(SelectIn::Scan, input.select, projects, input.index_name.is_some())?;
         let given = [("FilterExpression", input.filter_expression.is_some())];
         let with_projection = input.projection_expression.is_some();
         let mut placeholders = open(
@@ -65,7 +66,17 @@ impl Engine {
         placeholders.check_all_used()?;
 
         let table = self.usable_table(&input.table_name)?;
-        let source = self.source(&table, input.index_name.as_deref(), input.consistent_read)?;
+        let source = self.source(
+            &table,
+            input.index_name.as_deref(),
+            input.consistent_read,
+            SourceWording::Parameter,
+        )?;
+        source.check_key_paths(KeyWording::Expression, filter.iter().flat_map(Condition::nested_names))?;
+        source.check_key_paths(
+            KeyWording::Expression,
+            projection.iter().flat_map(Projection::nested_names),
+        )?;
         let shown = source.shown(input.select, projection)?;
         let mut range = match segment {
             None => KeyRange {

@@ -2,18 +2,18 @@
 
 use std::ops::Bound;
 
-use beringia_expression::{Access, ResolvedKeyCondition, Select};
+use beringia_expression::{Access, Condition, Projection, ResolvedKeyCondition, Select};
 use beringia_item::{Item, KeySchema};
 
 use super::{
     query::key_range,
     read::{KeyRange, PageRead},
-    source::MismatchMessage,
+    source::{MismatchMessage, SourceWording},
 };
 use crate::{
     ApiError, Engine,
     api::{PageOutput, ReturnConsumedCapacity},
-    keys::{condition_error, request_key},
+    keys::{KeyWording, condition_error, request_key},
 };
 
 /// The maximum number of items that a page of several partitions evaluates (developer guide,
@@ -34,8 +34,15 @@ impl Engine {
     /// Reads a page of the selected items.
     pub(crate) async fn select(&self, select: Select, options: SelectOptions) -> Result<PageOutput, ApiError> {
         let table = self.usable_table(&select.table)?;
-        let source = self.source(&table, select.index.as_deref(), options.consistent)?;
-        let (mut ranges, is_descending, single_items) = match select.access(source.keys)? {
+        let source = self.source(
+            &table,
+            select.index.as_deref(),
+            options.consistent,
+            SourceWording::Statement,
+        )?;
+        let access = select.access(source.keys)?;
+        let is_query = matches!(access, Access::Query { .. });
+        let (mut ranges, is_descending, single_items) = match access {
             Access::Scan => (vec![everything()], false, false),
             Access::Query {
                 conditions,
@@ -66,13 +73,22 @@ impl Engine {
                 first.after(&start.0, is_descending);
             }
         }
+        let filter = select.filter.condition();
+        source.check_key_paths(KeyWording::Statement, filter.iter().flat_map(Condition::nested_names))?;
+        source.check_key_paths(
+            KeyWording::Statement,
+            select.projection.iter().flat_map(Projection::nested_names),
+        )?;
+        if let (true, Some(filter)) = (is_query, &filter) {
+            source.check_filter_projected(filter)?;
+        }
         let shown = source.shown(None, select.projection)?;
         let page = PageRead {
             source,
             ranges,
             reverse: is_descending,
             limit,
-            filter: select.filter.condition(),
+            filter,
             shown,
             consistent: options.consistent,
             capacity: options.capacity,

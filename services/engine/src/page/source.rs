@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use beringia_expression::Projection;
+use beringia_expression::{Condition, Projection};
 use beringia_item::{Item, KeyBytes, KeySchema};
 use beringia_storage::{IndexState, Table};
 
@@ -10,7 +10,7 @@ use crate::{
     ApiError, Engine,
     api::Select,
     index::projected_names,
-    keys::{KEY_MISMATCH, parts, request_key},
+    keys::{KEY_MISMATCH, KeyWording, check_scalar_keys, parts, request_key},
 };
 
 /// Whether the error for an ExclusiveStartKey of a wrong form says why it is invalid.
@@ -20,6 +20,32 @@ pub(super) enum MismatchMessage {
     Bare,
     /// With the reason, as in Scan.
     Reason,
+}
+
+/// Which of DynamoDB's two wordings the error for an unusable index has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SourceWording {
+    /// Of the parameter `IndexName` in Query and Scan.
+    Parameter,
+    /// Of a PartiQL statement.
+    Statement,
+}
+
+impl SourceWording {
+    fn missing_index(self, index: &str) -> ApiError {
+        const MISSING: &str = "The table does not have the specified index";
+        match self {
+            Self::Parameter => ApiError::Validation(format!("{MISSING}: {index}")),
+            Self::Statement => ApiError::validation(MISSING),
+        }
+    }
+
+    fn consistent_read(self) -> ApiError {
+        ApiError::validation(match self {
+            Self::Parameter => "Consistent reads are not supported on global secondary indexes",
+            Self::Statement => "Strongly consistent read is not supported on Global Secondary Indexes",
+        })
+    }
 }
 
 /// A table or one of its indexes.
@@ -57,8 +83,9 @@ impl Engine {
         table: &'a Table,
         index: Option<&'a str>,
         consistent: bool,
+        wording: SourceWording,
     ) -> Result<Source<'a>, ApiError> {
-        let source = Source::find(table, index, consistent)?;
+        let source = Source::find(table, index, consistent, wording)?;
         match index {
             Some(name) if self.lifecycle.is_new_index(table, name) => Err(backfilling(name)),
             _ => Ok(source),
@@ -72,7 +99,12 @@ fn backfilling(index: &str) -> ApiError {
 
 impl<'a> Source<'a> {
     /// Finds the table itself, or its index of the given name.
-    fn find(table: &'a Table, index: Option<&'a str>, consistent: bool) -> Result<Self, ApiError> {
+    fn find(
+        table: &'a Table,
+        index: Option<&'a str>,
+        consistent: bool,
+        wording: SourceWording,
+    ) -> Result<Self, ApiError> {
         let Some(name) = index else {
             return Ok(Self {
                 table,
@@ -92,12 +124,10 @@ impl<'a> Source<'a> {
                 global: false,
             });
         }
-        let missing = || ApiError::Validation(format!("The table does not have the specified index: {name}"));
+        let missing = || wording.missing_index(name);
         let (global, state) = table.global_indexes.get(name).ok_or_else(missing)?;
         if consistent {
-            return Err(ApiError::validation(
-                "Consistent reads are not supported on global secondary indexes",
-            ));
+            return Err(wording.consistent_read());
         }
         match state {
             IndexState::Active => {}
@@ -112,6 +142,32 @@ impl<'a> Source<'a> {
             projected,
             global: true,
         })
+    }
+
+    /// Rejects a filter on attributes that the index does not copy. Only queries are checked: a
+    /// scan of an index evaluates its filter on what the index copies.
+    pub(super) fn check_filter_projected(&self, filter: &Condition) -> Result<(), ApiError> {
+        let (Some(held), Some(index)) = (&self.projected, self.index) else {
+            return Ok(());
+        };
+        let missing: Vec<&str> = filter.top_level_names().filter(|name| !held.contains(name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::Validation(format!(
+            "One or more parameter values were invalid: Secondary index {index} does not project one or more filter attributes: \
+             [{}]",
+            missing.join(", ")
+        )))
+    }
+
+    /// Rejects paths into key attributes of the table or the index, whose values are scalars.
+    pub(super) fn check_key_paths<'n>(
+        &self,
+        wording: KeyWording,
+        nested: impl IntoIterator<Item = &'n str>,
+    ) -> Result<(), ApiError> {
+        check_scalar_keys(wording, &[&self.table.core.keys, self.keys], nested)
     }
 
     /// Determines what an answer shows. The parameters must have passed [`check_select`].
@@ -210,30 +266,42 @@ fn explained(reason: &str) -> ApiError {
     ApiError::Validation(format!("The provided starting key is invalid: {reason}"))
 }
 
+/// The operation whose `Select` is checked. Their messages differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SelectIn {
+    Query,
+    Scan,
+}
+
 /// Checks `Select` against the parameters that it must be consistent with; `projection` is the name
 /// of the projecting parameter.
 pub(super) fn check_select(
+    operation: SelectIn,
     select: Option<Select>,
     projection: Option<&'static str>,
     index: bool,
 ) -> Result<(), ApiError> {
-    const INVALID: &str = "One or more parameter values were invalid:";
-    match (select, projection) {
-        (Some(Select::SpecificAttributes), None) => Err(ApiError::Validation(format!(
-            "{INVALID} Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
-        ))),
-        (Some(other), Some(projection)) if other != Select::SpecificAttributes => Err(ApiError::Validation(format!(
-            "{INVALID} Cannot specify the {projection} when choosing to get {}",
+    let problem = match (select, projection) {
+        (Some(Select::SpecificAttributes), None) => {
+            "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
+                .to_owned()
+        }
+        (Some(other), Some(projection)) if other != Select::SpecificAttributes => format!(
+            "Cannot specify the {projection} when choosing to get {}",
             match other {
                 Select::Count => "only the Count",
                 other => other.as_str(),
             }
-        ))),
-        (Some(Select::AllProjectedAttributes), _) if !index => Err(ApiError::Validation(format!(
-            "{INVALID} ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
-        ))),
-        _ => Ok(()),
-    }
+        ),
+        (Some(Select::AllProjectedAttributes), _) if !index => {
+            "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(ApiError::Validation(match operation {
+        SelectIn::Query => format!("1 validation error detected: {problem}"),
+        SelectIn::Scan => problem,
+    }))
 }
 
 /// The name of the parameter that projects, in either form; a request has at most one.

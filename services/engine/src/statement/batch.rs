@@ -1,9 +1,13 @@
 //! Implements the BatchExecuteStatement operation.
 
-use beringia_expression::{Select, Statement};
+use std::sync::Arc;
+
+use beringia_expression::Statement;
+use beringia_item::KeyBytes;
+use beringia_storage::Table;
 use futures_util::future::join_all;
 
-use super::{check_text, parse};
+use super::{StatementWrite, check_text, parse};
 use crate::{
     ApiError, Engine,
     api::{
@@ -12,7 +16,7 @@ use crate::{
     },
     constraint::Constraints,
     item::OneItem,
-    keys::request_key,
+    keys::{KeyWording, check_read_paths, request_key},
 };
 
 /// The maximum number of statements in one request (API reference, BatchExecuteStatement).
@@ -60,17 +64,26 @@ impl Engine {
         })
     }
 
+    /// Executes one statement. The answer to a statement that is refused before it runs names no
+    /// table.
     async fn batched(
         &self,
         parsed: Result<Statement, ApiError>,
         of: BatchStatement,
         capacity: ReturnConsumedCapacity,
     ) -> (BatchStatementResponse, Option<ConsumedCapacity>) {
-        let table = parsed.as_ref().ok().map(Statement::table);
-        let table_name = table.and_then(|table| Some(self.usable_table(table).ok()?.core.name.clone()));
-        let done = match parsed {
-            Ok(Statement::Select(select)) => self.get_by_statement(select, of.consistent_read, capacity).await,
-            Ok(statement) => self.write_by_statement(statement, &of, capacity).await,
+        let checked = parsed.and_then(|statement| self.checked(statement, &of, capacity));
+        let table_name = checked.as_ref().ok().map(|run| run.table().core.name.clone());
+        let done = match checked {
+            Ok(Checked::Read { table, key, wanted }) => self.get_one(&table, &key, wanted).await,
+            Ok(Checked::Write { write, key }) => {
+                let on_failure = of.return_values_on_condition_check_failure;
+                let output = self.carry_out_write(write, key, capacity, on_failure).await;
+                output.map(|output| GetItemOutput {
+                    item: output.attributes,
+                    consumed_capacity: output.consumed_capacity,
+                })
+            }
             Err(error) => Err(error),
         };
         let (item, error, consumed) = match done {
@@ -88,13 +101,21 @@ impl Engine {
         (response, consumed)
     }
 
-    /// Reads the one item that a SELECT selects.
-    async fn get_by_statement(
+    /// Checks a statement as far as that is possible before it runs.
+    fn checked(
         &self,
-        select: Select,
-        consistent: bool,
+        statement: Statement,
+        of: &BatchStatement,
         capacity: ReturnConsumedCapacity,
-    ) -> Result<GetItemOutput, ApiError> {
+    ) -> Result<Checked, ApiError> {
+        let select = match statement {
+            Statement::Select(select) => select,
+            write => {
+                let write = self.statement_write(write)?;
+                let key = write.checked_key()?;
+                return Ok(Checked::Write { write, key });
+            }
+        };
         let refuse = || {
             ApiError::validation(
                 "Select statements within BatchExecuteStatement must specify the primary key in the where clause.",
@@ -105,30 +126,44 @@ impl Engine {
             return Err(refuse());
         }
         let filter = select.filter.condition();
+        check_read_paths(
+            &table,
+            KeyWording::Statement,
+            filter.as_ref(),
+            select.projection.as_ref(),
+        )?;
         let pin = select.filter.pin(&table.core.keys).map_err(|_| refuse())?;
         let key = request_key(&table, &pin.key)?;
         let wanted = OneItem {
             filter,
             projection: select.projection,
-            consistent,
+            consistent: of.consistent_read,
             capacity,
         };
-        self.get_one(&table, &key, wanted).await
+        Ok(Checked::Read { table, key, wanted })
     }
+}
 
-    async fn write_by_statement(
-        &self,
-        statement: Statement,
-        of: &BatchStatement,
-        capacity: ReturnConsumedCapacity,
-    ) -> Result<GetItemOutput, ApiError> {
-        let write = self.statement_write(statement)?;
-        let on_failure = of.return_values_on_condition_check_failure;
-        let output = self.carry_out_write(write, capacity, on_failure).await?;
-        Ok(GetItemOutput {
-            item: output.attributes,
-            consumed_capacity: output.consumed_capacity,
-        })
+/// A statement of a batch that has passed its checks.
+enum Checked {
+    /// A SELECT of one item.
+    Read {
+        table: Arc<Table>,
+        key: KeyBytes,
+        wanted: OneItem,
+    },
+    Write {
+        write: StatementWrite,
+        key: KeyBytes,
+    },
+}
+
+impl Checked {
+    const fn table(&self) -> &Arc<Table> {
+        match self {
+            Self::Read { table, .. } => table,
+            Self::Write { write, .. } => &write.table,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod next_token;
 use std::sync::Arc;
 
 use beringia_expression::{Pin, Returning, Statement, Update};
-use beringia_item::{AttributeValue, Item};
+use beringia_item::{AttributeValue, Item, KeyBytes};
 use beringia_storage::Table;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         ReturnValuesOnConditionCheckFailure, WriteItemOutput, WriteOptions,
     },
     constraint::Constraints,
+    keys::{KeyWording, check_condition_paths},
     page::SelectOptions,
     transact::{Parsed, action_key},
 };
@@ -46,9 +47,11 @@ pub(crate) struct StatementWrite {
 }
 
 impl StatementWrite {
-    /// Whether the statement returns an item.
-    pub(crate) fn returns(&self) -> bool {
-        self.returned != ReturnValues::None
+    /// The stored key of the item. Checks everything that can be checked before the write runs.
+    fn checked_key(&self) -> Result<KeyBytes, ApiError> {
+        let key = action_key(&self.table, &self.action)?;
+        check_condition_paths(&self.table, KeyWording::Statement, self.action.condition())?;
+        Ok(key)
     }
 
     /// The update, if the statement returns what the update wrote.
@@ -95,9 +98,11 @@ impl Engine {
         }
         let _under_way = self.begin_write()?;
         let write = self.statement_write(statement)?;
+        let key = write.checked_key()?;
         let output = self
             .carry_out_write(
                 write,
+                key,
                 input.return_consumed_capacity,
                 input.return_values_on_condition_check_failure,
             )
@@ -150,7 +155,9 @@ impl Engine {
                 (action, returned)
             }
             Statement::Select(_) | Statement::Exists(_) => {
-                return Err(ApiError::validation("EXISTS is only supported within transactions."));
+                return Err(ApiError::validation(
+                    "EXISTS can only be used in ExecuteTransaction write requests.",
+                ));
             }
         };
         Ok(StatementWrite {
@@ -161,14 +168,14 @@ impl Engine {
         })
     }
 
-    /// Executes the write of one statement.
+    /// Executes the write of one statement on the item with this stored key.
     async fn carry_out_write(
         &self,
         write: StatementWrite,
+        key: KeyBytes,
         capacity: ReturnConsumedCapacity,
         on_failure: ReturnValuesOnConditionCheckFailure,
     ) -> Result<WriteItemOutput, ApiError> {
-        let key = action_key(&write.table, &write.action)?;
         let options = WriteOptions {
             return_values: write.returned,
             return_consumed_capacity: capacity,

@@ -2,7 +2,7 @@
 
 use beringia_storage::{LogPosition, Shard, TableStream};
 
-use super::names::{sequence_number, shard_id, stream_label};
+use super::names::{sequence_number, shard_id};
 use crate::{
     ApiError, Engine,
     api::{DescribeStreamInput, ShardDescription, ShardFilter, StreamDescription},
@@ -41,12 +41,12 @@ impl Engine {
         let last = shards.last().filter(|_| more);
         Ok(StreamDescription {
             stream_arn: input.stream_arn,
-            stream_label: stream_label(stream.stream.enabled_ms),
+            stream_label: self.stream_names.label(stream.stream),
             stream_status: self
                 .lifecycle
                 .stream_status(stream.table, stream.stream.enabled_ms, stream.is_enabled()),
             stream_view_type: wire_view(stream.stream.view),
-            creation_request_date_time_ms: stream.stream.enabled_ms,
+            creation_request_date_time_ms: self.stream_names.created_ms(stream.stream),
             table_name: stream.table_name.clone(),
             key_schema: key_schema(&stream.keys),
             last_evaluated_shard_id: last.map(|shard| shard.shard_id.clone()),

@@ -1,6 +1,6 @@
 //! Implements the ListStreams operation.
 
-use super::names::{parse_arn, stream_arn, stream_label};
+use super::names::parse_arn;
 use crate::{
     ApiError, Engine,
     api::{ListStreamsInput, ListStreamsOutput, StreamSummary},
@@ -35,9 +35,9 @@ impl Engine {
             .iter()
             .filter(|stream| input.table_name.as_ref().is_none_or(|name| *name == stream.table_name))
             .map(|stream| StreamSummary {
-                stream_arn: stream_arn(self.region(), &stream.table_name, stream.stream.enabled_ms),
+                stream_arn: self.stream_names.arn(&stream.table_name, stream.stream),
                 table_name: stream.table_name.clone(),
-                stream_label: stream_label(stream.stream.enabled_ms),
+                stream_label: self.stream_names.label(stream.stream),
             })
             .collect();
         if let Some(name) = input.table_name.filter(|_| summaries.is_empty())

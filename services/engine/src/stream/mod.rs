@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use beringia_storage::{Shard, Streams, TableStream};
 
-pub(crate) use names::{stream_arn, stream_label};
+pub(crate) use names::StreamNames;
 
 use crate::{ApiError, Engine};
 
 impl Engine {
-    /// The time that labels a stream that is turned on now. It differs from the times of earlier
-    /// streams of tables with this name.
+    /// The time in the definition of a stream that is turned on now, from which its labels are
+    /// derived. It differs from the times of earlier streams of tables with this name.
     pub(crate) async fn stream_start_ms(&self, table_name: &str) -> Result<u64, ApiError> {
         let streams = self.store.streams().await?.streams;
         let earlier = streams.iter().filter(|stream| stream.table_name == table_name);
@@ -30,7 +30,7 @@ impl Engine {
     fn find_stream(&self, streams: &Streams, arn: &str) -> Result<Arc<TableStream>, ApiError> {
         let (table, label) = names::parse_arn(arn, self.region())?;
         let named =
-            |stream: &&Arc<TableStream>| stream.table_name == table && stream_label(stream.stream.enabled_ms) == label;
+            |stream: &&Arc<TableStream>| stream.table_name == table && self.stream_names.label(stream.stream) == label;
         streams
             .streams
             .iter()

@@ -1,16 +1,71 @@
 //! Labels, ARNs, shard ids and sequence numbers of streams.
 
+use std::collections::BTreeSet;
+
 use beringia_item::Region;
-use beringia_storage::{LogPosition, TableStream};
-use xxhash_rust::xxh3::xxh3_64;
+use beringia_storage::{LogPosition, Stream, TableStream};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{ApiError, names::table_arn};
 
 /// The number of positions that a sequence number can encode, which is more than the log can have.
 const POSITIONS: u128 = 100_000_000_000_000_000_000;
 
-/// A stream's label: the time when it was turned on, as `2026-01-31T23:59:59.999`.
-pub(crate) fn stream_label(ms: u64) -> String {
+/// The number of offsets that regions can have, in ms.
+const OFFSETS: u64 = 1000;
+/// A seed with which the regions of AWS have different offsets.
+const OFFSET_SEED: u64 = 1;
+
+/// The names of a region's streams.
+///
+/// The replicas of a global table share the definition of its stream, with the time when it was
+/// turned on, but each region has a stream of its own, which begins at an own time. This time is
+/// derived, so that it is the same after a restart: it follows the time in the definition by an
+/// offset of less than a second, in which the regions differ.
+#[derive(Debug)]
+pub(crate) struct StreamNames {
+    region: Region,
+    offset_ms: u64,
+}
+
+impl StreamNames {
+    /// The names of streams in `region`; `regions` are those that can have replicas.
+    pub(crate) fn new(region: &Region, regions: &BTreeSet<Region>) -> Self {
+        // An offset depends on the name of the region alone, unless another region that precedes it
+        // has the same.
+        let mut taken = BTreeSet::new();
+        let mut offset_ms = 0;
+        let before = regions.range(..region);
+        for region in before.chain([region]) {
+            offset_ms = xxh3_64_with_seed(region.as_str().as_bytes(), OFFSET_SEED) % OFFSETS;
+            while !taken.insert(offset_ms) {
+                offset_ms += 1;
+            }
+        }
+        Self {
+            region: region.clone(),
+            offset_ms,
+        }
+    }
+
+    /// When the region's stream was turned on, in ms since the epoch.
+    pub(crate) const fn created_ms(&self, stream: Stream) -> u64 {
+        stream.enabled_ms.saturating_add(self.offset_ms)
+    }
+
+    /// The label of a stream.
+    pub(crate) fn label(&self, stream: Stream) -> String {
+        label(self.created_ms(stream))
+    }
+
+    /// The ARN of a table's stream.
+    pub(crate) fn arn(&self, table: &str, stream: Stream) -> String {
+        format!("{}/stream/{}", table_arn(&self.region, table), self.label(stream))
+    }
+}
+
+/// The label of a stream that was turned on at this time, as `2026-01-31T23:59:59.999`.
+fn label(ms: u64) -> String {
     let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60);
@@ -33,11 +88,6 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
     (year, month, day)
-}
-
-/// The ARN of a stream.
-pub(crate) fn stream_arn(region: &Region, table: &str, enabled_ms: u64) -> String {
-    format!("{}/stream/{}", table_arn(region, table), stream_label(enabled_ms))
 }
 
 /// The table name and the label in a stream's ARN of this region.
@@ -103,8 +153,57 @@ mod tests {
             (1_735_689_600_000, "2025-01-01T00:00:00.000"),
             (4_107_542_400_000, "2100-03-01T00:00:00.000"),
         ] {
-            assert_eq!(stream_label(ms), label);
+            assert_eq!(super::label(ms), label);
         }
+    }
+
+    fn region(name: &str) -> Region {
+        Region::new(name).unwrap()
+    }
+
+    fn offset(name: &str, regions: &BTreeSet<Region>) -> u64 {
+        StreamNames::new(&region(name), regions).offset_ms
+    }
+
+    /// The names of AWS's regions, of which topologies are usually made.
+    #[test]
+    fn offsets_of_the_regions_of_aws_differ_in_any_topology() {
+        let csv = include_str!("../../../../regions/aws-regions.csv");
+        let names: Vec<&str> = csv.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+        assert!(names.len() > 30, "{names:?}");
+        let offsets: BTreeSet<u64> = names.iter().map(|name| offset(name, &BTreeSet::new())).collect();
+        assert_eq!(offsets.len(), names.len());
+        assert!(offsets.iter().all(|offset| *offset < OFFSETS), "{offsets:?}");
+        let all = names.iter().map(|name| region(name)).collect();
+        for name in names {
+            assert_eq!(offset(name, &all), offset(name, &BTreeSet::new()), "{name}");
+        }
+    }
+
+    #[test]
+    fn offsets_of_regions_of_one_topology_differ() {
+        let names: Vec<String> = (0..900).map(|number| format!("r{number}")).collect();
+        let all: BTreeSet<Region> = names.iter().map(|name| region(name)).collect();
+        let offsets: BTreeSet<u64> = names.iter().map(|name| offset(name, &all)).collect();
+        assert_eq!(offsets.len(), names.len());
+    }
+
+    #[test]
+    fn a_stream_is_named_after_its_regions_own_time() {
+        let stream = Stream {
+            view: beringia_storage::StreamView::KeysOnly,
+            enabled_ms: 1_700_000_000_000,
+        };
+        let names = StreamNames {
+            region: region("us-east-1"),
+            offset_ms: 17,
+        };
+        assert_eq!(names.created_ms(stream), 1_700_000_000_017);
+        assert_eq!(names.label(stream), "2023-11-14T22:13:20.017");
+        assert_eq!(
+            names.arn("music", stream),
+            "arn:aws:dynamodb:us-east-1:000000000000:table/music/stream/2023-11-14T22:13:20.017"
+        );
     }
 
     /// They grow with the shard and with the position.
@@ -140,12 +239,8 @@ mod tests {
     #[test]
     fn only_arns_of_streams_of_this_region_are_accepted() {
         let region = Region::new("us-east-1").unwrap();
-        let arn = stream_arn(&region, "music", 0);
-        assert_eq!(
-            arn,
-            "arn:aws:dynamodb:us-east-1:000000000000:table/music/stream/1970-01-01T00:00:00.000"
-        );
-        assert_eq!(parse_arn(&arn, &region), Ok(("music", "1970-01-01T00:00:00.000")));
+        let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/music/stream/1970-01-01T00:00:00.000";
+        assert_eq!(parse_arn(arn, &region), Ok(("music", "1970-01-01T00:00:00.000")));
         for arn in [
             "music",
             "arn:aws:dynamodb:us-east-1:000000000000:table/music",

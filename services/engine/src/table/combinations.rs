@@ -58,6 +58,7 @@ impl RequestedChanges {
             input.warm_throughput.is_some(),
             input.table_class.is_some(),
             input.stream_specification.is_some(),
+            input.sse_specification.is_some(),
             input.deletion_protection_enabled.is_some(),
         ];
         Self {

@@ -11,7 +11,7 @@ use beringia_storage::{
 };
 
 use super::{
-    GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX, invalid,
+    GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX, encryption, invalid,
     lifecycle::{Change, in_use, not_found},
     schema::{
         Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, check_key_schema,
@@ -25,7 +25,9 @@ use super::{
 };
 use crate::{
     ApiError, Engine,
-    api::{CreateTableInput, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, TableDescription},
+    api::{
+        CreateTableInput, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, TableDescription, WarmThroughput,
+    },
     constraint::Constraints,
     names::{check_name, table_name},
 };
@@ -42,7 +44,7 @@ impl Engine {
         let table = self.new_table_id();
         let stream_ms = self.stream_start_ms(&input.table_name).await?;
         let aspects = aspects(&input, now_ms, stream_ms)?;
-        let name = input.table_name;
+        let name = input.table_name.clone();
         let taken = name.clone();
         let lifecycle = Arc::clone(&self.lifecycle);
         let create = move |catalog: &Catalog| -> Result<Decided, SchemaRefusal> {
@@ -63,8 +65,29 @@ impl Engine {
         // Look it up by id, since the table may have been deleted and another one created under its
         // name.
         let created = catalog.by_id.get(&table).ok_or_else(|| not_found(&name))?;
-        Ok(self.describe(created, Some(&Change::creation())))
+        Ok(answer(self.describe(created, Some(&Change::creation())), &input))
     }
+}
+
+/// The answer to the request that created the table. In contrast to DescribeTable's, it shows warm
+/// throughput only where the request asked for it, and not since when the table is on demand.
+fn answer(mut table: TableDescription, input: &CreateTableInput) -> TableDescription {
+    table.warm_throughput = table.warm_throughput.filter(|_| asks(input.warm_throughput));
+    for index in table.global_secondary_indexes.iter_mut().flatten() {
+        let mut wanted = input.global_secondary_indexes.iter().flatten();
+        let wanted = wanted.find(|wanted| wanted.index_name == index.index_name);
+        let asks = wanted.is_some_and(|wanted| asks(wanted.warm_throughput));
+        index.warm_throughput = index.warm_throughput.filter(|_| asks);
+    }
+    if let Some(summary) = &mut table.billing_mode_summary {
+        summary.last_update_to_pay_per_request_date_time_ms = None;
+    }
+    table
+}
+
+/// Whether a request asks for a warm throughput; a value without members asks for nothing.
+fn asks(warm: Option<WarmThroughput>) -> bool {
+    warm.is_some_and(|wanted| wanted != WarmThroughput::default())
 }
 
 fn check_form(input: &CreateTableInput) -> Result<(), ApiError> {
@@ -138,6 +161,12 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
         deletion_protection: input.deletion_protection_enabled.unwrap_or(false),
         ..LocalSettings::default()
     };
+    let encryption = input
+        .sse_specification
+        .as_ref()
+        .map(encryption::key)
+        .transpose()?
+        .flatten();
     let tags = tags::checked(input.tags.as_deref().unwrap_or_default())?;
 
     let core = Core {
@@ -153,6 +182,7 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
     ];
     aspects.extend(tags::tag_aspects(&settings, None, tags)?);
     aspects.extend(stream.map(|stream| Aspect::Stream(Some(stream))));
+    aspects.extend(encryption.map(|key| Aspect::Encryption(Some(key))));
     aspects.extend(
         global_indexes
             .into_iter()

@@ -78,6 +78,9 @@ fn check_deletable(table: &Table, lifecycle: &Lifecycle) -> Result<(), ApiError>
             "Table: {name} is in the process of being updated."
         )));
     }
+    if lifecycle.change(table.id).is_some_and(|change| change.encrypts()) {
+        return Err(still_in_use("Server-Side Encryption is still being updated"));
+    }
     if table.local.deletion_protection {
         return Err(ApiError::validation(
             "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",

@@ -2,11 +2,12 @@
 
 use beringia_item::{KeySchema, KeyType, Region};
 use beringia_storage::{
-    Billing, Capacity, GlobalIndex, IndexState, LocalIndex, Projection, Replica, ReplicaStatus, Stream, Table,
+    Billing, Capacity, GlobalIndex, IndexProjection, IndexState, LocalIndex, Replica, ReplicaStatus, Stream, Table,
     Throughput, Units,
 };
 
 use super::{
+    encryption::describe_encryption,
     lifecycle::{Change, gone_indexes, index_status, is_new_replica, not_found, table_status},
     settings::{decreases_today, warm_now, wire_class, wire_view},
 };
@@ -18,10 +19,11 @@ use crate::{
         OnDemandThroughput, ProjectionSpecification, ProjectionType, ProvisionedThroughputDescription,
         ReplicaDescription, ReplicaGlobalSecondaryIndexDescription, ReplicaStatusName, ScalarAttributeType,
         StreamSpecification, TableClassSummary, TableDescription, TableStatus, WarmThroughput,
+        WarmThroughputDescription,
     },
     keys::parts,
     names::table_arn,
-    stream::{stream_arn, stream_label},
+    stream::StreamNames,
 };
 
 /// The version of global tables that Beringia implements.
@@ -49,14 +51,22 @@ impl Engine {
     /// Describes a table as this region knows it. With `change`, describes it while that change is
     /// being carried out.
     pub(super) fn describe(&self, table: &Table, change: Option<&Change>) -> TableDescription {
-        describe(table, self.region(), self.clock.now_ms(), change)
+        describe(table, self.region(), &self.stream_names, self.clock.now_ms(), change)
     }
 }
 
-fn describe(table: &Table, region: &Region, now_ms: u64, change: Option<&Change>) -> TableDescription {
+fn describe(
+    table: &Table,
+    region: &Region,
+    stream_names: &StreamNames,
+    now_ms: u64,
+    change: Option<&Change>,
+) -> TableDescription {
     let core = &table.core;
+    let status = table_status(table, region, change);
+    let before = change.and_then(Change::before);
+    let units = shown_units(before.map(|before| before.throughput), table.throughput);
     let table_arn = table_arn(region, &core.name);
-    let latest_stream = table.latest_stream.map(|stream| stream.enabled_ms);
     let others: Vec<ReplicaDescription> = table
         .replicas
         .iter()
@@ -67,22 +77,27 @@ fn describe(table: &Table, region: &Region, now_ms: u64, change: Option<&Change>
     TableDescription {
         table_name: core.name.clone(),
         table_id: table.id.to_string(),
-        table_status: table_status(table, region, change),
+        table_status: status,
         creation_date_time_ms: core.created_ms,
         attribute_definitions: attribute_definitions(table, change),
         key_schema: key_schema(&core.keys),
         item_count: table.size.items(),
         table_size_bytes: table.size.bytes(),
-        provisioned_throughput: describe_throughput(table.throughput, table.billing.capacity, now_ms),
+        provisioned_throughput: describe_throughput(units, table.billing.capacity, now_ms),
         billing_mode_summary: billing_mode(table),
         on_demand_throughput: describe_maxima(table.billing.capacity),
-        warm_throughput: describe_warm(table.throughput, table.billing.capacity),
+        warm_throughput: Some(describe_warm(
+            table.throughput,
+            table.billing.capacity,
+            warm_status(status, status.as_str()),
+        )),
         table_class_summary: describe_class(table.billing),
         local_secondary_indexes: describe_local(table, &table_arn),
-        global_secondary_indexes: describe_global(table, &table_arn, now_ms, change),
+        global_secondary_indexes: describe_global(table, &table_arn, now_ms, status, change),
         stream_specification: table.stream.map(describe_stream),
-        latest_stream_arn: latest_stream.map(|enabled_ms| stream_arn(region, &core.name, enabled_ms)),
-        latest_stream_label: latest_stream.map(stream_label),
+        sse_description: describe_encryption(table, region, change),
+        latest_stream_arn: table.latest_stream.map(|stream| stream_names.arn(&core.name, stream)),
+        latest_stream_label: table.latest_stream.map(|stream| stream_names.label(stream)),
         global_table_version: global.then_some(GLOBAL_TABLE_VERSION),
         multi_region_consistency: global.then_some(MultiRegionConsistency::Eventual),
         replicas: global.then_some(others),
@@ -118,15 +133,24 @@ pub(crate) fn key_schema(keys: &KeySchema) -> Vec<KeySchemaElement> {
     partition.chain(sort).map(element).collect()
 }
 
-fn describe_projection(projection: &Projection) -> ProjectionSpecification {
+fn describe_projection(projection: &IndexProjection) -> ProjectionSpecification {
     let (kind, names) = match projection {
-        Projection::All => (ProjectionType::All, None),
-        Projection::KeysOnly => (ProjectionType::KeysOnly, None),
-        Projection::Include(names) => (ProjectionType::Include, Some(names.clone())),
+        IndexProjection::All => (ProjectionType::All, None),
+        IndexProjection::KeysOnly => (ProjectionType::KeysOnly, None),
+        IndexProjection::Include(names) => (ProjectionType::Include, Some(names.clone())),
     };
     ProjectionSpecification {
         projection_type: Some(kind),
         non_key_attributes: names,
+    }
+}
+
+/// The throughput that a description shows. While provisioned units change, it is the previous
+/// units.
+const fn shown_units(before: Option<Throughput>, after: Throughput) -> Throughput {
+    match (before, after) {
+        (Some(before @ Throughput::Provisioned { .. }), Throughput::Provisioned { .. }) => before,
+        _ => after,
     }
 }
 
@@ -169,11 +193,23 @@ fn describe_maxima(capacity: Capacity) -> Option<OnDemandThroughput> {
     })
 }
 
-fn describe_warm(throughput: Throughput, capacity: Capacity) -> WarmThroughput {
+fn describe_warm(throughput: Throughput, capacity: Capacity, status: &'static str) -> WarmThroughputDescription {
     let (read, write) = warm_now(throughput, capacity);
-    WarmThroughput {
-        read_units_per_second: Some(read.cast_signed()),
-        write_units_per_second: Some(write.cast_signed()),
+    WarmThroughputDescription {
+        units: WarmThroughput {
+            read_units_per_second: Some(read.cast_signed()),
+            write_units_per_second: Some(write.cast_signed()),
+        },
+        status,
+    }
+}
+
+/// The status of the warm throughput of a table with the status `table`, or of one of its indexes;
+/// `own` is its own status. The warm throughput of a new table is being updated.
+const fn warm_status(table: TableStatus, own: &'static str) -> &'static str {
+    match table {
+        TableStatus::Creating => TableStatus::Updating.as_str(),
+        _ => own,
     }
 }
 
@@ -204,8 +240,13 @@ fn describe_global(
     table: &Table,
     table_arn: &str,
     now_ms: u64,
+    table_status: TableStatus,
     change: Option<&Change>,
 ) -> Option<Vec<GlobalSecondaryIndexDescription>> {
+    let before = |name: &str| {
+        let (before, _) = change.and_then(Change::before)?.global_indexes.get(name)?;
+        Some(before.throughput)
+    };
     let describe = |name: &String, index: &GlobalIndex, index_status: IndexStatus, backfilling: Option<bool>| {
         GlobalSecondaryIndexDescription {
             index_name: name.clone(),
@@ -214,9 +255,17 @@ fn describe_global(
             projection: describe_projection(&index.projection),
             index_status,
             backfilling,
-            provisioned_throughput: describe_throughput(index.throughput, index.capacity, now_ms),
+            provisioned_throughput: describe_throughput(
+                shown_units(before(name), index.throughput),
+                index.capacity,
+                now_ms,
+            ),
             on_demand_throughput: describe_maxima(index.capacity),
-            warm_throughput: describe_warm(index.throughput, index.capacity),
+            warm_throughput: Some(describe_warm(
+                index.throughput,
+                index.capacity,
+                warm_status(table_status, index_status.as_str()),
+            )),
             item_count: table.index_sizes.get(name).map(|size| size.items()),
             index_size_bytes: table.index_sizes.get(name).map(|size| size.bytes()),
         }
@@ -269,7 +318,7 @@ fn describe_replica(table: &Table, region: &Region, replica: &Replica, change: O
         .into_iter()
         .map(|(name, (index, _))| ReplicaGlobalSecondaryIndexDescription {
             index_name: name.clone(),
-            warm_throughput: describe_warm(index.throughput, index.capacity),
+            warm_throughput: describe_warm(index.throughput, index.capacity, replica_status.as_str()),
         })
         .collect();
     ReplicaDescription {
@@ -279,7 +328,8 @@ fn describe_replica(table: &Table, region: &Region, replica: &Replica, change: O
         replica_status_description: reason,
         replica_inaccessible_date_time_ms: inaccessible.then_some(replica.since_ms),
         replica_table_class_summary: describe_class(table.billing),
-        warm_throughput: member.then(|| describe_warm(table.throughput, table.billing.capacity)),
+        warm_throughput: member
+            .then(|| describe_warm(table.throughput, table.billing.capacity, replica_status.as_str())),
         global_secondary_indexes: (!indexes.is_empty()).then_some(indexes),
     }
 }

@@ -27,17 +27,51 @@ use crate::{
 pub(crate) struct Change {
     /// The table before the change; `None` if it did not exist.
     before: Option<Arc<Table>>,
+    /// Whether the change concerns the encryption, which shows in a status of its own.
+    encryption: Encryption,
+}
+
+/// How a change concerns the encryption of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encryption {
+    /// The encryption stays as it is.
+    Unchanged,
+    /// It changes the encryption alone.
+    Alone,
+    /// It changes the encryption and other settings.
+    AndOthers,
 }
 
 impl Change {
     /// The change that created the table.
     pub(super) const fn creation() -> Self {
-        Self { before: None }
+        Self {
+            before: None,
+            encryption: Encryption::Unchanged,
+        }
     }
 
     /// The change of a table that was `before`.
-    pub(super) const fn of(before: Arc<Table>) -> Self {
-        Self { before: Some(before) }
+    pub(super) const fn of(before: Arc<Table>, encryption: Encryption) -> Self {
+        Self {
+            before: Some(before),
+            encryption,
+        }
+    }
+
+    /// Whether the change concerns the encryption.
+    pub(super) fn encrypts(&self) -> bool {
+        self.encryption != Encryption::Unchanged
+    }
+
+    /// Whether the change shows in the status of the table.
+    fn updates_table(&self) -> bool {
+        self.encryption != Encryption::Alone
+    }
+
+    /// The table before the change; `None` if the change created it.
+    pub(super) fn before(&self) -> Option<&Table> {
+        self.before.as_deref()
     }
 
     /// Whether the change created the table.
@@ -67,7 +101,7 @@ pub(super) fn table_status(table: &Table, region: &Region, change: Option<&Chang
         .replicas
         .values()
         .any(|replica| matches!(replica.status, ReplicaStatus::Creating { .. } | ReplicaStatus::Deleting));
-    if index_changes || replica_changes || change.is_some() {
+    if index_changes || replica_changes || change.is_some_and(Change::updates_table) {
         TableStatus::Updating
     } else {
         TableStatus::Active

@@ -4,6 +4,7 @@ mod combinations;
 mod create;
 mod delete;
 mod describe;
+mod encryption;
 mod lifecycle;
 mod list;
 mod replicas;

@@ -18,7 +18,7 @@ pub(super) struct Here<'a> {
     pub(super) region: &'a Region,
     pub(super) known: &'a BTreeSet<Region>,
     pub(super) now_ms: u64,
-    /// The time that labels a stream that is turned on now.
+    /// The time in the definition of a stream that is turned on now.
     pub(super) stream_ms: u64,
     pub(super) lifecycle: &'a Lifecycle,
 }
@@ -51,10 +51,13 @@ pub(super) fn replica_edits(
             ))
         })?;
     if region == here.region {
-        return Err(ApiError::validation(
-            "Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable \
-             as required.",
-        ));
+        let verbs = match update {
+            ReplicationGroupUpdate::Create { .. } | ReplicationGroupUpdate::Delete { .. } => "add or delete",
+            ReplicationGroupUpdate::Update { .. } => "add, delete, or update",
+        };
+        return Err(ApiError::Validation(format!(
+            "Cannot {verbs} the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as required."
+        )));
     }
     match update {
         ReplicationGroupUpdate::Create { .. } => create(table, catalog, here, region),

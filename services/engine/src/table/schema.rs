@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use beringia_item::{KeyPart, KeySchema, KeyType};
-use beringia_storage::Projection;
+use beringia_storage::IndexProjection;
 
 use super::invalid;
 use crate::{
@@ -232,7 +232,7 @@ pub(super) fn check_index(
 }
 
 /// The attributes that an index copies.
-pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Projection, ApiError> {
+pub(super) fn projection(specification: &ProjectionSpecification) -> Result<IndexProjection, ApiError> {
     let Some(kind) = specification.projection_type else {
         return Err(invalid("Unknown ProjectionType: null"));
     };
@@ -245,22 +245,22 @@ pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Proj
             match names.iter().find(|name| !seen.insert(*name)) {
                 Some(twice) => Err(invalid(format!("Duplicate element in NonKeyAttributes: {twice}"))),
                 // Sorted by name, as descriptions show them.
-                None => Ok(Projection::Include(seen.into_iter().cloned().collect())),
+                None => Ok(IndexProjection::Include(seen.into_iter().cloned().collect())),
             }
         }
         (_, Some(_)) => Err(invalid(format!(
             "ProjectionType is {}, but NonKeyAttributes is specified",
             kind.as_str()
         ))),
-        (ProjectionType::All, None) => Ok(Projection::All),
-        (ProjectionType::KeysOnly, None) => Ok(Projection::KeysOnly),
+        (ProjectionType::All, None) => Ok(IndexProjection::All),
+        (ProjectionType::KeysOnly, None) => Ok(IndexProjection::KeysOnly),
     }
 }
 
 /// The number of attributes that an index copies by name.
-pub(super) const fn non_key_attributes(projection: &Projection) -> usize {
+pub(super) const fn non_key_attributes(projection: &IndexProjection) -> usize {
     match projection {
-        Projection::Include(names) => names.len(),
-        Projection::All | Projection::KeysOnly => 0,
+        IndexProjection::Include(names) => names.len(),
+        IndexProjection::All | IndexProjection::KeysOnly => 0,
     }
 }

@@ -19,6 +19,10 @@ const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
 /// (developer guide, "Warm throughput").
 const ON_DEMAND_WARM_UNITS: (u64, u64) = (12_000, 4_000);
 
+/// The part of the developer guide to which a message about that load refers.
+const ON_DEMAND_GUIDE: &str = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html\
+                               #on-demand-capacity-mode-initial";
+
 /// Whether a setting is of a new or an existing table. DynamoDB's messages differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
@@ -185,7 +189,7 @@ fn warmer(
         Some(wanted) if wanted < least.cast_signed() => {
             let than = match new {
                 None => "current WarmThroughput, decreasing WarmThroughput is not supported".to_owned(),
-                Some(Throughput::OnDemand) => "initial throughput for OnDemand".to_owned(),
+                Some(Throughput::OnDemand) => format!("initial throughput for OnDemand. See: {ON_DEMAND_GUIDE}"),
                 Some(Throughput::Provisioned { .. }) => format!("{what}CapacityUnits of ProvisionedThroughput"),
             };
             Err(invalid(format!(

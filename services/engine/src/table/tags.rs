@@ -34,10 +34,10 @@ impl Engine {
     /// Sets tags of a table in this region.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's
-    /// error.
+    /// ValidationException, AccessDeniedException, ResourceNotFoundException,
+    /// ResourceInUseException, or the store's error.
     pub async fn tag_resource(&self, input: TagResourceInput) -> Result<(), ApiError> {
-        let name = table_of_arn(&input.resource_arn, self.region())?.to_owned();
+        let name = table_of_arn(&input.resource_arn, self.region(), "TagResource")?.to_owned();
         let new = checked(&input.tags)?;
         if new.is_empty() {
             return Err(ApiError::validation("Atleast one Tag needs to be provided as Input."));
@@ -49,10 +49,10 @@ impl Engine {
     /// Removes tags from a table in this region.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's
-    /// error.
+    /// ValidationException, AccessDeniedException, ResourceNotFoundException,
+    /// ResourceInUseException, or the store's error.
     pub async fn untag_resource(&self, input: UntagResourceInput) -> Result<(), ApiError> {
-        let name = table_of_arn(&input.resource_arn, self.region())?.to_owned();
+        let name = table_of_arn(&input.resource_arn, self.region(), "UntagResource")?.to_owned();
         if input.tag_keys.is_empty() {
             return Err(ApiError::validation(
                 "Atleast one Tag Key needs to be provided as Input.",
@@ -70,13 +70,13 @@ impl Engine {
     /// Lists the tags of a table in this region, a page at a time.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException.
+    /// ValidationException, AccessDeniedException, ResourceNotFoundException.
     #[expect(clippy::unused_async, reason = "all operations are called alike")]
     pub async fn list_tags_of_resource(
         &self,
         input: ListTagsOfResourceInput,
     ) -> Result<ListTagsOfResourceOutput, ApiError> {
-        let name = table_of_arn(&input.resource_arn, self.region())?;
+        let name = table_of_arn(&input.resource_arn, self.region(), "ListTagsOfResource")?;
         let catalog = self.store.catalog();
         let table = catalog
             .by_name

@@ -14,7 +14,7 @@ use super::lifecycle::{Change, Lifecycle};
 pub(crate) enum Beginning {
     /// A table is created or changed.
     Changed(TableId, Change),
-    /// A table is removed.
+    /// A table is removed; the table as it was is given.
     Removed(Arc<Table>),
     /// A table's time to live changes; the previous attribute is given.
     TimeToLive(TableId, Option<String>),

@@ -11,8 +11,9 @@ use super::{
     GLOBAL_INDEXES_MAX,
     combinations::{builds_index, check_combination, one_index_at_a_time},
     create::global_index,
+    encryption::encryption_aspect,
     invalid,
-    lifecycle::{Change, in_use, not_found},
+    lifecycle::{Change, Encryption, in_use, not_found},
     replicas::{Here, replica_edits},
     schema::{Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, non_key_attributes},
     settings::{Request, Subject, capacity, check_throughput, provisioned, stored_class, stream, throughput_changes},
@@ -43,7 +44,7 @@ impl Engine {
         let (region, known, now_ms) = (self.region().clone(), self.regions.clone(), self.clock.now_ms());
         let stream_ms = self.stream_start_ms(&name).await?;
         let (wanted, lifecycle) = (name.clone(), Arc::clone(&self.lifecycle));
-        let quiet = is_quiet(&input);
+        let (quiet, encryption) = (is_quiet(&input), encryption_change(&input));
         let change = Arc::new(Mutex::new(None));
         let noted = Arc::clone(&change);
         let update = move |catalog: &Catalog| -> Result<Decided, SchemaRefusal> {
@@ -56,7 +57,7 @@ impl Engine {
                 lifecycle: &lifecycle,
             };
             let edits = edits(&input, table, catalog, &here)?;
-            let change = (!quiet).then(|| Change::of(Arc::clone(table)));
+            let change = (!quiet).then(|| Change::of(Arc::clone(table), encryption));
             noted.lock().clone_from(&change);
             Ok((edits, change.map(|change| Beginning::Changed(table.id, change))))
         };
@@ -130,6 +131,20 @@ fn is_quiet(input: &UpdateTableInput) -> bool {
     *input == protection_only
 }
 
+/// How the request concerns the encryption of the table.
+fn encryption_change(input: &UpdateTableInput) -> Encryption {
+    let encryption_only = UpdateTableInput {
+        table_name: input.table_name.clone(),
+        sse_specification: input.sse_specification.clone(),
+        ..UpdateTableInput::default()
+    };
+    match &input.sse_specification {
+        None => Encryption::Unchanged,
+        Some(_) if *input == encryption_only => Encryption::Alone,
+        Some(_) => Encryption::AndOthers,
+    }
+}
+
 /// Whether the request only deletes an index that is being filled, which is allowed at any time.
 fn gives_up_index(input: &UpdateTableInput, table: &Table) -> bool {
     let Some([GlobalSecondaryIndexUpdate::Delete { index_name }]) = input.global_secondary_index_updates.as_deref()
@@ -171,6 +186,10 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
         here.now_ms,
     )?);
     aspects.extend(stream_aspect(input, table, here.stream_ms)?);
+    if let Some(specification) = &input.sse_specification {
+        let change = here.lifecycle.change(table.id);
+        aspects.push(encryption_aspect(specification, table, here.region, change.as_ref())?);
+    }
     if let Some(deletion_protection) = input.deletion_protection_enabled {
         aspects.push(Aspect::Local(LocalSettings {
             deletion_protection,

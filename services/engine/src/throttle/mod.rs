@@ -2,7 +2,7 @@
 //!
 //! Every limited table and index has a bucket for reads and one for writes. A request reserves its
 //! minimum cost before it begins, and is rejected if that is not available. The actual cost is
-//! settled when it is known, so a bucket can go into debt after a read of many items or a write of
+//! charged when it is known, so a bucket can go into debt after a read of many items or a write of
 //! a large one, and the next requests wait until the debt is paid. Local indexes consume the units
 //! of their table. Buckets are in memory: after a restart they are full. Writes of other regions
 //! and deletes of expired items consume nothing.
@@ -87,7 +87,7 @@ impl Throttle {
     }
 
     /// Reserves the minimum cost of a read or write of the table, all of it or nothing. Returns
-    /// `None` if nothing limits the table; then nothing has to be settled.
+    /// `None` if nothing limits the table; then nothing has to be charged.
     pub(crate) fn reserve(
         &self,
         table: &Table,
@@ -132,7 +132,13 @@ impl Throttle {
 
     /// Charges what a request cost beyond its reservation, or returns the difference if it cost
     /// less.
-    pub(crate) fn settle(&self, table: &Table, usage: Use, reserved: Option<Units>, taken: impl FnOnce() -> Units) {
+    pub(crate) fn charge_actual(
+        &self,
+        table: &Table,
+        usage: Use,
+        reserved: Option<Units>,
+        taken: impl FnOnce() -> Units,
+    ) {
         let Some(reserved) = reserved else { return };
         let mut owed = taken();
         owed += reserved.times(-1.0);

@@ -15,7 +15,7 @@ use crate::{
     api::{TransactGetItemsInput, TransactGetItemsOutput},
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
-    keys::{check_not_empty, request_key},
+    keys::{KeyWording, check_not_empty, check_read_paths, request_key},
     throttle::Use,
 };
 
@@ -53,6 +53,7 @@ impl Engine {
         let mut wanted = Vec::with_capacity(count);
         for (index, (table, key, projection)) in gets.into_iter().enumerate() {
             let key = request_key(&table, &key).map_err(|error| invalid_action(count, index, error))?;
+            check_read_paths(&table, KeyWording::Expression, None, projection.as_ref())?;
             wanted.push(Get {
                 table,
                 key,
@@ -95,7 +96,8 @@ impl Engine {
             let size = item.as_ref().map_or(0, item_size);
             bytes += size;
             let units = units_of(size);
-            self.throttle.settle(&get.table, Use::Read, reserved, || units.clone());
+            self.throttle
+                .charge_actual(&get.table, Use::Read, reserved, || units.clone());
             let item = item.filter(|item| get.filter.as_ref().is_none_or(|filter| filter.matches(item)));
             let item = match &get.projection {
                 Some(projection) => item.map(|item| projection.apply(&item)),

@@ -46,7 +46,7 @@ impl Engine {
             return Ok(reserved);
         }
         for (table, reserved) in tables.into_iter().zip(reserved) {
-            self.throttle.settle(table, usage, reserved, Units::default);
+            self.throttle.charge_actual(table, usage, reserved, Units::default);
         }
         Err(ApiError::TransactionCanceled { reasons })
     }

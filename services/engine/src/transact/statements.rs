@@ -1,6 +1,6 @@
 //! ExecuteTransaction: a transaction whose actions are PartiQL statements.
 
-use beringia_expression::{Pin, Select, Statement};
+use beringia_expression::{DeleteStatement, Pin, Select, Statement, UpdateStatement};
 use beringia_item::value_size;
 
 use super::{
@@ -19,8 +19,9 @@ use crate::{
         ReturnValuesOnConditionCheckFailure, TransactStatement,
     },
     capacity::{Kind, Units},
-    keys::request_key,
+    keys::{KeyWording, check_condition_paths, check_read_paths, request_key},
     statement::{check_text, parse},
+    write::check_size,
 };
 
 /// The prefix of this operation's tokens, since each operation has tokens of its own. It is longer
@@ -59,6 +60,12 @@ impl Engine {
             let parsed = parse(&of.statement, of.parameters).map_err(|error| invalid_action(count, index, error))?;
             statements.push((parsed, with_item));
         }
+        for (index, (statement, _)) in statements.iter().enumerate() {
+            check_supported(index, statement)?;
+            if let Statement::Insert(insert) = statement {
+                check_size(&insert.item)?;
+            }
+        }
         let reads = statements.iter().filter(|(statement, _)| statement.is_read()).count();
         if reads == count {
             return self.read_statements(statements, input.return_consumed_capacity).await;
@@ -81,32 +88,30 @@ impl Engine {
         let count = statements.len();
         let mut gets = Vec::with_capacity(count);
         for (index, (statement, _)) in statements.into_iter().enumerate() {
-            if let Statement::Select(select) = statement {
-                let get = self.statement_get(select);
-                gets.push(get.map_err(|error| invalid_action(count, index, error))?);
-            }
+            let Statement::Select(select) = statement else { continue };
+            let table = self.usable_table(&select.table)?;
+            let (filter, projection) = (select.filter.condition(), select.projection);
+            let pin = select.filter.pin(&table.core.keys).map_err(|_| {
+                failed(
+                    index,
+                    "Select statements within ExecuteTransaction must specify the primary key in the where clause.",
+                )
+            })?;
+            let key = check_read_paths(&table, KeyWording::Statement, filter.as_ref(), projection.as_ref())
+                .and_then(|()| request_key(&table, &pin.key))
+                .map_err(|error| invalid_action(count, index, error))?;
+            gets.push(Get {
+                table,
+                key,
+                filter,
+                projection,
+            });
         }
         let (responses, units): (Vec<_>, Vec<_>) = self.get_all(&gets).await?.into_iter().unzip();
         let tables = gets.iter().map(|get| get.table.core.name.as_str());
         Ok(ExecuteTransactionOutput {
             responses,
             consumed_capacity: in_order(tables, units, capacity, Kind::TransactRead),
-        })
-    }
-
-    /// Converts the SELECT of one item to a read.
-    fn statement_get(&self, select: Select) -> Result<Get, ApiError> {
-        let table = self.usable_table(&select.table)?;
-        if select.index.is_some() {
-            return Err(no_index());
-        }
-        let filter = select.filter.condition();
-        let pin = select.filter.pin(&table.core.keys)?;
-        Ok(Get {
-            key: request_key(&table, &pin.key)?,
-            filter,
-            projection: select.projection,
-            table,
         })
     }
 
@@ -119,7 +124,10 @@ impl Engine {
         let count = statements.len();
         let mut actions = Vec::with_capacity(count);
         for (index, (statement, with_item)) in statements.into_iter().enumerate() {
-            let planned = self.plan_statement(statement, with_item);
+            let planned = match statement {
+                Statement::Exists(select) => self.plan_exists(select, index, with_item)?,
+                write => self.plan_statement(write, with_item),
+            };
             actions.push(planned.map_err(|error| invalid_action(count, index, error))?);
         }
         let wants_before = capacity != ReturnConsumedCapacity::None;
@@ -127,9 +135,37 @@ impl Engine {
         let (units, kind) = self.carry_out(transaction, &targets, token, capacity).await?;
         let tables = targets.iter().map(|target| target.table.core.name.as_str());
         Ok(ExecuteTransactionOutput {
-            responses: vec![None; count],
+            responses: Vec::new(),
             consumed_capacity: in_order(tables, units, capacity, kind),
         })
+    }
+
+    /// The check that an EXISTS denotes. The outer error makes the whole request invalid.
+    fn plan_exists(
+        &self,
+        select: Select,
+        index: usize,
+        with_item: bool,
+    ) -> Result<Result<Planned, ApiError>, ApiError> {
+        let table = self.usable_table(&select.table)?;
+        let pin = select.filter.pin(&table.core.keys).ok().filter(Pin::has_more);
+        let pin = pin.ok_or_else(|| {
+            failed(
+                index,
+                "EXISTS() must contain a single item read with additional condition",
+            )
+        })?;
+        let action = super::Parsed::Check {
+            key: pin.key.clone(),
+            condition: pin.required(),
+        };
+        let checked = check_condition_paths(&table, KeyWording::Statement, action.condition());
+        Ok(checked.map(|()| Planned {
+            action,
+            table,
+            with_item,
+            failure: ConditionFailure::Condition,
+        }))
     }
 
     fn plan_statement(&self, statement: Statement, with_item: bool) -> Result<Planned, ApiError> {
@@ -138,28 +174,8 @@ impl Engine {
         } else {
             ConditionFailure::Condition
         };
-        if let Statement::Exists(select) = statement {
-            if select.index.is_some() {
-                return Err(no_index());
-            }
-            let table = self.usable_table(&select.table)?;
-            let pin: Pin = select.filter.pin(&table.core.keys)?;
-            return Ok(Planned {
-                action: super::Parsed::Check {
-                    key: pin.key.clone(),
-                    condition: pin.required(),
-                },
-                table,
-                with_item,
-                failure,
-            });
-        }
         let write = self.statement_write(statement)?;
-        if write.returns() {
-            return Err(ApiError::validation(
-                "RETURNING clause is not supported within transactions.",
-            ));
-        }
+        check_condition_paths(&write.table, KeyWording::Statement, write.action.condition())?;
         Ok(Planned {
             table: write.table,
             action: write.action,
@@ -169,8 +185,28 @@ impl Engine {
     }
 }
 
-fn no_index() -> ApiError {
-    ApiError::validation("Reads on indices are not supported within transactions.")
+/// Rejects what a statement can only do outside transactions.
+fn check_supported(index: usize, statement: &Statement) -> Result<(), ApiError> {
+    let problem = match statement {
+        Statement::Select(select) if select.index.is_some() => {
+            "Reads on indices are not supported within transactions."
+        }
+        Statement::Exists(select) if select.index.is_some() => {
+            "Operations on indices are not supported in transactions"
+        }
+        Statement::Update(UpdateStatement { returning: Some(_), .. })
+        | Statement::Delete(DeleteStatement { returning: true, .. }) => {
+            "RETURNING clause is not supported in ExecuteTransaction."
+        }
+        _ => return Ok(()),
+    };
+    Err(failed(index, problem))
+}
+
+/// The error for a statement that makes the whole request invalid. Its position in the request
+/// counts from zero.
+fn failed(index: usize, problem: &str) -> ApiError {
+    ApiError::Validation(format!("Validation failed in TransactStatements[{index}]: {problem}"))
 }
 
 /// The size of a statement's text and parameters, in bytes.

@@ -26,9 +26,11 @@ use crate::{
     capacity::{Kind, Units, read_units},
     expressions::{update_and_condition, write_condition},
     item::collection_metrics,
-    keys::{IndexKeyError, check_not_empty, item_key, request_key, unfit_index_keys},
+    keys::{
+        IndexKeyError, KeyWording, check_condition_paths, check_not_empty, item_key, request_key, unfit_index_keys,
+    },
     throttle::{Throttle, Use},
-    write::{ConditionalWrite, check_assigned, check_item, check_update},
+    write::{ConditionalWrite, check_assigned, check_item, check_size, check_update},
 };
 
 /// An action with its expressions parsed.
@@ -154,11 +156,11 @@ impl Engine {
         match self.store.commit(transaction).await {
             Ok(outcomes) => {
                 let units: Vec<Units> = targets.iter().zip(&outcomes).map(units_of).collect();
-                self.settle_all(targets, reserved, units.iter().cloned());
+                self.charge_actual_all(targets, reserved, units.iter().cloned());
                 Ok((units, Kind::TransactWrite))
             }
             Err(CommitError::Store(error)) => {
-                self.settle_all(targets, reserved, std::iter::repeat_with(Units::default));
+                self.charge_actual_all(targets, reserved, std::iter::repeat_with(Units::default));
                 Err(error.into())
             }
             // A rejected transaction has consumed what was reserved for it.
@@ -186,8 +188,10 @@ impl Engine {
             parsed.push((table_name, with_item, parse(action)?));
         }
         let planned = parsed.into_iter().map(|(table_name, with_item, action)| {
+            let table = self.usable_table(&table_name)?;
+            check_condition_paths(&table, KeyWording::Expression, action.condition())?;
             Ok(Planned {
-                table: self.usable_table(&table_name)?,
+                table,
                 action,
                 with_item,
                 failure: ConditionFailure::Condition,
@@ -196,9 +200,10 @@ impl Engine {
         planned.collect()
     }
 
-    fn settle_all(&self, targets: &[Target], reserved: Vec<Option<Units>>, taken: impl Iterator<Item = Units>) {
+    fn charge_actual_all(&self, targets: &[Target], reserved: Vec<Option<Units>>, taken: impl Iterator<Item = Units>) {
         for ((target, reserved), taken) in targets.iter().zip(reserved).zip(taken) {
-            self.throttle.settle(&target.table, Use::Write, reserved, || taken);
+            self.throttle
+                .charge_actual(&target.table, Use::Write, reserved, || taken);
         }
     }
 
@@ -319,10 +324,12 @@ fn parse(action: TransactWriteItem) -> Result<Parsed, ApiError> {
         TransactAction::Put {
             item,
             condition_expression,
-        } => Parsed::Put {
-            item,
-            condition: optional_condition(condition_expression.as_deref(), names, values)?,
-        },
+        } => {
+            // Unlike other faults of an item, this one makes the whole request invalid.
+            check_size(&item)?;
+            let condition = optional_condition(condition_expression.as_deref(), names, values)?;
+            Parsed::Put { item, condition }
+        }
         TransactAction::Delete {
             key,
             condition_expression,
@@ -394,6 +401,16 @@ impl Parsed {
         match self {
             Self::Put { item, .. } => item,
             Self::Check { key, .. } | Self::Delete { key, .. } | Self::Update { key, .. } => key,
+        }
+    }
+
+    /// The condition on the item, if there is one.
+    pub(crate) const fn condition(&self) -> Option<&Condition> {
+        match self {
+            Self::Check { condition, .. } => Some(condition),
+            Self::Put { condition, .. } | Self::Delete { condition, .. } | Self::Update { condition, .. } => {
+                condition.as_ref()
+            }
         }
     }
 

@@ -499,7 +499,8 @@ async fn legacy_query_is_checked_like_any_other() {
                 select: Some(Select::Count),
                 ..query()
             },
-            format!("{INVALID}Cannot specify the AttributesToGet when choosing to get only the Count"),
+            "1 validation error detected: Cannot specify the AttributesToGet when choosing to get only the Count"
+                .to_owned(),
         ),
         (
             QueryInput {

@@ -6,13 +6,15 @@ use beringia_engine::{
     api::{
         BillingMode, BillingModeSummary, CreateTableInput, GlobalSecondaryIndexUpdate, OnDemandThroughput,
         ProjectionType, ProvisionedThroughput, ReplicationGroupUpdate, TableClass, TableClassSummary, TableDescription,
-        UpdateTableInput, WarmThroughput,
+        UpdateTableInput, WarmThroughput, WarmThroughputDescription,
     },
 };
 
 use crate::support::{Harness, NOW_MS, global, hash, music, projection, refused, simple};
 
 const INVALID: &str = "One or more parameter values were invalid: ";
+const INITIAL: &str = "is lower than initial throughput for OnDemand. See: https://docs.aws.amazon.com/amazondynamodb/latest/\
+                       developerguide/on-demand-capacity-mode.html#on-demand-capacity-mode-initial";
 
 const fn maxima(read: i64, write: i64) -> Option<OnDemandThroughput> {
     Some(OnDemandThroughput {
@@ -26,6 +28,11 @@ const fn warm(read: i64, write: i64) -> WarmThroughput {
         read_units_per_second: Some(read),
         write_units_per_second: Some(write),
     }
+}
+
+/// The units of a warm throughput in a description.
+fn shown(described: Option<WarmThroughputDescription>) -> WarmThroughput {
+    described.unwrap().units
 }
 
 const fn units(read: i64, write: i64) -> Option<ProvisionedThroughput> {
@@ -87,9 +94,16 @@ async fn a_table_remembers_when_it_last_became_on_demand() {
         back.billing_mode_summary,
         summary(BillingMode::Provisioned, NOW_MS + 5000)
     );
-    let music = harness.engine.create_table(music()).await.unwrap();
+    let created = harness.engine.create_table(music()).await.unwrap();
     assert_eq!(
-        music.billing_mode_summary,
+        created.billing_mode_summary,
+        Some(BillingModeSummary {
+            billing_mode: BillingMode::PayPerRequest,
+            last_update_to_pay_per_request_date_time_ms: None,
+        })
+    );
+    assert_eq!(
+        harness.once_active("music").await.billing_mode_summary,
         summary(BillingMode::PayPerRequest, NOW_MS + 10_000)
     );
 }
@@ -172,10 +186,14 @@ async fn mode_change_drops_maxima_and_keeps_warm_throughput() {
     };
     let bought = harness.update_simple(buy).await.unwrap();
     assert_eq!(bought.on_demand_throughput, None);
-    assert_eq!(bought.warm_throughput, warm(20_000, 4_000), "the greater of the two");
+    assert_eq!(
+        shown(bought.warm_throughput),
+        warm(20_000, 4_000),
+        "the greater of the two"
+    );
     let index = &bought.global_secondary_indexes.unwrap()[0];
     assert_eq!(
-        (index.on_demand_throughput, index.warm_throughput),
+        (index.on_demand_throughput, shown(index.warm_throughput)),
         (None, warm(12_000, 4_000))
     );
     let fewer = UpdateTableInput {
@@ -183,7 +201,7 @@ async fn mode_change_drops_maxima_and_keeps_warm_throughput() {
         ..UpdateTableInput::default()
     };
     let fewer = harness.update_simple(fewer).await.unwrap();
-    assert_eq!(fewer.warm_throughput, warm(20_000, 4_000));
+    assert_eq!(shown(fewer.warm_throughput), warm(20_000, 4_000));
     let same = UpdateTableInput {
         global_secondary_index_updates: index_units(units(3, 3)),
         ..UpdateTableInput::default()
@@ -199,7 +217,7 @@ async fn mode_change_drops_maxima_and_keeps_warm_throughput() {
     };
     let back = harness.update_simple(back).await.unwrap();
     assert_eq!(
-        (back.on_demand_throughput, back.warm_throughput),
+        (back.on_demand_throughput, shown(back.warm_throughput)),
         (None, warm(20_000, 4_000))
     );
 }
@@ -209,7 +227,7 @@ async fn new_table_has_at_least_the_default_warm_throughput() {
     let harness = Harness::new();
     let lower = |than: &str| format!("{INVALID}Requested ReadUnitsPerSecond for WarmThroughput for {than}");
     for (input, words) in [
-        (simple(), lower("table is lower than initial throughput for OnDemand")),
+        (simple(), lower(&format!("table {INITIAL}"))),
         (
             provisioned(),
             lower("table is lower than ReadCapacityUnits of ProvisionedThroughput"),
@@ -229,21 +247,22 @@ async fn new_table_has_at_least_the_default_warm_throughput() {
     };
     assert_eq!(
         refused(harness.engine.create_table(input).await),
-        lower("index by-p is lower than initial throughput for OnDemand")
+        lower(&format!("index by-p {INITIAL}"))
     );
 }
 
 #[tokio::test]
 async fn warm_throughput_grows_and_never_shrinks() {
     let harness = Harness::new();
-    let created = harness.engine.create_table(simple()).await.unwrap();
-    assert_eq!(created.warm_throughput, warm(12_000, 4_000));
+    harness.engine.create_table(simple()).await.unwrap();
+    let created = harness.once_active("simple").await;
+    assert_eq!(shown(created.warm_throughput), warm(12_000, 4_000));
     let change = |read, write| UpdateTableInput {
         warm_throughput: Some(warm(read, write)),
         ..UpdateTableInput::default()
     };
     let changed = harness.update_simple(change(15_000, 4_000)).await.unwrap();
-    assert_eq!(changed.warm_throughput, warm(15_000, 4_000));
+    assert_eq!(shown(changed.warm_throughput), warm(15_000, 4_000));
     for (read, write, name) in [(14_999, 4_000, "Read"), (15_000, 3_999, "Write")] {
         assert_eq!(
             refused(harness.update_simple(change(read, write)).await),
@@ -257,10 +276,8 @@ async fn warm_throughput_grows_and_never_shrinks() {
         table_name: "bought".to_owned(),
         ..provisioned()
     };
-    assert_eq!(
-        harness.engine.create_table(input).await.unwrap().warm_throughput,
-        warm(5, 6)
-    );
+    harness.engine.create_table(input).await.unwrap();
+    assert_eq!(shown(harness.once_active("bought").await.warm_throughput), warm(5, 6));
 }
 
 #[tokio::test]
@@ -313,7 +330,7 @@ async fn an_index_has_maxima_and_warm_throughput_of_its_own() {
             .into_iter()
             .find(|index| index.index_name == "by-genre")
             .unwrap();
-        (index.on_demand_throughput, index.warm_throughput)
+        (index.on_demand_throughput, shown(index.warm_throughput))
     };
     let created = harness.engine.create_table(input).await.unwrap();
     assert_eq!(by_genre(created), (maxima(3, 4), warm(13_000, 4_000)));
@@ -358,7 +375,7 @@ async fn the_settings_stay_when_a_table_becomes_global() {
     };
     let global = harness.update_simple(replica).await.unwrap();
     assert_eq!(global.on_demand_throughput, maxima(10, 11));
-    assert_eq!(global.warm_throughput, warm(20_000, 5_000));
+    assert_eq!(shown(global.warm_throughput), warm(20_000, 5_000));
 }
 
 #[tokio::test]
@@ -371,7 +388,7 @@ async fn throughput_shows_change_times_and_decreases_of_today() {
         ..provisioned()
     };
     let created = harness.engine.create_table(indexed).await.unwrap();
-    let shown = |table: &TableDescription| {
+    let changes = |table: &TableDescription| {
         let throughput = table.provisioned_throughput;
         (
             throughput.last_increase_date_time_ms,
@@ -379,13 +396,13 @@ async fn throughput_shows_change_times_and_decreases_of_today() {
             throughput.number_of_decreases_today,
         )
     };
-    assert_eq!(shown(&created), (None, None, 0));
+    assert_eq!(changes(&created), (None, None, 0));
     let change = async |read, write| {
         let input = UpdateTableInput {
             provisioned_throughput: units(read, write),
             ..UpdateTableInput::default()
         };
-        shown(&harness.update_simple(input).await.unwrap())
+        changes(&harness.update_simple(input).await.unwrap())
     };
     assert_eq!(change(6, 6).await, (Some(NOW_MS), None, 0));
     assert_eq!(change(7, 5).await, (Some(NOW_MS), Some(NOW_MS), 1));
@@ -393,7 +410,10 @@ async fn throughput_shows_change_times_and_decreases_of_today() {
     // The clock shows 22:13 UTC, so two hours later is another day.
     let later = NOW_MS + 2 * 60 * 60 * 1000;
     harness.clock.set(later);
-    assert_eq!(shown(&harness.settled("simple").await), (Some(NOW_MS), Some(NOW_MS), 0));
+    assert_eq!(
+        changes(&harness.once_active("simple").await),
+        (Some(NOW_MS), Some(NOW_MS), 0)
+    );
     assert_eq!(change(5, 5).await, (Some(NOW_MS), Some(later), 1));
     // Changes of an index or of the billing mode do not change the table's units.
     let index = GlobalSecondaryIndexUpdate::Update {
@@ -407,7 +427,7 @@ async fn throughput_shows_change_times_and_decreases_of_today() {
         ..UpdateTableInput::default()
     };
     let updated = harness.update_simple(input).await.unwrap();
-    assert_eq!(shown(&updated), (Some(NOW_MS), Some(later), 1));
+    assert_eq!(changes(&updated), (Some(NOW_MS), Some(later), 1));
     let indexes = updated.global_secondary_indexes.unwrap();
     assert_eq!(
         indexes[0].provisioned_throughput.last_decrease_date_time_ms,
@@ -418,5 +438,5 @@ async fn throughput_shows_change_times_and_decreases_of_today() {
         ..UpdateTableInput::default()
     };
     let updated = harness.update_simple(on_demand).await.unwrap();
-    assert_eq!(shown(&updated), (Some(NOW_MS), Some(later), 1));
+    assert_eq!(changes(&updated), (Some(NOW_MS), Some(later), 1));
 }

@@ -103,10 +103,10 @@ async fn a_created_table_is_described_in_full() {
         created.stream_specification.unwrap().stream_view_type,
         Some(StreamViewType::NewImage)
     );
-    assert_eq!(created.latest_stream_label.as_deref(), Some("2023-11-14T22:13:20.000"));
+    assert_eq!(created.latest_stream_label.as_deref(), Some("2023-11-14T22:13:20.124"));
     assert_eq!(
         created.latest_stream_arn.as_deref(),
-        Some("arn:aws:dynamodb:us-east-1:000000000000:table/music/stream/2023-11-14T22:13:20.000")
+        Some("arn:aws:dynamodb:us-east-1:000000000000:table/music/stream/2023-11-14T22:13:20.124")
     );
     assert!(created.deletion_protection_enabled);
     assert_eq!((created.global_table_version, created.replicas), (None, None));

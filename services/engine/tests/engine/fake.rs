@@ -78,6 +78,7 @@ impl State {
                 time_to_live: None,
                 latest_stream: None,
                 global_indexes: BTreeMap::new(),
+                encryption: None,
                 conflict_policy: None,
                 index_sizes: BTreeMap::new(),
                 replicas: BTreeMap::new(),
@@ -100,6 +101,7 @@ impl State {
                 table.latest_stream = stream.or(table.latest_stream);
             }
             Aspect::TimeToLive(attribute) => table.time_to_live = attribute,
+            Aspect::Encryption(key) => table.encryption = key,
             Aspect::GlobalIndex { name, index } => {
                 table.global_indexes.insert(name, (index, IndexState::Active));
             }

@@ -200,6 +200,11 @@ async fn empty_key_rejects_and_invalid_key_cancels_transaction() {
             "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes",
         ),
         (
+            put(song(&[("genre", s(&long))])),
+            "One or more parameter values were invalid: Size limit exceeded for Index Key genre Actual Size: 2049 bytes Max Size: \
+             2048 bytes IndexName: by-genre",
+        ),
+        (
             set_genre(n(1)),
             "The update expression attempted to update the secondary index key to unsupported type",
         ),

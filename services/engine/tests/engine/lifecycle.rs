@@ -6,9 +6,10 @@ use std::time::Duration;
 use beringia_engine::{
     ApiError,
     api::{
-        BillingMode, DeleteTableInput, DescribeStreamInput, DescribeTableInput, DescribeTimeToLiveInput, GetItemInput,
-        GlobalSecondaryIndexUpdate, IndexStatus, ListTablesInput, ProjectionType, PutItemInput, ScalarAttributeType,
-        ScanInput, StreamSpecification, StreamStatus, StreamViewType, TableDescription, TableStatus, Tag,
+        BillingMode, CreateTableInput, DeleteTableInput, DescribeStreamInput, DescribeTableInput,
+        DescribeTimeToLiveInput, GetItemInput, GlobalSecondaryIndexUpdate, IndexStatus, ListTablesInput,
+        ProjectionType, ProvisionedThroughput, PutItemInput, ScalarAttributeType, ScanInput, SseSpecification,
+        SseStatus, SseType, StreamSpecification, StreamStatus, StreamViewType, TableDescription, TableStatus, Tag,
         TagResourceInput, TimeToLiveSpecification, TimeToLiveStatus, UpdateTableInput, UpdateTimeToLiveInput,
     },
 };
@@ -163,7 +164,7 @@ async fn answer_shows_first_status_and_next_answer_the_last() {
         (TableStatus::Updating, Some((IndexStatus::Creating, Some(true))))
     );
     assert_eq!(
-        of_index(&harness.settled("simple").await),
+        of_index(&harness.once_active("simple").await),
         (TableStatus::Active, Some((IndexStatus::Active, None)))
     );
     let updated = harness.engine.update_table(delete_index()).await.unwrap();
@@ -171,7 +172,10 @@ async fn answer_shows_first_status_and_next_answer_the_last() {
         of_index(&updated),
         (TableStatus::Updating, Some((IndexStatus::Deleting, None)))
     );
-    assert_eq!(of_index(&harness.settled("simple").await), (TableStatus::Active, None));
+    assert_eq!(
+        of_index(&harness.once_active("simple").await),
+        (TableStatus::Active, None)
+    );
 
     let protected = harness.engine.update_table(protect(true)).await.unwrap();
     assert_eq!(
@@ -309,7 +313,10 @@ async fn index_being_created_is_unreadable() {
     let message = refused(harness.engine.scan(scan_index()).await);
     assert_eq!(message, "The table does not have the specified index: by-x");
     harness.clock.set(NOW_MS + 3 * SHOWN_MS);
-    assert_eq!(of_index(&harness.settled("simple").await), (TableStatus::Active, None));
+    assert_eq!(
+        of_index(&harness.once_active("simple").await),
+        (TableStatus::Active, None)
+    );
 }
 
 #[tokio::test]
@@ -361,4 +368,75 @@ async fn stream_and_time_to_live_show_intermediate_statuses() {
     harness.clock.set(NOW_MS + 3 * SHOWN_MS);
     assert_eq!(ttl().await, (TimeToLiveStatus::Disabled, None));
     assert_eq!(of_stream().await, StreamStatus::Disabled);
+}
+
+/// In DynamoDB, units show when the change is complete.
+#[tokio::test]
+async fn previous_units_show_as_long_as_their_change() {
+    let harness = slow();
+    let units = |units| {
+        Some(ProvisionedThroughput {
+            read_capacity_units: units,
+            write_capacity_units: units,
+        })
+    };
+    let shown = |table: &TableDescription| {
+        let units = table.provisioned_throughput;
+        (units.read_capacity_units, units.write_capacity_units)
+    };
+    let input = CreateTableInput {
+        billing_mode: None,
+        provisioned_throughput: units(1),
+        ..simple()
+    };
+    harness.engine.create_table(input).await.unwrap();
+    harness.clock.set(NOW_MS + SHOWN_MS);
+    let grow = UpdateTableInput {
+        provisioned_throughput: units(2),
+        ..update()
+    };
+    let updated = harness.engine.update_table(grow).await.unwrap();
+    assert_eq!(shown(&updated), (1, 1));
+    harness.clock.set(NOW_MS + 2 * SHOWN_MS - 1);
+    assert_eq!(shown(&describe(&harness).await.unwrap()), (1, 1));
+    harness.clock.set(NOW_MS + 2 * SHOWN_MS);
+    assert_eq!(shown(&describe(&harness).await.unwrap()), (2, 2));
+}
+
+/// The table stays active, but cannot be deleted, and its encryption not be changed otherwise.
+#[tokio::test]
+async fn a_change_of_the_encryption_shows_in_its_own_status() {
+    let harness = with_table().await;
+    let encrypt = |enabled| UpdateTableInput {
+        sse_specification: Some(SseSpecification {
+            enabled: Some(enabled),
+            ..SseSpecification::default()
+        }),
+        ..update()
+    };
+    let shown = |table: &TableDescription| {
+        let encryption = table.sse_description.as_ref();
+        (
+            table.table_status,
+            encryption.map(|encryption| (encryption.status, encryption.sse_type)),
+        )
+    };
+    let started = (TableStatus::Active, Some((SseStatus::Updating, None)));
+    let updated = harness.engine.update_table(encrypt(true)).await.unwrap();
+    assert_eq!(shown(&updated), started);
+    assert_eq!(shown(&describe(&harness).await.unwrap()), started);
+    let busy = "Attempt to change a resource which is still in use: Server-Side Encryption is still being updated";
+    let busy = Err(ApiError::ResourceInUse(busy.to_owned()));
+    assert_eq!(harness.engine.update_table(encrypt(false)).await, busy);
+    assert_eq!(delete(&harness).await, busy);
+    harness.engine.update_table(encrypt(true)).await.unwrap();
+    let later = NOW_MS + 2 * SHOWN_MS;
+    harness.clock.set(later);
+    let encrypted = (TableStatus::Active, Some((SseStatus::Enabled, Some(SseType::Kms))));
+    assert_eq!(shown(&describe(&harness).await.unwrap()), encrypted);
+    let updated = harness.engine.update_table(encrypt(false)).await.unwrap();
+    let ending = (TableStatus::Active, Some((SseStatus::Updating, Some(SseType::Kms))));
+    assert_eq!(shown(&updated), ending);
+    harness.clock.set(later + SHOWN_MS);
+    assert_eq!(shown(&describe(&harness).await.unwrap()), (TableStatus::Active, None));
 }

@@ -241,7 +241,7 @@ async fn index_added_later_contains_existing_items() {
         ..UpdateTableInput::default()
     };
     harness.engine.update_table(update).await.unwrap();
-    let described = harness.settled("simple").await;
+    let described = harness.once_active("simple").await;
     let keys = &described.global_secondary_indexes.unwrap()[0].key_schema;
     assert_eq!(*keys, index().key_schema);
     let mut input = query("country = :c AND #y = :y", &[]);

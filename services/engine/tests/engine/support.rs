@@ -122,8 +122,8 @@ impl<S: Store> Harness<S> {
             .sum()
     }
 
-    /// Waits until no change of the table is in progress.
-    pub(crate) async fn settled(&self, table: &str) -> TableDescription {
+    /// Waits until the table is active, and returns its description.
+    pub(crate) async fn once_active(&self, table: &str) -> TableDescription {
         loop {
             let changed = self.store.catalog_changed().notified();
             let input = DescribeTableInput {

@@ -453,7 +453,7 @@ async fn an_index_costs_in_a_transaction_what_it_costs_without() {
     // The costs of the indexes by genre, by song and by length.
     assert_eq!(consumed.total.write_capacity_units, Some(2.0 + 3.0));
     assert_eq!(consumed.table.unwrap().write_capacity_units, Some(2.0));
-    let units = |indexes: &Option<std::collections::BTreeMap<String, beringia_engine::api::Capacity>>| {
+    let units = |indexes: &Option<std::collections::BTreeMap<String, beringia_engine::api::ConsumedUnits>>| {
         let indexes = indexes.clone().unwrap_or_default().into_iter();
         indexes
             .map(|(name, capacity)| (name, capacity.write_capacity_units))

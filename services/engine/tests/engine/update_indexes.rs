@@ -34,7 +34,7 @@ async fn an_index_is_filled_from_the_table_read_and_deleted() {
         shown.attribute_definitions,
         [definition("p", Type::S), definition("x", Type::N)]
     );
-    harness.settled("simple").await;
+    harness.once_active("simple").await;
     let scan = || ScanInput {
         table_name: "simple".to_owned(),
         index_name: text("by-x"),
@@ -55,7 +55,7 @@ async fn an_index_is_filled_from_the_table_read_and_deleted() {
         refused(harness.engine.scan(scan()).await),
         "The table does not have the specified index: by-x"
     );
-    assert_eq!(harness.settled("simple").await.global_secondary_indexes, None);
+    assert_eq!(harness.once_active("simple").await.global_secondary_indexes, None);
     let again = harness.engine.update_table(delete).await;
     assert!(matches!(again, Err(ApiError::ResourceNotFound(_))), "{again:?}");
 }
@@ -213,22 +213,22 @@ async fn index_being_filled_can_be_deleted_and_created_again() {
         shown.global_secondary_indexes.unwrap()[0].index_status,
         IndexStatus::Deleting
     );
-    let settled = harness.settled("simple").await;
-    assert_eq!((settled.global_secondary_indexes, settled.item_count), (None, 3000));
+    let described = harness.once_active("simple").await;
+    assert_eq!((described.global_secondary_indexes, described.item_count), (None, 3000));
     harness
         .engine
         .update_table(create_index("by-x", "x", Type::N))
         .await
         .unwrap();
-    let settled = harness.settled("simple").await;
-    assert_eq!(settled.global_secondary_indexes.unwrap()[0].item_count, Some(3000));
+    let described = harness.once_active("simple").await;
+    assert_eq!(described.global_secondary_indexes.unwrap()[0].item_count, Some(3000));
 }
 
 #[tokio::test]
 async fn indexes_are_described_in_the_order_of_creation() {
     let harness = Harness::new();
     let names = async || {
-        let described = harness.settled("simple").await;
+        let described = harness.once_active("simple").await;
         let indexes = described.global_secondary_indexes.unwrap();
         indexes.into_iter().map(|index| index.index_name).collect::<Vec<_>>()
     };

@@ -255,16 +255,10 @@ async fn invalid_capacity_settings_are_rejected() {
         provisioned_throughput: units(2, 3),
         ..update()
     };
-    assert_eq!(
-        harness
-            .engine
-            .update_table(more)
-            .await
-            .unwrap()
-            .provisioned_throughput
-            .write_capacity_units,
-        3
-    );
+    let answer = harness.engine.update_table(more).await.unwrap();
+    assert_eq!(answer.provisioned_throughput.write_capacity_units, 1);
+    let settled = harness.once_active("simple").await;
+    assert_eq!(settled.provisioned_throughput.write_capacity_units, 3);
 }
 
 #[tokio::test]
@@ -292,6 +286,12 @@ async fn a_stream_is_turned_on_and_off_but_not_twice() {
     let shown = harness.engine.update_table(stream(None)).await.unwrap();
     assert_eq!(shown.stream_specification, None);
     assert_eq!(shown.latest_stream_arn, arn, "its records can still be read");
+    let on = stream(Some(StreamViewType::OldImage));
+    let shown = harness.engine.update_table(on).await.unwrap();
+    assert_ne!(
+        shown.latest_stream_arn, arn,
+        "another stream, although the clock stands still"
+    );
 }
 
 #[tokio::test]
@@ -384,7 +384,14 @@ async fn invalid_replica_updates_are_rejected() {
         }]),
         ..update()
     };
-    let local = "Cannot add, delete, or update the local region through ReplicaUpdates.";
+    let local = "Cannot add or delete the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as \
+                 required.";
+    let local_settings = UpdateTableInput {
+        replica_updates: Some(vec![ReplicationGroupUpdate::Update {
+            region_name: "us-east-1".to_owned(),
+        }]),
+        ..update()
+    };
     let not_found = "because one or more replicas were not part of the global table. Please retry the request without these replicas: \
                      [eu-west-1].";
     let cases = [
@@ -395,6 +402,11 @@ async fn invalid_replica_updates_are_rejected() {
         ),
         (create_replica("us-east-1"), local),
         (delete_replica("us-east-1"), local),
+        (
+            local_settings,
+            "Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as \
+             required.",
+        ),
         (delete_replica("eu-west-1"), not_found),
         (settings, not_found),
         (

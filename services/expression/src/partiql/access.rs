@@ -87,7 +87,7 @@ impl Select {
             } else if keys.sort.iter().any(|part| part.name == *name) {
                 if place == 0 && partitions > 1 {
                     return refuse(
-                        "Must have the hash key as the first attribute in ORDER BY clause when selecting from several partitions.",
+                        "Must have hash key in ORDER BY clause when more than one hash key condition specified in WHERE clause.",
                     );
                 }
                 &mut of_items

@@ -163,16 +163,14 @@ impl<'t> Parser<'t, '_> {
         }
         let (set, distinct) = match (texts.len(), numbers.len(), binaries.len(), others) {
             (0, 0, 0, 0) => {
-                self.problem("One or more parameter values were invalid: A set may not be empty");
+                self.problem("Empty bags are not supported");
                 return AttributeValue::Null;
             }
             (distinct, 0, 0, 0) => (AttributeValue::Ss(texts), distinct),
             (0, distinct, 0, 0) => (AttributeValue::Ns(numbers), distinct),
             (0, 0, distinct, 0) => (AttributeValue::Bs(binaries), distinct),
             _ => {
-                self.problem(
-                    "One or more parameter values were invalid: The members of a set must all be strings, numbers or binaries",
-                );
+                self.problem("Unsupported data type in Bag. DynamoDB only supports either numbers or strings in bags");
                 return AttributeValue::Null;
             }
         };

@@ -66,12 +66,7 @@ fn select(parser: &mut Parser<'_, '_>) -> Parsed<Select> {
         })?))
     };
     parser.expect_keyword("FROM")?;
-    let table = parser.identifier()?;
-    let index = if parser.take(TokenKind::Dot) {
-        Some(parser.identifier()?)
-    } else {
-        None
-    };
+    let (table, index) = source(parser)?;
     let filter = filter(parser)?;
     let mut order = Vec::new();
     if parser.take_keyword("ORDER") {
@@ -85,6 +80,32 @@ fn select(parser: &mut Parser<'_, '_>) -> Parsed<Select> {
         filter,
         order,
     })
+}
+
+/// Parses the name of a table or index, which may not be empty.
+fn source_name(parser: &mut Parser<'_, '_>) -> Parsed<String> {
+    let name = parser.identifier()?;
+    if name.is_empty() {
+        let message = || "Path component cannot be an empty string".to_owned();
+        parser.problems.note(Stage::FunctionName, message);
+    }
+    Ok(name)
+}
+
+/// Parses a table, or a table and its index.
+fn source(parser: &mut Parser<'_, '_>) -> Parsed<(String, Option<String>)> {
+    let table = source_name(parser)?;
+    if !parser.take(TokenKind::Dot) {
+        return Ok((table, None));
+    }
+    let index = source_name(parser)?;
+    while parser.take(TokenKind::Dot) {
+        source_name(parser)?;
+        parser.problems.note(Stage::FunctionName, || {
+            "A path may contain at most 2 components in the FROM clause".to_owned()
+        });
+    }
+    Ok((table, Some(index)))
 }
 
 fn ordering(parser: &mut Parser<'_, '_>) -> Parsed<Order> {
@@ -120,7 +141,7 @@ fn filter(parser: &mut Parser<'_, '_>) -> Parsed<Where> {
 /// Parses what follows INSERT.
 fn insert(parser: &mut Parser<'_, '_>) -> Parsed<Insert> {
     parser.expect_keyword("INTO")?;
-    let table = parser.identifier()?;
+    let table = source_name(parser)?;
     parser.expect_keyword("VALUE")?;
     let place = parser.place();
     let AttributeValue::M(item) = parser.literal(0)? else {
@@ -132,13 +153,17 @@ fn insert(parser: &mut Parser<'_, '_>) -> Parsed<Insert> {
             "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit",
         );
     }
+    if returning(parser)?.is_some() {
+        let message = || "RETURNING is not supported in INSERT".to_owned();
+        parser.problems.note(Stage::FunctionName, message);
+    }
     Ok(Insert { table, item })
 }
 
 /// Parses what follows UPDATE.
 fn update(parser: &mut Parser<'_, '_>) -> Parsed<UpdateStatement> {
     Ok(UpdateStatement {
-        table: parser.identifier()?,
+        table: source_name(parser)?,
         update: Update::parse_clauses(parser)?,
         filter: filter(parser)?,
         returning: returning(parser)?,
@@ -148,18 +173,16 @@ fn update(parser: &mut Parser<'_, '_>) -> Parsed<UpdateStatement> {
 /// Parses what follows DELETE.
 fn delete(parser: &mut Parser<'_, '_>) -> Parsed<DeleteStatement> {
     parser.expect_keyword("FROM")?;
-    let (table, filter) = (parser.identifier()?, filter(parser)?);
-    let place = parser.place();
-    let returning = match returning(parser)? {
-        None => false,
-        Some(Returning::AllOld) => true,
-        Some(_) => {
-            parser.problems.note(Stage::FunctionName, || {
-                format!("Unsupported clause: RETURNING at {place}: DELETE returns ALL OLD * only")
-            });
-            true
-        }
-    };
+    let (table, filter) = (source_name(parser)?, filter(parser)?);
+    let returning = returning(parser)?;
+    if let Some(other) = returning.filter(|returning| *returning != Returning::AllOld) {
+        parser.problems.note(Stage::FunctionName, || {
+            format!(
+                "Invalid returning clause: RETURNING {other} *. Only RETURNING ALL OLD * is allowed in DELETE statements."
+            )
+        });
+    }
+    let returning = returning.is_some();
     Ok(DeleteStatement {
         table,
         filter,

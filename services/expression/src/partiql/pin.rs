@@ -21,6 +21,12 @@ pub struct Pin {
 }
 
 impl Pin {
+    /// Whether the clause has conditions besides the key.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
     /// The condition that the item exists and meets the rest of the clause.
     #[must_use]
     pub fn required(self) -> Condition {

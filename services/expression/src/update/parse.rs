@@ -157,7 +157,7 @@ fn set_function(
     parser.advance();
     if parser.path()? != path {
         parser.problems.note(Stage::Operand, || {
-            "The first operand of SET_ADD and SET_DELETE must be the path that is set".to_owned()
+            format!("The first argument to SET_{clause} must equal the assignment value")
         });
     }
     parser.expect(TokenKind::Comma)?;

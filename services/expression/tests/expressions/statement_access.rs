@@ -151,7 +151,7 @@ fn orders_and_types_that_no_key_provides_are_rejected() {
         ),
         (
             "WHERE p IN ['x', 'y'] ORDER BY s",
-            "Must have the hash key as the first attribute in ORDER BY clause when selecting from several partitions.",
+            "Must have hash key in ORDER BY clause when more than one hash key condition specified in WHERE clause.",
         ),
         (
             "WHERE p = 'x' ORDER BY s, s DESC",

@@ -6,8 +6,8 @@ use beringia_engine::{
         AttributeDefinition, BillingMode, CreateTableInput, DeleteTableInput, DescribeTableInput, GlobalSecondaryIndex,
         GlobalSecondaryIndexUpdate, KeyRole, KeySchemaElement, ListTablesInput, LocalSecondaryIndex,
         MultiRegionConsistency, OnDemandThroughput, ProjectionSpecification, ProjectionType, ProvisionedThroughput,
-        ReplicationGroupUpdate, ScalarAttributeType, StreamSpecification, StreamViewType, TableClass, UpdateTableInput,
-        WarmThroughput,
+        ReplicationGroupUpdate, ScalarAttributeType, SseSpecification, SseType, StreamSpecification, StreamViewType,
+        TableClass, UpdateTableInput, WarmThroughput,
     },
 };
 
@@ -30,6 +30,7 @@ impl Decode for CreateTableInput {
             warm_throughput: warm(&mut fields),
             table_class: table_class(&mut fields)?,
             stream_specification: stream(&mut fields)?,
+            sse_specification: encryption(&mut fields)?,
             deletion_protection_enabled: fields.boolean("DeletionProtectionEnabled"),
             tags: fields.list("Tags", tag)?,
         })
@@ -82,6 +83,7 @@ impl Decode for UpdateTableInput {
             table_class: table_class(&mut fields)?,
             global_secondary_index_updates: fields.list("GlobalSecondaryIndexUpdates", index_update)?,
             stream_specification: stream(&mut fields)?,
+            sse_specification: encryption(&mut fields)?,
             replica_updates: fields.list("ReplicaUpdates", replica_update)?,
             multi_region_consistency: fields.one_of("MultiRegionConsistency", MultiRegionConsistency::from_wire)?,
             deletion_protection_enabled: fields.boolean("DeletionProtectionEnabled"),
@@ -164,6 +166,17 @@ fn stream(fields: &mut Fields) -> Result<Option<StreamSpecification>, ApiError> 
     }))
 }
 
+fn encryption(fields: &mut Fields) -> Result<Option<SseSpecification>, ApiError> {
+    let Some(mut encryption) = fields.structure("SSESpecification") else {
+        return Ok(None);
+    };
+    Ok(Some(SseSpecification {
+        enabled: encryption.boolean("Enabled"),
+        sse_type: encryption.one_of("SSEType", SseType::from_wire)?,
+        kms_master_key_id: encryption.text("KMSMasterKeyId"),
+    }))
+}
+
 fn local_index(mut fields: Fields) -> Result<LocalSecondaryIndex, ApiError> {
     Ok(LocalSecondaryIndex {
         index_name: fields.required_text("IndexName")?,
@@ -224,7 +237,7 @@ fn replica_update(mut fields: Fields) -> Result<ReplicationGroupUpdate, ApiError
             "There are no actions specified in the Replica Update Action of the request.",
         )),
         _ => Err(ApiError::validation(
-            "Update table operation with more than one type of replica actions not allowed",
+            "Update table operation with more than one type of replica actions not allowed.",
         )),
     }
 }

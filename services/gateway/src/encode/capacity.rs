@@ -1,11 +1,11 @@
 //! Encodes capacity and item collections in answers.
 
-use beringia_engine::api::{Capacity, ConsumedCapacity, ItemCollectionMetrics};
+use beringia_engine::api::{ConsumedCapacity, ConsumedUnits, ItemCollectionMetrics};
 use serde::Serializer;
 
 use super::{Encode, Fields};
 
-impl Encode for Capacity {
+impl Encode for ConsumedUnits {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
         push_units(&mut fields, self)?;
@@ -34,7 +34,7 @@ impl Encode for ItemCollectionMetrics {
     }
 }
 
-fn push_units<M: serde::ser::SerializeMap>(fields: &mut Fields<M>, capacity: &Capacity) -> Result<(), M::Error> {
+fn push_units<M: serde::ser::SerializeMap>(fields: &mut Fields<M>, capacity: &ConsumedUnits) -> Result<(), M::Error> {
     fields.plain("CapacityUnits", &capacity.capacity_units)?;
     fields.plain_some("ReadCapacityUnits", capacity.read_capacity_units.as_ref())?;
     fields.plain_some("WriteCapacityUnits", capacity.write_capacity_units.as_ref())

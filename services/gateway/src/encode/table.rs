@@ -3,8 +3,8 @@
 use beringia_engine::api::{
     AttributeDefinition, BillingModeSummary, GlobalSecondaryIndexDescription, KeySchemaElement,
     LocalSecondaryIndexDescription, OnDemandThroughput, ProjectionSpecification, ProvisionedThroughputDescription,
-    ReplicaDescription, ReplicaGlobalSecondaryIndexDescription, StreamSpecification, TableClassSummary,
-    TableDescription, WarmThroughput,
+    ReplicaDescription, ReplicaGlobalSecondaryIndexDescription, SseDescription, StreamSpecification, TableClassSummary,
+    TableDescription, WarmThroughputDescription,
 };
 use serde::Serializer;
 
@@ -46,6 +46,7 @@ impl Encode for Remains<'_> {
         fields.plain("DeletionProtectionEnabled", &table.deletion_protection_enabled)?;
         fields.plain("ItemCount", &table.item_count)?;
         fields.wire("ProvisionedThroughput", &table.provisioned_throughput)?;
+        fields.wire_some("SSEDescription", table.sse_description.as_ref())?;
         fields.plain("TableArn", &table.table_arn)?;
         fields.plain("TableId", &table.table_id)?;
         fields.plain("TableName", &table.table_name)?;
@@ -77,6 +78,7 @@ impl Encode for TableDescription {
         fields.wire_some("OnDemandThroughput", table.on_demand_throughput.as_ref())?;
         fields.wire("ProvisionedThroughput", &table.provisioned_throughput)?;
         fields.wire_some("Replicas", table.replicas.as_ref())?;
+        fields.wire_some("SSEDescription", table.sse_description.as_ref())?;
         fields.wire_some("StreamSpecification", table.stream_specification.as_ref())?;
         fields.plain("TableArn", &table.table_arn)?;
         fields.wire_some("TableClassSummary", table.table_class_summary.as_ref())?;
@@ -84,23 +86,17 @@ impl Encode for TableDescription {
         fields.plain("TableName", &table.table_name)?;
         fields.plain("TableSizeBytes", &table.table_size_bytes)?;
         fields.plain("TableStatus", table.table_status.as_str())?;
-        fields.wire(
-            "WarmThroughput",
-            &Warm(table.warm_throughput, table.table_status.as_str()),
-        )?;
+        fields.wire_some("WarmThroughput", table.warm_throughput.as_ref())?;
         fields.end()
     }
 }
 
-/// The warm throughput of a table or index with the given status.
-struct Warm(WarmThroughput, &'static str);
-
-impl Encode for Warm {
+impl Encode for WarmThroughputDescription {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
-        fields.plain_some("ReadUnitsPerSecond", self.0.read_units_per_second.as_ref())?;
-        fields.plain("Status", self.1)?;
-        fields.plain_some("WriteUnitsPerSecond", self.0.write_units_per_second.as_ref())?;
+        fields.plain_some("ReadUnitsPerSecond", self.units.read_units_per_second.as_ref())?;
+        fields.plain("Status", self.status)?;
+        fields.plain_some("WriteUnitsPerSecond", self.units.write_units_per_second.as_ref())?;
         fields.end()
     }
 }
@@ -199,6 +195,16 @@ impl Encode for StreamSpecification {
     }
 }
 
+impl Encode for SseDescription {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::begin(serializer)?;
+        fields.plain_some("KMSMasterKeyArn", self.kms_master_key_arn.as_ref())?;
+        fields.plain_some("SSEType", self.sse_type.map(|kind| kind.as_str()).as_ref())?;
+        fields.plain("Status", self.status.as_str())?;
+        fields.end()
+    }
+}
+
 impl Encode for LocalSecondaryIndexDescription {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
@@ -225,10 +231,7 @@ impl Encode for GlobalSecondaryIndexDescription {
         fields.wire_some("OnDemandThroughput", self.on_demand_throughput.as_ref())?;
         fields.wire("Projection", &self.projection)?;
         fields.wire("ProvisionedThroughput", &self.provisioned_throughput)?;
-        fields.wire(
-            "WarmThroughput",
-            &Warm(self.warm_throughput, self.index_status.as_str()),
-        )?;
+        fields.wire_some("WarmThroughput", self.warm_throughput.as_ref())?;
         fields.end()
     }
 }
@@ -236,34 +239,24 @@ impl Encode for GlobalSecondaryIndexDescription {
 impl Encode for ReplicaDescription {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
-        // The warm throughput of a replica shows the replica's status.
-        let status = self.replica_status.as_str();
-        let indexes = self.global_secondary_indexes.as_ref().map(|indexes| {
-            let index = |index: &ReplicaGlobalSecondaryIndexDescription| OfReplica(index.clone(), status);
-            indexes.iter().map(index).collect::<Vec<_>>()
-        });
-        fields.wire_some("GlobalSecondaryIndexes", indexes.as_ref())?;
+        fields.wire_some("GlobalSecondaryIndexes", self.global_secondary_indexes.as_ref())?;
         fields.plain("RegionName", &self.region_name)?;
         fields.plain("ReplicaArn", &self.replica_arn)?;
         let since = self.replica_inaccessible_date_time_ms.map(seconds);
         fields.plain_some("ReplicaInaccessibleDateTime", since.as_ref())?;
-        fields.plain("ReplicaStatus", status)?;
+        fields.plain("ReplicaStatus", self.replica_status.as_str())?;
         fields.plain_some("ReplicaStatusDescription", self.replica_status_description.as_ref())?;
         fields.wire_some("ReplicaTableClassSummary", self.replica_table_class_summary.as_ref())?;
-        let warm = self.warm_throughput.map(|warm| Warm(warm, status));
-        fields.wire_some("WarmThroughput", warm.as_ref())?;
+        fields.wire_some("WarmThroughput", self.warm_throughput.as_ref())?;
         fields.end()
     }
 }
 
-/// A replica's index, shown with the given status.
-struct OfReplica(ReplicaGlobalSecondaryIndexDescription, &'static str);
-
-impl Encode for OfReplica {
+impl Encode for ReplicaGlobalSecondaryIndexDescription {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
-        fields.plain("IndexName", &self.0.index_name)?;
-        fields.wire("WarmThroughput", &Warm(self.0.warm_throughput, self.1))?;
+        fields.plain("IndexName", &self.index_name)?;
+        fields.wire("WarmThroughput", &self.warm_throughput)?;
         fields.end()
     }
 }

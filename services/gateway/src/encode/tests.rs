@@ -1,13 +1,14 @@
 //! Answers of every kind in their wire form.
 
 use beringia_engine::api::{
-    AttributeDefinition, BatchGetItemOutput, BatchWriteItemOutput, BillingMode, BillingModeSummary, Capacity,
-    ConsumedCapacity, GetItemOutput, GlobalSecondaryIndexDescription, IndexStatus, ItemCollectionMetrics, KeyRole,
+    AttributeDefinition, BatchGetItemOutput, BatchWriteItemOutput, BillingMode, BillingModeSummary, ConsumedCapacity,
+    ConsumedUnits, GetItemOutput, GlobalSecondaryIndexDescription, IndexStatus, ItemCollectionMetrics, KeyRole,
     KeySchemaElement, KeysAndAttributes, ListTablesOutput, LocalSecondaryIndexDescription, MultiRegionConsistency,
     OnDemandThroughput, PageOutput, ProjectionSpecification, ProjectionType, ProvisionedThroughputDescription,
-    ReplicaDescription, ReplicaGlobalSecondaryIndexDescription, ReplicaStatusName, ScalarAttributeType,
-    StreamSpecification, StreamViewType, TableClass, TableClassSummary, TableDescription, TableStatus,
-    TransactGetItemsOutput, TransactWriteItemsOutput, WarmThroughput, WriteItemOutput, WriteRequest,
+    ReplicaDescription, ReplicaGlobalSecondaryIndexDescription, ReplicaStatusName, ScalarAttributeType, SseDescription,
+    SseStatus, SseType, StreamSpecification, StreamViewType, TableClass, TableClassSummary, TableDescription,
+    TableStatus, TransactGetItemsOutput, TransactWriteItemsOutput, WarmThroughput, WarmThroughputDescription,
+    WriteItemOutput, WriteRequest,
 };
 use beringia_item::{Item, Number};
 use serde_json::{Value, json};
@@ -32,17 +33,17 @@ fn item_json() -> Value {
     json!({"list": {"L": [{"NULL": true}, {"BOOL": false}]}, "n": {"N": "-12"}, "pk": {"S": "a\"é"}})
 }
 
-fn units(capacity_units: f64) -> Capacity {
-    Capacity {
+fn units(capacity_units: f64) -> ConsumedUnits {
+    ConsumedUnits {
         capacity_units,
-        ..Capacity::default()
+        ..ConsumedUnits::default()
     }
 }
 
 fn capacity() -> ConsumedCapacity {
     ConsumedCapacity {
         table_name: "Music".to_owned(),
-        total: Capacity {
+        total: ConsumedUnits {
             capacity_units: 3.0,
             read_capacity_units: Some(1.0),
             write_capacity_units: Some(2.0),
@@ -202,10 +203,13 @@ fn key(name: &str) -> Vec<KeySchemaElement> {
     }]
 }
 
-const fn warm(read: i64, write: i64) -> WarmThroughput {
-    WarmThroughput {
-        read_units_per_second: Some(read),
-        write_units_per_second: Some(write),
+const fn warm(read: i64, write: i64, status: &'static str) -> WarmThroughputDescription {
+    WarmThroughputDescription {
+        units: WarmThroughput {
+            read_units_per_second: Some(read),
+            write_units_per_second: Some(write),
+        },
+        status,
     }
 }
 
@@ -220,10 +224,10 @@ fn described_replica() -> ReplicaDescription {
             table_class: TableClass::Standard,
             last_update_date_time_ms: None,
         }),
-        warm_throughput: Some(warm(12, 4)),
+        warm_throughput: Some(warm(12, 4, "CREATION_FAILED")),
         global_secondary_indexes: Some(vec![ReplicaGlobalSecondaryIndexDescription {
             index_name: "by-b".to_owned(),
-            warm_throughput: warm(13, 4),
+            warm_throughput: warm(13, 4, "CREATION_FAILED"),
         }]),
     }
 }
@@ -262,7 +266,7 @@ fn described() -> TableDescription {
             max_read_request_units: Some(5),
             max_write_request_units: Some(6),
         }),
-        warm_throughput: warm(13, 14),
+        warm_throughput: Some(warm(13, 14, "ACTIVE")),
         table_class_summary: Some(TableClassSummary {
             table_class: TableClass::StandardInfrequentAccess,
             last_update_date_time_ms: Some(1_700_000_000_500),
@@ -287,13 +291,18 @@ fn described() -> TableDescription {
                 max_read_request_units: Some(-1),
                 max_write_request_units: Some(7),
             }),
-            warm_throughput: warm(12, 4),
+            warm_throughput: Some(warm(12, 4, "CREATING")),
             item_count: Some(2),
             index_size_bytes: Some(20),
         }]),
         stream_specification: Some(StreamSpecification {
             stream_enabled: true,
             stream_view_type: Some(StreamViewType::KeysOnly),
+        }),
+        sse_description: Some(SseDescription {
+            status: SseStatus::Enabled,
+            sse_type: Some(SseType::Kms),
+            kms_master_key_arn: Some("arn/key".to_owned()),
         }),
         latest_stream_label: Some("label".to_owned()),
         latest_stream_arn: Some("arn/stream".to_owned()),
@@ -323,6 +332,7 @@ fn table_is_described_in_full() {
             "BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": 1_700_000_000.0,
         },
         "OnDemandThroughput": {"MaxReadRequestUnits": 5, "MaxWriteRequestUnits": 6},
+        "SSEDescription": {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": "arn/key"},
         "WarmThroughput": {"ReadUnitsPerSecond": 13, "WriteUnitsPerSecond": 14, "Status": "ACTIVE"},
         "TableClassSummary": {
             "TableClass": "STANDARD_INFREQUENT_ACCESS", "LastUpdateDateTime": 1_700_000_000.5,

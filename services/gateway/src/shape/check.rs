@@ -19,21 +19,22 @@ const ERRORS_MAX: usize = 10;
 /// SerializationException for the first wrong type, otherwise one ValidationException for all
 /// broken constraints.
 pub(crate) fn check(request: &Map<String, Value>, shape: &Structure) -> Result<(), ApiError> {
-    let mut walk = Walk::default();
-    walk.structure(request, shape, &Path::Root)?;
-    if let Some(first) = walk.first.take() {
+    let mut traversal = Traversal::default();
+    traversal.structure(request, shape, &Path::Root)?;
+    if let Some(first) = traversal.first.take() {
         return Err(ApiError::Validation(first));
     }
-    if !walk.broken.is_empty() {
-        walk.attributes_readable()?;
-        let count = walk.broken.len();
+    if !traversal.broken.is_empty() {
+        traversal.attributes_readable()?;
+        let count = traversal.broken.len();
         let plural = if count == 1 { "" } else { "s" };
         return Err(ApiError::Validation(format!(
             "{count} validation error{plural} detected: {}",
-            walk.broken.join("; ")
+            traversal.broken.join("; ")
         )));
     }
-    walk.unsupported
+    traversal
+        .unsupported
         .map_or(Ok(()), |message| Err(ApiError::Validation(message)))
 }
 
@@ -47,9 +48,9 @@ enum Place {
 /// A value that a message shows, with its shape.
 type Shown<'a> = (&'a Value, &'a Shape);
 
-/// The findings of a traversal.
+/// A traversal of a request, with its findings.
 #[derive(Default)]
-struct Walk<'r> {
+struct Traversal<'r> {
     /// The error that is reported before everything else.
     first: Option<String>,
     broken: Vec<String>,
@@ -58,7 +59,7 @@ struct Walk<'r> {
     attributes: Vec<(&'r Value, bool)>,
 }
 
-impl<'r> Walk<'r> {
+impl<'r> Traversal<'r> {
     fn structure(
         &mut self,
         fields: &'r Map<String, Value>,
@@ -67,9 +68,18 @@ impl<'r> Walk<'r> {
     ) -> Result<(), ApiError> {
         for member in shape.members {
             let value = fields.get(member.name).filter(|value| !value.is_null());
-            self.presence(member, value, &Path::Member(path, member.name));
-            if let Some(value) = value {
-                self.value(value, &member.shape, Place::Member, &Path::Member(path, member.name))?;
+            let at = if member.shows_value {
+                Path::Member(path, member.name)
+            } else {
+                Path::WithoutValue(path, member.name)
+            };
+            self.presence(member, value, &at);
+            match (value, &member.presence) {
+                (Some(Value::String(text)), Presence::NewName) if text.is_empty() => {
+                    self.broken(value.map(|value| (value, &member.shape)), &at, &longer(1));
+                }
+                (Some(value), _) => self.value(value, &member.shape, Place::Member, &at)?,
+                (None, _) => {}
             }
         }
         Ok(())
@@ -78,7 +88,7 @@ impl<'r> Walk<'r> {
     fn presence(&mut self, member: &Member, value: Option<&Value>, path: &Path<'_>) {
         match (&member.presence, value) {
             (Presence::Required, None) => self.broken(None, path, "Member must not be null"),
-            (Presence::RequiredFirst, None) => {
+            (Presence::RequiredFirst | Presence::NewName, None) => {
                 let name = member.name;
                 self.first.get_or_insert(format!(
                     "The parameter '{name}' is required but was not present in the request"
@@ -246,10 +256,12 @@ impl<'r> Walk<'r> {
 
     fn broken(&mut self, shown: Option<Shown<'_>>, path: &Path<'_>, constraint: &str) {
         if self.broken.len() < ERRORS_MAX {
-            let shown = show(shown);
-            self.broken.push(format!(
-                "Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
-            ));
+            let subject = match (shown, path) {
+                (Some(_), Path::WithoutValue(..)) => format!("Value at '{path:#}'"),
+                _ => format!("Value {} at '{path}'", show(shown)),
+            };
+            self.broken
+                .push(format!("{subject} failed to satisfy constraint: {constraint}"));
         }
     }
 

@@ -147,6 +147,8 @@ pub(crate) struct Member {
     name: &'static str,
     shape: Shape,
     presence: Presence,
+    /// Whether messages about a broken constraint show the member's value.
+    shows_value: bool,
 }
 
 /// Whether a member is required, optional or unsupported.
@@ -157,6 +159,9 @@ enum Presence {
     /// Required and checked before anything else, with a message of its own: the table names of
     /// requests about tables.
     RequiredFirst,
+    /// The name of a new table: if it is absent, as `RequiredFirst`. If it is empty, only that is
+    /// reported.
+    NewName,
     /// The member may be absent.
     Optional,
     /// DynamoDB has the member and this server does not yet. `no_effect` accepts the values that
@@ -169,7 +174,12 @@ enum Presence {
 
 impl Member {
     const fn of(name: &'static str, shape: Shape, presence: Presence) -> Self {
-        Self { name, shape, presence }
+        Self {
+            name,
+            shape,
+            presence,
+            shows_value: true,
+        }
     }
 
     pub(crate) const fn required(name: &'static str, shape: Shape) -> Self {
@@ -178,6 +188,18 @@ impl Member {
 
     pub(crate) const fn required_first(name: &'static str, shape: Shape) -> Self {
         Self::of(name, shape, Presence::RequiredFirst)
+    }
+
+    pub(crate) const fn new_name(name: &'static str, shape: Shape) -> Self {
+        Self::of(name, shape, Presence::NewName)
+    }
+
+    /// The member, reported without its value.
+    pub(crate) const fn without_value(self) -> Self {
+        Self {
+            shows_value: false,
+            ..self
+        }
     }
 
     pub(crate) const fn optional(name: &'static str, shape: Shape) -> Self {

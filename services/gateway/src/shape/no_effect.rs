@@ -13,10 +13,3 @@ pub(super) fn never(_: &Value) -> bool {
 pub(super) fn is_false(value: &Value) -> bool {
     boolean(value) == Some(false)
 }
-
-/// Disabled encryption means the service's own key, which is the default.
-pub(super) fn asks_for_no_encryption(value: &Value) -> bool {
-    value
-        .as_object()
-        .is_some_and(|members| members.len() == 1 && members.get("Enabled").is_some_and(is_false))
-}

@@ -1,21 +1,25 @@
 //! The notation of paths and values in messages.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde_json::Value;
 
 use super::Shape;
 
 /// The maximum length of a value in a message, in characters. DynamoDB shows values in full,
-/// regardless of their size.
-const SHOWN_MAX: usize = 2_000;
+/// regardless of their size. A message may be longer than its request, for it has the names of
+/// structures.
+pub(super) const SHOWN_MAX: usize = 1 << 20;
 
-/// The path of a value in a request.
+/// The path of a value in a request. Messages begin the names of members with a small letter; the
+/// alternate form (`{:#}`) shows them as the request has them.
 #[derive(Clone, Copy)]
 pub(super) enum Path<'a> {
     Root,
     /// A member of a structure.
     Member(&'a Path<'a>, &'a str),
+    /// A member of a structure whose value messages do not show.
+    WithoutValue(&'a Path<'a>, &'a str),
     /// An element of a list, counted from 1.
     Element(&'a Path<'a>, usize),
     /// A value of a map.
@@ -26,12 +30,16 @@ impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let begin = |f: &mut fmt::Formatter<'_>, parent: &Path<'_>| match parent {
             Path::Root => Ok(()),
+            _ if f.alternate() => write!(f, "{parent:#}."),
             _ => write!(f, "{parent}."),
         };
         match self {
             Self::Root => Ok(()),
-            Self::Member(parent, name) => {
+            Self::Member(parent, name) | Self::WithoutValue(parent, name) => {
                 begin(f, parent)?;
+                if f.alternate() {
+                    return f.write_str(name);
+                }
                 let mut letters = name.chars();
                 letters
                     .next()
@@ -56,38 +64,82 @@ pub(super) fn show(shown: Option<(&Value, &Shape)>) -> String {
     let Some((value, shape)) = shown else {
         return "null".to_owned();
     };
-    let mut text = bare(value, shape);
-    if let Some((end, _)) = text.char_indices().nth(SHOWN_MAX) {
-        text.truncate(end);
-        text.push('…');
+    let mut bounded = Bounded {
+        text: "'".to_owned(),
+        left: SHOWN_MAX,
+    };
+    if write_bare(&mut bounded, value, shape).is_err() {
+        bounded.text.push('…');
     }
-    format!("'{text}'")
+    bounded.text.push('\'');
+    bounded.text
 }
 
-fn bare(value: &Value, shape: &Shape) -> String {
+/// A text that does not grow beyond a number of characters.
+struct Bounded {
+    text: String,
+    left: usize,
+}
+
+impl Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if let Some((end, _)) = text.char_indices().nth(self.left) {
+            self.text.push_str(&text[..end]);
+            self.left = 0;
+            return Err(fmt::Error);
+        }
+        self.left -= text.chars().count();
+        self.text.push_str(text);
+        Ok(())
+    }
+}
+
+fn write_bare(out: &mut Bounded, value: &Value, shape: &Shape) -> fmt::Result {
     match (value, shape) {
-        (Value::String(text), _) => text.clone(),
+        (Value::String(text), _) => out.write_str(text),
         (Value::Array(members), Shape::List { member, .. }) => {
-            let shown: Vec<String> = members.iter().map(|value| bare(value, member)).collect();
-            format!("[{}]", shown.join(", "))
+            out.write_char('[')?;
+            for (position, value) in members.iter().enumerate() {
+                separate(out, position)?;
+                write_bare(out, value, member)?;
+            }
+            out.write_char(']')
         }
         (Value::Object(entries), Shape::Map { member, .. }) => {
-            let entries = entries
-                .iter()
-                .map(|(key, value)| format!("{key}={}", bare(value, member)));
-            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            out.write_char('{')?;
+            for (position, (key, value)) in entries.iter().enumerate() {
+                separate(out, position)?;
+                write!(out, "{key}=")?;
+                write_bare(out, value, member)?;
+            }
+            out.write_char('}')
         }
         (Value::Object(entries), Shape::AttributeMap) => {
-            let entries = entries.iter().map(|(key, value)| format!("{key}={value}"));
-            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            out.write_char('{')?;
+            for (position, (key, value)) in entries.iter().enumerate() {
+                separate(out, position)?;
+                write!(out, "{key}={value}")?;
+            }
+            out.write_char('}')
         }
         (Value::Object(fields), Shape::Structure(structure)) => {
-            let given = structure.members.iter().filter_map(|member| {
-                let value = bare(fields.get(member.name)?, &member.shape);
-                Some(format!("{}={value}", Path::Member(&Path::Root, member.name)))
-            });
-            format!("{}({})", structure.class, given.collect::<Vec<_>>().join(", "))
+            write!(out, "{}(", structure.class)?;
+            let given = structure
+                .members
+                .iter()
+                .filter_map(|member| Some((member, fields.get(member.name)?)));
+            for (position, (member, value)) in given.enumerate() {
+                separate(out, position)?;
+                write!(out, "{}=", Path::Member(&Path::Root, member.name))?;
+                write_bare(out, value, &member.shape)?;
+            }
+            out.write_char(')')
         }
-        (other, _) => other.to_string(),
+        (other, _) => write!(out, "{other}"),
     }
+}
+
+/// Separates an element from the previous one.
+fn separate(out: &mut Bounded, position: usize) -> fmt::Result {
+    if position > 0 { out.write_str(", ") } else { Ok(()) }
 }

@@ -129,17 +129,18 @@ fn arn_is_accepted_as_the_name_of_an_existing_table() {
 #[test]
 fn table_requests_report_a_missing_or_short_name_first() {
     let length = "TableName must be at least 3 characters long and at most 255 characters long";
+    let missing = "The parameter 'TableName' is required but was not present in the request";
+    assert_eq!(
+        verdict(&requests::CREATE_TABLE, json!({})),
+        Err(ApiError::validation(missing))
+    );
     for shape in [
-        &requests::CREATE_TABLE,
         &requests::DESCRIBE_TABLE,
         &requests::DELETE_TABLE,
         &requests::UPDATE_TABLE,
     ] {
         for (request, message) in [
-            (
-                json!({}),
-                "The parameter 'TableName' is required but was not present in the request",
-            ),
+            (json!({}), missing),
             (json!({"TableName": ""}), length),
             (json!({"TableName": "a;"}), length),
             (json!({"TableName": "a".repeat(256)}), length),
@@ -241,16 +242,84 @@ fn no_more_than_ten_errors_are_listed() {
     assert_eq!(message.matches("Member must not be null").count(), 10);
 }
 
+/// In full, up to a bound that protects the memory.
 #[test]
-fn a_long_value_is_shown_in_part() {
-    let verdict = verdict(
-        &requests::PUT_ITEM,
-        json!({"TableName": "é".repeat(100_000), "Item": {}}),
-    );
-    let Err(ApiError::Validation(message)) = verdict else {
-        panic!("{verdict:?}")
+fn a_very_long_value_is_shown_in_part() {
+    let message = |count: usize| {
+        let request = json!({"TableName": "abc", "Item": {}, "ReturnValues": "é".repeat(count)});
+        match verdict(&requests::PUT_ITEM, request) {
+            Err(ApiError::Validation(message)) => message,
+            other => panic!("{other:?}"),
+        }
     };
-    assert!(message.contains(&format!("'{}…'", "é".repeat(2_000))));
+    let max = show::SHOWN_MAX;
+    assert!(message(max).contains(&format!("Value '{}' at", "é".repeat(max))));
+    assert!(message(max + 1).contains(&format!("Value '{}…' at", "é".repeat(max))));
+}
+
+/// The name of a new table is checked like other members; an empty one breaks one constraint.
+#[test]
+fn a_new_tables_name_is_reported_among_other_members() {
+    let request = |name: &str| json!({"TableName": name, "AttributeDefinitions": [], "KeySchema": [{"AttributeName": "a", "KeyType": "HASH"}]});
+    let shorter = "failed to satisfy constraint: Member must have length greater than or equal to";
+    broken(
+        &requests::CREATE_TABLE,
+        request(""),
+        &[&format!("Value '' at 'tableName' {shorter} 1")],
+    );
+    broken(
+        &requests::CREATE_TABLE,
+        request("ab"),
+        &[&format!("Value 'ab' at 'tableName' {shorter} 3")],
+    );
+    broken(
+        &requests::CREATE_TABLE,
+        request("a;"),
+        &[
+            &format!("Value 'a;' at 'tableName' {NAME_PATTERN}"),
+            &format!("Value 'a;' at 'tableName' {shorter} 3"),
+        ],
+    );
+}
+
+#[test]
+fn some_members_are_reported_without_their_value() {
+    let table = json!({"TableName": "abc", "Limit": 0});
+    let constraint = "failed to satisfy constraint: Member must have";
+    broken(
+        &requests::QUERY,
+        table.clone(),
+        &[&format!(
+            "Value at 'Limit' {constraint} value greater than or equal to 1"
+        )],
+    );
+    broken(
+        &requests::SCAN,
+        table,
+        &[&format!(
+            "Value '0' at 'limit' {constraint} value greater than or equal to 1"
+        )],
+    );
+    let keys = |keys: Vec<Value>| json!({"RequestItems": {"Music": {"Keys": keys}}});
+    broken(
+        &requests::BATCH_GET_ITEM,
+        keys(Vec::new()),
+        &[&format!(
+            "Value at 'RequestItems.Music.member.Keys' {constraint} length greater than or equal to 1"
+        )],
+    );
+    broken(
+        &requests::BATCH_GET_ITEM,
+        keys(vec![json!({"a": {"S": "a"}}); 101]),
+        &[&format!(
+            "Value at 'RequestItems.Music.member.Keys' {constraint} length less than or equal to 100"
+        )],
+    );
+    broken(
+        &requests::BATCH_GET_ITEM,
+        json!({"RequestItems": {"Music": {}}}),
+        &[&format!("Value null at 'requestItems.Music.member.keys' {NOT_NULL}")],
+    );
 }
 
 /// Asserts that a request is rejected for a wrong type with this message.
@@ -401,8 +470,6 @@ fn create_table() -> Value {
 #[test]
 fn unsupported_table_settings_are_rejected_by_name() {
     for (parameter, value) in [
-        ("SSESpecification", json!({"Enabled": true})),
-        ("SSESpecification", json!({"SSEType": "KMS"})),
         ("ResourcePolicy", json!("{}")),
         ("GlobalTableSettingsReplicationMode", json!("ENABLED")),
         ("VectorIndexes", json!([])),
@@ -421,9 +488,8 @@ fn unsupported_table_settings_are_rejected_by_name() {
 
 #[test]
 fn unsupported_setting_with_its_default_is_accepted() {
-    let mut request = create_table();
-    request["SSESpecification"] = json!({"Enabled": false});
-    assert_eq!(verdict(&requests::CREATE_TABLE, request), Ok(()));
+    let request = json!({"TableName": "abc", "DisassociationProtectionEnabled": false});
+    assert_eq!(verdict(&requests::UPDATE_TABLE, request), Ok(()));
 }
 
 #[test]

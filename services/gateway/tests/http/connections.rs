@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_endpoint::Limits;
+use beringia_endpoint::ConnectionLimits;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -33,7 +33,10 @@ async fn incomplete_head_times_out() {
     client.send("POST / HTTP/1.1\r\nhost: loc").await;
     let since = Instant::now();
     assert!(client.closed().await);
-    assert_eq!(since.elapsed().as_secs(), Limits::default().head_timeout.as_secs());
+    assert_eq!(
+        since.elapsed().as_secs(),
+        ConnectionLimits::default().head_timeout.as_secs()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,7 +46,10 @@ async fn incomplete_body_times_out_with_an_answer() {
     client.send(half(1000)).await;
     let since = Instant::now();
     assert_eq!(client.answer().await.status, 408);
-    assert_eq!(since.elapsed().as_secs(), Limits::default().body_timeout.as_secs());
+    assert_eq!(
+        since.elapsed().as_secs(),
+        ConnectionLimits::default().body_timeout.as_secs()
+    );
     assert!(client.closed().await);
 }
 
@@ -68,12 +74,43 @@ async fn garbage_is_answered_and_disconnected() {
     assert_eq!(server.connect().call("ListTables", &json!({})).await.status, 200);
 }
 
+/// Most clients send all of a body before they read the answer.
 #[tokio::test]
-async fn a_body_above_sixteen_mebibytes_is_refused_unread() {
+async fn a_body_above_sixteen_mebibytes_is_refused_when_it_was_sent() {
     let server = Running::start();
     let mut client = server.connect();
-    let answer = client.ask(half(16 * MIB + 1)).await;
-    assert_eq!((answer.status, answer.text()), (413, ""));
+    for length in [16 * MIB + 1, 40 * MIB] {
+        client.send(half(length)).await;
+        client.send(" ".repeat(length - 2)).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.text()), (413, ""));
+        assert_eq!(answer.header("connection"), None);
+        assert_eq!(client.call("ListTables", &json!({})).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_waits_for_permission_is_refused_unsent() {
+    let server = Running::start();
+    let mut client = server.connect();
+    let waiting = half(16 * MIB + 1).replace("\r\n\r\n{}", "\r\nexpect: 100-continue\r\n\r\n");
+    let answer = client.ask(waiting).await;
+    assert_eq!((answer.status, answer.header("connection")), (413, Some("close")));
+    assert!(client.closed().await);
+}
+
+/// What does not end after 256 MiB is not read on.
+#[tokio::test]
+async fn an_endless_body_is_disconnected() {
+    let server = Running::start();
+    let mut client = server.connect();
+    client.send(half(1 << 40)).await;
+    let part = " ".repeat(MIB);
+    for _ in 0..256 {
+        client.send(&part).await;
+    }
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (413, Some("close")));
     assert!(client.closed().await);
 }
 
@@ -87,8 +124,9 @@ async fn a_body_that_grows_above_sixteen_mebibytes_is_refused() {
     for _ in 0..16 * MIB / 0x8000 {
         client.send(&chunk).await;
     }
-    client.send("1\r\na\r\n").await;
+    client.send("1\r\na\r\n0\r\n\r\n").await;
     assert_eq!(client.answer().await.status, 413);
+    assert_eq!(client.call("ListTables", &json!({})).await.status, 200);
 }
 
 #[tokio::test]
@@ -103,9 +141,9 @@ async fn a_body_of_sixteen_mebibytes_is_read() {
 
 #[tokio::test(start_paused = true)]
 async fn large_bodies_wait_for_a_permit_and_small_ones_do_not() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         large_bodies_max: 1,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let server = Running::of(EmptyStore::new("eu-west-1"), limits);
     let (mut first, mut second, mut small) = (server.connect(), server.connect(), server.connect());
@@ -135,9 +173,9 @@ async fn expect_continue_is_answered() {
 
 #[tokio::test]
 async fn connections_above_the_bound_wait_until_one_closes() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections_max: 2,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let server = Running::of(EmptyStore::new("eu-west-1"), limits);
     let (mut first, mut second, mut third) = (server.connect(), server.connect(), server.connect());
@@ -165,7 +203,7 @@ async fn a_failed_accept_does_not_end_the_server() {
 #[tokio::test(start_paused = true)]
 async fn shutdown_finishes_requests_and_closes_idle_connections() {
     let store = EmptyStore::new("eu-west-1");
-    let mut server = Running::of(store.clone(), Limits::default());
+    let mut server = Running::of(store.clone(), ConnectionLimits::default());
     let (mut idle, mut busy, mut half_sent) = (server.connect(), server.connect(), server.connect());
     assert_eq!(idle.call("ListTables", &json!({})).await.status, 200);
     half_sent.send(half(11)).await;
@@ -186,21 +224,24 @@ async fn shutdown_finishes_requests_and_closes_idle_connections() {
 #[tokio::test(start_paused = true)]
 async fn shutdown_waits_no_longer_than_its_timeout() {
     let store = EmptyStore::new("eu-west-1");
-    let mut server = Running::of(store.clone(), Limits::default());
+    let mut server = Running::of(store.clone(), ConnectionLimits::default());
     let mut stuck = server.connect();
     stuck.send(create_table()).await;
     store.reached().await;
     let since = Instant::now();
     server.stop();
     server.ended().await;
-    assert_eq!(since.elapsed().as_secs(), Limits::default().drain_timeout.as_secs());
+    assert_eq!(
+        since.elapsed().as_secs(),
+        ConnectionLimits::default().drain_timeout.as_secs()
+    );
     assert!(stuck.closed().await);
 }
 
 #[tokio::test]
 async fn a_killed_server_answers_nothing_more() {
     let store = EmptyStore::new("eu-west-1");
-    let server = Running::of(store.clone(), Limits::default());
+    let server = Running::of(store.clone(), ConnectionLimits::default());
     let mut client = server.connect();
     client.send(create_table()).await;
     store.reached().await;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use beringia_endpoint::Limits;
+use beringia_endpoint::ConnectionLimits;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, Response, Version};
@@ -144,9 +144,9 @@ async fn body_above_16_mib_is_rejected_and_connection_survives() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_large_bodies_block_no_other_stream() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         large_bodies_max: 1,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let server = Running::of(EmptyStore::new("eu-west-1"), limits);
     let client = Http2::open(&server).await;
@@ -177,9 +177,9 @@ async fn a_head_above_its_bound_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_request_above_the_bound_waits_until_another_is_answered() {
     let store = EmptyStore::new("eu-west-1");
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections_max: 1,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let server = Running::of(store.clone(), limits);
     let client = Http2::open(&server).await;
@@ -197,23 +197,26 @@ async fn silent_or_idle_connection_is_closed() {
     let server = Running::start();
     let since = Instant::now();
     assert_eq!(server.pipe().read(&mut [0; 1]).await.unwrap(), 0);
-    assert_eq!(since.elapsed(), Limits::default().head_timeout);
+    assert_eq!(since.elapsed(), ConnectionLimits::default().head_timeout);
 
     let client = Http2::open(&server).await;
     assert_eq!(client.call("ListTables", &json!({})).await.unwrap().status(), 200);
     let since = Instant::now();
     client.connection.await.unwrap().unwrap();
-    assert_eq!(since.elapsed().as_secs(), Limits::default().head_timeout.as_secs());
+    assert_eq!(
+        since.elapsed().as_secs(),
+        ConnectionLimits::default().head_timeout.as_secs()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_with_a_request_under_way_does_not_idle() {
     let store = EmptyStore::new("eu-west-1");
-    let server = Running::of(store.clone(), Limits::default());
+    let server = Running::of(store.clone(), ConnectionLimits::default());
     let client = Http2::open(&server).await;
     let slow = tokio::spawn(client.call("CreateTable", &music()));
     store.reached().await;
-    sleep(Limits::default().head_timeout * 3).await;
+    sleep(ConnectionLimits::default().head_timeout * 3).await;
     assert_eq!(client.call("ListTables", &json!({})).await.unwrap().status(), 200);
     store.let_through();
     slow.await.unwrap().unwrap();
@@ -222,7 +225,7 @@ async fn a_connection_with_a_request_under_way_does_not_idle() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_finishes_the_streams_that_are_open() {
     let store = EmptyStore::new("eu-west-1");
-    let mut server = Running::of(store.clone(), Limits::default());
+    let mut server = Running::of(store.clone(), ConnectionLimits::default());
     let (busy, idle) = (Http2::open(&server).await, Http2::open(&server).await);
     assert_eq!(idle.call("ListTables", &json!({})).await.unwrap().status(), 200);
     let slow = tokio::spawn(busy.call("CreateTable", &music()));
@@ -241,21 +244,21 @@ async fn a_shutdown_finishes_the_streams_that_are_open() {
 #[tokio::test(start_paused = true)]
 async fn shutdown_waits_no_longer_than_its_timeout_for_a_stream() {
     let store = EmptyStore::new("eu-west-1");
-    let mut server = Running::of(store.clone(), Limits::default());
+    let mut server = Running::of(store.clone(), ConnectionLimits::default());
     let client = Http2::open(&server).await;
     let stuck = tokio::spawn(client.call("CreateTable", &music()));
     store.reached().await;
     let since = Instant::now();
     server.stop();
     server.ended().await;
-    assert_eq!(since.elapsed(), Limits::default().drain_timeout);
+    assert_eq!(since.elapsed(), ConnectionLimits::default().drain_timeout);
     assert!(stuck.await.unwrap().is_err());
 }
 
 #[tokio::test]
 async fn a_killed_server_drops_the_streams_that_are_open() {
     let store = EmptyStore::new("eu-west-1");
-    let server = Running::of(store.clone(), Limits::default());
+    let server = Running::of(store.clone(), ConnectionLimits::default());
     let client = Http2::open(&server).await;
     let slow = tokio::spawn(client.call("CreateTable", &music()));
     store.reached().await;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use beringia_endpoint::{Authentication, Limits, OneRegion};
+use beringia_endpoint::{Authentication, ConnectionLimits, OneRegion};
 use beringia_gateway::{Call, Listener, Plane};
 use serde_json::{Map, Value, json};
 
@@ -33,7 +33,7 @@ async fn listener_gets_operations_and_outcomes_while_listening() {
     let heard = Arc::new(Heard::default());
     gateway.set_listener(heard.clone());
     let services = services(gateway, Authentication::AcceptAny);
-    let server = Running::with(Arc::new(OneRegion(services)), Limits::default());
+    let server = Running::with(Arc::new(OneRegion(services)), ConnectionLimits::default());
     let mut client = server.connect();
     let get = json!({"TableName": "nothing", "Key": {"id": {"S": "1"}}});
     for listens in [false, true, false] {

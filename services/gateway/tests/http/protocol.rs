@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use beringia_endpoint::{Authentication, Limits, OneRegion};
+use beringia_endpoint::{Authentication, ConnectionLimits, OneRegion};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, EmptyStore, Running, gateway, request, services, signed};
+use crate::support::{EmptyStore, ReceivedAnswer, Running, gateway, request, services, signed};
 
 /// A request with exactly these header lines and this body.
 fn bare(method: &str, headers: &str, body: &str) -> String {
@@ -18,7 +18,7 @@ const AMZ_JSON: &str = "content-type: application/x-amz-json-1.0\r\n";
 
 /// Asserts that an answer is DynamoDB's, by its known checksum.
 #[track_caller]
-fn is_dynamodbs(answer: &Answer, exception: &str, checksum: &str, content_type: &str) {
+fn is_dynamodbs(answer: &ReceivedAnswer, exception: &str, checksum: &str, content_type: &str) {
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json()["__type"], format!("com.amazon.coral.service#{exception}"));
     assert_eq!(answer.header("x-amz-crc32"), Some(checksum), "{}", answer.text());
@@ -315,7 +315,7 @@ async fn verified_requests_need_the_right_secret() {
         gateway(EmptyStore::new("eu-west-1")),
         authentication,
     )));
-    let server = Running::with(resolver, Limits::default());
+    let server = Running::with(resolver, ConnectionLimits::default());
     let mut client = server.connect();
     // Botocore's signature of DescribeTable for localhost:8001 at this time.
     let good = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/dynamodb/aws4_request, \

@@ -2,25 +2,35 @@
 
 use std::sync::Arc;
 
-use beringia_endpoint::{Authentication, Limits, RegionServices, Regions};
+use beringia_endpoint::{Authentication, ConnectionLimits, RegionServices, Regions};
 use serde_json::json;
 
-use crate::support::{AUTHORIZATION, Answer, Client, EmptyStore, Running, gateway, services, signed};
+use crate::support::{AUTHORIZATION, Client, EmptyStore, ReceivedAnswer, Running, gateway, services, signed};
 
 fn of(region: &str, authentication: Authentication) -> Arc<RegionServices> {
     services(gateway(EmptyStore::new(region)), authentication)
 }
 
 fn regions(names: &[&str]) -> Arc<Regions> {
-    let regions = Regions::new();
-    for name in names {
+    brought_up(Regions::new(names.iter().copied()), names)
+}
+
+/// Regions that refuse one name.
+fn regions_without(elsewhere: &'static str, names: &[&str]) -> Arc<Regions> {
+    let advice = move |asked: &str| (asked == elsewhere).then(|| format!("Go to {asked}."));
+    brought_up(Regions::new(names.iter().copied()).advising(advice), names)
+}
+
+fn brought_up(regions: Regions, names: &[&str]) -> Arc<Regions> {
+    // In the reverse order, which must not matter.
+    for name in names.iter().rev() {
         regions.up(of(name, Authentication::AcceptAny));
     }
     Arc::new(regions)
 }
 
 /// Lists the tables as a client of that region.
-async fn ask(client: &mut Client, region: &str) -> Answer {
+async fn ask(client: &mut Client, region: &str) -> ReceivedAnswer {
     let authorization = AUTHORIZATION.replace("eu-west-1", region);
     client
         .ask(signed(&authorization, "ListTables", &json!({}).to_string()))
@@ -35,7 +45,7 @@ async fn each_request_goes_to_its_own_region() {
     let all = regions(&["eu-west-1"]);
     // Only this region verifies signatures, so an error shows that it answered.
     all.up(of("us-east-1", Authentication::Verify([].into())));
-    let server = Running::with(all, Limits::default());
+    let server = Running::with(all, ConnectionLimits::default());
     let mut client = server.connect();
     assert_eq!(ask(&mut client, "eu-west-1").await.status, 200);
     let refused = ask(&mut client, "us-east-1").await;
@@ -44,8 +54,9 @@ async fn each_request_goes_to_its_own_region() {
 }
 
 #[tokio::test]
-async fn unknown_region_error_lists_the_regions() {
-    let server = Running::with(regions(&["us-east-1", "eu-west-1"]), Limits::default());
+async fn error_for_a_region_elsewhere_lists_those_here() {
+    let regions = regions_without("mars-1", &["us-east-1", "eu-west-1"]);
+    let server = Running::with(regions, ConnectionLimits::default());
     let answer = ask(&mut server.connect(), "mars-1").await;
     assert_eq!(
         (answer.status, answer.exception().as_str()),
@@ -53,14 +64,43 @@ async fn unknown_region_error_lists_the_regions() {
     );
     assert_eq!(
         answer.json()["message"],
-        "Credential should be scoped to a valid region, not 'mars-1'. The regions of this endpoint are eu-west-1, us-east-1."
+        "Credential should be scoped to a valid region, not 'mars-1'. The regions of this endpoint are us-east-1, eu-west-1. Go \
+         to mars-1."
     );
+}
+
+#[tokio::test]
+async fn first_region_answers_for_names_of_no_region() {
+    let all = regions_without("mars-1", &["us-east-1", "eu-west-1"]);
+    // Only this region verifies signatures, so an error shows that it answered.
+    all.up(of("us-east-1", Authentication::Verify([].into())));
+    let server = Running::with(all.clone(), ConnectionLimits::default());
+    let mut client = server.connect();
+    for name in ["local", "localhost", "eu-west-1a", "%0A"] {
+        let answer = ask(&mut client, name).await;
+        assert_eq!(
+            (answer.status, answer.exception().as_str()),
+            (400, "InvalidSignatureException")
+        );
+        assert_eq!(
+            answer.json()["message"],
+            format!("Credential should be scoped to a valid region, not '{name}'. ")
+        );
+    }
+    // No other region answers in the place of the first one.
+    all.down("us-east-1");
+    let answer = ask(&mut client, "local").await;
+    assert_eq!(
+        (answer.status, answer.exception().as_str()),
+        (503, "ServiceUnavailable")
+    );
+    assert_eq!(answer.json()["message"], "The region us-east-1 is not running.");
 }
 
 #[tokio::test]
 async fn stopped_region_says_so_until_it_is_up_again() {
     let all = regions(&["us-east-1", "eu-west-1"]);
-    let server = Running::with(all.clone(), Limits::default());
+    let server = Running::with(all.clone(), ConnectionLimits::default());
     let mut client = server.connect();
     all.down("eu-west-1");
     let answer = ask(&mut client, "eu-west-1").await;
@@ -77,7 +117,7 @@ async fn stopped_region_says_so_until_it_is_up_again() {
 #[tokio::test]
 async fn a_health_check_is_answered_by_a_region_that_runs() {
     let all = regions(&["eu-west-1", "us-east-1"]);
-    let server = Running::with(all.clone(), Limits::default());
+    let server = Running::with(all.clone(), ConnectionLimits::default());
     let mut client = server.connect();
     assert_eq!(
         client.ask(HEALTH_CHECK).await.text(),
@@ -94,7 +134,7 @@ async fn a_health_check_is_answered_by_a_region_that_runs() {
 
 #[tokio::test]
 async fn request_without_a_scope_fails_at_the_signature() {
-    let server = Running::with(regions(&["eu-west-1"]), Limits::default());
+    let server = Running::with(regions(&["eu-west-1"]), ConnectionLimits::default());
     let mut client = server.connect();
     let unsigned = signed("nothing", "ListTables", "{}");
     assert_eq!(

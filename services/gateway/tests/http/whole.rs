@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Running};
+use crate::support::{Client, ReceivedAnswer, Running};
 
 /// The answer to an operation that must succeed.
 #[track_caller]
-fn done(answer: &Answer) -> Value {
+fn done(answer: &ReceivedAnswer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
 }

@@ -131,14 +131,14 @@ mod tests {
     use tokio_stream::wrappers::UnboundedReceiverStream;
 
     use super::*;
-    use crate::arrival_groups::{Write, WriteRun, arrived_writes};
+    use crate::arrival_groups::{CommittedWrite, WriteRun, arrived_writes};
 
     type Requests = UnboundedSender<Result<ControlArrivalsRequest, Status>>;
     type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
 
     /// A commit of this many writes, whose sequences begin with `first`.
     fn commit(first: u64, writes: u64) -> Arc<Commit> {
-        let write = |sequence| Write {
+        let write = |sequence| CommittedWrite {
             sequence,
             committed_ms: 1000,
         };

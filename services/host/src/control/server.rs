@@ -18,8 +18,8 @@ use beringia_proto::v1::{
     control_replication_request::Action as ReplicationAction,
     control_server::{Control, ControlServer},
 };
-use futures_util::Stream;
-use tokio::{net::TcpListener, task::JoinHandle};
+use futures_util::{Stream, stream};
+use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status, Streaming, transport::Server, transport::server::TcpIncoming};
 
 use super::{
@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     host::Host,
+    ports::ClientListeners,
     region::{Hosted, RecoveryError},
 };
 
@@ -48,12 +49,15 @@ impl Service {
 }
 
 /// Serves until the task is aborted.
-pub(crate) fn start(listener: TcpListener, host: Arc<Host>) -> JoinHandle<()> {
+pub(crate) fn start(listeners: ClientListeners, host: Arc<Host>) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming = listeners
+            .each()
+            .map(|listener| TcpIncoming::from(listener).with_nodelay(Some(true)));
+        let incoming = stream::select_all(incoming);
         let server = Server::builder().add_service(ControlServer::new(Service { host }));
         if let Err(error) = server.serve_with_incoming(incoming).await {
-            tracing::error!(%error, "the control service ended");
+            tracing::error!(%error, "the control service for all regions of this process ended");
         }
     })
 }

@@ -1,6 +1,9 @@
 //! Starts one region of a topology in this process; the others are elsewhere on a real network.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use beringia_node::{Connector, Peer};
 use beringia_regions::Topology;
@@ -10,7 +13,12 @@ use super::{
     CONTROL_PORT, DYNAMODB_PORT, Deployment, REPLICATION_PORT, Running,
     prepare::{Listeners, StartupPlan},
 };
-use crate::{accept, error::StartError, ports, region::RegionListeners};
+use crate::{
+    accept,
+    error::StartError,
+    ports::{self, Listen},
+    region::RegionListeners,
+};
 
 /// The ports of the first region of a topology whose regions are processes of their own.
 const FIRST_DYNAMODB_PORT: u16 = 8001;
@@ -19,7 +27,7 @@ const FIRST_CONTROL_PORT: u16 = 9090;
 
 /// One region of a topology, as a process of its own.
 #[derive(Debug)]
-pub struct OneRegion {
+pub struct SingleRegion {
     /// The region's name in the topology.
     pub name: String,
     /// The replication endpoints of other regions, as `NAME=HOST:PORT`.
@@ -38,11 +46,15 @@ pub struct OneRegion {
 ///
 /// # Errors
 /// As for [`all`](super::all), and if the topology has no such region or peers.
-pub fn one(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> BoxFuture<'_, Result<Running, StartError>> {
-    Box::pin(start(deployment, ip, arguments))
+pub fn one(
+    deployment: Deployment,
+    listen: Listen,
+    arguments: &SingleRegion,
+) -> BoxFuture<'_, Result<Running, StartError>> {
+    Box::pin(start(deployment, listen, arguments))
 }
 
-async fn start(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Result<Running, StartError> {
+async fn start(deployment: Deployment, listen: Listen, arguments: &SingleRegion) -> Result<Running, StartError> {
     let plan = StartupPlan::new(deployment)?;
     let named = plan
         .regions
@@ -56,28 +68,28 @@ async fn start(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Res
             known: known.join(", "),
         });
     };
-    let connectors = peer_connectors(&plan.topology, &arguments.peers, &arguments.name)?;
+    let connectors = peer_connectors(&plan.topology, &arguments.peers, &arguments.name, listen.ip())?;
     let site = plan.topology.region(&arguments.name);
     let choose = |flag: Option<u16>, of_file: Option<u16>, first, name| match flag.or(of_file) {
         Some(port) => Ok(port),
         None => ports::nth(first, place, name),
     };
     let port = choose(arguments.control_port, None, FIRST_CONTROL_PORT, CONTROL_PORT)?;
-    let control = ports::listen(ip, port, "the control service", CONTROL_PORT).await?;
+    let control = ports::listen_for_clients(listen, port, "the control service", CONTROL_PORT).await?;
     let port = choose(
         arguments.dynamodb_port,
         site.and_then(|s| s.dynamodb_port),
         FIRST_DYNAMODB_PORT,
         DYNAMODB_PORT,
     )?;
-    let dynamodb = ports::listen(ip, port, "the DynamoDB endpoint", DYNAMODB_PORT).await?;
+    let dynamodb = ports::listen_for_clients(listen, port, "the DynamoDB endpoint", DYNAMODB_PORT).await?;
     let port = choose(
         arguments.replication_port,
         site.and_then(|s| s.replication_port),
         FIRST_REPLICATION_PORT,
         REPLICATION_PORT,
     )?;
-    let replication = ports::listen(ip, port, "replication", REPLICATION_PORT).await?;
+    let replication = ports::listen(listen.ip(), port, "replication", REPLICATION_PORT).await?;
     let peers = plan
         .regions
         .iter()
@@ -103,8 +115,9 @@ fn peer_connectors(
     topology: &Topology,
     flags: &[String],
     own: &str,
+    ip: IpAddr,
 ) -> Result<BTreeMap<String, Connector>, StartError> {
-    peer_addresses(topology, flags, own).map(|addresses| {
+    peer_addresses(topology, flags, own, ip).map(|addresses| {
         addresses
             .into_iter()
             .map(|(name, address)| (name, accept::direct(address)))
@@ -112,8 +125,15 @@ fn peer_connectors(
     })
 }
 
-/// The `host:port` of every other region.
-fn peer_addresses(topology: &Topology, flags: &[String], own: &str) -> Result<BTreeMap<String, String>, StartError> {
+/// The `host:port` of every other region. Those on this machine listen on ::1 if this one does, as
+/// `ip` tells, and else on 127.0.0.1.
+fn peer_addresses(
+    topology: &Topology,
+    flags: &[String],
+    own: &str,
+    ip: IpAddr,
+) -> Result<BTreeMap<String, String>, StartError> {
+    let here = if ip == Ipv6Addr::LOCALHOST { "::1" } else { "127.0.0.1" };
     let mut addresses = BTreeMap::new();
     for (place, site) in topology
         .regions()
@@ -125,8 +145,12 @@ fn peer_addresses(topology: &Topology, flags: &[String], own: &str) -> Result<BT
             Some(port) => port,
             None => ports::nth(FIRST_REPLICATION_PORT, place, REPLICATION_PORT)?,
         };
-        let host = site.host.as_deref().unwrap_or("127.0.0.1");
-        addresses.insert(site.name.clone(), format!("{host}:{port}"));
+        let host = site.host.as_deref().unwrap_or(here);
+        let address = match host.parse::<Ipv6Addr>() {
+            Ok(ip) => format!("[{ip}]:{port}"),
+            Err(_) => format!("{host}:{port}"),
+        };
+        addresses.insert(site.name.clone(), address);
     }
     for flag in flags {
         let (name, address) = flag
@@ -151,7 +175,7 @@ fn peer_addresses(topology: &Topology, flags: &[String], own: &str) -> Result<BT
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{net::Ipv4Addr, path::Path};
 
     use super::*;
 
@@ -160,7 +184,8 @@ mod tests {
         let text = "[defaults]\ndelay_ms = 1\n[[region]]\nname = \"a\"\n[[region]]\nname = \"b\"\nhost = \"b.example\"\n\
                     replication_port = 7\n[[region]]\nname = \"c\"\n[[region]]\nname = \"d\"\n";
         let topology = Topology::parse(text, Path::new("t.toml")).unwrap();
-        let addresses = peer_addresses(&topology, &["d=10.0.0.1:99".to_owned()], "a").unwrap();
+        let flags = ["d=10.0.0.1:99".to_owned()];
+        let addresses = peer_addresses(&topology, &flags, "a", IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
         let pairs: Vec<_> = addresses
             .iter()
             .map(|(name, address)| (name.as_str(), address.as_str()))
@@ -169,6 +194,16 @@ mod tests {
             pairs,
             [("b", "b.example:7"), ("c", "127.0.0.1:9003"), ("d", "10.0.0.1:99")]
         );
+    }
+
+    #[test]
+    fn peer_addresses_may_be_of_ipv6() {
+        let text = "[defaults]\ndelay_ms = 1\n[[region]]\nname = \"a\"\n[[region]]\nname = \"b\"\nhost = \"fd00::7\"\n\
+                    [[region]]\nname = \"c\"\nhost = \"[fd00::8]\"\n[[region]]\nname = \"d\"\n";
+        let topology = Topology::parse(text, Path::new("t.toml")).unwrap();
+        let addresses = peer_addresses(&topology, &[], "a", IpAddr::V6(Ipv6Addr::LOCALHOST)).unwrap();
+        let addresses: Vec<_> = addresses.values().map(String::as_str).collect();
+        assert_eq!(addresses, ["[fd00::7]:9002", "[fd00::8]:9003", "[::1]:9004"]);
     }
 
     #[test]
@@ -182,7 +217,7 @@ mod tests {
             "us-east-1=host:1",
         ] {
             assert!(
-                peer_addresses(&topology, &[flag.to_owned()], "us-east-1").is_err(),
+                peer_addresses(&topology, &[flag.to_owned()], "us-east-1", Ipv4Addr::LOCALHOST.into()).is_err(),
                 "{flag}"
             );
         }

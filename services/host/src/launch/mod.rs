@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
 pub use self::{
-    alone::{OneRegion, one},
+    alone::{SingleRegion, one},
     together::{Ports, all},
 };
 use crate::{host::Host, region::Hosted};
@@ -33,12 +33,12 @@ pub struct Deployment {
     /// Which requests the regions accept.
     pub authentication: Authentication,
     /// Settings that apply to every region.
-    pub limits: Limits,
+    pub limits: RegionLimits,
 }
 
 /// Settings that apply to every region.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct RegionLimits {
     /// How far ahead another region's clock may be, milliseconds.
     pub max_clock_offset_ms: u64,
     /// The age at which a shard of a stream is closed, milliseconds.
@@ -49,9 +49,9 @@ pub struct Limits {
     pub behaviour: Behaviour,
 }
 
-impl From<&beringia_scenario::Behaviour> for Limits {
+impl From<&beringia_scenario::RegionOptions> for RegionLimits {
     /// The limits of a scenario, with defaults for what it does not set.
-    fn from(behaviour: &beringia_scenario::Behaviour) -> Self {
+    fn from(behaviour: &beringia_scenario::RegionOptions) -> Self {
         Self {
             max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
             stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,

@@ -13,16 +13,16 @@ use beringia_regions::Topology;
 use beringia_storage::Store as _;
 use beringia_storage_sqlite::{Database, DiskFaults, MemoryDisk, RegionStore};
 use futures_util::future::join_all;
-use tokio::net::TcpListener;
 
-use super::{Addresses, Deployment, Limits, RegionAddresses, Running};
+use super::{Addresses, Deployment, RegionAddresses, RegionLimits, Running};
 use crate::{
+    advice::Advice,
     control::{self, links::EstimatedDelays},
     directory::{Created, DataDirectory},
     error::{NotUp, StartError},
     faults::HostFaults,
     host::Host,
-    ports,
+    ports::ClientListeners,
     region::{Hosted, RegionConfig, RegionListeners},
     tap::Tap,
 };
@@ -31,9 +31,9 @@ use crate::{
 pub(super) struct Listeners {
     /// In the order of the regions.
     pub(super) regions: Vec<RegionListeners>,
-    pub(super) control: TcpListener,
+    pub(super) control: ClientListeners,
     /// For all regions; `None` if there is only one region.
-    pub(super) endpoint: Option<TcpListener>,
+    pub(super) endpoint: Option<ClientListeners>,
 }
 
 /// Settings that were checked before anything is changed.
@@ -42,7 +42,7 @@ pub(super) struct StartupPlan {
     pub(super) regions: Vec<Region>,
     authentication: Authentication,
     directory: Option<DataDirectory>,
-    limits: Limits,
+    limits: RegionLimits,
     serving: Arc<Regions>,
     /// The services of every region's endpoint besides DynamoDB.
     services: Vec<SharedService>,
@@ -65,6 +65,7 @@ impl StartupPlan {
             .transpose()?;
         let regions = topology.names().map(Region::new).collect::<Result<Vec<_>, _>>();
         let regions = regions.map_err(StartError::RegionName)?;
+        let serving = Arc::new(Regions::new(topology.names()));
         let faults = Arc::new(HostFaults::default());
         let injection = FaultInjection::new(faults.clone(), Arc::new(SystemClock), Arc::new(SystemRandomness));
         Ok(Self {
@@ -73,11 +74,24 @@ impl StartupPlan {
             authentication,
             directory,
             limits,
-            serving: Arc::new(Regions::new()),
+            serving,
             services: vec![SharedService::new(Arc::new(Fis::new(Arc::new(injection))))],
             faults,
             tap: Tap::new(),
         })
+    }
+
+    /// Makes the endpoint for all regions refuse names of AWS regions that are not in the topology.
+    /// `first_port` is the DynamoDB port of the first region.
+    pub(super) fn refuse_other_regions(&mut self, first_port: u16) {
+        let advice = Advice {
+            regions: self.topology.names().map(str::to_owned).collect(),
+            first_port,
+            has_directory: self.directory.is_some(),
+            verifies: matches!(self.authentication, Authentication::Verify(_)),
+        };
+        let regions = Regions::new(self.topology.names()).advising(move |asked| advice.on(asked));
+        self.serving = Arc::new(regions);
     }
 
     pub(super) fn config(&self, region: &Region, peers: Vec<Peer>, network: Option<Network>) -> RegionConfig {
@@ -123,9 +137,9 @@ impl StartupPlan {
         for ((config, store), listeners) in configs.into_iter().zip(stores).zip(listeners.regions) {
             regions.push(Hosted::prepared(config, store, listeners)?);
         }
-        let endpoint = listeners.endpoint.as_ref().map(ports::url).transpose()?;
+        let endpoint = listeners.endpoint.as_ref().map(ClientListeners::url).transpose()?;
         let addresses = Addresses {
-            control: ports::url(&listeners.control)?,
+            control: listeners.control.url()?,
             endpoint,
             regions: regions.iter().map(RegionAddresses::of).collect(),
             verifies: matches!(self.authentication, Authentication::Verify(_)),

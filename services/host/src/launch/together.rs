@@ -1,7 +1,5 @@
 //! Starts all regions of a topology in this process, with a model of the links between them.
 
-use std::net::IpAddr;
-
 use beringia_clock::{Randomness as _, SeededRandomness, SystemRandomness};
 use beringia_item::Region;
 use beringia_network::{Direction, LinkSettings, Network};
@@ -16,7 +14,7 @@ use super::{
 use crate::{
     accept,
     error::StartError,
-    ports,
+    ports::{self, Listen},
     region::{RegionConfig, RegionListeners},
 };
 
@@ -52,15 +50,19 @@ impl Ports {
 ///
 /// # Errors
 /// If a port cannot be bound, or a database or the data directory cannot be used.
-pub fn all(deployment: Deployment, ip: IpAddr, ports: &Ports) -> BoxFuture<'_, Result<Running, StartError>> {
-    Box::pin(start(deployment, ip, ports))
+pub fn all(deployment: Deployment, listen: Listen, ports: &Ports) -> BoxFuture<'_, Result<Running, StartError>> {
+    Box::pin(start(deployment, listen, ports))
 }
 
-async fn start(deployment: Deployment, ip: IpAddr, ports: &Ports) -> Result<Running, StartError> {
-    let plan = StartupPlan::new(deployment)?;
-    let control = ports::listen(ip, ports.control, "the control service", CONTROL_PORT).await?;
-    let endpoint = ports::listen(ip, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
-    let listeners = listen_to_all(&plan.regions, ip, ports).await?;
+async fn start(deployment: Deployment, listen: Listen, ports: &Ports) -> Result<Running, StartError> {
+    let mut plan = StartupPlan::new(deployment)?;
+    let control = ports::listen_for_clients(listen, ports.control, "the control service", CONTROL_PORT).await?;
+    let endpoint =
+        ports::listen_for_clients(listen, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
+    let listeners = listen_to_all(&plan.regions, listen, ports).await?;
+    if let Some(first) = listeners.first() {
+        plan.refuse_other_regions(first.dynamodb.addresses()?.shown().port());
+    }
     let network = network(&plan.topology)?;
     let configs = configs(&plan, &listeners, &network)?;
     let listeners = Listeners {
@@ -72,13 +74,25 @@ async fn start(deployment: Deployment, ip: IpAddr, ports: &Ports) -> Result<Runn
 }
 
 /// Binds the ports of every region, in the order of the topology.
-async fn listen_to_all(regions: &[Region], ip: IpAddr, ports: &Ports) -> Result<Vec<RegionListeners>, StartError> {
+async fn listen_to_all(regions: &[Region], listen: Listen, ports: &Ports) -> Result<Vec<RegionListeners>, StartError> {
     let mut listeners = Vec::new();
     for (place, region) in regions.iter().enumerate() {
         let port = ports::nth(ports.dynamodb, place, DYNAMODB_PORT)?;
-        let dynamodb = ports::listen(ip, port, &format!("the DynamoDB endpoint of {region}"), DYNAMODB_PORT).await?;
+        let dynamodb = ports::listen_for_clients(
+            listen,
+            port,
+            &format!("the DynamoDB endpoint of {region}"),
+            DYNAMODB_PORT,
+        )
+        .await?;
         let port = ports::nth(ports.replication, place, REPLICATION_PORT)?;
-        let replication = ports::listen(ip, port, &format!("the replication of {region}"), REPLICATION_PORT).await?;
+        let replication = ports::listen(
+            listen.ip(),
+            port,
+            &format!("the replication of {region}"),
+            REPLICATION_PORT,
+        )
+        .await?;
         listeners.push(RegionListeners { dynamodb, replication });
     }
     Ok(listeners)

@@ -4,10 +4,18 @@
 //! There is one form of state and one [`ItemState::merge`], regardless of the table's conflict
 //! policy. The policy only decides how a region records its own writes ([`ItemState::written`]): as
 //! a write of the whole item, as writes of single attributes, or as additions to a number or set.
-//! What is assigned is a last-writer-wins register, additions to a number form a PN-counter, and
-//! each member of a set has its own last writer. `merge` is commutative, associative and
-//! idempotent. Regions that have applied the same writes therefore hold the same state, in any
+//! What is assigned is a last-writer-wins register, additions to a number form a PN-counter, and a
+//! set that is added to or deleted from is an LWW-element set. `merge` is commutative, associative
+//! and idempotent. Regions that have applied the same writes therefore hold the same state, in any
 //! order and however often the writes arrived, and also if the table's policy changed between them.
+//! (The types are those of Shapiro et al., "A comprehensive study of convergent and commutative
+//! replicated data types", 2011.)
+//!
+//! An LWW-element set keeps for each element the version of its last addition or removal. It is no
+//! observed-remove set: of a concurrent addition and removal of one element the one with the
+//! greater version counts, although the removal has not seen the addition. A PN-counter has two
+//! sums for each origin, of additions and of subtractions; here they are one signed sum, because
+//! the origin's greatest version identifies the newest.
 //!
 //! A state has a *base version*: the last write of the whole item, a put or a delete. The state
 //! also holds the attributes that were written later, each with its own *base* (its last assignment

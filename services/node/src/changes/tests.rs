@@ -10,7 +10,7 @@ mod capture;
 
 use beringia_replication::{
     BootstrapChange as Bootstrap, OriginChange as OfOrigin, RebootstrapCause, RepairChange as Repair,
-    ReplicaChange as Replica, StreamChange as Stream,
+    ReplicaChange as Replica, SessionChange as Stream,
 };
 
 use self::capture::{Capture, Seen};

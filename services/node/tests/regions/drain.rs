@@ -7,20 +7,20 @@ use beringia_node::{Drain, Obstacle};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::World;
+use crate::support::TestCluster;
 
-async fn with_a_table(names: &[&str]) -> (World, TableId) {
-    let world = World::start_with_delay(names, 30).await;
-    world.create_table(0, "Carts").await;
+async fn with_a_table(names: &[&str]) -> (TestCluster, TableId) {
+    let cluster = TestCluster::start_with_delay(names, 30).await;
+    cluster.create_table(0, "Carts").await;
     for site in 1..names.len() {
-        world.add_replica(0, "Carts", site).await;
+        cluster.add_replica(0, "Carts", site).await;
     }
-    let table = world.table_id(0, "Carts");
-    (world, table)
+    let table = cluster.table_id(0, "Carts");
+    (cluster, table)
 }
 
-async fn drain(world: &World, site: usize) -> Drain {
-    world.node(site).drain_state().await.expect("it is being drained")
+async fn drain(cluster: &TestCluster, site: usize) -> Drain {
+    cluster.node(site).drain_state().await.expect("it is being drained")
 }
 
 /// The obstacle of each peer, for one table.
@@ -75,12 +75,12 @@ fn writes() -> [(&'static str, Value); 11] {
 /// This lasts until the region is opened again.
 #[tokio::test(start_paused = true)]
 async fn drained_region_refuses_all_writes_and_serves_reads() {
-    let (world, _) = with_a_table(&["ap", "eu"]).await;
-    world.put(0, "Carts", "k", "v").await;
-    assert_eq!(world.node(0).drain_state().await, None);
-    world.node(0).drain();
+    let (cluster, _) = with_a_table(&["ap", "eu"]).await;
+    cluster.put(0, "Carts", "k", "v").await;
+    assert_eq!(cluster.node(0).drain_state().await, None);
+    cluster.node(0).drain();
     for (operation, body) in writes() {
-        let (status, answer) = world.try_ask(0, operation, body).await;
+        let (status, answer) = cluster.try_ask(0, operation, body).await;
         assert_eq!(status, 503, "{operation}: {answer}");
         let kind = answer["__type"].as_str().unwrap();
         assert!(kind.ends_with("#ServiceUnavailable"), "{operation}: {kind}");
@@ -107,55 +107,57 @@ async fn drained_region_refuses_all_writes_and_serves_reads() {
         ("DescribeTable", json!({"TableName": "Carts"})),
         ("ListTables", json!({})),
     ] {
-        world.ask(0, operation, body).await;
+        cluster.ask(0, operation, body).await;
     }
-    world.put(1, "Carts", "elsewhere", "v").await;
-    world
-        .until(async || world.get(0, "Carts", "elsewhere").await.is_some())
+    cluster.put(1, "Carts", "elsewhere", "v").await;
+    cluster
+        .until(async || cluster.get(0, "Carts", "elsewhere").await.is_some())
         .await;
-    world.node(0).undrain();
-    assert_eq!(world.node(0).drain_state().await, None);
-    world.put(0, "Carts", "k", "w").await;
+    cluster.node(0).undrain();
+    assert_eq!(cluster.node(0).drain_state().await, None);
+    cluster.put(0, "Carts", "k", "w").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn drain_completes_once_every_peer_acked_the_last_write() {
-    let (world, table) = with_a_table(&["ap", "eu", "us"]).await;
+    let (cluster, table) = with_a_table(&["ap", "eu", "us"]).await;
     for number in 0..50 {
-        world.put(0, "Carts", &format!("k{number}"), "v").await;
+        cluster.put(0, "Carts", &format!("k{number}"), "v").await;
     }
-    world.node(0).drain();
-    let started = drain(&world, 0).await;
+    cluster.node(0).drain();
+    let started = drain(&cluster, 0).await;
     assert!(!started.is_complete(), "bytes take 30 ms: {started:?}");
     assert_eq!(
         obstacles(&started, table),
         [("eu", Some(Obstacle::Behind)), ("us", Some(Obstacle::Behind))]
     );
-    world.until(async || drain(&world, 0).await.is_complete()).await;
-    let done = drain(&world, 0).await;
+    cluster.until(async || drain(&cluster, 0).await.is_complete()).await;
+    let done = drain(&cluster, 0).await;
     assert_eq!(done.since_ms, started.since_ms);
     assert_eq!(done.watermarks.len(), 4, "two peers, the table and the catalog");
-    let own = world.store(0).vectors()[&table].get(&world.origin(0));
+    let own = cluster.store(0).vectors()[&table].get(&cluster.origin(0));
     for watermark in done.watermarks.iter().filter(|watermark| watermark.table == table) {
         assert_eq!((watermark.last, watermark.acknowledged), (own, own));
         let way_ms = watermark.acknowledged_ms.unwrap() - done.since_ms;
         assert!((60..2000).contains(&way_ms), "there and back again: {way_ms}");
     }
     for site in 1..3 {
-        assert_eq!(world.get(site, "Carts", "k49").await.as_deref(), Some("v"));
+        assert_eq!(cluster.get(site, "Carts", "k49").await.as_deref(), Some("v"));
     }
 }
 
 /// A relay has brought the peer everything, but the drained region cannot know that.
 #[tokio::test(start_paused = true)]
 async fn drain_does_not_count_an_unreachable_peer() {
-    let (world, table) = with_a_table(&["ap", "eu", "us"]).await;
-    world.cut(0, 1);
-    world.put(0, "Carts", "k", "v").await;
-    world.node(0).drain();
-    world.until(async || world.get(1, "Carts", "k").await.is_some()).await;
+    let (cluster, table) = with_a_table(&["ap", "eu", "us"]).await;
+    cluster.cut(0, 1);
+    cluster.put(0, "Carts", "k", "v").await;
+    cluster.node(0).drain();
+    cluster
+        .until(async || cluster.get(1, "Carts", "k").await.is_some())
+        .await;
     sleep(Duration::from_secs(10)).await;
-    let state = drain(&world, 0).await;
+    let state = drain(&cluster, 0).await;
     assert!(!state.is_complete());
     assert_eq!(
         obstacles(&state, table),
@@ -172,47 +174,47 @@ async fn drain_does_not_count_an_unreachable_peer() {
         state.watermarks.iter().find(of_peer).unwrap().missing.mutations
     };
     assert_eq!((missing("eu"), missing("us")), (1, 0));
-    world.heal();
-    world.until(async || drain(&world, 0).await.is_complete()).await;
+    cluster.heal();
+    cluster.until(async || drain(&cluster, 0).await.is_complete()).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn drain_names_a_pause_and_a_bootstrap_as_obstacles() {
-    let (world, table) = with_a_table(&["ap", "eu"]).await;
-    world.node(0).pause_replication(table).unwrap();
-    world.put(0, "Carts", "k", "v").await;
-    world.node(0).drain();
+    let (cluster, table) = with_a_table(&["ap", "eu"]).await;
+    cluster.node(0).pause_replication(table).unwrap();
+    cluster.put(0, "Carts", "k", "v").await;
+    cluster.node(0).drain();
     sleep(Duration::from_secs(1)).await;
     assert_eq!(
-        obstacles(&drain(&world, 0).await, table),
+        obstacles(&drain(&cluster, 0).await, table),
         [("eu", Some(Obstacle::Paused))]
     );
-    world.node(0).resume_replication(table);
-    world.until(async || drain(&world, 0).await.is_complete()).await;
-    world.node(0).undrain();
+    cluster.node(0).resume_replication(table);
+    cluster.until(async || drain(&cluster, 0).await.is_complete()).await;
+    cluster.node(0).undrain();
 
-    let (world, _) = with_a_table(&["ap", "eu"]).await;
-    world.create_table(0, "Orders").await;
-    world.put(0, "Orders", "k", "v").await;
-    world.ask_for_replica(0, "Orders", 1).await;
-    world.node(0).drain();
-    let orders = world.table_id(0, "Orders");
+    let (cluster, _) = with_a_table(&["ap", "eu"]).await;
+    cluster.create_table(0, "Orders").await;
+    cluster.put(0, "Orders", "k", "v").await;
+    cluster.ask_for_replica(0, "Orders", 1).await;
+    cluster.node(0).drain();
+    let orders = cluster.table_id(0, "Orders");
     assert_eq!(
-        obstacles(&drain(&world, 0).await, orders),
+        obstacles(&drain(&cluster, 0).await, orders),
         [("eu", Some(Obstacle::Filling))]
     );
-    world.until(async || drain(&world, 0).await.is_complete()).await;
-    assert_eq!(world.get(1, "Orders", "k").await.as_deref(), Some("v"));
+    cluster.until(async || drain(&cluster, 0).await.is_complete()).await;
+    assert_eq!(cluster.get(1, "Orders", "k").await.as_deref(), Some("v"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn region_without_own_writes_is_drained_at_once() {
-    let (world, table) = with_a_table(&["ap", "eu", "us"]).await;
-    world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
-    world.put(0, "Carts", "k", "v").await;
-    world.cut(1, 2);
+    let (cluster, table) = with_a_table(&["ap", "eu", "us"]).await;
+    cluster.until(async || cluster.same(&[0, 1, 2], "Carts").await).await;
+    cluster.put(0, "Carts", "k", "v").await;
+    cluster.cut(1, 2);
     sleep(Duration::from_secs(10)).await;
-    world.node(2).drain();
-    let state = drain(&world, 2).await;
+    cluster.node(2).drain();
+    let state = drain(&cluster, 2).await;
     assert_eq!(obstacles(&state, table), [("ap", None), ("eu", None)]);
 }

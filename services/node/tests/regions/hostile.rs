@@ -18,17 +18,17 @@ use tokio::{
 use tonic::{Streaming, transport::Endpoint};
 use tower::service_fn;
 
-use crate::support::World;
+use crate::support::TestCluster;
 
 /// A stream on which a test sends messages itself.
 struct ScriptedRegion {
-    say: mpsc::UnboundedSender<FromReceiver>,
-    hear: Streaming<FromSource>,
+    sender: mpsc::UnboundedSender<FromReceiver>,
+    receiver: Streaming<FromSource>,
 }
 
 impl ScriptedRegion {
-    async fn open(world: &World, site: usize) -> Self {
-        let connection = std::sync::Mutex::new(Some(world.dial(site)));
+    async fn open(cluster: &TestCluster, site: usize) -> Self {
+        let connection = std::sync::Mutex::new(Some(cluster.dial(site)));
         let connector = service_fn(move |_: http::Uri| {
             let connection = connection.lock().unwrap().take();
             async move {
@@ -42,27 +42,27 @@ impl ScriptedRegion {
             .await
             .unwrap();
         let mut client = ReplicationClient::new(channel);
-        let (say, mut messages) = mpsc::unbounded_channel();
+        let (sender, mut messages) = mpsc::unbounded_channel();
         let outgoing = futures_util::stream::poll_fn(move |context| messages.poll_recv(context));
-        let hear = client.replicate(outgoing).await.unwrap().into_inner();
-        Self { say, hear }
+        let receiver = client.replicate(outgoing).await.unwrap().into_inner();
+        Self { sender, receiver }
     }
 
-    fn say(&self, kind: from_receiver::Kind) {
-        self.say.send(FromReceiver { kind: Some(kind) }).unwrap();
+    fn send(&self, kind: from_receiver::Kind) {
+        self.sender.send(FromReceiver { kind: Some(kind) }).unwrap();
     }
 
     /// The goodbye with which the stream ends.
     async fn goodbye(&mut self) -> Goodbye {
         loop {
-            let message = timeout(Duration::from_secs(60), self.hear.message())
+            let message = timeout(Duration::from_secs(60), self.receiver.message())
                 .await
                 .unwrap()
                 .unwrap();
             let message = message.expect("a goodbye before the end");
             if let Some(from_source::Kind::Goodbye(goodbye)) = message.kind {
                 assert!(
-                    self.hear.message().await.unwrap().is_none(),
+                    self.receiver.message().await.unwrap().is_none(),
                     "the goodbye is the last message"
                 );
                 return goodbye;
@@ -82,16 +82,16 @@ fn hello(protocol: u32, region: &str, peer: &str) -> from_receiver::Kind {
 }
 
 async fn refused(messages: Vec<from_receiver::Kind>) -> String {
-    let world = World::start(&["eu-west-1", "us-east-1"]).await;
-    let mut region = ScriptedRegion::open(&world, 0).await;
+    let cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    let mut region = ScriptedRegion::open(&cluster, 0).await;
     for kind in messages {
-        region.say(kind);
+        region.send(kind);
     }
     let goodbye = region.goodbye().await;
     // The region keeps serving its real peer.
-    let us = world.region(1);
-    world
-        .until(async || world.status(0).await.peers[&us].sending == LinkState::Connected)
+    let us = cluster.region(1);
+    cluster
+        .until(async || cluster.status(0).await.peers[&us].sending == LinkState::Connected)
         .await;
     goodbye.reason
 }
@@ -180,55 +180,55 @@ async fn message_before_the_hello_ends_the_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn bytes_that_are_not_http_do_no_harm() {
-    let world = World::start(&["eu-west-1", "us-east-1"]).await;
+    let cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
     for garbage in [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         &[0xFF; 5000],
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xFF\xFF\xFF\xFF\xFF",
     ] {
-        let mut connection = world.dial(0);
+        let mut connection = cluster.dial(0);
         let _ = connection.write_all(garbage).await;
         let mut answer = Vec::new();
         let read = timeout(Duration::from_secs(60), connection.read_to_end(&mut answer)).await;
         assert!(read.is_ok(), "the connection is closed");
     }
-    let us = world.region(1);
-    world
-        .until(async || world.status(0).await.peers[&us].sending == LinkState::Connected)
+    let us = cluster.region(1);
+    cluster
+        .until(async || cluster.status(0).await.peers[&us].sending == LinkState::Connected)
         .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_shows_in_the_status_of_both_sides() {
-    let mut world = World::start(&["eu-west-1", "sa-east-1", "us-east-1"]).await;
-    world.mislead(0, 2, 1);
-    let us = world.region(2);
-    world
-        .until(async || matches!(world.status(0).await.peers[&us].receiving, LinkState::Refused(_)))
+    let mut cluster = TestCluster::start(&["eu-west-1", "sa-east-1", "us-east-1"]).await;
+    cluster.mislead(0, 2, 1);
+    let us = cluster.region(2);
+    cluster
+        .until(async || matches!(cluster.status(0).await.peers[&us].receiving, LinkState::Refused(_)))
         .await;
     let refusal = LinkState::Refused("eu-west-1 expected region us-east-1 but reached sa-east-1".to_owned());
-    assert_eq!(world.status(0).await.peers[&us].receiving, refusal);
+    assert_eq!(cluster.status(0).await.peers[&us].receiving, refusal);
 
-    world.kill(2);
-    world
-        .until(async || world.status(0).await.peers[&us].sending == LinkState::Down)
+    cluster.kill(2);
+    cluster
+        .until(async || cluster.status(0).await.peers[&us].sending == LinkState::Down)
         .await;
-    let mut region = ScriptedRegion::open(&world, 0).await;
-    region.say(hello(9, "us-east-1", "eu-west-1"));
+    let mut region = ScriptedRegion::open(&cluster, 0).await;
+    region.send(hello(9, "us-east-1", "eu-west-1"));
     let reason = region.goodbye().await.reason;
-    assert_eq!(world.status(0).await.peers[&us].sending, LinkState::Refused(reason));
+    assert_eq!(cluster.status(0).await.peers[&us].sending, LinkState::Refused(reason));
 }
 
 #[tokio::test(start_paused = true)]
 async fn peer_that_does_not_read_answers_is_disconnected() {
-    let small = |tuning: &mut beringia_node::Tuning| tuning.outbox_bytes_max = 100_000;
-    let mut world = World::start_in(&["eu-west-1", "us-east-1"], None, small).await;
-    world.kill(1);
-    let region = ScriptedRegion::open(&world, 0).await;
-    region.say(hello(PROTOCOL, "us-east-1", "eu-west-1"));
-    let us = world.region(1);
-    let sending = async || world.status(0).await.peers[&us].sending.clone();
-    world.until(async || sending().await == LinkState::Connected).await;
+    let small = |tuning: &mut beringia_node::NodeTuning| tuning.outbox_bytes_max = 100_000;
+    let mut cluster = TestCluster::start_in(&["eu-west-1", "us-east-1"], None, small).await;
+    cluster.kill(1);
+    let region = ScriptedRegion::open(&cluster, 0).await;
+    region.send(hello(PROTOCOL, "us-east-1", "eu-west-1"));
+    let us = cluster.region(1);
+    let sending = async || cluster.status(0).await.peers[&us].sending.clone();
+    cluster.until(async || sending().await == LinkState::Connected).await;
     // The answers compress well, so many fit into the transport; the limit counts the uncompressed
     // answers that wait.
     for id in 0..20_000 {
@@ -236,12 +236,12 @@ async fn peer_that_does_not_read_answers_is_disconnected() {
             beringia_proto::v1::DigestRequest {},
         ));
         let catalog = Bytes::copy_from_slice(&beringia_item::TableId::CATALOG.0.to_be_bytes());
-        region.say(from_receiver::Kind::Request(Request {
+        region.send(from_receiver::Kind::Request(Request {
             id,
             table: catalog,
             kind: digest,
         }));
     }
-    world.until(async || sending().await == LinkState::Down).await;
+    cluster.until(async || sending().await == LinkState::Down).await;
     drop(region);
 }

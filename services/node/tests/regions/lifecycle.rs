@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use beringia_clock::{SystemClock, SystemRandomness, WallClock};
 use beringia_item::Region;
 use beringia_node::{
-    Authentication, Behaviour, BoxedIo, Connector, Incoming, LinkState, Node, NodeConfig, NodeError, Peer, Tuning,
+    Authentication, Behaviour, BoxedIo, Connector, Incoming, LinkState, Node, NodeConfig, NodeError, NodeTuning, Peer,
 };
 use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, Execution, Options};
@@ -17,60 +17,60 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::support::World;
+use crate::support::TestCluster;
 
 #[tokio::test(start_paused = true)]
 async fn killed_region_closes_its_connections_at_once() {
-    let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
-    let us = world.region(1);
-    world
-        .until(async || world.status(0).await.peers[&us].receiving == LinkState::Connected)
+    let mut cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    let us = cluster.region(1);
+    cluster
+        .until(async || cluster.status(0).await.peers[&us].receiving == LinkState::Connected)
         .await;
     // Only the node is killed: its connections stay open until the node itself drops them.
-    world.sites[1].node.take().unwrap().kill();
+    cluster.sites[1].node.take().unwrap().kill();
     let gone = async || {
-        let status = world.status(0).await;
+        let status = cluster.status(0).await;
         let peer = &status.peers[&us];
         peer.receiving != LinkState::Connected && peer.sending != LinkState::Connected
     };
-    let soon = timeout(Duration::from_millis(100), world.until(gone)).await;
+    let soon = timeout(Duration::from_millis(100), cluster.until(gone)).await;
     assert!(soon.is_ok(), "sooner than any keepalive would notice");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_cut_is_noticed_by_keepalive_on_both_sides() {
-    let world = World::start(&["eu-west-1", "us-east-1"]).await;
-    let us = world.region(1);
+    let cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    let us = cluster.region(1);
     let connected = async || {
-        let status = world.status(0).await;
+        let status = cluster.status(0).await;
         status.peers[&us].receiving == LinkState::Connected && status.peers[&us].sending == LinkState::Connected
     };
-    world.until(connected).await;
-    world.board.set_silent(true);
+    cluster.until(connected).await;
+    cluster.board.set_silent(true);
     sleep(Duration::from_millis(1500)).await;
     assert!(connected().await, "the cut cannot be noticed yet");
     sleep(Duration::from_secs(5)).await;
-    let status = world.status(0).await;
+    let status = cluster.status(0).await;
     assert_ne!(status.peers[&us].receiving, LinkState::Connected);
     assert_ne!(status.peers[&us].sending, LinkState::Connected);
-    world.board.set_silent(false);
-    let back = timeout(Duration::from_secs(5), world.until(connected)).await;
+    cluster.board.set_silent(false);
+    let back = timeout(Duration::from_secs(5), cluster.until(connected)).await;
     assert!(back.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_closes_the_store_and_keeps_all_data() {
-    let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
-    world.create_table(0, "Carts").await;
-    world.put(0, "Carts", "k", "v").await;
-    let store = world.store(0);
-    world.sites[0].node.take().unwrap().shutdown().await;
+    let mut cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    cluster.create_table(0, "Carts").await;
+    cluster.put(0, "Carts", "k", "v").await;
+    let store = cluster.store(0);
+    cluster.sites[0].node.take().unwrap().shutdown().await;
     assert!(
         store.digest(beringia_item::TableId::CATALOG).await.is_err(),
         "the store is closed"
     );
-    world.run(0).await;
-    assert_eq!(world.get(0, "Carts", "k").await.as_deref(), Some("v"));
+    cluster.run(0).await;
+    assert_eq!(cluster.get(0, "Carts", "k").await.as_deref(), Some("v"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,7 +88,7 @@ async fn a_database_of_another_region_is_refused() {
         randomness: Arc::new(SystemRandomness),
         authentication: Authentication::AcceptAny,
         services: Vec::new(),
-        tuning: Tuning::default(),
+        tuning: NodeTuning::default(),
         behaviour: Behaviour::default(),
         observer: None,
     };
@@ -130,23 +130,23 @@ async fn regions_run_on_threads_and_sockets() {
             randomness: Arc::new(SystemRandomness),
             authentication: Authentication::AcceptAny,
             services: Vec::new(),
-            tuning: Tuning::default(),
+            tuning: NodeTuning::default(),
             behaviour: Behaviour::default(),
             observer: None,
         };
         let dynamodb = Box::pin(stream::pending());
         nodes.push(Node::start(config, store, dynamodb, incoming).await.unwrap());
     }
-    let world = World::of(nodes);
-    world.create_table(0, "Carts").await;
-    world.add_replica(0, "Carts", 1).await;
+    let cluster = TestCluster::of(nodes);
+    cluster.create_table(0, "Carts").await;
+    cluster.add_replica(0, "Carts", 1).await;
     for number in 0..200 {
-        world.put(number % 2, "Carts", &format!("k{number}"), "v").await;
+        cluster.put(number % 2, "Carts", &format!("k{number}"), "v").await;
     }
-    world.until(async || world.same(&[0, 1], "Carts").await).await;
-    assert_eq!(world.get(0, "Carts", "k199").await.as_deref(), Some("v"));
-    assert_eq!(world.get(1, "Carts", "k198").await.as_deref(), Some("v"));
-    for site in world.sites {
+    cluster.until(async || cluster.same(&[0, 1], "Carts").await).await;
+    assert_eq!(cluster.get(0, "Carts", "k199").await.as_deref(), Some("v"));
+    assert_eq!(cluster.get(1, "Carts", "k198").await.as_deref(), Some("v"));
+    for site in cluster.sites {
         site.node.unwrap().shutdown().await;
     }
     let mut refused = TcpStream::connect(addresses[0]).await.unwrap();

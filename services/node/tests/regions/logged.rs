@@ -9,7 +9,7 @@ use tracing::Level;
 
 use crate::{
     capture::{Capture, EventSeen, Seen, SpanSeen},
-    support::World,
+    support::TestCluster,
 };
 
 // Traces one write from the request to the peer that applied it: through the spans of one region by
@@ -17,17 +17,19 @@ use crate::{
 #[tokio::test(start_paused = true)]
 async fn put_item_is_traced_to_its_arrival_at_a_peer() {
     let (capture, _guard) = Capture::start(Level::DEBUG);
-    let world = World::start(&["eu-west-1", "us-east-1"]).await;
-    world.create_table(0, "Carts").await;
-    world.add_replica(0, "Carts", 1).await;
+    let cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    cluster.create_table(0, "Carts").await;
+    cluster.add_replica(0, "Carts", 1).await;
     let item = json!({"pk": {"S": "k"}, "v": {"S": "1"}});
     let put = json!({"TableName": "Carts", "Item": item});
-    let (status, request_id, _) = world.send(0, "PutItem", put).await;
+    let (status, request_id, _) = cluster.send(0, "PutItem", put).await;
     assert_eq!(status, 200);
-    world.until(async || world.get(1, "Carts", "k").await.is_some()).await;
-    world
+    cluster
+        .until(async || cluster.get(1, "Carts", "k").await.is_some())
+        .await;
+    cluster
         .until(async || {
-            world.status(0).await.peers[&world.region(1)]
+            cluster.status(0).await.peers[&cluster.region(1)]
                 .backlog
                 .is_some_and(|b| b.mutations == 0)
         })
@@ -123,16 +125,16 @@ fn assert_batch_on_both_ends(seen: &Seen, session: &SpanSeen) {
 #[tokio::test(start_paused = true)]
 async fn writes_log_nothing_at_level_info() {
     let (capture, _guard) = Capture::start(Level::INFO);
-    let world = World::start(&["eu-west-1", "us-east-1"]).await;
-    world.create_table(0, "Carts").await;
-    world.add_replica(0, "Carts", 1).await;
+    let cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    cluster.create_table(0, "Carts").await;
+    cluster.add_replica(0, "Carts", 1).await;
     let before = capture.seen();
     assert!(before.events.len() < 30, "{:#?}", before.events);
     assert!(before.events.iter().all(|event| event.level == Level::INFO));
     for number in 0..50 {
-        world.put(0, "Carts", &format!("k{number}"), "v").await;
+        cluster.put(0, "Carts", &format!("k{number}"), "v").await;
     }
-    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    cluster.until(async || cluster.same(&[0, 1], "Carts").await).await;
     let after = capture.seen();
     assert_eq!(
         (after.events.len(), after.spans.len()),
@@ -144,10 +146,10 @@ async fn writes_log_nothing_at_level_info() {
 #[tokio::test(start_paused = true)]
 async fn cut_and_heal_log_disconnect_relay_and_connect() {
     let (capture, _guard) = Capture::start(Level::DEBUG);
-    let world = World::start(&["ap", "eu", "us"]).await;
-    world.create_table(0, "Carts").await;
-    world.add_replica(0, "Carts", 1).await;
-    world.add_replica(0, "Carts", 2).await;
+    let cluster = TestCluster::start(&["ap", "eu", "us"]).await;
+    cluster.create_table(0, "Carts").await;
+    cluster.add_replica(0, "Carts", 1).await;
+    cluster.add_replica(0, "Carts", 2).await;
     let seen = capture.seen();
     for (region, peer) in [("ap", "eu"), ("eu", "us"), ("us", "ap")] {
         for side in ["receiving", "sending"] {
@@ -162,10 +164,12 @@ async fn cut_and_heal_log_disconnect_relay_and_connect() {
         }
     }
     let connects = seen.events_named("connected").len();
-    world.cut(0, 1);
-    world.until(async || capture.has("disconnected")).await;
-    world.put(0, "Carts", "k", "v").await;
-    world.until(async || world.get(1, "Carts", "k").await.is_some()).await;
+    cluster.cut(0, 1);
+    cluster.until(async || capture.has("disconnected")).await;
+    cluster.put(0, "Carts", "k", "v").await;
+    cluster
+        .until(async || cluster.get(1, "Carts", "k").await.is_some())
+        .await;
     let seen = capture.seen();
     for (region, peer) in [("ap", "eu"), ("eu", "ap")] {
         let disconnected = seen.event(
@@ -178,8 +182,8 @@ async fn cut_and_heal_log_disconnect_relay_and_connect() {
     let relayed = [("region", "eu"), ("origin", "ap"), ("via", "us")];
     seen.event("relay began", &relayed);
     assert!(!capture.has("relay ended"));
-    world.heal();
-    world.until(async || capture.has("relay ended")).await;
+    cluster.heal();
+    cluster.until(async || capture.has("relay ended")).await;
     let seen = capture.seen();
     seen.event("relay ended", &relayed);
     assert!(
@@ -192,20 +196,22 @@ async fn cut_and_heal_log_disconnect_relay_and_connect() {
 #[tokio::test(start_paused = true)]
 async fn quarantine_is_logged_at_begin_and_end() {
     let (capture, _guard) = Capture::start(Level::INFO);
-    let world = World::start(&["eu-west-1", "us-east-1"]).await;
-    world.create_table(0, "Carts").await;
-    world.add_replica(0, "Carts", 1).await;
-    world.set_skew(0, 60_000);
-    world.put(0, "Carts", "k", "from the future").await;
-    world.until(async || capture.has("quarantine began")).await;
+    let cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    cluster.create_table(0, "Carts").await;
+    cluster.add_replica(0, "Carts", 1).await;
+    cluster.set_skew(0, 60_000);
+    cluster.put(0, "Carts", "k", "from the future").await;
+    cluster.until(async || capture.has("quarantine began")).await;
     let fields = [("region", "us-east-1"), ("origin", "eu-west-1"), ("limit_ms", "500")];
     let seen = capture.seen();
     let ahead_ms: u64 = seen.event("quarantine began", &fields).fields["ahead_ms"]
         .parse()
         .unwrap();
     assert!((50_000..=60_000).contains(&ahead_ms), "{ahead_ms}");
-    world.until(async || world.get(1, "Carts", "k").await.is_some()).await;
-    world.until(async || capture.has("quarantine ended")).await;
+    cluster
+        .until(async || cluster.get(1, "Carts", "k").await.is_some())
+        .await;
+    cluster.until(async || capture.has("quarantine ended")).await;
     let seen = capture.seen();
     seen.event("quarantine ended", &[("region", "us-east-1"), ("origin", "eu-west-1")]);
     // It is logged once, not with every attempt.
@@ -216,15 +222,15 @@ async fn quarantine_is_logged_at_begin_and_end() {
 async fn drop_and_later_re_bootstrap_are_logged() {
     let (capture, _guard) = Capture::start(Level::INFO);
     let names = ["ap", "eu", "us"];
-    let world = World::start_in(&names, None, |tuning| tuning.replication.unreachable_ms_max = 20_000).await;
-    world.create_table(0, "Carts").await;
-    world.add_replica(0, "Carts", 1).await;
-    world.add_replica(0, "Carts", 2).await;
-    world.cut(0, 2);
-    world.cut(1, 2);
+    let cluster = TestCluster::start_in(&names, None, |tuning| tuning.replication.unreachable_ms_max = 20_000).await;
+    cluster.create_table(0, "Carts").await;
+    cluster.add_replica(0, "Carts", 1).await;
+    cluster.add_replica(0, "Carts", 2).await;
+    cluster.cut(0, 2);
+    cluster.cut(1, 2);
     for site in [0, 1] {
-        world
-            .until(async || world.replica_status(site, "Carts", 2).await == "REGION_DISABLED")
+        cluster
+            .until(async || cluster.replica_status(site, "Carts", 2).await == "REGION_DISABLED")
             .await;
     }
     let seen = capture.seen();
@@ -240,11 +246,11 @@ async fn drop_and_later_re_bootstrap_are_logged() {
         let of_region = [("region", region), of_us[0], of_us[1]];
         seen.event("replica dropped", &of_region);
     }
-    world.heal();
+    cluster.heal();
     let cause = ("cause", "other regions dropped it");
     let again = [("region", "us"), ("table", "Carts"), cause];
-    world
-        .until(async || world.replica_status(0, "Carts", 2).await == "ACTIVE")
+    cluster
+        .until(async || cluster.replica_status(0, "Carts", 2).await == "ACTIVE")
         .await;
     let seen = capture.seen();
     seen.event("re-bootstrap began", &again);
@@ -254,16 +260,18 @@ async fn drop_and_later_re_bootstrap_are_logged() {
 
 #[tokio::test(start_paused = true)]
 async fn lost_disk_is_logged_as_a_re_bootstrap() {
-    let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
-    world.create_table(0, "Carts").await;
-    world.add_replica(0, "Carts", 1).await;
-    world.put(0, "Carts", "k", "v").await;
-    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    let mut cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    cluster.create_table(0, "Carts").await;
+    cluster.add_replica(0, "Carts", 1).await;
+    cluster.put(0, "Carts", "k", "v").await;
+    cluster.until(async || cluster.same(&[0, 1], "Carts").await).await;
     let (capture, _guard) = Capture::start(Level::INFO);
-    world.kill(1);
-    world.lose_disk(1);
-    world.run(1).await;
-    world.until(async || world.get(1, "Carts", "k").await.is_some()).await;
+    cluster.kill(1);
+    cluster.lose_disk(1);
+    cluster.run(1).await;
+    cluster
+        .until(async || cluster.get(1, "Carts", "k").await.is_some())
+        .await;
     sleep(Duration::from_secs(5)).await;
     let seen = capture.seen();
     let lost = [("region", "us-east-1"), ("cause", "its rows are gone")];

@@ -8,7 +8,7 @@ use beringia_storage::{Change, ItemEffect, ItemWrite, Refusal};
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
 
-use crate::support::World;
+use crate::support::TestCluster;
 
 const TABLE: &str = "Things";
 const SHARD_AGE_MS: u64 = 60_000;
@@ -26,31 +26,31 @@ struct Consumer {
 
 impl Consumer {
     /// Reads all available records.
-    async fn catch_up(&mut self, world: &World, site: usize) {
-        let listed = world.ask(site, "ListStreams", json!({"TableName": TABLE})).await;
+    async fn catch_up(&mut self, cluster: &TestCluster, site: usize) {
+        let listed = cluster.ask(site, "ListStreams", json!({"TableName": TABLE})).await;
         let arn = &listed["Streams"][0]["StreamArn"];
-        let described = world.ask(site, "DescribeStream", json!({"StreamArn": arn})).await;
+        let described = cluster.ask(site, "DescribeStream", json!({"StreamArn": arn})).await;
         let shards = described["StreamDescription"]["Shards"].as_array().unwrap();
         for shard in shards {
             let id = shard["ShardId"].as_str().unwrap();
             let parent = shard["ParentShardId"].as_str();
             let ready = parent.is_none_or(|parent| self.finished.iter().any(|finished| finished == parent));
             if ready && !self.finished.iter().any(|finished| finished == id) {
-                self.read(world, site, arn, id).await;
+                self.read(cluster, site, arn, id).await;
             }
         }
     }
 
-    async fn read(&mut self, world: &World, site: usize, arn: &Value, shard: &str) {
+    async fn read(&mut self, cluster: &TestCluster, site: usize, arn: &Value, shard: &str) {
         let checkpoint = self.checkpoints.entry(shard.to_owned()).or_default();
         let mut from = json!({"StreamArn": arn, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"});
         if !checkpoint.is_empty() {
             from["ShardIteratorType"] = json!("AFTER_SEQUENCE_NUMBER");
             from["SequenceNumber"] = json!(checkpoint);
         }
-        let mut iterator = world.ask(site, "GetShardIterator", from).await["ShardIterator"].clone();
+        let mut iterator = cluster.ask(site, "GetShardIterator", from).await["ShardIterator"].clone();
         loop {
-            let page = world
+            let page = cluster
                 .ask(site, "GetRecords", json!({"ShardIterator": iterator, "Limit": 3}))
                 .await;
             let records = page["Records"].as_array().unwrap();
@@ -83,49 +83,49 @@ impl Consumer {
 }
 
 /// A table with replicas in all regions.
-async fn world(names: &[&str]) -> World {
-    let world = World::start_streaming(names, SHARD_AGE_MS).await;
-    world.create_table(0, TABLE).await;
+async fn cluster(names: &[&str]) -> TestCluster {
+    let cluster = TestCluster::start_streaming(names, SHARD_AGE_MS).await;
+    cluster.create_table(0, TABLE).await;
     for site in 1..names.len() {
-        world.add_replica(0, TABLE, site).await;
+        cluster.add_replica(0, TABLE, site).await;
     }
-    world
+    cluster
 }
 
 #[tokio::test(start_paused = true)]
 async fn streams_have_local_and_remote_changes_across_restarts() {
-    let mut world = world(&["us-east-1", "eu-west-1", "ap-northeast-1"]).await;
+    let mut cluster = cluster(&["us-east-1", "eu-west-1", "ap-northeast-1"]).await;
     let mut consumers: [Consumer; 3] = Default::default();
     let mut expected: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for round in 0..6_usize {
         for site in 0..3 {
             let (key, value) = (format!("k{site}"), format!("{round}"));
             let event = if round % 3 == 0 { "INSERT" } else { "MODIFY" };
-            world.put(site, TABLE, &key, &value).await;
+            cluster.put(site, TABLE, &key, &value).await;
             // A write that changes nothing adds no record.
-            world.put(site, TABLE, &key, &value).await;
+            cluster.put(site, TABLE, &key, &value).await;
             expected.entry(key.clone()).or_default().push((event.to_owned(), value));
             if round % 3 == 2 {
-                world.delete(site, TABLE, &key).await;
+                cluster.delete(site, TABLE, &key).await;
                 expected
                     .entry(key)
                     .or_default()
                     .push(("REMOVE".to_owned(), String::new()));
             }
         }
-        world.until(async || world.same(&[0, 1, 2], TABLE).await).await;
+        cluster.until(async || cluster.same(&[0, 1, 2], TABLE).await).await;
         for (site, consumer) in consumers.iter_mut().enumerate() {
-            consumer.catch_up(&world, site).await;
+            consumer.catch_up(&cluster, site).await;
         }
         sleep(Duration::from_millis(SHARD_AGE_MS / 2)).await;
-        world.kill(round % 3);
-        world.run(round % 3).await;
+        cluster.kill(round % 3);
+        cluster.run(round % 3).await;
     }
     for (site, consumer) in consumers.iter_mut().enumerate() {
-        consumer.catch_up(&world, site).await;
+        consumer.catch_up(&cluster, site).await;
         // A closed shard may have made its child ready only now.
-        consumer.catch_up(&world, site).await;
-        assert_eq!(consumer.histories(), expected, "in {}", world.region(site));
+        consumer.catch_up(&cluster, site).await;
+        assert_eq!(consumer.histories(), expected, "in {}", cluster.region(site));
         assert!(consumer.finished.len() >= 2, "shards were rolled over");
         let regions: Vec<_> = consumer
             .records
@@ -135,7 +135,79 @@ async fn streams_have_local_and_remote_changes_across_restarts() {
         assert!(
             regions
                 .iter()
-                .all(|region| *region == json!(world.region(site).as_str()))
+                .all(|region| *region == json!(cluster.region(site).as_str()))
+        );
+    }
+}
+
+/// The stream of a region, as each operation names it: ARN and label.
+async fn named(cluster: &TestCluster, site: usize) -> (String, String) {
+    let described = cluster.ask(site, "DescribeTable", json!({"TableName": TABLE})).await;
+    let table = &described["Table"];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (arn, label) = (text(&table["LatestStreamArn"]), text(&table["LatestStreamLabel"]));
+    let region = cluster.region(site);
+    assert_eq!(
+        arn,
+        format!("arn:aws:dynamodb:{region}:000000000000:table/{TABLE}/stream/{label}")
+    );
+    let listed = cluster.ask(site, "ListStreams", json!({"TableName": TABLE})).await;
+    assert_eq!(
+        listed,
+        json!({"Streams": [{"StreamArn": arn, "StreamLabel": label, "TableName": TABLE}]})
+    );
+    let described = cluster.ask(site, "DescribeStream", json!({"StreamArn": arn})).await;
+    let stream = &described["StreamDescription"];
+    assert_eq!(
+        (&stream["StreamArn"], &stream["StreamLabel"]),
+        (&json!(arn), &json!(label))
+    );
+    let from = json!({
+        "StreamArn": arn, "ShardId": stream["Shards"][0]["ShardId"], "ShardIteratorType": "TRIM_HORIZON",
+    });
+    cluster.ask(site, "GetShardIterator", from).await;
+    (arn, label)
+}
+
+/// Clients find a stream by its ARN in its own region only, even if they correct the region in it.
+#[tokio::test(start_paused = true)]
+async fn each_region_labels_its_stream_and_accepts_no_other() {
+    let mut cluster = cluster(&["us-east-1", "eu-west-1", "ap-northeast-1"]).await;
+    let mut names = Vec::new();
+    for site in 0..3 {
+        names.push(named(&cluster, site).await);
+    }
+    for site in 0..3 {
+        for other in (0..3).filter(|other| *other != site) {
+            assert_ne!(names[site].1, names[other].1);
+            let own = cluster.region(site);
+            let label = &names[other].1;
+            let arn = format!("arn:aws:dynamodb:{own}:000000000000:table/{TABLE}/stream/{label}");
+            let from = json!({"StreamArn": arn, "ShardId": "shardId-00000001700000000000-00000000", "ShardIteratorType": "LATEST"});
+            for (operation, request) in [
+                ("DescribeStream", json!({"StreamArn": arn})),
+                ("GetShardIterator", from),
+            ] {
+                let refused = cluster.try_ask(site, operation, request).await;
+                let expected = json!({
+                    "__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
+                    "message": format!("Requested resource not found: Stream: {arn} not found"),
+                });
+                assert_eq!(refused, (400, expected), "{operation}");
+            }
+            let arn = &names[other].0;
+            let (status, refused) = cluster.try_ask(site, "DescribeStream", json!({"StreamArn": arn})).await;
+            let message = format!("1 validation error detected: Invalid AWS region in '{arn}'");
+            assert_eq!((status, &refused["message"]), (400, &json!(message)));
+        }
+    }
+    cluster.kill(1);
+    cluster.run(1).await;
+    for (site, names) in names.iter().enumerate() {
+        assert_eq!(
+            named(&cluster, site).await,
+            *names,
+            "after a restart of the second region"
         );
     }
 }
@@ -156,25 +228,25 @@ impl Change for Expire {
 /// DynamoDB Streams mark such a delete with the service's identity.
 #[tokio::test(start_paused = true)]
 async fn only_the_expiring_region_attributes_the_delete_to_ttl() {
-    let world = world(&["us-east-1", "eu-west-1"]).await;
-    world.put(1, TABLE, "session", "1").await;
-    world
-        .until(async || world.get(0, TABLE, "session").await.is_some())
+    let cluster = cluster(&["us-east-1", "eu-west-1"]).await;
+    cluster.put(1, TABLE, "session", "1").await;
+    cluster
+        .until(async || cluster.get(0, TABLE, "session").await.is_some())
         .await;
     let expire = ItemWrite {
-        table: world.table_id(0, TABLE),
-        key: world.key(0, TABLE, "session"),
+        table: cluster.table_id(0, TABLE),
+        key: cluster.key(0, TABLE, "session"),
         cause: Cause::TimeToLive,
         change: Box::new(Expire),
     };
-    world.store(0).commit(vec![expire]).await.unwrap();
-    world
-        .until(async || world.get(1, TABLE, "session").await.is_none())
+    cluster.store(0).commit(vec![expire]).await.unwrap();
+    cluster
+        .until(async || cluster.get(1, TABLE, "session").await.is_none())
         .await;
     let service = json!({"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"});
     for (site, identity) in [(0, Some(&service)), (1, None)] {
         let mut consumer = Consumer::default();
-        consumer.catch_up(&world, site).await;
+        consumer.catch_up(&cluster, site).await;
         let [insert, remove] = &consumer.records[..] else {
             panic!("two records: {:?}", consumer.records)
         };
@@ -189,20 +261,20 @@ async fn only_the_expiring_region_attributes_the_delete_to_ttl() {
 
 #[tokio::test(start_paused = true)]
 async fn stream_continues_in_a_new_shard_after_a_lost_disk() {
-    let mut world = world(&["us-east-1", "eu-west-1"]).await;
-    world.put(0, TABLE, "early", "1").await;
-    world.until(async || world.same(&[0, 1], TABLE).await).await;
+    let mut cluster = cluster(&["us-east-1", "eu-west-1"]).await;
+    cluster.put(0, TABLE, "early", "1").await;
+    cluster.until(async || cluster.same(&[0, 1], TABLE).await).await;
     let mut consumer = Consumer::default();
-    consumer.catch_up(&world, 1).await;
-    world.kill(1);
-    world.lose_disk(1);
-    world.run(1).await;
-    world
-        .until(async || world.replica_status(1, TABLE, 1).await == "ACTIVE" && world.same(&[0, 1], TABLE).await)
+    consumer.catch_up(&cluster, 1).await;
+    cluster.kill(1);
+    cluster.lose_disk(1);
+    cluster.run(1).await;
+    cluster
+        .until(async || cluster.replica_status(1, TABLE, 1).await == "ACTIVE" && cluster.same(&[0, 1], TABLE).await)
         .await;
-    world.put(0, TABLE, "late", "2").await;
-    world.until(async || world.same(&[0, 1], TABLE).await).await;
-    consumer.catch_up(&world, 1).await;
+    cluster.put(0, TABLE, "late", "2").await;
+    cluster.until(async || cluster.same(&[0, 1], TABLE).await).await;
+    consumer.catch_up(&cluster, 1).await;
     let once = |value: &str| vec![("INSERT".to_owned(), value.to_owned())];
     let expected = BTreeMap::from([("early".to_owned(), once("1")), ("late".to_owned(), once("2"))]);
     assert_eq!(

@@ -14,8 +14,8 @@ use std::{
 use beringia_clock::{SeededRandomness, SkewedClock, TokioClock, WallClock};
 use beringia_item::{KeyBytes, Origin, Region, TableId};
 use beringia_node::{
-    Arrival, Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Observer, Peer,
-    Tuning,
+    Arrival, Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, NodeTuning,
+    Observer, Peer,
 };
 use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options};
@@ -168,46 +168,48 @@ impl Arrivals {
 }
 
 /// All regions, running or killed.
-pub struct World {
+pub struct TestCluster {
     pub board: Arc<Switchboard>,
     pub sites: Vec<Site>,
-    pub tuning: Tuning,
+    pub tuning: NodeTuning,
     /// How long logs are kept for streams, milliseconds.
     pub log_retention_ms: u64,
     /// How old a stream's shards get, milliseconds.
     pub shard_age_ms: u64,
 }
 
-impl World {
+impl TestCluster {
     /// Starts regions with these names.
     pub async fn start(names: &[&str]) -> Self {
         Self::start_in(names, None, |_| {}).await
     }
 
-    /// As [`World::start`], with this delay on all connections.
+    /// As [`TestCluster::start`], with this delay on all connections.
     pub async fn start_with_delay(names: &[&str], delay_ms: u64) -> Self {
-        let world = Self::start_in(names, None, |_| {}).await;
-        world.board.delay_ms.store(delay_ms, Ordering::Relaxed);
-        world.hang_up(|_, _| true);
-        world
+        let cluster = Self::start_in(names, None, |_| {}).await;
+        cluster.board.delay_ms.store(delay_ms, Ordering::Relaxed);
+        cluster.hang_up(|_, _| true);
+        cluster
     }
 
-    /// As [`World::start`], with a database file for each region in a directory, and other bounds.
-    pub async fn start_in(names: &[&str], directory: Option<&Path>, tune: impl FnOnce(&mut Tuning)) -> Self {
-        let mut world = Self::prepared(names, directory);
-        tune(&mut world.tuning);
-        world.run_all().await;
-        world
+    /// As [`TestCluster::start`], with a database file for each region in a directory, and other
+    /// bounds.
+    pub async fn start_in(names: &[&str], directory: Option<&Path>, tune: impl FnOnce(&mut NodeTuning)) -> Self {
+        let mut cluster = Self::prepared(names, directory);
+        tune(&mut cluster.tuning);
+        cluster.run_all().await;
+        cluster
     }
 
-    /// As [`World::start`], with logs kept for a day, stream shards of this age, and no scrub.
+    /// As [`TestCluster::start`], with logs kept for a day, stream shards of this age, and no
+    /// scrub.
     pub async fn start_streaming(names: &[&str], shard_age_ms: u64) -> Self {
-        let mut world = Self::prepared(names, None);
-        world.tuning.scrub_pause = None;
-        world.log_retention_ms = beringia_storage::DEFAULT_LOG_RETENTION_MS;
-        world.shard_age_ms = shard_age_ms;
-        world.run_all().await;
-        world
+        let mut cluster = Self::prepared(names, None);
+        cluster.tuning.scrub_pause = None;
+        cluster.log_retention_ms = beringia_storage::DEFAULT_LOG_RETENTION_MS;
+        cluster.shard_age_ms = shard_age_ms;
+        cluster.run_all().await;
+        cluster
     }
 
     fn prepared(names: &[&str], directory: Option<&Path>) -> Self {
@@ -223,9 +225,9 @@ impl World {
         Self {
             board: Arc::default(),
             sites: sites.collect(),
-            tuning: Tuning {
+            tuning: NodeTuning {
                 scrub_pause: Some(Duration::from_millis(5)),
-                ..Tuning::default()
+                ..NodeTuning::default()
             },
             log_retention_ms: 0,
             shard_age_ms: beringia_storage::DEFAULT_SHARD_AGE_MS,
@@ -251,7 +253,7 @@ impl World {
         self.board.connect(&stranger, &self.sites[site].region).unwrap()
     }
 
-    /// A world of nodes that were started elsewhere.
+    /// A cluster of nodes that were started elsewhere.
     pub fn of(nodes: Vec<Node>) -> Self {
         let site = |node: Node| Site {
             region: node.store().region().clone(),
@@ -265,7 +267,7 @@ impl World {
         Self {
             board: Arc::default(),
             sites: nodes.into_iter().map(site).collect(),
-            tuning: Tuning::default(),
+            tuning: NodeTuning::default(),
             log_retention_ms: 0,
             shard_age_ms: beringia_storage::DEFAULT_SHARD_AGE_MS,
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_item::{Region, TableId};
 
 use crate::{
-    change::{StreamChange, StreamSide},
+    change::{SessionChange, StreamSide},
     context::Context,
     event::{AcceptId, Command, LinkEvent},
     message::{Goodbye, TableVectors, ToReceiver, ToSource},
@@ -106,7 +106,7 @@ impl Accepted {
                             let reason = goodbye.reason.clone();
                             if sending.refused.as_ref() != Some(&reason) {
                                 let reason = reason.clone();
-                                let change = StreamChange::Refused { reason };
+                                let change = SessionChange::Refused { reason };
                                 out.report_stream(&hello.region, StreamSide::Sending, change);
                             }
                             sending.refused = Some(reason);
@@ -142,10 +142,10 @@ impl Accepted {
         if let Some(former) = former {
             let goodbye = Goodbye::for_now("a newer stream replaced this one");
             let reason = goodbye.reason.clone();
-            out.report_stream(peer, side, StreamChange::Disconnected { reason });
+            out.report_stream(peer, side, SessionChange::Disconnected { reason });
             self.turn_away(out, former, goodbye);
         }
-        out.report_stream(peer, side, StreamChange::Connected { clock_ahead_ms });
+        out.report_stream(peer, side, SessionChange::Connected { clock_ahead_ms });
     }
 
     /// Ends a stream and tells the other side why.
@@ -165,7 +165,7 @@ impl Accepted {
             return;
         };
         let reason = goodbye.reason.clone();
-        out.report_stream(&peer, StreamSide::Sending, StreamChange::Disconnected { reason });
+        out.report_stream(&peer, StreamSide::Sending, SessionChange::Disconnected { reason });
         sending.note_end(source, goodbye);
     }
 

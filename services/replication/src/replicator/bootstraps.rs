@@ -160,28 +160,17 @@ impl Bootstraps {
     /// bootstrapped.
     pub(super) fn want_bootstraps(&mut self, context: &Context, out: &mut Out) {
         self.drop_where(context, out, |table, bootstrap| {
-            *table != TableId::CATALOG && context.catalog.get(table).is_none_or(|view| !bootstrap.is_of(view))
+            let view = context.catalog.get(table);
+            *table != TableId::CATALOG && view.is_none_or(|view| !bootstrap.is_wanted(context, view))
         });
         self.stuck
             .retain(|table, _| *table == TableId::CATALOG || context.catalog.contains_key(table));
         self.setting.retain(|table, _| context.catalog.contains_key(table));
         for (table, view) in &context.catalog {
-            match view.replicas.get(&context.region) {
-                Some(ReplicaStatus::Creating { from }) => {
-                    let from = Some(from.clone()).filter(|from| *from != context.region);
-                    let new = || Bootstrap::new(*table, from, context);
-                    if self.by_table.get(table).is_none_or(Bootstrap::is_in_place) {
-                        let in_place = self.by_table.insert(*table, new());
-                        in_place.iter().for_each(|bootstrap| bootstrap.report_end(context, out));
-                    }
-                }
-                Some(ReplicaStatus::Active)
-                    if !view.bootstrapped || self.by_table.get(table).is_some_and(Bootstrap::is_in_place) => {}
-                _ => self
-                    .by_table
-                    .remove(table)
-                    .iter()
-                    .for_each(|bootstrap| bootstrap.report_end(context, out)),
+            if let Some(ReplicaStatus::Creating { from }) = view.replicas.get(&context.region) {
+                let from = Some(from.clone()).filter(|from| *from != context.region);
+                let bootstraps = self.by_table.entry(*table);
+                bootstraps.or_insert_with(|| Bootstrap::new(*table, from, context));
             }
         }
         self.rebootstrap_lost(context, out);

@@ -4,10 +4,10 @@ use beringia_item::{Region, TableId};
 
 use super::{Replicator, bootstraps::Bootstraps};
 use crate::{
-    change::{StreamChange, StreamSide},
+    change::{SessionChange, StreamSide},
     compare::Comparisons,
     event::{Command, DialId, LinkEvent},
-    message::{Answer, Goodbye, Reply, ToReceiver},
+    message::{Goodbye, PeerAnswer, Reply, ToReceiver},
     out::{Out, RangeSyncId},
     range_sync::RangeSyncs,
     receiver::Receiver,
@@ -44,7 +44,7 @@ impl Replicator {
                 self.dirty = true;
                 receiver.on_hello(&self.context, &hello)?;
                 let clock_ahead_ms = receiver.clock_ahead_ms.unwrap_or_default();
-                let change = StreamChange::Connected { clock_ahead_ms };
+                let change = SessionChange::Connected { clock_ahead_ms };
                 self.out.report_stream(region, StreamSide::Receiving, change);
                 return Ok(());
             }
@@ -96,22 +96,22 @@ impl Replicator {
         let context = &self.context;
         let out = &mut self.out;
         match (asked, reply.answer) {
-            (Asked::BootstrapStart(table, attempt), Answer::Digest(digest)) => {
+            (Asked::BootstrapStart(table, attempt), PeerAnswer::Digest(digest)) => {
                 if let Some(bootstrap) = self.bootstraps.bootstrap_mut(table, attempt) {
                     bootstrap.on_start(context, out, session, digest.vector);
                 }
             }
-            (Asked::Compare(table), Answer::Digest(digest)) => {
+            (Asked::Compare(table), PeerAnswer::Digest(digest)) => {
                 self.comparisons.on_theirs(out, region, table, digest);
             }
-            (Asked::Compare(_), Answer::Unavailable(_)) => self.comparisons.on_failed(context, region),
-            (Asked::BootstrapStart(table, attempt), Answer::Unavailable(reason)) => {
+            (Asked::Compare(_), PeerAnswer::Unavailable(_)) => self.comparisons.on_failed(context, region),
+            (Asked::BootstrapStart(table, attempt), PeerAnswer::Unavailable(reason)) => {
                 self.restart_bootstrap(table, attempt, &reason);
             }
-            (Asked::SyncKeys(id) | Asked::SyncRows(id), Answer::Unavailable(reason)) => {
+            (Asked::SyncKeys(id) | Asked::SyncRows(id), PeerAnswer::Unavailable(reason)) => {
                 self.break_range_sync(id, &reason);
             }
-            (Asked::SyncKeys(id), Answer::Keys(page)) => {
+            (Asked::SyncKeys(id), PeerAnswer::Keys(page)) => {
                 let Some((syncs, _)) = syncs_of(&mut self.bootstraps, &mut self.comparisons, id) else {
                     return Ok(());
                 };
@@ -119,7 +119,7 @@ impl Replicator {
                     .on_keys(context, out, id, page)
                     .map_err(|why| Goodbye::for_now(why.0))?;
             }
-            (Asked::SyncRows(id), Answer::Rows(page)) => {
+            (Asked::SyncRows(id), PeerAnswer::Rows(page)) => {
                 let Some((syncs, _)) = syncs_of(&mut self.bootstraps, &mut self.comparisons, id) else {
                     return Ok(());
                 };
@@ -194,11 +194,11 @@ impl Replicator {
 fn report_down(out: &mut Out, receiver: &Receiver, goodbye: &Goodbye) {
     let reason = goodbye.reason.clone();
     let change = if receiver.session().is_some() {
-        StreamChange::Disconnected { reason }
+        SessionChange::Disconnected { reason }
     } else if !goodbye.permanent {
-        StreamChange::Failed { reason }
+        SessionChange::Failed { reason }
     } else if receiver.refused.as_ref() != Some(&reason) {
-        StreamChange::Refused { reason }
+        SessionChange::Refused { reason }
     } else {
         return;
     };

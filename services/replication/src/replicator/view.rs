@@ -11,7 +11,7 @@ use crate::{
     message::TableVectors,
     receiver::Receiver,
     source::Source,
-    status::{LinkState, PeerStatus, Status},
+    status::{LinkState, PeerStreams, Status},
 };
 
 impl Replicator {
@@ -43,7 +43,7 @@ impl Replicator {
             .collect()
     }
 
-    fn peer_status(&self, receiver: &Receiver) -> PeerStatus {
+    fn peer_status(&self, receiver: &Receiver) -> PeerStreams {
         let region = &receiver.region;
         let receiving = match (receiver.session(), &receiver.refused) {
             (Some(_), _) => LinkState::Connected,
@@ -52,7 +52,7 @@ impl Replicator {
             (None, None) => LinkState::Down,
         };
         let origin = &Origin::of_only_shard(region);
-        PeerStatus {
+        PeerStreams {
             receiving,
             sending: self.accepted.state(region),
             last_error: receiver.last_error.clone().or_else(|| self.accepted.last_error(region)),

@@ -10,7 +10,7 @@ use crate::{
 /// The state of this region as the source knows it.
 #[derive(Debug, Default)]
 pub(super) struct Acks {
-    /// The last batch that is settled: it is durable here, or was dropped; 0 before the first.
+    /// The last completed batch: it is durable here, or was dropped; 0 before the first.
     batch: u64,
     vectors: TableVectors,
 }
@@ -21,9 +21,9 @@ impl Acks {
         self.vectors.extend(vectors.clone());
     }
 
-    /// Records that all batches up to this one are settled.
-    pub(super) fn update_subscriptions(&mut self, batch: u64) {
-        debug_assert!(self.batch < batch, "batches are settled once and in order");
+    /// Records that all batches up to this one are completed.
+    pub(super) fn complete(&mut self, batch: u64) {
+        debug_assert!(self.batch < batch, "batches are completed once and in order");
         self.batch = batch;
     }
 

@@ -9,7 +9,7 @@ use crate::{
     message::{Batch, Goodbye},
 };
 
-/// The batches of a stream that arrived and are not settled.
+/// The batches of a stream that arrived and are not completed.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     /// The number of the last batch that arrived; 0 before the first.
@@ -20,7 +20,7 @@ pub(super) struct Inbox {
     applying: Option<Applying>,
 }
 
-/// The commit in progress.
+/// The batches that the store is committing.
 #[derive(Debug)]
 struct Applying {
     ticket: Ticket,

@@ -108,7 +108,7 @@ impl Session {
         // The vectors report what is durable; the batch number only opens the window. It covers all
         // batches that arrived, including those that waited behind the refused ones: a source whose
         // window they fill would never send again.
-        self.acks.update_subscriptions(self.inbox.clear());
+        self.acks.complete(self.inbox.clear());
         self.acknowledge(out, self.acks.of_batch());
     }
 
@@ -189,7 +189,7 @@ impl Session {
     /// Hands the batch to the store, unless it is empty.
     fn hand_over(&mut self, context: &Context, out: &mut Out, apply: RemoteBatch, last: u64) {
         if apply.mutations.is_empty() && apply.progress.is_empty() {
-            self.acks.update_subscriptions(last);
+            self.acks.complete(last);
             self.acknowledge(out, self.acks.of_batch());
             return;
         }
@@ -204,7 +204,7 @@ impl Session {
         let Some(last) = self.inbox.end(ticket) else {
             return TooFarAhead::new();
         };
-        self.acks.update_subscriptions(last);
+        self.acks.complete(last);
         self.acknowledge_changes(context, out);
         self.apply(context, out)
     }

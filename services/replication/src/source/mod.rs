@@ -30,7 +30,7 @@ const UNREAD_MAX: u32 = 64;
 /// The part of the log that remains to be sent.
 #[derive(Debug)]
 enum Cursor {
-    /// There is no subscription.
+    /// The receiver has not subscribed to anything yet.
     Idle,
     /// The store is looking for the position. `again`: the subscription changed meanwhile.
     Opening { again: bool },
@@ -39,7 +39,7 @@ enum Cursor {
     /// Everything has been sent. `unread`: how often the log has grown since by records that the
     /// receiver does not want.
     AtEnd { unread: u32 },
-    /// The window is full.
+    /// Nothing is sent until the receiver acknowledges: the window is full.
     Blocked,
 }
 

@@ -8,7 +8,7 @@ use beringia_storage_types::StoreError;
 use crate::{
     context::Context,
     event::{AcceptId, Command, StoreAnswer, StoreCall},
-    message::{Answer, Goodbye, Question, Reply, Request, ToReceiver},
+    message::{Goodbye, PeerAnswer, Question, Reply, Request, ToReceiver},
     out::{Out, Purpose},
 };
 
@@ -41,7 +41,7 @@ impl Serving {
             return Err(Goodbye::for_now("too many requests are pending"));
         }
         if !context.serves(table) {
-            self.reply(out, id, Answer::Unavailable(not_served(context, table)));
+            self.reply(out, id, PeerAnswer::Unavailable(not_served(context, table)));
             return Ok(());
         }
         // A source that does not know of the replica could collect a tombstone while the replica
@@ -51,7 +51,7 @@ impl Serving {
                 "{} does not know that {peer} has a replica of table {table}",
                 context.region
             );
-            self.reply(out, id, Answer::Unavailable(reason));
+            self.reply(out, id, PeerAnswer::Unavailable(reason));
             return Ok(());
         }
         let call = match question {
@@ -89,17 +89,17 @@ impl Serving {
             return;
         };
         let answer = match result {
-            _ if !context.serves(table) => Answer::Unavailable(not_served(context, table)),
-            Ok(StoreAnswer::Digest(digest)) => Answer::Digest(digest),
-            Ok(StoreAnswer::Keys(page)) => Answer::Keys(page),
-            Ok(StoreAnswer::Rows(page)) => Answer::Rows(page),
-            Ok(other) => Answer::Unavailable(format!("the store gave an unexpected answer: {other:?}")),
-            Err(failure) => Answer::Unavailable(failure.to_string()),
+            _ if !context.serves(table) => PeerAnswer::Unavailable(not_served(context, table)),
+            Ok(StoreAnswer::Digest(digest)) => PeerAnswer::Digest(digest),
+            Ok(StoreAnswer::Keys(page)) => PeerAnswer::Keys(page),
+            Ok(StoreAnswer::Rows(page)) => PeerAnswer::Rows(page),
+            Ok(other) => PeerAnswer::Unavailable(format!("the store gave an unexpected answer: {other:?}")),
+            Err(failure) => PeerAnswer::Unavailable(failure.to_string()),
         };
         self.reply(out, id, answer);
     }
 
-    fn reply(&self, out: &mut Out, id: u64, answer: Answer) {
+    fn reply(&self, out: &mut Out, id: u64, answer: PeerAnswer) {
         let reply = ToReceiver::Reply(Reply { id, answer });
         out.push(Command::SendToReceiver(self.link, reply));
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use beringia_item::{KeyBytes, Mutation, Region, RowFingerprint, TableId, Version};
 use beringia_replication::{
     Command, Replicator, StoreCall,
-    message::{Answer, ToReceiver, ToSource},
+    message::{PeerAnswer, ToReceiver, ToSource},
 };
 
 use super::{
@@ -124,7 +124,7 @@ pub fn nothing_of_paused_tables(replicator: &Replicator, commands: &[Command]) {
             }
             Command::SendToReceiver(_, ToReceiver::Vectors(vectors)) => vectors.keys().copied().collect(),
             Command::SendToReceiver(_, ToReceiver::Reply(reply)) => match &reply.answer {
-                Answer::Rows(page) => page.mutations.iter().map(|mutation| mutation.table).collect(),
+                PeerAnswer::Rows(page) => page.mutations.iter().map(|mutation| mutation.table).collect(),
                 _ => Vec::new(),
             },
             Command::SendToSource(_, ToSource::Subscribe(subscription)) => {

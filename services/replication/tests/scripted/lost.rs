@@ -7,8 +7,8 @@ use beringia_item::{KeyBytes, Mutation, RowFingerprint};
 use beringia_replication::{
     BootstrapStage, Command, DialId, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
-        Answer, BelowLowWatermark, KeyPage, Question, Reply, Request, RowPage, Subscription, TableVectors, ToReceiver,
-        ToSource,
+        BelowLowWatermark, KeyPage, PeerAnswer, Question, Reply, Request, RowPage, Subscription, TableVectors,
+        ToReceiver, ToSource,
     },
 };
 use beringia_storage_types::{RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus, TableDigest};
@@ -54,7 +54,7 @@ fn row(key: u8, origin: &str, sequence: u64) -> Mutation {
     }
 }
 
-fn key_page(rows: &[Mutation], span: &beringia_replication::message::Span) -> KeyPage {
+fn key_page(rows: &[Mutation], span: &beringia_replication::message::RangeSpan) -> KeyPage {
     let inside = rows.iter().filter(|row| span.contains(&row.key));
     KeyPage {
         rows: inside
@@ -80,8 +80,8 @@ fn range_syncs(
         let more = match command {
             Command::SendToSource(sent, ToSource::Request(Request { id, question, .. })) if sent == link => {
                 let answer = match question {
-                    Question::Keys { span, .. } => Answer::Keys(key_page(source_rows, &span)),
-                    Question::Rows { keys } => Answer::Rows(RowPage {
+                    Question::Keys { span, .. } => PeerAnswer::Keys(key_page(source_rows, &span)),
+                    Question::Rows { keys } => PeerAnswer::Rows(RowPage {
                         mutations: source_rows
                             .iter()
                             .filter(|row| keys.contains(&row.key))
@@ -132,7 +132,7 @@ fn begins(script: &mut ScriptedRegion, link: DialId, question: u64, entries: &[(
         vector: on_carts(entries)[&CARTS].clone(),
         ranges: Vec::new(),
     };
-    let answer = Answer::Digest(digest);
+    let answer = PeerAnswer::Digest(digest);
     script.source_says(link, ToReceiver::Reply(Reply { id: question, answer }))
 }
 
@@ -421,7 +421,7 @@ fn digest(entries: &[(&str, u64)], sum: u128) -> TableDigest {
 /// `us` answers a request for its digests, which differ from this region's at equal vectors.
 /// Returns the resulting commands.
 fn differs(script: &mut ScriptedRegion, us: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
-    let answer = Answer::Digest(digest(entries, 7));
+    let answer = PeerAnswer::Digest(digest(entries, 7));
     let commands = script.source_says(us, ToReceiver::Reply(Reply { id: question, answer }));
     call_in(&commands).map_or(commands, |(ticket, _)| {
         script.answer(ticket, StoreAnswer::Digest(digest(entries, 0)))
@@ -491,13 +491,13 @@ fn repair_ignores_a_newer_write_over_an_orphan() {
     repairs(&mut script, us, &[("us", 9)], &orphan);
     let commands = compares(&mut script, us, &[("us", 9)]);
     let (id, _) = questions_in(&commands, us).pop().expect("keys are listed");
-    let span = beringia_replication::message::Span { first: 0, last: 0 };
-    let answer = Answer::Keys(key_page(std::slice::from_ref(&orphan), &span));
+    let span = beringia_replication::message::RangeSpan { first: 0, last: 0 };
+    let answer = PeerAnswer::Keys(key_page(std::slice::from_ref(&orphan), &span));
     let commands = script.source_says(us, ToReceiver::Reply(Reply { id, answer }));
     let (ticket, _) = call_in(&commands).expect("and those of here");
     let commands = script.answer(ticket, StoreAnswer::Keys(key_page(&[], &span)));
     let (id, _) = questions_in(&commands, us).pop().expect("the row is fetched");
-    let answer = Answer::Rows(RowPage {
+    let answer = PeerAnswer::Rows(RowPage {
         mutations: vec![row(1, "ap", 80)],
         answered: 1,
     });

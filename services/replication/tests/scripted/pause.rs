@@ -4,7 +4,7 @@
 use beringia_item::{RANGES, TableId};
 use beringia_replication::{
     AcceptId, Command, DialId, Event, StoreAnswer, StoreCall, Tuning,
-    message::{Acknowledgement, Answer, Batch, Question, Reply, Request, Subscription, ToReceiver, ToSource},
+    message::{Acknowledgement, Batch, PeerAnswer, Question, Reply, Request, Subscription, ToReceiver, ToSource},
 };
 use beringia_storage_types::{LogPage, LogPosition, RangeDigest, ReplicaStatus, TableDigest};
 
@@ -140,7 +140,7 @@ fn requests_about_a_paused_table_get_the_reason() {
     let paused = |id| {
         ToReceiver::Reply(Reply {
             id,
-            answer: Answer::Unavailable(reason.to_owned()),
+            answer: PeerAnswer::Unavailable(reason.to_owned()),
         })
     };
     let digest = TableDigest {

@@ -227,15 +227,22 @@ fn quarantined_writes_are_requested_again_in_order() {
     assert_eq!(script.replicator.status().peers[&region("us")].quarantined, None);
 }
 
-#[test]
-fn writes_in_a_refused_commit_are_sent_again() {
-    let mut script = ScriptedRegion::new(Tuning::default());
+/// A region that has lost `us` and, a little later, takes its writes from `ap`, which relays them.
+fn relayed(script: &mut ScriptedRegion) -> DialId {
     let (us, _) = script.connected("us");
     let (ap, _) = script.connected("ap");
     script.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
     script.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
-    let both = subscription_in(&script.tick(1100)).unwrap();
+    assert_eq!(subscription_in(&script.tick(500)), None, "it may be back soon");
+    let both = subscription_in(&script.tick(600)).unwrap();
     assert_eq!(both.origins, [origin("ap"), origin("us")]);
+    ap
+}
+
+#[test]
+fn writes_in_a_refused_commit_are_sent_again() {
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let ap = relayed(&mut script);
     let relaying = |number, generation| {
         ToReceiver::Batch(Batch {
             number,
@@ -583,13 +590,7 @@ fn refuses_another_protocol_version_and_retries_rarely() {
 #[test]
 fn unreachable_origin_is_relayed_until_it_is_back() {
     let mut script = ScriptedRegion::new(Tuning::default());
-    let (us, _) = script.connected("us");
-    let (ap, _) = script.connected("ap");
-    script.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
-    script.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
-    assert_eq!(subscription_in(&script.tick(500)), None, "it may be back soon");
-    let relayed = subscription_in(&script.tick(600)).unwrap();
-    assert_eq!(relayed.origins, [origin("ap"), origin("us")]);
+    relayed(&mut script);
     let through = |script: &ScriptedRegion| script.replicator.status().peers[&region("us")].relayed_through.clone();
     assert_eq!(through(&script), Some(region("ap")));
     script.connected("us");

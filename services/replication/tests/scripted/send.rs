@@ -4,8 +4,8 @@ use beringia_item::{RANGES, TableId};
 use beringia_replication::{
     AcceptId, Command, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
-        Acknowledgement, Answer, Batch, BelowLowWatermark, Question, Reply, Request, Span, Subscription, ToReceiver,
-        ToSource,
+        Acknowledgement, Batch, BelowLowWatermark, PeerAnswer, Question, RangeSpan, Reply, Request, Subscription,
+        ToReceiver, ToSource,
     },
 };
 use beringia_storage_types::{LogFilter, LogPage, LogPosition, RangeDigest, ReplicaStatus, StoreError, TableDigest};
@@ -240,7 +240,7 @@ fn table_being_bootstrapped_is_not_served() {
     };
     assert_eq!(
         reply.answer,
-        Answer::Unavailable(format!("eu does not serve table {CARTS}"))
+        PeerAnswer::Unavailable(format!("eu does not serve table {CARTS}"))
     );
     // Once the replica is complete, the subscribed table is sent.
     let commands = script.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
@@ -259,7 +259,7 @@ fn rows_are_copied_only_to_replicas_in_the_catalog() {
         id: 4,
         table: CARTS,
         question: Question::Keys {
-            span: Span { first: 0, last: 9 },
+            span: RangeSpan { first: 0, last: 9 },
             after: None,
         },
     });
@@ -267,7 +267,7 @@ fn rows_are_copied_only_to_replicas_in_the_catalog() {
     let reason = format!("eu does not know that us has a replica of table {CARTS}");
     let reply = Reply {
         id: 4,
-        answer: Answer::Unavailable(reason),
+        answer: PeerAnswer::Unavailable(reason),
     };
     assert_eq!(commands, [Command::SendToReceiver(link, ToReceiver::Reply(reply))]);
 }
@@ -294,7 +294,7 @@ fn requests_are_answered_up_to_a_limit() {
     let answered = script.answer(ticket, StoreAnswer::Digest(digest.clone()));
     let reply = Reply {
         id: 1,
-        answer: Answer::Digest(digest),
+        answer: PeerAnswer::Digest(digest),
     };
     assert_eq!(answered, [Command::SendToReceiver(link, ToReceiver::Reply(reply))]);
     script.receiver_says(link, ask(2));

@@ -48,7 +48,7 @@ mod write_set;
 use std::{ops::ControlFlow, sync::Arc};
 
 pub use self::{
-    record::{MergedRow, MergedRowError, Record, RecordFlags, RecordHead, StoredRecord},
+    record::{LogRecord, MergedRow, MergedRowError, RecordFlags, RecordHead, StoredRecord},
     row::{Detail, IndexNumber, ItemRow, KeyRange, Keyspace, OriginNumber, TableNumber, version},
     write_set::{CommitNumber, ItemChange, WriteSet},
 };

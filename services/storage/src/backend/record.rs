@@ -100,7 +100,7 @@ impl RecordHead {
 
 /// A record as it is appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct LogRecord {
     /// The part by which a reader decides whether it wants the record.
     pub head: RecordHead,
     /// The stored key of the item.
@@ -115,7 +115,7 @@ pub struct Record {
     pub merged: Option<MergedRow>,
 }
 
-impl Record {
+impl LogRecord {
     /// The size of the record in a backlog, in bytes: key, image and metadata.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -142,7 +142,7 @@ pub struct MergedRow {
     pub origin: OriginNumber,
     /// The sequence of that version.
     pub sequence: u64,
-    /// The causal contexts of all its writes, as in [`Record::context`].
+    /// The causal contexts of all its writes, as in [`LogRecord::context`].
     pub context: Bytes,
     /// The item, if it differs from the write's own image.
     pub image: Option<Bytes>,
@@ -221,25 +221,25 @@ pub trait StoredRecord {
     /// As for [`StoredRecord::head`].
     fn key(&self) -> Result<&[u8], StoreError>;
 
-    /// The causal context, as in [`Record::context`].
+    /// The causal context, as in [`LogRecord::context`].
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
     fn context(&self) -> Result<&[u8], StoreError>;
 
-    /// The image, as in [`Record::image`].
+    /// The image, as in [`LogRecord::image`].
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
     fn image(&self) -> Result<Option<&[u8]>, StoreError>;
 
-    /// The metadata, as in [`Record::metadata`].
+    /// The metadata, as in [`LogRecord::metadata`].
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
     fn metadata(&self) -> Result<Option<&[u8]>, StoreError>;
 
-    /// The encoded merged row, as in [`Record::merged`].
+    /// The encoded merged row, as in [`LogRecord::merged`].
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
@@ -252,7 +252,7 @@ pub trait StoredRecord {
     /// As for [`StoredRecord::head`].
     fn current_image(&self) -> Result<Option<&[u8]>, StoreError>;
 
-    /// The size of the record in a backlog, in bytes ([`Record::bytes`]).
+    /// The size of the record in a backlog, in bytes ([`LogRecord::bytes`]).
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].

@@ -107,7 +107,7 @@ impl Keyspace {
 /// A half-open range of keys, and the direction in which it is read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyRange {
-    /// The least key, inclusive.
+    /// The least key of the range, which belongs to it.
     pub from: Vec<u8>,
     /// The bound above the greatest key, exclusive; `None` for no bound.
     pub to: Option<Vec<u8>>,

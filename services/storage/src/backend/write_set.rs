@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ItemRow, Keyspace, Record};
+use super::{ItemRow, Keyspace, LogRecord};
 
 /// A count of the commits of a region's state. Only numbers of the same lease can be compared.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +15,7 @@ pub enum ItemChange {
     Insert(ItemRow),
     /// Replaces the existing row with this one.
     Update(ItemRow),
-    /// Deletes the existing row.
+    /// Deletes the existing row without leaving a tombstone.
     Delete,
 }
 
@@ -30,7 +30,7 @@ pub struct WriteSet {
     /// Rows of keyspaces to write; `None` removes a row.
     pub rows: BTreeMap<(Keyspace, Vec<u8>), Option<Vec<u8>>>,
     /// Records to append, at consecutive positions after the end of the log.
-    pub records: Vec<Record>,
+    pub records: Vec<LogRecord>,
     /// Positions of records to remove from the log.
     pub trimmed: BTreeSet<u64>,
 }

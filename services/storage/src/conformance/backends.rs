@@ -21,7 +21,7 @@ use super::{
 use crate::{
     StoreError, StoreOptions,
     backend::{
-        CommitFailure, CommitNumber, Detail, ItemChange, ItemRow, KeyRange, Keyspace, MergedRow, ReadScope, Record,
+        CommitFailure, CommitNumber, Detail, ItemChange, ItemRow, KeyRange, Keyspace, LogRecord, MergedRow, ReadScope,
         RecordFlags, RecordHead, Snapshot, StorageBackend, StoredRecord, WriteSet, Writer,
     },
 };
@@ -36,7 +36,7 @@ const NUMBERS: [u64; 6] = [0, 1, 255, 256, u32::MAX as u64, i64::MAX as u64];
 struct Model {
     items: BTreeMap<Vec<u8>, ItemRow>,
     rows: BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>,
-    log: BTreeMap<u64, Record>,
+    log: BTreeMap<u64, LogRecord>,
     /// The last log position that was assigned.
     end: u64,
 }
@@ -107,11 +107,11 @@ fn item_row(number: u8) -> ItemRow {
     }
 }
 
-fn record(position: u64, number: u8) -> Record {
+fn record(position: u64, number: u8) -> LogRecord {
     let bytes = |len: u8| Bytes::from(vec![number; usize::from(len)]);
     let some = |bit: u8, len: u8| (number & bit != 0).then(|| bytes(len));
     let sequence = 1000 + u64::from(number);
-    Record {
+    LogRecord {
         head: RecordHead {
             position,
             table: u32::from(number) << 24,
@@ -361,7 +361,7 @@ impl Seen {
         Ok(Some(seen))
     }
 
-    fn of(record: &Record, detail: Detail) -> Option<Self> {
+    fn of(record: &LogRecord, detail: Detail) -> Option<Self> {
         let owned = |bytes: &Option<Bytes>| bytes.as_ref().map(|bytes| bytes.to_vec());
         let mut seen = Self::default();
         if matches!(detail, Detail::Context | Detail::Record) {

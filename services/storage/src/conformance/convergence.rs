@@ -115,7 +115,8 @@ impl Model {
     }
 }
 
-struct World {
+/// The regions, and what each of them should contain.
+struct ModelledRegions {
     sites: Vec<Option<Site>>,
     models: Vec<Model>,
     /// The mutations of all acknowledged writes.
@@ -125,7 +126,7 @@ struct World {
     context: BTreeMap<Version, BTreeSet<Version>>,
 }
 
-impl World {
+impl ModelledRegions {
     async fn new(backend: &dyn DiskMaker) -> Self {
         let sites = REGIONS.map(|name| Site::new(backend, name));
         create_global_table(&sites.each_ref(), true).await;
@@ -293,7 +294,7 @@ impl World {
     }
 
     /// Ships until no region is missing anything.
-    async fn settle(&mut self) {
+    async fn ship_all(&mut self) {
         loop {
             let mut moved = 0;
             for from in 0..REGIONS.len() {
@@ -334,15 +335,15 @@ impl World {
 pub(super) fn regions_converge_and_journal_exactly_the_true_conflicts(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..60))| {
         plain(async {
-            let mut world = World::new(backend).await;
+            let mut regions = ModelledRegions::new(backend).await;
             for step in steps {
-                world.run(step).await;
+                regions.run(step).await;
             }
-            world.check().await;
-            world.settle().await;
-            world.check().await;
-            world.check_converged().await;
-            world.check_knowledge();
+            regions.check().await;
+            regions.ship_all().await;
+            regions.check().await;
+            regions.check_converged().await;
+            regions.check_knowledge();
         });
     });
 }

@@ -6,8 +6,8 @@ use beringia_item::TableId;
 
 use super::{DiskMaker, fixture::*};
 use crate::{
-    Aspect, AspectName, Catalog, Core, Edit, IndexState, LocalSettings, RemoteBatch, RemoteKind, ReplicaStatus,
-    SchemaError, StoreError, Throughput,
+    Aspect, AspectName, Catalog, Core, Edit, EncryptionKey, IndexState, LocalSettings, RemoteBatch, RemoteKind,
+    ReplicaStatus, SchemaError, StoreError, Throughput,
 };
 
 /// Waits until the global index has this state, or is gone.
@@ -37,12 +37,14 @@ pub(super) async fn catalog_contains_all_aspects_also_after_a_restart(backend: &
     let edits = vec![
         set(TABLE, Aspect::Local(settings.clone())),
         set(TABLE, Aspect::Throughput(throughput)),
+        set(TABLE, Aspect::Encryption(Some(EncryptionKey::Managed))),
     ];
     edit(&*site.store, edits).await;
     for _ in 0..2 {
         let table = site.store.catalog().by_name["things"].clone();
         assert_eq!((table.id, &table.core), (TABLE, &core("things", true)));
         assert_eq!((&table.local, table.throughput), (&settings, throughput));
+        assert_eq!(table.encryption, Some(EncryptionKey::Managed));
         assert!(table.held && table.bootstrapped && !table.is_global());
         assert_eq!(table.global_indexes["by_color"], (by_color(), IndexState::Active));
         site = site.restarted();

@@ -17,8 +17,8 @@ use beringia_item::{
 
 use super::{Disk, DiskMaker};
 use crate::{
-    Applied, Aspect, Catalog, Change, CommitError, Core, EXPIRY_INDEX, Edit, GlobalIndex, ItemEffect, ItemWrite,
-    LocalIndex, LogFilter, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind, Replica, ReplicaStatus,
+    Applied, Aspect, Catalog, Change, CommitError, Core, EXPIRY_INDEX, Edit, GlobalIndex, IndexProjection, ItemEffect,
+    ItemWrite, LocalIndex, LogFilter, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind, Replica, ReplicaStatus,
     Store, StoreOptions, Throughput, WriteResult, expiry_keys,
 };
 
@@ -121,7 +121,7 @@ pub fn by_color() -> GlobalIndex {
             partition: vec![part("color", KeyType::S)],
             sort: vec![],
         },
-        projection: Projection::KeysOnly,
+        projection: IndexProjection::KeysOnly,
         throughput: Throughput::OnDemand,
         capacity: crate::Capacity::default(),
         place: 0,
@@ -135,7 +135,7 @@ pub fn core(name: &str, indexed: bool) -> Core {
             partition: vec![part("pk", KeyType::S)],
             sort: vec![part("weight", KeyType::N)],
         },
-        projection: Projection::All,
+        projection: IndexProjection::All,
         place: 0,
     };
     let local_indexes = if indexed {
@@ -467,7 +467,7 @@ pub async fn assert_agrees(store: &dyn Store, table: TableId) -> BTreeMap<KeyByt
             let entries = store.range(whole(table, Some(name))).await.unwrap().rows;
             if let Some(size) = described.index_sizes.get(name) {
                 let global = described.global_indexes.get(name).map(|(index, _)| &index.projection);
-                let keys_only = global == Some(&Projection::KeysOnly);
+                let keys_only = global == Some(&IndexProjection::KeysOnly);
                 let weight = |row: &crate::Row| -> u64 {
                     let shown = |name: &str| {
                         !keys_only || core_keys().contains(&name) || keys.parts().any(|part| part.name == name)

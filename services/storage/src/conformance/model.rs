@@ -195,12 +195,13 @@ impl Model {
     }
 }
 
-struct World {
+/// A region, and what it should contain.
+struct ModelledRegion {
     site: Option<Site>,
     model: Model,
 }
 
-impl World {
+impl ModelledRegion {
     async fn new(backend: &dyn DiskMaker) -> Self {
         let site = Site::new(backend, "us-east-1");
         create_table(&*site.store, true).await;
@@ -406,10 +407,10 @@ impl World {
 pub(super) fn all_parts_of_the_state_agree_at_every_commit(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..40))| {
         plain(async {
-            let mut world = World::new(backend).await;
+            let mut region = ModelledRegion::new(backend).await;
             for step in steps {
-                world.run(step).await;
-                world.check().await;
+                region.run(step).await;
+                region.check().await;
             }
         });
     });

@@ -255,7 +255,7 @@ async fn apply(to: &Site, mutations: Vec<Mutation>, kind: RemoteKind) -> Applied
 }
 
 /// Ships until no region is missing anything.
-async fn settle(sites: &[&Site]) {
+async fn ship_all(sites: &[&Site]) {
     loop {
         let mut moved = 0;
         for from in sites {
@@ -304,13 +304,14 @@ fn state_of(mutation: &Mutation) -> ItemState {
     .unwrap()
 }
 
-struct World {
+/// The regions, whose copies of an item merge, and the writes that they have to contain.
+struct MergingRegions {
     sites: Vec<Option<Site>>,
     /// Every acknowledged write, as its region logged it.
     written: BTreeMap<Version, Mutation>,
 }
 
-impl World {
+impl MergingRegions {
     async fn new(backend: &dyn DiskMaker) -> Self {
         Self {
             sites: three(backend, ConflictPolicy::Merge)
@@ -479,16 +480,16 @@ impl World {
 pub(super) fn regions_converge_under_any_policies_and_deliveries(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..60))| {
         plain(async {
-            let mut world = World::new(backend).await;
+            let mut regions = MergingRegions::new(backend).await;
             for (number, step) in steps.into_iter().enumerate() {
-                world.run(step).await;
+                regions.run(step).await;
                 if number % 10 == 0 {
-                    world.check().await;
+                    regions.check().await;
                 }
             }
-            settle(&world.all()).await;
-            world.check_converged().await;
-            world.check_journals().await;
+            ship_all(&regions.all()).await;
+            regions.check_converged().await;
+            regions.check_journals().await;
         });
     });
 }
@@ -517,7 +518,7 @@ pub(super) fn merged_additions_and_members_cause_no_conflict(backend: &dyn DiskM
                     }
                 }
             }
-            settle(&sites.each_ref()).await;
+            ship_all(&sites.each_ref()).await;
             for site in &sites {
                 let item = held(site, 0).await.unwrap();
                 assert_eq!(item.get("weight").cloned(), (total > 0).then(|| number(total)));

@@ -58,7 +58,7 @@ pub trait Change: Send {
     fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal>;
 }
 
-/// One write of a transaction.
+/// One write of a transaction, decided from the current item.
 pub struct ItemWrite {
     /// The table to write to.
     pub table: TableId,
@@ -70,7 +70,7 @@ pub struct ItemWrite {
     pub change: Box<dyn Change>,
 }
 
-/// The outcome of one write.
+/// What one write of a committed transaction found and left.
 #[derive(Debug, Clone, Default)]
 pub struct WriteResult {
     /// The item before the write; `None` if there was none or [`Change::needs_current`] is false.
@@ -88,7 +88,7 @@ pub enum CommitError {
     /// its change needs it), or `None` if it would have succeeded.
     #[error("refused")]
     Refused(Vec<Option<(Refusal, Option<Item>)>>),
-    /// The store could not commit.
+    /// The store failed; see [`StoreError`] for whether anything was written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -118,13 +118,13 @@ impl<F: FnMut(&Catalog) -> Result<Vec<Edit>, SchemaRefusal> + Send> SchemaChange
     }
 }
 
-/// Why definitions were not changed.
+/// Why a change of definitions was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// The caller refused the change, for this reason.
     #[error(transparent)]
     Refused(SchemaRefusal),
-    /// The store could not commit.
+    /// The store failed; see [`StoreError`] for whether anything was written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -10,7 +10,7 @@ use beringia_item::{Item, KeyBytes, TableId, Version, VersionVector};
 pub struct Conflict {
     /// Grows with every conflict that this region sees.
     pub id: u64,
-    /// The table of the item.
+    /// The id of the table that contains the item.
     pub table: TableId,
     /// The stored key of the item.
     pub key: KeyBytes,
@@ -40,7 +40,7 @@ pub struct ConflictSide {
 pub struct Unshipped {
     /// Grows with every unshipped write that this region keeps.
     pub id: u64,
-    /// The table of the item.
+    /// The id of the table that contains the item.
     pub table: TableId,
     /// The name of the table.
     pub table_name: String,

@@ -7,7 +7,7 @@ use beringia_item::{Item, KeyBytes, TableId, Version};
 /// Which rows to read, in key order.
 #[derive(Debug, Clone)]
 pub struct RangeRead {
-    /// The table to read.
+    /// The id of the table, or of the table that has the index.
     pub table: TableId,
     /// The name of the index to read; `None` for the table itself.
     pub index: Option<String>,

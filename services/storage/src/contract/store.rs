@@ -48,7 +48,7 @@ pub trait Store: Send + Sync + 'static {
     /// applied, except as [`StoreError`] says.
     async fn apply(&self, batch: RemoteBatch) -> Result<Applied, StoreError>;
 
-    /// Reads one live item.
+    /// Reads an item and its version; `None` where there is none, or a tombstone.
     async fn get(&self, table: TableId, key: &KeyBytes) -> Result<Option<(Version, Item)>, StoreError>;
 
     /// Reads several items from one snapshot, in the order of the keys.
@@ -111,7 +111,7 @@ pub trait Store: Send + Sync + 'static {
     /// catalog.
     fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>>;
 
-    /// The digests of a table.
+    /// The digests of a table: the stored sums of its 256 ranges.
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError>;
 
     /// Recomputes one range from its rows and repairs the stored digest, the index entries, and

@@ -7,7 +7,7 @@ use beringia_item::{Cause, Item, KeySchema, Origin, TableId, item_size};
 
 use crate::{LogPosition, ShardKey, Stream, StreamView};
 
-/// Where a shard ends.
+/// The end of a closed shard, in the log and in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardEnd {
     /// The last position that belongs to the shard; below its first one if it is empty.
@@ -69,7 +69,7 @@ pub struct Streams {
 /// Which records of a shard to read.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamRead {
-    /// The shard to read.
+    /// The shard, by its table and the time when it was opened.
     pub shard: ShardKey,
     /// The position from which to read; `None` for the oldest record that is kept.
     pub from: Option<LogPosition>,
@@ -80,7 +80,7 @@ pub struct StreamRead {
     pub max_bytes: usize,
 }
 
-/// The kind of a change.
+/// How a write changed an item, by its images before and after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamChange {
     /// There was no item before.
@@ -96,7 +96,7 @@ pub enum StreamChange {
 pub struct StreamRecord {
     /// The record's position in the log.
     pub position: LogPosition,
-    /// The kind of the change.
+    /// Whether the item was created, changed or deleted.
     pub change: StreamChange,
     /// The attributes of the item's key.
     pub keys: Item,
@@ -106,7 +106,7 @@ pub struct StreamRecord {
     pub after: Option<Item>,
     /// Hybrid time of the write at its origin.
     pub time: HybridTime,
-    /// The origin of the write.
+    /// The region, and its shard, that first committed the write.
     pub origin: Origin,
     /// The cause of the write: a client or expiry.
     pub cause: Cause,

@@ -10,7 +10,7 @@ use crate::Replica;
 
 /// The attributes that an index copies from the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Projection {
+pub enum IndexProjection {
     /// The keys of the table and of the index.
     KeysOnly,
     /// The keys and the listed attributes.
@@ -81,7 +81,7 @@ pub struct Billing {
     pub on_demand_since_ms: Option<u64>,
     /// The table's capacity settings.
     pub capacity: Capacity,
-    /// The table's storage class.
+    /// The storage class, which changes only how DynamoDB bills.
     pub class: TableClass,
     /// When the class was last changed, in ms since the Unix epoch.
     pub class_since_ms: Option<u64>,
@@ -100,25 +100,25 @@ pub struct Core {
     pub created_ms: u64,
 }
 
-/// A local secondary index.
+/// A local secondary index. It has the partition key of its table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalIndex {
     /// The table's partition key and the index's sort key.
     pub keys: KeySchema,
     /// The attributes that the index copies.
-    pub projection: Projection,
+    pub projection: IndexProjection,
     /// The index's place in the list that created it. Indexes are described in this order.
     #[serde(default)]
     pub place: u32,
 }
 
-/// A global secondary index.
+/// A global secondary index. It has a key of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlobalIndex {
     /// The key of the index.
     pub keys: KeySchema,
     /// The attributes that the index copies.
-    pub projection: Projection,
+    pub projection: IndexProjection,
     /// The capacity mode of the index.
     pub throughput: Throughput,
     /// The other capacity settings of the index.
@@ -148,9 +148,24 @@ pub enum StreamView {
 pub struct Stream {
     /// The content of the stream's records.
     pub view: StreamView,
-    /// When the stream was enabled, in ms since the Unix epoch. The stream's label is derived from
-    /// it.
+    /// When the stream was enabled, in ms since the Unix epoch. Each region derives the label of
+    /// its stream from it.
     pub enabled_ms: u64,
+}
+
+/// The key in the account's key management service that encrypts a table. A table without one is
+/// encrypted with a key of the service. No data is encrypted yet: the key is only described.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EncryptionKey {
+    /// The account's key for DynamoDB (`alias/aws/dynamodb`).
+    Managed,
+    /// A key of the customer.
+    Customer {
+        /// The account that has the key.
+        account: String,
+        /// The id of the key.
+        id: String,
+    },
 }
 
 /// The name of the store's internal index of a table by expiry time ([`expiry_keys`]). No client's
@@ -175,7 +190,7 @@ pub fn expiry_keys(attribute: &str) -> KeySchema {
 pub enum Aspect {
     /// The part that never changes.
     Core(Core),
-    /// The table's capacity mode.
+    /// Whether capacity is provisioned, and how much, or is on demand.
     Throughput(Throughput),
     /// The other billing settings of the table.
     Billing(Billing),
@@ -184,20 +199,22 @@ pub enum Aspect {
     /// The attribute that contains an item's expiry time; `None` if items do not expire. The table
     /// is indexed by it ([`EXPIRY_INDEX`]).
     TimeToLive(Option<String>),
+    /// The key that encrypts the table; `None` for a key of the service.
+    Encryption(Option<EncryptionKey>),
     /// One global secondary index, an aspect of its own.
     GlobalIndex {
-        /// The name of the index.
+        /// The name of the index, unique within its table.
         name: String,
-        /// The definition of the index.
+        /// The index's key, projection and throughput.
         index: GlobalIndex,
     },
     /// The conflict policy; `None` if none was chosen, which means [`ConflictPolicy::Item`].
     ConflictPolicy(Option<ConflictPolicy>),
     /// One replica, an aspect of its own.
     Replica {
-        /// The region of the replica.
+        /// The region that has the replica.
         region: Region,
-        /// The status of the replica.
+        /// The replica's status, and when it got that.
         replica: Replica,
     },
     /// The fact that the other regions dropped a replica. Its own region removes this aspect when
@@ -230,6 +247,7 @@ pub enum AspectName {
     Billing,
     Stream,
     TimeToLive,
+    Encryption,
     /// The [`Aspect::GlobalIndex`] of this name.
     GlobalIndex(String),
     ConflictPolicy,
@@ -250,6 +268,7 @@ impl Aspect {
             Self::Billing(_) => AspectName::Billing,
             Self::Stream(_) => AspectName::Stream,
             Self::TimeToLive(_) => AspectName::TimeToLive,
+            Self::Encryption(_) => AspectName::Encryption,
             Self::GlobalIndex { name, .. } => AspectName::GlobalIndex(name.clone()),
             Self::ConflictPolicy(_) => AspectName::ConflictPolicy,
             Self::Replica { region, .. } => AspectName::Replica(region.clone()),
@@ -266,23 +285,23 @@ pub enum Edit {
     /// global: its aspects (except the local settings) move to the catalog, and this region's own
     /// replica is added as `Active` unless the change sets it too.
     Set {
-        /// The table to change.
+        /// The table that gets the aspect; a new id where the aspect is the core of a new table.
         table: TableId,
         /// The aspect with its new value.
         aspect: Aspect,
     },
     /// Removes an aspect. Removing this region's replica removes its rows, in the background.
     Remove {
-        /// The table to change.
+        /// The table that loses the aspect.
         table: TableId,
-        /// The aspect to remove.
+        /// The aspect that the table loses.
         aspect: AspectName,
     },
     /// Removes a table from this region, and its rows in the background. A regional table is
     /// deleted. For a global table this removes the region's replica, and with the last replica the
     /// definition.
     Drop {
-        /// The table to remove.
+        /// The table that this region no longer has.
         table: TableId,
     },
 }

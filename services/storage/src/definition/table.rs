@@ -10,7 +10,7 @@ use std::{
 
 use beringia_item::{ConflictPolicy, KeyPart, KeySchema, Region, TableId};
 
-use super::{Billing, Core, GlobalIndex, LocalSettings, Stream, Throughput};
+use super::{Billing, Core, EncryptionKey, GlobalIndex, LocalSettings, Stream, Throughput};
 use crate::Replica;
 
 /// The state of a global index in this region.
@@ -18,7 +18,7 @@ use crate::Replica;
 pub enum IndexState {
     /// Entries for existing rows are being created; the index cannot be read yet.
     Backfilling,
-    /// The index is complete.
+    /// The index has an entry for each row, and can be read.
     Active,
     /// The entries of the index are being removed.
     Deleting,
@@ -68,7 +68,7 @@ pub struct Table {
     pub id: TableId,
     /// The part of the definition that never changes.
     pub core: Core,
-    /// The table's capacity mode.
+    /// Whether capacity is provisioned, and how much, or is on demand.
     pub throughput: Throughput,
     /// The other billing settings of the table.
     pub billing: Billing,
@@ -76,6 +76,8 @@ pub struct Table {
     pub stream: Option<Stream>,
     /// The attribute that contains an item's expiry time, if there is one.
     pub time_to_live: Option<String>,
+    /// The key that encrypts the table; `None` for a key of the service.
+    pub encryption: Option<EncryptionKey>,
     /// The enabled stream, or else the last one whose records can still be read.
     pub latest_stream: Option<Stream>,
     /// The global indexes, by name. In the state `Deleting` an index stays here after its

@@ -11,7 +11,7 @@ use beringia_proto::v1::{
     control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, Ends};
-use beringia_workload::Table;
+use beringia_workload::WorkloadTable;
 
 use crate::{error::DrillError, stage::Stage, tables};
 
@@ -123,7 +123,7 @@ pub(super) async fn replication(
 
 /// Asks another region to add or remove a region's replicas. It does not wait: the timeline
 /// continues meanwhile.
-pub(super) fn change_replicas(stage: &Stage, action: &Action, own: &[Table]) {
+pub(super) fn change_replicas(stage: &Stage, action: &Action, own: &[WorkloadTable]) {
     let (region, update): (_, fn(&str, &str) -> serde_json::Value) = match action {
         Action::AddReplica { region } => (region, tables::adding),
         Action::RemoveReplica { region } => (region, tables::removing),

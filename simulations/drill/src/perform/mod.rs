@@ -15,8 +15,8 @@ use beringia_proto::v1::{
     ReplicationResume, ReplicationShow, control_clock_request::Action as Clock, control_disk_request::Action as Disk,
     control_network_request::Action as Change, control_replication_request::Action as Replication,
 };
-use beringia_scenario::{Action, ClockError, Ends};
-use beringia_workload::{Load, Table};
+use beringia_scenario::{Action, ClockDeviation, Ends};
+use beringia_workload::{Load, WorkloadTable};
 use tokio::time::sleep;
 use tonic::Streaming;
 
@@ -56,7 +56,7 @@ pub(crate) struct Performer {
 pub(crate) struct ActionTables<'a> {
     /// The drill's own tables. Only their replicas are added and removed: for an application's
     /// table that could not be undone.
-    pub(crate) own: &'a [Table],
+    pub(crate) own: &'a [WorkloadTable],
     /// The tables that pauses apply to.
     pub(crate) replicated: &'a [String],
 }
@@ -98,7 +98,7 @@ impl Performer {
     pub(crate) async fn skew(
         &mut self,
         stage: &Stage,
-        clocks: &BTreeMap<String, ClockError>,
+        clocks: &BTreeMap<String, ClockDeviation>,
     ) -> Result<Vec<(String, i64)>, DrillError> {
         let mut ahead = Vec::new();
         for (region, error) in clocks {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use beringia_clock::SeededRandomness;
-use beringia_network::{Direction, Listener, MemoryStream, MemoryTransport, Network};
+use beringia_network::{Direction, MemoryListener, MemoryStream, MemoryTransport, Network};
 use futures_util::StreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,14 +27,14 @@ pub(crate) fn network(seed: u64) -> Network {
     Network::new(["a", "b", "c"], &SeededRandomness::new(seed))
 }
 
-pub(crate) struct World {
+pub(crate) struct TestNetwork {
     pub(crate) network: Network,
     pub(crate) transport: MemoryTransport,
-    pub(crate) at_b: Listener,
+    pub(crate) at_b: MemoryListener,
     began: Instant,
 }
 
-impl World {
+impl TestNetwork {
     pub(crate) fn new(seed: u64) -> Self {
         let network = network(seed);
         let transport = MemoryTransport::new(network.clone());

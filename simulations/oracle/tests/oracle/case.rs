@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Basis, Conflict, Content, Effect, Evidence, History, Journal, Logged, LostDisk, Merging, Operation,
+    Basis, ConflictEntry, Content, Effect, Evidence, History, Journal, Logged, LostDisk, Merging, Operation,
     OperationOutcome, Rules, Seen, UnshippedWrite, VersionedItem, Write,
 };
 use beringia_item::{Version, VersionVector};
@@ -196,7 +196,7 @@ impl Case {
     }
 
     pub(crate) fn journalled(&mut self, region: &str, winner: &VersionedItem, loser: &VersionedItem) -> &mut Self {
-        self.journal(region).entries.push(Conflict {
+        self.journal(region).entries.push(ConflictEntry {
             key: "k".to_owned(),
             winner: winner.version.clone(),
             loser: loser.version.clone(),

@@ -14,7 +14,7 @@ fn delete(case: &mut Case, marker: &str, from_ms: u64, to_ms: u64, outcome: Oper
     operation.writes = vec![write("k", marker, Effect::Delete)];
 }
 
-fn untold(case: &mut Case, marker: &str, at_ms: u64) {
+fn unreported_delete(case: &mut Case, marker: &str, at_ms: u64) {
     delete(case, marker, at_ms, at_ms + 1, OperationOutcome::Unreported);
 }
 
@@ -54,8 +54,8 @@ fn wrong(case: &Case) -> (Vec<String>, usize) {
 #[test]
 fn deletes_that_found_nothing_get_no_later_tombstone() {
     let mut case = case(&[300], &[600]);
-    untold(&mut case, "d/1", 100);
-    untold(&mut case, "d/2", 600);
+    unreported_delete(&mut case, "d/1", 100);
+    unreported_delete(&mut case, "d/2", 600);
     assert_eq!(case.violations(), []);
     case.history.operations.pop();
     assert_eq!(
@@ -69,7 +69,7 @@ fn deletes_that_found_nothing_get_no_later_tombstone() {
 fn each_of_many_deletes_gets_the_tombstone_of_its_time() {
     let mut case = case(&[20, 40, 70], &[30, 50, 80]);
     for at_ms in [10, 25, 30, 35, 50, 60, 65, 80, 90] {
-        untold(&mut case, &format!("d/{at_ms}"), at_ms);
+        unreported_delete(&mut case, &format!("d/{at_ms}"), at_ms);
     }
     assert_eq!(case.violations(), []);
     case.history.operations.retain(|operation| {
@@ -81,7 +81,7 @@ fn each_of_many_deletes_gets_the_tombstone_of_its_time() {
 #[test]
 fn deletes_follow_what_their_region_had_answered() {
     let mut case = case(&[20], &[10]);
-    untold(&mut case, "d/1", 30);
+    unreported_delete(&mut case, "d/1", 30);
     assert_eq!(wrong(&case), (vec![], 1));
     case.history.operations[1].sent_us = 20_500;
     assert_eq!(case.violations(), [], "the put was not answered yet");
@@ -94,9 +94,9 @@ fn writes_to_other_keys_also_bound_the_time() {
     case.operation("a", 2, 20, OperationOutcome::Ok).writes = vec![write("other", "a/20", put())];
     case.logged_under("other", &other, &[]);
     case.holds_under("other", "a", &other).holds_under("other", "b", &other);
-    untold(&mut case, "d/1", 10);
+    unreported_delete(&mut case, "d/1", 10);
     assert_eq!(wrong(&case), (vec![], 1));
-    untold(&mut case, "d/2", 25);
+    unreported_delete(&mut case, "d/2", 25);
     assert_eq!(case.violations(), []);
 }
 
@@ -116,7 +116,7 @@ fn deletes_with_answers_bound_the_time_of_others() {
         .logged_knowing(&other, &[("b", 70)])
         .both_hold(&other);
     for at_ms in [100, 300, 350, 500] {
-        untold(&mut case, &format!("d/{at_ms}"), at_ms);
+        unreported_delete(&mut case, &format!("d/{at_ms}"), at_ms);
     }
     assert_eq!(case.violations(), []);
     case.history.operations.retain(|operation| operation.sent_us != 300_000);
@@ -137,7 +137,7 @@ fn deletes_with_answers_bound_the_time_of_others() {
 fn deletes_leave_tombstones_that_only_others_can_have_made() {
     let mut case = case(&[30], &[20, 40]);
     delete(&mut case, "d/1", 10, 100, OperationOutcome::Ok);
-    untold(&mut case, "d/2", 15);
+    unreported_delete(&mut case, "d/2", 15);
     assert_eq!(case.violations(), []);
     assert_eq!(case.judged().accounting.current, 1, "the last is the one that happened");
 }
@@ -148,8 +148,8 @@ fn certain_deletes_precede_possible_ones() {
         let mut case = case(&[30, 60], tombstones);
         delete(&mut case, "d/1", 10, 100, OperationOutcome::Ok);
         delete(&mut case, "d/2", 11, 101, OperationOutcome::Ok);
-        untold(&mut case, "d/3", 15);
-        untold(&mut case, "d/4", 45);
+        unreported_delete(&mut case, "d/3", 15);
+        unreported_delete(&mut case, "d/4", 45);
         wrong(&case)
     };
     assert_eq!(happened(&[20, 50, 70]), (vec![], 0));
@@ -163,7 +163,7 @@ fn certain_deletes_precede_possible_ones() {
 fn a_missing_delete_is_lost_despite_a_later_tombstone() {
     let mut case = case(&[20], &[30]);
     delete(&mut case, "d/1", 10, 11, OperationOutcome::Ok);
-    untold(&mut case, "d/2", 30);
+    unreported_delete(&mut case, "d/2", 30);
     assert_eq!(wrong(&case), (vec!["d/1".to_owned()], 0));
 }
 
@@ -185,8 +185,8 @@ fn a_tombstone_below_the_version_it_replaced_is_found() {
     low.version.sequence = 60;
     let mut case = Case::new(Merging::Item);
     case.reported("a", "a/1", put(), 10);
-    untold(&mut case, "d/0", 5);
-    untold(&mut case, "d/1", 20);
+    unreported_delete(&mut case, "d/0", 5);
+    unreported_delete(&mut case, "d/1", 20);
     case.logged(&high).logged(&low).both_hold(&high);
     let violations = case.violations();
     let is_it =
@@ -207,8 +207,8 @@ fn a_read_of_nothing_saw_the_last_delete_sent_before() {
     case.logged(&between)
         .logged_knowing(&last, &[("b", 30)])
         .both_hold(&last);
-    untold(&mut case, "d/1", 20);
-    untold(&mut case, "d/2", 25);
+    unreported_delete(&mut case, "d/1", 20);
+    unreported_delete(&mut case, "d/2", 25);
     delete(&mut case, "d/3", 40, 41, OperationOutcome::Ok);
     case.operation("a", 9, 22, OperationOutcome::Ok).reads = vec![seen("k", None)];
     assert_eq!(case.violations(), []);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Basis, Conflict, Content, Effect, Evidence, History, Journal, Logged, Merging, Operation, OperationOutcome, Rules,
-    Seen, VersionedItem, Write,
+    Basis, ConflictEntry, Content, Effect, Evidence, History, Journal, Logged, Merging, Operation, OperationOutcome,
+    Rules, Seen, VersionedItem, Write,
 };
 use beringia_item::{Origin, Version, VersionVector};
 use beringia_oracle::judge;
@@ -220,7 +220,7 @@ struct Site {
     log: Vec<Transaction>,
     /// For each origin, how much of its log this region has read.
     read: BTreeMap<usize, usize>,
-    journal: Vec<Conflict>,
+    journal: Vec<ConflictEntry>,
 }
 
 struct Model {
@@ -436,7 +436,7 @@ impl Model {
                     let key = key.to_owned();
                     // The marker is only used if replicas are dropped.
                     let loser_marker = None;
-                    site.journal.push(Conflict {
+                    site.journal.push(ConflictEntry {
                         key,
                         winner,
                         loser,

@@ -1,16 +1,16 @@
 //! Recorded operations: their outcomes follow from what they did to which attribute, and from the
 //! conflict policy.
 
-use beringia_history::{Effect, Merging, Touch};
+use beringia_history::{Effect, Merging, RecordedTouch};
 
 use crate::case::{Case, item, tombstone};
 
-const ADD: (&str, Touch) = ("n", Touch::Add);
-const ASSIGN: (&str, Touch) = ("n", Touch::Assign);
-const MEMBERS: (&str, Touch) = ("n", Touch::Members);
+const ADD: (&str, RecordedTouch) = ("n", RecordedTouch::Add);
+const ASSIGN: (&str, RecordedTouch) = ("n", RecordedTouch::Assign);
+const MEMBERS: (&str, RecordedTouch) = ("n", RecordedTouch::Members);
 
-fn recorded(whole: bool, touches: &[(&str, Touch)]) -> Effect {
-    let own = |(attribute, touch): &(&str, Touch)| ((*attribute).to_owned(), *touch);
+fn recorded(whole: bool, touches: &[(&str, RecordedTouch)]) -> Effect {
+    let own = |(attribute, touch): &(&str, RecordedTouch)| ((*attribute).to_owned(), *touch);
     Effect::Recorded {
         whole,
         touches: touches.iter().map(own).collect(),
@@ -33,11 +33,16 @@ fn case(merging: Merging, base: Effect, ours: Effect, theirs: Effect, context: u
 
 /// Returns how many of two concurrent updates to an item that has `n` are lost, and how many lost
 /// updates there are.
-fn lost(merging: Merging, ours: &[(&str, Touch)], theirs: &[(&str, Touch)]) -> (u64, u64) {
+fn lost(merging: Merging, ours: &[(&str, RecordedTouch)], theirs: &[(&str, RecordedTouch)]) -> (u64, u64) {
     lost_on_top_of(recorded(true, &[ASSIGN]), merging, ours, theirs)
 }
 
-fn lost_on_top_of(base: Effect, merging: Merging, ours: &[(&str, Touch)], theirs: &[(&str, Touch)]) -> (u64, u64) {
+fn lost_on_top_of(
+    base: Effect,
+    merging: Merging,
+    ours: &[(&str, RecordedTouch)],
+    theirs: &[(&str, RecordedTouch)],
+) -> (u64, u64) {
     let case = case(merging, base, recorded(false, ours), recorded(false, theirs), 1);
     let accounting = case.judged().accounting;
     assert_eq!(
@@ -68,11 +73,11 @@ fn causally_ordered_increments_are_not_lost() {
 
 #[test]
 fn attributes_of_recorded_updates_win_individually() {
-    let other = ("m", Touch::Add);
+    let other = ("m", RecordedTouch::Add);
     assert_eq!(lost(Merging::Item, &[ADD], &[other]), (1, 1));
     assert_eq!(lost(Merging::Attribute, &[ADD], &[other]), (0, 0));
     assert_eq!(lost(Merging::Merge, &[ADD], &[other]), (0, 0));
-    let named = ("m", Touch::Assign);
+    let named = ("m", RecordedTouch::Assign);
     assert_eq!(lost(Merging::Item, &[ASSIGN], &[named]), (1, 0), "nothing was added");
     assert_eq!(lost(Merging::Attribute, &[ASSIGN], &[named]), (0, 0));
     for merging in [Merging::Item, Merging::Attribute, Merging::Merge] {
@@ -83,7 +88,7 @@ fn attributes_of_recorded_updates_win_individually() {
 
 #[test]
 fn a_lost_assignment_beside_an_increment_is_no_lost_update() {
-    let both = [ADD, ("name", Touch::Assign)];
+    let both = [ADD, ("name", RecordedTouch::Assign)];
     assert_eq!(lost(Merging::Item, &both, &both), (1, 1));
     assert_eq!(lost(Merging::Attribute, &both, &[both[1]]), (1, 0));
     assert_eq!(lost(Merging::Attribute, &both, &both), (1, 1));
@@ -110,13 +115,13 @@ fn additions_fall_with_concurrent_assignments() {
 /// not have the number.
 #[test]
 fn increments_later_than_an_item_without_the_number_count() {
-    let put = |touches: &[(&str, Touch)]| {
+    let put = |touches: &[(&str, RecordedTouch)]| {
         let (base, add) = (recorded(true, &[ASSIGN]), recorded(false, &[ADD]));
         let case = case(Merging::Merge, base, recorded(true, touches), add, 1);
         case.anomaly("lost-update").0
     };
     assert_eq!(put(&[ASSIGN]), 1);
-    assert_eq!(put(&[("m", Touch::Assign)]), 0);
+    assert_eq!(put(&[("m", RecordedTouch::Assign)]), 0);
 
     let (first, deleted, last) = (item("a/0", 1, "a"), tombstone(2, "a"), item("b/1", 3, "b"));
     let mut case = Case::new(Merging::Merge);

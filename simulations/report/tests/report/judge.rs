@@ -1,7 +1,7 @@
 //! Judging runs by their expectations.
 
 use beringia_report::{
-    AnomalyCount, Clients, ConflictCell, Convergence, DiskLoss, Drain, Failover, FaultKind, FaultSpan, Player,
+    AnomalyCount, ConflictCell, Convergence, DiskLoss, DrainTimes, Failover, FaultKind, FaultSpan, LoadSource, Player,
     RegionSecond, ReportedBacklog, Run, judge,
 };
 use beringia_scenario::{Availability, Count, Expectations};
@@ -97,7 +97,7 @@ fn rpo_must_match_the_reported_backlog() {
 fn rpo_with_applications_is_the_reported_backlog() {
     let mut run = empty_run();
     run.player = Player::Drill;
-    run.clients = Clients::ApplicationsAndProbes;
+    run.clients = LoadSource::ApplicationsAndProbes;
     run.disk_losses.push(DiskLoss {
         region: REGIONS[0].to_owned(),
         at_ms: 1,
@@ -273,7 +273,7 @@ fn does_not_judge_disturbed_convergences() {
 
 #[test]
 fn a_drain_must_be_proven_in_time_and_before_traffic_leaves() {
-    let drain = |proven_ms, left_ms| Drain {
+    let drain = |proven_ms, left_ms| DrainTimes {
         region: REGIONS[0].to_owned(),
         from_ms: 1_000,
         proven_ms,

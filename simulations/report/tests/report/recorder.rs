@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beringia_report::{
-    ArrivalSample, Backlog, Drain, DrainSample, OperationSample, Player, Recorder, Run, Samples, Shipment,
+    ArrivalSample, BacklogSample, DrainSample, DrainTimes, OperationSample, Player, Recorder, Run, Samples, Shipment,
 };
 use beringia_scenario::{Action, Ends};
 use proptest::prelude::*;
@@ -201,7 +201,7 @@ fn a_constant_series_keeps_only_its_corners() {
             recorder.backlog(
                 from,
                 to,
-                Backlog {
+                BacklogSample {
                     at_ms: at,
                     mutations,
                     bytes,
@@ -380,7 +380,7 @@ fn records_when_a_drain_is_proven_and_when_traffic_leaves() {
         (first.elapsed_ms(), first.left_ms, first.was_left_early()),
         (Some(300), Some(7_000), false)
     );
-    let proven = |drain: &Drain| {
+    let proven = |drain: &DrainTimes| {
         drain
             .peers
             .iter()

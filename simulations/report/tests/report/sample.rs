@@ -6,8 +6,8 @@ use std::time::Duration;
 use beringia_oracle::Accounting;
 use beringia_regions::Topology;
 use beringia_report::{
-    AnomalyCount, ArrivalSample, Backlog, DiskLoss, OperationSample, Player, Recorder, ReportedBacklog, Run, Shipment,
-    judge,
+    AnomalyCount, ArrivalSample, BacklogSample, DiskLoss, OperationSample, Player, Recorder, ReportedBacklog, Run,
+    Shipment, judge,
 };
 use beringia_scenario::{Action, Availability, Expectations, Plan, Planned};
 
@@ -219,7 +219,7 @@ fn levels(recorder: &mut Recorder, names: &[&str]) {
             4_000u64.saturating_sub(at_ms.saturating_sub(PARTITION.end * 1000) * 2) * u64::from(second >= PARTITION.end)
         };
         for (from, to) in [(0, 1), (1, 0)] {
-            let sample = Backlog {
+            let sample = BacklogSample {
                 at_ms,
                 mutations: behind + jitter(tenth) / 100,
                 bytes: behind * 1100,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use beringia_regions::Topology;
 use beringia_report::{Player, Recorder, Run};
-use beringia_scenario::{Action, Behaviour, Ends, Expectations, Plan, Planned, Policy, Scenario};
+use beringia_scenario::{Action, Ends, Expectations, Plan, Planned, Policy, RegionOptions, Scenario};
 
 /// The three regions of every plan in these tests.
 pub(crate) const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
@@ -36,7 +36,7 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
         topology,
         duration: seconds(60),
         starts_ms: None,
-        behaviour: Behaviour::default(),
+        behaviour: RegionOptions::default(),
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: Vec::new(),

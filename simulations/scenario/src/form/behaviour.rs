@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{At, bounded, nowhere, number, one_of};
-use crate::{Behaviour, Billing, DURATION_MAX, Problem, time};
+use crate::{DURATION_MAX, RegionOptions, ScenarioProblem, TableThroughput, time};
 
 /// The same bound as that of the flag `--stale-reads`.
 const STALE_READS_MAX: Duration = Duration::from_mins(1);
@@ -32,11 +32,11 @@ impl BehaviourForm {
         *self == Self::default()
     }
 
-    pub(super) fn read(&self) -> Result<Behaviour, At<Problem>> {
+    pub(super) fn read(&self) -> Result<RegionOptions, At<ScenarioProblem>> {
         let stale = |text| bounded("stale_reads", text, Duration::ZERO, STALE_READS_MAX);
         let slow = |text| bounded("slow_changes", text, Duration::ZERO, SLOW_CHANGES_MAX);
         let unreachable = |text| bounded("max_unreachable", text, Duration::from_millis(1), DURATION_MAX);
-        Ok(Behaviour {
+        Ok(RegionOptions {
             throttling: self.throttling.unwrap_or(false),
             stale_reads: self.stale_reads.as_ref().map_or(Ok(Duration::ZERO), stale)?,
             slow_changes: self.slow_changes.as_ref().map_or(Ok(Duration::ZERO), slow)?,
@@ -44,7 +44,7 @@ impl BehaviourForm {
         })
     }
 
-    pub(super) fn of(behaviour: &Behaviour) -> Self {
+    pub(super) fn of(behaviour: &RegionOptions) -> Self {
         let length = |length: Duration| nowhere(time::show(length));
         let set = |some: Duration| Some(some).filter(|some| !some.is_zero()).map(length);
         Self {
@@ -63,7 +63,7 @@ pub(super) fn billing(
     read: Option<&Spanned<u64>>,
     write: Option<&Spanned<u64>>,
     start: usize,
-) -> Result<Billing, At<Problem>> {
+) -> Result<TableThroughput, At<ScenarioProblem>> {
     let kinds = [("on-demand", false), ("provisioned", true)];
     let is_provisioned = name.map_or(Ok(false), |name| one_of("billing", name, &kinds))?;
     let read = read
@@ -73,7 +73,7 @@ pub(super) fn billing(
         .map(|units| number("write_units", units, 1, UNITS_MAX))
         .transpose()?;
     if !is_provisioned {
-        return Ok(Billing::OnDemand {
+        return Ok(TableThroughput::OnDemand {
             read_max: read,
             write_max: write,
         });
@@ -83,14 +83,14 @@ pub(super) fn billing(
         let expected = "capacity units per second, such as read_units = 100 and write_units = 50";
         At(
             name.map_or(start, |name| name.span().start),
-            Problem::Missing {
+            ScenarioProblem::Missing {
                 action,
                 field,
                 expected,
             },
         )
     };
-    Ok(Billing::Provisioned {
+    Ok(TableThroughput::Provisioned {
         read: read.ok_or_else(|| needed("read_units"))?,
         write: write.ok_or_else(|| needed("write_units"))?,
     })
@@ -100,10 +100,10 @@ type Name = Option<Spanned<String>>;
 type Units = Option<Spanned<u64>>;
 
 /// The fields of a table's throughput: its billing, if it is not the default, and its units.
-pub(super) fn fields(billing: Billing) -> (Name, Units, Units) {
+pub(super) fn fields(billing: TableThroughput) -> (Name, Units, Units) {
     match billing {
-        Billing::OnDemand { read_max, write_max } => (None, read_max.map(nowhere), write_max.map(nowhere)),
-        Billing::Provisioned { read, write } => (
+        TableThroughput::OnDemand { read_max, write_max } => (None, read_max.map(nowhere), write_max.map(nowhere)),
+        TableThroughput::Provisioned { read, write } => (
             Some(nowhere("provisioned".to_owned())),
             Some(nowhere(read)),
             Some(nowhere(write)),

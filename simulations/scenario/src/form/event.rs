@@ -20,7 +20,9 @@ use super::{
     load::{RATE_MAX, table_name},
     number, out_of_bounds, region_name, signed_ms,
 };
-use crate::{Action, Ends, Event, Kind, Problem, Scenario, Span, What, When, Workload, draw, time};
+use crate::{
+    Action, Ends, Scenario, ScenarioProblem, Span, TimelineEvent, What, When, Workload, WorkloadKind, draw, time,
+};
 
 const SLOWER_MAX: Duration = Duration::from_mins(1);
 const FAULTS_MAX: u32 = 10_000;
@@ -35,7 +37,11 @@ struct EventReading<'a> {
     kind: &'static ActionKind,
 }
 
-pub(super) fn read(form: &Spanned<EventForm>, scenario: &Scenario, before: &[Event]) -> Result<Event, At<Problem>> {
+pub(super) fn read(
+    form: &Spanned<EventForm>,
+    scenario: &Scenario,
+    before: &[TimelineEvent],
+) -> Result<TimelineEvent, At<ScenarioProblem>> {
     let start = form.span().start;
     let form = form.get_ref();
     let regions: Vec<String> = scenario.topology.names().map(str::to_owned).collect();
@@ -51,15 +57,20 @@ pub(super) fn read(form: &Spanned<EventForm>, scenario: &Scenario, before: &[Eve
     };
     let what = reading.what(value)?;
     reading.expect_nothing_else()?;
-    Ok(Event { at, lasts, what })
+    Ok(TimelineEvent { at, lasts, what })
 }
 
-fn when(form: &EventForm, start: usize, regions: &[String], before: &[Event]) -> Result<When, At<Problem>> {
+fn when(
+    form: &EventForm,
+    start: usize,
+    regions: &[String],
+    before: &[TimelineEvent],
+) -> Result<When, At<ScenarioProblem>> {
     match (form.text("at"), form.text("after"), form.text("when_drained")) {
         (Some(at), None, None) => span(at).map(When::After),
         (None, Some(after), None) => span(after).map(When::AfterPrevious),
         (None, after, Some(region)) => when_drained(region, after, regions, before),
-        _ => Err(At(start, Problem::EventTime)),
+        _ => Err(At(start, ScenarioProblem::EventTime)),
     }
 }
 
@@ -67,8 +78,8 @@ fn when_drained(
     region: &Text,
     after: Option<&Text>,
     regions: &[String],
-    before: &[Event],
-) -> Result<When, At<Problem>> {
+    before: &[TimelineEvent],
+) -> Result<When, At<ScenarioProblem>> {
     let at_once = Span {
         least: Duration::ZERO,
         most: Duration::ZERO,
@@ -76,12 +87,12 @@ fn when_drained(
     let after = after.map_or(Ok(at_once), span)?;
     let name = region_name(region, regions)?;
     if draw::drain_before(before, before.len(), &name).is_none() {
-        return Err(At(region.span().start, Problem::NoDrain(name)));
+        return Err(At(region.span().start, ScenarioProblem::NoDrain(name)));
     }
     Ok(When::AfterDrain(name, after))
 }
 
-fn lasts(text: &Text) -> Result<Span, At<Problem>> {
+fn lasts(text: &Text) -> Result<Span, At<ScenarioProblem>> {
     let span = span(text)?;
     if span.least.is_zero() {
         return Err(out_of_bounds(
@@ -94,24 +105,24 @@ fn lasts(text: &Text) -> Result<Span, At<Problem>> {
     Ok(span)
 }
 
-fn span(text: &Text) -> Result<Span, At<Problem>> {
-    let wrong = || At(text.span().start, Problem::Span(text.get_ref().clone()));
+fn span(text: &Text) -> Result<Span, At<ScenarioProblem>> {
+    let wrong = || At(text.span().start, ScenarioProblem::Span(text.get_ref().clone()));
     time::parse_span(text.get_ref()).ok_or_else(wrong)
 }
 
 /// Finds the one field that says what happens: the kind of action, and the field's value.
-fn action(form: &EventForm, start: usize) -> Result<(&'static ActionKind, &FieldValue), At<Problem>> {
+fn action(form: &EventForm, start: usize) -> Result<(&'static ActionKind, &FieldValue), At<ScenarioProblem>> {
     let mut actions = form.actions();
-    let (kind, value) = actions.next().ok_or(At(start, Problem::EventAction))?;
+    let (kind, value) = actions.next().ok_or(At(start, ScenarioProblem::EventAction))?;
     if let Some((_, second)) = actions.next() {
-        return Err(At(second.start(), Problem::EventAction));
+        return Err(At(second.start(), ScenarioProblem::EventAction));
     }
     let is_for_all = matches!(value, FieldValue::LinkOrAll(link) if matches!(link.get_ref(), LinkOrAll::All(_)));
     Ok((if is_for_all { &HEAL_ALL } else { kind }, value))
 }
 
 impl EventReading<'_> {
-    fn what(&self, value: &FieldValue) -> Result<What, At<Problem>> {
+    fn what(&self, value: &FieldValue) -> Result<What, At<ScenarioProblem>> {
         let action = match (self.kind.action, value) {
             (ActionType::Swarm, FieldValue::Count(faults)) => {
                 let faults = number("swarm", faults, 1, FAULTS_MAX)?;
@@ -132,12 +143,12 @@ impl EventReading<'_> {
             (
                 ActionType::Link(_) | ActionType::Region(_) | ActionType::Heal | ActionType::Rate | ActionType::Swarm,
                 _,
-            ) => return Err(At(self.start, Problem::EventAction)),
+            ) => return Err(At(self.start, ScenarioProblem::EventAction)),
         };
         Ok(What::Do(action))
     }
 
-    fn link_action(&self, action: LinkAction, pair: &Pair) -> Result<Action, At<Problem>> {
+    fn link_action(&self, action: LinkAction, pair: &Pair) -> Result<Action, At<ScenarioProblem>> {
         let ends = || self.ends(pair.get_ref(), pair.span().start);
         Ok(match action {
             LinkAction::Cut => Action::Cut {
@@ -171,7 +182,7 @@ impl EventReading<'_> {
         })
     }
 
-    fn region_action(&self, action: RegionAction, region: String) -> Result<Action, At<Problem>> {
+    fn region_action(&self, action: RegionAction, region: String) -> Result<Action, At<ScenarioProblem>> {
         Ok(match action {
             RegionAction::Isolate => Action::Isolate {
                 region,
@@ -211,7 +222,7 @@ impl EventReading<'_> {
                 let start = to.span().start;
                 let to = region_name(to, self.regions)?;
                 if to == region {
-                    return Err(At(start, Problem::ShiftHome(region)));
+                    return Err(At(start, ScenarioProblem::ShiftHome(region)));
                 }
                 Action::Shift { from: region, to }
             }
@@ -224,7 +235,7 @@ impl EventReading<'_> {
         })
     }
 
-    fn rate(&self, per_second: &Spanned<f64>) -> Result<Action, At<Problem>> {
+    fn rate(&self, per_second: &Spanned<f64>) -> Result<Action, At<ScenarioProblem>> {
         let per_second = number("rate", per_second, 0.0, RATE_MAX)?;
         let workload = |name| known_name("workload", name, &self.workloads());
         let region = |name| region_name(name, self.regions);
@@ -236,11 +247,11 @@ impl EventReading<'_> {
     }
 
     /// The table that the event concerns. Only a player knows the tables of a recording.
-    fn table(&self) -> Result<Option<String>, At<Problem>> {
+    fn table(&self) -> Result<Option<String>, At<ScenarioProblem>> {
         let Some(table) = self.form.text("table") else {
             return Ok(None);
         };
-        let is_replay = |workload: &Workload| matches!(workload.kind, Kind::Replay { .. });
+        let is_replay = |workload: &Workload| matches!(workload.kind, WorkloadKind::Replay { .. });
         if self.scenario.workloads.iter().any(is_replay) {
             return table_name(table).map(Some);
         }
@@ -253,13 +264,13 @@ impl EventReading<'_> {
     }
 
     /// The two ends of a link that is written at `start`.
-    fn ends(&self, pair: &[Text], start: usize) -> Result<Ends, At<Problem>> {
+    fn ends(&self, pair: &[Text], start: usize) -> Result<Ends, At<ScenarioProblem>> {
         let [from, to] = pair else {
-            return Err(At(start, Problem::LinkEnds));
+            return Err(At(start, ScenarioProblem::LinkEnds));
         };
         let (from, to) = (region_name(from, self.regions)?, region_name(to, self.regions)?);
         if from == to {
-            return Err(At(start, Problem::LinkEnds));
+            return Err(At(start, ScenarioProblem::LinkEnds));
         }
         let one_way = self.form.flag("one_way");
         Ok(Ends { from, to, one_way })
@@ -270,18 +281,18 @@ impl EventReading<'_> {
         &'a self,
         name: &'static str,
         get: impl Fn(&'a EventForm, &'static str) -> Option<&'a T>,
-    ) -> Result<&'a T, At<Problem>> {
+    ) -> Result<&'a T, At<ScenarioProblem>> {
         get(self.form, name).ok_or_else(|| {
             let spec = self.kind.takes.iter().find(|parameter| parameter.name == name);
             self.missing(name, spec.and_then(|parameter| parameter.needed).unwrap_or_default())
         })
     }
 
-    fn missing(&self, field: &'static str, expected: &'static str) -> At<Problem> {
+    fn missing(&self, field: &'static str, expected: &'static str) -> At<ScenarioProblem> {
         let action = self.kind.name.to_owned();
         At(
             self.start,
-            Problem::Missing {
+            ScenarioProblem::Missing {
                 action,
                 field,
                 expected,
@@ -291,16 +302,16 @@ impl EventReading<'_> {
 
     /// Checks that the event has only the fields that its kind takes, and `lasts` as its kind
     /// allows.
-    fn expect_nothing_else(&self) -> Result<(), At<Problem>> {
+    fn expect_nothing_else(&self) -> Result<(), At<ScenarioProblem>> {
         let takes = self.kind.takes.iter().map(|parameter| parameter.name);
         let takes: Vec<&'static str> = takes.collect();
         let misfit = self.form.parameters().find(|(field, _)| !takes.contains(field));
         if let Some((field, value)) = misfit {
             let (allowed, action) = (takes, self.kind.name.to_owned());
-            return Err(At(value.start(), Problem::Misfit { field, action, allowed }));
+            return Err(At(value.start(), ScenarioProblem::Misfit { field, action, allowed }));
         }
         match (self.kind.lasts, self.form.text("lasts")) {
-            (Lasts::Never, Some(lasts)) => Err(At(lasts.span().start, Problem::NoOpposite(self.kind.name))),
+            (Lasts::Never, Some(lasts)) => Err(At(lasts.span().start, ScenarioProblem::NoOpposite(self.kind.name))),
             (Lasts::Needed(expected), None) => Err(self.missing("lasts", expected)),
             _ => Ok(()),
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{At, bounded, known_name, nowhere, number, out_of_bounds};
-use crate::{ANOMALIES, Availability, Count, DURATION_MAX, Expectations, Problem, time};
+use crate::{ANOMALIES, Availability, Count, DURATION_MAX, Expectations, ScenarioProblem, time};
 
 #[derive(Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -51,7 +51,7 @@ impl ExpectForm {
         *self == Self::default()
     }
 
-    pub(super) fn read(self, regions: &[String]) -> Result<Expectations, At<Problem>> {
+    pub(super) fn read(self, regions: &[String]) -> Result<Expectations, At<ScenarioProblem>> {
         let length = |field, text: &Option<Spanned<String>>| {
             let read = |text| bounded(field, text, Duration::ZERO, DURATION_MAX);
             text.as_ref().map(read).transpose()
@@ -122,7 +122,7 @@ impl ExpectForm {
     }
 }
 
-fn count_of(field: &'static str, form: &Spanned<CountForm>) -> Result<Count, At<Problem>> {
+fn count_of(field: &'static str, form: &Spanned<CountForm>) -> Result<Count, At<ScenarioProblem>> {
     let (min, max) = (form.get_ref().min.unwrap_or(0), form.get_ref().max);
     if max.is_some_and(|max| max < min) {
         let value = format!("{{ min = {min}, max = {} }}", max.unwrap_or(0));

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{At, Misplaced, behaviour, bounded, nowhere, number, one_of, out_of_bounds, region_names};
-use crate::{DURATION_MAX, KeyChoice, Kind, Problem, Recording, Scenario, ScenarioError, Workload, time};
+use crate::{
+    DURATION_MAX, KeyChoice, Recording, Scenario, ScenarioError, ScenarioProblem, Workload, WorkloadKind, time,
+};
 
 /// The greatest rate of operations per second in each region.
 pub(super) const RATE_MAX: f64 = 100_000.0;
@@ -66,39 +68,39 @@ pub(super) struct WorkloadForm {
 }
 
 /// The kinds by name, each with default values for its other fields.
-fn kinds() -> [(&'static str, Kind); 13] {
+fn kinds() -> [(&'static str, WorkloadKind); 13] {
     let (put_percent, update_percent, delete_percent) = MIX_PERCENT;
     [
-        ("ycsb-a", Kind::YcsbA),
-        ("ycsb-b", Kind::YcsbB),
-        ("ycsb-c", Kind::YcsbC),
-        ("ycsb-d", Kind::YcsbD),
-        ("ycsb-e", Kind::YcsbE),
-        ("ycsb-f", Kind::YcsbF),
+        ("ycsb-a", WorkloadKind::YcsbA),
+        ("ycsb-b", WorkloadKind::YcsbB),
+        ("ycsb-c", WorkloadKind::YcsbC),
+        ("ycsb-d", WorkloadKind::YcsbD),
+        ("ycsb-e", WorkloadKind::YcsbE),
+        ("ycsb-f", WorkloadKind::YcsbF),
         (
             "mixed",
-            Kind::Mixed {
+            WorkloadKind::Mixed {
                 put_percent,
                 update_percent,
                 delete_percent,
             },
         ),
-        ("counters", Kind::Counters),
-        ("carts", Kind::Carts),
-        ("bank", Kind::Bank),
-        ("sessions", Kind::Sessions { ttl: TTL }),
-        ("inventory", Kind::Inventory),
+        ("counters", WorkloadKind::Counters),
+        ("carts", WorkloadKind::Carts),
+        ("bank", WorkloadKind::Bank),
+        ("sessions", WorkloadKind::Sessions { ttl: TTL }),
+        ("inventory", WorkloadKind::Inventory),
         (
             "replay",
-            Kind::Replay {
+            WorkloadKind::Replay {
                 operations: String::new(),
             },
         ),
     ]
 }
 
-fn name_of_kind(kind: &Kind) -> &'static str {
-    let same = |(_, other): &(&str, Kind)| std::mem::discriminant(other) == std::mem::discriminant(kind);
+fn name_of_kind(kind: &WorkloadKind) -> &'static str {
+    let same = |(_, other): &(&str, WorkloadKind)| std::mem::discriminant(other) == std::mem::discriminant(kind);
     kinds().into_iter().find(same).map_or("", |(name, _)| name)
 }
 
@@ -122,7 +124,7 @@ pub(super) fn read(
         let workload = workload(form, scenario, path)?;
         if workloads.iter().any(|other| other.name == workload.name) {
             let (what, name) = ("workloads", workload.name);
-            return Err(At(start, Problem::Duplicate { what, name }).into());
+            return Err(At(start, ScenarioProblem::Duplicate { what, name }).into());
         }
         workloads.push(workload);
     }
@@ -134,7 +136,7 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
     let mut form = form.into_inner();
     let kind = match form.kind.take() {
         Some(name) => one_of("kind of workload", &name, &kinds())?,
-        None => Kind::YcsbA,
+        None => WorkloadKind::YcsbA,
     };
     let kind_name = name_of_kind(&kind);
     let kind = form.details(kind, start, path)?;
@@ -184,27 +186,27 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
 }
 
 /// Checks a table's name. DynamoDB allows 255 characters, but reports have no room for them.
-pub(super) fn table_name(name: &Spanned<String>) -> Result<String, At<Problem>> {
+pub(super) fn table_name(name: &Spanned<String>) -> Result<String, At<ScenarioProblem>> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let text = name.get_ref();
     if (3..=64).contains(&text.len()) && text.bytes().all(allowed) {
         return Ok(text.clone());
     }
-    Err(At(name.span().start, Problem::WorkloadName(text.clone())))
+    Err(At(name.span().start, ScenarioProblem::WorkloadName(text.clone())))
 }
 
 impl WorkloadForm {
     /// Reads the fields that only some kinds have.
-    fn details(&mut self, kind: Kind, start: usize, path: &Path) -> Result<Kind, Misplaced> {
+    fn details(&mut self, kind: WorkloadKind, start: usize, path: &Path) -> Result<WorkloadKind, Misplaced> {
         Ok(match kind {
-            Kind::Mixed { .. } => self.mix(start)?,
-            Kind::Sessions { ttl } => Kind::Sessions {
+            WorkloadKind::Mixed { .. } => self.mix(start)?,
+            WorkloadKind::Sessions { ttl } => WorkloadKind::Sessions {
                 ttl: match self.ttl.take() {
                     Some(text) => bounded("ttl", &text, Duration::from_secs(1), DURATION_MAX)?,
                     None => ttl,
                 },
             },
-            Kind::Replay { .. } => Kind::Replay {
+            WorkloadKind::Replay { .. } => WorkloadKind::Replay {
                 operations: match (self.file.take(), self.operations.take()) {
                     (Some(file), None) => recording(path, &file)?,
                     (None, Some(text)) => {
@@ -213,14 +215,14 @@ impl WorkloadForm {
                     }
                     (Some(file), Some(_)) => {
                         let (one, other) = ("file", "operations");
-                        return Err(At(file.span().start, Problem::Either { one, other }).into());
+                        return Err(At(file.span().start, ScenarioProblem::Either { one, other }).into());
                     }
                     (None, None) => {
                         let (field, expected) = ("file", "the path of a recording, such as file = \"monday.jsonl\"");
                         let action = "replay".to_owned();
                         return Err(At(
                             start,
-                            Problem::Missing {
+                            ScenarioProblem::Missing {
                                 action,
                                 field,
                                 expected,
@@ -234,7 +236,7 @@ impl WorkloadForm {
         })
     }
 
-    fn mix(&mut self, start: usize) -> Result<Kind, At<Problem>> {
+    fn mix(&mut self, start: usize) -> Result<WorkloadKind, At<ScenarioProblem>> {
         let read =
             |field, value: Option<Spanned<u8>>, usual| value.map_or(Ok(usual), |value| number(field, &value, 0, 100));
         let (put, update, delete) = MIX_PERCENT;
@@ -251,7 +253,7 @@ impl WorkloadForm {
                 "at most 100; the rest are reads",
             ));
         }
-        Ok(Kind::Mixed {
+        Ok(WorkloadKind::Mixed {
             put_percent,
             update_percent,
             delete_percent,
@@ -259,7 +261,7 @@ impl WorkloadForm {
     }
 
     /// Checks that no field is left that only another kind has.
-    fn expect_nothing_else(&self, kind: &str) -> Result<(), At<Problem>> {
+    fn expect_nothing_else(&self, kind: &str) -> Result<(), At<ScenarioProblem>> {
         let start = |value: &Option<Spanned<u8>>| value.as_ref().map(|value| value.span().start);
         let text = |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.span().start);
         let units = |value: &Option<Spanned<u64>>| value.as_ref().map(|value| value.span().start);
@@ -314,12 +316,12 @@ impl WorkloadForm {
             None => Ok(()),
             Some((field, start)) => {
                 let action = kind.to_owned();
-                Err(At(start, Problem::Misfit { field, action, allowed }))
+                Err(At(start, ScenarioProblem::Misfit { field, action, allowed }))
             }
         }
     }
 
-    fn choice(&mut self, kind: &Kind) -> Result<KeyChoice, At<Problem>> {
+    fn choice(&mut self, kind: &WorkloadKind) -> Result<KeyChoice, At<ScenarioProblem>> {
         let theta_start = self.theta.as_ref().map(|theta| theta.span().start);
         let theta = match self.theta.take() {
             Some(theta) => number("theta", &theta, 0.01, 0.999)?,
@@ -332,14 +334,14 @@ impl WorkloadForm {
         ];
         let choice = match (&self.choice, kind) {
             (Some(name), _) => one_of("choice of keys", name, &choices)?,
-            (None, Kind::YcsbD) => KeyChoice::Latest { theta },
+            (None, WorkloadKind::YcsbD) => KeyChoice::Latest { theta },
             (None, _) => KeyChoice::Zipfian { theta },
         };
         match (choice, theta_start) {
             (KeyChoice::Uniform, Some(start)) => {
                 let action = "the choice uniform".to_owned();
                 let (field, allowed) = ("theta", Vec::new());
-                Err(At(start, Problem::Misfit { field, action, allowed }))
+                Err(At(start, ScenarioProblem::Misfit { field, action, allowed }))
             }
             (choice, _) => Ok(choice),
         }
@@ -380,7 +382,7 @@ impl WorkloadForm {
             ..Self::default()
         };
         match &workload.kind {
-            Kind::Mixed {
+            WorkloadKind::Mixed {
                 put_percent,
                 update_percent,
                 delete_percent,
@@ -389,8 +391,8 @@ impl WorkloadForm {
                 form.update_percent = Some(nowhere(*update_percent));
                 form.delete_percent = Some(nowhere(*delete_percent));
             }
-            Kind::Sessions { ttl } => form.ttl = Some(nowhere(time::show(*ttl))),
-            Kind::Replay { operations } => form.operations = text(operations),
+            WorkloadKind::Sessions { ttl } => form.ttl = Some(nowhere(time::show(*ttl))),
+            WorkloadKind::Replay { operations } => form.operations = text(operations),
             _ => {}
         }
         form
@@ -405,7 +407,11 @@ fn recording(scenario: &Path, name: &Spanned<String>) -> Result<String, Misplace
         Err(error) => {
             let reason = error.to_string();
             let expected = "the path of a recording from where the scenario is".to_owned();
-            return Err(At(name.span().start, Problem::Unreadable { file, reason, expected }).into());
+            return Err(At(
+                name.span().start,
+                ScenarioProblem::Unreadable { file, reason, expected },
+            )
+            .into());
         }
     };
     match Recording::parse(&text) {

@@ -17,7 +17,9 @@ use toml::{Spanned, value::Datetime};
 
 pub(crate) use self::event::actions;
 use self::{behaviour::BehaviourForm, event::EventForm, expect::ExpectForm, load::WorkloadForm};
-use crate::{ClockError, DURATION_MAX, Event, Policy, Problem, Scenario, ScenarioError, check, time};
+use crate::{
+    ClockDeviation, DURATION_MAX, Policy, Scenario, ScenarioError, ScenarioProblem, TimelineEvent, check, time,
+};
 
 /// The greatest offset of a clock, in milliseconds: a day.
 const CLOCK_MS_MAX: i64 = 86_400_000;
@@ -28,7 +30,7 @@ const DRIFT_PPM_MAX: i64 = 100_000;
 const STARTS_MS_MAX: u64 = 7_258_118_400_000;
 
 /// The reason why a form is not a scenario.
-type Misplaced = form::Misplaced<Problem, ScenarioError>;
+type Misplaced = form::Misplaced<ScenarioProblem, ScenarioError>;
 
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -111,7 +113,7 @@ struct ClockForm {
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
     let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     let scenario = if text.trim_start_matches('\u{feff}').lines().all(says_nothing) {
-        Err(At(0, Problem::Empty).into())
+        Err(At(0, ScenarioProblem::Empty).into())
     } else {
         let form = form::parse(text).map_err(Misplaced::from);
         form.and_then(|form: Form| read(form, path))
@@ -158,7 +160,7 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Misplaced> {
     };
     scenario.workloads = load::read(form.workload, &scenario, path)?;
     let starts: Vec<usize> = form.event.iter().map(|event| event.span().start).collect();
-    let mut events: Vec<Event> = Vec::new();
+    let mut events: Vec<TimelineEvent> = Vec::new();
     for event in &form.event {
         events.push(event::read(event, &scenario, &events)?);
     }
@@ -195,7 +197,7 @@ pub(crate) fn write_table(scenario: &Scenario) -> toml::Table {
 fn form_of(scenario: &Scenario) -> Form {
     let (topology, link) = topology_form(&scenario.topology);
     let all: Vec<&str> = scenario.topology.names().collect();
-    let clock = |error: &ClockError| ClockForm {
+    let clock = |error: &ClockDeviation| ClockForm {
         offset: Some(nowhere(time::show_signed_ms(error.offset_ms))),
         drift_ppm: Some(nowhere(error.drift_ppm)),
     };
@@ -251,7 +253,7 @@ fn topology_form(topology: &Topology) -> (TopologyField, Vec<LinkForm>) {
 }
 
 /// Reads a time with its offset from UTC, which a clock needs to start from.
-fn starts(at: &Spanned<Datetime>) -> Result<u64, At<Problem>> {
+fn starts(at: &Spanned<Datetime>) -> Result<u64, At<ScenarioProblem>> {
     let text = at.get_ref().to_string();
     let parsed = text.parse::<jiff::Timestamp>().ok();
     let ms = parsed.and_then(|at| u64::try_from(at.as_millisecond()).ok());
@@ -280,7 +282,7 @@ fn topology(field: Spanned<TopologyField>, path: &Path) -> Result<Topology, Misp
                             "one of {}, or the path of a file from where the scenario is",
                             SHIPPED.join(", ")
                         );
-                        Misplaced::Here(At(start, Problem::Unreadable { file, reason, expected }))
+                        Misplaced::Here(At(start, ScenarioProblem::Unreadable { file, reason, expected }))
                     }
                     error => Misplaced::Elsewhere(error.into()),
                 })
@@ -290,7 +292,7 @@ fn topology(field: Spanned<TopologyField>, path: &Path) -> Result<Topology, Misp
     }
 }
 
-fn replicas(names: &Spanned<Vec<Spanned<String>>>, regions: &[String]) -> Result<Vec<String>, At<Problem>> {
+fn replicas(names: &Spanned<Vec<Spanned<String>>>, regions: &[String]) -> Result<Vec<String>, At<ScenarioProblem>> {
     let chosen = region_names(names.get_ref(), regions)?;
     if chosen.is_empty() {
         return Err(out_of_bounds(
@@ -310,13 +312,13 @@ fn replicas(names: &Spanned<Vec<Spanned<String>>>, regions: &[String]) -> Result
 fn clocks(
     forms: &BTreeMap<Spanned<String>, ClockForm>,
     regions: &[String],
-) -> Result<BTreeMap<String, ClockError>, At<Problem>> {
+) -> Result<BTreeMap<String, ClockDeviation>, At<ScenarioProblem>> {
     let mut clocks = BTreeMap::new();
     for (region, form) in forms {
         let region = region_name(region, regions)?;
         let offset_ms = form.offset.as_ref().map(|text| signed_ms("offset", text)).transpose()?;
         let drift_ppm = form.drift_ppm.as_ref().map(drift).transpose()?;
-        let error = ClockError {
+        let error = ClockDeviation {
             offset_ms: offset_ms.unwrap_or(0),
             drift_ppm: drift_ppm.unwrap_or(0),
         };
@@ -325,19 +327,19 @@ fn clocks(
     Ok(clocks)
 }
 
-fn region_name(name: &Spanned<String>, regions: &[String]) -> Result<String, At<Problem>> {
+fn region_name(name: &Spanned<String>, regions: &[String]) -> Result<String, At<ScenarioProblem>> {
     known_name("region", name, regions)
 }
 
 /// Reads names of regions, each of which may appear once.
-fn region_names(names: &[Spanned<String>], regions: &[String]) -> Result<Vec<String>, At<Problem>> {
+fn region_names(names: &[Spanned<String>], regions: &[String]) -> Result<Vec<String>, At<ScenarioProblem>> {
     let mut seen = Vec::new();
     for name in names {
         let region = region_name(name, regions)?;
         if seen.contains(&region) {
             return Err(At(
                 name.span().start,
-                Problem::Duplicate {
+                ScenarioProblem::Duplicate {
                     what: "regions",
                     name: region,
                 },
@@ -348,11 +350,11 @@ fn region_names(names: &[Spanned<String>], regions: &[String]) -> Result<Vec<Str
     Ok(seen)
 }
 
-fn known_name(what: &'static str, name: &Spanned<String>, known: &[String]) -> Result<String, At<Problem>> {
+fn known_name(what: &'static str, name: &Spanned<String>, known: &[String]) -> Result<String, At<ScenarioProblem>> {
     form::known_name(what, name, known)
 }
 
-fn one_of<T: Clone>(what: &'static str, name: &Spanned<String>, known: &[(&str, T)]) -> Result<T, At<Problem>> {
+fn one_of<T: Clone>(what: &'static str, name: &Spanned<String>, known: &[(&str, T)]) -> Result<T, At<ScenarioProblem>> {
     let names: Vec<String> = known.iter().map(|(name, _)| (*name).to_owned()).collect();
     let name = known_name(what, name, &names)?;
     let found = known.iter().find(|(known, _)| *known == name);
@@ -361,8 +363,8 @@ fn one_of<T: Clone>(what: &'static str, name: &Spanned<String>, known: &[(&str, 
         .ok_or(At(0, Mistake::Form(name).into()))
 }
 
-fn length(text: &Spanned<String>) -> Result<Duration, At<Problem>> {
-    let wrong = || At(text.span().start, Problem::Length(text.get_ref().clone()));
+fn length(text: &Spanned<String>) -> Result<Duration, At<ScenarioProblem>> {
+    let wrong = || At(text.span().start, ScenarioProblem::Length(text.get_ref().clone()));
     time::parse(text.get_ref()).ok_or_else(wrong)
 }
 
@@ -372,7 +374,7 @@ fn bounded(
     text: &Spanned<String>,
     least: Duration,
     most: Duration,
-) -> Result<Duration, At<Problem>> {
+) -> Result<Duration, At<ScenarioProblem>> {
     let length = length(text)?;
     if (least..=most).contains(&length) {
         return Ok(length);
@@ -381,8 +383,8 @@ fn bounded(
     Err(out_of_bounds(field, text.span().start, text.get_ref(), &expected))
 }
 
-fn signed_ms(field: &'static str, text: &Spanned<String>) -> Result<i64, At<Problem>> {
-    let wrong = || At(text.span().start, Problem::Length(text.get_ref().clone()));
+fn signed_ms(field: &'static str, text: &Spanned<String>) -> Result<i64, At<ScenarioProblem>> {
+    let wrong = || At(text.span().start, ScenarioProblem::Length(text.get_ref().clone()));
     let ms = time::parse_signed_ms(text.get_ref()).ok_or_else(wrong)?;
     if (-CLOCK_MS_MAX..=CLOCK_MS_MAX).contains(&ms) {
         return Ok(ms);
@@ -390,18 +392,18 @@ fn signed_ms(field: &'static str, text: &Spanned<String>) -> Result<i64, At<Prob
     Err(out_of_bounds(field, text.span().start, text.get_ref(), "-24h to 24h"))
 }
 
-fn drift(ppm: &Spanned<i64>) -> Result<i64, At<Problem>> {
+fn drift(ppm: &Spanned<i64>) -> Result<i64, At<ScenarioProblem>> {
     number("ppm", ppm, -DRIFT_PPM_MAX, DRIFT_PPM_MAX)
 }
 
 /// Checks that a number is within bounds.
-fn number<T>(field: &'static str, value: &Spanned<T>, least: T, most: T) -> Result<T, At<Problem>>
+fn number<T>(field: &'static str, value: &Spanned<T>, least: T, most: T) -> Result<T, At<ScenarioProblem>>
 where
     T: Copy + PartialOrd + fmt::Display,
 {
     form::number(field, value, least, most)
 }
 
-fn out_of_bounds(field: &'static str, start: usize, value: &str, expected: &str) -> At<Problem> {
+fn out_of_bounds(field: &'static str, start: usize, value: &str, expected: &str) -> At<ScenarioProblem> {
     form::out_of_bounds(field, start, value, expected)
 }

@@ -4,8 +4,8 @@ use std::{fs, path::Path, time::Duration};
 
 use beringia_regions::{Topology, form::FileError};
 use beringia_scenario::{
-    Action, Availability, ClockError, Count, Ends, Event, KeyChoice, Kind, Policy, Scenario, ScenarioError, Span, What,
-    When,
+    Action, Availability, ClockDeviation, Count, Ends, KeyChoice, Policy, Scenario, ScenarioError, Span, TimelineEvent,
+    What, When, WorkloadKind,
 };
 
 use crate::support::{parse, refused};
@@ -88,7 +88,7 @@ fn reads_a_file_with_all_sections() {
     let link = |from, to| scenario.topology.link(from, to).expect("it is there").bandwidth_mbit;
     assert_eq!(link("eu-west-1", "us-east-1"), Some(20.0));
     assert_eq!(link("eu-west-1", "ap-northeast-1"), None);
-    let clock = ClockError {
+    let clock = ClockDeviation {
         offset_ms: -80,
         drift_ppm: 50,
     };
@@ -107,7 +107,7 @@ fn reads_a_file_with_all_sections() {
     let ttl = Duration::from_secs(20);
     assert_eq!(
         (&workload.kind, workload.choice),
-        (&Kind::Sessions { ttl }, KeyChoice::Latest { theta: 0.8 })
+        (&WorkloadKind::Sessions { ttl }, KeyChoice::Latest { theta: 0.8 })
     );
     assert_eq!((workload.keys, workload.value_bytes), (300, 64));
     assert_eq!(
@@ -132,7 +132,7 @@ fn reads_a_file_with_all_sections() {
         least: Duration::from_secs(30),
         most: Duration::from_secs(45),
     };
-    let event = |at, lasts, what| Event { at, lasts, what };
+    let event = |at, lasts, what| TimelineEvent { at, lasts, what };
     let swarm = What::Swarm {
         faults: 9,
         lose_disk: false,
@@ -166,7 +166,10 @@ fn default_scenario_is_a_minute_of_ycsb_a_in_three_regions() {
     let [workload] = scenario.workloads.as_slice() else {
         panic!("one workload")
     };
-    assert_eq!((workload.name.as_str(), &workload.kind), ("ycsb-a", &Kind::YcsbA));
+    assert_eq!(
+        (workload.name.as_str(), &workload.kind),
+        ("ycsb-a", &WorkloadKind::YcsbA)
+    );
     assert_eq!(workload.choice, KeyChoice::Zipfian { theta: 0.99 });
     assert_eq!(scenario.regions_of(workload), scenario.replicas);
     assert!(scenario.events.is_empty());
@@ -201,7 +204,7 @@ fn reads_a_recording_beside_the_scenario() {
     let text = "[[workload]]\nkind = \"replay\"\nfile = \"monday.jsonl\"";
     let file = directory.path().join("scenario.toml");
     let scenario = Scenario::parse(text, &file).expect("a scenario");
-    assert_eq!(scenario.workloads[0].kind, Kind::Replay { operations });
+    assert_eq!(scenario.workloads[0].kind, WorkloadKind::Replay { operations });
 
     match Scenario::parse(&text.replace("monday", "tuesday"), &file) {
         Err(error @ ScenarioError::File(FileError::Invalid { line: 3, column: 8, .. })) => {

@@ -1,6 +1,6 @@
 //! The errors of invalid files: the place, what is wrong, and what was expected.
 
-use beringia_scenario::{Problem, Senseless};
+use beringia_scenario::{ScenarioProblem, Senseless};
 
 use crate::support::refused;
 
@@ -232,15 +232,18 @@ fn numbers_have_bounds() {
 
 #[test]
 fn an_event_has_one_time_and_one_action() {
-    assert_eq!(refused("[[event]]\ncrash = \"eu-west-1\"").2, Problem::EventTime);
+    assert_eq!(
+        refused("[[event]]\ncrash = \"eu-west-1\"").2,
+        ScenarioProblem::EventTime
+    );
     assert_eq!(
         refused("[[event]]\nat = \"1s\"\nafter = \"1s\"\ncrash = \"eu-west-1\"").2,
-        Problem::EventTime
+        ScenarioProblem::EventTime
     );
-    assert_eq!(refused("[[event]]\nat = \"1s\"").2, Problem::EventAction);
+    assert_eq!(refused("[[event]]\nat = \"1s\"").2, ScenarioProblem::EventAction);
     assert_eq!(
         refused("[[event]]\nat = \"1s\"\ncrash = \"eu-west-1\"\nisolate = \"eu-west-1\"").2,
-        Problem::EventAction
+        ScenarioProblem::EventAction
     );
     let (line, column, text) = event("at = \"1s\"\nlasts = \"2s\"\nrestart = \"eu-west-1\"");
     assert_eq!((line, column), (3, 9));
@@ -367,7 +370,7 @@ fn impossible_timelines_are_refused_at_the_impossible_event() {
         let (line, column, problem) = refused(&text);
         assert_eq!(
             (line, column, problem),
-            (at, 1, Problem::Senseless(senseless)),
+            (at, 1, ScenarioProblem::Senseless(senseless)),
             "{text}"
         );
     }

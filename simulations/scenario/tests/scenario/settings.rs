@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_scenario::{ClockError, KeyChoice, Policy, Scenario, SettingError};
+use beringia_scenario::{ClockDeviation, KeyChoice, Policy, Scenario, SettingError};
 
 use crate::support::parse;
 
@@ -71,7 +71,7 @@ fn workload_settings_change_all_workloads_or_the_named_one() {
 fn policy_duration_clocks_and_events_can_be_set() {
     assert_eq!(with("policy", "merge").policy, Policy::Merge);
     assert_eq!(with("duration", "20s").duration, Duration::from_secs(20));
-    let clock = ClockError {
+    let clock = ClockDeviation {
         offset_ms: -250,
         drift_ppm: 0,
     };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use beringia_scenario::{Action, Kind, Plan, Scenario, shrink};
+use beringia_scenario::{Action, Plan, Scenario, WorkloadKind, shrink};
 use proptest::prelude::*;
 
 use crate::{
@@ -130,7 +130,7 @@ fn recorded(fields: &str) -> Plan {
     let mut scenario = parse(&format!(
         "duration = \"60s\"\n[[workload]]\nkind = \"replay\"\noperations = \"\"\n{fields}"
     ));
-    scenario.workloads[0].kind = Kind::Replay {
+    scenario.workloads[0].kind = WorkloadKind::Replay {
         operations: lines.join("\n"),
     };
     Plan::draw(&scenario, 1)
@@ -138,7 +138,7 @@ fn recorded(fields: &str) -> Plan {
 
 fn recording(plan: &Plan) -> &str {
     match &plan.scenario.workloads[0].kind {
-        Kind::Replay { operations } => operations,
+        WorkloadKind::Replay { operations } => operations,
         kind => panic!("{kind:?} is not a recording"),
     }
 }

@@ -9,8 +9,8 @@ use std::{
 
 use beringia_regions::Topology;
 use beringia_scenario::{
-    ANOMALIES, Action, Availability, Behaviour, Billing, ClockError, Count, Ends, Event, Expectations, KeyChoice, Kind,
-    Policy, Scenario, Span, What, When, Workload,
+    ANOMALIES, Action, Availability, ClockDeviation, Count, Ends, Expectations, KeyChoice, Policy, RegionOptions,
+    Scenario, Span, TableThroughput, TimelineEvent, What, When, Workload, WorkloadKind,
 };
 use proptest::{collection::vec, option, prelude::*, sample};
 
@@ -80,7 +80,7 @@ fn actions() -> impl Strategy<Value = Action> {
     prop_oneof![links, places, replication, load]
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+fn events() -> impl Strategy<Value = Vec<TimelineEvent>> {
     let what = prop_oneof![
         8 => actions().prop_map(What::Do),
         1 => (1_u32..30, any::<bool>()).prop_map(|(faults, lose_disk)| What::Swarm { faults, lose_disk }),
@@ -89,7 +89,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         span(0..55_000).prop_map(When::After),
         span(0..9_000).prop_map(When::AfterPrevious),
     ];
-    let event = (at, option::of(span(1..20_000)), what).prop_map(|(at, lasts, what)| Event { at, lasts, what });
+    let event = (at, option::of(span(1..20_000)), what).prop_map(|(at, lasts, what)| TimelineEvent { at, lasts, what });
     vec(event, 0..16)
 }
 
@@ -105,24 +105,24 @@ fn recorded() -> impl Strategy<Value = String> {
 fn workloads() -> impl Strategy<Value = Vec<Workload>> {
     let kind = prop_oneof![
         sample::select(vec![
-            Kind::YcsbA,
-            Kind::YcsbB,
-            Kind::YcsbC,
-            Kind::YcsbD,
-            Kind::YcsbE,
-            Kind::YcsbF,
-            Kind::Counters,
-            Kind::Carts,
-            Kind::Bank,
-            Kind::Inventory,
+            WorkloadKind::YcsbA,
+            WorkloadKind::YcsbB,
+            WorkloadKind::YcsbC,
+            WorkloadKind::YcsbD,
+            WorkloadKind::YcsbE,
+            WorkloadKind::YcsbF,
+            WorkloadKind::Counters,
+            WorkloadKind::Carts,
+            WorkloadKind::Bank,
+            WorkloadKind::Inventory,
         ]),
-        (0_u8..40, 0_u8..30, 0_u8..30).prop_map(|(put_percent, update_percent, delete_percent)| Kind::Mixed {
+        (0_u8..40, 0_u8..30, 0_u8..30).prop_map(|(put_percent, update_percent, delete_percent)| WorkloadKind::Mixed {
             put_percent,
             update_percent,
             delete_percent,
         }),
-        ms(1_000..90_000).prop_map(|ttl| Kind::Sessions { ttl }),
-        vec(recorded(), 0..9).prop_map(|lines| Kind::Replay {
+        ms(1_000..90_000).prop_map(|ttl| WorkloadKind::Sessions { ttl }),
+        vec(recorded(), 0..9).prop_map(|lines| WorkloadKind::Replay {
             operations: lines.join("\n")
         }),
     ];
@@ -136,14 +136,14 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
     let sizes = (0.5..500.0, 1_u32..50, 1_u64..10_000, 0_usize..2_000);
     let units = || option::of(1_u64..10_000);
     let billing = prop_oneof![
-        (units(), units()).prop_map(|(read_max, write_max)| Billing::OnDemand { read_max, write_max }),
-        (1_u64..10_000, 1_u64..10_000).prop_map(|(read, write)| Billing::Provisioned { read, write }),
+        (units(), units()).prop_map(|(read_max, write_max)| TableThroughput::OnDemand { read_max, write_max }),
+        (1_u64..10_000, 1_u64..10_000).prop_map(|(read, write)| TableThroughput::Provisioned { read, write }),
     ];
     let reading = (billing, any::<bool>());
     let workload = (kind, choice, regions, times, sizes, reading).prop_map(|drawn| {
         let (kind, choice, regions, (from, until), sizes, (billing, consistent_reads)) = drawn;
         let (rate, clients, keys, value_bytes) = sizes;
-        let is_replay = matches!(kind, Kind::Replay { .. });
+        let is_replay = matches!(kind, WorkloadKind::Replay { .. });
         Workload {
             name: String::new(),
             kind,
@@ -155,7 +155,7 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
             value_bytes,
             from,
             until,
-            billing: if is_replay { Billing::default() } else { billing },
+            billing: if is_replay { TableThroughput::default() } else { billing },
             consistent_reads: is_replay || consistent_reads,
         }
     });
@@ -214,7 +214,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
 /// Valid scenarios: those of the generated events that make sense after the ones before.
 pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
     let policy = sample::select(vec![Policy::Item, Policy::Attribute, Policy::Merge]);
-    let clock = (-900_i64..900, -50_i64..50).prop_map(|(offset_ms, drift_ppm)| ClockError { offset_ms, drift_ppm });
+    let clock = (-900_i64..900, -50_i64..50).prop_map(|(offset_ms, drift_ppm)| ClockDeviation { offset_ms, drift_ppm });
     let clocks = vec((region(), clock), 0..3).prop_map(|clocks| clocks.into_iter().collect::<BTreeMap<_, _>>());
     let replicas = sample::subsequence(REGIONS.to_vec(), 1..=3);
     let head = (
@@ -236,7 +236,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
             starts_ms,
             (throttling, stale_reads, slow_changes, max_unreachable),
         ) = head;
-        let behaviour = Behaviour {
+        let behaviour = RegionOptions {
             throttling,
             stale_reads,
             slow_changes,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use beringia_regions::form::FileError;
-use beringia_scenario::{Plan, Problem, Scenario, ScenarioError};
+use beringia_scenario::{Plan, Scenario, ScenarioError, ScenarioProblem};
 
 pub(crate) fn parse(text: &str) -> Scenario {
     match Scenario::parse(text, Path::new("test.toml")) {
@@ -13,7 +13,7 @@ pub(crate) fn parse(text: &str) -> Scenario {
 }
 
 /// The place and the problem of an invalid scenario.
-pub(crate) fn refused(text: &str) -> (usize, usize, Problem) {
+pub(crate) fn refused(text: &str) -> (usize, usize, ScenarioProblem) {
     match Scenario::parse(text, Path::new("test.toml")) {
         Err(ScenarioError::File(FileError::Invalid {
             file,

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use beringia_expression::{AttributeChange, Placeholders, Update};
-use beringia_history::{Effect, Touch};
+use beringia_history::{Effect, RecordedTouch};
 use beringia_item::{AttributeValue, Item, Number, item_from_json, value_from_json};
 use serde_json::{Map, Value};
 
 /// The effect of a put with these attributes.
 pub(crate) fn of_item<'a>(attributes: impl IntoIterator<Item = &'a String>) -> Effect {
-    let assigned = |attribute: &String| (attribute.clone(), Touch::Assign);
+    let assigned = |attribute: &String| (attribute.clone(), RecordedTouch::Assign);
     Effect::Recorded {
         whole: true,
         touches: attributes.into_iter().map(assigned).collect(),
@@ -39,9 +39,9 @@ pub(super) fn of_update(update: &Update) -> Effect {
     let before: Item = update.top_level_names().map(number).collect();
     let touch = |(attribute, touch)| {
         let touch = match touch {
-            beringia_item::Touch::Assign => Touch::Assign,
-            beringia_item::Touch::Add(_) => Touch::Add,
-            beringia_item::Touch::Unite(_) | beringia_item::Touch::Subtract(_) => Touch::Members,
+            beringia_item::Touch::Assign => RecordedTouch::Assign,
+            beringia_item::Touch::Add(_) => RecordedTouch::Add,
+            beringia_item::Touch::Unite(_) | beringia_item::Touch::Subtract(_) => RecordedTouch::Members,
         };
         (attribute, touch)
     };
@@ -82,21 +82,21 @@ mod tests {
 
     use super::*;
 
-    fn touches(effect: Effect) -> Vec<(String, Touch)> {
+    fn touches(effect: Effect) -> Vec<(String, RecordedTouch)> {
         match effect {
             Effect::Recorded { whole: false, touches } => touches.into_iter().collect(),
             other => panic!("{other:?}"),
         }
     }
 
-    fn expected(touches: &[(&str, Touch)]) -> Vec<(String, Touch)> {
-        let own = |(attribute, touch): &(&str, Touch)| ((*attribute).to_owned(), *touch);
+    fn expected(touches: &[(&str, RecordedTouch)]) -> Vec<(String, RecordedTouch)> {
+        let own = |(attribute, touch): &(&str, RecordedTouch)| ((*attribute).to_owned(), *touch);
         touches.iter().map(own).collect()
     }
 
     #[test]
     fn expressions_add_assign_or_change_members() {
-        let (add, assign, members) = (Touch::Add, Touch::Assign, Touch::Members);
+        let (add, assign, members) = (RecordedTouch::Add, RecordedTouch::Assign, RecordedTouch::Members);
         for (expression, does) in [
             ("ADD #n :one", &[("n", add)][..]),
             ("SET #n = #n + :one", &[("n", add)]),
@@ -145,11 +145,11 @@ mod tests {
             "plain": { "Value": { "S": "x" } },
         });
         let does = [
-            ("gone", Touch::Assign),
-            ("list", Touch::Assign),
-            ("n", Touch::Add),
-            ("plain", Touch::Assign),
-            ("tags", Touch::Members),
+            ("gone", RecordedTouch::Assign),
+            ("list", RecordedTouch::Assign),
+            ("n", RecordedTouch::Add),
+            ("plain", RecordedTouch::Assign),
+            ("tags", RecordedTouch::Members),
         ];
         assert_eq!(of(changes), expected(&does));
         assert_eq!(of(json!({ "n": { "Action": "ADD" } })), [], "the region refuses it");
@@ -163,9 +163,13 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let text = "UPDATE carts SET n = n + 1 SET a = 'x' REMOVE b WHERE id = '1'";
-        let does = [("a", Touch::Assign), ("b", Touch::Assign), ("n", Touch::Add)];
+        let does = [
+            ("a", RecordedTouch::Assign),
+            ("b", RecordedTouch::Assign),
+            ("n", RecordedTouch::Add),
+        ];
         assert_eq!(of(text), expected(&does));
         let members = "UPDATE carts SET tags = set_add(tags, <<'x'>>) WHERE id = '1'";
-        assert_eq!(of(members), expected(&[("tags", Touch::Members)]));
+        assert_eq!(of(members), expected(&[("tags", RecordedTouch::Members)]));
     }
 }

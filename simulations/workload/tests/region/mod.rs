@@ -4,14 +4,16 @@ use std::{collections::BTreeMap, io, sync::Arc};
 
 use async_trait::async_trait;
 use beringia_clock::{ManualClock, SeededRandomness, WallClock};
-use beringia_endpoint::{Authentication, BoxedIo, Limits, OneRegion, RegionServices, Server, SharedService, serve};
+use beringia_endpoint::{
+    Authentication, BoxedIo, ConnectionLimits, OneRegion, RegionServices, Server, SharedService, serve,
+};
 use beringia_engine::Engine;
 use beringia_gateway::Gateway;
 use beringia_history::{EXPIRES, Evidence, Journal, Logged, VersionedItem, key_text};
 use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
 use beringia_storage::{LogFilter, LogPosition, Store, StoreOptions};
 use beringia_storage_memory::{Execution, MemoryState, Options};
-use beringia_workload::{Dial, HttpTarget, HttpTargets, Table, Targets};
+use beringia_workload::{Dial, HttpTarget, HttpTargets, Targets, WorkloadTable};
 use tokio::{
     io::{DuplexStream, duplex},
     sync::mpsc,
@@ -63,7 +65,7 @@ impl RegionServer {
             SharedService::new(Arc::new(Gateway::new(Arc::new(engine)))),
         );
         let resolver = Arc::new(OneRegion(Arc::new(services)));
-        let server = Server::new(resolver, clock.clone(), randomness, Limits::default());
+        let server = Server::new(resolver, clock.clone(), randomness, ConnectionLimits::default());
         let (running, incoming) = mpsc::unbounded_channel();
         let incoming = UnboundedReceiverStream::new(incoming).map(|accepted| Ok(Box::new(accepted?) as BoxedIo));
         let forever = Box::pin(std::future::pending());
@@ -88,7 +90,7 @@ impl RegionServer {
     }
 
     /// The evidence of each table.
-    pub(crate) async fn evidence(&self, tables: &[Table]) -> BTreeMap<String, Evidence> {
+    pub(crate) async fn evidence(&self, tables: &[WorkloadTable]) -> BTreeMap<String, Evidence> {
         let mut evidence = BTreeMap::new();
         for table in tables {
             evidence.insert(table.name.clone(), self.of_table(table).await);
@@ -96,7 +98,7 @@ impl RegionServer {
         evidence
     }
 
-    async fn of_table(&self, table: &Table) -> Evidence {
+    async fn of_table(&self, table: &WorkloadTable) -> Evidence {
         let id = self.store.catalog().by_name.get(&table.name).expect("the table").id;
         let filter = LogFilter {
             origins: vec![self.store.origin().clone()],
@@ -140,7 +142,7 @@ impl RegionServer {
         }
     }
 
-    fn key(&self, table: &Table, mutation: &Mutation) -> String {
+    fn key(&self, table: &WorkloadTable, mutation: &Mutation) -> String {
         let catalog = self.store.catalog();
         let keys = &catalog.by_name.get(&table.name).expect("the table").core.keys;
         let attributes = keys.attributes_of(&mutation.key).expect("a key");

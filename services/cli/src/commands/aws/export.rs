@@ -17,7 +17,8 @@ use crate::{
         AWS_ENDPOINT_URL. They set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_DEFAULT_REGION, AWS_PAGER and AWS_MAX_ATTEMPTS \
         only where these are not set already.\n\n\
         Versions of the AWS CLI before 2.13 (or 1.29), such as Debian's, ignore AWS_ENDPOINT_URL and send their requests to Amazon. \
-        `beringia aws` works with every version. SDKs support the variable since the middle of 2023.",
+        `beringia aws` works with every version. SDKs from before the variable ignore it, too: boto3 before 1.28, the SDK for \
+        JavaScript before 3.428, version 1 of the SDK for Go. Give these the endpoint in the program's code.",
     after_help = "Examples:\n  \
         eval \"$(beringia env)\"                                                  sh, bash, zsh\n  \
         beringia env --shell fish | source\n  \
@@ -45,8 +46,8 @@ pub(crate) enum Shell {
 
 /// A shell comment after the lines. It comes last and contains no quotes, so that it does no harm
 /// where an `eval` without quotes joins all lines into one.
-const WARNING: &str =
-    "# An AWS CLI older than 2.13 ignores AWS_ENDPOINT_URL and sends its requests to Amazon: use: beringia aws";
+const WARNING: &str = "# An AWS CLI older than 2.13, or an SDK older than July 2023, ignores AWS_ENDPOINT_URL and sends \
+                       its requests to Amazon. For the AWS CLI, use: beringia aws";
 
 /// Prints the lines, or one JSON object.
 pub(crate) async fn export(arguments: &EnvArguments, format: Format) -> Result<(), CommandError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_drill::Progress;
+use beringia_drill::DrillProgress;
 use indicatif::ProgressBar;
 
 use crate::output;
@@ -16,7 +16,7 @@ impl Bar {
     }
 }
 
-impl Progress for Bar {
+impl DrillProgress for Bar {
     fn begin(&self, length: Duration) {
         self.0.set_length(length.as_secs());
     }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use beringia_drill::{Hook, Progress, RunningDrill, Stage, check, hurry, with_probes};
+use beringia_drill::{DrillProgress, Hook, RunningDrill, Stage, check, hurry, with_probes};
 use beringia_report::Run;
 use beringia_scenario::Plan;
 use clap::Args;
@@ -161,7 +161,7 @@ pub(super) async fn run(arguments: &DrillRunArguments, format: Format) -> Result
         hook.check().await?;
     }
     prepared(arguments.report.as_deref())?;
-    let progress: Arc<dyn Progress> = Arc::new(Bar::new());
+    let progress: Arc<dyn DrillProgress> = Arc::new(Bar::new());
     let stage = if arguments.attach {
         let fleet = arguments.control.connect().await?;
         Stage::attach(fleet, &arguments.dynamodb, hook, progress)?

@@ -122,7 +122,7 @@ pub(crate) async fn run(arguments: &RecordArguments, format: Format) -> Result<(
         Err(failure) => Err(failure),
     };
     let (scenario, writing, missed) = recorded.inspect_err(|_| remove(path))?;
-    say(path, &beside, &scenario, &writing, missed, format)
+    print_report(path, &beside, &scenario, &writing, missed, format)
 }
 
 fn create(path: &Path) -> Result<File, CommandError> {
@@ -280,7 +280,7 @@ impl Heard {
     }
 }
 
-fn say(
+fn print_report(
     path: &Path,
     beside: &Path,
     scenario: &Scenario,

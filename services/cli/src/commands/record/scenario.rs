@@ -11,8 +11,10 @@ use std::{
 use beringia_host::fleet::Fleet;
 use beringia_node::DEFAULT_UNREACHABLE_MS_MAX;
 use beringia_proto::v1::{ControlDigestsRequest, LinkReport};
-use beringia_regions::Topology;
-use beringia_scenario::{Behaviour, Event, Expectations, Kind, Policy, Scenario, Span, What, When, Workload};
+use beringia_regions::{Link, Topology};
+use beringia_scenario::{
+    Expectations, Policy, RegionOptions, Scenario, Span, TimelineEvent, What, When, Workload, WorkloadKind,
+};
 
 use super::{Beginning, Happened, writing::Writing};
 use crate::{error::CommandError, output};
@@ -46,7 +48,7 @@ pub(super) async fn of(
             .file_stem()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default(),
-        about: "A recording of what clients did.".to_owned(),
+        about: about(&topology, &beginning.links),
         seed: None,
         topology,
         duration: duration.max(DURATION_MIN),
@@ -63,7 +65,7 @@ pub(super) async fn of(
             value_bytes: 0,
             ..Workload::new(
                 "recording",
-                Kind::Replay {
+                WorkloadKind::Replay {
                     operations: String::new(),
                 },
             )
@@ -84,7 +86,7 @@ pub(super) fn write(scenario: &Scenario, mut file: File, path: &Path) -> Result<
 }
 
 /// The options that the regions were started with.
-fn behaviour(fleet: &Fleet) -> Behaviour {
+fn behaviour(fleet: &Fleet) -> RegionOptions {
     let usual = Duration::from_millis(DEFAULT_UNREACHABLE_MS_MAX);
     let mut behaviour = fleet.behaviour();
     behaviour.max_unreachable = behaviour.max_unreachable.filter(|most| *most != usual);
@@ -117,6 +119,24 @@ async fn policy(fleet: &Fleet, writing: &Writing) -> Result<Policy, CommandError
     }
 }
 
+/// The description of the scenario. It says how many delays are estimates: the links of a scenario
+/// have only the values.
+fn about(topology: &Topology, reported: &[LinkReport]) -> String {
+    let is_estimated = |link: &&Link| {
+        let is_reported =
+            |report: &LinkReport| report.is_delay_estimated && report.from == link.from && report.to == link.to;
+        link.is_delay_estimated || reported.iter().any(is_reported)
+    };
+    let links = topology.links().len();
+    match topology.links().iter().filter(is_estimated).count() {
+        0 => "A recording of what clients did.".to_owned(),
+        estimated => format!(
+            "A recording of what clients did. The delays of {estimated} of its {links} links are estimated from the \
+             distance of the regions, not measured."
+        ),
+    }
+}
+
 /// The regions, and the links as they were when the recording began; without a network model, the
 /// links that the regions' names give.
 fn topology(names: &[String], links: &[LinkReport]) -> Result<Topology, CommandError> {
@@ -146,11 +166,14 @@ fn topology(names: &[String], links: &[LinkReport]) -> Result<Topology, CommandE
             "cannot make the topology of a scenario from the regions: {error}"
         ))
     };
-    Topology::parse(&text, Path::new("recorded topology"))
+    let parse = |defaults: &str| {
+        let text = format!("{defaults}{text}");
+        Topology::parse(&text, Path::new("recorded topology"))
+    };
+    parse("")
         .or_else(|error| {
-            // Regions whose latencies are unknown get a delay of 1 ms.
-            let usual = format!("[defaults]\ndelay_ms = 1\n{text}");
-            Topology::parse(&usual, Path::new("recorded topology")).map_err(|_| error)
+            // Links without a known latency get a delay of 1 ms.
+            parse("[defaults]\ndelay_ms = 1\n").map_err(|_| error)
         })
         .map_err(unusable)
 }
@@ -163,7 +186,7 @@ fn with_events(mut scenario: Scenario, happened: Happened, path: &Path) -> Resul
         .map_err(|error| CommandError::usage(format!("cannot make a scenario from the recording: {error}")))?;
     for (at, action) in happened {
         let at = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
-        scenario.events.push(Event {
+        scenario.events.push(TimelineEvent {
             at: When::After(Span { least: at, most: at }),
             lasts: None,
             what: What::Do(action.clone()),
@@ -176,4 +199,48 @@ fn with_events(mut scenario: Scenario, happened: Happened, path: &Path) -> Resul
         }
     }
     Ok(scenario)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const US: &str = "us-east-1";
+    const GULF: &str = "me-central-1";
+
+    fn reported(from: &str, to: &str, is_delay_estimated: bool) -> LinkReport {
+        LinkReport {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            state: "open".to_owned(),
+            delay_us: 80_000,
+            is_delay_estimated,
+            ..LinkReport::default()
+        }
+    }
+
+    #[test]
+    fn description_says_how_many_delays_are_estimated() {
+        let names = [US, GULF].map(str::to_owned);
+        let about_links = |links: &[LinkReport]| about(&topology(&names, links).unwrap(), links);
+        let set = [reported(US, GULF, false), reported(GULF, US, false)];
+        assert_eq!(about_links(&set), "A recording of what clients did.");
+        let one = [reported(US, GULF, true), reported(GULF, US, false)];
+        assert!(about_links(&one).contains("delays of 1 of its 2 links are estimated"));
+    }
+
+    /// Separate processes have no network model, and report no links.
+    #[test]
+    fn delays_without_a_network_model_follow_the_names() {
+        let names = [US, GULF, "mars-1"].map(str::to_owned);
+        let topology = topology(&names, &[]).unwrap();
+        let far = topology.link(US, GULF).unwrap();
+        assert!(far.is_delay_estimated && far.delay_ms > 10.0, "{far:?}");
+        let unknown = topology.link(US, "mars-1").unwrap();
+        assert!(
+            !unknown.is_delay_estimated && (unknown.delay_ms - 1.0).abs() < 1e-9,
+            "{unknown:?}"
+        );
+        assert!(about(&topology, &[]).contains("delays of 2 of its 6 links are estimated"));
+    }
 }

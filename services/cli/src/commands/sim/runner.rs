@@ -25,7 +25,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(300);
 /// threads busy beside a slow run, and few enough to keep their results in memory.
 const AHEAD: usize = 8;
 
-/// A run to play.
+/// A run to play, on any of the threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
     /// The scenario with everything drawn from the seed.
@@ -117,7 +117,7 @@ impl OneByOne {
 /// Whether [`in_order`] finished all jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// All jobs are done.
+    /// Every job is done, and its result was passed on.
     Done,
     /// It was stopped; the jobs that were done by then were passed on.
     Stopped,

@@ -8,7 +8,7 @@ use std::{
 
 use beringia_oracle::Violation;
 use beringia_report::{Run, judge};
-use beringia_scenario::{Expectations, Kind, Plan, Recording, Scenario, Shrunk, shrink};
+use beringia_scenario::{Expectations, Plan, Recording, Scenario, Shrunk, WorkloadKind, shrink};
 use clap::Args;
 use serde::Serialize;
 
@@ -200,8 +200,10 @@ fn size(plan: &Plan) -> String {
 
 /// The number of recorded operations; `None` where there is no recording.
 fn recorded(scenario: &Scenario) -> Option<usize> {
-    let count = |kind: &Kind| match kind {
-        Kind::Replay { operations } => Some(Recording::parse(operations).map_or(0, |read| read.operations.len())),
+    let count = |kind: &WorkloadKind| match kind {
+        WorkloadKind::Replay { operations } => {
+            Some(Recording::parse(operations).map_or(0, |read| read.operations.len()))
+        }
         _ => None,
     };
     let counts = scenario.workloads.iter().filter_map(|workload| count(&workload.kind));

@@ -162,11 +162,13 @@ async fn index_key_attributes_must_be_valid() {
         ),
         (
             song(s(&"x".repeat(2049))),
-            "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes",
+            "One or more parameter values were invalid: Size limit exceeded for Index Key genre Actual Size: 2049 bytes Max Size: \
+             2048 bytes IndexName: by-genre",
         ),
         (
             item([("artist", s("a")), ("song", s("b")), ("label", s(&"x".repeat(1025)))]),
-            "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes",
+            "One or more parameter values were invalid: Size limit exceeded for Index Key label Actual Size: 1025 bytes Max Size: \
+             1024 bytes IndexName: by-label",
         ),
     ];
     for (item, message) in cases {

@@ -76,7 +76,7 @@ async fn each_statement_of_a_batch_succeeds_or_fails_on_its_own() {
     assert_eq!(
         next(),
         failed(
-            Some("music"),
+            None,
             "ValidationError",
             "Where clause does not contain a mandatory equality on all key attributes"
         )

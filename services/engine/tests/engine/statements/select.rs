@@ -103,11 +103,11 @@ async fn indexes_are_read_by_name_and_show_their_contents() {
     };
     assert_eq!(
         refused(harness.engine.execute_statement(consistent).await),
-        "Consistent reads are not supported on global secondary indexes"
+        "Strongly consistent read is not supported on Global Secondary Indexes"
     );
     assert_eq!(
         refused(harness.execute("SELECT * FROM music.missed").await),
-        "The table does not have the specified index: missed"
+        "The table does not have the specified index"
     );
 }
 
@@ -311,7 +311,7 @@ async fn unreadable_selects_are_rejected() {
         ("SELECT * FROM music LIMIT 5", "Unsupported clause: LIMIT at 1:21:5"),
         (
             "EXISTS(SELECT * FROM music WHERE artist = 'Can' AND song = 'Spoon')",
-            "EXISTS is only supported within transactions.",
+            "EXISTS can only be used in ExecuteTransaction write requests.",
         ),
         (
             "",

@@ -18,14 +18,15 @@ async fn a_stream_is_described_with_its_table_and_its_open_shard() {
     let arn = harness.arn().await;
     assert_eq!(created.latest_stream_arn.as_ref(), Some(&arn));
     let described = harness.describe(&arn).await;
-    let label = "2023-11-14T22:13:20.000";
+    let label = "2023-11-14T22:13:20.124";
     assert_eq!(arn, format!("{}/stream/{label}", created.table_arn));
     assert_eq!(described.stream_arn, arn);
     assert_eq!(described.stream_label, label);
     assert_eq!(Some(described.stream_label), created.latest_stream_label);
     assert_eq!(described.stream_status, StreamStatus::Enabled);
     assert_eq!(described.stream_view_type, StreamViewType::OldImage);
-    assert_eq!(described.creation_request_date_time_ms, NOW_MS);
+    let creation_ms = described.creation_request_date_time_ms;
+    assert_eq!(creation_ms, NOW_MS + 124, "the time of the label");
     assert_eq!(described.table_name, "music");
     let keys: Vec<_> = described
         .key_schema

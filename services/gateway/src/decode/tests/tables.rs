@@ -4,8 +4,8 @@ use beringia_engine::api::{
     AttributeDefinition, BillingMode, CreateTableInput, DeleteTableInput, DescribeTableInput, GlobalSecondaryIndex,
     GlobalSecondaryIndexUpdate, KeyRole, KeySchemaElement, ListTablesInput, LocalSecondaryIndex,
     MultiRegionConsistency, OnDemandThroughput, ProjectionSpecification, ProjectionType, ProvisionedThroughput,
-    ReplicationGroupUpdate, ScalarAttributeType, StreamSpecification, StreamViewType, TableClass, Tag,
-    UpdateTableInput, WarmThroughput,
+    ReplicationGroupUpdate, ScalarAttributeType, SseSpecification, SseType, StreamSpecification, StreamViewType,
+    TableClass, Tag, UpdateTableInput, WarmThroughput,
 };
 
 use super::*;
@@ -88,6 +88,7 @@ fn create_table_is_decoded_in_full() {
         "OnDemandThroughput": {"MaxReadRequestUnits": 7, "MaxWriteRequestUnits": -1},
         "WarmThroughput": {"ReadUnitsPerSecond": 8},
         "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "SSESpecification": {"Enabled": true, "SSEType": "KMS", "KMSMasterKeyId": "alias/mine"},
         "DeletionProtectionEnabled": true,
         "Tags": [{"Key": "k", "Value": ""}],
     });
@@ -120,6 +121,11 @@ fn create_table_is_decoded_in_full() {
         stream_specification: Some(StreamSpecification {
             stream_enabled: true,
             stream_view_type: Some(StreamViewType::NewAndOldImages),
+        }),
+        sse_specification: Some(SseSpecification {
+            enabled: Some(true),
+            sse_type: Some(SseType::Kms),
+            kms_master_key_id: some("alias/mine"),
         }),
         deletion_protection_enabled: Some(true),
         tags: Some(vec![Tag {
@@ -173,6 +179,7 @@ fn update_table_is_decoded_in_full() {
             {"Delete": {"IndexName": "Older"}},
         ],
         "StreamSpecification": {"StreamEnabled": false},
+        "SSESpecification": {},
         "ReplicaUpdates": [
             {"Create": {"RegionName": "eu-west-1"}},
             {"Update": {"RegionName": "eu-west-2"}},
@@ -211,6 +218,7 @@ fn update_table_is_decoded_in_full() {
             stream_enabled: false,
             stream_view_type: None,
         }),
+        sse_specification: Some(SseSpecification::default()),
         replica_updates: Some(vec![
             ReplicationGroupUpdate::Create {
                 region_name: "eu-west-1".to_owned(),
@@ -255,7 +263,7 @@ fn a_change_of_indexes_or_replicas_is_one_action() {
     let replicas = update("ReplicaUpdates", json!({"Create": create, "Delete": delete}));
     assert_eq!(
         replicas,
-        "Update table operation with more than one type of replica actions not allowed"
+        "Update table operation with more than one type of replica actions not allowed."
     );
     assert_eq!(
         update("ReplicaUpdates", json!({})),

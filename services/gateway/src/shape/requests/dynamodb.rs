@@ -125,7 +125,7 @@ const EXPRESSION_ATTRIBUTE_NAME_MAP: Shape = Shape::Map {
 static KEYS_AND_ATTRIBUTES: Structure = Structure {
     class: "KeysAndAttributes",
     members: &[
-        Member::required("Keys", KEY_LIST),
+        Member::required("Keys", KEY_LIST).without_value(),
         Member::optional("AttributesToGet", ATTRIBUTE_NAME_LIST),
         Member::optional("ConsistentRead", Shape::Boolean),
         Member::optional("ProjectionExpression", Shape::Text(Text::ANY)),
@@ -318,12 +318,13 @@ static STREAM_SPECIFICATION: Structure = Structure {
     ],
 };
 const SSE_TYPE: Text = Text::one_of(&["AES256", "KMS"]);
+const KMS_MASTER_KEY_ID: Text = Text::of(Lengths::at_least(1));
 static SSE_SPECIFICATION: Structure = Structure {
     class: "SSESpecification",
     members: &[
         Member::optional("Enabled", Shape::Boolean),
         Member::optional("SSEType", Shape::Text(SSE_TYPE)),
-        Member::optional("KMSMasterKeyId", Shape::Text(Text::ANY)),
+        Member::optional("KMSMasterKeyId", Shape::Text(KMS_MASTER_KEY_ID)),
     ],
 };
 static TAG: Structure = Structure {
@@ -376,7 +377,7 @@ pub(crate) static CREATE_TABLE: Structure = Structure {
     class: "CreateTableInput",
     members: &[
         Member::required("AttributeDefinitions", ATTRIBUTE_DEFINITIONS),
-        Member::required_first("TableName", Shape::Text(TABLE_NAME)),
+        Member::new_name("TableName", Shape::Text(TABLE_NAME)),
         Member::optional("BillingMode", Shape::Text(BILLING_MODE)),
         Member::optional("ProvisionedThroughput", Shape::Structure(&PROVISIONED_THROUGHPUT)),
         Member::required(
@@ -389,12 +390,7 @@ pub(crate) static CREATE_TABLE: Structure = Structure {
         Member::optional("LocalSecondaryIndexes", LOCAL_SECONDARY_INDEX_LIST),
         Member::optional("GlobalSecondaryIndexes", GLOBAL_SECONDARY_INDEX_LIST),
         Member::optional("StreamSpecification", Shape::Structure(&STREAM_SPECIFICATION)),
-        Member::unsupported(
-            "SSESpecification",
-            Shape::Structure(&SSE_SPECIFICATION),
-            no_effect::asks_for_no_encryption,
-            "",
-        ),
+        Member::optional("SSESpecification", Shape::Structure(&SSE_SPECIFICATION)),
         Member::optional("Tags", TAG_LIST),
         Member::optional("TableClass", Shape::Text(Text::ANY)),
         Member::optional("DeletionProtectionEnabled", Shape::Boolean),
@@ -875,7 +871,7 @@ pub(crate) static QUERY: Structure = Structure {
         Member::required("TableName", Shape::Text(TABLE_NAME_OR_ARN)),
         Member::optional("ConditionalOperator", Shape::Text(CONDITIONAL_OPERATOR)),
         Member::optional("AttributesToGet", ATTRIBUTE_NAME_LIST),
-        Member::optional("Limit", Shape::Integer("Integer", 1, i64::MAX)),
+        Member::optional("Limit", Shape::Integer("Integer", 1, i64::MAX)).without_value(),
         Member::optional("KeyConditions", KEY_CONDITIONS),
         Member::optional("ExclusiveStartKey", Shape::AttributeMap),
         Member::optional("ConsistentRead", Shape::Boolean),
@@ -1555,12 +1551,7 @@ pub(crate) static UPDATE_TABLE: Structure = Structure {
         Member::optional("GlobalSecondaryIndexUpdates", GLOBAL_SECONDARY_INDEX_UPDATE_LIST),
         Member::optional("AttributeDefinitions", ATTRIBUTE_DEFINITIONS),
         Member::optional("StreamSpecification", Shape::Structure(&STREAM_SPECIFICATION)),
-        Member::unsupported(
-            "SSESpecification",
-            Shape::Structure(&SSE_SPECIFICATION),
-            no_effect::asks_for_no_encryption,
-            "",
-        ),
+        Member::optional("SSESpecification", Shape::Structure(&SSE_SPECIFICATION)),
         Member::optional("ReplicaUpdates", REPLICATION_GROUP_UPDATE_LIST),
         Member::optional("TableClass", Shape::Text(Text::ANY)),
         Member::optional("DeletionProtectionEnabled", Shape::Boolean),

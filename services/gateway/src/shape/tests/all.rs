@@ -125,6 +125,8 @@ struct Fault {
     shown: String,
     /// The shape of the value at the path.
     shape: &'static Shape,
+    /// Whether messages show the value.
+    shows_value: bool,
     /// Invalid values, with the constraint as messages show it.
     values: Vec<(Value, String)>,
 }
@@ -133,7 +135,10 @@ struct Fault {
 fn faults(structure: &Structure, at: &[&'static str], shown: &str) -> Vec<Fault> {
     let mut found = Vec::new();
     for member in structure.members {
-        if matches!(member.presence, Presence::Unsupported { .. } | Presence::RequiredFirst) {
+        if matches!(
+            member.presence,
+            Presence::Unsupported { .. } | Presence::RequiredFirst | Presence::NewName
+        ) {
             continue;
         }
         let path = [at, &[member.name]].concat();
@@ -154,6 +159,7 @@ fn faults(structure: &Structure, at: &[&'static str], shown: &str) -> Vec<Fault>
             path,
             shown,
             shape: &member.shape,
+            shows_value: member.shows_value,
             values,
         });
         found.extend(inner);
@@ -180,6 +186,10 @@ impl Fault {
     fn reported(&self, value: &Value, constraint: &str) -> String {
         let value = match value {
             Value::Null => "null".to_owned(),
+            _ if !self.shows_value => {
+                let path = self.path.join(".");
+                return format!("Value at '{path}' failed to satisfy constraint: {constraint}");
+            }
             other => show::show(Some((other, self.shape))),
         };
         format!(

@@ -65,7 +65,7 @@ fn reads_have_orders_of_their_own() {
             "tableName",
             "conditionalOperator",
             "attributesToGet",
-            "limit",
+            "Limit",
             "keyConditions.a.member.comparisonOperator",
         ]
     );

@@ -6,6 +6,10 @@ use super::{call, ladder, music};
 
 const NOT_THERE: &str = "ResourceNotFoundException";
 const NAME_LENGTH: &str = "TableName must be at least 3 characters long and at most 255 characters long";
+const SHORT_NAME: &str =
+    "Value 'ab' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3";
+const EMPTY_NAME: &str =
+    "Value '' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 1";
 const NAME_MISSING: &str = "The parameter 'TableName' is required but was not present in the request";
 const CLASS: &str = "Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].";
 const NAME_PATTERN: &str = "Value 'a;b' at 'tableName' failed to satisfy constraint";
@@ -30,20 +34,21 @@ async fn create_table() {
                 "Start of structure or map found where not expected",
             ),
             (json!({"TableName": null}), NAME_MISSING),
-            (json!({"TableName": "ab"}), NAME_LENGTH),
-            (json!({"TableName": "a;b"}), NAME_PATTERN),
             (
                 json!({"AttributeDefinitions": null}),
                 "Value null at 'attributeDefinitions'",
             ),
+            (json!({"TableName": "ab"}), SHORT_NAME),
+            (json!({"TableName": ""}), EMPTY_NAME),
+            (json!({"TableName": "a;b"}), NAME_PATTERN),
             (json!({"BillingMode": "x"}), "Value 'x' at 'billingMode'"),
             (
                 json!({"KeySchema": []}),
                 "Value '[]' at 'keySchema' failed to satisfy constraint",
             ),
             (
-                json!({"SSESpecification": {"Enabled": true}}),
-                "The parameter SSESpecification is not supported yet.",
+                json!({"ResourcePolicy": "{}"}),
+                "The parameter ResourcePolicy is not supported yet.",
             ),
             (json!({"TableClass": "x"}), CLASS),
             (
@@ -65,6 +70,10 @@ async fn create_table() {
             (
                 json!({"StreamSpecification": {"StreamEnabled": true}}),
                 "Table is being created with a stream enabled, UpdateViewType is required",
+            ),
+            (
+                json!({"SSESpecification": {"Enabled": true, "SSEType": "AES256"}}),
+                "SSEType AES256 is not supported",
             ),
             (
                 json!({"Tags": [{"Key": "aws:k", "Value": "v"}]}),

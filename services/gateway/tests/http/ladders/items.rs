@@ -285,7 +285,10 @@ async fn update_item() {
 fn of_its_own() -> Vec<Fault> {
     vec![
         (json!({"Limit": "1"}), "STRING_VALUE cannot be converted to Integer"),
-        (json!({"Limit": 0}), "Value '0' at 'limit' failed to satisfy constraint"),
+        (
+            json!({"Limit": 0}),
+            "Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
+        ),
         (
             json!({"Select": "x"}),
             "Value 'x' at 'select' failed to satisfy constraint",

@@ -7,14 +7,14 @@ use super::AUTHORIZATION;
 
 /// The parts of an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct ReceivedAnswer {
     pub(crate) status: u16,
     /// Names in lower case, in the order of their arrival.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl ReceivedAnswer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -58,19 +58,19 @@ impl Client {
     }
 
     /// Sends an operation as an SDK does in development mode, and reads the answer.
-    pub(crate) async fn call(&mut self, operation: &str, body: &Value) -> Answer {
+    pub(crate) async fn call(&mut self, operation: &str, body: &Value) -> ReceivedAnswer {
         self.send(request(operation, &body.to_string())).await;
         self.answer().await
     }
 
     /// Sends bytes and reads one answer.
-    pub(crate) async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Answer {
+    pub(crate) async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> ReceivedAnswer {
         self.send(bytes).await;
         self.answer().await
     }
 
     /// Reads the next answer, which must have a content length.
-    pub(crate) async fn answer(&mut self) -> Answer {
+    pub(crate) async fn answer(&mut self) -> ReceivedAnswer {
         let head = self.until(b"\r\n\r\n").await.expect("the server answers");
         let head = String::from_utf8(head).unwrap();
         let mut lines = head.trim_end().split("\r\n");
@@ -79,7 +79,7 @@ impl Client {
             .map(|line| line.split_once(':').unwrap())
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let mut answer = Answer {
+        let mut answer = ReceivedAnswer {
             status,
             headers,
             body: Vec::new(),

@@ -7,7 +7,7 @@ use std::{io, sync::Arc};
 
 use beringia_clock::{ManualClock, SeededRandomness};
 use beringia_endpoint::{
-    Authentication, BoxedIo, Limits, OneRegion, RegionServices, Resolver, Server, SharedService, serve,
+    Authentication, BoxedIo, ConnectionLimits, OneRegion, RegionServices, Resolver, Server, SharedService, serve,
 };
 use beringia_engine::Engine;
 use beringia_gateway::Gateway;
@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_stream::{StreamExt as _, wrappers::UnboundedReceiverStream};
 
-pub(crate) use client::{Answer, Client, request, signed};
+pub(crate) use client::{Client, ReceivedAnswer, request, signed};
 pub(crate) use empty::EmptyStore;
 
 /// The time that every clock in these tests shows: 2024-02-29T23:59:58Z, in milliseconds.
@@ -59,7 +59,7 @@ pub(crate) struct Running {
 impl Running {
     /// A server for one region with an empty store, in development mode.
     pub(crate) fn start() -> Self {
-        Self::of(EmptyStore::new("eu-west-1"), Limits::default())
+        Self::of(EmptyStore::new("eu-west-1"), ConnectionLimits::default())
     }
 
     /// A server for one region with its state in memory, in development mode.
@@ -69,18 +69,18 @@ impl Running {
         let options = Options::new(StoreOptions::new(region, clock), MemoryState::new(), Execution::Inline);
         Self::of(
             Arc::new(beringia_storage_memory::open(&options).unwrap()),
-            Limits::default(),
+            ConnectionLimits::default(),
         )
     }
 
     /// A server for one region on the given store, in development mode.
-    pub(crate) fn of(store: Arc<dyn Store>, limits: Limits) -> Self {
+    pub(crate) fn of(store: Arc<dyn Store>, limits: ConnectionLimits) -> Self {
         let services = services(gateway(store), Authentication::AcceptAny);
         Self::with(Arc::new(OneRegion(services)), limits)
     }
 
     /// A server for the regions that the resolver finds.
-    pub(crate) fn with(resolver: Arc<dyn Resolver>, limits: Limits) -> Self {
+    pub(crate) fn with(resolver: Arc<dyn Resolver>, limits: ConnectionLimits) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let server = Server::new(resolver, clock, Arc::new(SeededRandomness::new(8)), limits);
         let (connections, incoming) = mpsc::unbounded_channel();

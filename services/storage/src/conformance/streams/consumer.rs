@@ -130,7 +130,7 @@ fn view(number: u8) -> StreamView {
 
 /// A region with a table that has a replica elsewhere, the expected stream records, and the
 /// consumers.
-struct World {
+struct StreamModel {
     site: Option<Site>,
     peer: Site,
     stream: Option<Stream>,
@@ -138,19 +138,19 @@ struct World {
     consumers: BTreeMap<u64, Consumer>,
 }
 
-impl World {
+impl StreamModel {
     async fn new(backend: &dyn DiskMaker) -> Self {
         let (site, peer) = (site(backend, "us-east-1"), site(backend, "eu-west-1"));
         create_global_table(&[&site, &peer], true).await;
-        let mut world = Self {
+        let mut model = Self {
             site: Some(site),
             peer,
             stream: None,
             expected: BTreeMap::new(),
             consumers: BTreeMap::new(),
         };
-        world.toggle(3).await;
-        world
+        model.toggle(3).await;
+        model
     }
 
     fn site(&self) -> &Site {
@@ -282,13 +282,13 @@ impl World {
 pub(in crate::conformance) fn stream_consumer_sees_every_change_once_and_in_order(backend: &dyn DiskMaker) {
     proptest!(ProptestConfig { cases: 200, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..80))| {
         plain(async {
-            let mut world = World::new(backend).await;
+            let mut model = StreamModel::new(backend).await;
             for step in steps {
-                world.step(step).await;
+                model.step(step).await;
             }
-            while world.consume(3, 500).await {}
-            for (enabled_ms, consumer) in &world.consumers {
-                assert_eq!(consumer.seen, world.expected[enabled_ms]);
+            while model.consume(3, 500).await {}
+            for (enabled_ms, consumer) in &model.consumers {
+                assert_eq!(consumer.seen, model.expected[enabled_ms]);
             }
         });
     });

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::form::{EventForm, FieldValue, LinkOrAll, Text};
-use crate::{Action, Ends, Event, Span, What, When, form::nowhere, time};
+use crate::{Action, Ends, Span, TimelineEvent, What, When, form::nowhere, time};
 
 impl EventForm {
     /// Returns the form of an event.
-    pub(in crate::form) fn of(event: &Event) -> Self {
+    pub(in crate::form) fn of(event: &TimelineEvent) -> Self {
         let mut form = Self::default();
         match &event.at {
             When::After(span) => form.set("at", shown(*span)),

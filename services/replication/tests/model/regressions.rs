@@ -8,9 +8,9 @@ use crate::{
     Action::{
         self, AddReplica, CollectGarbage, Crash, Cut, Heal, Reset, Run, SetPolicy, Skew, Transact, Update, Wipe, Write,
     },
-    copies, drops,
+    copies, drops, hot_keys,
     model::policy::Change,
-    play, play_under, quarrel,
+    play, play_under,
 };
 
 const fn put(site: usize, key: u8) -> Action {
@@ -123,7 +123,7 @@ fn quarantined_stream_continues_with_a_full_window() {
         put(1, 0),
         transact(1, [1, 0]),
     ];
-    play(quarrel(10), &actions);
+    play(hot_keys(10), &actions);
 }
 
 #[test]

@@ -5,12 +5,12 @@ use rusqlite::Connection;
 
 /// The limit on the size of a database.
 #[derive(Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct SizeLimit {
     /// While the disk is full, the limit in pages from before.
     usual_pages: Option<i64>,
 }
 
-impl Room {
+impl SizeLimit {
     /// Sets the limit according to the disk's current state.
     pub(crate) fn adapt(&mut self, faults: &DiskFaults, connection: &Connection) -> rusqlite::Result<()> {
         match (faults.is_full(), self.usual_pages) {
