@@ -121,17 +121,25 @@ class Draw:
         if rest and self.chance(0.6):
             condition += " AND " + expressions.sort(*rest[0])
         request["KeyConditionExpression"] = condition
-        return "query", self.page(request, expressions, {name for name, _ in keys} | {"p", "r"})
+        return "query", self.page(request, expressions, self.projected(index) - {name for name, _ in keys})
 
     def scan(self, table):
         request = {"TableName": table}
         if table == "ranged" and self.chance(0.3):
             request["IndexName"] = self.pick("by_g", "by_h", "by_ph")
-        return "scan", self.page(request, Expressions(self), {"p", "r"})
+        return "scan", self.page(request, Expressions(self), set(KINDS))
 
-    def page(self, request, expressions, keys):
-        if self.chance(0.5):
-            request["FilterExpression"] = expressions.condition(keys)
+    def projected(self, index):
+        """The attributes, besides the table's keys, on which a query of the index may filter."""
+        indexes = TABLES["ranged"]["global"] | TABLES["ranged"]["local"]
+        if index is None or indexes[index][1]["ProjectionType"] == "ALL":
+            return set(KINDS)
+        keys, projection = indexes[index]
+        return ({name for name, _, _ in keys} | set(projection.get("NonKeyAttributes", []))) & set(KINDS)
+
+    def page(self, request, expressions, filtered):
+        if filtered and self.chance(0.5):
+            request["FilterExpression"] = expressions.condition(set(KINDS) - filtered)
         if request.get("IndexName") in (None, "by_g"):
             if self.chance(0.3):
                 request["ProjectionExpression"] = expressions.projection()
