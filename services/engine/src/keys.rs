@@ -1,7 +1,7 @@
 //! Keys in requests, and DynamoDB's messages for keys that are missing, empty, too long or of a
 //! wrong type.
 
-use beringia_expression::{Condition, Projection};
+use beringia_expression::{Condition, Projection, Update};
 use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeyPart, KeySchema, KeyType};
 use beringia_storage::{IndexState, Table};
 
@@ -101,28 +101,41 @@ pub(crate) enum KeyWording {
     Statement,
 }
 
-/// Rejects document paths that lead into key attributes; `nested` are the attributes at which such
-/// paths begin.
+/// Rejects document paths that lead into key attributes of the table or its indexes; `nested` are
+/// the attributes at which such paths begin.
 pub(crate) fn check_scalar_keys<'n>(
+    table: &Table,
     wording: KeyWording,
-    schemas: &[&KeySchema],
     nested: impl IntoIterator<Item = &'n str>,
 ) -> Result<(), ApiError> {
-    let is_key = |name: &&str| {
-        schemas
-            .iter()
-            .flat_map(|keys| parts(keys))
-            .any(|part| part.name == **name)
+    let is_in = |keys: &KeySchema, name: &str| parts(keys).any(|part| part.name == name);
+    let kind = |name: &'n str| {
+        let of_index = || index_keys(table).any(|(_, keys)| is_in(keys, name));
+        let is_key = is_in(&table.core.keys, name);
+        let kind = is_key.then_some("Key").or_else(|| of_index().then_some("IndexKey"))?;
+        Some((kind, name))
     };
-    nested.into_iter().find(is_key).map_or(Ok(()), |name| {
-        let key = match wording {
-            KeyWording::Expression => "Key:",
-            KeyWording::Statement => "Key",
+    nested.into_iter().find_map(kind).map_or(Ok(()), |(kind, name)| {
+        let colon = match wording {
+            KeyWording::Expression => ":",
+            KeyWording::Statement => "",
         };
         Err(ApiError::Validation(format!(
-            "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: {key} {name}"
+            "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: {kind}{colon} {name}"
         )))
     })
+}
+
+/// The keys of the table's indexes, each with the name of its index; not those that are being
+/// deleted.
+fn index_keys(table: &Table) -> impl Iterator<Item = (&String, &KeySchema)> {
+    let local = table.core.local_indexes.iter().map(|(name, index)| (name, &index.keys));
+    let global = table
+        .global_indexes
+        .iter()
+        .filter(|(_, (_, state))| *state != IndexState::Deleting)
+        .map(|(name, (index, _))| (name, &index.keys));
+    global.chain(local)
 }
 
 /// Rejects paths into key attributes in the filter and the projection of a read of the table.
@@ -134,17 +147,25 @@ pub(crate) fn check_read_paths(
 ) -> Result<(), ApiError> {
     let in_filter = filter.into_iter().flat_map(Condition::nested_names);
     let in_projection = projection.into_iter().flat_map(Projection::nested_names);
-    check_scalar_keys(wording, &[&table.core.keys], in_filter.chain(in_projection))
+    check_scalar_keys(table, wording, in_filter.chain(in_projection))
 }
 
-/// Rejects paths into key attributes in the condition of a write.
-pub(crate) fn check_condition_paths(
+/// Rejects paths into key attributes in the update and the condition of a write. An update that
+/// writes a part of the table's key has another error, and passes.
+pub(crate) fn check_write_paths(
     table: &Table,
     wording: KeyWording,
+    update: Option<&Update>,
     condition: Option<&Condition>,
 ) -> Result<(), ApiError> {
-    let nested = condition.into_iter().flat_map(Condition::nested_names);
-    check_scalar_keys(wording, &[&table.core.keys], nested)
+    let writes_key = |update: &&Update| {
+        let mut written = update.top_level_names();
+        written.any(|name| parts(&table.core.keys).any(|part| part.name == name))
+    };
+    let update = update.filter(|update| !writes_key(update));
+    let in_update = update.into_iter().flat_map(Update::nested_names);
+    let in_condition = condition.into_iter().flat_map(Condition::nested_names);
+    check_scalar_keys(table, wording, in_update.chain(in_condition))
 }
 
 /// The error for a value in a key condition.
@@ -253,13 +274,7 @@ pub(crate) fn unfit_index_keys<'a>(
     table: &'a Table,
     value: impl Fn(&str) -> Option<&'a AttributeValue>,
 ) -> impl Iterator<Item = IndexKeyError<'a>> {
-    let local = table.core.local_indexes.iter().map(|(name, index)| (name, &index.keys));
-    let global = table
-        .global_indexes
-        .iter()
-        .filter(|(_, (_, state))| *state != IndexState::Deleting)
-        .map(|(name, (index, _))| (name, &index.keys));
-    let all = global.chain(local).flat_map(|(index, keys)| {
+    let all = index_keys(table).flat_map(|(index, keys)| {
         let partitions = keys.partition.len();
         let numbered = parts(keys).enumerate();
         numbered.map(move |(position, part)| (index, part, position < partitions))

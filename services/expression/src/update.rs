@@ -149,6 +149,26 @@ impl Update {
     pub fn top_level_names(&self) -> impl Iterator<Item = &str> {
         self.written.attributes()
     }
+
+    /// The top-level attributes into whose values a path of the update leads, one that it writes or
+    /// reads. They must not be key attributes, whose values are scalars.
+    pub fn nested_names(&self) -> impl Iterator<Item = &str> {
+        let paths = self.actions.iter().flat_map(|action| {
+            let operands: [Option<&Operand>; 2] = match &action.change {
+                Change::Set(Source::Operand(operand)) => [Some(operand), None],
+                Change::Set(Source::Sum(left, right) | Source::Difference(left, right)) => [Some(left), Some(right)],
+                Change::Remove | Change::Add(_) | Change::Delete(_) => [None, None],
+            };
+            let mut paths = vec![&action.path];
+            operands
+                .into_iter()
+                .flatten()
+                .for_each(|operand| operand.add_paths(&mut paths));
+            paths
+        });
+        let nested = paths.filter(|path| !path.steps.is_empty());
+        nested.map(|path| path.attribute.as_str())
+    }
 }
 
 /// Whether the item to update exists.
@@ -205,4 +225,22 @@ enum Operand {
     Value(Arc<AttributeValue>),
     IfNotExists(Path, Box<Operand>),
     ListAppend(Box<Operand>, Box<Operand>),
+}
+
+impl Operand {
+    /// Adds the paths that the operand reads.
+    fn add_paths<'a>(&'a self, paths: &mut Vec<&'a Path>) {
+        match self {
+            Self::Path(path) => paths.push(path),
+            Self::Value(_) => {}
+            Self::IfNotExists(path, otherwise) => {
+                paths.push(path);
+                otherwise.add_paths(paths);
+            }
+            Self::ListAppend(front, back) => {
+                front.add_paths(paths);
+                back.add_paths(paths);
+            }
+        }
+    }
 }

@@ -161,13 +161,13 @@ impl<'a> Source<'a> {
         )))
     }
 
-    /// Rejects paths into key attributes of the table or the index, whose values are scalars.
+    /// Rejects paths into key attributes of the table or its indexes, whose values are scalars.
     pub(super) fn check_key_paths<'n>(
         &self,
         wording: KeyWording,
         nested: impl IntoIterator<Item = &'n str>,
     ) -> Result<(), ApiError> {
-        check_scalar_keys(wording, &[&self.table.core.keys, self.keys], nested)
+        check_scalar_keys(self.table, wording, nested)
     }
 
     /// Determines what an answer shows. The parameters must have passed [`check_select`].

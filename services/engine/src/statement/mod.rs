@@ -17,7 +17,7 @@ use crate::{
         ReturnValuesOnConditionCheckFailure, WriteItemOutput, WriteOptions,
     },
     constraint::Constraints,
-    keys::{KeyWording, check_condition_paths},
+    keys::{KeyWording, check_write_paths},
     page::SelectOptions,
     transact::{Parsed, action_key},
 };
@@ -50,7 +50,12 @@ impl StatementWrite {
     /// The stored key of the item. Checks everything that can be checked before the write runs.
     fn checked_key(&self) -> Result<KeyBytes, ApiError> {
         let key = action_key(&self.table, &self.action)?;
-        check_condition_paths(&self.table, KeyWording::Statement, self.action.condition())?;
+        check_write_paths(
+            &self.table,
+            KeyWording::Statement,
+            self.action.update(),
+            self.action.condition(),
+        )?;
         Ok(key)
     }
 

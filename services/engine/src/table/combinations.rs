@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::invalid;
+use super::{
+    invalid,
+    settings::{Subject, provisioned},
+};
 use crate::{
     ApiError,
     api::{BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, MultiRegionConsistency, UpdateTableInput},
@@ -31,7 +34,30 @@ pub(super) fn check_combination(input: &UpdateTableInput) -> Result<(), ApiError
             "ProvisionedThroughput must be specified when BillingMode is PROVISIONED",
         ));
     }
+    check_units(input)?;
     check_indexes(input.global_secondary_index_updates.as_deref().unwrap_or_default())
+}
+
+/// Rejects capacity units that no table can have, for the table and for indexes.
+fn check_units(input: &UpdateTableInput) -> Result<(), ApiError> {
+    if let Some(wanted) = input.provisioned_throughput {
+        provisioned(wanted, Subject::Table)?;
+    }
+    for update in input.global_secondary_index_updates.iter().flatten() {
+        let (name, wanted) = match update {
+            GlobalSecondaryIndexUpdate::Create(index) => (&index.index_name, index.provisioned_throughput),
+            GlobalSecondaryIndexUpdate::Update {
+                index_name,
+                provisioned_throughput,
+                ..
+            } => (index_name, *provisioned_throughput),
+            GlobalSecondaryIndexUpdate::Delete { .. } => continue,
+        };
+        if let Some(wanted) = wanted {
+            provisioned(wanted, Subject::Index(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// The kinds of changes in a request.

@@ -26,7 +26,8 @@ use super::{
 use crate::{
     ApiError, Engine,
     api::{
-        CreateTableInput, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, TableDescription, WarmThroughput,
+        CreateTableInput, GlobalSecondaryIndex, KeyRole, KeySchemaElement, LocalSecondaryIndex, TableDescription,
+        WarmThroughput,
     },
     constraint::Constraints,
     names::{check_name, table_name},
@@ -137,6 +138,7 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
     for index in input.global_secondary_indexes.iter().flatten() {
         definitions.composite_key(&index.key_schema)?;
     }
+    check_index_lists(input, &keys)?;
     definitions.check_all_used(&input.key_schema, keys_of_indexes(input))?;
     let mut names = BTreeSet::new();
     let local_indexes = local_indexes(
@@ -191,6 +193,36 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
     Ok(aspects)
 }
 
+/// Rejects empty lists of indexes, and local indexes where the table or the index has no sort key.
+fn check_index_lists(input: &CreateTableInput, table_keys: &KeySchema) -> Result<(), ApiError> {
+    if let Some(wanted) = &input.local_secondary_indexes {
+        if wanted.is_empty() {
+            return Err(invalid("List of LocalSecondaryIndexes is empty"));
+        }
+        if table_keys.sort.is_empty() {
+            return Err(invalid(
+                "Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex",
+            ));
+        }
+        let has_sort_key = |index: &&LocalSecondaryIndex| {
+            index
+                .key_schema
+                .iter()
+                .any(|element| element.key_type == KeyRole::Range)
+        };
+        if let Some(index) = wanted.iter().find(|index| !has_sort_key(index)) {
+            return Err(invalid(format!(
+                "Index KeySchema does not have a range key for index: {}",
+                index.index_name
+            )));
+        }
+    }
+    if input.global_secondary_indexes.as_ref().is_some_and(Vec::is_empty) {
+        return Err(invalid("List of GlobalSecondaryIndexes is empty"));
+    }
+    Ok(())
+}
+
 /// The key schemas of the requested indexes; `None` if the request has no list of indexes.
 fn keys_of_indexes(input: &CreateTableInput) -> Option<Vec<&[KeySchemaElement]>> {
     if input.local_secondary_indexes.is_none() && input.global_secondary_indexes.is_none() {
@@ -239,14 +271,6 @@ fn local_indexes(
     let Some(wanted) = wanted else {
         return Ok(BTreeMap::new());
     };
-    if wanted.is_empty() {
-        return Err(invalid("List of LocalSecondaryIndexes is empty"));
-    }
-    if table_keys.sort.is_empty() {
-        return Err(invalid(
-            "Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex",
-        ));
-    }
     let mut indexes = BTreeMap::new();
     for (place, wanted) in (0..).zip(wanted) {
         let LocalSecondaryIndex {
@@ -255,11 +279,6 @@ fn local_indexes(
             projection: specification,
         } = wanted;
         let keys = definitions.simple_key(key_schema)?;
-        if keys.sort.is_empty() {
-            return Err(invalid(format!(
-                "Index KeySchema does not have a range key for index: {index_name}"
-            )));
-        }
         if keys.partition != table_keys.partition {
             let name_of = |keys: &KeySchema| keys.partition.first().map(|part| part.name.clone()).unwrap_or_default();
             return Err(invalid(format!(
@@ -297,9 +316,6 @@ fn global_indexes(
     let Some(wanted) = wanted else {
         return Ok(BTreeMap::new());
     };
-    if wanted.is_empty() {
-        return Err(invalid("List of GlobalSecondaryIndexes is empty"));
-    }
     let mut indexes = BTreeMap::new();
     for (place, wanted) in (0..).zip(wanted) {
         let index = global_index(wanted, place, definitions, throughput, Request::Create)?;

@@ -67,12 +67,13 @@ pub(super) fn check_throughput(
 }
 
 /// Provisioned throughput that has passed [`check_throughput`].
-pub(super) fn provisioned(throughput: ProvisionedThroughput) -> Result<Throughput, ApiError> {
+pub(super) fn provisioned(throughput: ProvisionedThroughput, of: Subject<'_>) -> Result<Throughput, ApiError> {
     let units = |value: i64, name: &str| {
         if value > CAPACITY_UNITS_MAX {
-            return Err(ApiError::Validation(format!(
-                "Given value {value} for {name} is out of bounds"
-            )));
+            return Err(ApiError::Validation(match of {
+                Subject::Table => format!("Given value {value} for {name} is out of bounds"),
+                Subject::Index(index) => format!("Given value {value} for {name} is out of bounds for index {index}"),
+            }));
         }
         Ok(value.unsigned_abs())
     };
@@ -92,7 +93,7 @@ pub(super) fn table_throughput(
         (BillingMode::PayPerRequest, Some(_)) => Err(invalid(
             "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
         )),
-        (BillingMode::Provisioned, Some(throughput)) => provisioned(throughput),
+        (BillingMode::Provisioned, Some(throughput)) => provisioned(throughput, Subject::Table),
         (BillingMode::Provisioned, None) => Err(invalid(
             "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",
         )),
@@ -116,7 +117,7 @@ pub(super) fn index_throughput(
             "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: {index} when BillingMode is \
              PAY_PER_REQUEST"
         )),
-        (Throughput::Provisioned { .. }, Some(throughput), _) => provisioned(throughput),
+        (Throughput::Provisioned { .. }, Some(throughput), _) => provisioned(throughput, Subject::Index(index)),
         (Throughput::Provisioned { .. }, None, Request::Create) => {
             refuse(format!("ProvisionedThroughput is not specified for index: {index}"))
         }

@@ -248,7 +248,7 @@ fn new_throughput(input: &UpdateTableInput, table: &Table) -> Result<Option<Thro
             "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
         ));
     }
-    let new = provisioned(wanted)?;
+    let new = provisioned(wanted, Subject::Table)?;
     if new == table.throughput {
         return Err(no_change(wanted, "the table"));
     }
@@ -372,7 +372,7 @@ fn updated_index(
         ));
     }
     let throughput = match throughput {
-        Some(wanted) => match provisioned(wanted)? {
+        Some(wanted) => match provisioned(wanted, Subject::Index(name))? {
             same if same == before.throughput => return Err(no_change(wanted, &format!("the index {name}"))),
             new => new,
         },

@@ -19,7 +19,7 @@ use crate::{
         ReturnValuesOnConditionCheckFailure, TransactStatement,
     },
     capacity::{Kind, Units},
-    keys::{KeyWording, check_condition_paths, check_read_paths, request_key},
+    keys::{KeyWording, check_read_paths, check_write_paths, request_key},
     statement::{check_text, parse},
     write::check_size,
 };
@@ -159,7 +159,7 @@ impl Engine {
             key: pin.key.clone(),
             condition: pin.required(),
         };
-        let checked = check_condition_paths(&table, KeyWording::Statement, action.condition());
+        let checked = check_write_paths(&table, KeyWording::Statement, action.update(), action.condition());
         Ok(checked.map(|()| Planned {
             action,
             table,
@@ -175,7 +175,12 @@ impl Engine {
             ConditionFailure::Condition
         };
         let write = self.statement_write(statement)?;
-        check_condition_paths(&write.table, KeyWording::Statement, write.action.condition())?;
+        check_write_paths(
+            &write.table,
+            KeyWording::Statement,
+            write.action.update(),
+            write.action.condition(),
+        )?;
         Ok(Planned {
             table: write.table,
             action: write.action,

@@ -26,9 +26,7 @@ use crate::{
     capacity::{Kind, Units, read_units},
     expressions::{update_and_condition, write_condition},
     item::collection_metrics,
-    keys::{
-        IndexKeyError, KeyWording, check_condition_paths, check_not_empty, item_key, request_key, unfit_index_keys,
-    },
+    keys::{IndexKeyError, KeyWording, check_not_empty, check_write_paths, item_key, request_key, unfit_index_keys},
     throttle::{Throttle, Use},
     write::{ConditionalWrite, check_assigned, check_item, check_size, check_update},
 };
@@ -189,7 +187,7 @@ impl Engine {
         }
         let planned = parsed.into_iter().map(|(table_name, with_item, action)| {
             let table = self.usable_table(&table_name)?;
-            check_condition_paths(&table, KeyWording::Expression, action.condition())?;
+            check_write_paths(&table, KeyWording::Expression, action.update(), action.condition())?;
             Ok(Planned {
                 table,
                 action,
@@ -411,6 +409,14 @@ impl Parsed {
             Self::Put { condition, .. } | Self::Delete { condition, .. } | Self::Update { condition, .. } => {
                 condition.as_ref()
             }
+        }
+    }
+
+    /// The update of the item, if the action is one that changes something.
+    pub(crate) const fn update(&self) -> Option<&Update> {
+        match self {
+            Self::Update { update, .. } => update.as_ref(),
+            Self::Check { .. } | Self::Put { .. } | Self::Delete { .. } => None,
         }
     }
 
