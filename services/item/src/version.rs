@@ -20,7 +20,7 @@ pub struct Version {
 }
 
 /// A row fingerprint, which identifies the state of a row. Rows with equal fingerprints hold the
-/// same item.
+/// same item, except where hashes collide.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowFingerprint {
     /// The greatest version of the writes in the row.

@@ -25,7 +25,7 @@ use crate::{
 #[command(
     long_about = "Wait until all regions hold the same data: until, for every table and for the \
         catalog of tables, all replicas are ACTIVE, have applied the same writes, and their digests \
-        over (key, version) of all items are equal. Prints \
+        over the keys, versions and metadata of all items are equal. Prints \
         {\"converged\":true,\"elapsed_ms\":…,\"digest\":\"…\"}. When time runs out, the exit code \
         is 1 and the message names the tables and ranges that differ.",
     after_help = "Examples:\n  beringia converge\n  beringia converge --timeout 30 && echo safe to fail over\n  \
