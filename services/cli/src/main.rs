@@ -30,8 +30,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
     about = "DynamoDB Global Tables that anyone can run: regions that all accept writes, replicate and converge",
     long_about = "DynamoDB Global Tables that anyone can run.\n\n\
         `beringia up` starts the regions of a topology in one process. Every region speaks the \
-        DynamoDB API and accepts writes; each ships its writes to the others, and conflicts are \
-        decided by last-writer-wins on hybrid logical clocks. A network model sits between the \
+        DynamoDB API and accepts writes, and ships them to the others. Concurrent writes are \
+        resolved last-writer-wins, ordered by hybrid logical clocks. A network model sits between the \
         regions: the `net` commands, from another terminal, delay, throttle or cut any directed \
         link, or make it lose packets.",
     after_help = "A first tour, in two terminals:\n  \

@@ -94,7 +94,7 @@ def main():
 def run(options, progress):
     regions = options.regions.split(",")
     beringia = Beringia(options.beringia, options.control)
-    # One attempt: a region that is down must not make the shop wait.
+    # One retry at most, since a region that is down must not make the shop wait.
     config = Config(retries={"max_attempts": 1}, max_pool_connections=4)
     credentials = {"aws_access_key_id": "shop", "aws_secret_access_key": "shop"}
     session = lambda region: boto3.Session(region_name=region, **credentials)

@@ -15,13 +15,13 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Kill a region of a running `up` as a crash would: its listeners, connections and \
-        tasks vanish at once, answers in progress are never completed, and its database stays as \
+        tasks end at once, answers in progress are never completed, and its database stays as \
         it is. The other regions and the process continue.\n\n\
         Clients of the region get ServiceUnavailable from the endpoint for all regions. AWS SDKs \
-        retry before they report it: boto3 and version 1 of the AWS CLI retry for 25 seconds. Set \
+        retry before they report it: boto3 and version 1 of the AWS CLI for 25 seconds. Set \
         AWS_MAX_ATTEMPTS=2 to shorten that, as `beringia aws` does.\n\n\
-        With --lose-disk the database is deleted, too: the region comes back empty, and the other \
-        regions bootstrap its replicas from their own. Writes that it had not shipped are lost.",
+        With --lose-disk the database is deleted, too. The region comes back empty and bootstraps \
+        its replicas from other regions. Writes that it had not shipped are lost.",
     after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-fail us-east-1 --lose-disk\n  beringia region-recover us-east-1"
 )]
 pub(crate) struct RegionFailArguments {

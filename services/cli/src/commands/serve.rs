@@ -56,10 +56,10 @@ pub(crate) struct ServeArguments {
     /// children.
     #[arg(long, value_name = "MS", default_value_t = DEFAULT_SHARD_AGE_MS, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stream_shard_age_ms: u64,
-    /// How long a region may be unreachable from all others, in milliseconds, before they drop its
-    /// replicas: 20 hours, as in DynamoDB. Until then they keep the log records and tombstones that
-    /// it needs. A region that comes back later is re-bootstrapped with a full copy; its unshipped
-    /// writes are listed among the `conflicts`.
+    /// How long a replica may be without sessions in both directions with any other replica, in
+    /// milliseconds, before the others drop it: 20 hours, as in DynamoDB. Until then they keep the
+    /// log records and tombstones that it needs. If its region comes back later, the replica is
+    /// re-bootstrapped with a full copy, and `conflicts` lists its unshipped writes.
     #[arg(long, value_name = "MS", default_value_t = DEFAULT_UNREACHABLE_MS_MAX, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_unreachable_ms: u64,
     /// Throttle tables and global indexes at their provisioned throughput, or at the maxima of

@@ -84,7 +84,7 @@ impl Replicator {
     /// - a peer has catalog changes that this region is missing: they may name one more
     ///   replica;
     /// - a replica was dropped, and another may still take its writes or has some of them that are
-    ///   not here, or the remaining replicas are not a quorum.
+    ///   not here, or the remaining replicas do not form a quorum.
     #[must_use]
     pub fn acknowledged(&self) -> Acknowledged {
         let known = |table: &TableId| Some((*table, self.acknowledged_of(*table)?));

@@ -13,12 +13,12 @@ use crate::{
 /// Print the environment in which AWS SDKs and tools reach a running `up`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Print the lines by which a shell sets the environment in which AWS SDKs and tools reach a running `up`. They always set \
-        AWS_ENDPOINT_URL. They set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_DEFAULT_REGION, AWS_PAGER and AWS_MAX_ATTEMPTS \
-        only where these are not set already.\n\n\
-        Versions of the AWS CLI before 2.13 (or 1.29), such as Debian's, ignore AWS_ENDPOINT_URL and send their requests to Amazon. \
-        `beringia aws` works with every version. SDKs from before the variable ignore it, too: boto3 before 1.28, the SDK for \
-        JavaScript before 3.428, version 1 of the SDK for Go. Give these the endpoint in the program's code.",
+    long_about = "Print shell commands that set environment variables, with which AWS SDKs and tools reach a running `up`. They always \
+        set AWS_ENDPOINT_URL. They set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_DEFAULT_REGION, AWS_PAGER and AWS_MAX_ATTEMPTS \
+        only if these are not yet set.\n\n\
+        Clients that are older than AWS_ENDPOINT_URL ignore it and send their requests to Amazon: AWS CLIs before 2.13 (of version 1, before \
+        1.29), such as Debian's; boto3 before 1.28; the SDK for JavaScript before 3.428; version 1 of the SDK for Go. `beringia aws` works \
+        with every AWS CLI. Give an old SDK the endpoint in the program's code.",
     after_help = "Examples:\n  \
         eval \"$(beringia env)\"                                                  sh, bash, zsh\n  \
         beringia env --shell fish | source\n  \
@@ -46,8 +46,9 @@ pub(crate) enum Shell {
 
 /// A shell comment after the lines. It comes last and contains no quotes, so that it does no harm
 /// where an `eval` without quotes joins all lines into one.
-const WARNING: &str = "# An AWS CLI older than 2.13, or an SDK older than July 2023, ignores AWS_ENDPOINT_URL and sends \
-                       its requests to Amazon. For the AWS CLI, use: beringia aws";
+const WARNING: &str = "# Clients older than the variable AWS_ENDPOINT_URL ignore it and send their requests to Amazon: \
+                       an AWS CLI older than 2.13, boto3 older than 1.28, an SDK for JavaScript older than 3.428, and \
+                       version 1 of the SDK for Go. For the AWS CLI, use: beringia aws";
 
 /// Prints the lines, or one JSON object.
 pub(crate) async fn export(arguments: &EnvArguments, format: Format) -> Result<(), CommandError> {

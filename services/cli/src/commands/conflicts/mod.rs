@@ -22,15 +22,15 @@ use crate::{
     presentation::{SideJson, VersionJson, incomplete, iso, raw, side_text, version_text},
 };
 
-/// List the conflicts: concurrent writes to one item, and which won.
+/// List the conflicts between concurrent writes, with the winner of each.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "List the conflicts: concurrent writes to one item, of which one lost something. \
-        For each, print both writes with their version (hybrid time, region, sequence) and image, \
-        the attributes that were lost where it was not the whole item, the rule that decided, and \
-        which regions saw the conflict when. A conflict that several regions saw is listed once. \
-        The list also contains unshipped writes: writes of a dropped replica that no other region \
-        has.",
+    long_about = "List the conflicts. A conflict is two concurrent writes to one item, of which one \
+        lost something. For each, print both writes with their version (hybrid time, region, \
+        sequence) and item, what was lost (the whole item, or some attributes), the rule that \
+        decided, and when each region journalled the conflict. A conflict that several regions \
+        journalled is listed once. The list also contains unshipped writes: writes of a dropped \
+        replica that no other region has.",
     after_help = "Examples:\n  beringia conflicts\n  beringia conflicts --table Carts --format json | jq .loser.image\n  beringia conflicts --follow\n  beringia conflicts restore 1f0c9a3be27d",
     args_conflicts_with_subcommands = true
 )]
@@ -53,17 +53,17 @@ pub(crate) struct ConflictsArguments {
 pub(crate) enum ConflictsAction {
     /// Write back what a conflict lost, as a new write.
     #[command(
-        long_about = "Write back what a conflict lost, as a new write of a region that replaces \
-            the current version: the whole item or, where single attributes were lost, those; \
-            where the loser was a delete, the item is deleted. Prints the version of the new \
-            write, which replicates like any other.",
+        long_about = "Write back what a conflict lost, as a new write: the whole item or, if the \
+            conflict names attributes, only these. If the loser was a delete, the item is deleted. \
+            The new write replaces the current values without a condition, and replicates like any \
+            other. Its version is printed.",
         after_help = "Examples:\n  beringia conflicts restore 1f0c9a3be27d\n  beringia conflicts restore 1f0c9a3be27d --region eu-west-1"
     )]
     Restore {
         /// The id of the conflict, as `beringia conflicts` prints it.
         #[arg(value_name = "ID")]
         id: String,
-        /// The region to write in; without it, the region that saw the conflict first.
+        /// The region to write in; without it, the region that journalled the conflict first.
         #[arg(long, value_name = "REGION")]
         region: Option<String>,
     },

@@ -20,8 +20,8 @@ use crate::{
         regions of a running `up`, against regions that are processes or containers of their own, \
         or against regions that the drill starts itself.\n\n\
         A drill measures RPO, RTO, time to convergence, lag, availability and conflicts, and \
-        checks them against the scenario's expectations. Ctrl-C undoes everything that the drill \
-        has changed.",
+        checks them against the scenario's expectations. Ctrl-C ends a drill and undoes its \
+        actions; a database that it deleted stays deleted.",
     after_help = "Examples:\n  \
         beringia drill list\n  \
         beringia drill run partition --report out              start regions in memory for it\n  \

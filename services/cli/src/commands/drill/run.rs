@@ -31,14 +31,14 @@ const PATIENCE_S: &str = "120";
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Play a scenario in real time.\n\n\
-        Without --attach, the drill starts regions on free ports, and stops them at its end. With \
-        --attach it uses running regions: the load is then what your applications do, and probes \
-        (writes to and reads of a small table in every region) measure availability; --with-load \
-        plays the scenario's own load instead. Pauses apply to all global tables; replicas are added and \
-        removed only for the drill's own tables.\n\n\
-        For what the control services cannot do (cut the links between containers, kill a \
-        process), name a program of your own with --hook. The drill calls it with arguments such \
-        as `isolate eu-west-1 silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, \
+        Without --attach, the drill starts regions on free ports, and stops them at its end.\n\n\
+        With --attach, it uses regions that already run, and your applications are the load. To \
+        measure availability, the drill writes and reads a small table in every region. With \
+        --with-load, it plays the scenario's load in tables of its own instead. A pause of replication \
+        applies to all global tables; replicas are added to and removed from the drill's tables only.\n\n\
+        With --hook, a program of yours does what the control services cannot, such as cutting the \
+        links between containers. The drill calls it with arguments such as `isolate eu-west-1 \
+        silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, \
         `delay us-east-1 eu-west-1 both 300 0` (milliseconds to add to the network's own delay, \
         and jitter). Before the drill starts, it calls the program with `can` and the name of each \
         action, such as `can isolate` (exit code 0: it can); at the end, with `undo`.",
