@@ -175,7 +175,8 @@ async fn rust_sdk_writes_in_every_region_converge_after_a_cut() {
         .send()
         .await
         .expect("a cut stops no write");
-    tokio::time::sleep(Duration::from_millis(5)).await; // puts the two writes apart in hybrid time; no condition to wait for
+    // Puts the two writes apart in hybrid time; there is no condition to wait for.
+    tokio::time::sleep(Duration::from_millis(5)).await;
     eu.put_item()
         .table_name("accounts")
         .item("id", s("both"))

@@ -1,6 +1,8 @@
-"""Known differences between DynamoDB and its public model, and the members that this server does not support yet.
+"""Known differences between DynamoDB and its public model, and the members that this server does
+not support yet.
 
-Each table states its reason. `generate.py` rejects entries that do not apply to the model, so that none becomes stale.
+Each table states its reason. `generate.py` rejects entries that do not apply to the model, so that
+none becomes stale.
 """
 
 # The order in which messages list the broken constraints of a structure's members. It is an

@@ -1,9 +1,11 @@
-"""Generates the tables of requests in `src/shape/requests` from the public model of DynamoDB's API, which is part of botocore.
+"""Generates the tables of requests in `src/shape/requests` from the public model of DynamoDB's API,
+which is part of botocore.
 
     python generate.py           writes the tables
     python generate.py --check   fails if the existing tables differ from the generated ones
 
-Requires rustfmt, and botocore in the version that `tests/clients/requirements.txt` pins. Only names, types and constraints are used.
+Requires rustfmt, and botocore in the version that `tests/clients/requirements.txt` pins. Only
+names, types and constraints are used.
 """
 
 import difflib
@@ -70,7 +72,7 @@ def correction(table, key, default=None):
 
 
 def constant(name):
-    """`GlobalSecondaryIndex` as `GLOBAL_SECONDARY_INDEX`, `SSESpecification` as `SSE_SPECIFICATION`."""
+    """`GlobalSecondaryIndex` as `GLOBAL_SECONDARY_INDEX`, `SSEType` as `SSE_TYPE`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).upper()
 
 

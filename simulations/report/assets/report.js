@@ -1,4 +1,5 @@
-// A pointer over the timeline that shows every panel's values at one time. The page is complete without it.
+// A pointer over the timeline that shows every panel's values at one time. The page is complete
+// without it.
 (() => {
   const svg = document.getElementById("timeline");
   const source = document.getElementById("timeline-data");

@@ -1,4 +1,5 @@
-"""LangGraph with DynamoDB as its checkpointer and its store: a conversation begins in one region and continues in another.
+"""LangGraph with DynamoDB as its checkpointer and its store: a conversation begins in one region
+and continues in another.
 
 Usage: python -m applications.agents ENDPOINT CONTROL BERINGIA"""
 
@@ -93,7 +94,8 @@ def conversations_continue_in_other_regions(agents):
 
 
 def history_is_changed_and_deleted_elsewhere(agents, names):
-    """Virginia returns to an earlier step of a conversation that ended in Ireland, and Tokyo deletes another one."""
+    """Virginia returns to an earlier step of a conversation that ended in Ireland, and Tokyo
+    deletes another one."""
     first, second = names[:2]
     paused = next(step for step in agents[VIRGINIA].get_state_history(thread(first)) if step.next == ("approve",))
     other = agents[VIRGINIA].update_state(paused.config, {"steps": ["answer later"], "approved": False}, as_node="approve")

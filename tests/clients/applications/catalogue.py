@@ -1,4 +1,5 @@
-"""PynamoDB with two indexes: a catalogue that one region fills, and that others read and change by its indexes.
+"""PynamoDB with two indexes: a catalogue that one region fills, and that others read and change by
+its indexes.
 
 Usage: python -m applications.catalogue ENDPOINT CONTROL BERINGIA"""
 
@@ -12,7 +13,7 @@ TABLE = "catalogue"
 
 
 def book_of(region_name):
-    """The model of a region: a PynamoDB model belongs to one region, an application in three has three."""
+    """The model of a region: a PynamoDB model belongs to one region, so each has its own."""
 
     class ByPublisher(GlobalSecondaryIndex):
         class Meta:

@@ -1,4 +1,4 @@
-"""What the applications share: the regions, the replicas of a table, and the comparison of its copies."""
+"""What the applications share: regions, a table's replicas, and the comparison of its copies."""
 
 import os
 import sys
@@ -20,7 +20,8 @@ def converge():
 
 
 def replicate(table):
-    """Makes a global table of the application's table, as its operator does: billed by request, with a replica in each region."""
+    """Makes a global table of the application's table, as its operator does: billed by request,
+    with a replica in each region."""
     home = CLIENTS[VIRGINIA]
     described = lambda: home.describe_table(TableName=table)["Table"]
     active = lambda: until(f"{table} to be ACTIVE", lambda: described()["TableStatus"] == "ACTIVE")
@@ -51,7 +52,7 @@ def repr_of(value):
 
 
 def same_everywhere(table):
-    """Compares the table and each of its indexes between the regions; returns how many items each has."""
+    """Compares the table and its indexes between the regions; returns how many items each has."""
     converge()
     described = {region: client.describe_table(TableName=table)["Table"] for region, client in CLIENTS.items()}
     indexes = {

@@ -1,4 +1,5 @@
-"""Celery with DynamoDB as its result backend: the workers of one region store results, and programs in other regions read them.
+"""Celery with DynamoDB as its result backend: the workers of one region store results, and programs
+in other regions read them.
 
 Usage: python -m applications.tasks ENDPOINT CONTROL BERINGIA"""
 
@@ -19,7 +20,8 @@ class OutOfStock(Exception):
 
 
 def application(region):
-    """The Celery application of a region. Its broker is in this process; its results are in the table of its region."""
+    """The Celery application of a region. Its broker is in this process; its results are in the
+    table of its region."""
     app = Celery(region, set_as_current=False)
     app.conf.update(
         broker_url="memory://", broker_transport_options={"polling_interval": 0.02}, worker_timer_precision=0.1, task_default_queue=region,

@@ -1,6 +1,8 @@
 """Runs random operations on both and compares every answer.
 
-Usage: python -m differential ENDPOINT. BERINGIA_DIFFERENTIAL_SEEDS: the number of sequences (4); BERINGIA_DIFFERENTIAL_FIRST_SEED: the first seed (0).
+Usage: python -m differential ENDPOINT
+BERINGIA_DIFFERENTIAL_SEEDS: the number of sequences (4).
+BERINGIA_DIFFERENTIAL_FIRST_SEED: the first seed (0).
 """
 
 import os
@@ -19,7 +21,7 @@ PASSED_ON = Config(retries={"max_attempts": 1})
 
 
 def clients(endpoint):
-    """Clients of Beringia, and of moto in this process, which answers for AWS's own address only."""
+    """Clients of Beringia, and of moto in this process, which answers for AWS's address only."""
     session = boto3.Session(aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1")
     return session.client("dynamodb", endpoint_url=endpoint, config=PASSED_ON), session.client("dynamodb", endpoint_url="https://dynamodb.us-east-1.amazonaws.com", config=PASSED_ON)
 
@@ -47,7 +49,8 @@ def drop_tables(client):
 
 
 def level(ours, theirs):
-    """Makes moto's tables equal to ours, so that an exception that changed items does not cause later differences."""
+    """Makes moto's tables equal to ours, so that an exception that changed items does not cause
+    later differences."""
     for name, table in TABLES.items():
         keys = [key for key, _, _ in table["keys"]]
         of = lambda item: tuple(next(iter(item[key].values())) for key in keys)

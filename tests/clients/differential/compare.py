@@ -1,4 +1,5 @@
-"""Compares two answers and the items after them; and lists the exceptions, in which moto differs from DynamoDB's documentation."""
+"""Compares two answers and the items after them; and lists the exceptions, in which moto differs
+from DynamoDB's documentation."""
 
 import traceback
 from decimal import Decimal
@@ -9,7 +10,8 @@ from .draw import TABLES
 
 
 def differences(operation, parameters, ours, theirs):
-    """None if both answer the same and leave the same items; the name of an exception that explains the difference; else both answers."""
+    """None if both answer the same and leave the same items; the name of an exception that explains
+    the difference; else both answers."""
     # Beringia pages as asked. moto does not: its pages of scans repeat items.
     unpaged = {name: value for name, value in parameters.items() if name != "Limit"}
     answered = [answer(ours, operation, parameters), answer(theirs, operation, unpaged)]
@@ -47,7 +49,8 @@ class Message(str):
 
 
 def pages(client, operation, parameters):
-    """All pages as one: neither the ends of pages nor the order of a scan or of equal keys of an index is specified."""
+    """All pages as one: neither the ends of pages nor the order of a scan or of equal keys of an
+    index is specified."""
     items, count, scanned, start = [], 0, 0, {}
     while True:
         page = getattr(client, operation)(**parameters, **start)
@@ -117,12 +120,13 @@ def canonical(value):
 
 
 def moto_breaks(parameters, ours, theirs, left, left_there):
-    """A Python error within moto: it compares values of different types, or reads a missing attribute."""
+    """A Python error in moto: it compares values of two types, or reads a missing attribute."""
     return theirs.get("error") == "broke" or bool({"ValueError", "TypeError", "KeyError", "AttributeError"} & set(theirs.get("reasons", ())))
 
 
 def moto_finds_out_what_was_updated_by_comparing_images(parameters, ours, theirs, left, left_there):
-    """UPDATED_OLD and UPDATED_NEW are the attributes that the expression names (API reference, UpdateItem); moto returns those that differ, or all."""
+    """UPDATED_OLD and UPDATED_NEW are the attributes that the expression names (API reference,
+    UpdateItem); moto returns those that differ, or all."""
     return parameters.get("ReturnValues") in ("UPDATED_OLD", "UPDATED_NEW") and "error" not in ours and "error" not in theirs and left == left_there
 
 
@@ -132,12 +136,14 @@ def moto_overlooks_names_before_an_index(parameters, ours, theirs, left, left_th
 
 
 def moto_refuses_functions_of_what_is_absent(parameters, ours, theirs, left, left_there):
-    """A filter on an attribute that an item does not have is false (developer guide, filter expressions); moto refuses some of them with an error."""
+    """A filter on an attribute that an item does not have is false (developer guide, filter
+    expressions); moto refuses some of them with an error."""
     return theirs.get("message", "").startswith("Bad Filter Expression") and "error" not in ours
 
 
 def moto_names_no_reason_for_a_failed_update(parameters, ours, theirs, left, left_there):
-    """An update that does not fit its item cancels a transaction with the reason ValidationError (API reference, TransactWriteItems); moto refuses the request."""
+    """An update that does not fit its item cancels a transaction with the reason ValidationError
+    (API reference, TransactWriteItems); moto refuses the request."""
     return "ValidationError" in ours.get("reasons", ()) and theirs.get("error") == "ValidationException" and left == left_there
 
 
@@ -150,7 +156,8 @@ def moto_makes_items_by_taking_away(parameters, ours, theirs, left, left_there):
 
 
 def moto_refuses_to_remove_a_part_of_an_item_that_is_not_there(parameters, ours, theirs, left, left_there):
-    """REMOVE of a path into an item that does not exist does nothing, in DynamoDB as scylladb/scylladb's tests record it; moto refuses it."""
+    """REMOVE of a path into an item that does not exist does nothing, in DynamoDB as
+    scylladb/scylladb's tests record it; moto refuses it."""
     updates = [parameters, *(item.get("Update", {}) for item in parameters.get("TransactItems", []))]
     removes = any("REMOVE" in update.get("UpdateExpression", "") for update in updates)
     return removes and ours.get("error") in (None, "TransactionCanceledException") and "document path" in theirs.get("message", "") and {} in left_there

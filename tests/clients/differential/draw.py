@@ -1,4 +1,5 @@
-"""Draws valid operations from a seed: keys from a small set, so that operations share items; expressions of the grammar, on attributes that mostly have a suitable type."""
+"""Draws valid operations from a seed: keys from a small set, so that operations share items;
+expressions of the grammar, on attributes that mostly have a suitable type."""
 
 import random
 
@@ -244,7 +245,8 @@ class Expressions:
             lambda: f"attribute_exists({path})",
             lambda: f"attribute_not_exists({path})",
             lambda: f"attribute_type({path}, {self.bind({'S': kind if not odd else 'M'})})",
-            lambda: f"begins_with({path}, {self.bind(draw.value('S'))})",  # not of binaries: moto compares their Base64 form
+            # Not begins_with of binaries: moto compares their Base64 form.
+            lambda: f"begins_with({path}, {self.bind(draw.value('S'))})",
             lambda: f"contains({path}, {scalar(draw.pick('S', 'N'))})",
             lambda: f"size({path}) {comparator()} {self.bind({'N': str(draw.random.randint(0, 3))})}",
             lambda: f"{path} IN ({operand()}, {operand()})",
@@ -269,7 +271,8 @@ class Expressions:
         for name in names:
             path = self.name(name)
             if name == "d" and self.draw.chance(0.5):
-                path += "." + self.name(self.draw.pick("n", "s"))  # not "l": moto confuses it with the list of that name
+                # Not "l": moto confuses it with the list of that name.
+                path += "." + self.name(self.draw.pick("n", "s"))
             if name == "l" and self.draw.chance(0.5):
                 path += f"[{self.draw.random.randint(0, 1)}]"
             paths.append(path)

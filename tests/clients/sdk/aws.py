@@ -1,4 +1,5 @@
-"""The AWS CLI, version 2 as in Debian's package awscli, as users type it: tables, items, output formats, paging, waiting, exit codes.
+"""The AWS CLI, version 2 as in Debian's package awscli, as users type it: tables, items, output
+formats, paging, waiting, exit codes.
 Usage: python -m sdk.aws ENDPOINT"""
 
 import json
@@ -14,7 +15,8 @@ ENVIRONMENT = os.environ | {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY":
 
 
 def second_version():
-    """The first `aws` of version 2 on the PATH. The one of PyPI, which may be there too, is version 1 and has other exit codes."""
+    """The first `aws` of version 2 on the PATH. The one of PyPI, which may be there too, is version
+    1 and has other exit codes."""
     for directory in os.get_exec_path():
         candidate = os.path.join(directory, "aws")
         if os.access(candidate, os.X_OK):
@@ -48,7 +50,8 @@ REFUSED, INVALID = 254, 252
 
 
 def fails(code, error, *words):
-    """Asserts an exit code and an error: REFUSED if the service refuses the request, INVALID if the CLI itself does."""
+    """Asserts an exit code and an error: REFUSED if the service refuses the request, INVALID if the
+    CLI itself does."""
     done = run(*words)
     assert done.returncode == code and error in done.stderr and not done.stdout, (words, done)
     return done.stderr
@@ -91,7 +94,8 @@ def items_come_and_go():
         "--expression-attribute-names", '{"#t": "text"}', "--expression-attribute-values", '{":t": {"S": "plain"}, ":one": {"N": "1"}}',
         "--return-consumed-capacity", "TOTAL",
     )
-    assert changed["Attributes"] == {"text": {"S": "plain"}, "edits": {"N": "1"}} and changed["ConsumedCapacity"]["CapacityUnits"] == 1.0, changed  # not in the index: it has no topic
+    # The item is not in the index, because it has no topic.
+    assert changed["Attributes"] == {"text": {"S": "plain"}, "edits": {"N": "1"}} and changed["ConsumedCapacity"]["CapacityUnits"] == 1.0, changed
     gone = text("delete-item", "--table-name", "notes", "--key", key("ann", 0), "--return-values", "ALL_OLD", "--query", "Attributes.text.S", "--output", "text")
     assert gone == "plain\n", gone
 
@@ -126,7 +130,8 @@ def pages_are_followed_and_cut():
     assert odd == [11, 15, 17], odd
     rows = text("scan", "--table-name", "notes", "--projection-expression", "topic", "--max-items", "2", "--page-size", "2", "--output", "text", "--query", "Items[].topic.S")
     assert rows.split()[:2] == ["t0", "t1"], rows
-    assert aws("scan", "--table-name", "notes", "--total-segments", "2", "--segment", "0", "--select", "COUNT")["Count"] in (0, 60)  # one partition is in one segment
+    # One partition is in one segment.
+    assert aws("scan", "--table-name", "notes", "--total-segments", "2", "--segment", "0", "--select", "COUNT")["Count"] in (0, 60)
 
 
 def transactions_hold_together():
@@ -160,8 +165,10 @@ def replicas_are_made_and_dropped():
     until("the write from Europe", lambda: text("get-item", "--table-name", "notes", "--key", key("eve", 1)))
     aws("update-table", "--table-name", "notes", "--replica-updates", "Delete={RegionName=eu-west-1}")
     until("the replica to be deleted", lambda: aws("list-tables", region="eu-west-1") == {"TableNames": []})
-    text("wait", "table-not-exists", "--table-name", "notes", region="eu-west-1")  # it polls every twenty seconds, so the table is already gone when it starts
-    until("the replica to leave the description", lambda: status() == "None")  # the table has no replicas
+    # The waiter polls every twenty seconds, so the table is already gone when it starts.
+    text("wait", "table-not-exists", "--table-name", "notes", region="eu-west-1")
+    # Without replicas the description has no list, and the query gives "None".
+    until("the replica to leave the description", lambda: status() == "None")
 
 
 def settings_follow_and_tables_go():

@@ -1,4 +1,5 @@
-"""Clients whose transactions conflict on the same items. Usage: python -m sdk.contention ENDPOINT"""
+"""Clients whose transactions conflict on the same items.
+Usage: python -m sdk.contention ENDPOINT"""
 
 import sys
 import threading
@@ -29,7 +30,8 @@ def add(account, amount):
 
 
 class Teller(threading.Thread):
-    """Moves one from every other account to the first, in one transaction, concurrently with other tellers that do the same."""
+    """Moves one from every other account to the first, in one transaction, concurrently with other
+    tellers that do the same."""
 
     def __init__(self, seen, done):
         super().__init__()

@@ -1,6 +1,7 @@
-"""A fault injection experiment as written for AWS: replication pauses, regions differ, and converge again. DynamoDB and FIS answer on the
-same endpoint, and the region in the credential scope chooses the region of both. Usage: python -m sdk.experiment ENDPOINT CONTROL
-BERINGIA"""
+"""A fault injection experiment as written for AWS: replication pauses, regions differ, and converge
+again. DynamoDB and FIS answer on the same endpoint, and the region in the credential scope chooses
+the region of both.
+Usage: python -m sdk.experiment ENDPOINT CONTROL BERINGIA"""
 
 import pathlib
 import signal

@@ -1,4 +1,6 @@
-"""PynamoDB as an application uses it: models, indexes, batches, conditions, versions, transactions, expiry. Usage: python -m sdk.models ENDPOINT"""
+"""PynamoDB as an application uses it: models, indexes, batches, conditions, versions, transactions,
+expiry.
+Usage: python -m sdk.models ENDPOINT"""
 
 import os
 import sys
@@ -113,7 +115,7 @@ def tables_are_made():
 
 
 def plain(thing):
-    """The attributes of a model, with maps as dictionaries, because map attributes compare by identity."""
+    """A model's attributes, with maps as dictionaries: map attributes compare by identity."""
     as_dict = lambda value: value.as_dict() if isinstance(value, Size) else value
     return {name: [as_dict(part) for part in value] if isinstance(value, list) else as_dict(value) for name, value in thing.attribute_values.items()}
 

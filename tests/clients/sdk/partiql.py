@@ -1,5 +1,6 @@
-"""PartiQL through boto3: statements, pages, batches, transactions, and their replication to other regions. Usage: python -m sdk.partiql ENDPOINT
-CONTROL BERINGIA"""
+"""PartiQL through boto3: statements, pages, batches, transactions, and their replication to other
+regions.
+Usage: python -m sdk.partiql ENDPOINT CONTROL BERINGIA"""
 
 import sys
 

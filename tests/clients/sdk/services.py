@@ -1,6 +1,8 @@
-"""Which service answers on an endpoint, and whose requests it accepts. Usage: python -m sdk.services ENDPOINT REGIONAL
+"""Which service answers on an endpoint, and whose requests it accepts.
+Usage: python -m sdk.services ENDPOINT REGIONAL
 
-ENDPOINT serves all regions, REGIONAL is the endpoint of eu-west-1. Both accept the access key AKIA with the secret `secret`."""
+ENDPOINT serves all regions, REGIONAL is the endpoint of eu-west-1. Both accept the access key AKIA
+with the secret `secret`."""
 
 import sys
 

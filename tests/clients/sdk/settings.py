@@ -1,4 +1,5 @@
-"""Tags, time to live and the legacy request parameters, in one region and between regions. Usage: python -m sdk.settings ENDPOINT"""
+"""Tags, time to live and the legacy request parameters, in one region and between regions.
+Usage: python -m sdk.settings ENDPOINT"""
 
 import sys
 import time

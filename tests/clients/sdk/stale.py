@@ -1,4 +1,5 @@
-"""Stale reads, and an index whose keys have several attributes. Usage: python -m sdk.stale ENDPOINT MS, where MS is the value of `--stale-reads`"""
+"""Stale reads, and an index whose keys have several attributes.
+Usage: python -m sdk.stale ENDPOINT MS, where MS is the value of `--stale-reads`"""
 
 import sys
 import time
@@ -31,7 +32,8 @@ def main():
 
 
 def reads_are_behind_and_never_further_than_told(table):
-    """Writes increasing numbers, and reads in between; every read must return a number that was current within the bound."""
+    """Writes increasing numbers, and reads in between; every read must return a number that was
+    current within the bound."""
     written = []
     behind = {"item": 0, "index": 0}
     deadline = time.monotonic() + 60

@@ -17,7 +17,7 @@ def session(region):
 
 
 def command(program, control):
-    """A function that runs the `beringia` command against a control endpoint, and returns its lines of JSON."""
+    """A function that runs `beringia` on a control endpoint, and returns its lines of JSON."""
 
     def run(*words):
         done = subprocess.run([program, *words, "--format", "json", "--control", control], capture_output=True, text=True, check=True)

@@ -1,4 +1,5 @@
-"""Every operation at least once, in one region and between regions. Usage: python -m sdk.tour ENDPOINT CONTROL BERINGIA"""
+"""Every operation at least once, in one region and between regions.
+Usage: python -m sdk.tour ENDPOINT CONTROL BERINGIA"""
 
 import sys
 import time
@@ -105,7 +106,8 @@ def replicas_converge_and_conflicts_are_seen(name):
     key = {"pk": {"S": "contested"}, "sk": {"N": "1"}}
     for region in ("us-east-1", "eu-west-1"):  # Europe writes later, so its write wins
         CLIENTS[region].put_item(TableName=name, Item=key | {"from": {"S": region}})
-        time.sleep(0.01)  # makes the hybrid times differ by at least two milliseconds; this does not wait for a condition
+        # The hybrid times must differ by two milliseconds; there is no condition to wait for.
+        time.sleep(0.01)
     CLIENTS["eu-west-1"].put_item(TableName=name, Item={"pk": {"S": "alone"}, "sk": {"N": "1"}})
     beringia("net", "heal")
     beringia("converge", "--timeout", "60")

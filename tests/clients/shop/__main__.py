@@ -1,4 +1,4 @@
-"""Runs the shop in several regions at once while a link is cut, then audits it as its owner would."""
+"""Runs the shop in several regions at once while a link is cut, then audits it as an owner."""
 
 import argparse
 import json

@@ -1,4 +1,5 @@
-"""The checks of a shop owner once the regions have converged. Each raises AssertionError with the problem."""
+"""A shop owner's checks once the regions have converged. Each raises AssertionError, which names
+the problem."""
 
 from collections import Counter
 from decimal import Decimal
@@ -45,7 +46,8 @@ def no_order_lost(items, ledger):
 
 
 def stock_is_right(items, ledger, goods, regions):
-    """Nothing was sold twice: what is on hand and what was sold add up, product by product, region by region."""
+    """Nothing was sold twice: what is on hand and what was sold add up, product by product, region
+    by region."""
     for product in goods.prices:
         for region in regions:
             shelf = items[(f"PRODUCT#{product}", f"STOCK#{region}")]
@@ -55,7 +57,8 @@ def stock_is_right(items, ledger, goods, regions):
 
 
 def indexes_are_right(tables, items):
-    """Each index holds exactly the items that have its keys, with exactly the attributes that it projects."""
+    """Each index holds exactly the items that have its keys, with exactly the attributes that it
+    projects."""
     keys = {"PK", "SK"}
     projections = {
         "GSI1": ({"GSI1PK", "GSI1SK"}, None),
@@ -79,7 +82,7 @@ def indexes_are_right(tables, items):
 
 
 def lost_cart_updates(items, ledger):
-    """Which acknowledged cart updates are not in the carts: [(customer, line, acknowledged, kept)]."""
+    """Acknowledged cart updates missing in the carts: [(customer, line, acknowledged, kept)]."""
     acknowledged = Counter()
     for customer, _, line, quantity in ledger.cart_updates:
         acknowledged[(customer, line)] += quantity

@@ -12,7 +12,8 @@ from . import model
 
 
 class Ledger:
-    """Everything that was acknowledged, and therefore must hold: kept outside the database, like a shop owner's paper."""
+    """Everything that was acknowledged, and therefore must hold: kept outside the database, like a
+    shop owner's paper."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -32,7 +33,8 @@ class Branch:
         self.clock = 0
 
     def put_into_cart(self, customer):
-        """Adds a product to the customer's cart. The cart is one item, so two regions that do it at once conflict."""
+        """Adds a product to the customer's cart. The cart is one item, so two regions that do it at
+        once conflict."""
         product, quantity = self.chance.choice(list(self.goods.prices)), self.chance.randrange(1, 4)
         key = {"PK": f"CUSTOMER#{customer}", "SK": "CART"}
         line = f"{product}@{self.region}"
@@ -92,7 +94,8 @@ class Branch:
             self.ledger.sold.update({(self.region, product): quantity for product, quantity in wanted.items()})
 
     def ship_one(self):
-        """The warehouse takes an order of this region from the index of placed orders and ships it."""
+        """The warehouse takes an order of this region from the index of placed orders, and
+        ships it."""
         page = self.table.query(
             IndexName="GSI1",
             KeyConditionExpression="GSI1PK = :placed",
@@ -114,7 +117,8 @@ class Branch:
             self.ledger.shipped.add(placed["GSI2PK"].removeprefix("ORDER#"))
 
     def trade(self, rounds, own, roaming):
-        """Some rounds of everything. The customers in `roaming` shop in every region, those in `own` only here."""
+        """Some rounds of everything. The customers in `roaming` shop in every region, those in
+        `own` only here."""
         for _ in range(rounds):
             self.put_into_cart(self.chance.choice(roaming))
             self.put_into_cart(self.chance.choice(own))

@@ -9,8 +9,9 @@
 | product    | PRODUCT#id      | DETAILS             | CATEGORY#name / PRICE#cents  | SUPPLIER#name / PRODUCT   |             |
 | stock      | PRODUCT#id      | STOCK#region        |                              |                           |             |
 
-Stock is kept per region: a region sells only what it holds itself. So the conditional decrement stays correct although every
-region takes writes, which is how an active-active shop avoids selling one piece twice.
+Stock is kept per region: a region sells only what it holds itself. So the conditional decrement
+stays correct although every region takes writes, which is how an active-active shop avoids selling
+one piece twice.
 """
 
 from decimal import Decimal

@@ -47,7 +47,8 @@ def is_ours(table):
 
 
 def clear_away(clients, say):
-    """Deletes the table and the replicas that an earlier run left, whose orders this run's ledger does not know."""
+    """Deletes the table and the replicas that an earlier run left, whose orders this run's ledger
+    does not know."""
     left = {region: table for region, client in clients.items() if (table := described(client))}
     if not left:
         return

@@ -1,7 +1,9 @@
-"""A table changes all the time, its stream is turned off and on, its shards are followed by children, and the server is killed in between: a
-consumer sees every change once and in order. Usage: python -m streams ENDPOINT STATE begin|again
+"""A table changes all the time, its stream is turned off and on, its shards are followed by
+children, and the server is killed in between: a consumer sees every change once and in order.
+Usage: python -m streams ENDPOINT STATE begin|again
 
-`begin` writes the expected records and the positions of the consumers to STATE; `again` continues from there."""
+`begin` writes the expected records and the positions of the consumers to STATE; `again` continues
+from there."""
 
 import json
 import random
@@ -97,7 +99,7 @@ def change_until(changes, consumers, done, seconds=60):
 
 
 def rolled_over(consumer, times):
-    """Whether more than `times` shards exist. Shards are kept for a day, so none has been removed yet."""
+    """Whether more than `times` shards exist. None was removed yet: they are kept for a day."""
     shards = consumer.shards()
     names = [shard["ShardId"] for shard in shards]
     assert names == sorted(set(names))

@@ -1,4 +1,5 @@
-"""A stream consumer that works like the Kinesis Client Library: it reads parents before children, and checkpoints each shard by sequence number."""
+"""A stream consumer that works like the Kinesis Client Library: it reads parents before children,
+and checkpoints each shard by sequence number."""
 
 
 class Consumer:

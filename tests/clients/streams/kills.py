@@ -1,5 +1,7 @@
-"""Several writers change a table 5,000 times while its shards are followed by children every half second and the server is killed. Workers in two
-regions read its streams as the Kinesis Client Library does: they see each change once and in order. Usage: python -m streams.kills BERINGIA DATA"""
+"""Several writers change a table 5,000 times while its shards are followed by children every half
+second and the server is killed. Workers in two regions read its streams as the Kinesis Client
+Library does: they see each change once and in order.
+Usage: python -m streams.kills BERINGIA DATA"""
 
 import json
 import os
@@ -38,7 +40,8 @@ def until(condition):
 
 
 def free_ports(count):
-    """The first of so many free ports in a row. They are below those that the system gives to others, so they stay free while the server is down."""
+    """The first of this number of free ports in a row. They are below those that the system gives
+    to others, so they stay free while the server is down."""
     chance = random.Random(os.getpid())
     while True:
         first = chance.randrange(12_000, 32_000)
@@ -82,7 +85,8 @@ class Server:
 
 
 class Writer:
-    """Changes its own items. Each change has a condition, so that it happens once, also if the answer is lost."""
+    """Changes its own items. Each change has a condition, so that it happens once, also if the
+    answer is lost."""
 
     def __init__(self, server, name):
         self.client = server.client("dynamodb", HOME)
@@ -132,7 +136,8 @@ class Writer:
 
 
 class Worker:
-    """Reads parents before children. Saves its place now and then, and sometimes starts again from the saved place."""
+    """Reads parents before children. Saves its place now and then, and sometimes starts again from
+    the saved place."""
 
     def __init__(self, server, region, arn, restarts=True):
         self.client, self.arn = server.client("dynamodbstreams", region), arn
@@ -156,7 +161,8 @@ class Worker:
             start = {"ExclusiveStartShardId": page["LastEvaluatedShardId"]}
 
     def run(self):
-        """Reads until every shard is closed and read. The table is deleted at the end, so that this comes true."""
+        """Reads until every shard is closed and read. The table is deleted at the end, so that this
+        comes true."""
         while True:
             check()
             try:
@@ -256,7 +262,8 @@ def open_table(server):
 
 
 def close(server, writers, arns):
-    """Waits until both regions have what was written, and deletes the table. Its streams can still be read; their last shards are closed."""
+    """Waits until both regions have what was written, and deletes the table. Its streams can still
+    be read; their last shards are closed."""
     subprocess.run([PROGRAM, "converge", "--timeout", "60", "--control", server.control], check=True, stdout=subprocess.DEVNULL)
     clients = {region: server.client("dynamodb", region) for region in arns}
     written = {key: value for writer in writers for key, value in writer.items.items() if value}
@@ -273,7 +280,8 @@ def close(server, writers, arns):
 
 
 def compare(writers, worker, again):
-    """The worker has seen every change of each item, in order, and nothing else; another worker sees the same."""
+    """The worker has seen every change of each item, in order, and nothing else; another worker
+    sees the same."""
     assert list(worker.seen.items()) == list(again.seen.items()), "a worker that reads all at the end sees other records"
     found = defaultdict(list)
     for name, key, before, after in worker.seen.values():
