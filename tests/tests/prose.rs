@@ -1,14 +1,28 @@
-//! Comments and Markdown are at most 100 columns wide, doc comments say something, and the names of
-//! tests are short.
+//! Comments, docstrings and Markdown are at most 100 columns wide, doc comments say something, and
+//! the names of tests are short.
 
 use sources::{Source, sources};
 
 mod sources;
 
 const COLUMNS_MAX: usize = 100;
+/// The files whose prose is wrapped: their extensions, and the names of those without an extension.
+const FILES: [&str; 11] = [
+    "md",
+    "rs",
+    "proto",
+    "toml",
+    "py",
+    "sh",
+    "c",
+    "js",
+    "yaml",
+    "run",
+    "Dockerfile",
+];
 /// The greatest number of characters in a test's name.
 const TEST_NAME_MAX: usize = 60;
-/// A doc comment has more words than this.
+/// The least number of words in a doc comment.
 const WORDS_MIN: usize = 4;
 /// Generated from the service model, whose documentation is not wrapped.
 const GENERATED: &str = "services/gateway/src/shape/requests/";
@@ -58,43 +72,161 @@ impl Prose {
     }
 }
 
-/// The text of a line that is a comment; `None` for code.
-fn comment<'a>(path: &str, line: &'a str) -> Option<&'a str> {
-    let line = line.trim_start();
-    if path.ends_with(".rs") || path.ends_with(".proto") || path.ends_with(".c") {
-        let text = line.strip_prefix("//")?;
-        Some(text.trim_start_matches(['/', '!']))
-    } else {
-        line.strip_prefix('#').filter(|text| text.starts_with(' '))
+/// Finds the comments of a source, and the docstrings of Python.
+struct Comments {
+    /// What begins a comment.
+    marker: &'static str,
+    /// What delimits a string on one line. In Rust, `'` also begins a lifetime.
+    quotes: &'static [char],
+    /// Whether `"""` delimits strings of several lines.
+    has_long_strings: bool,
+    /// The string of several lines that the next line continues.
+    open: Option<LongString>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LongString {
+    Docstring,
+    Value,
+}
+
+impl Comments {
+    const LONG_QUOTE: &str = "\"\"\"";
+
+    fn of(path: &str) -> Self {
+        let is_like_c = [".rs", ".proto", ".c", ".js"].iter().any(|end| path.ends_with(end));
+        Self {
+            marker: if is_like_c { "//" } else { "# " },
+            quotes: if is_like_c { &['"'] } else { &['"', '\''] },
+            has_long_strings: path.ends_with(".py"),
+            open: None,
+        }
     }
+
+    /// The text of the next line that is a comment or belongs to a docstring; `None` for code.
+    fn next<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        let begins = self.open.is_none();
+        if self.has_long_strings {
+            let quotes = line.matches(Self::LONG_QUOTE).count();
+            let is_docstring = begins && line.trim_start().starts_with(Self::LONG_QUOTE);
+            let string = match self.open {
+                None if is_docstring => Some(LongString::Docstring),
+                None if quotes > 0 => Some(LongString::Value),
+                open => open,
+            };
+            if let Some(string) = string {
+                self.open = Some(string).filter(|_| quotes.is_multiple_of(2) != begins);
+                let text = line.trim_start().trim_start_matches(Self::LONG_QUOTE);
+                return Some(text).filter(|_| string == LongString::Docstring);
+            }
+        }
+        self.comment(line)
+    }
+
+    /// The comment at the end of a line without strings of several lines.
+    fn comment<'a>(&self, line: &'a str) -> Option<&'a str> {
+        let mut quote = None;
+        let mut is_escaped = false;
+        let mut is_word_start = true;
+        for (at, character) in line.char_indices() {
+            match quote {
+                Some(_) if is_escaped => is_escaped = false,
+                Some(end) if character == end => quote = None,
+                Some(_) => is_escaped = character == '\\',
+                None if self.quotes.contains(&character) => quote = Some(character),
+                None if is_word_start && let Some(text) = line[at..].strip_prefix(self.marker) => {
+                    return Some(text.trim_start_matches(['/', '!']));
+                }
+                None => {}
+            }
+            is_word_start = character == ' ';
+        }
+        None
+    }
+}
+
+/// The lines of a file whose prose is too wide, from 0, and the width of each.
+fn too_wide(path: &str, text: &str) -> Vec<(usize, usize)> {
+    let is_markdown = path.ends_with(".md");
+    let mut comments = Comments::of(path);
+    let mut prose = Prose::default();
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let text = if is_markdown { Some(line) } else { comments.next(line) };
+        match text {
+            Some(text) if prose.is_prose(text) && width(line) > COLUMNS_MAX => found.push((number, width(line))),
+            Some(_) => {}
+            // A code block in a comment ends with the comment.
+            None => prose = Prose::default(),
+        }
+    }
+    found
 }
 
 #[test]
 fn markdown_and_comments_wrap_at_100_columns() {
     let mut complaints = Complaints::default();
-    for source in sources(&["md", "rs", "proto", "toml", "py", "sh", "c", "yaml"]) {
+    for source in sources(&FILES) {
         if source.path.starts_with(GENERATED) {
             continue;
         }
-        let is_markdown = source.path.ends_with(".md");
-        let mut prose = Prose::default();
-        for (number, line) in source.text.lines().enumerate() {
-            let text = if is_markdown {
-                Some(line)
-            } else {
-                comment(&source.path, line)
-            };
-            match text {
-                Some(text) if prose.is_prose(text) && width(line) > COLUMNS_MAX => {
-                    complaints.add(&source, number, &format!("{} columns", width(line)));
-                }
-                Some(_) => {}
-                // A code block in a comment ends with the comment.
-                None => prose = Prose::default(),
-            }
+        for (line, width) in too_wide(&source.path, &source.text) {
+            complaints.add(&source, line, &format!("{width} columns"));
         }
     }
     complaints.assert_none();
+}
+
+#[test]
+fn too_wide_prose_is_found_in_every_kind_of_file() {
+    let wide = ["word"; 21].join(" ");
+    let files = [
+        ("a.md", format!("{wide}\n\n```\n{wide}\n```\n| {wide} |\n")),
+        (
+            "a.rs",
+            format!("/// {wide}\nfn f<'a>() {{}}\nf(); // {wide}\nf(\"// {wide}\");\n"),
+        ),
+        ("a.js", format!("// {wide}\nf(\"{wide}\");\n")),
+        (
+            "a.py",
+            format!("\"\"\"{wide}\"\"\"\n\nx = 'a # {wide}'\nx = 1  # {wide}\n"),
+        ),
+        (
+            "a.py",
+            format!("\"\"\"Word.\n\n| {wide} |\n{wide}\n\"\"\"\nx = \"\"\"\n# {wide}\n{wide}\"\"\"\n# {wide}\n"),
+        ),
+        ("a.toml", format!("a = \"{wide}\"\nb = 1 # {wide}\n# {wide}\n")),
+        ("a.yaml", format!("a:\n  # {wide}\n  b: {wide}\n")),
+        (
+            "a.sh",
+            format!("#!/bin/sh {wide}\necho '# {wide}' # {wide}\necho \"$# {wide}\"\n"),
+        ),
+        ("Dockerfile", format!("# {wide}\nRUN {wide}\n")),
+    ];
+    let found: Vec<Vec<usize>> = files
+        .iter()
+        .map(|(path, text)| too_wide(path, text).into_iter().map(|(line, _)| line).collect())
+        .collect();
+    let expected = [
+        vec![0],
+        vec![0, 2],
+        vec![0],
+        vec![0, 3],
+        vec![3, 8],
+        vec![1, 2],
+        vec![1],
+        vec![1],
+        vec![0],
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn scripts_without_an_extension_are_read() {
+    let paths: Vec<String> = sources(&FILES).into_iter().map(|source| source.path).collect();
+    for path in [".ci/run", "containers/Dockerfile", "tests/fuzz/run"] {
+        assert!(paths.iter().any(|other| other == path), "{path}");
+    }
 }
 
 #[test]

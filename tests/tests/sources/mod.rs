@@ -12,8 +12,9 @@ pub struct Source {
     pub text: String,
 }
 
-/// Reads the repository's files with one of these extensions, in the order of their paths. Files
-/// that Git ignores are left out.
+/// Reads the repository's files with one of these extensions, in the order of their paths. A file
+/// without an extension is meant by its name, such as `Dockerfile`. Files that Git ignores are left
+/// out.
 pub fn sources(extensions: &[&str]) -> Vec<Source> {
     let root = repository();
     let files = WalkBuilder::new(&root)
@@ -32,7 +33,10 @@ pub fn sources(extensions: &[&str]) -> Vec<Source> {
 }
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
+    let extension = path
+        .extension()
+        .or(path.file_name())
+        .and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| extensions.contains(&extension))
 }
 
