@@ -18,6 +18,27 @@ const LIST: &str = "docs/retired-names.txt";
 /// The extensions of files with definitions.
 const DEFINING: [&str; 5] = ["rs", "proto", "py", "sh", "toml"];
 
+/// Files with messages, comments or pages: their extensions, and the names of those without one.
+const WORDED: [&str; 14] = [
+    "rs",
+    "proto",
+    "md",
+    "py",
+    "sh",
+    "toml",
+    "c",
+    "tsv",
+    "yaml",
+    "html",
+    "css",
+    "js",
+    "run",
+    "Dockerfile",
+];
+
+/// What begins, continues or ends a comment, and the end of a line that the next one continues.
+const MARKERS: [&str; 10] = ["//", "///", "//!", "#", "\\", "/*", "*", "*/", "<!--", "-->"];
+
 /// The kind of a definition and its name, as the list gives them.
 type Name = (String, String);
 
@@ -296,18 +317,56 @@ fn no_retired_phrase_is_used() {
         .collect();
     assert!(!phrases.is_empty(), "the list has phrases");
     let mut found = Vec::new();
-    for source in sources(&["rs", "proto", "md", "py", "sh", "toml"]) {
-        // A phrase may be broken between two lines of a comment.
-        let words: Vec<&str> = source
-            .text
-            .split_whitespace()
-            .filter(|word| !matches!(*word, "//" | "///" | "//!" | "#" | "\\"))
-            .collect();
-        let text = words.join(" ").to_lowercase();
-        let used = phrases.iter().filter(|phrase| text.contains(*phrase));
+    for source in sources(&WORDED) {
+        let used = used(&phrases, &source.text).into_iter();
         found.extend(used.map(|phrase| format!("{}: {phrase}", source.path)));
     }
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The phrases that a text has as whole words, in whatever case.
+fn used<'a>(phrases: &'a [String], text: &str) -> Vec<&'a str> {
+    // A phrase may be broken between two lines of a comment.
+    let words = text.split_whitespace().filter(|word| !MARKERS.contains(word));
+    let text = words.collect::<Vec<_>>().join(" ").to_lowercase();
+    let is_whole = |at: usize, phrase: &str| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + phrase.len()..].chars().next();
+        ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+    };
+    let is_used = |phrase: &str| text.match_indices(phrase).any(|(at, _)| is_whole(at, phrase));
+    phrases
+        .iter()
+        .map(String::as_str)
+        .filter(|phrase| is_used(phrase))
+        .collect()
+}
+
+#[test]
+fn phrases_are_found_as_whole_words_and_across_lines() {
+    let phrases = ["in haste", "put off"].map(str::to_owned);
+    let found = |text| used(&phrases, text);
+    assert_eq!(found("written In Haste, then"), ["in haste"]);
+    assert_eq!(found("// done in\n    // haste, put\n# off"), ["in haste", "put off"]);
+    assert_eq!(found("/*\n * all in\n * haste */"), ["in haste"]);
+    assert!(found("they begin hastening; output off").is_empty());
+}
+
+/// The files besides sources and pages are read, too.
+#[test]
+fn phrases_are_sought_in_every_kind_of_file() {
+    let paths: BTreeSet<String> = sources(&WORDED).into_iter().map(|source| source.path).collect();
+    for path in [
+        ".ci/run",
+        "containers/Dockerfile",
+        "containers/compose.yaml",
+        "docs/messages.tsv",
+        "simulations/report/assets/report.css",
+        "simulations/report/assets/report.js",
+        "tests/fuzz/run",
+    ] {
+        assert!(paths.contains(path), "{path}");
+    }
 }
 
 /// The definitions that the list is checked against are really found.
