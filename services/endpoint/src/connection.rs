@@ -41,7 +41,7 @@ const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// that wait for a permit do not block the others.
 const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 
-/// Bounds of a connection.
+/// The limits in size and time that every connection of a server has.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     /// The largest request head that is read at all, in bytes.
@@ -57,18 +57,26 @@ pub(crate) struct Bounds {
 }
 
 /// Serves a connection. When `closing` is cancelled, it finishes the requests in progress and
-/// closes. If the future is dropped, so are they.
+/// closes. If the future is dropped, so are they. `listener` is the span of the server that
+/// accepted the connection.
 pub(crate) async fn serve_connection<C, F>(
     stream: C,
     bounds: Bounds,
     closing: CancellationToken,
+    listener: Span,
     answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
 ) where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let tasks = Arc::new(Mutex::new(JoinSet::new()));
-    let http = builder(&bounds, Streams(Arc::downgrade(&tasks)));
+    let http = builder(
+        &bounds,
+        Streams {
+            tasks: Arc::downgrade(&tasks),
+            listener: listener.clone(),
+        },
+    );
     let activity = Arc::new(Mutex::new(Activity::begin()));
     let service = service_fn({
         let (activity, requests) = (Arc::clone(&activity), Arc::clone(&bounds.requests));
@@ -104,7 +112,7 @@ pub(crate) async fn serve_connection<C, F>(
     if let Err(error) = served {
         tracing::debug!(%error, "connection failed");
     }
-    reap(&mut tasks.lock());
+    reap(&mut tasks.lock(), &listener);
 }
 
 fn builder(bounds: &Bounds, streams: Streams) -> auto::Builder<Streams> {
@@ -139,30 +147,34 @@ pub(crate) fn span_of_tasks() -> Span {
     }
 }
 
-/// Logs tasks that panicked, and drops the results of the others.
-pub(crate) fn report(done: Result<(), JoinError>) {
+/// Logs a task that panicked, in the listener's span: the task itself may have none. Drops the
+/// results of the others.
+pub(crate) fn report(done: Result<(), JoinError>, listener: &Span) {
     if let Err(error) = done
         && error.is_panic()
     {
-        tracing::error!(%error, "the task of a connection panicked");
+        listener.in_scope(|| tracing::error!(%error, "the task of a connection panicked"));
     }
 }
 
-fn reap(tasks: &mut JoinSet<()>) {
+fn reap(tasks: &mut JoinSet<()>, listener: &Span) {
     while let Some(done) = tasks.try_join_next() {
-        report(done);
+        report(done, listener);
     }
 }
 
 /// Runs the streams of an HTTP/2 connection. The connection owns the tasks, so they end with it.
 #[derive(Clone)]
-struct Streams(Weak<Mutex<JoinSet<()>>>);
+struct Streams {
+    tasks: Weak<Mutex<JoinSet<()>>>,
+    listener: Span,
+}
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        if let Some(tasks) = self.0.upgrade() {
+        if let Some(tasks) = self.tasks.upgrade() {
             let mut tasks = tasks.lock();
-            reap(&mut tasks);
+            reap(&mut tasks, &self.listener);
             tasks.spawn(stream.instrument(span_of_tasks()));
         }
     }

@@ -13,7 +13,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::{
     auth::{CredentialScope, credential},
@@ -263,14 +263,15 @@ fn content_length(parts: &Parts) -> Option<u64> {
 /// first, returns when the last connection is closed.
 ///
 /// If the future is dropped, every connection is cut at once, as in a crash. The caller sets
-/// `TCP_NODELAY` on the connections. The future is boxed so that it is compiled once, in this
-/// crate.
+/// `TCP_NODELAY` on the connections, and runs the future in a span that names the region or the
+/// address, for the log. The future is boxed so that it is compiled once, in this crate.
 pub fn serve(server: Arc<Server>, incoming: Incoming, shutdown: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
     Box::pin(serve_until(server, incoming, shutdown))
 }
 
 async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: BoxFuture<'static, ()>) {
     let mut connections = JoinSet::new();
+    let span = Span::current();
     let bounds = server.bounds();
     let closing = CancellationToken::new();
     let mut ended = false;
@@ -278,7 +279,7 @@ async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: 
         tokio::select! {
             biased;
             () = &mut shutdown => break,
-            Some(done) = connections.join_next(), if !connections.is_empty() => report(done),
+            Some(done) = connections.join_next(), if !connections.is_empty() => report(done, &span),
             accepted = incoming.next(), if !ended && connections.len() < server.limits.connections_max => match accepted {
                 Some(Ok(stream)) => {
                     let server = Arc::clone(&server);
@@ -286,7 +287,7 @@ async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: 
                         let server = Arc::clone(&server);
                         async move { server.answer(request).await }
                     };
-                    let connection = serve_connection(stream, bounds.clone(), closing.clone(), answer);
+                    let connection = serve_connection(stream, bounds.clone(), closing.clone(), span.clone(), answer);
                     connections.spawn(connection.instrument(span_of_tasks()));
                 }
                 Some(Err(error)) => {
@@ -302,7 +303,7 @@ async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: 
     closing.cancel();
     let drain = async {
         while let Some(done) = connections.join_next().await {
-            report(done);
+            report(done, &span);
         }
     };
     if timeout(server.limits.drain_timeout, drain).await.is_err() {

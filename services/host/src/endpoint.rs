@@ -6,6 +6,7 @@ use std::sync::Arc;
 use beringia_clock::{SystemClock, SystemRandomness};
 use beringia_endpoint::{ConnectionLimits, Regions, Server, serve};
 use tokio::{sync::oneshot, task::JoinHandle};
+use tracing::{Instrument as _, error_span};
 
 use crate::{accept, error::StartError, ports::ClientListeners};
 
@@ -34,7 +35,9 @@ impl Endpoint {
             // Dropping the sender stops the endpoint, too.
             let _ = stopped.await;
         });
-        let task = tokio::spawn(serve(Arc::new(server), accept::clients(listeners, None), shutdown));
+        let span = error_span!(parent: None, "endpoint", %url);
+        let serving = serve(Arc::new(server), accept::clients(listeners, None), shutdown);
+        let task = tokio::spawn(serving.instrument(span));
         Ok(Self { url, stop, task })
     }
 
