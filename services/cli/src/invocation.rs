@@ -9,7 +9,7 @@ use crate::{Arguments, error::CommandError, output, output::Format, style};
 
 /// The command whose arguments belong to another program.
 const AWS: &str = "aws";
-/// Ends beringia's own options.
+/// Separates the options of beringia from words that clap takes as they are.
 const ESCAPE: &str = "--";
 
 /// The words of the command line in the order in which clap parses them. An option of a command

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha12Rng;
 
 /// A shareable source of randomness.
 pub trait Randomness: Send + Sync + 'static {
-    /// Sixty-four uniformly distributed bits.
+    /// A uniformly distributed number from 0 to `u64::MAX`.
     fn next_u64(&self) -> u64;
 
     /// A uniformly distributed number from 0 to `bound - 1`, or 0 if `bound` is 0.

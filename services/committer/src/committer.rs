@@ -366,7 +366,8 @@ fn announce(commands: &mut [StoreCommand], answers: &[CommandAnswer]) {
     }
 }
 
-/// Reads a region's state.
+/// Reads the state of the region's database. `max_offset_ms` is how far another region's time may
+/// be ahead of the wall clock. Fails if the backend fails, or its contents are damaged.
 pub(crate) fn load(writer: &mut dyn Writer, origin: &Origin, max_offset_ms: u64) -> Result<State, StoreError> {
     let mut state = None;
     writer.read(&mut |snapshot| {

@@ -52,13 +52,13 @@ pub struct Engine {
     pub(crate) token_sweep: Mutex<Option<KeyBytes>>,
     /// Whether clients may write, and how many writes are in progress.
     pub(crate) gate: Arc<Gate>,
-    /// Limits what requests consume.
+    /// Limits the capacity units that requests consume on each table and index.
     pub(crate) throttle: Throttle,
     /// Tracks the items that are being written.
     pub(crate) contention: Arc<Contention>,
     /// Determines the statuses that tables show.
     pub(crate) lifecycle: Arc<Lifecycle>,
-    /// Names this region's streams.
+    /// Derives the labels of this region's streams, and the times when they begin.
     pub(crate) stream_names: StreamNames,
     stale_reads: Duration,
 }

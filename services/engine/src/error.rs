@@ -41,7 +41,7 @@ pub struct ThrottlingReason {
 /// Displays as its message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ApiError {
-    /// A parameter is invalid.
+    /// A parameter is invalid, or does not fit the table or the stored item.
     #[error("{0}")]
     Validation(String),
     /// The request's JSON has another shape than the API defines.

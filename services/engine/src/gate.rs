@@ -51,7 +51,7 @@ impl Engine {
         self.gate.is_closed.store(true, Ordering::SeqCst);
     }
 
-    /// Accepts new writes again.
+    /// Accepts writes again after [`Engine::stop_writes`].
     pub fn allow_writes(&self) {
         self.gate.is_closed.store(false, Ordering::SeqCst);
     }

@@ -88,7 +88,7 @@ fn arithmetic(
         .map_err(OperandError::Number)
 }
 
-/// Concatenates two list values.
+/// Concatenates two lists. Fails with [`OperandError::Type`] if one of the values is not a list.
 pub(crate) fn append(
     front: Cow<'_, AttributeValue>,
     back: Cow<'_, AttributeValue>,

@@ -112,7 +112,8 @@ impl Placeholders {
         Some(&entry.meaning)
     }
 
-    /// The value of `:placeholder`.
+    /// The value of `:placeholder`, which counts as used from now on. `None` if the request does
+    /// not define it.
     pub(crate) fn value(&mut self, placeholder: &str) -> Option<Arc<AttributeValue>> {
         let entry = self.values.get_mut(placeholder)?;
         entry.used = true;

@@ -14,7 +14,7 @@ pub(crate) enum FisError {
     /// The template, experiment or action does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// A quota is exceeded.
+    /// Too many templates exist, or too many experiments run.
     #[error("{0}")]
     Quota(String),
 }

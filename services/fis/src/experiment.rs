@@ -99,7 +99,7 @@ impl RunningExperiment {
     }
 }
 
-/// An action in progress.
+/// An action in progress: when it ends, and the replicas that it paused.
 struct Active {
     until: Instant,
     paused: Vec<TableReplica>,

@@ -95,7 +95,8 @@ impl Default for TemplateOptions {
     }
 }
 
-/// Options of one experiment.
+/// The options of one experiment: whether its actions are carried out (`run-all`) or skipped
+/// (`skip-all`).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct StartOptions {

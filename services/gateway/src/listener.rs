@@ -35,7 +35,7 @@ pub struct Call {
     pub plane: Plane,
     /// The parameters of the request, as JSON.
     pub parameters: Map<String, Value>,
-    /// When the operation began.
+    /// When the operation began, by the monotonic clock.
     pub began: Instant,
     /// The HTTP status of the answer.
     pub status: u16,

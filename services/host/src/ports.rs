@@ -104,7 +104,7 @@ impl ClientListeners {
         url(&self.first)
     }
 
-    /// Each of the listeners.
+    /// The one or two listeners, the first one first.
     pub(crate) fn each(self) -> impl Iterator<Item = TcpListener> {
         [Some(self.first), self.second].into_iter().flatten()
     }

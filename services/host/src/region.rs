@@ -92,7 +92,7 @@ pub(crate) enum RecoveryError {
     /// The region is down already.
     #[error("{0} is down already")]
     Down(Region),
-    /// The region is running.
+    /// The region is running, so there is nothing to recover.
     #[error("{0} is running")]
     Running(Region),
     /// The region was killed, but its database could not be removed.
@@ -288,7 +288,8 @@ impl Hosted {
         }
     }
 
-    /// Starts a prepared region.
+    /// Starts a prepared region; does nothing if it was started before. If the start fails, the
+    /// region is down.
     pub(crate) async fn start(&self) -> Result<(), NotUp> {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
@@ -365,7 +366,8 @@ impl Hosted {
         Ok(())
     }
 
-    /// Stops the region cleanly.
+    /// Stops the region: takes it from the endpoint, ends its node or closes its store. A region
+    /// that is down stays so.
     pub(crate) async fn shutdown(&self) {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {

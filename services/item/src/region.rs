@@ -42,7 +42,7 @@ impl Region {
         }
     }
 
-    /// The name as text.
+    /// The name, 1 to 32 ASCII characters such as `us-east-1`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // The bytes came from a `str`.

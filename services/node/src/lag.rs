@@ -42,7 +42,6 @@ struct Step {
 type ByOrigin = BTreeMap<Region, Histogram<u32>>;
 
 impl Lag {
-    /// Creates an empty window.
     pub(crate) fn new() -> Self {
         Self {
             since: Instant::now(),

@@ -164,7 +164,7 @@ impl Node {
         })
     }
 
-    /// The region's DynamoDB API.
+    /// The region's DynamoDB API, for callers within the process.
     #[must_use]
     pub fn gateway(&self) -> Arc<Gateway> {
         Arc::clone(&self.gateway)

@@ -11,7 +11,7 @@ use crate::driver::Driver;
 /// A snapshot of a region's status.
 #[derive(Debug, Clone)]
 pub struct NodeStatus {
-    /// The region that reports.
+    /// The region whose status this is.
     pub region: Region,
     /// Its wall clock, milliseconds since the Unix epoch.
     pub clock_ms: u64,

@@ -204,13 +204,15 @@ pub enum StoreAnswer {
     /// The answer to [`StoreCall::Position`]: where reading begins, or the tables and origins whose
     /// writes the log no longer has in full.
     Position(Result<LogPosition, Vec<(TableId, Origin)>>),
-    /// The answer to [`StoreCall::Read`].
+    /// The answer to [`StoreCall::Read`]: mutations in log order, and where to read on.
     Log(LogPage),
-    /// The answer to [`StoreCall::Digest`].
+    /// The answer to [`StoreCall::Digest`]: the digests of all ranges, and the table's vector at
+    /// the same time.
     Digest(TableDigest),
-    /// The answer to [`StoreCall::Keys`].
+    /// The answer to [`StoreCall::Keys`]: keys with their row fingerprints, in ascending order.
     Keys(KeyPage),
-    /// The answer to [`StoreCall::Rows`].
+    /// The answer to [`StoreCall::Rows`]: the current rows under the keys, as far as the limit
+    /// allows.
     Rows(RowPage),
     /// The answer to [`StoreCall::SetReplica`], [`StoreCall::Drop`] and [`StoreCall::Leave`].
     Done,

@@ -194,11 +194,13 @@ pub struct Reply {
 /// The answers to the questions of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerAnswer {
-    /// The answer to [`Question::Digest`].
+    /// The answer to [`Question::Digest`]: the digests of all ranges, and the table's vector at the
+    /// same time.
     Digest(TableDigest),
-    /// The answer to [`Question::Keys`].
+    /// The answer to [`Question::Keys`]: keys with their row fingerprints, in ascending order.
     Keys(KeyPage),
-    /// The answer to [`Question::Rows`].
+    /// The answer to [`Question::Rows`]: the current rows under the keys, as many as fit into a
+    /// reply.
     Rows(RowPage),
     /// The answer to any question that the source cannot serve at present, with the reason.
     Unavailable(String),

@@ -54,7 +54,7 @@ impl Out {
         self.commands.push(command);
     }
 
-    /// Records a state change.
+    /// Adds a state change of the current event, which the node logs.
     pub(crate) fn report(&mut self, change: StateChange) {
         self.changes.push(change);
     }

@@ -31,7 +31,7 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// Applies a write set.
+    /// Applies the writes of one commit: items, other rows, new and trimmed log records.
     pub(crate) fn write(&mut self, writes: &WriteSet) {
         for (key, change) in &writes.items {
             match change {

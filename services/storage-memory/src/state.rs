@@ -32,7 +32,7 @@ pub(crate) struct LeasedState {
 }
 
 impl MemoryState {
-    /// Creates an empty memory.
+    /// Creates an empty memory, whose commits do not fail.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

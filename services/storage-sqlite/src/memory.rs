@@ -29,7 +29,7 @@ struct Disk {
 }
 
 impl MemoryDisk {
-    /// Creates an empty disk.
+    /// Creates a disk without a database; the first store that opens it creates one.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

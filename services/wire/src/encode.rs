@@ -11,7 +11,7 @@ use beringia_replication::message::{
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
 
-/// Encodes a receiver's message.
+/// Encodes the message of a receiver to its source.
 #[must_use]
 pub fn to_source(message: ToSource) -> v1::FromReceiver {
     use v1::from_receiver::Kind;

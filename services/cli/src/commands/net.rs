@@ -168,7 +168,7 @@ fn parse_milliseconds(text: &str) -> Result<Duration, Expected> {
     }
 }
 
-/// A percentage, as millionths.
+/// Parses the percentage of lost packets, at most [`LOSS_PERCENT_MAX`], into millionths.
 fn parse_percent(text: &str) -> Result<u32, Expected> {
     let value: f64 = text.parse().map_err(|_| Expected("a percentage"))?;
     if (0.0..=LOSS_PERCENT_MAX).contains(&value) {

@@ -75,7 +75,8 @@ pub(crate) async fn run(arguments: UpArguments, format: Format) -> Result<(), Co
     serve(running, signals, has_estimates, format).await
 }
 
-/// The topology of `--regions`.
+/// The topology of the AWS regions in `--regions`, with the delays between them. Unknown and
+/// repeated names are refused as errors of usage.
 fn named(names: &[String]) -> Result<Topology, CommandError> {
     Topology::named(names.iter().map(|name| name.trim())).map_err(|problem| {
         let hint = match problem {

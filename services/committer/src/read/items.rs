@@ -9,7 +9,8 @@ use beringia_storage::{
 
 use super::reading::Reading;
 
-/// Reads one live item.
+/// Reads an item and its version; `None` for a tombstone, and for a key without a row. Fails if the
+/// table is unknown.
 pub(crate) fn get(
     reading: &Reading<'_>,
     table: TableId,

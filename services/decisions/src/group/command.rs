@@ -32,11 +32,14 @@ pub enum StoreCommand {
 /// The answer to a command; its variant follows from that of the command.
 #[derive(Debug)]
 pub enum CommandAnswer {
-    /// The answer to [`StoreCommand::Transaction`].
+    /// The answer to [`StoreCommand::Transaction`]: one result per write, in order, or why nothing
+    /// was written.
     Transaction(Result<Vec<WriteResult>, CommitError>),
-    /// The answer to [`StoreCommand::Schema`].
+    /// The answer to [`StoreCommand::Schema`]: the definitions after the change, or why it was
+    /// refused.
     Schema(Result<Arc<Catalog>, SchemaError>),
-    /// The answer to [`StoreCommand::Apply`].
+    /// The answer to [`StoreCommand::Apply`]: what became of the mutations. On an error none was
+    /// applied.
     Apply(Result<Applied, StoreError>),
     /// The answer to [`StoreCommand::Trim`] (whether another step would find something) and to
     /// [`StoreCommand::Repair`] (whether anything needed repair).

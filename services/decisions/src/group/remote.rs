@@ -42,7 +42,8 @@ pub(super) fn wants(state: &State, mutation: &Mutation, kind: RemoteKind) -> boo
 }
 
 impl Group<'_> {
-    /// Applies a batch, atomically.
+    /// Applies a batch of other regions' mutations, wholly or not at all. Refuses it if one of its
+    /// writes is from too far in the future, or cannot be read.
     pub(super) fn apply(&mut self, batch: &RemoteBatch) -> Result<Applied> {
         let batch = &*self.without_dropped(batch);
         self.check_clocks(batch)?;

@@ -78,7 +78,8 @@ impl From<StoreError> for Fail {
     }
 }
 
-/// The group in progress.
+/// The group in progress: the state and the writes so far, and the rows that its commands used,
+/// assumed and missed.
 pub(crate) struct Group<'a> {
     pub(crate) state: State,
     pub(crate) writes: WriteSet,

@@ -158,7 +158,6 @@ pub fn projected_size(item: &Item, projected: Option<&[String]>) -> usize {
         .sum()
 }
 
-/// Encodes an index's state.
 const fn encode_state(state: IndexState) -> u8 {
     match state {
         IndexState::Backfilling => 0,

@@ -110,9 +110,10 @@ pub struct WriteItemOutput {
     pub item_collection_metrics: Option<ItemCollectionMetrics>,
 }
 
-/// The answer to PutItem.
+/// The answer to PutItem. Its attributes are the replaced item, if `ALL_OLD` asked for it.
 pub type PutItemOutput = WriteItemOutput;
-/// The answer to UpdateItem.
+/// The answer to UpdateItem. Its attributes are those before or after the update, all or only the
+/// written ones.
 pub type UpdateItemOutput = WriteItemOutput;
-/// The answer to DeleteItem.
+/// The answer to DeleteItem. Its attributes are the deleted item, if `ALL_OLD` asked for it.
 pub type DeleteItemOutput = WriteItemOutput;

@@ -137,7 +137,7 @@ pub struct PageOutput {
     pub consumed_capacity: Option<ConsumedCapacity>,
 }
 
-/// The answer to Query.
+/// The answer to Query: a page of one partition, in the order of the sort key.
 pub type QueryOutput = PageOutput;
-/// The answer to Scan.
+/// The answer to Scan: a page of the table, the index, or a segment of them.
 pub type ScanOutput = PageOutput;

@@ -35,7 +35,7 @@ pub struct UpdateTimeToLiveInput {
     pub time_to_live_specification: TimeToLiveSpecification,
 }
 
-/// The answer to UpdateTimeToLive.
+/// The answer to UpdateTimeToLive, which repeats the setting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpdateTimeToLiveOutput {
     /// The setting, as in the request.

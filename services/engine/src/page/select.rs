@@ -20,7 +20,7 @@ use crate::{
 /// "PartiQL arithmetic, comparison, and logical operators for DynamoDB", IN).
 const ITEMS_OF_SEVERAL_PARTITIONS: usize = 10;
 
-/// Options of a SELECT.
+/// The parameters of a SELECT besides the statement.
 pub(crate) struct SelectOptions {
     pub(crate) consistent: bool,
     /// The maximum number of items to evaluate.

@@ -11,7 +11,8 @@ use crate::{
 /// The number of records that a search by time reads at once.
 const SEARCHED_RECORDS: usize = 1000;
 
-/// Where an iterator starts.
+/// Where an iterator starts. `At` and `After` have a sequence number as the request gives it,
+/// `Since` a time in ms since the Unix epoch.
 #[derive(Debug, Clone, Copy)]
 enum Start<'a> {
     Oldest,

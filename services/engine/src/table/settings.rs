@@ -206,7 +206,6 @@ fn warmer(
     })
 }
 
-/// Milliseconds of a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Updates when the throughput of a table or index was changed, for a change to `after`. A change

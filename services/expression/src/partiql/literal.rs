@@ -180,7 +180,7 @@ impl<'t> Parser<'t, '_> {
         set
     }
 
-    /// Notes an invalid value.
+    /// Notes an invalid value, unless a problem of the same stage was noted before.
     pub(super) fn problem(&mut self, message: impl fmt::Display) {
         self.problems.note(Stage::Operand, || message.to_string());
     }

@@ -48,7 +48,8 @@ fn note_unsupported(parser: &mut Parser<'_, '_>) {
     });
 }
 
-/// Parses what follows SELECT.
+/// Parses `* FROM table WHERE … ORDER BY …`, or paths in place of the star. The last two clauses
+/// may be missing.
 fn select(parser: &mut Parser<'_, '_>) -> Parsed<Select> {
     let projection = if parser.take(TokenKind::Star) {
         None
@@ -138,7 +139,7 @@ fn filter(parser: &mut Parser<'_, '_>) -> Parsed<Where> {
     }
 }
 
-/// Parses what follows INSERT.
+/// Parses `INTO table VALUE {…}`.
 fn insert(parser: &mut Parser<'_, '_>) -> Parsed<Insert> {
     parser.expect_keyword("INTO")?;
     let table = source_name(parser)?;
@@ -160,7 +161,7 @@ fn insert(parser: &mut Parser<'_, '_>) -> Parsed<Insert> {
     Ok(Insert { table, item })
 }
 
-/// Parses what follows UPDATE.
+/// Parses `table SET … REMOVE … WHERE … RETURNING …`.
 fn update(parser: &mut Parser<'_, '_>) -> Parsed<UpdateStatement> {
     Ok(UpdateStatement {
         table: source_name(parser)?,
@@ -170,7 +171,7 @@ fn update(parser: &mut Parser<'_, '_>) -> Parsed<UpdateStatement> {
     })
 }
 
-/// Parses what follows DELETE.
+/// Parses `FROM table WHERE … RETURNING ALL OLD *`.
 fn delete(parser: &mut Parser<'_, '_>) -> Parsed<DeleteStatement> {
     parser.expect_keyword("FROM")?;
     let (table, filter) = (source_name(parser)?, filter(parser)?);

@@ -172,7 +172,7 @@ impl Fields {
         }
     }
 
-    /// Takes the member `ExpressionAttributeNames`.
+    /// Takes the member `ExpressionAttributeNames`. `None` if the request has none.
     pub(super) fn expression_names(&mut self) -> ExpressionNames {
         match self.take("ExpressionAttributeNames")? {
             Value::Object(entries) => Some(
@@ -185,7 +185,8 @@ impl Fields {
         }
     }
 
-    /// Takes the member `ExpressionAttributeValues`.
+    /// Takes the member `ExpressionAttributeValues`. `None` if the request has none; the error
+    /// names an invalid value.
     pub(super) fn expression_values(&mut self) -> Result<ExpressionValues, ApiError> {
         let Some(Value::Object(entries)) = self.take("ExpressionAttributeValues") else {
             return Ok(None);

@@ -77,7 +77,7 @@ impl Text {
         }
     }
 
-    /// One of these strings.
+    /// One of the values of an enumeration.
     pub(crate) const fn one_of(names: &'static [&'static str]) -> Self {
         Self { names, ..Self::ANY }
     }
@@ -90,7 +90,7 @@ impl Text {
         }
     }
 
-    /// Also allows an ARN.
+    /// Also allows an ARN, to which neither the pattern nor the lengths apply.
     pub(crate) const fn or_arn(self) -> Self {
         Self { or_arn: true, ..self }
     }

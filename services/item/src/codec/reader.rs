@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         str::from_utf8(bytes).map_err(|_| self.damaged("a string is not UTF-8"))
     }
 
-    /// Reads eight bytes, big-endian.
+    /// Reads a number of eight bytes, big-endian; an error if fewer are left.
     pub(crate) fn u64(&mut self) -> Read<u64> {
         let rest = &self.all[self.at..];
         let (bytes, _) = rest.split_first_chunk().ok_or_else(|| self.damaged("unexpected end"))?;

@@ -263,7 +263,8 @@ impl Attribute {
         })
     }
 
-    /// Adds to its number.
+    /// Adds `number` to the sum of the version's origin. A sum that cannot be represented stays as
+    /// it was.
     pub(super) fn add(&mut self, version: &Version, number: Number, item_base: Option<&Version>) {
         let counted = self.counting(item_base).find(|(origin, _)| **origin == version.origin);
         let before = counted.map_or(Number::ZERO, |(_, delta)| delta.sum);
@@ -278,7 +279,8 @@ impl Attribute {
         self.deltas.insert(version.origin.clone(), Delta { version, over, sum });
     }
 
-    /// Adds or removes members.
+    /// Makes `version` the last writer of these members; `present` tells whether they are in the
+    /// set after it.
     pub(super) fn change_members(&mut self, version: &Version, members: BTreeSet<Element>, present: bool) {
         for member in members {
             let version = version.clone();

@@ -22,7 +22,8 @@ pub(crate) struct Announced {
 }
 
 impl Announced {
-    /// Records the source's vectors.
+    /// Merges vectors that the source announced into the known ones, and notes how far the source
+    /// has this region's writes.
     pub(crate) fn learn(&mut self, context: &Context, vectors: &TableVectors) {
         self.reported.learn(context, vectors);
         merge_tables(&mut self.vectors, vectors);

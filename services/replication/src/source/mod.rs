@@ -103,7 +103,8 @@ impl Source {
         out.push(Command::SendToReceiver(self.link, message));
     }
 
-    /// Handles the receiver's hello.
+    /// Answers the receiver's hello and returns the receiver's region. The error ends the stream: a
+    /// second hello, or one that does not fit this region.
     pub(crate) fn hello(&mut self, context: &Context, out: &mut Out, hello: &Hello) -> Result<Region, Goodbye> {
         if self.peer.is_some() {
             return Err(Goodbye::for_now("a second hello arrived"));

@@ -41,7 +41,7 @@ use crate::{Store, StoreError, StoreOptions, backend::StorageBackend};
 
 /// Creates the stores that the suite tests.
 pub trait DiskMaker: Sync {
-    /// Creates an empty disk.
+    /// Creates an empty disk, independent of all others.
     fn disk(&self) -> Box<dyn Disk>;
 }
 

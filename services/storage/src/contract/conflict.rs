@@ -20,7 +20,7 @@ pub struct Conflict {
     pub loser: ConflictSide,
     /// The attributes of which the loser's value was lost; empty if the whole item was lost.
     pub attributes: Vec<String>,
-    /// The rule that decided.
+    /// The rule that chose the winner.
     pub rule: ConflictRule,
     /// Wall time of this region when it saw the conflict, in ms since the Unix epoch.
     pub seen_ms: u64,

@@ -79,7 +79,7 @@ pub enum TableClass {
 pub struct Billing {
     /// When the table last became an on-demand table, in ms since the Unix epoch.
     pub on_demand_since_ms: Option<u64>,
-    /// The table's capacity settings.
+    /// The table's capacity settings. Each index has its own.
     pub capacity: Capacity,
     /// The storage class, which changes only how DynamoDB bills.
     pub class: TableClass,

@@ -21,7 +21,7 @@ const NAMES: [&str; 6] = [
 /// The endpoint and default region that clients get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// URL, with its scheme.
+    /// The URL, with its scheme, such as `http://localhost:8000`.
     pub(crate) endpoint: String,
     /// The region for clients that name none.
     pub(crate) region: String,

@@ -88,7 +88,7 @@ struct ConflictJson<'a> {
     loser: SideJson,
     /// The attributes that the loser lost; empty for the whole item.
     attributes: &'a [String],
-    /// The rule that decided.
+    /// The name of the rule that chose the winner, such as `later time`.
     rule: &'a str,
     seen: Vec<SeenJson<'a>>,
 }

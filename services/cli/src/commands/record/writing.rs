@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{error::CommandError, output};
 
-/// A recording in progress.
+/// The file of a recording in progress, and what it contains so far.
 pub(super) struct Writing {
     file: BufWriter<File>,
     path: PathBuf,
@@ -57,7 +57,8 @@ impl Writing {
         self.asked.contains(region) || self.tables.values().any(holds)
     }
 
-    /// Writes an answered operation.
+    /// Appends an answered operation to the file, with the time `at` since the recording began, in
+    /// whole milliseconds.
     pub(super) fn operation(&mut self, at: Duration, call: RecordedCall) -> Result<(), CommandError> {
         self.operations += 1;
         if !self.asked.contains(&call.region) {

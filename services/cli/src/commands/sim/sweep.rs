@@ -44,7 +44,7 @@ pub(crate) struct SweepArguments {
     pub(crate) report: Option<PathBuf>,
 }
 
-/// A setting that varies.
+/// A setting that a sweep varies, as `--vary PATH=VALUE,…` gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variation {
     /// The path of the setting, as --set takes it.
