@@ -8,7 +8,7 @@ pub(crate) struct Token<'t> {
     pub(crate) end: usize,
 }
 
-/// The kinds of tokens.
+/// The kind of a token, with its text where the kind does not determine it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind<'t> {
     /// The name of an attribute or function, or a keyword: a letter, then letters, digits and `_`.

@@ -66,7 +66,7 @@ pub struct Insert {
 pub struct UpdateStatement {
     /// Name or ARN of the table.
     pub table: String,
-    /// The changes to apply.
+    /// The changes of its SET and REMOVE clauses.
     pub update: Update,
     /// Selects the item, and states what must hold of it.
     pub filter: Where,

@@ -22,7 +22,7 @@ pub enum Plane {
     Data,
     /// Operations on tables and their settings.
     Control,
-    /// Operations that read streams.
+    /// Operations of DynamoDB Streams, such as GetRecords.
     Streams,
 }
 

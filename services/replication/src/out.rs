@@ -27,7 +27,7 @@ pub(crate) enum Purpose {
     Position(AcceptId),
     /// Read the log for a source's cursor.
     Read(AcceptId),
-    /// Answer a receiver's request.
+    /// Answer a receiver's request, which has this number.
     Serve(AcceptId, u64),
     /// A step of the range sync of a span.
     RangeSync(RangeSyncId),

@@ -27,7 +27,7 @@ enum State {
         session: Box<Session>,
         since_ms: u64,
     },
-    /// Both sides said hello.
+    /// The stream is open: both sides have sent their hello.
     Open(Box<Session>),
 }
 

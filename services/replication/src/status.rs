@@ -29,7 +29,7 @@ pub enum LinkState {
     Down,
     /// The stream is being opened, or one side has not said hello yet.
     Connecting,
-    /// Both sides said hello.
+    /// The stream is open: both sides have sent their hello.
     Connected,
     /// One side refuses to talk to the other, for this reason.
     Refused(String),

@@ -8,7 +8,7 @@ use std::{fmt::Write, sync::LazyLock};
 use beringia_storage::backend::Keyspace;
 use rusqlite::Row;
 
-/// "BRNG": identifies Beringia's files.
+/// "BRNG", the application id in the header of a SQLite file, by which Beringia knows its own.
 pub(crate) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file with another version is refused.
 pub(crate) const FORMAT: i32 = 9;

@@ -14,7 +14,7 @@ pub enum ReplicaStatus {
     },
     /// The replica could not be created; the region has nothing of it.
     CreationFailed {
-        /// The reason, for `ReplicaStatusDescription`.
+        /// The reason, as clients see it in `ReplicaStatusDescription`.
         reason: String,
     },
     /// The replica is complete and serves reads and writes.

@@ -9,6 +9,6 @@ pub struct RawRow {
     pub key: KeyBytes,
     /// Version and state of the row; for a tombstone, those of the delete.
     pub fingerprint: RowFingerprint,
-    /// False for a tombstone.
+    /// Whether the row has an item; false for a tombstone.
     pub live: bool,
 }

@@ -13,6 +13,6 @@ pub trait DrillProgress: Send + Sync {
     /// A message that should stay visible, and is in no report.
     fn note(&self, text: &str);
 
-    /// The drill has ended.
+    /// The drill has ended; its progress is no longer shown.
     fn end(&self);
 }

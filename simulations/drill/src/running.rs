@@ -35,7 +35,7 @@ use crate::{
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_millis(250);
 
-/// A drill in progress.
+/// A drill in progress: its plan and stage, its load and measurements, and what it has to undo.
 pub struct RunningDrill<'a> {
     plan: &'a Plan,
     stage: &'a Stage,

@@ -54,7 +54,8 @@ const KINDS: [(Kind, &str); 7] = [
     (Kind::SumNotConstant, "sum-not-constant"),
 ];
 
-/// Anomalies found so far.
+/// The anomalies found so far, by kind: their number, the worst duration in microseconds, and an
+/// example.
 #[derive(Debug, Default)]
 pub(crate) struct Sightings(BTreeMap<Kind, (u64, Option<u64>, Option<String>)>);
 

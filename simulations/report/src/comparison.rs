@@ -119,7 +119,8 @@ pub(crate) const MEASURES: [Measure; 8] = [
 ];
 
 impl Comparison {
-    /// A comparison without runs.
+    /// A comparison of runs of a scenario in which the settings `varied` differ. It has no runs
+    /// yet.
     #[must_use]
     pub fn new(scenario: &str, varied: Vec<String>) -> Self {
         Self {

@@ -43,7 +43,7 @@ impl Samples {
         }
     }
 
-    /// The number of durations.
+    /// The number of durations that were added.
     pub(crate) fn count(&self) -> u64 {
         self.histogram.as_ref().map_or(0, Histogram::len)
     }

@@ -311,7 +311,7 @@ impl DiskLoss {
 /// region last reported.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ReportedBacklog {
-    /// The number of writes.
+    /// The number of these writes.
     pub writes: u64,
     /// In simulation the bytes of the requests, in a drill the bytes of the records in the region's
     /// log.

@@ -109,7 +109,7 @@ fn regions(run: &Run) -> String {
     format!("\n{}\n", aligned(table))
 }
 
-/// A table without borders.
+/// An empty table without borders, with these column titles.
 pub(crate) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table

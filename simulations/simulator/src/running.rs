@@ -58,7 +58,7 @@ impl Default for Conditions {
 /// The result of a run.
 #[derive(Debug)]
 pub struct SimulationOutcome {
-    /// The measurements and verdicts.
+    /// The run's measurements and verdicts, as reports show them.
     pub run: Run,
     /// The promises that were broken; the run has the same in words.
     pub violations: Vec<Violation>,
@@ -89,7 +89,7 @@ pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<Si
     })
 }
 
-/// A run in progress.
+/// A run in progress: the regions in virtual time, the load on them, and what was measured so far.
 struct RunningSimulation<'a> {
     plan: &'a Plan,
     patience: Duration,

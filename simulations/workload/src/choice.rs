@@ -43,7 +43,8 @@ impl Zipfian {
         self.eta = (1.0 - share) / (1.0 - zeta(0, 2, self.theta) / self.zeta);
     }
 
-    /// Draws the next number.
+    /// Draws a number below the number of items. 0 is the most frequent, and each following one is
+    /// less frequent.
     pub fn draw(&self, dice: &SeededRandomness) -> u64 {
         let uniform = dice.unit_f64();
         let scaled = uniform * self.zeta;

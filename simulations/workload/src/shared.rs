@@ -33,7 +33,7 @@ pub struct LoadProgress {
     /// Due operations without a connection or an answer, or for which the region reported a failure
     /// of its own.
     pub failed: u64,
-    /// Writes that were acknowledged.
+    /// Writes that a region acknowledged.
     pub writes: u64,
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Claim {
     pub(crate) algorithm: String,
     /// The key that signed, and the scope of its signature.
     pub(crate) credential: Credential,
-    /// The signature in hexadecimal.
+    /// The signature as the request states it; hexadecimal digits, if it is well-formed.
     pub(crate) signature: String,
     /// The names of the signed headers, lower-case and in order.
     pub(crate) signed_headers: Vec<String>,

@@ -20,7 +20,7 @@ pub struct KeysAndAttributes {
     pub attributes_to_get: Option<Vec<String>>,
     /// The attributes to return; `None` returns all.
     pub projection_expression: Option<String>,
-    /// `#names` of the expression.
+    /// Attribute names for the `#name` placeholders of the expression.
     pub expression_attribute_names: ExpressionNames,
 }
 

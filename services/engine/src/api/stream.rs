@@ -24,7 +24,7 @@ wire_enum! {
     ShardIteratorType {
         /// At the oldest record that is still there.
         TrimHorizon = "TRIM_HORIZON",
-        /// After the newest record.
+        /// After the newest record that exists when the iterator is made.
         Latest = "LATEST",
         /// At the record with a sequence number.
         AtSequenceNumber = "AT_SEQUENCE_NUMBER",

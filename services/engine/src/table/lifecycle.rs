@@ -185,9 +185,9 @@ pub(crate) enum TimeToLiveBefore {
 /// The changes that currently show.
 #[derive(Debug, Default)]
 struct Showing {
-    /// Changes of existing tables.
+    /// The last change of each existing table.
     changes: Until<TableId, Change>,
-    /// Deleted tables, by name.
+    /// Deleted tables as they were, by name.
     removals: Until<String, Arc<Table>>,
     times_to_live: Until<TableId, TimeToLiveBefore>,
 }

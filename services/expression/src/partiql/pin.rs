@@ -12,7 +12,7 @@ use crate::{
 /// The only item that a WHERE clause can select.
 #[derive(Debug, Clone)]
 pub struct Pin {
-    /// The item's primary key.
+    /// The item's primary key, whose attributes all equal a literal or parameter in the clause.
     pub key: Item,
     /// The conditions on the item besides its key.
     rest: Vec<Predicate>,

@@ -64,7 +64,7 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// A string without constraints.
+    /// Any string, even an empty one.
     pub(crate) const ANY: Self = Self::of(Lengths::ANY);
 
     /// A string whose length lies within bounds.

@@ -18,7 +18,7 @@ pub(crate) enum Asked {
     SyncKeys(RangeSyncId),
     /// Rows for a range sync.
     SyncRows(RangeSyncId),
-    /// Digests for a comparison.
+    /// The digests of a table, which are compared with this region's.
     Compare(TableId),
 }
 

@@ -222,7 +222,8 @@ pub enum Aspect {
     Dropped {
         /// The region whose replica was dropped.
         region: Region,
-        /// With the status [`ReplicaStatus::Dropped`](crate::ReplicaStatus::Dropped).
+        /// The dropped replica. Its status is
+        /// [`ReplicaStatus::Dropped`](crate::ReplicaStatus::Dropped).
         replica: Replica,
     },
     /// Settings that stay in the region even for a global table.

@@ -109,7 +109,8 @@ impl Performer {
         Ok(ahead)
     }
 
-    /// Carries out an action.
+    /// Carries out an action by the means that the stage has for it. From here on it counts as
+    /// done, and is undone at the end even if it fails.
     pub(crate) async fn perform(
         &mut self,
         stage: &Stage,
