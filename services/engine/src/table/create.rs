@@ -210,10 +210,9 @@ fn check_index_lists(input: &CreateTableInput, table_keys: &KeySchema) -> Result
                 .iter()
                 .any(|element| element.key_type == KeyRole::Range)
         };
-        if let Some(index) = wanted.iter().find(|index| !has_sort_key(index)) {
+        if let Some(LocalSecondaryIndex { index_name, .. }) = wanted.iter().find(|index| !has_sort_key(index)) {
             return Err(invalid(format!(
-                "Index KeySchema does not have a range key for index: {}",
-                index.index_name
+                "Index KeySchema does not have a range key for index: {index_name}"
             )));
         }
     }
