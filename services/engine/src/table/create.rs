@@ -204,13 +204,9 @@ fn check_index_lists(input: &CreateTableInput, table_keys: &KeySchema) -> Result
                 "Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex",
             ));
         }
-        let has_sort_key = |index: &&LocalSecondaryIndex| {
-            index
-                .key_schema
-                .iter()
-                .any(|element| element.key_type == KeyRole::Range)
-        };
-        if let Some(LocalSecondaryIndex { index_name, .. }) = wanted.iter().find(|index| !has_sort_key(index)) {
+        let has_no_sort_key =
+            |index: &&LocalSecondaryIndex| matches!(&*index.key_schema, [only] if only.key_type == KeyRole::Hash);
+        if let Some(LocalSecondaryIndex { index_name, .. }) = wanted.iter().find(has_no_sort_key) {
             return Err(invalid(format!(
                 "Index KeySchema does not have a range key for index: {index_name}"
             )));
