@@ -49,11 +49,18 @@ async fn small_body_that_decompresses_beyond_limit_is_rejected() {
     let server = Running::start();
     let body = gzip(&format!("{{{}}}", " ".repeat(17 << 20)));
     assert!(body.len() < 1 << 20);
-    let answer = server
-        .connect()
+    let mut client = server.connect();
+    let answer = client
         .ask(with_body("ListTables", "content-encoding: gzip\r\n", &body))
         .await;
-    assert_eq!(answer.status, 413);
+    let error = "{\"__type\":\"com.amazon.coral.service#RequestEntityTooLargeException\"}";
+    let length = error.len().to_string();
+    let headers = [
+        ("content-length", &*length),
+        ("content-type", "application/x-amz-json-1.0"),
+    ];
+    answer.is_exactly(413, &headers, error);
+    assert_eq!(client.call("ListTables", &json!({})).await.status, 200);
 }
 
 #[tokio::test]

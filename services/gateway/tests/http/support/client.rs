@@ -1,5 +1,7 @@
 //! A client that sends given bytes and parses answers.
 
+use bytes::Bytes;
+use http::Response;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -15,6 +17,17 @@ pub(crate) struct ReceivedAnswer {
 }
 
 impl ReceivedAnswer {
+    /// The answer that another client received.
+    pub(crate) fn of(response: &Response<Bytes>) -> Self {
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        Self {
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            body: response.body().to_vec(),
+        }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -28,6 +41,26 @@ impl ReceivedAnswer {
 
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Asserts everything but the id of the request. `headers` are those that not every answer has;
+    /// without a body there is no length in HTTP/2.
+    #[track_caller]
+    pub(crate) fn is_exactly(&self, status: u16, headers: &[(&str, &str)], body: &str) {
+        assert_eq!((self.status, self.text()), (status, body));
+        assert_eq!(self.header("x-amzn-requestid").map(str::len), Some(52));
+        let checksum = crc32fast::hash(body.as_bytes()).to_string();
+        let mut expected = vec![
+            ("date", "Thu, 29 Feb 2024 23:59:58 GMT"),
+            ("server", "Server"),
+            ("x-amz-crc32", checksum.as_str()),
+        ];
+        expected.extend_from_slice(headers);
+        expected.sort_unstable();
+        let mut received: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        received.retain(|(name, _)| *name != "x-amzn-requestid");
+        received.sort_unstable();
+        assert_eq!(received, expected);
     }
 
     /// The exception's name without its namespace; empty if the answer is not an exception.
