@@ -148,6 +148,43 @@ async fn too_many_actions_are_repeated_in_full() {
     assert_eq!(items(&mut client).await, json!([]));
 }
 
+/// Their texts are not examined: each of them is wrong.
+#[tokio::test]
+async fn too_many_statements_are_repeated_in_full() {
+    let server = Running::in_memory();
+    let mut client = with_table(&server).await;
+    let text = "x".repeat(1000);
+    for (operation, member, shown_as, list, most) in [
+        (
+            "ExecuteTransaction",
+            "TransactStatements",
+            "ParameterizedStatement",
+            "transactStatements",
+            100,
+        ),
+        (
+            "BatchExecuteStatement",
+            "Statements",
+            "BatchStatementRequest",
+            "statements",
+            25,
+        ),
+    ] {
+        let statement = |number: u32| json!({"Statement": format!("INSERT {number}"), "Parameters": [{"S": text}]});
+        let statements: Vec<Value> = (0..=most).map(statement).collect();
+        let shown: Vec<String> = (0..=most)
+            .map(|number| format!("{shown_as}(statement=INSERT {number}, parameters=[{{\"S\":\"{text}\"}}])"))
+            .collect();
+        let message = format!(
+            "1 validation error detected: Value '[{}]' at '{list}' failed to satisfy constraint: Member must have length \
+             less than or equal to {most}",
+            shown.join(", ")
+        );
+        invalid(&mut client, operation, &json!({member: statements}), &message).await;
+    }
+    assert_eq!(items(&mut client).await, json!([]));
+}
+
 #[tokio::test]
 async fn tags_of_another_account_are_denied() {
     let server = Running::in_memory();
