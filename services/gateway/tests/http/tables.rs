@@ -323,9 +323,27 @@ async fn contradictory_requests_for_encryption_change_nothing() {
         "Table is already encrypted with given KMSMasterKeyId. Use KMSMasterKeyId parameter if you want to change Master Key",
     );
     assert_eq!(describe(&mut client).await, before);
+}
+
+#[tokio::test]
+async fn an_empty_key_id_changes_nothing() {
+    let server = Running::in_memory();
+    let mut client = server.connect();
+    let invalid = |answer: ReceivedAnswer| {
+        let expected = json!({
+            "__type": "com.amazon.coral.validate#ValidationException",
+            "message": "1 validation error detected: Value '' at 'sSESpecification.kMSMasterKeyId' failed to satisfy \
+                        constraint: Member must have length greater than or equal to 1",
+        });
+        assert_eq!((answer.status, answer.json()), (400, expected));
+    };
     let empty = json!({"Enabled": true, "SSEType": "KMS", "KMSMasterKeyId": ""});
-    let answer = encrypt(&mut client, &empty).await;
-    let message = "1 validation error detected: Value '' at 'sSESpecification.kMSMasterKeyId' failed to satisfy constraint: Member \
-                   must have length greater than or equal to 1";
-    assert_eq!((answer.status, &answer.json()["message"]), (400, &json!(message)));
+    let request = music(&json!({"SSESpecification": empty}));
+    invalid(client.call("CreateTable", &request).await);
+    let listed = done(&client.call("ListTables", &json!({})).await);
+    assert_eq!(listed, json!({"TableNames": []}));
+    done(&client.call("CreateTable", &music(&json!({}))).await);
+    let before = describe(&mut client).await;
+    invalid(encrypt(&mut client, &empty).await);
+    assert_eq!(describe(&mut client).await, before);
 }
