@@ -160,6 +160,56 @@ async fn synchronised_settings_are_equal_in_every_region() {
     shows(&cluster, "/time to live", enabled).await;
 }
 
+/// The description of the key of this id, as the region shows it.
+fn encrypted(cluster: &TestCluster, site: usize, key: &str) -> Value {
+    let arn = format!("arn:aws:kms:{}:000000000000:key/{key}", cluster.region(site));
+    json!({"KMSMasterKeyArn": arn, "SSEType": "KMS", "Status": "ENABLED"})
+}
+
+/// Waits until each region shows the encryption that is wanted of it.
+async fn shows_encryption(cluster: &TestCluster, wanted: [Value; 2]) {
+    let both = async || {
+        let here = described(cluster, 0).await;
+        let there = described(cluster, 1).await;
+        here["SSEDescription"] == wanted[0] && there["SSEDescription"] == wanted[1]
+    };
+    cluster.until(both).await;
+}
+
+/// A replica has the table's key from the start, under the ARN of its own region, and follows every
+/// change.
+#[tokio::test(start_paused = true)]
+async fn each_replica_shows_the_key_as_one_of_its_region() {
+    const KEY: &str = "abcd1234-abcd-1234-a123-ab1234a1b234";
+    let cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    let customer = json!({"Enabled": true, "SSEType": "KMS", "KMSMasterKeyId": KEY});
+    let create = json!({
+        "TableName": TABLE,
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        "SSESpecification": customer,
+    });
+    cluster.ask(0, "CreateTable", create).await;
+    cluster.add_replica(0, TABLE, 1).await;
+    let of_customer = [0, 1].map(|site| encrypted(&cluster, site, KEY));
+    shows_encryption(&cluster, of_customer.clone()).await;
+    for site in [0, 1] {
+        let replicas = described(&cluster, site).await["Replicas"].take();
+        let other = cluster.region(1 - site);
+        assert_eq!(replicas[0]["RegionName"], json!(other.as_str()), "{replicas}");
+        assert_eq!(replicas[0].get("KMSMasterKeyId"), None, "{replicas}");
+    }
+
+    update(&cluster, 1, json!({"SSESpecification": {"Enabled": true}})).await;
+    let managed = |key: &str| [0, 1].map(|site| encrypted(&cluster, site, key));
+    shows_encryption(&cluster, managed("a3c27016-7cb5-fecb-f7ba-c26ff943b3f4")).await;
+    update(&cluster, 0, json!({"SSESpecification": {"Enabled": false}})).await;
+    shows_encryption(&cluster, [Value::Null, Value::Null]).await;
+    update(&cluster, 1, json!({"SSESpecification": customer})).await;
+    shows_encryption(&cluster, of_customer).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn deletion_protection_and_tags_stay_in_their_region() {
     let cluster = cluster().await;
