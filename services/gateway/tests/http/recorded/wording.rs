@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{refused, songs, with};
+use super::{done, refused, songs, with};
 
 #[tokio::test]
 async fn select_is_refused_in_other_words_by_query_and_scan() {
@@ -125,12 +125,72 @@ async fn malformed_start_keys_of_a_table_without_sort_key() {
     }
 }
 
+/// A legacy condition with values of two types, in every parameter that takes one.
+#[tokio::test]
+async fn legacy_conditions_with_values_of_two_types() {
+    let (_server, mut client) = songs().await;
+    let message =
+        "One or more parameter values were invalid: AttributeValues inside AttributeValueList must be of same type";
+    let test = |operator: &str| json!({"ComparisonOperator": operator, "AttributeValueList": [{"S": "a"}, {"N": "1"}]});
+    let key = json!({"TableName": "flat", "Key": {"b": {"S": "x"}}});
+    let put = json!({"TableName": "flat", "Item": {"b": {"S": "new"}}});
+    let change = json!({"AttributeUpdates": {"d": {"Value": {"S": "d"}}}});
+    let equal = json!({"b": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "x"}]}});
+    for operator in ["BETWEEN", "IN"] {
+        let expected = json!({"Expected": {"c": test(operator)}});
+        for (operation, request) in [
+            ("PutItem", with(put.clone(), expected.clone())),
+            ("DeleteItem", with(key.clone(), expected.clone())),
+            ("UpdateItem", with(with(key.clone(), change.clone()), expected)),
+            (
+                "Query",
+                json!({"TableName": "flat", "KeyConditions": equal, "QueryFilter": {"c": test(operator)}}),
+            ),
+            (
+                "Scan",
+                json!({"TableName": "flat", "ScanFilter": {"c": test(operator)}}),
+            ),
+            (
+                "Query",
+                json!({"TableName": "flat", "KeyConditions": {"b": test(operator)}}),
+            ),
+        ] {
+            refused(&mut client, operation, request, message).await;
+        }
+    }
+    let of_equal = &json!({"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "p"}]});
+    let range = json!({"TableName": "songs", "KeyConditions": {"pk": of_equal, "sk": test("BETWEEN")}});
+    refused(&mut client, "Query", range, message).await;
+}
+
+/// ADD and DELETE of a value that the attribute's type cannot take.
 #[tokio::test]
 async fn legacy_updates_of_a_wrong_type() {
     let (_server, mut client) = songs().await;
-    let add = json!({
-        "TableName": "flat", "Key": {"b": {"S": "x"}},
-        "AttributeUpdates": {"c": {"Action": "ADD", "Value": {"N": "1"}}},
-    });
-    refused(&mut client, "UpdateItem", add, "Type mismatch for attribute to update").await;
+    let item = json!({"b": {"S": "x"}, "c": {"S": "y"}, "n": {"N": "1"}, "t": {"SS": ["a"]}, "l": {"L": []}});
+    done(&mut client, "PutItem", &json!({"TableName": "flat", "Item": item})).await;
+    for (name, action, value) in [
+        ("c", "ADD", json!({"N": "1"})),
+        ("c", "ADD", json!({"SS": ["a"]})),
+        ("c", "ADD", json!({"L": []})),
+        ("n", "ADD", json!({"NS": ["1"]})),
+        ("t", "ADD", json!({"NS": ["1"]})),
+        ("l", "ADD", json!({"N": "1"})),
+        ("c", "DELETE", json!({"SS": ["y"]})),
+        ("n", "DELETE", json!({"NS": ["1"]})),
+        ("t", "DELETE", json!({"NS": ["1"]})),
+        ("l", "DELETE", json!({"SS": ["a"]})),
+    ] {
+        let update = json!({
+            "TableName": "flat", "Key": {"b": {"S": "x"}},
+            "AttributeUpdates": {name: {"Action": action, "Value": value}, "other": {"Value": {"S": "o"}}},
+        });
+        refused(
+            &mut client,
+            "UpdateItem",
+            update,
+            "Type mismatch for attribute to update",
+        )
+        .await;
+    }
 }
