@@ -12,24 +12,26 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Running};
 
-/// A server with two tables that have one item each. `songs` has the keys `pk` and `sk` (S), a
-/// global index `gsi` on `gk` that copies `copied`, and a local index `lsi` on `lk` that copies
-/// only keys. `flat` has the key `b` (S).
+/// A server with two tables that have one item each. `songs` has the keys `pk` and `sk` (S); the
+/// global indexes `gsi`, which copies `copied`, `gsi-keys`, which copies only keys, and `gsi-all`,
+/// which copies everything, on `gk`; and a local index `lsi` on `lk` that copies only keys. `flat`
+/// has the key `b` (S).
 async fn songs() -> (Running, Client) {
     let server = Running::in_memory();
     let mut client = server.connect();
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
     let key = |name: &str, role: &str| json!({"AttributeName": name, "KeyType": role});
+    let global = |name: &str, projection: Value| json!({"IndexName": name, "KeySchema": [key("gk", "HASH")], "Projection": projection});
     let tables = [
         json!({
             "TableName": "songs",
             "AttributeDefinitions": [attribute("pk"), attribute("sk"), attribute("gk"), attribute("lk")],
             "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
-            "GlobalSecondaryIndexes": [{
-                "IndexName": "gsi",
-                "KeySchema": [key("gk", "HASH")],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["copied"]},
-            }],
+            "GlobalSecondaryIndexes": [
+                global("gsi", json!({"ProjectionType": "INCLUDE", "NonKeyAttributes": ["copied"]})),
+                global("gsi-keys", json!({"ProjectionType": "KEYS_ONLY"})),
+                global("gsi-all", json!({"ProjectionType": "ALL"})),
+            ],
             "LocalSecondaryIndexes": [{
                 "IndexName": "lsi",
                 "KeySchema": [key("pk", "HASH"), key("lk", "RANGE")],
