@@ -1,6 +1,7 @@
 //! Whole answers that DynamoDB was seen to give to requests of real clients: status, exception and
 //! message, and that a refused request writes nothing.
 
+mod empty;
 mod index_filters;
 mod key_paths;
 mod order;
