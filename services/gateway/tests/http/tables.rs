@@ -181,6 +181,46 @@ async fn an_update_of_units_answers_with_the_old_units() {
     assert_eq!(describe(&mut client).await, expected);
 }
 
+/// There are no previous units, or no new ones.
+#[tokio::test]
+async fn a_change_of_the_billing_mode_answers_with_the_new_units() {
+    let server = Running::in_memory();
+    let mut client = server.connect();
+    done(&client.call("CreateTable", &music(&json!({}))).await);
+    let units = |read, write| json!({"ReadCapacityUnits": read, "WriteCapacityUnits": write});
+    for (billing_mode, of_table, of_index) in [
+        ("PROVISIONED", units(10, 2), units(3, 4)),
+        ("PAY_PER_REQUEST", units(0, 0), units(0, 0)),
+    ] {
+        let mut update = json!({"TableName": "Music", "BillingMode": billing_mode});
+        if billing_mode == "PROVISIONED" {
+            update["ProvisionedThroughput"] = of_table.clone();
+            update["GlobalSecondaryIndexUpdates"] =
+                json!([{"Update": {"IndexName": "by-b", "ProvisionedThroughput": of_index}}]);
+        }
+        let updated = done(&client.call("UpdateTable", &update).await);
+        // The other members are those of the next description.
+        let mut expected = describe(&mut client).await;
+        for (subject, shown) in [("", &of_table), ("/GlobalSecondaryIndexes/0", &of_index)] {
+            let described = &expected.pointer(subject).unwrap()["ProvisionedThroughput"];
+            for member in ["ReadCapacityUnits", "WriteCapacityUnits"] {
+                assert_eq!(described[member], shown[member], "{billing_mode} {subject}");
+            }
+        }
+        assert_eq!(expected["BillingModeSummary"]["BillingMode"], billing_mode);
+        let status = json!({"Status": "UPDATING"});
+        merge(
+            &mut expected,
+            &json!({
+                "GlobalSecondaryIndexes": [{"IndexStatus": "UPDATING", "WarmThroughput": status}],
+                "TableStatus": "UPDATING",
+                "WarmThroughput": status,
+            }),
+        );
+        assert_eq!(updated, json!({"TableDescription": expected}), "{billing_mode}");
+    }
+}
+
 /// The ARN of the account's key for DynamoDB. The keys do not exist, so its id is arbitrary.
 const MANAGED: &str = "arn:aws:kms:eu-west-1:000000000000:key/a3c27016-7cb5-fecb-f7ba-c26ff943b3f4";
 const KEY: &str = "abcd1234-abcd-1234-a123-ab1234a1b234";
