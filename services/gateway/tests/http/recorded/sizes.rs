@@ -9,6 +9,9 @@ const LIMIT: usize = 400 * 1024;
 const TOO_LARGE: &str = "Item size has exceeded the maximum allowed size";
 const UPDATE_TOO_LARGE: &str = "Item size to update has exceeded the maximum allowed size";
 
+/// The name and the input of an operation.
+type Request = (&'static str, Value);
+
 fn text(length: usize) -> Value {
     json!({"S": "x".repeat(length)})
 }
@@ -16,7 +19,7 @@ fn text(length: usize) -> Value {
 /// Updates of `flat` that make an item of `size` bytes, of which `key` are those of the key's name
 /// and value: as an expression and as a legacy parameter, also if there is no such item, and as a
 /// statement.
-fn updates(key: usize, size: usize) -> ([(&'static str, Value); 3], [(&'static str, Value); 3]) {
+fn updates(key: usize, size: usize) -> ([Request; 3], [Request; 3]) {
     let key_value = text(key - 1);
     let value = text(size - key - 1);
     let update = json!({
@@ -104,7 +107,7 @@ async fn update_that_creates_an_item_is_limited_alike() {
 
 /// What an update may do besides `SET v`, as an expression and as changes of attributes, with its
 /// cost in bytes: 19 of each SET and ADD and 2 of each REMOVE and DELETE, and those of the name and
-/// value.
+/// the value of the request. That these values count, and not the results, is inferred.
 fn more_actions() -> [(&'static str, Value, usize); 8] {
     let add = |value: Value| json!({"Action": "ADD", "Value": value});
     let delete = |value: Value| json!({"Action": "DELETE", "Value": value});
