@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{error::CommandError, style};
 
-/// The form of log records.
+/// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people: time, level, spans from the outermost to the innermost, module, message, fields.
