@@ -59,8 +59,7 @@ struct Arguments {
     /// [default: warn; for sim: off]
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
     log: Option<String>,
-    /// The format of log lines: text for people, or one JSON object per line, with its
-    /// spans.
+    /// The format of log lines: text for people, or one JSON object per line, with its spans.
     #[arg(
         long,
         value_enum,
