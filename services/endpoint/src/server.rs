@@ -159,7 +159,7 @@ impl Server {
         // always gets a permit eventually.
         let large = (length.is_none_or(|length| length > LARGE_BODY_BYTES) || is_coded(&parts.headers))
             && !hyper::body::Body::is_end_stream(&body);
-        let _place = if large {
+        let place = if large {
             self.large_bodies.acquire().await.ok()
         } else {
             None
@@ -171,7 +171,11 @@ impl Server {
         .await;
         let body: Bytes = match read {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return self.refuse_large(&mut body).await,
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                // Nothing more is kept in memory, so another large body may be read meanwhile.
+                drop(place);
+                return self.refuse_large(&mut body).await;
+            }
             Ok(Err(_)) => return self.refuse(StatusCode::BAD_REQUEST),
             Err(_) => return self.refuse(StatusCode::REQUEST_TIMEOUT),
         };

@@ -58,7 +58,7 @@ impl Condition {
     /// # Errors
     /// DynamoDB's message, `Invalid FilterExpression: The expression can not be empty;`.
     pub fn check_not_empty(text: &str, kind: ConditionKind) -> Result<(), ExpressionError> {
-        crate::parser::check_not_empty(&crate::lexer::tokens(text), kind.kind())
+        crate::parser::check_not_empty(text, kind.kind())
     }
 
     pub(crate) fn of(predicate: Predicate) -> Self {

@@ -8,7 +8,7 @@ use beringia_item::AttributeValue;
 use crate::{
     ExpressionError, Placeholders,
     error::{Kind, Problems, Stage},
-    lexer::{Token, TokenKind, tokens},
+    lexer::{BLANKS, Token, TokenKind, tokens},
     limits::{MAX_EXPRESSION_BYTES, MAX_FUNCTION_DEPTH, MAX_LIST_INDEX, MAX_OPERATORS, MAX_PATH_PARTS},
     path::{Path, Step},
     placeholders::PARAMETERS_MISMATCH,
@@ -63,8 +63,8 @@ pub(crate) fn parse<'t, T>(
             "Expression size has exceeded the maximum allowed size; expression size: {size}"
         )));
     }
+    check_not_empty(text, kind)?;
     let mut parser = Parser::new(kind, text, tokens(text), placeholders);
-    check_not_empty(&parser.tokens, kind)?;
     let parsed = grammar(&mut parser).and_then(|parsed| match parser.next() {
         TokenKind::End => Ok(parsed),
         _ => Err(parser.unexpected()),
@@ -75,9 +75,9 @@ pub(crate) fn parse<'t, T>(
     }
 }
 
-/// Rejects an expression without any token.
-pub(crate) fn check_not_empty(tokens: &[Token<'_>], kind: Kind) -> Result<(), ExpressionError> {
-    if tokens.first().is_none_or(|token| token.kind == TokenKind::End) {
+/// Rejects an expression without any token. The text may have any length.
+pub(crate) fn check_not_empty(text: &str, kind: Kind) -> Result<(), ExpressionError> {
+    if text.trim_start_matches(BLANKS).is_empty() {
         return Err(kind.refuse("The expression can not be empty;"));
     }
     Ok(())

@@ -44,7 +44,7 @@ impl Projection {
     /// # Errors
     /// DynamoDB's message, `Invalid ProjectionExpression: The expression can not be empty;`.
     pub fn check_not_empty(text: &str) -> Result<(), ExpressionError> {
-        crate::parser::check_not_empty(&crate::lexer::tokens(text), Kind::Projection)
+        crate::parser::check_not_empty(text, Kind::Projection)
     }
 
     /// A projection to paths that do not overlap.

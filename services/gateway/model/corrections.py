@@ -204,8 +204,9 @@ MEMBER_BOUNDS = {
     ("ListStreamsInput", "Limit"): (None, 100),
     ("DescribeStreamInput", "Limit"): (None, 100),
     ("GetRecordsInput", "Limit"): (None, 1000),
-    # The service's messages about the keys of replicas name this minimum.
-    ("SSESpecification", "KMSMasterKeyId"): (1, None),
+    # The service's messages about the keys of replicas name this minimum; the maximum is the
+    # KMS API's. The id is part of the table's definition, which replicates.
+    ("SSESpecification", "KMSMasterKeyId"): (1, 2048),
     # The engine rejects empty batches, with a message of their own.
     ("BatchGetItemInput", "RequestItems"): (0, None),
     ("BatchWriteItemInput", "RequestItems"): (0, None),

@@ -1,6 +1,10 @@
 //! The errors with which regions fail to start.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{
+    io,
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use beringia_item::{Region, RegionError};
 use beringia_network::NetworkError;
@@ -44,7 +48,10 @@ pub enum StartError {
         source: NetworkError,
     },
     /// A port cannot be bound, for example because it is taken.
-    #[error("cannot listen on {address} for {purpose}: {source}; {}", remedy(source, flag))]
+    #[error(
+        "cannot listen on {address} for {purpose}: {source}; {}",
+        remedy(source, flag, address)
+    )]
     Port {
         /// The address that cannot be bound.
         address: SocketAddr,
@@ -77,8 +84,11 @@ pub enum StartError {
 }
 
 /// How to choose an address that can be bound.
-fn remedy(source: &io::Error, flag: &str) -> String {
+fn remedy(source: &io::Error, flag: &str, address: &SocketAddr) -> String {
     match source.kind() {
+        io::ErrorKind::AddrInUse if address.ip() == Ipv6Addr::LOCALHOST => {
+            format!("choose another port with {flag}, or listen on IPv4 alone with --listen 127.0.0.1")
+        }
         io::ErrorKind::AddrNotAvailable => "this machine has no such address: choose another with --listen".to_owned(),
         _ => format!("choose another port with {flag}"),
     }

@@ -366,24 +366,35 @@ async fn contradictory_requests_for_encryption_change_nothing() {
 }
 
 #[tokio::test]
-async fn an_empty_key_id_changes_nothing() {
+async fn key_ids_that_are_empty_or_too_long_change_nothing() {
     let server = Running::in_memory();
     let mut client = server.connect();
-    let invalid = |answer: ReceivedAnswer| {
+    let invalid = |answer: ReceivedAnswer, id: &str, bound: &str| {
         let expected = json!({
             "__type": "com.amazon.coral.validate#ValidationException",
-            "message": "1 validation error detected: Value '' at 'sSESpecification.kMSMasterKeyId' failed to satisfy \
-                        constraint: Member must have length greater than or equal to 1",
+            "message": format!(
+                "1 validation error detected: Value '{id}' at 'sSESpecification.kMSMasterKeyId' failed to satisfy \
+                 constraint: Member must have length {bound}"
+            ),
         });
         assert_eq!((answer.status, answer.json()), (400, expected));
     };
-    let empty = json!({"Enabled": true, "SSEType": "KMS", "KMSMasterKeyId": ""});
-    let request = music(&json!({"SSESpecification": empty}));
-    invalid(client.call("CreateTable", &request).await);
+    let of = |id: &str| json!({"Enabled": true, "SSEType": "KMS", "KMSMasterKeyId": id});
+    let bounds = [
+        (String::new(), "greater than or equal to 1"),
+        ("k".repeat(2_049), "less than or equal to 2048"),
+    ];
+    for (id, bound) in &bounds {
+        let request = music(&json!({"SSESpecification": of(id)}));
+        invalid(client.call("CreateTable", &request).await, id, bound);
+    }
     let listed = done(&client.call("ListTables", &json!({})).await);
     assert_eq!(listed, json!({"TableNames": []}));
     done(&client.call("CreateTable", &music(&json!({}))).await);
     let before = describe(&mut client).await;
-    invalid(encrypt(&mut client, &empty).await);
+    for (id, bound) in &bounds {
+        invalid(encrypt(&mut client, &of(id)).await, id, bound);
+    }
     assert_eq!(describe(&mut client).await, before);
+    done(&encrypt(&mut client, &of(&"k".repeat(2_048))).await);
 }

@@ -318,7 +318,7 @@ static STREAM_SPECIFICATION: Structure = Structure {
     ],
 };
 const SSE_TYPE: Text = Text::one_of(&["AES256", "KMS"]);
-const KMS_MASTER_KEY_ID: Text = Text::of(Lengths::at_least(1));
+const KMS_MASTER_KEY_ID: Text = Text::of(Lengths::of(1, 2048));
 static SSE_SPECIFICATION: Structure = Structure {
     class: "SSESpecification",
     members: &[
