@@ -38,20 +38,38 @@ class Branch:
         product, quantity = self.chance.choice(list(self.goods.prices)), self.chance.randrange(1, 4)
         key = {"PK": f"CUSTOMER#{customer}", "SK": "CART"}
         line = f"{product}@{self.region}"
+        while not (self.update_cart(key, line, quantity) or self.create_cart(key, line, quantity)):
+            pass
+        with self.ledger.lock:
+            self.ledger.cart_updates.append((customer, self.region, line, quantity))
+
+    def update_cart(self, key, line, quantity):
+        """Adds to a line of a cart; returns False if there is no cart."""
+        return self.is_met(
+            self.table.update_item,
+            Key=key,
+            UpdateExpression="SET #lines.#line = if_not_exists(#lines.#line, :none) + :quantity",
+            ConditionExpression="attribute_exists(#lines)",
+            ExpressionAttributeNames={"#lines": "lines", "#line": line},
+            ExpressionAttributeValues={":quantity": Decimal(quantity), ":none": Decimal(0)},
+        )
+
+    def create_cart(self, key, line, quantity):
+        """Creates a cart; returns False if there is one. Without the condition, a cart that has
+        arrived from another region in the meantime would be overwritten."""
+        item = key | {"lines": {line: Decimal(quantity)}}
+        return self.is_met(self.table.put_item, Item=item, ConditionExpression="attribute_not_exists(PK)")
+
+    @staticmethod
+    def is_met(write, **parameters):
+        """Makes a conditional write; returns whether its condition was met."""
         try:
-            self.table.update_item(
-                Key=key,
-                UpdateExpression="SET #lines.#line = if_not_exists(#lines.#line, :none) + :quantity",
-                ConditionExpression="attribute_exists(#lines)",
-                ExpressionAttributeNames={"#lines": "lines", "#line": line},
-                ExpressionAttributeValues={":quantity": Decimal(quantity), ":none": Decimal(0)},
-            )
+            write(**parameters)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            self.table.put_item(Item=key | {"lines": {line: Decimal(quantity)}})
-        with self.ledger.lock:
-            self.ledger.cart_updates.append((customer, self.region, line, quantity))
+            return False
+        return True
 
     def place_order(self, customer):
         """An order with its lines, paid with this region's stock, in one transaction."""
