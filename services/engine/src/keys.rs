@@ -92,20 +92,20 @@ pub(crate) fn request_key(table: &Table, key: &Item) -> Result<KeyBytes, ApiErro
         .map_err(|error| ApiError::Validation(value_error(keys, &error).unwrap_or_else(|| KEY_MISMATCH.to_owned())))
 }
 
-/// Which of DynamoDB's two wordings an error about a path into a key has.
+/// Which of DynamoDB's two wordings an error has, where they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyWording {
-    /// The wording of an expression.
-    Expression,
-    /// The wording of a PartiQL statement.
+pub(crate) enum Wording {
+    /// The wording for parameters and expressions of a request.
+    Request,
+    /// The wording for a PartiQL statement.
     Statement,
 }
 
 /// Rejects document paths that lead into key attributes of the table or its indexes; `nested` are
 /// the attributes at which such paths begin.
-pub(crate) fn check_scalar_keys<'n>(
+fn check_scalar_keys<'n>(
     table: &Table,
-    wording: KeyWording,
+    wording: Wording,
     nested: impl IntoIterator<Item = &'n str>,
 ) -> Result<(), ApiError> {
     let is_in = |keys: &KeySchema, name: &str| parts(keys).any(|part| part.name == name);
@@ -117,8 +117,8 @@ pub(crate) fn check_scalar_keys<'n>(
     };
     nested.into_iter().find_map(kind).map_or(Ok(()), |(kind, name)| {
         let colon = match wording {
-            KeyWording::Expression => ":",
-            KeyWording::Statement => "",
+            Wording::Request => ":",
+            Wording::Statement => "",
         };
         Err(ApiError::Validation(format!(
             "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: {kind}{colon} {name}"
@@ -141,7 +141,7 @@ fn index_keys(table: &Table) -> impl Iterator<Item = (&String, &KeySchema)> {
 /// Rejects paths into key attributes in the filter and the projection of a read of the table.
 pub(crate) fn check_read_paths(
     table: &Table,
-    wording: KeyWording,
+    wording: Wording,
     filter: Option<&Condition>,
     projection: Option<&Projection>,
 ) -> Result<(), ApiError> {
@@ -150,19 +150,20 @@ pub(crate) fn check_read_paths(
     check_scalar_keys(table, wording, in_filter.chain(in_projection))
 }
 
+/// Returns the first part of the table's key that an update writes, which it must not.
+pub(crate) fn written_key<'t>(table: &'t Table, update: &Update) -> Option<&'t KeyPart> {
+    parts(&table.core.keys).find(|part| update.top_level_names().any(|name| name == part.name))
+}
+
 /// Rejects paths into key attributes in the update and the condition of a write. An update that
 /// writes a part of the table's key has another error, and passes.
 pub(crate) fn check_write_paths(
     table: &Table,
-    wording: KeyWording,
+    wording: Wording,
     update: Option<&Update>,
     condition: Option<&Condition>,
 ) -> Result<(), ApiError> {
-    let writes_key = |update: &&Update| {
-        let mut written = update.top_level_names();
-        written.any(|name| parts(&table.core.keys).any(|part| part.name == name))
-    };
-    let update = update.filter(|update| !writes_key(update));
+    let update = update.filter(|update| written_key(table, update).is_none());
     let in_update = update.into_iter().flat_map(Update::nested_names);
     let in_condition = condition.into_iter().flat_map(Condition::nested_names);
     check_scalar_keys(table, wording, in_update.chain(in_condition))

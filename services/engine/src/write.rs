@@ -10,7 +10,7 @@ use crate::{
     ApiError,
     capacity::{Units, write_units},
     index::projected_names,
-    keys::{IndexKeyError, parts, unfit_index_keys},
+    keys::{IndexKeyError, parts, unfit_index_keys, written_key},
 };
 
 /// The exclusive upper bound of the length of attribute names, in bytes.
@@ -231,13 +231,11 @@ fn check_index_keys(table: &Table, item: &Item) -> Result<(), ApiError> {
 /// value.
 pub(crate) fn check_update(table: &Table, update: Option<&Update>) -> Result<(), ApiError> {
     let Some(update) = update else { return Ok(()) };
-    for part in parts(&table.core.keys) {
-        if update.top_level_names().any(|name| name == part.name) {
-            return Err(ApiError::Validation(format!(
-                "One or more parameter values were invalid: Cannot update attribute {}. This attribute is part of the key",
-                part.name
-            )));
-        }
+    if let Some(part) = written_key(table, update) {
+        return Err(ApiError::Validation(format!(
+            "One or more parameter values were invalid: Cannot update attribute {}. This attribute is part of the key",
+            part.name
+        )));
     }
     check_assigned(table, update)
 }

@@ -16,7 +16,7 @@ use crate::{
     capacity::{Kind, Units, read_units},
     constraint::Constraints,
     expressions::read_projection,
-    keys::{KeyWording, check_read_paths, request_key},
+    keys::{Wording, check_read_paths, request_key},
     throttle::Use,
 };
 
@@ -141,7 +141,7 @@ impl Engine {
             .iter()
             .map(|key| request_key(&table, key))
             .collect::<Result<_, _>>()?;
-        check_read_paths(&table, KeyWording::Expression, None, projection.as_ref())?;
+        check_read_paths(&table, Wording::Request, None, projection.as_ref())?;
         let consistent = request.consistent_read.unwrap_or(false);
         Ok(TableGets {
             name,

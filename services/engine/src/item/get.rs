@@ -9,7 +9,7 @@ use crate::{
     api::{GetItemInput, GetItemOutput, ReturnConsumedCapacity},
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
-    keys::{KeyWording, check_read_paths, request_key},
+    keys::{Wording, check_read_paths, request_key},
     throttle::Use,
 };
 
@@ -38,7 +38,7 @@ impl Engine {
         )?;
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
-        check_read_paths(&table, KeyWording::Expression, None, projection.as_ref())?;
+        check_read_paths(&table, Wording::Request, None, projection.as_ref())?;
         let wanted = OneItem {
             filter: None,
             projection,

@@ -15,7 +15,7 @@ use crate::{
     attributes::{check_not_mixed, expected, updates},
     capacity::{Kind, Units},
     expressions::{update_and_condition, write_condition},
-    keys::{KeyWording, check_write_paths, item_key, request_key},
+    keys::{Wording, check_write_paths, item_key, request_key},
     throttle::Use,
     write::{ConditionalWrite, check_measured_item, check_size, check_update},
 };
@@ -61,7 +61,7 @@ impl Engine {
         let table = self.usable_table(&input.table_name)?;
         let key = item_key(&table, &input.item)?;
         check_measured_item(&table, &input.item)?;
-        check_write_paths(&table, KeyWording::Expression, None, condition.as_ref())?;
+        check_write_paths(&table, Wording::Request, None, condition.as_ref())?;
         let collection = collection_metrics(&table, &input.item, options.return_item_collection_metrics);
         let write = ConditionalWrite::put(input.item, condition);
         self.write_one(&table, key, write, &options, collection, |_| Item::new())
@@ -100,7 +100,7 @@ impl Engine {
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
         check_update(&table, update.as_ref())?;
-        check_write_paths(&table, KeyWording::Expression, update.as_ref(), condition.as_ref())?;
+        check_write_paths(&table, Wording::Request, update.as_ref(), condition.as_ref())?;
         let update = update.map(Arc::new);
         let collection = collection_metrics(&table, &input.key, options.return_item_collection_metrics);
         // Only these need the update after the store has taken it along with the write.
@@ -123,7 +123,7 @@ impl Engine {
         let condition = only_condition(&mut options)?;
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
-        check_write_paths(&table, KeyWording::Expression, None, condition.as_ref())?;
+        check_write_paths(&table, Wording::Request, None, condition.as_ref())?;
         let collection = collection_metrics(&table, &input.key, options.return_item_collection_metrics);
         let write = ConditionalWrite::delete(condition);
         self.write_one(&table, key, write, &options, collection, |_| Item::new())

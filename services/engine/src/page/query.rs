@@ -7,14 +7,14 @@ use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeySchema};
 
 use super::{
     read::{KeyRange, PageRead},
-    source::{MismatchMessage, SelectIn, Source, SourceWording, check_select, projecting},
+    source::{MismatchMessage, SelectIn, Source, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
     api::{QueryInput, QueryOutput},
     attributes::{self, check_not_mixed},
     expressions::{condition, open, projection},
-    keys::{KeyWording, condition_error, parts},
+    keys::{Wording, check_read_paths, condition_error, parts},
     names,
 };
 
@@ -40,17 +40,15 @@ impl Engine {
             &table,
             input.index_name.as_deref(),
             input.consistent_read,
-            SourceWording::Parameter,
+            Wording::Request,
         )?;
         let resolved = key_condition.resolve(source.keys)?;
         if let Some(filter) = &filter {
-            source.check_key_paths(KeyWording::Expression, filter.nested_names())?;
+            check_read_paths(&table, Wording::Request, Some(filter), None)?;
             check_filter(filtering, source.keys, filter.top_level_names())?;
             source.check_filter_projected(filter)?;
         }
-        if let Some(projection) = &projection {
-            source.check_key_paths(KeyWording::Expression, projection.nested_names())?;
-        }
+        check_read_paths(&table, Wording::Request, None, projection.as_ref())?;
         let shown = source.shown(input.select, projection)?;
         let single = source.index.is_none() && source.keys.sort.is_empty();
         if let (true, Some(start)) = (single, &input.exclusive_start_key) {

@@ -2,12 +2,12 @@
 
 use std::ops::Bound;
 
-use beringia_expression::{Condition, ConditionKind, Projection};
+use beringia_expression::ConditionKind;
 
 use super::{
     query::check_limits,
     read::{KeyRange, PageRead},
-    source::{MismatchMessage, SelectIn, SourceWording, check_select, projecting},
+    source::{MismatchMessage, SelectIn, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
@@ -15,7 +15,7 @@ use crate::{
     attributes::{self, check_not_mixed},
     constraint::Constraints,
     expressions::{condition, open, projection},
-    keys::KeyWording,
+    keys::{Wording, check_read_paths},
 };
 
 /// The maximum number of segments (API reference, Scan).
@@ -70,13 +70,9 @@ impl Engine {
             &table,
             input.index_name.as_deref(),
             input.consistent_read,
-            SourceWording::Parameter,
+            Wording::Request,
         )?;
-        source.check_key_paths(KeyWording::Expression, filter.iter().flat_map(Condition::nested_names))?;
-        source.check_key_paths(
-            KeyWording::Expression,
-            projection.iter().flat_map(Projection::nested_names),
-        )?;
+        check_read_paths(&table, Wording::Request, filter.as_ref(), projection.as_ref())?;
         let shown = source.shown(input.select, projection)?;
         let mut range = match segment {
             None => KeyRange {

@@ -2,18 +2,18 @@
 
 use std::ops::Bound;
 
-use beringia_expression::{Access, Condition, Projection, ResolvedKeyCondition, Select};
+use beringia_expression::{Access, ResolvedKeyCondition, Select};
 use beringia_item::{Item, KeySchema};
 
 use super::{
     query::key_range,
     read::{KeyRange, PageRead},
-    source::{MismatchMessage, SourceWording},
+    source::MismatchMessage,
 };
 use crate::{
     ApiError, Engine,
     api::{PageOutput, ReturnConsumedCapacity},
-    keys::{KeyWording, condition_error, request_key},
+    keys::{Wording, check_read_paths, condition_error, request_key},
 };
 
 /// The maximum number of items that a page of several partitions evaluates (developer guide,
@@ -34,12 +34,7 @@ impl Engine {
     /// Reads a page of the selected items.
     pub(crate) async fn select(&self, select: Select, options: SelectOptions) -> Result<PageOutput, ApiError> {
         let table = self.usable_table(&select.table)?;
-        let source = self.source(
-            &table,
-            select.index.as_deref(),
-            options.consistent,
-            SourceWording::Statement,
-        )?;
+        let source = self.source(&table, select.index.as_deref(), options.consistent, Wording::Statement)?;
         let access = select.access(source.keys)?;
         let is_query = matches!(access, Access::Query { .. });
         let (mut ranges, is_descending, single_items) = match access {
@@ -74,11 +69,7 @@ impl Engine {
             }
         }
         let filter = select.filter.condition();
-        source.check_key_paths(KeyWording::Statement, filter.iter().flat_map(Condition::nested_names))?;
-        source.check_key_paths(
-            KeyWording::Statement,
-            select.projection.iter().flat_map(Projection::nested_names),
-        )?;
+        check_read_paths(&table, Wording::Statement, filter.as_ref(), select.projection.as_ref())?;
         if let (true, Some(filter)) = (is_query, &filter) {
             source.check_filter_projected(filter)?;
         }

@@ -10,7 +10,7 @@ use crate::{
     ApiError, Engine,
     api::Select,
     index::projected_names,
-    keys::{KEY_MISMATCH, KeyWording, check_scalar_keys, parts, request_key},
+    keys::{KEY_MISMATCH, Wording, parts, request_key},
 };
 
 /// Whether the error for an ExclusiveStartKey of a wrong form says why it is invalid.
@@ -22,27 +22,19 @@ pub(super) enum MismatchMessage {
     Reason,
 }
 
-/// Which of DynamoDB's two wordings the error for an unusable index has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SourceWording {
-    /// Of the parameter `IndexName` in Query and Scan.
-    Parameter,
-    /// Of a PartiQL statement.
-    Statement,
-}
-
-impl SourceWording {
+/// The errors for an index that cannot be read.
+impl Wording {
     fn missing_index(self, index: &str) -> ApiError {
         const MISSING: &str = "The table does not have the specified index";
         match self {
-            Self::Parameter => ApiError::Validation(format!("{MISSING}: {index}")),
+            Self::Request => ApiError::Validation(format!("{MISSING}: {index}")),
             Self::Statement => ApiError::validation(MISSING),
         }
     }
 
     fn consistent_read(self) -> ApiError {
         ApiError::validation(match self {
-            Self::Parameter => "Consistent reads are not supported on global secondary indexes",
+            Self::Request => "Consistent reads are not supported on global secondary indexes",
             Self::Statement => "Strongly consistent read is not supported on Global Secondary Indexes",
         })
     }
@@ -83,7 +75,7 @@ impl Engine {
         table: &'a Table,
         index: Option<&'a str>,
         consistent: bool,
-        wording: SourceWording,
+        wording: Wording,
     ) -> Result<Source<'a>, ApiError> {
         let source = Source::find(table, index, consistent, wording)?;
         match index {
@@ -99,12 +91,7 @@ fn backfilling(index: &str) -> ApiError {
 
 impl<'a> Source<'a> {
     /// Finds the table itself, or its index of the given name.
-    fn find(
-        table: &'a Table,
-        index: Option<&'a str>,
-        consistent: bool,
-        wording: SourceWording,
-    ) -> Result<Self, ApiError> {
+    fn find(table: &'a Table, index: Option<&'a str>, consistent: bool, wording: Wording) -> Result<Self, ApiError> {
         let Some(name) = index else {
             return Ok(Self {
                 table,
@@ -159,15 +146,6 @@ impl<'a> Source<'a> {
              [{}]",
             missing.join(", ")
         )))
-    }
-
-    /// Rejects paths into key attributes of the table or its indexes, whose values are scalars.
-    pub(super) fn check_key_paths<'n>(
-        &self,
-        wording: KeyWording,
-        nested: impl IntoIterator<Item = &'n str>,
-    ) -> Result<(), ApiError> {
-        check_scalar_keys(self.table, wording, nested)
     }
 
     /// Determines what an answer shows. The parameters must have passed [`check_select`].

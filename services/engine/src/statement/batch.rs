@@ -16,7 +16,7 @@ use crate::{
     },
     constraint::Constraints,
     item::OneItem,
-    keys::{KeyWording, check_read_paths, request_key},
+    keys::{Wording, check_read_paths, request_key},
 };
 
 /// The maximum number of statements in one request (API reference, BatchExecuteStatement).
@@ -126,12 +126,7 @@ impl Engine {
             return Err(refuse());
         }
         let filter = select.filter.condition();
-        check_read_paths(
-            &table,
-            KeyWording::Statement,
-            filter.as_ref(),
-            select.projection.as_ref(),
-        )?;
+        check_read_paths(&table, Wording::Statement, filter.as_ref(), select.projection.as_ref())?;
         let pin = select.filter.pin(&table.core.keys).map_err(|_| refuse())?;
         let key = request_key(&table, &pin.key)?;
         let wanted = OneItem {

@@ -17,7 +17,7 @@ use crate::{
         ReturnValuesOnConditionCheckFailure, WriteItemOutput, WriteOptions,
     },
     constraint::Constraints,
-    keys::{KeyWording, check_write_paths},
+    keys::{Wording, check_write_paths},
     page::SelectOptions,
     transact::{Parsed, action_key},
 };
@@ -52,7 +52,7 @@ impl StatementWrite {
         let key = action_key(&self.table, &self.action)?;
         check_write_paths(
             &self.table,
-            KeyWording::Statement,
+            Wording::Statement,
             self.action.update(),
             self.action.condition(),
         )?;

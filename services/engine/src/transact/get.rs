@@ -15,7 +15,7 @@ use crate::{
     api::{TransactGetItemsInput, TransactGetItemsOutput},
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
-    keys::{KeyWording, check_not_empty, check_read_paths, request_key},
+    keys::{Wording, check_not_empty, check_read_paths, request_key},
     throttle::Use,
 };
 
@@ -53,7 +53,7 @@ impl Engine {
         let mut wanted = Vec::with_capacity(count);
         for (index, (table, key, projection)) in gets.into_iter().enumerate() {
             let key = request_key(&table, &key).map_err(|error| invalid_action(count, index, error))?;
-            check_read_paths(&table, KeyWording::Expression, None, projection.as_ref())?;
+            check_read_paths(&table, Wording::Request, None, projection.as_ref())?;
             wanted.push(Get {
                 table,
                 key,

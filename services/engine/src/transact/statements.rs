@@ -19,7 +19,7 @@ use crate::{
         ReturnValuesOnConditionCheckFailure, TransactStatement,
     },
     capacity::{Kind, Units},
-    keys::{KeyWording, check_read_paths, check_write_paths, request_key},
+    keys::{Wording, check_read_paths, check_write_paths, request_key},
     statement::{check_text, parse},
     write::check_size,
 };
@@ -97,7 +97,7 @@ impl Engine {
                     "Select statements within ExecuteTransaction must specify the primary key in the where clause.",
                 )
             })?;
-            let key = check_read_paths(&table, KeyWording::Statement, filter.as_ref(), projection.as_ref())
+            let key = check_read_paths(&table, Wording::Statement, filter.as_ref(), projection.as_ref())
                 .and_then(|()| request_key(&table, &pin.key))
                 .map_err(|error| invalid_action(count, index, error))?;
             gets.push(Get {
@@ -159,7 +159,7 @@ impl Engine {
             key: pin.key.clone(),
             condition: pin.required(),
         };
-        let checked = check_write_paths(&table, KeyWording::Statement, action.update(), action.condition());
+        let checked = check_write_paths(&table, Wording::Statement, action.update(), action.condition());
         Ok(checked.map(|()| Planned {
             action,
             table,
@@ -177,7 +177,7 @@ impl Engine {
         let write = self.statement_write(statement)?;
         check_write_paths(
             &write.table,
-            KeyWording::Statement,
+            Wording::Statement,
             write.action.update(),
             write.action.condition(),
         )?;

@@ -26,7 +26,7 @@ use crate::{
     capacity::{Kind, Units, read_units},
     expressions::{update_and_condition, write_condition},
     item::collection_metrics,
-    keys::{IndexKeyError, KeyWording, check_not_empty, check_write_paths, item_key, request_key, unfit_index_keys},
+    keys::{IndexKeyError, Wording, check_not_empty, check_write_paths, item_key, request_key, unfit_index_keys},
     throttle::{Throttle, Use},
     write::{ConditionalWrite, check_assigned, check_item, check_size, check_update},
 };
@@ -187,7 +187,7 @@ impl Engine {
         }
         let planned = parsed.into_iter().map(|(table_name, with_item, action)| {
             let table = self.usable_table(&table_name)?;
-            check_write_paths(&table, KeyWording::Expression, action.update(), action.condition())?;
+            check_write_paths(&table, Wording::Request, action.update(), action.condition())?;
             Ok(Planned {
                 table,
                 action,
