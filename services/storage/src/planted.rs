@@ -16,6 +16,12 @@ pub enum PlantedBug {
     LogRecordSkipped,
     /// Conditions and updates are evaluated before the write has its turn.
     ConditionBeforeLock,
+    /// A replica that is added while the table is in use is never reported as active.
+    AddedReplicaNeverActive,
+    /// The log's copy of a replicated write that loses to a newer one has another image.
+    StaleCopyAltered,
+    /// Occasionally a replicated write changes the row without its index entries.
+    IndexEntryOmitted,
 }
 
 /// A planted bug; without the feature `planted-bugs` there is none.
@@ -48,6 +54,24 @@ impl PlantedBug {
     pub const fn decides_early(self) -> bool {
         matches!(self, Self::ConditionBeforeLock)
     }
+
+    /// Whether an added replica stays in the status that it begins with.
+    #[must_use]
+    pub const fn never_activates(self) -> bool {
+        matches!(self, Self::AddedReplicaNeverActive)
+    }
+
+    /// Whether log records of stale writes get another image.
+    #[must_use]
+    pub const fn alters_stale_copies(self) -> bool {
+        matches!(self, Self::StaleCopyAltered)
+    }
+
+    /// Whether the record with this sequence leaves the index entries as they are.
+    #[must_use]
+    pub const fn omits_entries(self, sequence: u64) -> bool {
+        matches!(self, Self::IndexEntryOmitted) && sequence.is_multiple_of(7)
+    }
 }
 
 #[cfg(not(feature = "planted-bugs"))]
@@ -73,6 +97,24 @@ impl PlantedBug {
     /// Never called, since there is no bug.
     #[must_use]
     pub const fn decides_early(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn never_activates(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn alters_stale_copies(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn omits_entries(self, _: u64) -> bool {
         match self {}
     }
 }

@@ -1,6 +1,9 @@
 //! Evidence: the items and logs of regions, in the terms of the workloads.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use beringia_item::{AttributeValue, Item, Version, VersionVector, encode_item, item_from_json};
 use serde_json::Value;
@@ -72,6 +75,12 @@ pub struct Evidence {
     /// The unshipped writes that the store of a region reports, by region. A region has some if the
     /// others dropped its replica and it was re-bootstrapped.
     pub unshipped: BTreeMap<String, Vec<UnshippedWrite>>,
+    /// The copies of log records whose content differs from the record in its origin's log.
+    pub mismatches: Vec<CopyMismatch>,
+    /// The table's replicas at the end, as regions show them.
+    pub replicas: FinalReplicas,
+    /// The wrong answers when every key was read back at the end.
+    pub misreads: Vec<Misread>,
 }
 
 impl Evidence {
@@ -82,11 +91,39 @@ impl Evidence {
     }
 
     /// Sorts each key's writes by sequence and removes duplicates. The writes of an origin can come
-    /// from the logs of several regions.
+    /// from the logs of several regions; a copy that differs from an earlier one is a mismatch.
     pub fn sort_logs(&mut self) {
-        for writes in self.logs.values_mut().flat_map(BTreeMap::values_mut) {
+        for (key, writes) in self.logs.values_mut().flatten() {
             writes.sort_by_key(|write| write.held.version.sequence);
-            writes.dedup_by_key(|write| write.held.version.sequence);
+            writes.dedup_by(|copy, first| {
+                let is_copy = copy.held.version.sequence == first.held.version.sequence;
+                if is_copy && copy != first {
+                    self.mismatches.push(CopyMismatch {
+                        region: None,
+                        key: key.clone(),
+                        version: copy.held.version.clone(),
+                        original: Some(first.held.version.clone()),
+                    });
+                }
+                is_copy
+            });
+        }
+    }
+
+    /// Compares a region's copy of a log record with the record in the origin's log, which must
+    /// have been read wholly and sorted ([`Evidence::sort_logs`]). A difference is a mismatch.
+    pub fn compare_copy(&mut self, region: &str, key: &str, copy: &Logged) {
+        let log = self.logs.get(copy.held.version.origin.region().as_str());
+        let writes = log.and_then(|log| log.get(key)).map_or(&[][..], Vec::as_slice);
+        let found = writes.binary_search_by_key(&copy.held.version.sequence, |write| write.held.version.sequence);
+        let original = found.ok().map(|index| &writes[index]);
+        if original != Some(copy) {
+            self.mismatches.push(CopyMismatch {
+                region: Some(region.to_owned()),
+                key: key.to_owned(),
+                version: copy.held.version.clone(),
+                original: original.map(|original| original.held.version.clone()),
+            });
         }
     }
 
@@ -101,13 +138,81 @@ impl Evidence {
     }
 }
 
+/// A copy of a log record that differs from the record of its origin in version, content, causal
+/// context or cause, or that the origin does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyMismatch {
+    /// The region with the copy; `None` if the origin's own log was lost, and the copies of other
+    /// regions differ from each other.
+    pub region: Option<String>,
+    /// The key as text.
+    pub key: String,
+    /// The version in the copy.
+    pub version: Version,
+    /// The version with the same sequence in the origin's log, under the same key; `None` if there
+    /// is none.
+    pub original: Option<Version>,
+}
+
+/// The replicas of a table at the end of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FinalReplicas {
+    /// The regions whose replica must be ACTIVE, by the answers to the calls that created, added
+    /// and removed replicas. Without any, replicas are not judged.
+    pub expected: BTreeSet<String>,
+    /// For each region that was asked, the status of each replica, by region.
+    pub shown: BTreeMap<String, BTreeMap<String, String>>,
+    /// The digest of the table in each region that holds it, as text.
+    pub digests: BTreeMap<String, String>,
+}
+
+/// A read that did not return what its region holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misread {
+    /// The region that was read.
+    pub region: String,
+    /// The operation, with its index if it has one, such as `Query of by-sort`.
+    pub by: String,
+    /// The key as text, or the partition if the whole read was refused.
+    pub key: String,
+    /// The difference.
+    pub kind: MisreadKind,
+}
+
+/// The difference between what a read returned for a key and what its region holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MisreadKind {
+    /// The read did not return an item that the region holds.
+    Missing,
+    /// The read returned an item that the region does not hold.
+    Superfluous,
+    /// The read returned the item more than once.
+    Repeated,
+    /// The read returned another content than the region holds.
+    Different,
+    /// The read was refused, or had no answer; holds the error.
+    Refused(String),
+}
+
+impl fmt::Display for MisreadKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => formatter.write_str("did not return the item that the region holds"),
+            Self::Superfluous => formatter.write_str("returned an item that the region does not hold"),
+            Self::Repeated => formatter.write_str("returned the item more than once"),
+            Self::Different => formatter.write_str("returned other content than the region holds"),
+            Self::Refused(error) => write!(formatter, "failed: {error}"),
+        }
+    }
+}
+
 /// The conflicts that a region journalled, as evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Journal {
     /// The conflicts that the region recorded.
     pub entries: Vec<ConflictEntry>,
-    /// Whether the journal must contain every conflict: the region had its replica from the
-    /// beginning to the end without a re-bootstrap, and no region lost its disk.
+    /// Whether the journal must contain every conflict that the region could see: it had its
+    /// replica from the beginning to the end without a re-bootstrap, and did not lose its disk.
     pub is_complete: bool,
 }
 

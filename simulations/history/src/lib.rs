@@ -9,8 +9,9 @@ mod operation;
 mod replicas;
 
 pub use evidence::{
-    ConflictEntry, Content, EXPIRES, Evidence, Journal, KEY, LIST, Logged, LostDisk, MARKER, NUMBER, SET, SORT_KEY,
-    UnshippedWrite, VersionedItem, is_field, key_text, key_text_of_json,
+    ConflictEntry, Content, CopyMismatch, EXPIRES, Evidence, FinalReplicas, Journal, KEY, LIST, Logged, LostDisk,
+    MARKER, Misread, MisreadKind, NUMBER, SET, SORT_KEY, UnshippedWrite, VersionedItem, is_field, key_text,
+    key_text_of_json,
 };
 pub use operation::{
     Basis, Effect, History, Merging, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, RecordedTouch, Rules,

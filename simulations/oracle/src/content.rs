@@ -11,8 +11,7 @@ use crate::{
     violation::Violation,
 };
 
-/// How many lesser writes are tried as an explanation of a result that the causal context does not
-/// explain.
+/// How many lesser writes are looked through for the next one that a causal context covers.
 const LOOK_BACK: usize = 1_000;
 
 /// Finds writes with a wrong result, and regions that hold something other than they must.
@@ -107,27 +106,29 @@ fn find_different_images(table: &Table<'_>, violations: &mut Vec<Violation>) {
 }
 
 /// Finds wrong results if whole items win or lose: a write's result must be its effect applied to
-/// the item that it replaced. The causal context says which item that was. If a disk was lost,
-/// causal contexts cover writes that were lost with it; then the write may have replaced any lesser
-/// one.
+/// the item that it replaced. The causal context says which item that was. A context also covers
+/// writes that were lost with their origin's disk, so where the named one may be lost, the next
+/// lesser one is an explanation, too.
 fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violations: &mut Vec<Violation>) {
-    for (position, commit) in key.commits.iter().enumerate() {
+    for commit in &key.commits {
         let (Some(asked), Some(found)) = (commit.asked, &commit.logged.held.content) else {
             continue;
         };
         let write = key.asked[asked].write;
-        let content = |position: usize| key.commits[position].logged.held.content.as_ref();
-        let fits = |before: Option<&Content>| {
+        let fits = |before: Option<usize>| {
+            let before = before.and_then(|position| key.commits[position].logged.held.content.as_ref());
             made_of(before, &write.effect, &write.marker).is_none_or(|made| is_same_but_for_image(&made, found))
         };
-        let fits_lesser = || {
-            (0..position)
-                .rev()
-                .take(LOOK_BACK)
-                .any(|position| fits(content(position)))
+        let covered_below = |position: usize| {
+            let mut lesser = (0..position).rev().take(LOOK_BACK);
+            lesser.find(|position| commit.depends_on(key.commits[*position].version()))
         };
-        let is_explained = fits(commit.replaced.and_then(content)) || !table.lost_disks.is_empty() && fits_lesser();
-        if !is_explained {
+        let mut explanations = std::iter::successors(Some(commit.replaced), |before| {
+            before
+                .filter(|position| table.may_be_lost(key, &key.commits[*position]))
+                .map(covered_below)
+        });
+        if !explanations.any(fits) {
             violations.push(Violation::WrongContent {
                 table: table.name.to_owned(),
                 region: commit.origin.to_owned(),

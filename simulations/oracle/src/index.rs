@@ -324,6 +324,20 @@ impl<'a> Table<'a> {
         self.lost_disks.iter().position(is_it)
     }
 
+    /// Returns whether a region ever lost its disk.
+    pub(crate) fn lost_disk(&self, region: &str) -> bool {
+        self.lost_disks.iter().any(|disk| disk.region == region)
+    }
+
+    /// Returns whether a commit of the load was sent before its origin lost a disk. Regions that
+    /// did not receive it before may have gone on without it, although causal contexts cover it.
+    pub(crate) fn may_be_lost(&self, key: &Key<'_>, commit: &Commit<'_>) -> bool {
+        let asked = commit.asked.map(|asked| &key.asked[asked]);
+        let sent_us = asked.map_or(commit.since_us, |asked| asked.operation.sent_us);
+        let is_before = |disk: &LostDisk| disk.region == commit.origin && sent_us <= disk.at_us;
+        !asked.is_some_and(|asked| asked.is_load) && self.lost_disks.iter().any(is_before)
+    }
+
     /// Returns what became of an acknowledged write that is in no log.
     pub(crate) fn missing(&self, key: &Key<'_>, asked: &Asked<'_>) -> Missing {
         let name = (asked.write.key.as_str(), asked.write.marker.as_str());

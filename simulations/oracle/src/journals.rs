@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use beringia_history::{ConflictEntry, Merging};
 use beringia_item::Version;
 
-use crate::{index::Table, violation::Violation};
+use crate::{
+    index::{Commit, Table},
+    violation::Violation,
+};
 
 /// Checks a table's journals. Every entry must name two concurrent writes. If whole items win or
 /// lose, a write that no other depends on and that is not the greatest was overruled by a
@@ -29,14 +32,17 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
             continue;
         }
         for (key, writes) in &table.keys {
-            let Some((_, others)) = writes.commits.split_last() else {
-                continue;
-            };
+            // The last write that every region must have applied. A write that was lost with its
+            // origin's disk may have reached some regions only.
+            let must_arrive = |commit: &&Commit<'_>| !table.may_be_lost(writes, commit);
+            let winner = writes.commits.iter().rposition(|commit| must_arrive(&commit));
+            let others = &writes.commits[..winner.unwrap_or(0)];
             // Several regions may find the same item expired concurrently. They did the same thing,
             // and nothing is lost.
             let displaced = others
                 .iter()
-                .filter(|commit| !commit.is_known && !commit.logged.is_expiry);
+                .filter(|commit| !commit.is_known && !commit.logged.is_expiry)
+                .filter(must_arrive);
             for commit in displaced {
                 if !losers.contains(&(key, commit.version())) {
                     violations.push(Violation::UnseenConflict {
@@ -58,13 +64,15 @@ fn is_conflict(table: &Table<'_>, region: &str, entry: &ConflictEntry) -> bool {
     let find = |version| key.position_of(version).map(|position| &key.commits[position]);
     match (find(&entry.winner), find(&entry.loser)) {
         (Some(winner), Some(loser)) => winner.is_concurrent_with(loser) && entry.loser < entry.winner,
-        // One of the two may have been lost with a disk, or be an unshipped write of this region.
+        // One of the two may have been lost with its origin's disk, or be an unshipped write of
+        // this region.
         (winner, loser) => {
-            let may_be_left = |version: &Version| version.origin.region().as_str() == region;
-            let is_left = table.evidence.unshipped.contains_key(region)
-                && (winner.is_some() || may_be_left(&entry.winner))
-                && (loser.is_some() || may_be_left(&entry.loser));
-            is_left || !table.lost_disks.is_empty()
+            let has_unshipped = table.evidence.unshipped.contains_key(region);
+            let may_be_missing = |version: &Version| {
+                let origin = version.origin.region().as_str();
+                table.lost_disk(origin) || has_unshipped && origin == region
+            };
+            (winner.is_some() || may_be_missing(&entry.winner)) && (loser.is_some() || may_be_missing(&entry.loser))
         }
     }
 }

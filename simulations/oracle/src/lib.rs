@@ -8,6 +8,8 @@
 //! versions of all committed writes to a key order them, and their causal contexts say which of
 //! them each depends on. From these two follow what every region must hold, what must be in the
 //! conflict journals, what a read could have missed, and which writes were lost to concurrent ones.
+//! At the end every replica must be ACTIVE, equal to the others, and answer reads with what it
+//! holds.
 
 mod accounting;
 mod anomalies;
@@ -19,6 +21,7 @@ mod journals;
 mod logs;
 mod merge;
 mod outcomes;
+mod replicas;
 mod times;
 mod unlogged;
 mod unshipped;
@@ -62,6 +65,7 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
         logs::compare(&table, &mut violations);
         content::compare(&table, &mut violations);
         journals::compare(&table, &mut violations);
+        replicas::compare(&table, &mut violations);
         let outcomes = outcomes::of(&table);
         tally.count(&table, &outcomes, &mut violations);
         anomalies::find(&table, &outcomes, &mut sightings, &mut violations);

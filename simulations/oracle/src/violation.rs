@@ -1,6 +1,8 @@
 //! Promises that a run can break.
 
-use beringia_history::Content;
+use std::collections::BTreeMap;
+
+use beringia_history::{Content, MisreadKind};
 use beringia_item::Version;
 use thiserror::Error;
 
@@ -152,5 +154,52 @@ pub enum Violation {
         /// The content that the region must hold; `None` for no item.
         expected: Option<Box<Content>>,
         found: Option<Box<Content>>,
+    },
+    /// A replica that should be ACTIVE at the end is not, as a region shows it.
+    #[error("{region} shows the replica of {table} in {replica} as {}", status.as_deref().unwrap_or("missing"))]
+    ReplicaNotActive {
+        table: String,
+        region: String,
+        /// The region of the replica.
+        replica: String,
+        /// Its status; `None` if the region does not show the replica.
+        status: Option<String>,
+    },
+    /// At the end, regions hold a table with different digests, or a region that should hold it
+    /// does not.
+    #[error("the regions do not hold {table} equally: {digests:?}")]
+    ReplicasDiffer {
+        table: String,
+        /// The digest in each region that holds the table.
+        digests: BTreeMap<String, String>,
+    },
+    /// Two copies of a log record differ.
+    #[error("a log record of {table} {key} differs in {}: {version:?}, first read as {original:?}", region.as_deref().unwrap_or("two regions"))]
+    CopiesDiffer {
+        table: String,
+        /// The region with the copy; `None` if the origin's own log was lost.
+        region: Option<String>,
+        key: String,
+        version: Version,
+        /// The version of the other record.
+        original: Option<Version>,
+    },
+    /// A region's log has a record that its origin's log does not have.
+    #[error("{region} has a log record that its origin does not have: {table} {key} ({version:?})")]
+    NotInOriginsLog {
+        table: String,
+        region: String,
+        key: String,
+        version: Version,
+    },
+    /// A read at the end did not return what the region holds.
+    #[error("{by} in {region}, after the run, {kind}: {table} {key}")]
+    WrongAnswer {
+        table: String,
+        region: String,
+        /// The operation, with its index if it has one.
+        by: String,
+        key: String,
+        kind: MisreadKind,
     },
 }

@@ -261,7 +261,12 @@ impl Recorder {
     /// Records the events that did not happen before the load ended, because the proof of a drain
     /// came too late or not at all.
     pub fn not_played(&mut self, what: &[&Action]) {
-        self.run.not_played = what.iter().map(ToString::to_string).collect();
+        self.run.not_played.extend(what.iter().map(ToString::to_string));
+    }
+
+    /// Records an event that did not happen because no region accepted it, in words.
+    pub fn not_accepted(&mut self, what: String) {
+        self.run.not_played.push(what);
     }
 
     /// Records the progress of a region's drain. During the run, the plan has only the earliest

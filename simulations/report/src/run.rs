@@ -52,7 +52,8 @@ pub struct Run {
     pub conflicts: Vec<ConflictCell>,
     /// Broken promises as sentences; each is a bug in Beringia.
     pub violations: Vec<String>,
-    /// The events that did not happen, because the drain that they wait for was not proven in time.
+    /// The events that did not happen: the drain that they wait for was not proven in time, or no
+    /// region accepted the change.
     pub not_played: Vec<String>,
     /// Notes that a reader needs to understand the numbers, such as what the run did not wait for.
     pub notes: Vec<String>,

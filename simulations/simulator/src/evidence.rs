@@ -1,16 +1,25 @@
-//! Evidence: the items and logs of regions, read from their stores in the oracle's terms.
+//! Evidence: the items, logs and replicas of regions in the oracle's terms, read from their stores
+//! and by their clients.
 
-use std::{collections::BTreeMap, pin::pin};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+    time::Duration,
+};
 
 use beringia_history::{
-    ConflictEntry, Evidence, Journal, Logged, MARKER, ReplicaHistory, UnshippedWrite, VersionedItem, key_text,
+    ConflictEntry, Evidence, FinalReplicas, Journal, Logged, MARKER, ReplicaHistory, UnshippedWrite, VersionedItem,
+    key_text,
 };
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, decode_item};
 use beringia_node::TableEvidence;
-use beringia_storage::{Store, StoreError};
+use beringia_storage::{Store, StoreError, Table, TableDigest};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::{Cluster, SimulationError};
+use crate::{Cluster, SimulationError, read_back, tables};
+
+/// How long replicas may take to become ACTIVE at the end, in virtual time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reads one table of one region.
 pub(crate) struct Reader<'a> {
@@ -22,14 +31,17 @@ pub(crate) struct Reader<'a> {
     expires: Option<String>,
 }
 
-/// Gathers the evidence from all regions that hold the table, which must be running.
+/// Gathers the evidence from all regions that hold the table, which must be running. `expected` are
+/// the regions that must hold it.
 pub(crate) async fn gather(
     cluster: &Cluster,
     table: &str,
     replicas: &ReplicaHistory,
+    expected: &BTreeSet<String>,
 ) -> Result<Evidence, SimulationError> {
     let mut evidence = Evidence::default();
-    let holders: Vec<String> = cluster.digests(table).await?.into_keys().collect();
+    let digests = cluster.digests(table).await?;
+    let holders: Vec<String> = digests.keys().cloned().collect();
     for region in cluster.names() {
         let store = cluster.store(&region)?;
         let Some(reader) = Reader::new(&region, &*store, table) else {
@@ -53,10 +65,8 @@ pub(crate) async fn gather(
             evidence.unshipped.insert(region.clone(), unshipped);
         }
     }
-    let partial = cluster
-        .names()
-        .into_iter()
-        .filter(|name| !replicas.has_whole_log(name, table));
+    let names = cluster.names().into_iter();
+    let (whole, partial): (Vec<String>, Vec<String>) = names.partition(|name| replicas.has_whole_log(name, table));
     for origin in partial {
         for region in &holders {
             let store = cluster.store(region)?;
@@ -67,34 +77,73 @@ pub(crate) async fn gather(
         }
     }
     evidence.sort_logs();
+    for region in &holders {
+        let store = cluster.store(region)?;
+        let Some(reader) = Reader::new(region, &*store, table) else {
+            continue;
+        };
+        for origin in whole.iter().filter(|origin| *origin != region) {
+            let origin = Origin::of_only_shard(&Region::new(origin)?);
+            for (key, copy) in reader.logged(origin).await? {
+                evidence.compare_copy(region, &key, &copy);
+            }
+        }
+    }
+    evidence.misreads = read_back::misreads(cluster, table, &holders).await?;
+    evidence.replicas = FinalReplicas {
+        expected: expected.clone(),
+        shown: tables::statuses(cluster.clients(), table, expected, PATIENCE).await,
+        digests: digests
+            .iter()
+            .map(|(region, digest)| (region.clone(), in_words(digest)))
+            .collect(),
+    };
     Ok(evidence)
+}
+
+/// A table's digest as text: equal for equal digests, and short.
+fn in_words(digest: &TableDigest) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(format!("{digest:?}").as_bytes()))
 }
 
 impl<'a> Reader<'a> {
     /// Creates a reader of a region's table; `None` if the region does not hold it.
     pub(crate) fn new(region: &'a str, store: &'a dyn Store, table: &str) -> Option<Self> {
         let definition = store.catalog().by_name.get(table).cloned()?;
-        Some(Self {
+        Some(Self::of(region, store, &definition))
+    }
+
+    /// Creates a reader of a table that the region holds.
+    pub(crate) fn of(region: &'a str, store: &'a dyn Store, table: &Table) -> Self {
+        Self {
             region,
             store,
-            table: definition.id,
-            keys: definition.core.keys.clone(),
-            expires: definition.time_to_live.clone(),
-        })
+            table: table.id,
+            keys: table.core.keys.clone(),
+            expires: table.time_to_live.clone(),
+        }
     }
 
     /// Adds the writes of this origin that are in the region's log.
     async fn log(&self, origin: Origin, evidence: &mut Evidence) -> Result<(), SimulationError> {
-        for mutation in self.mutations(origin).await? {
-            let key = self.key_text(&mutation.key)?;
-            let logged = Logged {
-                held: self.held_by(&mutation)?,
-                causal_context: mutation.causal_context.clone(),
-                is_expiry: mutation.cause == Cause::TimeToLive,
-            };
+        for (key, logged) in self.logged(origin).await? {
             evidence.log(key, logged);
         }
         Ok(())
+    }
+
+    /// The writes of this origin that are in the region's log, with their keys as text.
+    async fn logged(&self, origin: Origin) -> Result<Vec<(String, Logged)>, SimulationError> {
+        let mutations = self.mutations(origin).await?;
+        let logged = mutations.into_iter().map(|mutation| {
+            let logged = Logged {
+                held: self.held_by(&mutation)?,
+                is_expiry: mutation.cause == Cause::TimeToLive,
+                causal_context: mutation.causal_context,
+            };
+            Ok((self.key_text(&mutation.key)?, logged))
+        });
+        logged.collect()
     }
 
     /// The writes of this origin that are in the region's log, as mutations in log order.
@@ -115,6 +164,20 @@ impl<'a> Reader<'a> {
             held.insert(self.key_text(&row.key)?, self.held_by(&row)?);
         }
         Ok(held)
+    }
+
+    /// The attributes of each key that the region holds, and the whole item there (`None` for a
+    /// tombstone), by the key as text.
+    pub(crate) async fn items(&self) -> Result<BTreeMap<String, (Item, Option<Item>)>, SimulationError> {
+        let mut items = BTreeMap::new();
+        let mut rows = pin!(self.table_evidence().rows());
+        while let Some(row) = rows.next().await {
+            let row = row.map_err(|error| self.failed(error))?;
+            let key = self.keys.attributes_of(&row.key);
+            let key = key.ok_or_else(|| self.foreign(format!("the key {:?}", row.key)))?;
+            items.insert(self.key_text(&row.key)?, (key, self.item_of(&row)?));
+        }
+        Ok(items)
     }
 
     async fn journal(&self) -> Result<Vec<ConflictEntry>, SimulationError> {
@@ -151,13 +214,17 @@ impl<'a> Reader<'a> {
     }
 
     fn held_by(&self, mutation: &Mutation) -> Result<VersionedItem, SimulationError> {
-        let item = mutation.image.as_ref().map(|image| decode_item(image)).transpose();
-        let item = item.map_err(|error| self.foreign(format!("the image of {:?}: {error}", mutation.key)))?;
         Ok(VersionedItem::new(
             mutation.version.clone(),
-            item.as_ref(),
+            self.item_of(mutation)?.as_ref(),
             self.expires.as_deref(),
         ))
+    }
+
+    /// The item as a mutation left it; `None` for a delete.
+    fn item_of(&self, mutation: &Mutation) -> Result<Option<Item>, SimulationError> {
+        let item = mutation.image.as_ref().map(|image| decode_item(image)).transpose();
+        item.map_err(|error| self.foreign(format!("the image of {:?}: {error}", mutation.key)))
     }
 
     pub(crate) fn key_text(&self, key: &KeyBytes) -> Result<String, SimulationError> {
@@ -166,7 +233,8 @@ impl<'a> Reader<'a> {
         found.ok_or_else(|| self.foreign(format!("the key {key:?}")))
     }
 
-    fn text_of(&self, attributes: &Item) -> Option<String> {
+    /// An item's key as text; `None` if it lacks a part of the key.
+    pub(crate) fn text_of(&self, attributes: &Item) -> Option<String> {
         let parts = self.keys.partition.iter().chain(&self.keys.sort);
         key_text(parts.map(|part| part.name.as_str()), attributes)
     }

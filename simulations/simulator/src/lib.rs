@@ -20,6 +20,7 @@ mod error;
 mod evidence;
 mod losses;
 mod measure;
+mod read_back;
 mod recorder;
 mod running;
 mod runtime;

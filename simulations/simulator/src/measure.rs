@@ -22,6 +22,8 @@ pub(crate) struct Measure {
     load_began: Duration,
     /// Bytes on the wires before the load.
     wire_before: BTreeMap<(String, String), u64>,
+    /// Bytes on the wires when the run was over.
+    wire_after: BTreeMap<(String, String), u64>,
     /// The settings of the links, each with the time since the load began from which they applied.
     links: Vec<(Duration, Links)>,
     /// The times after which regions had to converge while the load continued.
@@ -51,6 +53,7 @@ impl Measure {
             recorder: Recorder::new(plan, Player::Sim),
             load_began: Duration::ZERO,
             wire_before: BTreeMap::new(),
+            wire_after: BTreeMap::new(),
             links: Vec::new(),
             heals: Vec::new(),
         }
@@ -114,6 +117,16 @@ impl Measure {
     pub(crate) fn played(&mut self, timeline: &TimelineCursor, end: Duration) {
         self.recorder.rescheduled(&timeline.played());
         self.recorder.not_played(&timeline.overdue(end));
+    }
+
+    /// Records a change that no region accepted.
+    pub(crate) fn not_accepted(&mut self, what: String) {
+        self.recorder.not_accepted(what);
+    }
+
+    /// Records that the run is over, before the regions are read.
+    pub(crate) fn over(&mut self, cluster: &Cluster) {
+        self.wire_after = cluster.trace.wire_bytes();
     }
 
     /// Records an observation of a drain.
@@ -192,9 +205,9 @@ impl Measure {
                 self.recorder.converged(heal.awaited, everywhere);
             }
         }
-        for ((from, to), bytes) in cluster.trace.wire_bytes() {
-            let before = self.wire_before.get(&(from.clone(), to.clone())).copied().unwrap_or(0);
-            self.recorder.wire_bytes(&from, &to, bytes - before);
+        for (pair, bytes) in &self.wire_after {
+            let before = self.wire_before.get(pair).copied().unwrap_or(0);
+            self.recorder.wire_bytes(&pair.0, &pair.1, bytes - before);
         }
         let disks: Vec<LostDisk> = losses.iter().map(Loss::disk).collect();
         let judgement = beringia_oracle::judge(history, evidence, &disks);

@@ -13,8 +13,10 @@ use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_storage::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
 use futures_util::future::BoxFuture;
-use serde_json::Value;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::{
     Cluster, ClusterConfig, SimulationError,
@@ -23,7 +25,7 @@ use crate::{
     evidence::gather,
     losses::{self, Loss},
     measure::Measure,
-    tables,
+    tables::{self, ChangeOutcome},
 };
 
 /// The interval at which backlogs and divergence are sampled.
@@ -84,9 +86,24 @@ pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<Si
     Box::pin(async move {
         let mut session = RunningSimulation::prepare(plan, conditions).await?;
         session.play().await?;
-        let history = session.recover_and_converge().await?;
-        session.conclude(&history).await
+        let history = session.end_load().await?;
+        let expected = session.expected_replicas().await;
+        session.converge_at_the_end(&expected).await?;
+        session.conclude(&history, &expected).await
     })
+}
+
+/// For each table, the regions that must hold it.
+type Expected = BTreeMap<String, BTreeSet<String>>;
+
+/// A change of one table's replicas that the timeline asked for.
+struct ReplicaChange {
+    table: String,
+    /// The region of the replica.
+    region: String,
+    /// Whether the change adds the replica, or else removes it.
+    adds: bool,
+    outcome: JoinHandle<ChangeOutcome>,
 }
 
 /// A run in progress: the regions in virtual time, the load on them, and what was measured so far.
@@ -105,6 +122,8 @@ struct RunningSimulation<'a> {
     losses: Vec<Loss>,
     /// Regions that did not hold replicas all the time.
     came_or_went: Vec<String>,
+    /// The changes of replicas that the timeline asked for, in its order.
+    replica_changes: Vec<ReplicaChange>,
     /// The replica epoch when the load began, by region and table.
     replica_epochs: BTreeMap<(String, String), u32>,
 }
@@ -154,9 +173,12 @@ impl<'a> RunningSimulation<'a> {
             drains: Drains::default(),
             losses: Vec::new(),
             came_or_went: absent_at_first(plan),
+            replica_changes: Vec::new(),
             replica_epochs: BTreeMap::new(),
         };
-        if !session.converge().await? {
+        let held = |table: &String| (table.clone(), scenario.replicas.iter().cloned().collect());
+        let expected: Expected = session.tables.iter().map(held).collect();
+        if !session.converge(&expected).await? {
             return Err(SimulationError::TimedOut {
                 what: "the initial items of the tables have not reached all regions".to_owned(),
                 virtual_ms: session.cluster.trace.now_ms(),
@@ -193,7 +215,7 @@ impl<'a> RunningSimulation<'a> {
                 continue;
             }
             // If something did not happen, the repairs at the end of the timeline may be
-            // impossible. `recover_and_converge` undoes all of it in any case.
+            // impossible. `end_load` undoes all of it in any case.
             let is_over = next_action >= end && !timeline.overdue(self.plan.scenario.duration).is_empty();
             let Some((index, at)) = next.filter(|_| !is_over) else {
                 self.measure.played(&timeline, self.plan.scenario.duration);
@@ -226,8 +248,8 @@ impl<'a> RunningSimulation<'a> {
             self.losses.push(loss);
         }
         match action {
-            Action::AddReplica { region } => self.change_replicas(region, tables::add),
-            Action::RemoveReplica { region } => self.change_replicas(region, tables::remove),
+            Action::AddReplica { region } => self.change_replicas(region, true),
+            Action::RemoveReplica { region } => self.change_replicas(region, false),
             _ => self.cluster.act(action, &self.tables).await?,
         }
         if let Some(load) = &self.load {
@@ -242,24 +264,38 @@ impl<'a> RunningSimulation<'a> {
         Ok(())
     }
 
-    /// Changes the replicas of all tables in the background, while the timeline continues.
-    fn change_replicas(&mut self, region: &str, update: impl Fn(&str, &str) -> Value) {
+    /// Adds or removes the replicas of all tables in a region, in the background, while the timeline
+    /// continues.
+    fn change_replicas(&mut self, region: &str, adds: bool) {
         self.came_or_went.push(region.to_owned());
         let others: Vec<String> = self.cluster.names().into_iter().filter(|name| name != region).collect();
         for table in &self.tables {
-            let (targets, others, update) = (self.cluster.clients().clone(), others.clone(), update(table, region));
-            let trace = Arc::clone(&self.cluster.trace);
-            tokio::spawn(async move {
-                if let Err(error) = tables::insist(targets, others, update.clone()).await {
-                    trace.note(format_args!("no region takes {update}: {error}"));
-                }
+            let update = if adds {
+                tables::add(table, region)
+            } else {
+                tables::remove(table, region)
+            };
+            let (targets, others, trace) = (
+                self.cluster.clients().clone(),
+                others.clone(),
+                Arc::clone(&self.cluster.trace),
+            );
+            let outcome = tokio::spawn(async move {
+                let outcome = tables::insist(targets, others, update.clone()).await;
+                trace.note(format_args!("{update}: {outcome:?}"));
+                outcome
+            });
+            self.replica_changes.push(ReplicaChange {
+                table: table.clone(),
+                region: region.to_owned(),
+                adds,
+                outcome,
             });
         }
     }
 
-    /// Ends the load, repairs what the timeline left broken, and waits until the regions have
-    /// converged.
-    async fn recover_and_converge(&mut self) -> Result<History, SimulationError> {
+    /// Ends the load and repairs what the timeline left broken.
+    async fn end_load(&mut self) -> Result<History, SimulationError> {
         let history = match self.load.take() {
             Some(load) => load.stop().await,
             None => History::default(),
@@ -268,26 +304,64 @@ impl<'a> RunningSimulation<'a> {
         self.cluster.put_right(&self.tables).await?;
         let at = self.began.elapsed();
         self.measure.links_changed(&self.cluster, at);
-        let awaited = self.measure.ended(&self.cluster, at).await?;
-        if self.converge().await? {
-            self.measure.converged(awaited, self.began.elapsed());
-        }
-        self.sample().await?;
         Ok(history)
     }
 
-    /// Waits until the digests of every table are equal in all regions that hold it. Returns false
-    /// if patience ends before.
-    async fn converge(&mut self) -> Result<bool, SimulationError> {
+    /// Returns, for each table, the regions whose replica must be ACTIVE at the end, by the answers
+    /// to the changes of replicas. A region is not among them if that is unknown: no answer came, or
+    /// the region that accepted the change lost its disk.
+    async fn expected_replicas(&mut self) -> Expected {
+        let replicas = &self.plan.scenario.replicas;
+        let of_table = |table: &String| (table.clone(), replicas.iter().cloned().collect());
+        let mut expected: Expected = self.tables.iter().map(of_table).collect();
+        let mut uncertain = Vec::new();
+        for change in self.replica_changes.drain(..) {
+            let outcome = change.outcome.await.unwrap_or(ChangeOutcome::Unknown);
+            let of_table = expected.entry(change.table.clone()).or_default();
+            match outcome {
+                ChangeOutcome::AcceptedBy(by) if self.losses.iter().all(|loss| loss.region != by) => {
+                    if change.adds {
+                        of_table.insert(change.region);
+                    } else {
+                        of_table.remove(&change.region);
+                    }
+                }
+                ChangeOutcome::AcceptedBy(_) | ChangeOutcome::Unknown => uncertain.push((change.table, change.region)),
+                ChangeOutcome::NotAccepted(error) => {
+                    let verb = if change.adds { "add" } else { "remove" };
+                    let what = format!("{verb} the replica of {} in {}: {error}", change.table, change.region);
+                    self.measure.not_accepted(what);
+                }
+            }
+        }
+        for (table, region) in uncertain {
+            expected.entry(table).or_default().remove(&region);
+        }
+        expected
+    }
+
+    /// Waits until the regions have converged after the load, and measures it.
+    async fn converge_at_the_end(&mut self, expected: &Expected) -> Result<(), SimulationError> {
+        let at = self.began.elapsed();
+        let awaited = self.measure.ended(&self.cluster, at).await?;
+        if self.converge(expected).await? {
+            self.measure.converged(awaited, self.began.elapsed());
+        }
+        self.sample().await
+    }
+
+    /// Waits until every expected region holds each table, and all regions that hold one have equal
+    /// digests. Returns false if patience ends before.
+    async fn converge(&mut self, expected: &Expected) -> Result<bool, SimulationError> {
         let began = Instant::now();
         let mut sampled = began;
         loop {
             let mut equal = true;
-            for table in &self.tables {
+            for (table, expected) in expected {
                 let digests = self.cluster.digests(table).await?;
-                let mut digests = digests.values();
-                let first = digests.next();
-                equal &= digests.all(|other| Some(other) == first);
+                let first = digests.values().next();
+                equal &= digests.values().all(|other| Some(other) == first);
+                equal &= expected.iter().all(|region| digests.contains_key(region));
             }
             let elapsed = began.elapsed();
             if equal {
@@ -310,7 +384,7 @@ impl<'a> RunningSimulation<'a> {
         }
     }
 
-    async fn conclude(mut self, history: &History) -> Result<SimulationOutcome, SimulationError> {
+    async fn conclude(mut self, history: &History, expected: &Expected) -> Result<SimulationOutcome, SimulationError> {
         for sample in self.drains.end().await {
             self.measure.drained(sample);
         }
@@ -330,9 +404,11 @@ impl<'a> RunningSimulation<'a> {
             }
         }
         let total = self.began.elapsed();
+        self.measure.over(&self.cluster);
         let mut evidence = BTreeMap::new();
-        for table in &self.tables {
-            evidence.insert(table.clone(), gather(&self.cluster, table, &replicas).await?);
+        for (table, expected) in expected {
+            let of_table = gather(&self.cluster, table, &replicas, expected).await?;
+            evidence.insert(table.clone(), of_table);
         }
         let trace = self.trace(history);
         let (mut run, violations) = self

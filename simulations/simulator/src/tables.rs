@@ -1,7 +1,10 @@
 //! The tables of a run: they are created in one region, then replicated to the others, before the
 //! load and during it.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use beringia_workload::{CallError, Target, Targets, WorkloadTable};
 use serde_json::{Value, json};
@@ -83,21 +86,80 @@ pub(crate) fn remove(table: &str, region: &str) -> Value {
     json!({ "TableName": table, "ReplicaUpdates": [{ "Delete": { "RegionName": region } }] })
 }
 
+/// The result of a change that regions were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ChangeOutcome {
+    /// This region accepted the change.
+    AcceptedBy(String),
+    /// No region accepted the change, but one did not answer, so the change may have been made.
+    Unknown,
+    /// No region accepted the change; holds the error of the last one.
+    NotAccepted(CallError),
+}
+
 /// Asks one region after another for a change of a table until one accepts it, in the background of
 /// a run.
-pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: Value) -> Result<(), CallError> {
+pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: Value) -> ChangeOutcome {
     let until = Instant::now() + PATIENCE;
-    let mut last = CallError::Unreachable("no region was asked".to_owned());
+    let mut outcome = ChangeOutcome::NotAccepted(CallError::Unreachable("no region was asked".to_owned()));
     while Instant::now() < until {
         for region in &regions {
-            match targets.target(region).call("UpdateTable", update.clone()).await {
-                Ok(_) => return Ok(()),
-                Err(error) => last = error,
-            }
+            outcome = match (
+                targets.target(region).call("UpdateTable", update.clone()).await,
+                outcome,
+            ) {
+                (Ok(_), _) => return ChangeOutcome::AcceptedBy(region.clone()),
+                (Err(CallError::Unknown(_)), _) | (_, ChangeOutcome::Unknown) => ChangeOutcome::Unknown,
+                (Err(error), _) => ChangeOutcome::NotAccepted(error),
+            };
         }
         sleep(POLL).await;
     }
-    Err(last)
+    outcome
+}
+
+/// Returns the status of each replica of a table, as each of these regions shows it, as soon as all
+/// show each other as active, or after `patience`.
+pub(crate) async fn statuses(
+    targets: &impl Targets,
+    table: &str,
+    regions: &BTreeSet<String>,
+    patience: Duration,
+) -> BTreeMap<String, BTreeMap<String, String>> {
+    let began = Instant::now();
+    loop {
+        let mut shown = BTreeMap::new();
+        for region in regions {
+            let mut client = targets.target(region);
+            let described = client.call("DescribeTable", json!({ "TableName": table })).await;
+            shown.insert(region.clone(), statuses_in(&described.unwrap_or_default(), region));
+        }
+        let is_active = |of: &BTreeMap<String, String>| {
+            let mut regions = regions.iter();
+            regions.all(|region| of.get(region).is_some_and(|status| status == "ACTIVE"))
+        };
+        if shown.values().all(is_active) || began.elapsed() > patience {
+            return shown;
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// The status of each replica in an answer to `DescribeTable`. The region that answered has the
+/// status of the table.
+fn statuses_in(answer: &Value, region: &str) -> BTreeMap<String, String> {
+    let table = &answer["Table"];
+    let status = |region: &Value, status: &Value| Some((region.as_str()?.to_owned(), status.as_str()?.to_owned()));
+    let listed = table["Replicas"].as_array().into_iter().flatten();
+    let listed = listed.filter_map(|replica| status(&replica["RegionName"], &replica["ReplicaStatus"]));
+    let mut statuses: BTreeMap<String, String> = listed.collect();
+    // In a region whose replica is not yet complete, the table is not active either.
+    if let Some(own) = table["TableStatus"].as_str()
+        && (own != "ACTIVE" || !statuses.contains_key(region))
+    {
+        statuses.insert(region.to_owned(), own.to_owned());
+    }
+    statuses
 }
 
 /// Waits until the table is active in `region`, and that region sees the active replicas.

@@ -137,3 +137,58 @@ fn finds_conditions_that_are_checked_too_early() {
     let says = |violation: &str| violation.contains("on the condition that");
     assert_found(PlantedBug::ConditionBeforeLock, scenario, says);
 }
+
+#[test]
+fn finds_an_added_replica_that_never_becomes_active() {
+    let scenario = r#"
+        about = "A replica is added while clients use the table."
+        topology = "two"
+        replicas = ["us-east-1"]
+        duration = "4s"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 40
+        keys = 20
+        value_bytes = 8
+        [[event]]
+        at = "500ms..1s"
+        add_replica = "eu-west-1"
+    "#;
+    let says = |violation: &str| violation.contains("shows the replica of") && violation.ends_with("as CREATING");
+    assert_found(PlantedBug::AddedReplicaNeverActive, scenario, says);
+}
+
+/// Both regions hold the right items.
+#[test]
+fn finds_a_copy_of_a_stale_write_that_was_altered() {
+    let scenario = r#"
+        about = "Two regions write the same few keys at the same time."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 200
+        keys = 2
+        choice = "uniform"
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains("a log record of") && violation.contains("differs in");
+    assert_found(PlantedBug::StaleCopyAltered, scenario, says);
+}
+
+/// Both regions hold the right items, and return them by their keys.
+#[test]
+fn finds_an_omitted_index_entry() {
+    let scenario = r#"
+        about = "Sessions are created and looked up by their user."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "sessions"
+        rate = 40
+        keys = 40
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains("Scan of by-user") && violation.contains("did not return the item");
+    assert_found(PlantedBug::IndexEntryOmitted, scenario, says);
+}

@@ -206,7 +206,7 @@ fn probes_measure_availability_without_a_load() {
     };
     assert!(of("us-east-1 available"), "{run}");
     assert!(!of("eu-west-1 available"), "{run}");
-    assert!(of("no acknowledged write lost"), "{run}");
+    assert!(of("no durability loss"), "{run}");
 }
 
 /// It removes replicas of its own table, never of the application's.

@@ -66,6 +66,7 @@ impl Group<'_> {
             }
             let definition = plan.entry(*table).or_insert_with(|| self.definition(*table));
             match edit {
+                Edit::Set { table, aspect } if self.never_activates(table, &aspect) => {}
                 Edit::Set { aspect, .. } => set(definition, aspect),
                 Edit::Remove {
                     aspect: AspectName::Local,

@@ -1,9 +1,9 @@
 //! The effects of planted bugs on decisions. Without the feature `planted-bugs` there are none.
 
-use beringia_item::Mutation;
+use beringia_item::{Mutation, TableId};
 use beringia_storage::{
-    PlantedBug, RemoteKind,
-    backend::{Detail, ItemRow, KeyRange},
+    Aspect, PlantedBug, RemoteKind, ReplicaStatus,
+    backend::{Detail, ItemRow, KeyRange, LogRecord, RecordHead},
 };
 
 use super::workspace::{Group, Result};
@@ -24,6 +24,40 @@ impl Group<'_> {
             return current.is_some_and(|row| row.time == mutation.version.time.as_u64());
         }
         kind == RemoteKind::Stream && bug.skips(mutation.version.sequence)
+    }
+
+    /// Whether a change of a definition is left out: the one that makes a replica with items active.
+    pub(super) fn never_activates(&self, id: TableId, aspect: &Aspect) -> bool {
+        if !self.environment.planted_bug.is_some_and(PlantedBug::never_activates) {
+            return false;
+        }
+        let has_items = self
+            .state
+            .catalog
+            .by_id
+            .get(&id)
+            .is_some_and(|table| table.size.items() > 0);
+        has_items && matches!(aspect, Aspect::Replica { replica, .. } if replica.status == ReplicaStatus::Active)
+    }
+
+    /// Takes the image out of a stale write's record, as if the write were a delete.
+    pub(super) fn alter_stale_copy(&self, mutation: &Mutation, record: &mut LogRecord) {
+        let is_of_client = Home::of(mutation.table).is_none();
+        if is_of_client
+            && self
+                .environment
+                .planted_bug
+                .is_some_and(PlantedBug::alters_stale_copies)
+        {
+            record.image = None;
+            record.metadata = None;
+        }
+    }
+
+    /// Whether a replicated write changes the row without its index entries.
+    pub(super) fn omits_entries(&self, head: &RecordHead) -> bool {
+        let bug = self.environment.planted_bug;
+        head.origin != self.state.origins.own() && bug.is_some_and(|bug| bug.omits_entries(head.sequence))
     }
 
     /// Collects all tombstones of items.

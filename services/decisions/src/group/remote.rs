@@ -204,7 +204,8 @@ impl Group<'_> {
             // The vector will cover the mutation, so the regions that this region relays to must be
             // able to get it here.
             Reconciled::Stale | Reconciled::Same if kind == RemoteKind::Stream => {
-                let record = incoming.record(flags.with(RecordFlags::STALE), None, None);
+                let mut record = incoming.record(flags.with(RecordFlags::STALE), None, None);
+                self.alter_stale_copy(mutation, &mut record);
                 self.append(mutation.table, record, &mutation.causal_context)?;
             }
             Reconciled::Stale | Reconciled::Same => {}

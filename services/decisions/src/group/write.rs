@@ -43,6 +43,7 @@ impl Group<'_> {
     ) -> Result<()> {
         let key = record.key.clone();
         let (time, origin, sequence) = record.current();
+        let moves_entries = !self.omits_entries(&record.head);
         let row = ItemRow {
             position: self.append(table, record, context)?,
             time,
@@ -51,7 +52,9 @@ impl Group<'_> {
             size: new.size,
             state: new.state,
         };
-        self.move_entries(table, row_key, &key, (new.before, new.current), new.after)?;
+        if moves_entries {
+            self.move_entries(table, row_key, &key, (new.before, new.current), new.after)?;
+        }
         self.put_item(row_key.to_vec(), row, new.current.is_some());
         if let Some(current) = new.current {
             self.count_out(table, &key, current)?;

@@ -11,5 +11,6 @@ mod merging;
 mod model;
 mod promises;
 mod recorded;
+mod replicas;
 mod scale;
 mod unshipped;

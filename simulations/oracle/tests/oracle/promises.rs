@@ -287,9 +287,9 @@ fn a_write_with_a_wrong_result_is_found() {
     case.evidence.logs.get_mut("a").expect("a").clear();
     case.logged(&first).logged(&second).both_hold(&second);
     assert_only!(case, Violation::WrongContent { marker, .. } if marker == "a/2");
-    // The result is right for a write before the one that it says it replaced. Only a lost disk
-    // explains that.
-    let skipped = |lost_disk: bool| {
+    // The result is right for a write before the one that it says it replaced. Only the loss of the
+    // disk that had that one explains it.
+    let skipped = |lost_disk: Option<(&str, u64)>| {
         let third = held(with_number("a/3", 2), 3, "a");
         let mut case = self::case();
         case.reported("a", "a/1", put_number(1), 1)
@@ -297,13 +297,15 @@ fn a_write_with_a_wrong_result_is_found() {
             .reported("a", "a/3", Effect::Add(1), 3);
         let second = held(with_number("a/2", 3), 2, "a");
         case.logged(&first).logged(&second).logged(&third).both_hold(&third);
-        if lost_disk {
-            case.lost_disk("b", 10);
+        if let Some((region, at_ms)) = lost_disk {
+            case.lost_disk(region, at_ms);
         }
         case
     };
-    assert_only!(skipped(false), Violation::WrongContent { marker, .. } if marker == "a/3");
-    assert_eq!(skipped(true).violations(), []);
+    for unrelated in [None, Some(("b", 10)), Some(("a", 1))] {
+        assert_only!(skipped(unrelated), Violation::WrongContent { marker, .. } if marker == "a/3");
+    }
+    assert_eq!(skipped(Some(("a", 2))).violations(), []);
 }
 
 #[test]
@@ -408,4 +410,31 @@ fn deletes_are_distinguished_by_what_they_removed() {
         .pop();
     case.both_hold(&second);
     assert_only!(case, Violation::Lost { marker, .. } if marker == "a/4");
+}
+
+/// A conflict of a lost write may be in some journals only, one between others must be in all.
+#[test]
+fn a_lost_disk_excuses_its_own_conflicts_only() {
+    let journal_of = |lost_disk: &str| {
+        let (loser, winner) = (item("b/1", 1, "b"), item("a/1", 2, "a"));
+        let mut case = case();
+        case.reported("b", "b/1", put(), 1).reported("a", "a/1", put(), 2);
+        case.logged(&loser).logged(&winner).both_hold(&winner);
+        case.journal("a");
+        case.lost_disk(lost_disk, 5);
+        case
+    };
+    assert_eq!(journal_of("b").violations(), [], "the loser may never have arrived");
+    assert_eq!(journal_of("a").violations(), [], "the winner may never have left");
+    assert_only!(journal_of("c"), Violation::UnseenConflict { region, .. } if region == "a");
+    // An entry may name a write that is in no log if that write's disk was lost.
+    let named = |lost_disk: &str| {
+        let (loser, winner) = (item("b/1", 1, "b"), item("a/1", 2, "a"));
+        let mut case = case();
+        case.reported("a", "a/1", put(), 2).logged(&winner).both_hold(&winner);
+        case.journalled("a", &winner, &loser).lost_disk(lost_disk, 5);
+        case
+    };
+    assert_eq!(named("b").violations(), []);
+    assert_only!(named("a"), Violation::NoConflict { region, .. } if region == "a");
 }

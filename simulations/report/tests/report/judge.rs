@@ -29,9 +29,62 @@ fn convergence(elapsed_ms: Option<u64>, bound_ms: f64) -> Convergence {
     }
 }
 
+/// A run in which one operation was due, and answered.
+fn used_run() -> Run {
+    Run {
+        seconds: vec![second(0, 1, 1)],
+        ..empty_run()
+    }
+}
+
+fn second(second: u64, due: u64, answered: u64) -> RegionSecond {
+    RegionSecond {
+        region: REGIONS[0].to_owned(),
+        second,
+        due,
+        answered,
+        failed: due - answered,
+        latency_ms_p50: None,
+        latency_ms_p99: None,
+    }
+}
+
+/// Whatever a run without operations shows, it shows of nothing.
+#[test]
+fn a_run_without_operations_fails() {
+    let mut run = empty_run();
+    let (measured, holds) = verdict(&Expectations::default(), &mut run, "operations were sent");
+    assert_eq!(
+        (measured.as_str(), holds, run.holds()),
+        ("none were due, so nothing was tested", false, false)
+    );
+    assert!(judge(&Expectations::default(), &mut used_run()));
+}
+
+#[test]
+fn events_that_did_not_happen_fail_a_run() {
+    let mut run = used_run();
+    run.not_played = vec!["end the drain of a".to_owned(), "add the replica of t in b".to_owned()];
+    let (measured, holds) = verdict(&Expectations::default(), &mut run, "every event");
+    assert_eq!(
+        (measured.as_str(), holds),
+        ("2 did not, the first: end the drain of a", false)
+    );
+}
+
+#[test]
+fn losses_and_overwritten_writes_are_in_one_sentence() {
+    let mut run = used_run();
+    run.writes.acknowledged = 2_863;
+    run.writes.lost_to_conflicts = 247;
+    let (measured, holds) = verdict(&Expectations::default(), &mut run, "no durability loss");
+    let expected = "0 of 2,863 acknowledged writes lost; 247 (8.62 %) overwritten by concurrent writes";
+    assert_eq!((measured.as_str(), holds), (expected, true));
+}
+
 #[test]
 fn lost_writes_and_broken_promises_always_fail_a_run() {
-    let mut run = empty_run();
+    let mut run = used_run();
     assert!(!run.holds(), "not judged yet");
     assert!(judge(&Expectations::default(), &mut run));
     run.writes.lost = 1;
@@ -48,7 +101,7 @@ fn lost_writes_and_broken_promises_always_fail_a_run() {
 /// In simulation exactly; in a drill the loss may be at most the reported backlog.
 #[test]
 fn rpo_must_match_the_reported_backlog() {
-    let mut run = empty_run();
+    let mut run = used_run();
     run.disk_losses.push(DiskLoss {
         region: REGIONS[0].to_owned(),
         at_ms: 1,
@@ -95,7 +148,7 @@ fn rpo_must_match_the_reported_backlog() {
 /// The probes' own losses do not include the applications' writes.
 #[test]
 fn rpo_with_applications_is_the_reported_backlog() {
-    let mut run = empty_run();
+    let mut run = used_run();
     run.player = Player::Drill;
     run.clients = LoadSource::ApplicationsAndProbes;
     run.disk_losses.push(DiskLoss {
@@ -206,7 +259,7 @@ fn judges_the_slowest_failover_all_must_have_succeeded() {
 
 #[test]
 fn counts_have_lower_and_upper_bounds() {
-    let mut run = empty_run();
+    let mut run = used_run();
     run.conflicts = vec![ConflictCell {
         winner: REGIONS[0].to_owned(),
         loser: REGIONS[1].to_owned(),
@@ -246,7 +299,7 @@ fn judges_lag_by_the_worst_pair_with_traffic() {
         lag_p99_max: Some(millis(100)),
         ..Expectations::default()
     };
-    let mut run = empty_run();
+    let mut run = used_run();
     assert!(!judge(&expected, &mut run), "nothing was replicated");
     for (index, pair) in run.pairs.iter_mut().enumerate() {
         pair.lag_ms.count = 1;

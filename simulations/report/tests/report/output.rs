@@ -222,7 +222,8 @@ fn the_summary_begins_with_the_failures() {
         "{text}"
     );
     assert_eq!(lines[1], "  ✗ no promise broken: three were");
-    let lost = "  ✓ no acknowledged write lost except with a disk: 0 of 23,410 lost, 12 lost with a disk, 3 unshipped";
+    let lost = "  ✓ no durability loss except with a disk: 0 of 23,410 acknowledged writes lost, \
+                12 lost with a disk, 3 unshipped; 698 (2.98 %) overwritten by concurrent writes";
     assert!(lines.contains(&lost), "{text}");
     let became = "698 lost to conflicts, 12 lost with a disk, 3 unshipped";
     assert!(text.contains(became), "{text}");

@@ -303,7 +303,7 @@ mod tests {
             !broken(&[expectation], &[promise], &[&other]).is_like(&wanted),
             "another way"
         );
-        let both = broken(&[], &[promise, "no acknowledged write lost"], &[&lost("a")]);
+        let both = broken(&[], &[promise, "no durability loss"], &[&lost("a")]);
         assert!(both.is_like(&wanted));
         assert!(!wanted.is_like(&both), "no write is lost any more");
     }
