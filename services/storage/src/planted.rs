@@ -1,5 +1,5 @@
-//! Planted bugs: known faults of other systems, put back one at a time to test that the simulator's
-//! oracle finds them.
+//! Planted bugs: faults that other systems had, or that an earlier oracle missed, put in one at a
+//! time to test that the simulator's oracle finds them.
 //!
 //! They exist only with the feature `planted-bugs`. Without it [`PlantedBug`] has no value, so no
 //! store can have one, and the compiler removes the checks.

@@ -1,4 +1,4 @@
-//! The oracle finds bugs that other systems had. Each is planted, and must be found within 200
+//! The oracle finds bugs that other systems had, or that an earlier oracle missed. Each is planted, and must be found within 200
 //! seeds of a scenario that is made for it.
 //!
 //! `cargo test -p beringia-simulator --features planted-bugs --test planted_bugs`
