@@ -22,6 +22,10 @@ pub enum PlantedBug {
     StaleCopyAltered,
     /// Occasionally a replicated write changes the row without its index entries.
     IndexEntryOmitted,
+    /// Occasionally an update leaves a number as it was.
+    AdditionIgnored,
+    /// Occasionally the loss of a part of an item is not journalled.
+    PartialLossUnjournalled,
 }
 
 /// A planted bug; without the feature `planted-bugs` there is none.
@@ -65,6 +69,18 @@ impl PlantedBug {
     #[must_use]
     pub const fn alters_stale_copies(self) -> bool {
         matches!(self, Self::StaleCopyAltered)
+    }
+
+    /// Whether an update leaves numbers as they were, after the write with this sequence.
+    #[must_use]
+    pub const fn ignores_addition(self, sequence: u64) -> bool {
+        matches!(self, Self::AdditionIgnored) && sequence.is_multiple_of(7)
+    }
+
+    /// Whether the loss of a part of the write with this sequence stays out of the journal.
+    #[must_use]
+    pub const fn hides_loss(self, sequence: u64) -> bool {
+        matches!(self, Self::PartialLossUnjournalled) && sequence.is_multiple_of(7)
     }
 
     /// Whether the record with this sequence leaves the index entries as they are.
@@ -115,6 +131,18 @@ impl PlantedBug {
     /// Never called, since there is no bug.
     #[must_use]
     pub const fn omits_entries(self, _: u64) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn ignores_addition(self, _: u64) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn hides_loss(self, _: u64) -> bool {
         match self {}
     }
 }

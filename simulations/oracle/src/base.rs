@@ -1,7 +1,7 @@
 //! Base writes, which replace everything that was there, and additions beside them: which additions
 //! count in the end.
 
-use beringia_history::{Effect, NUMBER};
+use beringia_history::Effect;
 
 use crate::index::{Among, Key};
 
@@ -20,16 +20,6 @@ pub(crate) struct LastBase<'a> {
 }
 
 impl<'a> LastBase<'a> {
-    /// Finds the last of all base writes of a key.
-    pub(crate) fn of(key: &Key<'a>) -> Self {
-        Self::among(
-            key,
-            (0..key.commits.len())
-                .filter(|position| key.is_base(*position))
-                .collect(),
-        )
-    }
-
     /// Finds the last of these base writes, given by position in ascending order.
     pub(crate) fn among(key: &Key<'a>, bases: Vec<usize>) -> Self {
         let among = Among::new(&key.commits, &bases);
@@ -63,17 +53,5 @@ impl<'a> LastBase<'a> {
 
     fn is_below(&self, position: usize) -> bool {
         self.bases.last().is_none_or(|base| position > *base)
-    }
-
-    /// Returns whether a number has additions to another number than that of the last base write,
-    /// and the base write left none. Then a region's sum stays as a whole, including earlier
-    /// additions, and logs do not say how much that is.
-    pub(crate) fn leaves_sums_open(&self, key: &Key<'_>) -> bool {
-        let is_open = |position: usize| {
-            matches!(key.effect(position), Some(Effect::Add(_)))
-                && self.is_below(position)
-                && !self.is_known_to(key, position)
-        };
-        !self.leaves_number(key, NUMBER) && (0..key.commits.len()).any(is_open)
     }
 }

@@ -1,12 +1,13 @@
 //! Checks that every write had its intended effect on its item, and that every region holds the
 //! combined result of all writes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use beringia_history::{Content, Effect, Merging, VersionedItem};
+use beringia_history::{Content, Merging, VersionedItem};
 
 use crate::{
-    index::{Key, Table},
+    effect::made_of,
+    index::{Commit, Key, Table},
     merge::{MergeResult, merged},
     violation::Violation,
 };
@@ -19,11 +20,14 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     let merging = table.rules.merging;
     let mut expected = BTreeMap::new();
     for (key, writes) in &table.keys {
+        let results = merged(table, writes);
         if merging == Merging::Item {
             find_wrong_results(table, key, writes, violations);
+        } else {
+            find_wrong_merges(table, key, (writes, &results.of_commits), violations);
         }
         if let Some(last) = writes.commits.last() {
-            expected.insert(*key, (&last.logged.held, merged(writes, merging)));
+            expected.insert(*key, (&last.logged.held, results.of_all));
         }
     }
     for (region, held) in &table.evidence.held {
@@ -129,42 +133,41 @@ fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violatio
                 .map(covered_below)
         });
         if !explanations.any(fits) {
-            violations.push(Violation::WrongContent {
-                table: table.name.to_owned(),
-                region: commit.origin.to_owned(),
-                key: key_text.to_owned(),
-                marker: write.marker.clone(),
-                found: Box::new(found.clone()),
-            });
+            violations.push(wrong_content(table, key_text, commit, &write.marker, found));
         }
     }
 }
 
-/// Applies an effect to an item; `None` if the result is not known.
-fn made_of(before: Option<&Content>, effect: &Effect, marker: &str) -> Option<Content> {
-    let of_fields = |fields: &[String]| -> BTreeMap<String, String> {
-        fields.iter().map(|field| (field.clone(), marker.to_owned())).collect()
-    };
-    let mut content = match effect {
-        Effect::Put { .. } => Content::default(),
-        _ => before.cloned().unwrap_or_default(),
-    };
-    marker.clone_into(&mut content.marker);
-    match effect {
-        Effect::Put { fields, number } => {
-            content.fields = of_fields(fields);
-            content.number = *number;
+/// Finds wrong results where writes merge: a write must leave its effect applied to the combination
+/// of the writes that its causal context covers.
+fn find_wrong_merges(
+    table: &Table<'_>,
+    key_text: &str,
+    (key, results): (&Key<'_>, &[MergeResult]),
+    violations: &mut Vec<Violation>,
+) {
+    for (commit, result) in key.commits.iter().zip(results) {
+        let (Some(asked), Some(found)) = (commit.asked, &commit.logged.held.content) else {
+            continue;
+        };
+        let is_wrong = match result {
+            MergeResult::Unknown => false,
+            MergeResult::NoItem => true,
+            MergeResult::Item(expected) => !is_same_but_for_image(expected, found),
+        };
+        if is_wrong {
+            let marker = &key.asked[asked].write.marker;
+            violations.push(wrong_content(table, key_text, commit, marker, found));
         }
-        Effect::Update { fields } => content.fields.append(&mut of_fields(fields)),
-        Effect::Add(by) => content.number = Some(content.number.unwrap_or(0) + by),
-        Effect::Set { add, delete } => {
-            let mut set: BTreeSet<String> = content.set.into_iter().collect();
-            set.extend(add.iter().cloned());
-            set.retain(|element| !delete.contains(element));
-            content.set = set.into_iter().collect();
-        }
-        Effect::Append => content.list.push(marker.to_owned()),
-        Effect::Delete | Effect::Recorded { .. } => return None,
     }
-    Some(content)
+}
+
+fn wrong_content(table: &Table<'_>, key: &str, commit: &Commit<'_>, marker: &str, found: &Content) -> Violation {
+    Violation::WrongContent {
+        table: table.name.to_owned(),
+        region: commit.origin.to_owned(),
+        key: key.to_owned(),
+        marker: marker.to_owned(),
+        found: Box::new(found.clone()),
+    }
 }

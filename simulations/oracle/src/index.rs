@@ -83,11 +83,16 @@ impl<'a> Commit<'a> {
     }
 
     pub(crate) fn depends_on(&self, other: &Version) -> bool {
+        other.sequence <= self.known_of(&other.origin)
+    }
+
+    /// The greatest sequence of an origin that the commit causally depends on.
+    pub(crate) fn known_of(&self, origin: &Origin) -> u64 {
         let mine = self.version();
-        if mine.origin == other.origin {
-            other.sequence < mine.sequence
+        if mine.origin == *origin {
+            mine.sequence.saturating_sub(1)
         } else {
-            self.logged.causal_context.covers(other)
+            self.logged.causal_context.get(origin)
         }
     }
 
@@ -235,18 +240,12 @@ impl<'a> Among<'a> {
 
     /// Returns the index of the greatest commit that this one causally depends on.
     pub(crate) fn last_known_to(&self, commit: &Commit<'_>) -> Option<usize> {
-        let known_of = |(name, of_origin): (&&str, &OfOrigin)| {
-            let places = &of_origin.places;
-            let end = if *name == commit.origin {
-                let own = commit.version().sequence;
-                places.partition_point(|(sequence, _)| *sequence < own)
-            } else {
-                let known = commit.logged.causal_context.get(&of_origin.origin);
-                places.partition_point(|(sequence, _)| *sequence <= known)
-            };
-            end.checked_sub(1).map(|last| places[last].1)
+        let known_of = |of_origin: &OfOrigin| {
+            let known = commit.known_of(&of_origin.origin);
+            let end = of_origin.places.partition_point(|(sequence, _)| *sequence <= known);
+            end.checked_sub(1).map(|last| of_origin.places[last].1)
         };
-        self.origins.iter().filter_map(known_of).max()
+        self.origins.values().filter_map(known_of).max()
     }
 }
 

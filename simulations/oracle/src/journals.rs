@@ -1,23 +1,34 @@
 //! Checks that the conflict journals record the conflicts that happened.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use beringia_history::{ConflictEntry, Merging};
+use beringia_history::{ConflictEntry, Effect, Merging};
 use beringia_item::Version;
 
 use crate::{
-    index::{Commit, Table},
+    index::{Commit, Key, Table},
+    outcomes::CommittedOutcome,
     violation::Violation,
 };
 
-/// Checks a table's journals. Every entry must name two concurrent writes. If whole items win or
-/// lose, a write that no other depends on and that is not the greatest was overruled by a
-/// concurrent one, and every region that applied both must have journalled that.
-pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
+/// Checks a table's journals. Every entry must name two concurrent writes. A write that no other
+/// depends on and that is not the greatest was overruled by a concurrent one, at least in its write
+/// marker, and every region that applied both must have journalled that.
+pub(crate) fn compare(
+    table: &Table<'_>,
+    outcomes: &BTreeMap<&str, Vec<CommittedOutcome>>,
+    violations: &mut Vec<Violation>,
+) {
     for (region, journal) in &table.evidence.journals {
-        let mut losers: BTreeSet<(&str, &Version)> = BTreeSet::new();
+        let mut losers: BTreeMap<(&str, &Version), Lost> = BTreeMap::new();
         for entry in &journal.entries {
-            losers.insert((&entry.key, &entry.loser));
+            let lost = if entry.lost_marker_only {
+                Lost::Marker
+            } else {
+                Lost::More
+            };
+            let most = losers.entry((&entry.key, &entry.loser)).or_insert(lost);
+            *most = lost.max(*most);
             if !is_conflict(table, region, entry) {
                 violations.push(Violation::NoConflict {
                     table: table.name.to_owned(),
@@ -28,23 +39,15 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
                 });
             }
         }
-        if !journal.is_complete || table.rules.merging != Merging::Item {
+        if !journal.is_complete {
             continue;
         }
         for (key, writes) in &table.keys {
-            // The last write that every region must have applied. A write that was lost with its
-            // origin's disk may have reached some regions only.
-            let must_arrive = |commit: &&Commit<'_>| !table.may_be_lost(writes, commit);
-            let winner = writes.commits.iter().rposition(|commit| must_arrive(&commit));
-            let others = &writes.commits[..winner.unwrap_or(0)];
-            // Several regions may find the same item expired concurrently. They did the same thing,
-            // and nothing is lost.
-            let displaced = others
-                .iter()
-                .filter(|commit| !commit.is_known && !commit.logged.is_expiry)
-                .filter(must_arrive);
-            for commit in displaced {
-                if !losers.contains(&(key, commit.version())) {
+            let outcomes = outcomes.get(key).map_or(&[][..], Vec::as_slice);
+            for (position, commit) in displaced(table, writes) {
+                let is_lost = outcomes.get(position).is_some_and(|outcome| outcome.is_lost);
+                let least = least_loss(writes, position, is_lost);
+                if losers.get(&(*key, commit.version())).is_none_or(|lost| *lost < least) {
                     violations.push(Violation::UnseenConflict {
                         table: table.name.to_owned(),
                         region: region.clone(),
@@ -54,6 +57,48 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
                 }
             }
         }
+    }
+}
+
+/// What a write lost to a concurrent one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lost {
+    /// Nothing but its write marker.
+    Marker,
+    /// Something that its client wrote.
+    More,
+}
+
+/// The writes to a key that a concurrent one overruled in every region: no other write depends on
+/// them, and a greater one arrived everywhere.
+fn displaced<'k, 'a>(table: &Table<'_>, key: &'k Key<'a>) -> impl Iterator<Item = (usize, &'k Commit<'a>)> {
+    // A write that was lost with its origin's disk may have reached some regions only.
+    let must_arrive = |commit: &Commit<'_>| !table.may_be_lost(key, commit);
+    let winner = key.commits.iter().rposition(must_arrive);
+    let others = key.commits[..winner.unwrap_or(0)].iter().enumerate();
+    // Several regions may find the same item expired concurrently. They did the same thing, and
+    // nothing is lost.
+    others.filter(move |(position, commit)| {
+        let is_overruled = !commit.is_known && !commit.logged.is_expiry && must_arrive(commit);
+        is_overruled && (table.rules.merging == Merging::Item || !is_deleted_again(key, *position))
+    })
+}
+
+/// Returns whether a commit is a delete with a greater concurrent one. Where writes merge, only what
+/// the two removed can be lost, and both removed it.
+fn is_deleted_again(key: &Key<'_>, position: usize) -> bool {
+    let commit = &key.commits[position];
+    let mut later = key.commits[position + 1..].iter();
+    commit.is_delete() && later.any(|other| other.is_delete() && other.is_concurrent_with(commit))
+}
+
+/// The least that the journal must say about a displaced write. Sums of numbers and members of sets
+/// can be the same with another write's, so only their marker is lost for sure.
+fn least_loss(key: &Key<'_>, position: usize, is_lost: bool) -> Lost {
+    match key.effect(position) {
+        Some(Effect::Put { .. } | Effect::Append) if is_lost => Lost::More,
+        Some(Effect::Update { fields }) if is_lost && !fields.is_empty() => Lost::More,
+        _ => Lost::Marker,
     }
 }
 

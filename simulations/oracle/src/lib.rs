@@ -16,6 +16,7 @@ mod anomalies;
 mod base;
 mod content;
 mod deletes;
+mod effect;
 mod index;
 mod journals;
 mod logs;
@@ -64,9 +65,9 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
         table.unshipped = unshipped::of(&table);
         logs::compare(&table, &mut violations);
         content::compare(&table, &mut violations);
-        journals::compare(&table, &mut violations);
-        replicas::compare(&table, &mut violations);
         let outcomes = outcomes::of(&table);
+        journals::compare(&table, &outcomes, &mut violations);
+        replicas::compare(&table, &mut violations);
         tally.count(&table, &outcomes, &mut violations);
         anomalies::find(&table, &outcomes, &mut sightings, &mut violations);
     }

@@ -1,5 +1,5 @@
-//! The oracle finds bugs that other systems had, or that an earlier oracle missed. Each is planted, and must be found within 200
-//! seeds of a scenario that is made for it.
+//! The oracle finds bugs that other systems had, or that an earlier oracle missed. Each is planted,
+//! and must be found within 200 seeds of a scenario that is made for it.
 //!
 //! `cargo test -p beringia-simulator --features planted-bugs --test planted_bugs`
 
@@ -191,4 +191,43 @@ fn finds_an_omitted_index_entry() {
     "#;
     let says = |violation: &str| violation.contains("Scan of by-user") && violation.contains("did not return the item");
     assert_found(PlantedBug::IndexEntryOmitted, scenario, says);
+}
+
+/// The log shows the number that the region left, so only what clients asked for shows the fault.
+#[test]
+fn finds_an_update_that_leaves_a_number_as_it_was() {
+    let scenario = r#"
+        about = "Two regions count, and attributes win or lose by themselves."
+        topology = "two"
+        policy = "attribute"
+        duration = "4s"
+        [[workload]]
+        kind = "counters"
+        rate = 40
+        keys = 20
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains("with a wrong result");
+    assert_found(PlantedBug::AdditionIgnored, scenario, says);
+}
+
+#[test]
+fn finds_a_lost_attribute_that_is_not_journalled() {
+    let scenario = r#"
+        about = "Two regions update attributes of the same items while they are cut off."
+        topology = "two"
+        policy = "attribute"
+        duration = "4s"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 100
+        keys = 100
+        choice = "uniform"
+        value_bytes = 8
+        [[event]]
+        at = "200ms..500ms"
+        isolate = "us-east-1"
+    "#;
+    let says = |violation: &str| violation.contains("did not journal");
+    assert_found(PlantedBug::PartialLossUnjournalled, scenario, says);
 }

@@ -1,8 +1,8 @@
 //! The effects of planted bugs on decisions. Without the feature `planted-bugs` there are none.
 
-use beringia_item::{Mutation, TableId};
+use beringia_item::{AttributeValue, Item, Loss, Mutation, TableId};
 use beringia_storage::{
-    Aspect, PlantedBug, RemoteKind, ReplicaStatus,
+    Aspect, ItemEffect, PlantedBug, RemoteKind, ReplicaStatus,
     backend::{Detail, ItemRow, KeyRange, LogRecord, RecordHead},
 };
 
@@ -52,6 +52,27 @@ impl Group<'_> {
             record.image = None;
             record.metadata = None;
         }
+    }
+
+    /// Restores the numbers that an update changed.
+    pub(super) fn ignore_addition(&self, before: Option<&Item>, effect: &mut ItemEffect) {
+        let bug = self.environment.planted_bug;
+        if !bug.is_some_and(|bug| bug.ignores_addition(self.state.sequence)) {
+            return;
+        }
+        if let (Some(before), ItemEffect::Update { item, .. }) = (before, effect) {
+            for (name, value) in before {
+                if matches!(value, AttributeValue::N(_)) {
+                    item.insert(name.clone(), value.clone());
+                }
+            }
+        }
+    }
+
+    /// Whether the loss of a part of an item stays out of the journal.
+    pub(super) fn hides_loss(&self, loss: &Loss) -> bool {
+        let bug = self.environment.planted_bug;
+        !loss.attributes.is_empty() && bug.is_some_and(|bug| bug.hides_loss(loss.loser.sequence))
     }
 
     /// Whether a replicated write changes the row without its index entries.

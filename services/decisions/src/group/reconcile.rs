@@ -185,6 +185,9 @@ impl Group<'_> {
         loss: &Loss,
         lost_by: Party,
     ) -> Result<bool> {
+        if self.hides_loss(loss) {
+            return Ok(false);
+        }
         let mutation = incoming.mutation;
         let (won, lost) = match lost_by {
             Party::Incoming => (record.image.as_deref(), mutation.image.as_deref()),

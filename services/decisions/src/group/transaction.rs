@@ -118,7 +118,11 @@ impl Group<'_> {
             Some(current) if needs_current => item_of(current, id, &write.key)?,
             _ => None,
         };
-        let (after, touched) = match write.change.decide(before.as_ref()) {
+        let mut decided = write.change.decide(before.as_ref());
+        if let Ok(effect) = &mut decided {
+            self.ignore_addition(before.as_ref(), effect);
+        }
+        let (after, touched) = match decided {
             Err(refusal) => return Ok(Err((refusal, before))),
             Ok(ItemEffect::Put(item)) => (Some(item), None),
             Ok(ItemEffect::Update { item, touched }) => (Some(Arc::new(item)), Some(touched)),

@@ -163,3 +163,80 @@ fn a_delete_removes_all_that_is_not_written_later() {
     assert_eq!(case.violations(), []);
     assert_eq!(case.anomaly("lost-update").0, 0);
 }
+
+/// What a write left follows from the effects of the writes that its causal context covers, not
+/// from what its region logged.
+#[test]
+fn a_wrong_result_is_found_where_writes_merge() {
+    for merging in [Merging::Attribute, Merging::Merge] {
+        let logged = |number: i64| {
+            let mut case = Case::new(merging);
+            case.reported("a", "a/1", put_number(10), 1)
+                .reported("b", "b/1", Effect::Add(2), 2)
+                .reported("a", "a/2", Effect::Add(1), 3);
+            case.logged(&held(with_number("a/1", 10), 1, "a"));
+            case.logged_knowing(&held(with_number("b/1", 12), 2, "b"), &[("a", 1)]);
+            case.logged_knowing(&held(with_number("a/2", number), 3, "a"), &[("b", 2)]);
+            case.both_hold(&held(with_number("a/2", number), 3, "a"));
+            case.violations()
+        };
+        assert_eq!(logged(13), [], "{merging:?}");
+        let wrong = logged(12);
+        let is_found = |violation: &Violation| matches!(violation, Violation::WrongContent { marker, region, .. } if marker == "a/2" && region == "a");
+        assert!(wrong.iter().any(is_found), "{merging:?}: {wrong:?}");
+    }
+}
+
+/// A list shows every append that its region had.
+#[test]
+fn an_append_that_forgets_an_earlier_one_is_found() {
+    let list = |marker: &str, elements: &[&str]| Content {
+        list: elements.iter().map(|element| (*element).to_owned()).collect(),
+        ..content(marker)
+    };
+    let logged = |elements: &[&str]| {
+        let mut case = Case::new(Merging::Attribute);
+        case.reported("a", "a/1", Effect::Append, 1)
+            .reported("a", "a/2", Effect::Append, 2);
+        case.logged(&held(list("a/1", &["a/1"]), 1, "a"));
+        let last = held(list("a/2", elements), 2, "a");
+        case.logged(&last).both_hold(&last);
+        case.violations()
+    };
+    assert_eq!(logged(&["a/1", "a/2"]), []);
+    let wrong = logged(&["a/2"]);
+    assert!(
+        matches!(&wrong[0], Violation::WrongContent { marker, .. } if marker == "a/2"),
+        "{wrong:?}"
+    );
+}
+
+/// Whatever a write loses, it loses its write marker. If it lost more, the journal must say so.
+#[test]
+fn a_partial_loss_must_be_journalled_as_what_it_is() {
+    let (ours, theirs) = (fields("a/1", &[("f0", "a/1")]), fields("b/1", &[("f0", "b/1")]));
+    let case = |lost_marker_only: Option<bool>| {
+        let mut case = concurrent(
+            Merging::Attribute,
+            (put(), content("a/0")),
+            (update("f0"), ours.clone()),
+            (update("f0"), theirs.clone()),
+        );
+        let (loser, winner) = (held(ours.clone(), 2, "a"), held(theirs.clone(), 3, "b"));
+        case.both_hold(&winner);
+        case.journal("a");
+        if let Some(lost_marker_only) = lost_marker_only {
+            case.journalled("a", &winner, &loser);
+            case.journal("a").entries[0].lost_marker_only = lost_marker_only;
+        }
+        case.violations()
+    };
+    assert_eq!(case(Some(false)), []);
+    for missing in [None, Some(true)] {
+        let found = case(missing);
+        assert!(
+            matches!(found.as_slice(), [Violation::UnseenConflict { region, .. }] if region == "a"),
+            "{missing:?}: {found:?}"
+        );
+    }
+}

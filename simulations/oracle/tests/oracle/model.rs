@@ -83,12 +83,7 @@ impl Row {
     }
 
     fn held(&self) -> Option<VersionedItem> {
-        let version = self
-            .marker
-            .as_ref()
-            .map(|(version, _)| version)
-            .max(self.base_version())?
-            .clone();
+        let version = self.version()?.clone();
         let base = self.base.as_ref().and_then(|(_, content)| content.clone());
         if base.is_none() && self.marker.is_none() {
             return Some(VersionedItem { version, content: None });
@@ -127,6 +122,48 @@ impl Row {
             version,
             content: Some(content),
         })
+    }
+
+    /// The version of the last write of all.
+    fn version(&self) -> Option<&Version> {
+        self.marker
+            .as_ref()
+            .map(|(version, _)| version)
+            .max(self.base_version())
+    }
+
+    /// What this row lost when it was merged with another: each loser with the winner, and whether
+    /// it lost its write marker alone.
+    fn losses(&self, other: &Self, merged: &Self) -> BTreeMap<Version, (Version, bool)> {
+        let mut lost = BTreeMap::new();
+        let now = merged.base_version();
+        if let Some((base, content)) = &self.base {
+            let is_gone = |row: &Self| row.base.as_ref().is_some_and(|(_, content)| content.is_none());
+            if let Some(winner) = now.filter(|now| *now != base && !(content.is_none() && is_gone(merged))) {
+                lost.insert(base.clone(), (winner.clone(), false));
+            } else if content.is_none() && other.base_version() < Some(base) {
+                let outlived = other.version().filter(|version| *version > base);
+                lost.extend(outlived.map(|winner| (base.clone(), (winner.clone(), false))));
+            }
+        }
+        let mut compare = |ours: Option<&Version>, theirs: Option<&Version>| {
+            if let (Some(ours), Some(winner)) = (ours.filter(|ours| theirs != Some(ours)), theirs.or(now)) {
+                lost.insert(ours.clone(), (winner.clone(), false));
+            }
+        };
+        for (field, (version, _)) in &self.fields {
+            compare(Some(version), merged.fields.get(field).map(|(version, _)| version));
+        }
+        let of_list = |row: &Self| row.list.as_ref().map(|(version, _)| version.clone());
+        compare(of_list(self).as_ref(), of_list(merged).as_ref());
+        if let (Some(ours), Some(winner)) = (
+            self.version(),
+            merged.version().filter(|now| self.version() != Some(now)),
+        ) && self.held().is_some_and(|held| held.content.is_some())
+        {
+            lost.entry(ours.clone()).or_insert_with(|| (winner.clone(), true));
+        }
+        lost
     }
 
     /// Applies a local write to this state.
@@ -445,9 +482,26 @@ impl Model {
                     });
                 }
             }
+            let before = ours.clone();
             ours.join(&row);
             let known = site.known.entry(key).or_default();
             if self.merging != Merging::Item {
+                let is_own = |loser: &Version| loser.origin == version.origin && loser.sequence < version.sequence;
+                let theirs = before.losses(&row, ours).into_iter();
+                let theirs = theirs.filter(|(loser, _)| !logged.causal_context.covers(loser) && !is_own(loser));
+                let own = row.losses(&before, ours).into_iter();
+                let own = own.filter(|(loser, _)| !known.covers(loser));
+                site.journal.extend(
+                    theirs
+                        .chain(own)
+                        .map(|(loser, (winner, lost_marker_only))| ConflictEntry {
+                            key: key.to_owned(),
+                            winner,
+                            loser,
+                            loser_marker: None,
+                            lost_marker_only,
+                        }),
+                );
                 known.merge(&logged.causal_context);
                 known.advance(&version.origin, version.sequence);
             } else if ours.held().is_some_and(|held| held.version == version) {
