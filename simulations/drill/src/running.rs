@@ -423,6 +423,8 @@ impl<'a> RunningDrill<'a> {
             .map(|disk| LostDisk {
                 region: disk.region.clone(),
                 at_us: u64::try_from(disk.at.as_micros()).unwrap_or(u64::MAX),
+                // A drill does not know what the other regions had.
+                shipped: BTreeMap::new(),
             })
             .collect();
         let judgement = judge_history(history, evidence, &lost);

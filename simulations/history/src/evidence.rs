@@ -343,4 +343,7 @@ pub struct LostDisk {
     pub region: String,
     /// When the disk was lost, in microseconds since the load began.
     pub at_us: u64,
+    /// For each table, the sequence up to which every other region had the region's writes at that
+    /// time, so that none of these was lost. If a table is missing, that is not known.
+    pub shipped: BTreeMap<String, u64>,
 }

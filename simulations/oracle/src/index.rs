@@ -323,18 +323,28 @@ impl<'a> Table<'a> {
         self.lost_disks.iter().position(is_it)
     }
 
-    /// Returns whether a region ever lost its disk.
-    pub(crate) fn lost_disk(&self, region: &str) -> bool {
-        self.lost_disks.iter().any(|disk| disk.region == region)
+    /// Returns whether a version may have been lost with its origin's disk: some region did not have
+    /// it when a disk of the origin was lost. Versions from after the loss count, too.
+    pub(crate) fn was_unshipped(&self, version: &Version) -> bool {
+        let origin = version.origin.region().as_str();
+        let mut disks = self.lost_disks.iter().filter(|disk| disk.region == origin);
+        disks.any(|disk| self.is_unshipped(disk, version))
     }
 
-    /// Returns whether a commit of the load was sent before its origin lost a disk. Regions that
-    /// did not receive it before may have gone on without it, although causal contexts cover it.
+    fn is_unshipped(&self, disk: &LostDisk, version: &Version) -> bool {
+        disk.shipped
+            .get(self.name)
+            .is_none_or(|shipped| version.sequence > *shipped)
+    }
+
+    /// Returns whether a commit was sent before its origin lost a disk, and some region did not have
+    /// it then. Such a region may have gone on without it, although causal contexts cover it.
     pub(crate) fn may_be_lost(&self, key: &Key<'_>, commit: &Commit<'_>) -> bool {
         let asked = commit.asked.map(|asked| &key.asked[asked]);
         let sent_us = asked.map_or(commit.since_us, |asked| asked.operation.sent_us);
-        let is_before = |disk: &LostDisk| disk.region == commit.origin && sent_us <= disk.at_us;
-        !asked.is_some_and(|asked| asked.is_load) && self.lost_disks.iter().any(is_before)
+        let is_before = |disk: &&LostDisk| disk.region == commit.origin && sent_us <= disk.at_us;
+        let mut disks = self.lost_disks.iter().filter(is_before);
+        !asked.is_some_and(|asked| asked.is_load) && disks.any(|disk| self.is_unshipped(disk, commit.version()))
     }
 
     /// Returns what became of an acknowledged write that is in no log.

@@ -115,7 +115,7 @@ fn is_conflict(table: &Table<'_>, region: &str, entry: &ConflictEntry) -> bool {
             let has_unshipped = table.evidence.unshipped.contains_key(region);
             let may_be_missing = |version: &Version| {
                 let origin = version.origin.region().as_str();
-                table.lost_disk(origin) || has_unshipped && origin == region
+                table.was_unshipped(version) || has_unshipped && origin == region
             };
             (winner.is_some() || may_be_missing(&entry.winner)) && (loser.is_some() || may_be_missing(&entry.loser))
         }

@@ -15,6 +15,8 @@ pub(crate) struct Loss {
     /// The time of the loss, since the load began.
     pub(crate) at: Duration,
     writes: Vec<LostWrites>,
+    /// For each table, the sequence up to which every other region with a replica had the writes.
+    shipped: BTreeMap<String, u64>,
 }
 
 /// A write that no other region has.
@@ -38,13 +40,20 @@ pub(crate) async fn look(
     let store = cluster.store(region)?;
     let own = store.region().clone();
     let now = cluster.recorder.elapsed();
-    let mut writes = Vec::new();
+    let (mut writes, mut shipped) = (Vec::new(), BTreeMap::new());
     for table in tables {
         let Some(reader) = Reader::new(region, &*store, table) else {
             continue;
         };
         let others: Vec<Region> = cluster.regions().filter(|other| **other != own).cloned().collect();
-        for mutation in reader.mutations(store.origin().clone()).await? {
+        let mutations = reader.mutations(store.origin().clone()).await?;
+        let is_everywhere = |mutation: &&Mutation| {
+            let mut holders = others.iter().filter(|other| may_hold(cluster, other, table));
+            holders.all(|other| has(cluster, other, mutation))
+        };
+        let everywhere = mutations.iter().take_while(is_everywhere).last();
+        shipped.insert(table.clone(), everywhere.map_or(0, |last| last.version.sequence));
+        for mutation in mutations {
             if others.iter().any(|other| has(cluster, other, &mutation)) {
                 continue;
             }
@@ -65,7 +74,14 @@ pub(crate) async fn look(
         region: region.to_owned(),
         at,
         writes,
+        shipped,
     })
+}
+
+/// Returns whether a region has a replica of a table, or may have one on its disk while it is down.
+fn may_hold(cluster: &Cluster, region: &Region, table: &str) -> bool {
+    let store = cluster.store(region.as_str());
+    store.is_ok_and(|store| store.catalog().by_name.contains_key(table)) || !cluster.is_running(region.as_str())
 }
 
 /// Returns whether a region has a write now, in its process or on the disk that it left behind.
@@ -96,6 +112,7 @@ impl Loss {
         LostDisk {
             region: self.region.clone(),
             at_us: u64::try_from(self.at.as_micros()).unwrap_or(u64::MAX),
+            shipped: self.shipped.clone(),
         }
     }
 

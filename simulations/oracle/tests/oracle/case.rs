@@ -241,7 +241,16 @@ impl Case {
         self.lost_disks.push(LostDisk {
             region: region.to_owned(),
             at_us: at_ms * 1_000,
+            shipped: BTreeMap::new(),
         });
+        self
+    }
+
+    /// A lost disk, of which every other region had the writes up to this sequence.
+    pub(crate) fn lost_disk_after(&mut self, region: &str, at_ms: u64, shipped: u64) -> &mut Self {
+        self.lost_disk(region, at_ms);
+        let disk = self.lost_disks.last_mut().expect("just pushed");
+        disk.shipped.insert(TABLE.to_owned(), shipped);
         self
     }
 

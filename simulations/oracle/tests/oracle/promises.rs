@@ -427,6 +427,10 @@ fn a_lost_disk_excuses_its_own_conflicts_only() {
     assert_eq!(journal_of("b").violations(), [], "the loser may never have arrived");
     assert_eq!(journal_of("a").violations(), [], "the winner may never have left");
     assert_only!(journal_of("c"), Violation::UnseenConflict { region, .. } if region == "a");
+    // What every region had when the disk was lost was not lost with it.
+    let mut shipped = journal_of("c");
+    shipped.lost_disk_after("b", 5, 1);
+    assert_only!(shipped, Violation::UnseenConflict { region, .. } if region == "a");
     // An entry may name a write that is in no log if that write's disk was lost.
     let named = |lost_disk: &str| {
         let (loser, winner) = (item("b/1", 1, "b"), item("a/1", 2, "a"));
