@@ -53,10 +53,13 @@ fn place(region: &str) -> Option<Place> {
 
 /// The great-circle distance between two places, by the haversine formula.
 fn distance_km(from: Place, to: Place) -> f64 {
-    let half_sine_squared = |angle: f64| (angle / 2.0).sin().powi(2);
+    let half_sine_squared = |angle: f64| {
+        let half_sine = libm::sin(angle / 2.0);
+        half_sine * half_sine
+    };
     let haversine = half_sine_squared(to.latitude - from.latitude)
-        + from.latitude.cos() * to.latitude.cos() * half_sine_squared(to.longitude - from.longitude);
-    2.0 * EARTH_RADIUS_KM * haversine.sqrt().asin()
+        + libm::cos(from.latitude) * libm::cos(to.latitude) * half_sine_squared(to.longitude - from.longitude);
+    2.0 * EARTH_RADIUS_KM * libm::asin(haversine.sqrt())
 }
 
 #[cfg(test)]

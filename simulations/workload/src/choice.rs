@@ -39,7 +39,7 @@ impl Zipfian {
         }
         self.zeta += zeta(self.items, items, self.theta);
         self.items = items;
-        let share = (2.0 / real(items)).powf(1.0 - self.theta);
+        let share = libm::pow(2.0 / real(items), 1.0 - self.theta);
         self.eta = (1.0 - share) / (1.0 - zeta(0, 2, self.theta) / self.zeta);
     }
 
@@ -51,17 +51,17 @@ impl Zipfian {
         if scaled < 1.0 || self.items == 1 {
             return 0;
         }
-        if scaled < 1.0 + 0.5_f64.powf(self.theta) {
+        if scaled < 1.0 + libm::pow(0.5, self.theta) {
             return 1;
         }
-        let share = (self.eta * uniform - self.eta + 1.0).powf(1.0 / (1.0 - self.theta));
+        let share = libm::pow(self.eta * uniform - self.eta + 1.0, 1.0 / (1.0 - self.theta));
         whole(real(self.items) * share).min(self.items - 1)
     }
 }
 
 /// The sum of 1 / k^theta for k above `from` up to `to`.
 fn zeta(from: u64, to: u64, theta: f64) -> f64 {
-    (from + 1..=to).map(|k| real(k).powf(-theta)).sum()
+    (from + 1..=to).map(|k| libm::pow(real(k), -theta)).sum()
 }
 
 #[expect(

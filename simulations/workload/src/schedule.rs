@@ -143,7 +143,7 @@ impl Schedule {
     /// The time until the next operation is due; `None` if there is none.
     fn gap(&self, dice: &SeededRandomness) -> Option<Duration> {
         let per_second = self.rate.get();
-        let seconds = -(1.0 - dice.unit_f64()).ln() / per_second;
+        let seconds = -libm::log(1.0 - dice.unit_f64()) / per_second;
         (per_second > 0.0).then_some(())?;
         Duration::try_from_secs_f64(seconds).ok()
     }

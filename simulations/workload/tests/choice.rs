@@ -19,7 +19,7 @@ fn frequencies(zipfian: &Zipfian, items: usize) -> Vec<f64> {
 
 /// The frequencies of the definition, summed up directly.
 fn expected(items: u32, theta: f64) -> Vec<f64> {
-    let weights: Vec<f64> = (1..=items).map(|k| f64::from(k).powf(-theta)).collect();
+    let weights: Vec<f64> = (1..=items).map(|k| libm::pow(f64::from(k), -theta)).collect();
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / sum).collect()
 }

@@ -27,8 +27,8 @@ impl Axis {
     /// A logarithmic axis by powers of ten, from the power at or below the least value (at least
     /// 0.1) to that at or above the greatest.
     pub(crate) fn logarithmic(least: f64, greatest: f64, pixels: (f64, f64)) -> Self {
-        let from = 10f64.powf(least.max(0.1).log10().floor());
-        let to = 10f64.powf(greatest.max(from * 1.0001).log10().ceil());
+        let from = libm::exp10(libm::log10(least.max(0.1)).floor());
+        let to = libm::exp10(libm::log10(greatest.max(from * 1.0001)).ceil());
         Self {
             from,
             to,
@@ -42,7 +42,7 @@ impl Axis {
     pub(crate) fn at(&self, value: f64) -> f64 {
         let value = value.clamp(self.from, self.to);
         let share = if self.log {
-            (value.log10() - self.from.log10()) / (self.to.log10() - self.from.log10())
+            (libm::log10(value) - libm::log10(self.from)) / (libm::log10(self.to) - libm::log10(self.from))
         } else {
             (value - self.from) / (self.to - self.from)
         };
@@ -52,14 +52,14 @@ impl Axis {
     /// About `about` round values: each a multiple of 1, 2 or 5, or a power of ten.
     pub(crate) fn ticks(&self, about: f64) -> Vec<f64> {
         if self.log {
-            let decades = (self.to.log10() - self.from.log10()).round();
+            let decades = (libm::log10(self.to) - libm::log10(self.from)).round();
             let stride = (decades / about).ceil().max(1.0);
             return multiples(0.0, decades, stride)
-                .map(|power| 10f64.powf(self.from.log10().round() + power))
+                .map(|power| libm::exp10(libm::log10(self.from).round() + power))
                 .collect();
         }
         let rough = (self.to - self.from) / about;
-        let power = 10f64.powf(rough.log10().floor());
+        let power = libm::exp10(libm::log10(rough).floor());
         let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power);
         let step = step.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(rough);
         multiples(self.from, self.to, step).collect()
