@@ -132,4 +132,16 @@ mod tests {
         );
         assert!(errors[errors.len() - 1] < 0.70, "worst {}", errors[errors.len() - 1]);
     }
+
+    /// Bit by bit, so that a plan does not depend on the platform's trigonometry.
+    #[test]
+    fn estimates_are_the_recorded_numbers() {
+        let estimated = |from, to| estimated_rtt_ms(from, to).map(f64::to_bits);
+        assert_eq!(
+            estimated("eu-west-2", "ap-southeast-2"),
+            Some(4_643_543_462_506_558_333)
+        );
+        assert_eq!(estimated("af-south-1", "sa-east-1"), Some(2));
+        assert_eq!(estimated("us-east-1", "us-east-1"), Some(5.7_f64.to_bits()));
+    }
 }

@@ -142,9 +142,32 @@ impl Schedule {
 
     /// The time until the next operation is due; `None` if there is none.
     fn gap(&self, dice: &SeededRandomness) -> Option<Duration> {
-        let per_second = self.rate.get();
-        let seconds = -libm::log(1.0 - dice.unit_f64()) / per_second;
-        (per_second > 0.0).then_some(())?;
-        Duration::try_from_secs_f64(seconds).ok()
+        gap(self.rate.get(), dice)
+    }
+}
+
+/// Draws the time between two events of a Poisson process with this rate; `None` if it has none.
+fn gap(per_second: f64, dice: &SeededRandomness) -> Option<Duration> {
+    let seconds = -libm::log(1.0 - dice.unit_f64()) / per_second;
+    (per_second > 0.0).then_some(())?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same on every machine and with every toolchain.
+    #[test]
+    fn a_seed_draws_the_recorded_gaps() {
+        let dice = SeededRandomness::new(7).derive("gaps");
+        let drawn: Vec<u128> = (0..6)
+            .map(|_| gap(50.0, &dice).map_or(0, |gap| gap.as_nanos()))
+            .collect();
+        assert_eq!(
+            drawn,
+            [19_372_027, 2_163_984, 824_204, 37_504_072, 22_792_427, 28_223_598]
+        );
+        assert_eq!(gap(0.0, &dice), None, "no rate, no operation");
     }
 }

@@ -62,3 +62,21 @@ fn a_grown_distribution_equals_a_new_one() {
     );
     assert!(grown.iter().zip(&new).all(|(one, other)| (one - other).abs() < 1e-3));
 }
+
+/// The same on every machine and with every toolchain.
+#[test]
+fn a_seed_draws_the_recorded_numbers() {
+    let drawn = |items, theta| {
+        let dice = SeededRandomness::new(7).derive("keys");
+        let zipfian = Zipfian::new(items, theta);
+        (0..8).map(|_| zipfian.draw(&dice)).collect::<Vec<u64>>()
+    };
+    assert_eq!(
+        drawn(1_000_000, 0.99),
+        [449_772, 10_211, 0, 8, 2_299, 40_772, 2, 28_034]
+    );
+    assert_eq!(
+        drawn(1_000_000, 0.3),
+        [917_640, 565_827, 15_699, 92_366, 445_225, 687_063, 44_278, 653_405]
+    );
+}
