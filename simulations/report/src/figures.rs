@@ -62,6 +62,14 @@ pub(crate) fn headline(run: &Run) -> String {
     )
 }
 
+/// The fingerprint of a simulated run, or of the plan of a drill, with its name.
+pub(crate) fn fingerprint(run: &Run) -> (&'static str, &str) {
+    match &run.identity.fingerprint {
+        Some(fingerprint) => ("Fingerprint", fingerprint),
+        None => ("Plan", &run.identity.plan_fingerprint),
+    }
+}
+
 fn figure(name: &'static str, value: String, more: String, bad: bool) -> Figure {
     let tone = if bad { Tone::Bad } else { Tone::Plain };
     Figure {

@@ -7,7 +7,7 @@ use beringia_scenario::{Action, Plan};
 
 use crate::{
     BacklogSample, ClientLatency, ConflictCell, Convergence, Divergence, Failover, LagPoint, LoadSource, Pair, Player,
-    RegionSecond, Run, Samples, Shipment, drains, fault_spans,
+    RegionSecond, Run, RunIdentity, Samples, Shipment, drains, fault_spans,
     faults::disturbances,
     least::least,
     outstanding::Outstanding,
@@ -141,6 +141,7 @@ impl Recorder {
             not_played: Vec::new(),
             notes: Vec::new(),
             verdicts: Vec::new(),
+            identity: RunIdentity::of(plan),
         };
         Self {
             run,

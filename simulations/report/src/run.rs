@@ -3,6 +3,8 @@
 use beringia_oracle::Accounting;
 use serde::{Deserialize, Serialize};
 
+use crate::RunIdentity;
+
 /// All measurements of a run. The JSON report has the same fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -59,6 +61,8 @@ pub struct Run {
     pub notes: Vec<String>,
     /// The expectations, and whether they hold.
     pub verdicts: Vec<Verdict>,
+    /// What identifies the run, and what a replay needs.
+    pub identity: RunIdentity,
 }
 
 /// The users of the regions during a run. The operations of applications are not recorded: they are

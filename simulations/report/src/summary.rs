@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::{
     LoadSource, Quantiles, Run,
-    figures::{figures, headline},
+    figures::{figures, fingerprint, headline},
     format::{count, duration_ms, percent},
 };
 
@@ -41,6 +41,8 @@ pub fn summary(run: &Run) -> String {
     if !seen.is_empty() {
         out.push_str(&format!("  {:widest$}  {}\n", "Anomalies", seen.join(", ")));
     }
+    let (name, fingerprint) = fingerprint(run);
+    out.push_str(&format!("  {name:widest$}  {fingerprint}\n"));
     for note in &run.notes {
         out.push_str(&format!("  {:widest$}  {note}\n", "Note"));
     }

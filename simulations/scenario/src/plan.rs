@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use crate::{Action, Scenario, Span, TimelineEvent, What, When, draw, form, timeline::drain_of};
 
 /// One run of a scenario: everything that the seed decides is drawn.
@@ -72,5 +74,12 @@ impl Plan {
     #[must_use]
     pub fn to_toml(&self) -> String {
         form::write(&self.to_scenario())
+    }
+
+    /// The fingerprint of the plan: a hash of [`Plan::to_toml`] as 32 hexadecimal digits. Runs with
+    /// the same fingerprint of the plan were to do the same; in real time they do not.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        format!("{:032x}", xxh3_128(self.to_toml().as_bytes()))
     }
 }

@@ -5,11 +5,7 @@
 //! operations. It is a pure function of the plan and of the answers of `fails`, which it calls a
 //! limited number of times.
 
-use std::{
-    collections::BTreeSet,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     Action, Plan, Planned, Scenario, Workload, WorkloadKind,
@@ -48,7 +44,7 @@ pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<boo
         is_stopped: false,
         fails,
     };
-    search.tried.insert(hash(&search.best));
+    search.tried.insert(search.best.fingerprint());
     loop {
         let before = search.best.clone();
         search.fewer_faults();
@@ -69,7 +65,7 @@ pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<boo
 struct Search<F> {
     best: Plan,
     /// Hashes of the plans that were tried; recordings are too long to keep.
-    tried: BTreeSet<u64>,
+    tried: BTreeSet<String>,
     runs: u32,
     runs_max: u32,
     is_stopped: bool,
@@ -87,7 +83,7 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
             return false;
         }
         let candidate = sensible(scenario, self.best.seed, timeline);
-        if !self.tried.insert(hash(&candidate)) {
+        if !self.tried.insert(candidate.fingerprint()) {
             return false;
         }
         let Some(fails) = (self.fails)(&candidate) else {
@@ -291,12 +287,6 @@ fn end_recording(workload: &mut Workload, end: Duration) {
     };
     let is_due = |line: &&str| sent(line).is_none_or(|sent| workload.from.saturating_add(sent) < until);
     *operations = operations.split_inclusive('\n').filter(is_due).collect();
-}
-
-fn hash(plan: &Plan) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    plan.to_toml().hash(&mut hasher);
-    hasher.finish()
 }
 
 /// Returns the actions in order of time.

@@ -15,6 +15,20 @@ pub enum StoreKind {
     Memory,
 }
 
+impl StoreKind {
+    /// Both storage backends.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Memory];
+
+    /// The name in options and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 /// The disk of one region, which outlives its store.
 #[derive(Debug)]
 pub(crate) enum RegionDisk {

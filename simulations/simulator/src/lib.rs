@@ -18,6 +18,7 @@ mod disk;
 mod drains;
 mod error;
 mod evidence;
+mod fingerprint;
 mod losses;
 mod measure;
 mod read_back;

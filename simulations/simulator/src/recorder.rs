@@ -12,6 +12,8 @@ use beringia_storage::Store;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{task::JoinHandle, time::Instant};
 
+use crate::fingerprint::RunHash;
+
 /// The steps of the version vectors of all regions. Clones are handles to the same recorder.
 #[derive(Clone)]
 pub(crate) struct Recorder(Arc<Mutex<Inner>>);
@@ -118,6 +120,22 @@ impl Recorder {
             }
         }
         commits
+    }
+
+    /// Adds every observed commit to the hash of a run.
+    pub(crate) fn hash(&self, hash: &mut RunHash) {
+        for ((table, origin), by_region) in &self.inner().steps {
+            hash.bytes(&table.0.to_le_bytes());
+            hash.bytes(origin.to_string().as_bytes());
+            for (region, steps) in by_region {
+                hash.bytes(region.as_str().as_bytes());
+                hash.number(steps.len() as u64);
+                for step in steps {
+                    hash.number(step.at_us);
+                    hash.number(step.sequence);
+                }
+            }
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -23,6 +23,7 @@ use crate::{
     disk::StoreKind,
     drains::Drains,
     evidence::gather,
+    fingerprint::RunHash,
     losses::{self, Loss},
     measure::Measure,
     tables::{self, ChangeOutcome},
@@ -110,6 +111,7 @@ struct ReplicaChange {
 struct RunningSimulation<'a> {
     plan: &'a Plan,
     patience: Duration,
+    store: StoreKind,
     is_traced: bool,
     cluster: Cluster,
     tables: Vec<String>,
@@ -163,6 +165,7 @@ impl<'a> RunningSimulation<'a> {
         let mut session = Self {
             plan,
             patience: conditions.patience,
+            store: conditions.store,
             is_traced: conditions.is_traced,
             cluster,
             tables,
@@ -411,9 +414,12 @@ impl<'a> RunningSimulation<'a> {
             evidence.insert(table.clone(), of_table);
         }
         let trace = self.trace(history);
+        let fingerprint = self.fingerprint(history);
         let (mut run, violations) = self
             .measure
             .finish(&self.cluster, history, &evidence, &self.losses, total)?;
+        run.identity.fingerprint = Some(fingerprint);
+        run.identity.store = Some(self.store.name().to_owned());
         judge(&self.plan.scenario.expect, &mut run);
         Ok(SimulationOutcome { run, violations, trace })
     }
@@ -434,6 +440,15 @@ impl RunningSimulation<'_> {
             .filter(is_other)
             .map(|(place, _)| place.clone())
             .collect()
+    }
+
+    /// A hash over all events, deliveries, commits and operations, whether or not the run is traced.
+    fn fingerprint(&self, history: &History) -> String {
+        let mut hash = RunHash::default();
+        self.cluster.trace.hash(&mut hash);
+        self.cluster.recorder.hash(&mut hash);
+        hash.history(history);
+        hash.text()
     }
 
     fn trace(&self, history: &History) -> Vec<String> {

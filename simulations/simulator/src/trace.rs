@@ -7,7 +7,9 @@ use beringia_history::{History, Operation};
 use beringia_network::Tap;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::fingerprint::RunHash;
 
 /// The trace of a run. Two runs of one seed must have the same trace.
 pub struct Trace {
@@ -21,7 +23,9 @@ pub struct Trace {
 struct Inner {
     /// Events with their times in microseconds.
     events: Vec<(u64, String)>,
-    wire: Xxh3,
+    /// Events with their times, without the deliveries that only a whole trace keeps.
+    noted: RunHash,
+    wire: RunHash,
     wire_bytes: u64,
     /// Bytes by the places that they came from and went to.
     wire_bytes_by_pair: BTreeMap<String, BTreeMap<String, u64>>,
@@ -48,8 +52,11 @@ impl Trace {
 
     /// Adds an event at the present virtual time.
     pub fn note(&self, event: fmt::Arguments<'_>) {
-        let event = (self.now_us(), event.to_string());
-        self.inner().events.push(event);
+        let (at_us, event) = (self.now_us(), event.to_string());
+        let mut inner = self.inner();
+        inner.noted.number(at_us);
+        inner.noted.bytes(event.as_bytes());
+        inner.events.push((at_us, event));
     }
 
     fn now_us(&self) -> u64 {
@@ -74,9 +81,20 @@ impl Trace {
             "wire: {} bytes in {} deliveries, xxh3 {:032x}",
             inner.wire_bytes,
             inner.deliveries,
-            inner.wire.digest128()
+            inner.wire.digest()
         );
         lines.chain([wire]).collect()
+    }
+
+    /// Adds the events so far and everything that links have delivered to the hash of a run. It is
+    /// the same whether or not the trace is whole.
+    pub(crate) fn hash(&self, hash: &mut RunHash) {
+        let inner = self.inner();
+        for part in [inner.noted.digest(), inner.wire.digest()] {
+            hash.bytes(&part.to_le_bytes());
+        }
+        hash.number(inner.wire_bytes);
+        hash.number(inner.deliveries);
     }
 
     /// Bytes that links have delivered so far, by the places that they came from and went to.
@@ -150,12 +168,14 @@ impl Tap for Trace {
         });
         let mut inner = self.inner();
         inner.events.extend(delivery);
-        inner.wire.update(&at_ns.to_le_bytes());
-        for part in [from.as_bytes(), to.as_bytes(), &connection.to_le_bytes(), bytes] {
-            // The length is included so that the end of one part cannot look like the beginning of
-            // the next.
-            inner.wire.update(&(part.len() as u64).to_le_bytes());
-            inner.wire.update(part);
+        for part in [
+            &at_ns.to_le_bytes(),
+            from.as_bytes(),
+            to.as_bytes(),
+            &connection.to_le_bytes(),
+            bytes,
+        ] {
+            inner.wire.bytes(part);
         }
         inner.wire_bytes += bytes.len() as u64;
         inner.count(from, to, bytes.len() as u64);

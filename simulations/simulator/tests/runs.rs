@@ -56,13 +56,17 @@ fn plan(timeline: Vec<(u64, Action)>) -> Plan {
 }
 
 fn played(plan: &Plan) -> SimulationOutcome {
+    played_so(plan, true)
+}
+
+fn played_so(plan: &Plan, is_traced: bool) -> SimulationOutcome {
     let on_stuck = |stuck| {
         // The stuck thread can be neither interrupted nor made to fail its test.
         let _ = writeln!(std::io::stderr(), "{stuck:?}");
         abort();
     };
     let conditions = Conditions {
-        is_traced: true,
+        is_traced,
         ..Conditions::default()
     };
     let played = in_virtual_time("test", seconds(120), on_stuck, run_under(plan, conditions));
@@ -273,6 +277,27 @@ fn only_undisturbed_convergences_are_judged() {
         "it had to wait for the heal: {disk:?}"
     );
     assert!(heal.elapsed_ms.is_some_and(|ms| ms < 4_000), "{heal:?}");
+}
+
+/// The fingerprint changes with the seed, and with one event more; it does not matter whether a
+/// trace is kept.
+#[test]
+fn fingerprints_depend_on_what_happened_alone() {
+    let fingerprint = |timeline, seed, is_traced| {
+        let mut plan = plan(timeline);
+        plan.scenario.duration = seconds(4);
+        plan.seed = seed;
+        played_so(&plan, is_traced).run.identity.fingerprint
+    };
+    let traced = fingerprint(Vec::new(), 7, true);
+    assert_eq!(traced.as_ref().map(String::len), Some(32), "{traced:?}");
+    assert_eq!(fingerprint(Vec::new(), 7, false), traced);
+    assert_ne!(fingerprint(Vec::new(), 8, false), traced);
+    let slower = Action::SlowDisk {
+        region: "us-east-1".to_owned(),
+        by: Duration::from_micros(1),
+    };
+    assert_ne!(fingerprint(vec![(3, slower)], 7, false), traced);
 }
 
 #[test]

@@ -48,6 +48,10 @@ fn the_same_seeds_on_both_backends_have_the_same_traces() {
         let differs = sqlite.trace.iter().zip(&memory.trace).find(|(one, other)| one != other);
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!(sqlite.trace.len(), memory.trace.len(), "seed {seed}");
+        assert_eq!(
+            sqlite.run.identity.fingerprint, memory.run.identity.fingerprint,
+            "seed {seed}"
+        );
         assert_eq!(sqlite.violations, memory.violations, "seed {seed}");
         lines += sqlite.trace.len();
     }

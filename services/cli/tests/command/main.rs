@@ -17,4 +17,5 @@ mod process;
 mod record;
 mod regions;
 mod sim;
+mod sim_check;
 mod start;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::process::{assert_refused, beringia, run, stderr, stdout};
 
 /// Two regions, eight seconds, one cut: the shortest scenario with a conflict.
-const SHORT: &str = r#"
+pub(crate) const SHORT: &str = r#"
 about = "A short day."
 topology = "two"
 duration = "8s"
@@ -34,13 +34,13 @@ converged_within = "5s"
 conflicts = { min = 1 }
 "#;
 
-fn file(directory: &Path, name: &str, text: &str) -> String {
+pub(crate) fn file(directory: &Path, name: &str, text: &str) -> String {
     let path = directory.join(name);
     fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-fn json(line: &str) -> Value {
+pub(crate) fn json(line: &str) -> Value {
     serde_json::from_str(line).unwrap()
 }
 

@@ -106,8 +106,19 @@ fn footer(run: &Run) -> String {
     } else {
         format!("Again: <code>{}</code>", Text(&run.replay))
     };
+    let identity = &run.identity;
+    let fingerprint = match &identity.fingerprint {
+        Some(fingerprint) => format!(
+            "Fingerprint of the run: <code>{fingerprint}</code>. <code>beringia sim run --check report.json</code> \
+             plays it again and compares."
+        ),
+        None => format!(
+            "Fingerprint of the plan: <code>{}</code>. No seed repeats a drill's run.",
+            identity.plan_fingerprint
+        ),
+    };
     format!(
-        "<footer>{again}<p>Beringia {}. Numbers behind the figures: report.json and the CSV files beside this page.</p></footer>",
+        "<footer>{again}<p>{fingerprint}</p><p>Beringia {}. Numbers behind the figures: report.json and the CSV files beside this page.</p></footer>",
         env!("CARGO_PKG_VERSION")
     )
 }

@@ -5,6 +5,7 @@
 mod bound;
 mod comparison;
 mod faults;
+mod identity;
 mod judge;
 mod output;
 mod recorder;

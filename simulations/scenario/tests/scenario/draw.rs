@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_scenario::{Action, Plan};
+use beringia_scenario::{Action, Plan, Scenario};
 use proptest::prelude::*;
 
 use crate::{
@@ -264,4 +264,13 @@ proptest! {
     fn one_seed_makes_one_plan(scenario in scenarios(), seed: u64) {
         prop_assert_eq!(Plan::draw(&scenario, seed), Plan::draw(&scenario, seed));
     }
+}
+
+/// The same on every machine and with every toolchain.
+#[test]
+fn plans_of_a_seed_have_the_recorded_fingerprints() {
+    let fingerprint = |name, seed| Plan::draw(&Scenario::shipped(name).unwrap(), seed).fingerprint();
+    assert_eq!(fingerprint("swarm", 17), "9bc9e28f70f3b223f3bb00cb665c8a6e");
+    assert_eq!(fingerprint("partition", 17), "");
+    assert_ne!(fingerprint("swarm", 17), fingerprint("swarm", 18));
 }

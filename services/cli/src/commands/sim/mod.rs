@@ -1,5 +1,6 @@
 //! `sim`: plays scenarios in virtual time.
 
+mod check;
 pub(super) mod jobs;
 pub(super) mod run;
 mod runner;

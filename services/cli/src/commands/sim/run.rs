@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
+    check,
     jobs::{PlayArguments, count, failures, job, play_all, seeds},
     prepared,
     runner::{Ending, Job, Played},
@@ -31,11 +32,13 @@ use crate::{
         beringia sim run partition\n  \
         beringia sim run my.toml --seed 42 --report out --trace trace.txt\n  \
         beringia sim run swarm --seeds 0..2000 --jobs 2\n  \
-        beringia sim run split-brain --set policy=merge --format json | jq .anomalies"
+        beringia sim run split-brain --set policy=merge --format json | jq .anomalies\n  \
+        beringia sim run --check out/report.json        is it the same run again?",
+    mut_arg("scenario", |scenario| scenario.required(false).required_unless_present("check"))
 )]
 pub(crate) struct RunArguments {
     #[command(flatten)]
-    pub(crate) scenario: ScenarioArguments,
+    pub(crate) scenario: Option<ScenarioArguments>,
     #[command(flatten)]
     pub(crate) play: PlayArguments,
     /// Write reports into this directory: a page of charts, its numbers as JSON, and the series as
@@ -45,16 +48,31 @@ pub(crate) struct RunArguments {
     /// Write the full trace into this file: every event with its virtual time. Not with --seeds.
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     pub(crate) trace: Option<PathBuf>,
+    /// Play the run of this JSON report again, with its scenario, seed and storage backend, and
+    /// compare: the fingerprint, the verdicts, and every figure.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["scenario", "settings", "seed", "seeds", "store", "report", "trace"]
+    )]
+    pub(crate) check: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), CommandError> {
-    let scenario = load(&arguments.scenario)?;
+    if let Some(file) = &arguments.check {
+        return check::run(file, &arguments.play.jobs, format);
+    }
+    let named = arguments
+        .scenario
+        .as_ref()
+        .ok_or_else(|| CommandError::usage("a scenario is required"))?;
+    let scenario = load(named)?;
     let seeds = seeds(&arguments.play.seeds, &scenario);
     let is_one = arguments.play.seeds.seeds.is_none();
     let count = count(&seeds);
     let jobs = seeds.map(|seed| Job {
         is_traced: arguments.trace.is_some(),
-        ..job(&arguments.scenario, &arguments.play.store, &[], &scenario, seed)
+        ..job(named, &arguments.play.store, &[], &scenario, seed)
     });
     // Created before the runs, so that a missing permission shows at once.
     let trace = arguments.trace.as_deref().map(create).transpose()?;
