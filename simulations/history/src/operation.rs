@@ -71,8 +71,8 @@ pub struct Operation {
     pub writes: Vec<Write>,
 }
 
-/// The name of an operation that reads an item and then writes it on the condition that it has not
-/// changed.
+/// The name of an operation that reads an item, or several, and then writes one on the condition
+/// that none of them has changed.
 pub const READ_MODIFY_WRITE: &str = "ReadModifyWrite";
 /// The name of an operation that was not sent because no client became free in time. Its outcome is
 /// [`OperationOutcome::Unreachable`].

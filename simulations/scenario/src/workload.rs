@@ -95,6 +95,9 @@ pub enum WorkloadKind {
     },
     /// Stock that is decremented if there is some left, and refilled.
     Inventory,
+    /// Pairs of items: transactions that write both, transactional reads of both, and transactions
+    /// that read both and write one on the condition that neither has changed.
+    Pairs,
     /// Operations as they were recorded, at their times.
     Replay {
         /// The recording, as `beringia record` writes it.

@@ -1,5 +1,7 @@
 //! A client: takes due operations from the queue, sends them, and records the answers.
 
+mod transactions;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{Randomness, SeededRandomness};
@@ -142,6 +144,16 @@ impl Client {
             Job::Scan { from, limit } => self.scan(region, *from, *limit).await,
             Job::OfUser(key) => self.of_user(region, *key).await,
             Job::Audit { from, to } => self.audit(region, *from..*to).await,
+            Job::ReadPair(key) => {
+                let pair = transactions::pair_of(self.number_of(*key));
+                self.audit(region, pair[0].min(pair[1])..pair[0].max(pair[1]) + 1).await
+            }
+            Job::UpdatePair { key, field } => {
+                let [own, other] = transactions::pair_of(self.number_of(*key));
+                let update = |number| (number, update_of(*field), Condition::Always);
+                self.transact(region, [update(own), update(other)]).await
+            }
+            Job::RewriteInPair { key, field } => self.rewrite_in_pair(region, *key, update_of(*field)).await,
             Job::Put(key) => self.put(region, self.number_of(*key), whole_item(), Vec::new()).await,
             Job::Empty(key) => {
                 let nothing = Effect::Put {
@@ -248,23 +260,6 @@ impl Client {
         Done::read("Query", reads.collect())
     }
 
-    async fn audit(&mut self, region: &str, accounts: std::ops::Range<u64>) -> Done {
-        let spots: Vec<Spot> = accounts
-            .map(|number| Spot::of(&self.post.workload.kind, number))
-            .collect();
-        let get = |spot: &Spot| json!({ "Get": { "TableName": self.table(), "Key": spot.attributes } });
-        let parameters = json!({ "TransactItems": spots.iter().map(get).collect::<Vec<_>>() });
-        match self.call(region, "TransactGetItems", parameters).await {
-            Ok(answer) => {
-                let answers = answer["Responses"].as_array().map_or(&[][..], Vec::as_slice);
-                let reads = spots.into_iter().zip(answers);
-                let reads = reads.map(|(spot, answer)| seen(spot.text, answer.get("Item")));
-                Done::read("TransactGetItems", reads.collect())
-            }
-            Err(error) => Done::failed("TransactGetItems", &error),
-        }
-    }
-
     async fn insert(&mut self, region: &str, count: u64) -> Done {
         // Each region inserts numbers of its own: it starts at the first free one plus its place,
         // and steps by the number of regions.
@@ -350,22 +345,6 @@ impl Client {
         let mut done = self.send(region, READ_MODIFY_WRITE, &update).await;
         done.reads.push(seen);
         done
-    }
-
-    async fn transfer(&mut self, region: &str, from: u64, to: u64, amount: i64) -> Done {
-        let kind = self.post.workload.kind.clone();
-        let spot = |number| Spot::of(&kind, number);
-        let updates = [
-            self.prepare(spot(from), Effect::Add(-amount), Condition::AtLeast(amount)),
-            self.prepare(spot(to), Effect::Add(amount), Condition::Always),
-        ];
-        let parameters = updates.each_ref().map(|update| update.parameters(self.table()));
-        let actions = parameters.map(|parameters| json!({ "Update": parameters }));
-        let parameters = json!({ "TransactItems": actions });
-        let bytes = bytes(&parameters, updates.len());
-        let answer = self.call(region, "TransactWriteItems", parameters).await;
-        let writes = updates.iter().map(|update| update.write(bytes)).collect();
-        Done::wrote("TransactWriteItems", answer.map(|_| ()), writes)
     }
 
     fn prepare(&mut self, spot: Spot, effect: Effect, condition: Condition) -> Update {

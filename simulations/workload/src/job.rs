@@ -24,6 +24,9 @@ const INVENTORY_PERCENT: [u64; 2] = [80, 5];
 const SALE_MAX: u64 = 3;
 /// The stock that one refill adds. Refills add less than the sales take, so stock runs out.
 const REFILL: i64 = 20;
+/// Of a hundred operations on pairs: transactions that read both and write one, transactions that
+/// write both; the rest are reads of both.
+const PAIR_PERCENT: [u64; 2] = [35, 15];
 /// The number of products that can be in a cart.
 const PRODUCTS: u64 = 50;
 /// The longest scan. YCSB has 100; shorter scans give the same mix of range reads and inserts at
@@ -82,6 +85,19 @@ pub(crate) enum Job {
     Open(Chosen),
     Prolong(Chosen),
     OfUser(Chosen),
+    /// Reads both items of a pair.
+    ReadPair(Chosen),
+    /// Updates a field of both items of a pair in a transaction.
+    UpdatePair {
+        key: Chosen,
+        field: u64,
+    },
+    /// Reads both items of a pair, then updates a field of one, on the condition that neither has
+    /// changed.
+    RewriteInPair {
+        key: Chosen,
+        field: u64,
+    },
     /// Takes some stock on the condition that there is enough.
     Sell {
         key: Chosen,
@@ -139,6 +155,7 @@ impl Jobs {
             WorkloadKind::Bank => self.bank(percent),
             WorkloadKind::Sessions { .. } => self.session(percent),
             WorkloadKind::Inventory => self.inventory(percent),
+            WorkloadKind::Pairs => self.pair(percent),
             WorkloadKind::Replay { .. } => return None,
         })
     }
@@ -226,6 +243,16 @@ impl Jobs {
             },
             1 => Job::Add { key, by: REFILL },
             _ => Job::Read(key),
+        }
+    }
+
+    fn pair(&self, percent: u64) -> Job {
+        let key = self.key();
+        let field = self.dice.below(FIELDS.into());
+        match slot(percent, &PAIR_PERCENT) {
+            0 => Job::RewriteInPair { key, field },
+            1 => Job::UpdatePair { key, field },
+            _ => Job::ReadPair(key),
         }
     }
 

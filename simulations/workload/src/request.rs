@@ -117,6 +117,21 @@ impl Update {
     }
 }
 
+/// The parameters of a `ConditionCheck` that an item is as it was read: it has this marker, or there
+/// is none.
+pub(crate) fn unchanged(table: &str, spot: &Spot, marker: Option<String>) -> Value {
+    let mut check = json!({ "TableName": table, "Key": spot.attributes });
+    if let Some(marker) = marker {
+        check["ConditionExpression"] = json!("#mark = :seen");
+        check["ExpressionAttributeNames"] = json!({ "#mark": MARKER });
+        check["ExpressionAttributeValues"] = json!({ ":seen": { "S": marker } });
+    } else {
+        check["ConditionExpression"] = json!("attribute_not_exists(#key)");
+        check["ExpressionAttributeNames"] = json!({ "#key": KEY });
+    }
+    check
+}
+
 /// The item under a key according to an answer, or none.
 pub(crate) fn seen(key: String, item: Option<&Value>) -> Seen {
     let text = |name: &str, kind: &str| item?.get(name)?.get(kind)?.as_str().map(str::to_owned);

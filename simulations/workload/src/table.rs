@@ -228,7 +228,8 @@ pub(crate) fn initial(kind: &WorkloadKind) -> Option<Effect> {
         | WorkloadKind::YcsbC
         | WorkloadKind::YcsbD
         | WorkloadKind::YcsbE
-        | WorkloadKind::YcsbF => Some(whole_item()),
+        | WorkloadKind::YcsbF
+        | WorkloadKind::Pairs => Some(whole_item()),
         WorkloadKind::Counters | WorkloadKind::Bank | WorkloadKind::Inventory | WorkloadKind::Carts => {
             Some(Effect::Put {
                 fields: Vec::new(),

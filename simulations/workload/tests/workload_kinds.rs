@@ -5,7 +5,7 @@
 
 mod region;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use beringia_history::{Effect, History, Operation, OperationOutcome, READ_MODIFY_WRITE, RecordedTouch};
 use beringia_oracle::{Judgement, judge};
@@ -269,6 +269,35 @@ async fn no_more_is_sold_than_there_is() {
     assert!(
         count(&history, sold) > 300 && refused > 0,
         "the hottest product sells out: {refused}"
+    );
+}
+
+/// A transaction that finds one item of its pair changed is cancelled.
+#[tokio::test(start_paused = true)]
+async fn pairs_are_read_and_written_in_transactions() {
+    let history = played_well(WorkloadKind::Pairs).await;
+    let pair = |key: &str| key.trim_start_matches('k').parse::<u64>().expect("a number") / 2;
+    let mut cancelled = 0;
+    for operation in &history.operations {
+        let keys = || {
+            let reads = operation.reads.iter().map(|seen| &seen.key);
+            reads.chain(operation.writes.iter().map(|write| &write.key))
+        };
+        let pairs: BTreeSet<u64> = keys().map(|key| pair(key)).collect();
+        let keys: BTreeSet<&String> = keys().collect();
+        assert!(
+            pairs.len() <= 1 && [0, 2].contains(&keys.len()),
+            "one pair: {operation:?}"
+        );
+        if operation.name == READ_MODIFY_WRITE {
+            assert_eq!((operation.reads.len(), operation.writes.len()), (2, 1), "{operation:?}");
+            cancelled += usize::from(operation.outcome != OperationOutcome::Ok);
+        }
+    }
+    assert!(named(&history, READ_MODIFY_WRITE) > 200 && named(&history, "TransactWriteItems") > 80);
+    assert!(
+        named(&history, "TransactGetItems") > 300 && cancelled > 0,
+        "{cancelled}"
     );
 }
 

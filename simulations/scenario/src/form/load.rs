@@ -68,7 +68,7 @@ pub(super) struct WorkloadForm {
 }
 
 /// The kinds by name, each with default values for its other fields.
-fn kinds() -> [(&'static str, WorkloadKind); 13] {
+fn kinds() -> [(&'static str, WorkloadKind); 14] {
     let (put_percent, update_percent, delete_percent) = MIX_PERCENT;
     [
         ("ycsb-a", WorkloadKind::YcsbA),
@@ -90,6 +90,7 @@ fn kinds() -> [(&'static str, WorkloadKind); 13] {
         ("bank", WorkloadKind::Bank),
         ("sessions", WorkloadKind::Sessions { ttl: TTL }),
         ("inventory", WorkloadKind::Inventory),
+        ("pairs", WorkloadKind::Pairs),
         (
             "replay",
             WorkloadKind::Replay {

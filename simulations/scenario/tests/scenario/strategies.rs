@@ -115,6 +115,7 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
             WorkloadKind::Carts,
             WorkloadKind::Bank,
             WorkloadKind::Inventory,
+            WorkloadKind::Pairs,
         ]),
         (0_u8..40, 0_u8..30, 0_u8..30).prop_map(|(put_percent, update_percent, delete_percent)| WorkloadKind::Mixed {
             put_percent,
