@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use beringia_history::{Basis, Effect, Operation, OperationOutcome, Seen};
 
 use crate::{
+    causality,
     index::{Asked, Key, Table},
     outcomes::CommittedOutcome,
+    snapshots,
     violation::Violation,
 };
 
 /// A kind of anomaly, and how often clients could see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Anomaly {
-    /// The name: `stale-read`, `lost-update`, `non-monotonic-read`, `read-your-writes`,
-    /// `torn-transaction`, `oversold` or `sum-not-constant`.
+    /// The name, such as `stale-read`; docs/simulation.md lists all.
     pub name: &'static str,
     /// How often clients could see it.
     pub count: u64,
@@ -26,7 +27,7 @@ pub struct Anomaly {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(crate) enum Kind {
     /// A read misses a write that was acknowledged, by any region, before the read was sent.
     StaleRead,
     /// An update that was added to, or derived from, the earlier item is missing from the final
@@ -42,9 +43,19 @@ enum Kind {
     Oversold,
     /// The numbers of a transactional read do not have the sum that they must always have.
     SumNotConstant,
+    /// A client saw a write, and misses one to another item that it causally depends on.
+    CausalViolation,
+    /// A client's later write loses to its earlier one, or is seen without it.
+    MonotonicWrites,
+    /// A client's write is seen without what the client had read before it.
+    WritesFollowReads,
+    /// Two reads of several items each see a write that the other one misses.
+    LongFork,
+    /// Two transactions each read what the other wrote, and neither saw it.
+    WriteSkew,
 }
 
-const KINDS: [(Kind, &str); 7] = [
+const KINDS: [(Kind, &str); 12] = [
     (Kind::StaleRead, "stale-read"),
     (Kind::LostUpdate, "lost-update"),
     (Kind::NonMonotonicRead, "non-monotonic-read"),
@@ -52,6 +63,11 @@ const KINDS: [(Kind, &str); 7] = [
     (Kind::TornTransaction, "torn-transaction"),
     (Kind::Oversold, "oversold"),
     (Kind::SumNotConstant, "sum-not-constant"),
+    (Kind::CausalViolation, "causal-violation"),
+    (Kind::MonotonicWrites, "monotonic-writes"),
+    (Kind::WritesFollowReads, "writes-follow-reads"),
+    (Kind::LongFork, "long-fork"),
+    (Kind::WriteSkew, "write-skew"),
 ];
 
 /// The anomalies found so far, by kind: their number, the worst duration in microseconds, and an
@@ -60,7 +76,7 @@ const KINDS: [(Kind, &str); 7] = [
 pub(crate) struct Sightings(BTreeMap<Kind, (u64, Option<u64>, Option<String>)>);
 
 impl Sightings {
-    fn note(&mut self, kind: Kind, count: u64, worst_us: Option<u64>, example: impl FnOnce() -> String) {
+    pub(crate) fn note(&mut self, kind: Kind, count: u64, worst_us: Option<u64>, example: impl FnOnce() -> String) {
         let (sum, worst, shown) = self.0.entry(kind).or_default();
         *sum += count;
         if shown.is_none() || worst_us > *worst {
@@ -84,6 +100,9 @@ impl Sightings {
     }
 }
 
+/// An operation and what each of its reads saw, where that is known.
+pub(crate) type Observed<'a> = (&'a Operation, Vec<Option<Sight>>);
+
 /// Finds anomalies in a table, and reads of writes that no client made.
 pub(crate) fn find(
     table: &Table<'_>,
@@ -102,13 +121,17 @@ pub(crate) fn find(
         seen: BTreeMap::new(),
         wrote: BTreeMap::new(),
     };
+    let mut observed: Vec<Observed<'_>> = Vec::with_capacity(table.operations.len());
     for operation in &table.operations {
         let sights = reader.read(operation, sightings, violations);
         reader.write(operation);
         if operation.name == "TransactGetItems" {
             find_torn(table, operation, &sights, sightings);
         }
+        observed.push((operation, sights));
     }
+    causality::find(table, &observed, sightings);
+    snapshots::find(table, &observed, sightings);
     find_lost_updates(table, outcomes, sightings);
     if table.rules.never_below_zero {
         find_oversold(table, sightings);
@@ -176,7 +199,7 @@ impl Ages {
 
 /// The state of a key that a read saw, ordered from older to newer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Sight {
+pub(crate) enum Sight {
     /// The read saw the key before anything was committed to it.
     NoCommit,
     /// The read saw the commit of that position.
@@ -282,7 +305,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn saw(operation: &Operation, seen: &Seen) -> String {
+pub(crate) fn saw(operation: &Operation, seen: &Seen) -> String {
     format!(
         "{} ms: client {} in {} saw {} under {} {}",
         operation.sent_us / 1_000,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use beringia_history::{Effect, Evidence, History, Logged, LostDisk, Operation, OperationOutcome, Rules, Write};
-use beringia_item::{Origin, Version};
+use beringia_item::{Origin, Version, VersionVector};
 
 /// The operations, commits and evidence of one table in one run.
 pub(crate) struct Table<'a> {
@@ -236,6 +236,16 @@ impl<'a> Among<'a> {
             of_origin.places.sort_unstable();
         }
         Self { origins }
+    }
+
+    /// Returns the index of the greatest commit that a version vector covers.
+    pub(crate) fn last_covered(&self, vector: &VersionVector) -> Option<usize> {
+        let covered = |of_origin: &OfOrigin| {
+            let known = vector.get(&of_origin.origin);
+            let end = of_origin.places.partition_point(|(sequence, _)| *sequence <= known);
+            end.checked_sub(1).map(|last| of_origin.places[last].1)
+        };
+        self.origins.values().filter_map(covered).max()
     }
 
     /// Returns the index of the greatest commit that this one causally depends on.

@@ -14,6 +14,7 @@
 mod accounting;
 mod anomalies;
 mod base;
+mod causality;
 mod content;
 mod deletes;
 mod effect;
@@ -23,6 +24,7 @@ mod logs;
 mod merge;
 mod outcomes;
 mod replicas;
+mod snapshots;
 mod times;
 mod unlogged;
 mod unshipped;

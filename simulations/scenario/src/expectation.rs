@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// The anomalies that clients can see because regions do not wait for each other, by the names that
 /// expectations and reports use.
-pub const ANOMALIES: [&str; 7] = [
+pub const ANOMALIES: [&str; 12] = [
     "stale-read",
     "lost-update",
     "non-monotonic-read",
@@ -12,6 +12,11 @@ pub const ANOMALIES: [&str; 7] = [
     "torn-transaction",
     "oversold",
     "sum-not-constant",
+    "causal-violation",
+    "monotonic-writes",
+    "writes-follow-reads",
+    "long-fork",
+    "write-skew",
 ];
 
 /// The expected results of a run. It is always expected that no acknowledged write is lost (except

@@ -13,4 +13,6 @@ mod promises;
 mod recorded;
 mod replicas;
 mod scale;
+mod sessions;
+mod snapshots;
 mod unshipped;
