@@ -81,6 +81,9 @@ pub struct Evidence {
     pub replicas: FinalReplicas,
     /// The wrong answers when every key was read back at the end.
     pub misreads: Vec<Misread>,
+    /// The regions whose replica was bootstrapped or removed during the run, at times that are not
+    /// known. What such a region had may be missing there afterwards.
+    pub bootstrapped: BTreeSet<String>,
 }
 
 impl Evidence {

@@ -64,6 +64,10 @@ pub struct Operation {
     pub done_us: u64,
     /// The result as far as the client knows it.
     pub outcome: OperationOutcome,
+    /// Why a transaction was cancelled: for each of its writes the code of its reason, such as
+    /// `None`, `ConditionalCheckFailed` or `TransactionConflict`. Empty for other operations, and
+    /// for recorded ones.
+    pub cancellations: Vec<String>,
     /// The data that the operation read, if it was answered.
     pub reads: Vec<Seen>,
     /// The writes that the operation was to make. All writes of one operation are one transaction.
@@ -129,6 +133,9 @@ pub struct Seen {
     pub marker: Option<String>,
     /// The number that the workload keeps there (a counter, a balance, stock), if it keeps one.
     pub number: Option<i64>,
+    /// Whether the read was strongly consistent: it asked for that, was part of a transaction, or
+    /// shows the item that the same operation's write replaced.
+    pub is_consistent: bool,
 }
 
 /// One write that an operation was to make.
@@ -141,14 +148,13 @@ pub struct Write {
     pub marker: String,
     /// The change that the write makes.
     pub effect: Effect,
-    /// The condition of the write: the version that the client had read and that this write builds
-    /// upon.
+    /// The condition of the write.
     pub based_on: Basis,
     /// The write's share of the request's bytes, which are divided evenly among its writes.
     pub bytes: u32,
 }
 
-/// The condition of a conditional write.
+/// The condition of a write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Basis {
     /// Anything; the write is unconditional.
@@ -158,6 +164,12 @@ pub enum Basis {
     NoItem,
     /// There must be an item whose last write has this marker.
     Marker(String),
+    /// There must be an item.
+    Item,
+    /// The item's number must be at least this.
+    AtLeast(i64),
+    /// The condition of a recorded write, which is not known; there may be none.
+    Recorded,
 }
 
 impl Basis {

@@ -24,6 +24,14 @@ impl ReplicaHistory {
             && !self.rebootstrapped.contains(&replica)
     }
 
+    /// Returns whether a region's replica of a table may have been bootstrapped or removed during
+    /// the run, apart from what a lost disk entails.
+    #[must_use]
+    pub fn may_be_bootstrapped(&self, region: &str, table: &str) -> bool {
+        let replica = (region.to_owned(), table.to_owned());
+        !self.always_held.iter().any(|held| held == region) || self.rebootstrapped.contains(&replica)
+    }
+
     /// Returns whether a region's journal must have every conflict of a table that the region could
     /// see.
     #[must_use]

@@ -379,7 +379,7 @@ fn find_lost_updates(table: &Table<'_>, outcomes: &BTreeMap<&str, Vec<CommittedO
 }
 
 fn builds_on_what_is_there(asked: &Asked<'_>) -> bool {
-    asked.write.based_on != Basis::Anything || asked.write.effect.adds()
+    matches!(asked.write.based_on, Basis::NoItem | Basis::Marker(_)) || asked.write.effect.adds()
 }
 
 /// Sums up additions and removals in the order in which clients were answered, in the region's

@@ -15,6 +15,7 @@ mod accounting;
 mod anomalies;
 mod base;
 mod causality;
+mod consistency;
 mod content;
 mod deletes;
 mod effect;
@@ -43,6 +44,9 @@ use beringia_history::{Evidence, History, LostDisk};
 pub struct Judgement {
     /// The promises that were broken. If there are any, something is wrong with Beringia.
     pub violations: Vec<Violation>,
+    /// For how many keys of how many regions, together, consistency was not decided because the
+    /// search took too long. A run with any is not known to be right.
+    pub undecided: u64,
     /// The anomalies that clients could see because regions do not wait for each other: every kind,
     /// including those that did not occur.
     pub anomalies: Vec<Anomaly>,
@@ -60,6 +64,7 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
     let mut violations = Vec::new();
     let mut tally = accounting::Tally::new(lost_disks);
     let mut sightings = anomalies::Sightings::default();
+    let mut undecided = 0;
     for (name, evidence) in evidence {
         let mut table = index::Table::new(name, history, evidence, lost_disks);
         deletes::find(&mut table);
@@ -72,10 +77,12 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
         replicas::compare(&table, &mut violations);
         tally.count(&table, &outcomes, &mut violations);
         anomalies::find(&table, &outcomes, &mut sightings, &mut violations);
+        undecided += consistency::compare(&table, &mut violations);
     }
     let (accounting, losses) = tally.results();
     Judgement {
         violations,
+        undecided,
         anomalies: sightings.results(),
         accounting,
         losses,

@@ -94,7 +94,7 @@ fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, position: usize, viol
     let broken = match &asked.write.based_on {
         Basis::Marker(marker) => replaced_is_after(marker).then(|| marker.clone()),
         Basis::NoItem => replaced_an_item().then(|| "nothing".to_owned()),
-        Basis::Anything => None,
+        Basis::Anything | Basis::Item | Basis::AtLeast(_) | Basis::Recorded => None,
     };
     if let Some(expected) = broken {
         violations.push(Violation::ConditionIgnored {

@@ -57,6 +57,61 @@ pub enum Violation {
         key: String,
         marker: String,
     },
+    /// A client saw a write that is in no log at the end although nothing was lost: it was visible
+    /// before it was durable.
+    #[error("a client in {region} saw a write that never became durable: {table} {key}, {marker}")]
+    SeenUndurable {
+        table: String,
+        region: String,
+        key: String,
+        marker: String,
+    },
+    /// A consistent read saw something that its region cannot have held between the call and the
+    /// answer.
+    #[error("{region} answered a consistent read of {table} {key} with {seen}, sent at {sent_ms} ms, but held {held}")]
+    InconsistentRead {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        /// The marker of the write that the read saw, or `nothing`.
+        seen: String,
+        /// The markers of what the region can have held, joined by `or`.
+        held: String,
+    },
+    /// A region made a write that cannot have followed anything that the region can have held: its
+    /// condition or its result needs something else, or a later version was there.
+    #[error("{region} made {marker} of {table} {key}, sent at {sent_ms} ms, out of turn: it held {held}")]
+    WrittenOutOfTurn {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        marker: String,
+        /// As in `InconsistentRead`.
+        held: String,
+    },
+    /// A region refused a write because of its condition, which held.
+    #[error("{region} refused {marker} to {table} {key}, sent at {sent_ms} ms, without cause: it held {held}")]
+    RefusedWithoutCause {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        marker: String,
+        /// As in `InconsistentRead`.
+        held: String,
+    },
+    /// A region refused a write because of a transaction in progress, and none was, or cancelled a
+    /// transaction without a reason.
+    #[error("{region} cancelled {marker} to {table} {key}, sent at {sent_ms} ms, although no transaction conflicted")]
+    CancelledWithoutConflict {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        marker: String,
+    },
     /// Two writes have one version.
     #[error("two writes share the version {version:?}, one to {table} {key}")]
     SharedVersion {

@@ -79,7 +79,7 @@ const WORKLOAD: [(&str, Form); 16] = [
     ("billing", Form::Text),
     ("read_units", Form::Number),
     ("write_units", Form::Number),
-    ("consistent_reads", Form::Flag),
+    ("consistent_percent", Form::Number),
 ];
 const BEHAVIOUR: [(&str, &str, Form); 4] = [
     ("throttling", "throttling", Form::Flag),

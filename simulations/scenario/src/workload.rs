@@ -32,8 +32,9 @@ pub struct Workload {
     /// The throughput of its table from the beginning of the load, if regions throttle. Recorded
     /// tables bring their own.
     pub billing: TableThroughput,
-    /// Whether clients make consistent reads. Reads of indexes are never consistent.
-    pub consistent_reads: bool,
+    /// The share of clients' reads that ask for strong consistency, in percent. Reads of indexes
+    /// are never consistent, and reads in transactions always.
+    pub consistent_percent: u8,
 }
 
 impl Workload {
@@ -52,7 +53,7 @@ impl Workload {
             from: Duration::ZERO,
             until: None,
             billing: TableThroughput::default(),
-            consistent_reads: true,
+            consistent_percent: 50,
         }
     }
 }

@@ -76,6 +76,8 @@ pub(crate) async fn gather(
             }
         }
     }
+    let names = cluster.names().into_iter();
+    evidence.bootstrapped = names.filter(|name| replicas.may_be_bootstrapped(name, table)).collect();
     evidence.sort_logs();
     for region in &holders {
         let store = cluster.store(region)?;

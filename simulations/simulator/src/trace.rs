@@ -123,6 +123,7 @@ fn shown(operation: &Operation) -> String {
         sent_us,
         done_us,
         outcome,
+        cancellations,
         reads,
         writes,
     } = operation;
@@ -131,8 +132,13 @@ fn shown(operation: &Operation) -> String {
         line += &format!(" in {region}");
     }
     line += &format!(" {name}: {outcome:?}, due {due_us} us, sent {sent_us} us, done {done_us} us");
+    if !cancellations.is_empty() {
+        line += &format!("; cancelled for {}", cancellations.join(", "));
+    }
     for read in reads {
-        line += &format!("; {} held {}", read.key, read.marker.as_deref().unwrap_or("nothing"));
+        let how = if read.is_consistent { " (consistent)" } else { "" };
+        let marker = read.marker.as_deref().unwrap_or("nothing");
+        line += &format!("; {} held {marker}{how}", read.key);
     }
     for write in writes {
         line += &format!("; {} {:?} {}", write.key, write.effect, write.marker);

@@ -384,7 +384,7 @@ fn only_inconsistent_reads_may_be_stale() {
     let went_back = |behaviour: &str| {
         let text = format!(
             "duration = \"10s\"\n{behaviour}\n[[workload]]\nkind = \"mixed\"\nput_percent = 50\nupdate_percent = 0\ndelete_percent = 0\n\
-             keys = 3\nclients = 2\nrate = 50\nconsistent_reads = false\n"
+             keys = 3\nclients = 2\nrate = 50\nconsistent_percent = 0\n"
         );
         let run = played(&of(&text)).run;
         assert!(run.violations.is_empty(), "{:?}", run.violations);

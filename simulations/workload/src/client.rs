@@ -61,6 +61,7 @@ pub(crate) struct Client {
 struct Done {
     name: String,
     outcome: OperationOutcome,
+    cancellations: Vec<String>,
     reads: Vec<Seen>,
     writes: Vec<Write>,
 }
@@ -101,6 +102,7 @@ impl Client {
                     sent_us,
                     done_us,
                     outcome: done.outcome,
+                    cancellations: done.cancellations,
                     reads: done.reads,
                     writes: done.writes,
                 };
@@ -130,6 +132,7 @@ impl Client {
                 Done {
                     name,
                     outcome,
+                    cancellations: Vec::new(),
                     reads,
                     writes,
                 },
@@ -205,17 +208,19 @@ impl Client {
     }
 
     async fn get(&mut self, region: &str, spot: &Spot) -> Result<Seen, CallError> {
+        let is_consistent = self.is_consistent();
         let parameters = json!({
             "TableName": self.table(),
             "Key": spot.attributes,
-            "ConsistentRead": self.post.workload.consistent_reads,
+            "ConsistentRead": is_consistent,
         });
         let answer = self.call(region, "GetItem", parameters).await?;
-        Ok(seen(spot.text.clone(), answer.get("Item")))
+        Ok(seen(spot.text.clone(), answer.get("Item"), is_consistent))
     }
 
     async fn scan(&mut self, region: &str, from: Chosen, limit: u64) -> Done {
         let from = self.number_of(from);
+        let is_consistent = self.is_consistent();
         let parameters = json!({
             "TableName": self.table(),
             "KeyConditionExpression": "#pk = :pk AND #sk >= :from",
@@ -225,7 +230,7 @@ impl Client {
                 ":from": { "N": from.to_string() },
             },
             "Limit": limit,
-            "ConsistentRead": self.post.workload.consistent_reads,
+            "ConsistentRead": is_consistent,
         });
         self.query(region, parameters).await
     }
@@ -241,7 +246,13 @@ impl Client {
         self.query(region, parameters).await
     }
 
+    /// Draws whether the next read is a consistent one.
+    fn is_consistent(&self) -> bool {
+        self.dice.below(100) < u64::from(self.post.workload.consistent_percent)
+    }
+
     async fn query(&mut self, region: &str, parameters: Value) -> Done {
+        let is_consistent = parameters["ConsistentRead"] == true;
         let answer = match self.call(region, "Query", parameters).await {
             Ok(answer) => answer,
             Err(error) => return Done::failed("Query", &error),
@@ -255,7 +266,7 @@ impl Client {
             } else {
                 partition.to_owned()
             };
-            seen(key, Some(item))
+            seen(key, Some(item), is_consistent)
         });
         Done::read("Query", reads.collect())
     }
@@ -321,7 +332,7 @@ impl Client {
             // The delete saw what it deleted. If there was nothing, it wrote nothing.
             Ok(answer) => {
                 let old = answer.get("Attributes");
-                let mut done = Done::read("DeleteItem", vec![seen(spot.text, old)]);
+                let mut done = Done::read("DeleteItem", vec![seen(spot.text, old, true)]);
                 done.writes.extend(old.map(|_| write));
                 done
             }
@@ -410,6 +421,7 @@ impl Done {
         Self {
             name: NOT_SENT.to_owned(),
             outcome: OperationOutcome::Unreachable,
+            cancellations: Vec::new(),
             reads: Vec::new(),
             writes: Vec::new(),
         }
@@ -419,6 +431,7 @@ impl Done {
         Self {
             name: name.to_owned(),
             outcome: OperationOutcome::Ok,
+            cancellations: Vec::new(),
             reads,
             writes: Vec::new(),
         }
@@ -428,6 +441,7 @@ impl Done {
         Self {
             name: name.to_owned(),
             outcome: outcome(error),
+            cancellations: Vec::new(),
             reads: Vec::new(),
             writes: Vec::new(),
         }
@@ -436,11 +450,22 @@ impl Done {
     fn wrote(name: &'static str, answer: Result<(), CallError>, writes: Vec<Write>) -> Self {
         Self {
             name: name.to_owned(),
+            cancellations: answer.as_ref().err().map(cancellations).unwrap_or_default(),
             outcome: answer.map_or_else(|error| outcome(&error), |()| OperationOutcome::Ok),
             reads: Vec::new(),
             writes,
         }
     }
+}
+
+/// The codes of the reasons for which a transaction was cancelled; empty for other errors.
+fn cancellations(error: &CallError) -> Vec<String> {
+    let CallError::Refused { body, .. } = error else {
+        return Vec::new();
+    };
+    let reasons = body["CancellationReasons"].as_array().into_iter().flatten();
+    let code = |reason: &Value| reason["Code"].as_str().unwrap_or_default().to_owned();
+    reasons.map(code).collect()
 }
 
 fn update_of(number: u64) -> Effect {

@@ -157,6 +157,7 @@ fn operation(table: &str, region: &str, put: &Put) -> Operation {
         region: region.to_owned(),
         name: "BatchWriteItem".to_owned(),
         due_us: 0,
+        cancellations: Vec::new(),
         sent_us: 0,
         done_us: 0,
         outcome: OperationOutcome::Ok,

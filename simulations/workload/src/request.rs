@@ -109,8 +109,10 @@ impl Update {
             marker: self.marker.clone(),
             effect: self.effect.clone(),
             based_on: match &self.condition {
+                Condition::Always => Basis::Anything,
+                Condition::Exists => Basis::Item,
                 Condition::Unchanged(seen) => Basis::unchanged(seen.clone()),
-                _ => Basis::Anything,
+                Condition::AtLeast(least) => Basis::AtLeast(*least),
             },
             bytes,
         }
@@ -133,13 +135,14 @@ pub(crate) fn unchanged(table: &str, spot: &Spot, marker: Option<String>) -> Val
 }
 
 /// The item under a key according to an answer, or none.
-pub(crate) fn seen(key: String, item: Option<&Value>) -> Seen {
+pub(crate) fn seen(key: String, item: Option<&Value>, is_consistent: bool) -> Seen {
     let text = |name: &str, kind: &str| item?.get(name)?.get(kind)?.as_str().map(str::to_owned);
     Seen {
         key,
         // An item without a marker is still an item.
         marker: item.map(|_| text(MARKER, "S").unwrap_or_default()),
         number: text(NUMBER, "N").and_then(|number| number.parse().ok()),
+        is_consistent,
     }
 }
 

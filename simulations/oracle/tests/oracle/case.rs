@@ -71,6 +71,15 @@ pub(crate) fn seen(key: &str, marker: Option<&str>) -> Seen {
         key: key.to_owned(),
         marker: marker.map(str::to_owned),
         number: None,
+        is_consistent: false,
+    }
+}
+
+/// A consistent read of `k`.
+pub(crate) fn seen_for_sure(marker: Option<&str>) -> Seen {
+    Seen {
+        is_consistent: true,
+        ..seen("k", marker)
     }
 }
 
@@ -136,6 +145,7 @@ impl Case {
             sent_us: at_ms * 1_000,
             done_us: at_ms * 1_000 + 1_000,
             outcome,
+            cancellations: Vec::new(),
             reads: Vec::new(),
             writes: Vec::new(),
         });
@@ -159,10 +169,19 @@ impl Case {
         self
     }
 
+    /// Gives the last operation's writes this condition.
+    pub(crate) fn depending(&mut self, basis: &Basis) -> &mut Self {
+        let last = self.history.operations.last_mut().expect("an operation");
+        for write in &mut last.writes {
+            write.based_on = basis.clone();
+        }
+        self
+    }
+
     /// Adds a delete of `k` that was acknowledged with the marker of the write that it removed.
     pub(crate) fn reported_delete(&mut self, region: &str, marker: &str, removed: &str, at_ms: u64) -> &mut Self {
         let operation = self.operation(region, 1, at_ms, OperationOutcome::Ok);
-        operation.reads = vec![seen("k", Some(removed))];
+        operation.reads = vec![seen_for_sure(Some(removed))];
         operation.writes = vec![write("k", marker, Effect::Delete)];
         self
     }

@@ -6,6 +6,7 @@
 mod accounts;
 mod case;
 mod clients;
+mod consistency;
 mod deletes;
 mod merging;
 mod model;

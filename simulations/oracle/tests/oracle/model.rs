@@ -390,6 +390,7 @@ impl Model {
             key: key.to_owned(),
             marker: content.as_ref().map(|content| content.marker.clone()),
             number: content.and_then(|content| content.number),
+            is_consistent: true,
         }
     }
 
@@ -411,6 +412,7 @@ impl Model {
             sent_us: self.now_ms * 1_000,
             done_us: self.now_ms * 1_000 + 500,
             outcome,
+            cancellations: Vec::new(),
             reads,
             writes,
         });

@@ -13,6 +13,17 @@ macro_rules! assert_only {
     };
 }
 
+/// Like `assert_only`, for a write that is also out of turn in its region.
+macro_rules! assert_out_of_turn {
+    ($case:expr, $pattern:pat $(if $guard:expr)?) => {
+        let violations = $case.violations();
+        assert!(
+            matches!(&violations[..], [$pattern, Violation::WrittenOutOfTurn { .. }] $(if $guard)?),
+            "{violations:#?}"
+        );
+    };
+}
+
 fn case() -> Case {
     Case::new(Merging::Item)
 }
@@ -96,7 +107,8 @@ fn a_write_that_no_client_asked_for_is_found() {
     let mut case = case();
     let refusal = OperationOutcome::Refused("ConditionalCheckFailedException".to_owned());
     case.reported("a", "a/1", put(), 1)
-        .reported_so("a", "a/2", put(), 2, refusal);
+        .reported_so("a", "a/2", put(), 2, refusal)
+        .depending(&Basis::NoItem);
     case.logged(&asked).both_hold(&asked);
     assert_eq!(case.violations(), []);
     case.logged(&refused).both_hold(&refused);
@@ -159,7 +171,7 @@ fn a_version_below_an_earlier_acknowledged_one_is_found() {
     let mut case = case();
     case.reported("a", "a/1", put(), 10).reported("a", "a/2", put(), 20);
     case.logged(&low).logged(&high).both_hold(&high);
-    assert_only!(case, Violation::VersionWentDown { version: low, .. } if *low == version(1, "a"));
+    assert_out_of_turn!(case, Violation::VersionWentDown { version: low, .. } if *low == version(1, "a"));
     case.history.operations[1].sent_us = 10_500;
     assert_eq!(case.violations(), [], "two writes at once may come in either order");
 }
@@ -236,9 +248,9 @@ fn a_condition_on_a_replaced_write_is_found() {
         case
     };
     assert_eq!(rewritten(Some("a/2")).violations(), []);
-    assert_only!(rewritten(Some("a/1")), Violation::ConditionIgnored { marker, expected, .. } if marker == "a/3" && expected == "a/1");
-    assert_only!(rewritten(None), Violation::ConditionIgnored { .. });
-    assert_only!(rewritten(Some("a/3")), Violation::ConditionIgnored { .. });
+    assert_out_of_turn!(rewritten(Some("a/1")), Violation::ConditionIgnored { marker, expected, .. } if marker == "a/3" && expected == "a/1");
+    assert_out_of_turn!(rewritten(None), Violation::ConditionIgnored { .. });
+    assert_out_of_turn!(rewritten(Some("a/3")), Violation::ConditionIgnored { .. });
 }
 
 /// A condition on a write that another region had replaced is found if the conditional write
@@ -286,7 +298,7 @@ fn a_write_with_a_wrong_result_is_found() {
     second.content.as_mut().expect("an item").number = Some(2);
     case.evidence.logs.get_mut("a").expect("a").clear();
     case.logged(&first).logged(&second).both_hold(&second);
-    assert_only!(case, Violation::WrongContent { marker, .. } if marker == "a/2");
+    assert_out_of_turn!(case, Violation::WrongContent { marker, .. } if marker == "a/2");
     // The result is right for a write before the one that it says it replaced. Only the loss of the
     // disk that had that one explains it.
     let skipped = |lost_disk: Option<(&str, u64)>| {
@@ -303,7 +315,7 @@ fn a_write_with_a_wrong_result_is_found() {
         case
     };
     for unrelated in [None, Some(("b", 10)), Some(("a", 1))] {
-        assert_only!(skipped(unrelated), Violation::WrongContent { marker, .. } if marker == "a/3");
+        assert_out_of_turn!(skipped(unrelated), Violation::WrongContent { marker, .. } if marker == "a/3");
     }
     assert_eq!(skipped(Some(("a", 2))).violations(), []);
 }
@@ -378,6 +390,7 @@ fn reads_must_have_been_written() {
     let refusal = OperationOutcome::Refused("ConditionalCheckFailedException".to_owned());
     case.reported("a", "a/1", put(), 1)
         .reported_so("a", "a/2", put(), 2, refusal)
+        .depending(&Basis::NoItem)
         .logged(&first)
         .both_hold(&first);
     case.operation("b", 2, 5, OperationOutcome::Ok).reads = vec![seen("k", Some("a/1"))];

@@ -60,7 +60,7 @@ pub(super) struct WorkloadForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     write_units: Option<Spanned<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    consistent_reads: Option<Spanned<bool>>,
+    consistent_percent: Option<Spanned<u8>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -179,9 +179,9 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
             form.write_units.as_ref(),
             start,
         )?,
-        consistent_reads: form
-            .consistent_reads
-            .map_or(usual.consistent_reads, Spanned::into_inner),
+        consistent_percent: form.consistent_percent.map_or(Ok(usual.consistent_percent), |value| {
+            number("consistent_percent", &value, 0, 100)
+        })?,
         ..usual
     })
 }
@@ -272,10 +272,7 @@ impl WorkloadForm {
                 ("billing", text(&self.billing)),
                 ("read_units", units(&self.read_units)),
                 ("write_units", units(&self.write_units)),
-                (
-                    "consistent_reads",
-                    self.consistent_reads.as_ref().map(|reads| reads.span().start),
-                ),
+                ("consistent_percent", start(&self.consistent_percent)),
             ]
         } else {
             [("", None); 4]
@@ -306,7 +303,7 @@ impl WorkloadForm {
                 "billing",
                 "read_units",
                 "write_units",
-                "consistent_reads",
+                "consistent_percent",
             ],
         };
         match left
@@ -368,7 +365,8 @@ impl WorkloadForm {
             billing,
             read_units,
             write_units,
-            consistent_reads: (!workload.consistent_reads).then(|| nowhere(false)),
+            consistent_percent: (!matches!(workload.kind, WorkloadKind::Replay { .. }))
+                .then(|| nowhere(workload.consistent_percent)),
             kind: text(name_of_kind(&workload.kind)),
             name: text(&workload.name),
             regions: (!workload.regions.is_empty()).then(|| workload.regions.iter().cloned().map(nowhere).collect()),

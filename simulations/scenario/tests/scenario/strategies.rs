@@ -140,9 +140,9 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
         (units(), units()).prop_map(|(read_max, write_max)| TableThroughput::OnDemand { read_max, write_max }),
         (1_u64..10_000, 1_u64..10_000).prop_map(|(read, write)| TableThroughput::Provisioned { read, write }),
     ];
-    let reading = (billing, any::<bool>());
+    let reading = (billing, 0_u8..=100);
     let workload = (kind, choice, regions, times, sizes, reading).prop_map(|drawn| {
-        let (kind, choice, regions, (from, until), sizes, (billing, consistent_reads)) = drawn;
+        let (kind, choice, regions, (from, until), sizes, (billing, consistent_percent)) = drawn;
         let (rate, clients, keys, value_bytes) = sizes;
         let is_replay = matches!(kind, WorkloadKind::Replay { .. });
         Workload {
@@ -157,7 +157,7 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
             from,
             until,
             billing: if is_replay { TableThroughput::default() } else { billing },
-            consistent_reads: is_replay || consistent_reads,
+            consistent_percent: if is_replay { 50 } else { consistent_percent },
         }
     });
     vec(workload, 1..3).prop_map(|mut workloads| {

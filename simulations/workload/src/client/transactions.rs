@@ -30,7 +30,7 @@ impl Client {
         let answers = answer["Responses"].as_array().map_or(&[][..], Vec::as_slice);
         let reads = spots.iter().zip(answers);
         Ok(reads
-            .map(|(spot, answer)| seen(spot.text.clone(), answer.get("Item")))
+            .map(|(spot, answer)| seen(spot.text.clone(), answer.get("Item"), true))
             .collect())
     }
 

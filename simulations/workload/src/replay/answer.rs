@@ -106,30 +106,38 @@ impl Prepared<'_> {
     /// The items that an answer shows, by table.
     fn reads(&self, answer: &Value) -> Vec<(String, Seen)> {
         let mut reads = Vec::new();
-        let mut saw = |table: &str, key: &Value, item: Option<&Value>| {
+        let mut saw = |table: &str, key: &Value, item: Option<&Value>, is_consistent: bool| {
             let marker = item.map(|item| item[MARKER]["S"].as_str().map(str::to_owned));
             // An item without a marker is a projection, which does not show whose write it is.
             let Some(marker) = marker.map_or(Some(None), |marker| marker.map(Some)) else {
                 return;
             };
             if let Some(key) = self.keys.text(table, key) {
-                let number = None;
-                reads.push((name_of(table).to_owned(), Seen { key, marker, number }));
+                let seen = Seen {
+                    key,
+                    marker,
+                    number: None,
+                    is_consistent,
+                };
+                reads.push((name_of(table).to_owned(), seen));
             }
         };
         let table = table_of(&self.parameters);
+        let asks = |request: &Value| request["ConsistentRead"] == true;
+        let is_consistent = asks(&self.parameters);
         match self.operation {
-            "GetItem" => saw(&table, &self.parameters["Key"], answer.get("Item")),
-            "DeleteItem" => saw(&table, &self.parameters["Key"], answer.get("Attributes")),
+            "GetItem" => saw(&table, &self.parameters["Key"], answer.get("Item"), is_consistent),
+            "DeleteItem" => saw(&table, &self.parameters["Key"], answer.get("Attributes"), true),
             "Query" | "Scan" => {
                 for item in answer["Items"].as_array().into_iter().flatten() {
-                    saw(&table, item, Some(item));
+                    saw(&table, item, Some(item), is_consistent);
                 }
             }
             "BatchGetItem" => {
                 for (table, items) in answer["Responses"].as_object().into_iter().flatten() {
+                    let is_consistent = asks(&self.parameters["RequestItems"][table]);
                     for item in items.as_array().into_iter().flatten() {
-                        saw(table, item, Some(item));
+                        saw(table, item, Some(item), is_consistent);
                     }
                 }
             }
@@ -137,7 +145,7 @@ impl Prepared<'_> {
                 let gets = self.parameters["TransactItems"].as_array().into_iter().flatten();
                 let answers = answer["Responses"].as_array().into_iter().flatten();
                 for (get, answer) in gets.zip(answers) {
-                    saw(&table_of(&get["Get"]), &get["Get"]["Key"], answer.get("Item"));
+                    saw(&table_of(&get["Get"]), &get["Get"]["Key"], answer.get("Item"), true);
                 }
             }
             "ExecuteStatement" => {
@@ -147,7 +155,8 @@ impl Prepared<'_> {
                     .iter()
                     .flat_map(|about| listed(answer, "Items").map(move |item| (about, item)))
                 {
-                    saw(&about.table, item, Some(item));
+                    let is_consistent = is_consistent || about.effect.is_some();
+                    saw(&about.table, item, Some(item), is_consistent);
                 }
             }
             "BatchExecuteStatement" | "ExecuteTransaction" => {
@@ -159,7 +168,8 @@ impl Prepared<'_> {
                     if let (Some(about), true) = (about, answer.get("Error").is_none())
                         && let Some(key) = &about.key
                     {
-                        saw(&about.table, key, answer.get("Item"));
+                        let is_consistent = self.operation == "ExecuteTransaction" || asks(request);
+                        saw(&about.table, key, answer.get("Item"), is_consistent);
                     }
                 }
             }

@@ -138,7 +138,7 @@ impl<'a> Prepared<'a> {
                     key,
                     marker,
                     effect,
-                    based_on: Basis::Anything,
+                    based_on: Basis::Recorded,
                     bytes: 0,
                 },
             });
