@@ -73,9 +73,11 @@ pub(crate) async fn gather(
             })?;
         }
     }
-    let names = fleet.topology().iter();
-    let bootstrapped = names.filter(|region| replicas.may_be_bootstrapped(region, &table.name));
-    evidence.bootstrapped = bootstrapped.map(|region| region.to_string()).collect();
+    let regions = fleet.topology();
+    let bootstrapped = regions
+        .iter()
+        .filter(|region| replicas.may_be_bootstrapped(region, &table.name));
+    evidence.bootstrapped = bootstrapped.map(ToString::to_string).collect();
     evidence.sort_logs();
     let regions: Vec<String> = evidence.held.keys().cloned().collect();
     for region in regions {

@@ -127,6 +127,16 @@ fn always(run: &Run) -> Vec<Verdict> {
             holds: false,
         });
     }
+    if run.undecided > 0 {
+        verdicts.push(Verdict {
+            expected: "consistency inside every region decided".to_owned(),
+            measured: format!(
+                "not decided for {} keys of regions: the search took too long",
+                count(run.undecided)
+            ),
+            holds: false,
+        });
+    }
     if let Some(first) = run.not_played.first() {
         verdicts.push(Verdict {
             expected: "every event of the timeline happened".to_owned(),

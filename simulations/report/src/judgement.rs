@@ -34,6 +34,7 @@ impl Run {
         self.writes = judgement.accounting;
         self.anomalies = judgement.anomalies.iter().map(AnomalyCount::from).collect();
         self.violations = judgement.violations.iter().map(ToString::to_string).collect();
+        self.undecided = judgement.undecided;
         let losses = judgement.losses.iter().zip(reported_backlogs);
         self.disk_losses = losses
             .map(|(loss, reported_backlog)| DiskLoss {

@@ -138,6 +138,7 @@ impl Recorder {
             anomalies: Vec::new(),
             conflicts: Vec::new(),
             violations: Vec::new(),
+            undecided: 0,
             not_played: Vec::new(),
             notes: Vec::new(),
             verdicts: Vec::new(),

@@ -54,6 +54,9 @@ pub struct Run {
     pub conflicts: Vec<ConflictCell>,
     /// Broken promises as sentences; each is a bug in Beringia.
     pub violations: Vec<String>,
+    /// For how many keys of how many regions, together, the oracle did not decide whether the
+    /// region was consistent.
+    pub undecided: u64,
     /// The events that did not happen: the drain that they wait for was not proven in time, or no
     /// region accepted the change.
     pub not_played: Vec<String>,
