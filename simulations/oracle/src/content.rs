@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use beringia_history::{Content, Merging, VersionedItem};
 
 use crate::{
-    effect::made_of,
+    effect::{is_result_of, is_same_but_for_image},
     index::{Commit, Key, Table},
     merge::{MergeResult, merged},
     violation::Violation,
@@ -76,20 +76,6 @@ fn differs(expected: &MergeResult, found: &VersionedItem, merging: Merging) -> b
     }
 }
 
-/// Returns whether a write's result is its effect applied to the item before. The result has the
-/// write's marker. Effects that are not known have any result.
-pub(crate) fn is_result_of(before: Option<&Content>, effect: &Effect, result: &Content) -> bool {
-    made_of(before, effect, &result.marker).is_none_or(|made| is_same_but_for_image(&made, result))
-}
-
-fn is_same_but_for_image(one: &Content, other: &Content) -> bool {
-    one.marker == other.marker
-        && one.fields == other.fields
-        && one.number == other.number
-        && one.set == other.set
-        && one.list == other.list
-}
-
 /// Finds regions that hold different images under one version, including attributes that workloads
 /// do not know.
 fn find_different_images(table: &Table<'_>, violations: &mut Vec<Violation>) {
@@ -127,7 +113,7 @@ fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violatio
         let write = key.asked[asked].write;
         let fits = |before: Option<usize>| {
             let before = before.and_then(|position| key.commits[position].logged.held.content.as_ref());
-            made_of(before, &write.effect, &write.marker).is_none_or(|made| is_same_but_for_image(&made, found))
+            found.marker == write.marker && is_result_of(before, &write.effect, found)
         };
         let covered_below = |position: usize| {
             let mut lesser = (0..position).rev().take(LOOK_BACK);

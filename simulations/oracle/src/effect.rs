@@ -32,3 +32,18 @@ pub(crate) fn made_of(before: Option<&Content>, effect: &Effect, marker: &str) -
     }
     Some(content)
 }
+
+/// Returns whether a write's result is its effect applied to the item before. The result has the
+/// write's marker. Effects that are not known have any result.
+pub(crate) fn is_result_of(before: Option<&Content>, effect: &Effect, result: &Content) -> bool {
+    made_of(before, effect, &result.marker).is_none_or(|made| is_same_but_for_image(&made, result))
+}
+
+/// Returns whether two items are equal in all that workloads know.
+pub(crate) fn is_same_but_for_image(one: &Content, other: &Content) -> bool {
+    one.marker == other.marker
+        && one.fields == other.fields
+        && one.number == other.number
+        && one.set == other.set
+        && one.list == other.list
+}

@@ -9,7 +9,7 @@
 use beringia_history::{Content, Effect, Merging};
 use beringia_linearizability::Model;
 
-use crate::{content::is_result_of, index::Key};
+use crate::{effect::is_result_of, index::Key};
 
 /// The greatest commit that a region has applied, by position; `None` before the first.
 pub(super) type State = Option<usize>;

@@ -139,6 +139,7 @@ impl RegionServer {
             held: BTreeMap::from([(region(), rows)]),
             journals: BTreeMap::from([(region(), journal)]),
             unshipped: BTreeMap::new(),
+            ..Evidence::default()
         }
     }
 
