@@ -1,9 +1,9 @@
 //! Refusals because of a conflict: a transaction cancels others, and other writes, only while it is
 //! in progress.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_history::{Operation, OperationOutcome};
+use beringia_history::{Operation, OperationOutcome, READ_MODIFY_WRITE};
 
 use crate::{index::Table, violation::Violation};
 
@@ -18,11 +18,12 @@ pub(super) struct Transactions<'a> {
 
 impl<'a> Transactions<'a> {
     pub(super) fn note(&mut self, operation: &'a Operation) {
-        let is_transaction = matches!(operation.name.as_str(), "TransactWriteItems" | "ExecuteTransaction");
-        if is_transaction && operation.outcome != OperationOutcome::Unreachable {
-            for write in &operation.writes {
-                let place = (write.key.as_str(), operation.region.as_str());
-                self.by_place.entry(place).or_default().push(operation);
+        if operation.outcome != OperationOutcome::Unreachable {
+            for key in keys_of_transaction(operation) {
+                self.by_place
+                    .entry((key, &operation.region))
+                    .or_default()
+                    .push(operation);
             }
         }
         let is_refused = match &operation.outcome {
@@ -49,6 +50,18 @@ impl<'a> Transactions<'a> {
                 && (other.outcome == OperationOutcome::Unknown || other.done_us >= operation.sent_us)
         };
         all[..before].iter().rev().any(|other| in_progress(&other))
+    }
+}
+
+/// The keys that an operation writes or checks in a transaction; none if it is not one. A rewrite
+/// that reads other keys than it writes checks them in a transaction with its write.
+fn keys_of_transaction(operation: &Operation) -> BTreeSet<&str> {
+    let written = operation.writes.iter().map(|write| write.key.as_str());
+    let read = operation.reads.iter().map(|seen| seen.key.as_str());
+    match operation.name.as_str() {
+        "TransactWriteItems" | "ExecuteTransaction" => written.collect(),
+        READ_MODIFY_WRITE if operation.reads.len() > operation.writes.len() => written.chain(read).collect(),
+        _ => BTreeSet::new(),
     }
 }
 
