@@ -1,8 +1,6 @@
 //! The fingerprint of a run: a hash over everything that happened in it.
 
-use std::io;
-
-use beringia_history::{History, Operation};
+use beringia_history::{History, Operation, OperationOutcome};
 use xxhash_rust::xxh3::Xxh3;
 
 /// A hash that does not depend on the machine: numbers are added as eight bytes, the least
@@ -32,13 +30,39 @@ impl RunHash {
         }
     }
 
-    /// Adds an operation as JSON, which has every field.
-    #[expect(
-        clippy::expect_used,
-        reason = "a hash takes all bytes, and an operation has no map that JSON lacks"
-    )]
+    /// Adds what a client sent and saw. What its writes asked for follows from the plan, and what
+    /// they changed is in the deliveries.
     fn operation(&mut self, operation: &Operation) {
-        serde_json::to_writer(self, operation).expect("an operation can be written");
+        for text in [&operation.workload, &operation.home, &operation.region, &operation.name] {
+            self.bytes(text.as_bytes());
+        }
+        for number in [operation.due_us, operation.sent_us, operation.done_us] {
+            self.number(number);
+        }
+        self.number(operation.client.into());
+        let (outcome, refusal) = match &operation.outcome {
+            OperationOutcome::Ok => (0, ""),
+            OperationOutcome::Refused(kind) => (1, kind.as_str()),
+            OperationOutcome::Unreachable => (2, ""),
+            OperationOutcome::Unknown => (3, ""),
+            OperationOutcome::Unreported => (4, ""),
+        };
+        self.number(outcome);
+        self.bytes(refusal.as_bytes());
+        self.number(operation.reads.len() as u64);
+        for seen in &operation.reads {
+            self.bytes(seen.key.as_bytes());
+            self.number(u64::from(seen.marker.is_some()));
+            self.bytes(seen.marker.as_deref().unwrap_or_default().as_bytes());
+            self.number(u64::from(seen.number.is_some()));
+            self.number(seen.number.unwrap_or_default().cast_unsigned());
+        }
+        self.number(operation.writes.len() as u64);
+        for write in &operation.writes {
+            self.bytes(write.key.as_bytes());
+            self.bytes(write.marker.as_bytes());
+            self.number(write.bytes.into());
+        }
     }
 
     /// The hash as 32 hexadecimal digits.
@@ -49,16 +73,5 @@ impl RunHash {
     /// The hash so far.
     pub(crate) fn digest(&self) -> u128 {
         self.0.digest128()
-    }
-}
-
-impl io::Write for RunHash {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

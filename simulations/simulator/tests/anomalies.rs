@@ -1,6 +1,8 @@
 //! The matrix of docs/anomalies.md: what each conflict policy permits is seen with the named seed,
 //! and what it does not permit is not.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
 use std::{collections::BTreeMap, fs, io::Write, path::Path, process::abort, time::Duration};
 
 use beringia_scenario::{Plan, Scenario};
