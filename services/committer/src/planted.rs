@@ -1,8 +1,12 @@
-//! The planted bug that decides a transaction before its turn. Without the feature `planted-bugs`
-//! it has no effect.
+//! The planted bugs that decide a transaction before its turn, and that read a stale item. Without
+//! the feature `planted-bugs` they have no effect.
+
+use std::time::Duration;
 
 use beringia_item::Item;
-use beringia_storage::{Change, ItemEffect, ItemWrite, PlantedBug, Refusal, StoreError, backend::ReadScope};
+use beringia_storage::{
+    Change, ItemEffect, ItemWrite, LogPosition, PlantedBug, Refusal, StoreError, backend::ReadScope,
+};
 
 use crate::{read, store::RegionStore};
 
@@ -22,7 +26,16 @@ impl Change for TooEarly {
     }
 }
 
+/// How old the state is from which the planted bug reads.
+const STALE: Duration = Duration::from_millis(200);
+
 impl RegionStore {
+    /// The position as of which an item is read with the planted bug.
+    pub(crate) fn stale_position(&self) -> Option<LogPosition> {
+        let bug = self.shared.planted_bug?;
+        bug.reads_stale().then(|| self.shared.as_of.ago(STALE)).flatten()
+    }
+
     /// The transaction to commit: with the planted bug, its changes are decided here already.
     pub(crate) fn decided_early(&self, mut transaction: Vec<ItemWrite>) -> Result<Vec<ItemWrite>, StoreError> {
         if !self.shared.planted_bug.is_some_and(PlantedBug::decides_early) {

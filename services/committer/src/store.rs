@@ -239,6 +239,10 @@ impl Store for RegionStore {
     }
 
     async fn get(&self, table: TableId, key: &KeyBytes) -> Result<Option<(Version, Item)>, StoreError> {
+        if let Some(at) = self.stale_position() {
+            let found = self.get_many_at(vec![(table, key.clone())], at).await?;
+            return Ok(found.into_iter().next().flatten());
+        }
         self.read(ReadScope::Call, |reading| read::get(reading, table, key))
     }
 

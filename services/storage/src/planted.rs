@@ -26,6 +26,11 @@ pub enum PlantedBug {
     AdditionIgnored,
     /// Occasionally the loss of a part of an item is not journalled.
     PartialLossUnjournalled,
+    /// Reads of one item that must be consistent are answered from an earlier state, if the store
+    /// looks back.
+    ConsistentReadsStale,
+    /// Occasionally a condition is checked as if there were no item.
+    ConditionWithoutItem,
 }
 
 /// A planted bug; without the feature `planted-bugs` there is none.
@@ -88,6 +93,18 @@ impl PlantedBug {
     pub const fn omits_entries(self, sequence: u64) -> bool {
         matches!(self, Self::IndexEntryOmitted) && sequence.is_multiple_of(7)
     }
+
+    /// Whether consistent reads of one item come from an earlier state.
+    #[must_use]
+    pub const fn reads_stale(self) -> bool {
+        matches!(self, Self::ConsistentReadsStale)
+    }
+
+    /// Whether the condition of a write that would get this sequence does not see the item.
+    #[must_use]
+    pub const fn misses_item(self, sequence: u64) -> bool {
+        matches!(self, Self::ConditionWithoutItem) && sequence.is_multiple_of(17)
+    }
 }
 
 #[cfg(not(feature = "planted-bugs"))]
@@ -143,6 +160,18 @@ impl PlantedBug {
     /// Never called, since there is no bug.
     #[must_use]
     pub const fn hides_loss(self, _: u64) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn reads_stale(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn misses_item(self, _: u64) -> bool {
         match self {}
     }
 }

@@ -231,3 +231,39 @@ fn finds_a_lost_attribute_that_is_not_journalled() {
     let says = |violation: &str| violation.contains("did not journal");
     assert_found(PlantedBug::PartialLossUnjournalled, scenario, says);
 }
+
+#[test]
+fn finds_consistent_reads_of_an_earlier_state() {
+    let scenario = r#"
+        about = "Clients write and read few keys in regions whose eventually consistent reads are stale."
+        topology = "two"
+        duration = "4s"
+        [behaviour]
+        stale_reads = "500ms"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 50
+        keys = 5
+        choice = "uniform"
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains("answered a consistent read");
+    assert_found(PlantedBug::ConsistentReadsStale, scenario, says);
+}
+
+#[test]
+fn finds_conditions_that_are_refused_without_cause() {
+    let scenario = r#"
+        about = "Clients count on many counters, so that hardly any two meet."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "counters"
+        rate = 60
+        keys = 60
+        choice = "uniform"
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains("without cause");
+    assert_found(PlantedBug::ConditionWithoutItem, scenario, says);
+}

@@ -51,6 +51,8 @@ pub(crate) struct Client {
     pub(crate) number: u32,
     pub(crate) post: Arc<Post>,
     dice: SeededRandomness,
+    /// Decides which reads are consistent.
+    consistency: SeededRandomness,
     /// Connections by the region called.
     targets: BTreeMap<String, Box<dyn Target>>,
     written: u64,
@@ -71,6 +73,7 @@ impl Client {
         Self {
             number,
             post,
+            consistency: dice.derive("consistent reads"),
             dice,
             targets: BTreeMap::new(),
             written: 0,
@@ -248,7 +251,7 @@ impl Client {
 
     /// Draws whether the next read is a consistent one.
     fn is_consistent(&self) -> bool {
-        self.dice.below(100) < u64::from(self.post.workload.consistent_percent)
+        self.consistency.below(100) < u64::from(self.post.workload.consistent_percent)
     }
 
     async fn query(&mut self, region: &str, parameters: Value) -> Done {

@@ -2,7 +2,7 @@
 
 use beringia_item::{AttributeValue, Item, Loss, Mutation, TableId};
 use beringia_storage::{
-    Aspect, ItemEffect, PlantedBug, RemoteKind, ReplicaStatus,
+    Aspect, ItemEffect, ItemWrite, PlantedBug, Refusal, RemoteKind, ReplicaStatus,
     backend::{Detail, ItemRow, KeyRange, LogRecord, RecordHead},
 };
 
@@ -79,6 +79,15 @@ impl Group<'_> {
     pub(super) fn omits_entries(&self, head: &RecordHead) -> bool {
         let bug = self.environment.planted_bug;
         head.origin != self.state.origins.own() && bug.is_some_and(|bug| bug.omits_entries(head.sequence))
+    }
+
+    /// The refusal of a change that does not see its item.
+    pub(super) fn refusal_without_item(&self, write: &mut ItemWrite) -> Option<Refusal> {
+        let is_missed = self
+            .environment
+            .planted_bug
+            .is_some_and(|bug| bug.misses_item(self.state.sequence + 1));
+        is_missed.then(|| write.change.decide(None).err()).flatten()
     }
 
     /// Collects all tombstones of items.

@@ -118,6 +118,9 @@ impl Group<'_> {
             Some(current) if needs_current => item_of(current, id, &write.key)?,
             _ => None,
         };
+        if let Some(refusal) = self.refusal_without_item(write) {
+            return Ok(Err((refusal, before)));
+        }
         let mut decided = write.change.decide(before.as_ref());
         if let Ok(effect) = &mut decided {
             self.ignore_addition(before.as_ref(), effect);
