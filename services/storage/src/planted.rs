@@ -31,6 +31,8 @@ pub enum PlantedBug {
     ConsistentReadsStale,
     /// Occasionally a condition is checked as if there were no item.
     ConditionWithoutItem,
+    /// Causal contexts also cover some later writes of the region whose write was replaced.
+    CausalContextTooLarge,
 }
 
 /// A planted bug; without the feature `planted-bugs` there is none.
@@ -98,6 +100,16 @@ impl PlantedBug {
     #[must_use]
     pub const fn reads_stale(self) -> bool {
         matches!(self, Self::ConsistentReadsStale)
+    }
+
+    /// By how much a causal context covers more sequences than it must.
+    #[must_use]
+    pub const fn foresees(self) -> u64 {
+        if matches!(self, Self::CausalContextTooLarge) {
+            50
+        } else {
+            0
+        }
     }
 
     /// Whether the condition of a write that would get this sequence does not see the item.
@@ -172,6 +184,12 @@ impl PlantedBug {
     /// Never called, since there is no bug.
     #[must_use]
     pub const fn misses_item(self, _: u64) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn foresees(self) -> u64 {
         match self {}
     }
 }

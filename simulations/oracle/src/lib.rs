@@ -17,6 +17,7 @@ mod base;
 mod causality;
 mod consistency;
 mod content;
+mod contexts;
 mod deletes;
 mod effect;
 mod index;
@@ -77,6 +78,7 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
         replicas::compare(&table, &mut violations);
         tally.count(&table, &outcomes, &mut violations);
         anomalies::find(&table, &outcomes, &mut sightings, &mut violations);
+        contexts::compare(&table, &mut violations);
         undecided += consistency::compare(&table, &mut violations);
     }
     let (accounting, losses) = tally.results();

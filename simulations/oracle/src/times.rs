@@ -102,7 +102,7 @@ impl<'a> Times<'a> {
     }
 
     /// The version was not committed before this time, in microseconds.
-    fn earliest_us(&self, version: &Version) -> u64 {
+    pub(crate) fn earliest_us(&self, version: &Version) -> u64 {
         let count = self.versions.partition_point(|known| !is_earlier(version, known));
         count.checked_sub(1).map_or(0, |last| self.sent_us[last])
     }

@@ -170,6 +170,30 @@ pub enum Violation {
         marker: String,
         found: Box<Content>,
     },
+    /// The causal context of a write does not cover the write that it followed in its region, by its
+    /// condition or by what it returned.
+    #[error("{region} gave {marker} to {table} {key} a causal context without {missed:?}, which it followed")]
+    ContextTooSmall {
+        table: String,
+        region: String,
+        key: String,
+        marker: String,
+        /// The version of the write that it followed.
+        missed: Version,
+    },
+    /// The causal context of a write covers another one that was sent only after the first was
+    /// acknowledged.
+    #[error("{region} gave {marker} to {table} {key} a causal context up to {sequence} of {origin}, which came later")]
+    ContextTooLarge {
+        table: String,
+        region: String,
+        key: String,
+        marker: String,
+        /// The region of the later write.
+        origin: String,
+        /// The greatest sequence of that region that the context covers.
+        sequence: u64,
+    },
     /// A region's journal has an entry of two writes that are not concurrent, or of a write that
     /// does not exist.
     #[error(

@@ -267,3 +267,27 @@ fn finds_conditions_that_are_refused_without_cause() {
     let says = |violation: &str| violation.contains("without cause");
     assert_found(PlantedBug::ConditionWithoutItem, scenario, says);
 }
+
+#[test]
+fn finds_causal_contexts_that_are_too_large() {
+    let scenario = r#"
+        about = "Two regions put whole items under the same keys, one of them cut off for a while."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "mixed"
+        put_percent = 80
+        update_percent = 0
+        delete_percent = 0
+        rate = 50
+        keys = 20
+        choice = "uniform"
+        value_bytes = 8
+        [[event]]
+        at = "1s"
+        lasts = "1s"
+        isolate = "us-east-1"
+    "#;
+    let says = |violation: &str| violation.contains("which came later");
+    assert_found(PlantedBug::CausalContextTooLarge, scenario, says);
+}

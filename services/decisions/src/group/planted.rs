@@ -3,7 +3,7 @@
 use beringia_item::{AttributeValue, Item, Loss, Mutation, TableId};
 use beringia_storage::{
     Aspect, ItemEffect, ItemWrite, PlantedBug, Refusal, RemoteKind, ReplicaStatus,
-    backend::{Detail, ItemRow, KeyRange, LogRecord, RecordHead},
+    backend::{Detail, ItemRow, KeyRange, LogRecord, OriginNumber, RecordHead},
 };
 
 use super::workspace::{Group, Result};
@@ -88,6 +88,18 @@ impl Group<'_> {
             .planted_bug
             .is_some_and(|bug| bug.misses_item(self.state.sequence + 1));
         is_missed.then(|| write.change.decide(None).err()).flatten()
+    }
+
+    /// Makes a write causally depend on more writes of other regions than it does.
+    pub(super) fn foresee(&self, table: TableId, replaced: &mut [(OriginNumber, u64)]) {
+        let bug = self.environment.planted_bug;
+        let Some(bug) = bug.filter(|_| Home::of(table).is_none()) else {
+            return;
+        };
+        let own = self.state.origins.own();
+        for (_, sequence) in replaced.iter_mut().filter(|(origin, _)| *origin != own) {
+            *sequence += bug.foresees();
+        }
     }
 
     /// Collects all tombstones of items.

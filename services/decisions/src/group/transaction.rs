@@ -268,7 +268,8 @@ impl Group<'_> {
         };
         // The current row may consist of writes, or have replaced writes, that this region has not
         // received from their origins yet. The new write causally depends on them all the same.
-        let replaced = current.map(covered).transpose()?.unwrap_or_default();
+        let mut replaced = current.map(covered).transpose()?.unwrap_or_default();
+        self.foresee(write.table, &mut replaced);
         let origins = self.state.origins.clone();
         let context = self.table_mut(write.table)?.progress.context(&origins, &replaced)?;
         Ok(VersionedWrite {

@@ -7,6 +7,7 @@ mod accounts;
 mod case;
 mod clients;
 mod consistency;
+mod contexts;
 mod deletes;
 mod merging;
 mod model;

@@ -98,6 +98,20 @@ fn lost_writes_and_broken_promises_always_fail_a_run() {
     );
 }
 
+#[test]
+fn a_run_whose_consistency_is_not_decided_fails() {
+    let mut run = empty_run();
+    assert!(judge(&Expectations::default(), &mut run));
+    assert!(!run.verdicts.iter().any(|verdict| verdict.expected.contains("decided")));
+    run.undecided = 1_200;
+    assert!(!judge(&Expectations::default(), &mut run));
+    let (measured, holds) = verdict(&Expectations::default(), &mut run, "decided");
+    assert_eq!(
+        (measured.as_str(), holds),
+        ("not decided for 1,200 keys of regions: the search took too long", false)
+    );
+}
+
 /// In simulation exactly; in a drill the loss may be at most the reported backlog.
 #[test]
 fn rpo_must_match_the_reported_backlog() {
