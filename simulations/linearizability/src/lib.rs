@@ -70,7 +70,7 @@ pub enum Decision<S> {
     Undecided,
 }
 
-/// What stands in the way of a linearization.
+/// The reason why there is no linearization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle<S> {
     /// The index of the operation that has no possible point. The search got no further than its

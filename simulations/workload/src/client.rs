@@ -18,7 +18,7 @@ use crate::{
     job::Job,
     queue::Work,
     replay::{Keys, Part, Prepared, outcome},
-    request::{Condition, Update, bytes, seen},
+    request::{Condition, Update, bytes, cancellations, seen},
     shared::Shared,
     table::{BY_USER, Spot, USER, field, field_bytes, has_sort_key, item, partition, whole_item},
 };
@@ -459,16 +459,6 @@ impl Done {
             writes,
         }
     }
-}
-
-/// The codes of the reasons for which a transaction was cancelled; empty for other errors.
-fn cancellations(error: &CallError) -> Vec<String> {
-    let CallError::Refused { body, .. } = error else {
-        return Vec::new();
-    };
-    let reasons = body["CancellationReasons"].as_array().into_iter().flatten();
-    let code = |reason: &Value| reason["Code"].as_str().unwrap_or_default().to_owned();
-    reasons.map(code).collect()
 }
 
 fn update_of(number: u64) -> Effect {

@@ -5,7 +5,10 @@ use std::io;
 use beringia_history::{Basis, Effect, KEY, LIST, MARKER, NUMBER, SET, Seen, Write};
 use serde_json::{Map, Value, json};
 
-use crate::table::{Spot, marked};
+use crate::{
+    CallError,
+    table::{Spot, marked},
+};
 
 /// An update of one key, with its effect and condition.
 pub(crate) struct Update {
@@ -144,6 +147,16 @@ pub(crate) fn seen(key: String, item: Option<&Value>, is_consistent: bool) -> Se
         number: text(NUMBER, "N").and_then(|number| number.parse().ok()),
         is_consistent,
     }
+}
+
+/// The codes of the reasons for which a transaction was cancelled; empty for other errors.
+pub(crate) fn cancellations(error: &CallError) -> Vec<String> {
+    let CallError::Refused { body, .. } = error else {
+        return Vec::new();
+    };
+    let reasons = body["CancellationReasons"].as_array().into_iter().flatten();
+    let code = |reason: &Value| reason["Code"].as_str().unwrap_or_default().to_owned();
+    reasons.map(code).collect()
 }
 
 /// The size of a request as histories count it, divided by the number of its writes.

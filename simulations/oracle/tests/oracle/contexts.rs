@@ -23,7 +23,8 @@ fn a_context_covers_the_write_that_a_condition_names() {
     assert_eq!(following(&Basis::Anything, &[]).violations(), []);
     let found = following(&marker, &[]).violations();
     assert!(
-        matches!(&found[..], [Violation::ContextTooSmall { marker, missed, .. }] if marker == "a/1" && missed.sequence == 1),
+        matches!(&found[..], [Violation::ContextTooSmall { marker, missed, .. }]
+            if marker == "a/1" && missed.sequence == 1),
         "{found:?}"
     );
 }
