@@ -138,7 +138,6 @@ impl RegionServer {
             logs: BTreeMap::from([(region(), log)]),
             held: BTreeMap::from([(region(), rows)]),
             journals: BTreeMap::from([(region(), journal)]),
-            unshipped: BTreeMap::new(),
             ..Evidence::default()
         }
     }
