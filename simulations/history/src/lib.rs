@@ -5,6 +5,7 @@
 //! judges the two.
 
 mod evidence;
+mod failure;
 mod operation;
 mod replicas;
 
@@ -13,6 +14,7 @@ pub use evidence::{
     MARKER, Misread, MisreadKind, NUMBER, SET, SORT_KEY, UnshippedWrite, VersionedItem, is_field, key_text,
     key_text_of_json,
 };
+pub use failure::{FailureCause, UNPROCESSED};
 pub use operation::{
     Basis, Effect, History, Merging, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, RecordedTouch, Rules,
     Seen, Write,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::FailureCause;
+
 /// Everything that clients did in a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
@@ -68,6 +70,8 @@ pub struct Operation {
     /// `None`, `ConditionalCheckFailed` or `TransactionConflict`. Empty for other operations, and
     /// for recorded ones.
     pub cancellations: Vec<String>,
+    /// Why it failed; `None`: the region did its duty ([`Operation::is_answered`]).
+    pub failure: Option<FailureCause>,
     /// The data that the operation read, if it was answered.
     pub reads: Vec<Seen>,
     /// The writes that the operation was to make. All writes of one operation are one transaction.
@@ -87,17 +91,14 @@ impl Operation {
     /// workload itself made impossible (a failed condition).
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        const PROVOKED: [&str; 4] = [
-            "ConditionalCheckFailedException",
-            "DuplicateItemException",
-            "TransactionCanceledException",
-            "TransactionConflictException",
-        ];
-        match &self.outcome {
-            OperationOutcome::Ok | OperationOutcome::Unreported => true,
-            OperationOutcome::Refused(kind) => PROVOKED.contains(&kind.as_str()),
-            OperationOutcome::Unreachable | OperationOutcome::Unknown => false,
-        }
+        self.failure.is_none()
+    }
+
+    /// Returns whether the region did its duty by a refusal: a condition had failed, or the
+    /// operation contended with a transaction.
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        self.is_answered() && matches!(self.outcome, OperationOutcome::Refused(_))
     }
 
     /// Returns whether an answer reported the operation as done. A later commit of it would be

@@ -16,6 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use beringia_gateway::{Gateway, HttpAnswer};
+use beringia_history::FailureCause;
 use beringia_network::Tap as _;
 use beringia_workload::{CallError, PATIENCE, Target, Targets, understand};
 use parking_lot::{Mutex, MutexGuard};
@@ -118,8 +119,14 @@ impl Target for Near {
                 self.connection = Some(connection);
                 understand(answer.status.as_u16(), &answer.body)
             }
-            Some(Err(_)) => Err(CallError::Unknown(format!("none within {PATIENCE:?}"))),
-            None => Err(CallError::Unknown("the connection broke".to_owned())),
+            Some(Err(_)) => Err(CallError::Unknown(
+                FailureCause::Timeout,
+                format!("none within {PATIENCE:?}"),
+            )),
+            None => Err(CallError::Unknown(
+                FailureCause::Reset,
+                "the connection broke".to_owned(),
+            )),
         }
     }
 }
@@ -130,7 +137,8 @@ impl Near {
         sleep(CLIENT_DELAY).await;
         let running = self.clients.running().get(&self.region).cloned();
         sleep(CLIENT_DELAY).await;
-        let running = running.ok_or_else(|| CallError::Unreachable("connection refused".to_owned()))?;
+        let refused = || CallError::Unreachable(FailureCause::Refused, "connection refused".to_owned());
+        let running = running.ok_or_else(refused)?;
         let number = self.clients.0.connections.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Connection { number, running })
     }

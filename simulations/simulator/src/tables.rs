@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use beringia_history::FailureCause;
 use beringia_workload::{CallError, Target, Targets, WorkloadTable};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -101,7 +102,7 @@ pub(crate) enum ChangeOutcome {
 /// a run.
 pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: Value) -> ChangeOutcome {
     let until = Instant::now() + PATIENCE;
-    let mut outcome = ChangeOutcome::NotAccepted(CallError::Unreachable("no region was asked".to_owned()));
+    let mut outcome = ChangeOutcome::NotAccepted(CallError::Unreachable(FailureCause::NotSent, "no region was asked".to_owned()));
     while Instant::now() < until {
         for region in &regions {
             outcome = match (
@@ -109,7 +110,7 @@ pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: 
                 outcome,
             ) {
                 (Ok(_), _) => return ChangeOutcome::AcceptedBy(region.clone()),
-                (Err(CallError::Unknown(_)), _) | (_, ChangeOutcome::Unknown) => ChangeOutcome::Unknown,
+                (Err(CallError::Unknown(..)), _) | (_, ChangeOutcome::Unknown) => ChangeOutcome::Unknown,
                 (Err(error), _) => ChangeOutcome::NotAccepted(error),
             };
         }

@@ -124,6 +124,7 @@ fn shown(operation: &Operation) -> String {
         done_us,
         outcome,
         cancellations,
+        failure,
         reads,
         writes,
     } = operation;
@@ -134,6 +135,9 @@ fn shown(operation: &Operation) -> String {
     line += &format!(" {name}: {outcome:?}, due {due_us} us, sent {sent_us} us, done {done_us} us");
     if !cancellations.is_empty() {
         line += &format!("; cancelled for {}", cancellations.join(", "));
+    }
+    if let Some(cause) = failure {
+        line += &format!(", {}", cause.name());
     }
     for read in reads {
         let how = if read.is_consistent { " (consistent)" } else { "" };

@@ -3,6 +3,7 @@
 
 use std::{process::abort, time::Duration};
 
+use beringia_history::FailureCause;
 use beringia_regions::Topology;
 use beringia_simulator::{Cluster, ClusterConfig, in_virtual_time};
 use beringia_workload::{CallError, Targets as _};
@@ -48,7 +49,10 @@ fn clients_reconnect_to_a_restarted_region() {
 
             cluster.crash_region(&region, false).expect("it ran");
             let refused = client.call("ListTables", json!({})).await;
-            assert!(matches!(refused, Err(CallError::Unreachable(_))), "{refused:?}");
+            assert!(
+                matches!(refused, Err(CallError::Unreachable(FailureCause::Refused, _))),
+                "{refused:?}"
+            );
             cluster.start_region(&region).await.expect("it starts");
             assert_eq!(client.call("ListTables", json!({})).await, no_tables);
 
@@ -79,7 +83,10 @@ fn a_crash_leaves_clients_with_unknown_outcomes() {
             }
             cluster.crash_region(&region, false).expect("it ran");
             let answer = asked.await.expect("no panic");
-            assert!(matches!(answer, Err(CallError::Unknown(_))), "{key}: {answer:?}");
+            assert!(
+                matches!(answer, Err(CallError::Unknown(FailureCause::Reset, _))),
+                "{key}: {answer:?}"
+            );
             cluster.start_region(&region).await.expect("it starts");
         }
         // Uncommitted writes are gone. Committed ones exist, although they were not acknowledged.

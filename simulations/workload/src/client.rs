@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{Randomness, SeededRandomness};
 use beringia_history::{
-    Basis, EXPIRES, Effect, KEY, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, SORT_KEY, Seen, Write,
+    Basis, EXPIRES, Effect, FailureCause, KEY, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, SORT_KEY,
+    Seen, Write,
 };
 use beringia_scenario::{Recorded, Workload, WorkloadKind};
 use parking_lot::Mutex;
@@ -64,6 +65,7 @@ struct Done {
     name: String,
     outcome: OperationOutcome,
     cancellations: Vec<String>,
+    failure: Option<FailureCause>,
     reads: Vec<Seen>,
     writes: Vec<Write>,
 }
@@ -106,6 +108,7 @@ impl Client {
                     done_us,
                     outcome: done.outcome,
                     cancellations: done.cancellations,
+                    failure: done.failure,
                     reads: done.reads,
                     writes: done.writes,
                 };
@@ -127,6 +130,7 @@ impl Client {
             let Part {
                 table,
                 outcome,
+                failure,
                 reads,
                 writes,
             } = part;
@@ -136,6 +140,7 @@ impl Client {
                     name,
                     outcome,
                     cancellations: Vec::new(),
+                    failure,
                     reads,
                     writes,
                 },
@@ -387,7 +392,10 @@ impl Client {
         }
         match self.targets.get_mut(region) {
             Some(target) => target.call(operation, parameters).await,
-            None => Err(CallError::Unreachable(format!("no way to {region}"))),
+            None => Err(CallError::Unreachable(
+                FailureCause::Unresolved,
+                format!("no way to {region}"),
+            )),
         }
     }
 
@@ -425,6 +433,7 @@ impl Done {
             name: NOT_SENT.to_owned(),
             outcome: OperationOutcome::Unreachable,
             cancellations: Vec::new(),
+            failure: Some(FailureCause::NotSent),
             reads: Vec::new(),
             writes: Vec::new(),
         }
@@ -435,6 +444,7 @@ impl Done {
             name: name.to_owned(),
             outcome: OperationOutcome::Ok,
             cancellations: Vec::new(),
+            failure: None,
             reads,
             writes: Vec::new(),
         }
@@ -445,16 +455,19 @@ impl Done {
             name: name.to_owned(),
             outcome: outcome(error),
             cancellations: Vec::new(),
+            failure: error.failure(),
             reads: Vec::new(),
             writes: Vec::new(),
         }
     }
 
     fn wrote(name: &'static str, answer: Result<(), CallError>, writes: Vec<Write>) -> Self {
+        let error = answer.err();
         Self {
             name: name.to_owned(),
-            cancellations: answer.as_ref().err().map(cancellations).unwrap_or_default(),
-            outcome: answer.map_or_else(|error| outcome(&error), |()| OperationOutcome::Ok),
+            cancellations: error.as_ref().map(cancellations).unwrap_or_default(),
+            outcome: error.as_ref().map_or(OperationOutcome::Ok, outcome),
+            failure: error.as_ref().and_then(CallError::failure),
             reads: Vec::new(),
             writes,
         }

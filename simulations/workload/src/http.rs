@@ -4,9 +4,10 @@
 //! The client must know of each request whether it happened, did not happen, or may have happened.
 //! So it sends each request once, and leaves it to the workload whether to send another.
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use beringia_history::FailureCause;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
@@ -15,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     time::timeout,
 };
 
@@ -56,7 +57,11 @@ impl Dial for TcpDial {
             )
         };
         let address = self.addresses.get(region).ok_or_else(unknown)?;
-        let stream = TcpStream::connect(address).await?;
+        // The name is looked up first, so that a name without an address can be told from a region
+        // that refuses connections.
+        let found = lookup_host(address).await.map_err(unresolved)?;
+        let found: Vec<SocketAddr> = found.collect();
+        let stream = TcpStream::connect(found.as_slice()).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
@@ -128,8 +133,11 @@ impl<D: Dial> Target for HttpTarget<D> {
                 self.connection = Some(connection);
                 understand(status.as_u16(), &body)
             }
-            Ok(Err(error)) => Err(CallError::Unknown(error.to_string())),
-            Err(_) => Err(CallError::Unknown(format!("none within {:?}", self.patience))),
+            Ok(Err(error)) => Err(CallError::Unknown(FailureCause::Reset, error.to_string())),
+            Err(_) => Err(CallError::Unknown(
+                FailureCause::Timeout,
+                format!("none within {:?}", self.patience),
+            )),
         }
     }
 }
@@ -138,10 +146,12 @@ impl<D: Dial> HttpTarget<D> {
     async fn connect(&self) -> Result<http1::SendRequest<Full<Bytes>>, CallError> {
         let unreachable = CallError::Unreachable;
         let dialled = timeout(self.patience, self.dial.dial(&self.region)).await;
-        let dialled = dialled.map_err(|_| unreachable(format!("none within {:?}", self.patience)))?;
-        let stream = dialled.map_err(|error| unreachable(error.to_string()))?;
+        let late = |_| unreachable(FailureCause::Timeout, format!("none within {:?}", self.patience));
+        let stream = dialled
+            .map_err(late)?
+            .map_err(|error| unreachable(cause_of(&error), error.to_string()))?;
         let opened = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = opened.map_err(|error| unreachable(error.to_string()))?;
+        let (sender, connection) = opened.map_err(|error| unreachable(FailureCause::Reset, error.to_string()))?;
         // The task ends with the sender or with the region. A request that waits for an answer gets
         // the error.
         tokio::spawn(async move { connection.await.ok() });
@@ -163,6 +173,28 @@ impl<D: Dial> HttpTarget<D> {
             .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
             .header(header::AUTHORIZATION, authorization)
             .body(Full::new(Bytes::from(parameters.to_string())))
-            .map_err(|error| CallError::Unreachable(error.to_string()))
+            .map_err(|error| CallError::Unreachable(FailureCause::Error, error.to_string()))
+    }
+}
+
+/// The error of a name that has no address.
+fn unresolved(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, error)
+}
+
+/// Why a connection could not be opened.
+fn cause_of(error: &io::Error) -> FailureCause {
+    match error.kind() {
+        io::ErrorKind::NotFound => FailureCause::Unresolved,
+        io::ErrorKind::TimedOut => FailureCause::Timeout,
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown => FailureCause::Refused,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => FailureCause::Reset,
+        _ => FailureCause::Error,
     }
 }

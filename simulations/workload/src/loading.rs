@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::{Basis, Effect, MARKER, Operation, OperationOutcome, Write, key_text_of_json};
+use beringia_history::{Basis, Effect, FailureCause, MARKER, Operation, OperationOutcome, Write, key_text_of_json};
 use beringia_scenario::{RecordedTable, Workload};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -87,7 +87,7 @@ impl Setting {
             }
             while let Some(done) = tasks.join_next().await {
                 // A task that panicked has failed the run already, at the place of the panic.
-                let done = done.unwrap_or_else(|error| Err(CallError::Unknown(error.to_string())));
+                let done = done.unwrap_or_else(|error| Err(CallError::Unknown(FailureCause::Error, error.to_string())));
                 done.map_err(|source| WorkloadError::NotLoaded {
                     table: table.to_owned(),
                     region: region.to_owned(),
@@ -103,7 +103,7 @@ impl Setting {
 /// put that may have happened is sent again too. The one write in the history then stands for both.
 async fn put_batch(targets: &dyn Targets, region: &str, mut left: Value) -> Result<(), CallError> {
     let mut target = targets.target(region);
-    let mut error = CallError::Unreachable("not tried".to_owned());
+    let mut error = CallError::Unreachable(FailureCause::NotSent, "not tried".to_owned());
     for _ in 0..TRIES {
         match target.call("BatchWriteItem", left.clone()).await {
             Ok(answer) => match answer.get("UnprocessedItems").and_then(Value::as_object) {
@@ -161,6 +161,7 @@ fn operation(table: &str, region: &str, put: &Put) -> Operation {
         sent_us: 0,
         done_us: 0,
         outcome: OperationOutcome::Ok,
+        failure: None,
         reads: Vec::new(),
         writes: vec![put.write.clone()],
     }

@@ -446,7 +446,13 @@ async fn a_missing_region_is_unreachable() {
         .call("ListTables", json!({}))
         .await
         .expect_err("no region is there");
-    assert!(matches!(error, beringia_workload::CallError::Unreachable(_)), "{error}");
+    assert!(
+        matches!(
+            error,
+            beringia_workload::CallError::Unreachable(beringia_history::FailureCause::Refused, _)
+        ),
+        "{error}"
+    );
     let refused = server
         .client()
         .call("GetItem", json!({}))

@@ -146,6 +146,7 @@ impl Case {
             done_us: at_ms * 1_000 + 1_000,
             outcome,
             cancellations: Vec::new(),
+            failure: None,
             reads: Vec::new(),
             writes: Vec::new(),
         });

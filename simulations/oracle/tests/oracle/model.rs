@@ -413,6 +413,7 @@ impl Model {
             done_us: self.now_ms * 1_000 + 500,
             outcome,
             cancellations: Vec::new(),
+            failure: None,
             reads,
             writes,
         });

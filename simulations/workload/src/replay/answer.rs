@@ -1,7 +1,7 @@
 //! Reads the answer to a recorded operation: the outcomes of its writes, and the markers that it
 //! shows.
 
-use beringia_history::{Effect, MARKER, OperationOutcome, Seen, Write};
+use beringia_history::{Effect, FailureCause, MARKER, OperationOutcome, Seen, UNPROCESSED, Write};
 use serde_json::Value;
 
 use super::{MarkedWrite, Prepared, listed, name_of, statement, table_of};
@@ -12,6 +12,7 @@ use crate::CallError;
 pub(crate) struct Part {
     pub(crate) table: String,
     pub(crate) outcome: OperationOutcome,
+    pub(crate) failure: Option<FailureCause>,
     pub(crate) reads: Vec<Seen>,
     pub(crate) writes: Vec<Write>,
 }
@@ -22,7 +23,7 @@ impl Prepared<'_> {
     pub(crate) fn understand(self, answer: Result<Value, CallError>) -> Vec<Part> {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return self.parts(&outcome(&error)),
+            Err(error) => return self.parts(&outcome(&error), error.failure()),
         };
         let unprocessed = self.unprocessed(&answer);
         let is_batch = self.is_batch();
@@ -54,7 +55,7 @@ impl Prepared<'_> {
                 alone(
                     &mut parts,
                     table,
-                    OperationOutcome::Refused("(unprocessed)".to_owned()),
+                    OperationOutcome::Refused(UNPROCESSED.to_owned()),
                     write,
                 );
             } else if is_delete && !is_reported {
@@ -65,11 +66,16 @@ impl Prepared<'_> {
                 part(&mut parts, &table, OperationOutcome::Ok).writes.push(write);
             }
         }
+        for part in &mut parts {
+            if let OperationOutcome::Refused(kind) = &part.outcome {
+                part.failure = FailureCause::of_refusal(kind);
+            }
+        }
         parts
     }
 
-    /// Gives all writes the same outcome.
-    fn parts(self, outcome: &OperationOutcome) -> Vec<Part> {
+    /// Gives all writes the same outcome and cause of failure.
+    fn parts(self, outcome: &OperationOutcome, failure: Option<FailureCause>) -> Vec<Part> {
         let is_batch = self.is_batch();
         let mut parts = Vec::new();
         for MarkedWrite { table, write, .. } in self.writes {
@@ -81,6 +87,9 @@ impl Prepared<'_> {
         }
         if parts.is_empty() {
             part(&mut parts, &table_of(&self.parameters), outcome.clone());
+        }
+        for part in &mut parts {
+            part.failure = failure;
         }
         parts
     }
@@ -188,6 +197,7 @@ fn part<'a>(parts: &'a mut Vec<Part>, table: &str, outcome: OperationOutcome) ->
         parts.push(Part {
             table: table.to_owned(),
             outcome,
+            failure: None,
             reads: Vec::new(),
             writes: Vec::new(),
         });
@@ -200,6 +210,7 @@ fn alone(parts: &mut Vec<Part>, table: String, outcome: OperationOutcome, write:
     parts.push(Part {
         table,
         outcome,
+        failure: None,
         reads: Vec::new(),
         writes: vec![write],
     });
@@ -208,8 +219,8 @@ fn alone(parts: &mut Vec<Part>, table: String, outcome: OperationOutcome, write:
 pub(crate) fn outcome(error: &CallError) -> OperationOutcome {
     match error {
         CallError::Refused { kind, .. } => OperationOutcome::Refused(kind.clone()),
-        CallError::Unreachable(_) => OperationOutcome::Unreachable,
-        CallError::Unknown(_) => OperationOutcome::Unknown,
+        CallError::Unreachable(..) => OperationOutcome::Unreachable,
+        CallError::Unknown(..) => OperationOutcome::Unknown,
     }
 }
 
