@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crate::Objective;
+
 /// The anomalies that clients can see because regions do not wait for each other, by the names that
 /// expectations and reports use.
 pub const ANOMALIES: [&str; 12] = [
@@ -23,13 +25,17 @@ pub const ANOMALIES: [&str; 12] = [
 /// with a disk) and no promise is broken.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expectations {
+    /// What counts as success of an operation, and how much of it users need. Recovery times and
+    /// availability are measured against it.
+    pub objective: Objective,
     /// The most writes that a region acknowledged before it lost its disk and that no other region
     /// has.
     pub rpo_writes_max: Option<u64>,
     /// The same in time: how long before the loss the oldest of these writes may have been
     /// acknowledged.
     pub rpo_max: Option<Duration>,
-    /// The time from each fault that moved traffic to the first success of the moved traffic.
+    /// The longest time in which the users of any region were not served within the objective: from
+    /// their first failure, whatever its cause, until success stayed above the threshold.
     pub rto_max: Option<Duration>,
     /// The time from the drain of a region until it is proven that every other region has its last
     /// write. No region may be left before that.
@@ -40,13 +46,14 @@ pub struct Expectations {
     /// That time as a multiple of the least that bandwidth, delay and the measured apply rate
     /// allow.
     pub converged_ratio_max: Option<f64>,
-    /// The share of due operations that were answered in time, in percent, by region (or `*` for
-    /// all regions that are not named).
+    /// The share of due operations that were answered within the objective's latency, in percent,
+    /// by region (or `*` for all regions that are not named).
     pub availability: BTreeMap<String, Availability>,
     /// That share for every region, in percent, over the seconds in which its process and its disk
     /// were well, regardless of the links.
     pub available_when_healthy: Option<f64>,
-    /// The greatest lag of any mutation between any two regions.
+    /// The greatest lag of any mutation between any two regions. A mutation that never arrived
+    /// breaks the bound, and so does a pair of regions without arrivals where writes were due.
     pub lag_max: Option<Duration>,
     /// The 99th percentile of that lag.
     pub lag_p99_max: Option<Duration>,

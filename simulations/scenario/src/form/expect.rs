@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{At, bounded, known_name, nowhere, number, out_of_bounds};
-use crate::{ANOMALIES, Availability, Count, DURATION_MAX, Expectations, ScenarioProblem, time};
+use super::{At, bounded, known_name, nowhere, number, objective::ObjectiveForm, out_of_bounds};
+use crate::{ANOMALIES, Availability, Count, DURATION_MAX, Expectations, Objective, ScenarioProblem, time};
 
 #[derive(Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +33,8 @@ pub(super) struct ExpectForm {
     available_when_healthy: Option<Spanned<f64>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     availability: BTreeMap<Spanned<String>, Spanned<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slo: Option<ObjectiveForm>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     anomalies: BTreeMap<Spanned<String>, Spanned<CountForm>>,
 }
@@ -71,6 +73,10 @@ impl ExpectForm {
             anomalies.insert(name, count_of("anomalies", count)?);
         }
         Ok(Expectations {
+            objective: self
+                .slo
+                .as_ref()
+                .map_or_else(|| Ok(Objective::default()), ObjectiveForm::read)?,
             rpo_writes_max: self.rpo_writes_max,
             rpo_max: length("rpo_max", &self.rpo_max)?,
             rto_max: length("rto_max", &self.rto_max)?,
@@ -102,6 +108,7 @@ impl ExpectForm {
             (nowhere(region.clone()), nowhere(availability.percent_min))
         };
         Self {
+            slo: ObjectiveForm::of(&expect.objective),
             rpo_writes_max: expect.rpo_writes_max,
             rpo_max: length(expect.rpo_max),
             rto_max: length(expect.rto_max),

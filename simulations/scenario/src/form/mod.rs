@@ -5,6 +5,7 @@ mod behaviour;
 mod event;
 mod expect;
 mod load;
+mod objective;
 
 use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 

@@ -4,8 +4,8 @@ use std::{fs, path::Path, time::Duration};
 
 use beringia_regions::{Topology, form::FileError};
 use beringia_scenario::{
-    Action, Availability, ClockDeviation, Count, Ends, KeyChoice, Policy, Scenario, ScenarioError, Span, TimelineEvent,
-    What, When, WorkloadKind,
+    Action, Availability, ClockDeviation, Count, Ends, KeyChoice, Objective, Policy, Scenario, ScenarioError, Span,
+    TimelineEvent, What, When, WorkloadKind,
 };
 
 use crate::support::{parse, refused};
@@ -70,6 +70,7 @@ drained_within = "2s"
 conflicts = { min = 1 }
 availability = { "*" = 99.9, eu-west-1 = 50 }
 anomalies = { lost-update = { max = 3 } }
+slo = { success = 99.9, p99_ms = 200 }
 "#;
 
 /// The file has regions, load, faults and expectations.
@@ -155,6 +156,12 @@ fn reads_a_file_with_all_sections() {
     assert_eq!(expect.availability["eu-west-1"], percent(50.0));
     assert_eq!(expect.anomalies["lost-update"], Count { min: 0, max: Some(3) });
     assert_eq!(expect.rto_max, None);
+    let objective = Objective {
+        success_percent_min: 99.9,
+        latency_max: Duration::from_millis(200),
+        ..Objective::default()
+    };
+    assert_eq!(expect.objective, objective);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::{
 
 use beringia_regions::Topology;
 use beringia_scenario::{
-    ANOMALIES, Action, Availability, ClockDeviation, Count, Ends, Expectations, KeyChoice, Policy, RegionOptions,
-    Scenario, Span, TableThroughput, TimelineEvent, What, When, Workload, WorkloadKind,
+    ANOMALIES, Action, Availability, ClockDeviation, Count, Ends, Expectations, KeyChoice, Objective, Policy,
+    RegionOptions, Scenario, Span, TableThroughput, TimelineEvent, What, When, Workload, WorkloadKind,
 };
 use proptest::{collection::vec, option, prelude::*, sample};
 
@@ -192,10 +192,18 @@ fn expectations() -> impl Strategy<Value = Expectations> {
         option::of(count()),
         option::of(0.0..100.0),
     );
-    (lengths, availability, anomalies, numbers).prop_map(|(lengths, availability, anomalies, numbers)| {
+    let objective = (0.0..=100.0, 1_u64..3_600_000, ms(100..3_600_000));
+    let objective = objective.prop_map(|(success_percent_min, latency_ms, window)| Objective {
+        success_percent_min,
+        latency_max: Duration::from_millis(latency_ms),
+        window,
+    });
+    let parts = (lengths, availability, anomalies, numbers, objective);
+    parts.prop_map(|(lengths, availability, anomalies, numbers, objective)| {
         let (rpo_max, rto_max, drained_within, converged_within, lag_max, lag_p99_max) = lengths;
         let (rpo_writes_max, converged_ratio_max, conflicts, available_when_healthy) = numbers;
         Expectations {
+            objective,
             rpo_writes_max,
             rpo_max,
             rto_max,
