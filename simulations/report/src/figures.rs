@@ -1,9 +1,10 @@
 //! The headline figures of a run, as the page and the summary show them.
 
 use crate::{
-    DrainTimes, LoadSource, ReportedBacklog, Run,
+    DrainTimes, Failover, LoadSource, Outage, ReportedBacklog, Run,
     format::{and_unshipped, and_with_disk, bytes, count, decimals, duration_ms, percent},
     judge::{UNKNOWN_LOSS, drain_in_words, whose, writes_in_words},
+    served::users_in_words,
 };
 
 /// Whether a figure is highlighted as bad.
@@ -22,12 +23,12 @@ pub(crate) struct Figure {
     pub(crate) tone: Tone,
 }
 
-/// RPO, RTO, convergence, conflicts, outcomes of writes, lag, bytes on the wire, availability, and
-/// each drain.
+/// RPO, recovery time, convergence, conflicts, outcomes of writes, lag, bytes on the wire,
+/// availability, and each move of clients and drain.
 pub(crate) fn figures(run: &Run) -> Vec<Figure> {
     let mut figures = vec![
         rpo(run),
-        rto(run),
+        recovery(run),
         convergence(run),
         conflicts(run),
         writes(run),
@@ -36,6 +37,7 @@ pub(crate) fn figures(run: &Run) -> Vec<Figure> {
         wire(run),
         availability(run),
     ];
+    figures.extend(run.failovers.iter().flat_map(|failover| moved(run, failover)));
     figures.extend(run.drains.iter().map(drain));
     figures
 }
@@ -106,27 +108,60 @@ fn rpo(run: &Run) -> Figure {
     figure("RPO", value, more, false)
 }
 
-fn rto(run: &Run) -> Figure {
-    let worst = run
-        .failovers
-        .iter()
-        .map(|failover| (failover.rto_ms(), failover))
-        .max_by_key(|(rto, _)| rto.unwrap_or(u64::MAX));
-    match worst {
-        None => figure("RTO", "–".to_owned(), "no traffic was moved".to_owned(), false),
-        Some((Some(rto), failover)) => figure(
-            "RTO",
-            duration_ms(rto as f64),
-            format!("{} to {}", failover.from, failover.to),
-            false,
-        ),
-        Some((None, failover)) => figure(
-            "RTO",
-            "never".to_owned(),
-            format!("{} to {}", failover.from, failover.to),
-            true,
-        ),
+/// The longest time in which users of a region were not served within the objective.
+fn recovery(run: &Run) -> Figure {
+    const NAME: &str = "Recovery";
+    let Some(slowest) = run.slowest_recovery() else {
+        return figure(NAME, "–".to_owned(), "no operations were due".to_owned(), false);
+    };
+    let users = users_in_words(run, &slowest.users);
+    let times = |outage: &Outage| outage.length_ms().unwrap_or(u64::MAX);
+    let Some(longest) = slowest.outages.iter().max_by_key(|outage| times(outage)) else {
+        return figure(NAME, "0 ms".to_owned(), "no failure seen".to_owned(), false);
+    };
+    let (from, others) = (duration_ms(longest.from_ms as f64), slowest.outages.len() - 1);
+    let mut more = match longest.until_ms {
+        Some(until_ms) => format!("{users}, from {from} until {}", duration_ms(until_ms as f64)),
+        None => format!("{users}, from {from}: not recovered before the load ended"),
+    };
+    if others > 0 {
+        more.push_str(&format!(", and {} shorter outages", count(others as u64)));
     }
+    let value = longest
+        .length_ms()
+        .map_or_else(|| "never".to_owned(), |ms| duration_ms(ms as f64));
+    figure(NAME, value, more, longest.until_ms.is_none())
+}
+
+/// A move of clients: its times, and what no other region could see then.
+fn moved(run: &Run, failover: &Failover) -> [Figure; 2] {
+    let after = |ms: Option<u64>, what: &str| match ms {
+        Some(ms) => format!("{what} {}", duration_ms(ms as f64)),
+        None => format!("{what} never"),
+    };
+    let more = format!(
+        "{} to {}, from the fault to the move; {}, {}",
+        failover.from,
+        failover.to,
+        after(failover.first_success_after_ms(), "first success after the move"),
+        after(failover.until_objective_ms(), "within the objective after the fault"),
+    );
+    let times = figure(
+        "Clients moved",
+        duration_ms(failover.until_move_ms() as f64),
+        more,
+        failover.objective_ms.is_none(),
+    );
+    let seen = format!(
+        "of {} in no other region when its clients moved{}; {} overwritten by concurrent writes in the whole run",
+        failover.from,
+        and_with_disk(run.writes.lost_with_disk),
+        count(run.writes.lost_to_conflicts)
+    );
+    [
+        times,
+        figure("Effective loss", writes_in_words(failover.unseen), seen, false),
+    ]
 }
 
 fn drain(drain: &DrainTimes) -> Figure {
@@ -244,20 +279,27 @@ fn lag(run: &Run) -> Figure {
 }
 
 fn availability(run: &Run) -> Figure {
-    let regions = run
-        .regions
-        .iter()
-        .filter_map(|region| Some((run.availability(region)?, region)));
-    match regions.min_by(|one, other| one.0.total_cmp(&other.0)) {
-        None => figure(
+    let shares = run.regions.iter().filter_map(|region| {
+        let (within, answered) = (run.availability(region)?, run.answered_percent(region)?);
+        Some((within, answered, region))
+    });
+    let Some((within, answered, region)) = shares.min_by(|one, other| one.0.total_cmp(&other.0)) else {
+        return figure(
             "Availability",
             "–".to_owned(),
             "no operations were due".to_owned(),
             false,
-        ),
-        Some((share, _)) if share >= 100.0 => {
-            figure("Availability", percent(share), "in every region".to_owned(), false)
-        }
-        Some((share, region)) => figure("Availability", percent(share), format!("in {region}, the least"), false),
-    }
+        );
+    };
+    let place = if within >= 100.0 {
+        "in every region".to_owned()
+    } else {
+        format!("in {region}, the least")
+    };
+    let more = format!(
+        "answered within {} {place}; {} answered",
+        run.objective_in_words(),
+        percent(answered)
+    );
+    figure("Availability", percent(within), more, false)
 }

@@ -8,25 +8,39 @@ use std::{
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::{Run, page::page};
+use crate::{Run, Users, page::page};
 
 // The columns of the CSV files, in the order of the fields of their rows.
-const SECONDS: [&str; 7] = [
+const SECONDS: [&str; 18] = [
     "region",
+    "called",
     "second",
     "due",
     "answered",
+    "within",
+    "rejected",
     "failed",
+    "throttled",
+    "unavailable",
+    "timeout",
+    "refused",
+    "reset",
+    "unresolved",
+    "not_sent",
+    "error",
     "latency_ms_p50",
     "latency_ms_p99",
 ];
 const FAULTS: [&str; 5] = ["from_ms", "until_ms", "kind", "label", "regions"];
 const DIVERGENCE: [&str; 2] = ["at_ms", "keys"];
 const CONFLICTS: [&str; 4] = ["winner", "loser", "second", "count"];
-const PAIRS: [&str; 18] = [
+const PAIRS: [&str; 21] = [
     "from",
     "to",
     "mutations",
+    "due",
+    "missing",
+    "missing_ms",
     "wire_bytes",
     "lag_min_ms",
     "lag_p50_ms",
@@ -46,6 +60,7 @@ const PAIRS: [&str; 18] = [
 const LATENCIES: [&str; 9] = [
     "region", "answered", "min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms",
 ];
+const OUTAGES: [&str; 4] = ["of", "region", "from_ms", "until_ms"];
 const LAG: [&str; 6] = ["from", "to", "second", "p50_ms", "p99_ms", "max_ms"];
 const BACKLOG: [&str; 5] = ["from", "to", "at_ms", "mutations", "bytes"];
 
@@ -72,6 +87,7 @@ pub fn write(directory: &Path, run: &Run) -> Result<PathBuf, WriteError> {
     let json = serde_json::to_vec_pretty(run).map_err(io::Error::from);
     put(directory, "report.json", json)?;
     put(directory, "seconds.csv", csv(&SECONDS, &run.seconds))?;
+    put(directory, "outages.csv", csv(&OUTAGES, outage_rows(run)))?;
     put(directory, "latencies.csv", csv(&LATENCIES, latency_rows(run)))?;
     put(
         directory,
@@ -148,6 +164,20 @@ impl<'a> FaultRow<'a> {
     }
 }
 
+fn outage_rows(run: &Run) -> impl Iterator<Item = impl Serialize> {
+    run.recoveries.iter().flat_map(|recovery| {
+        let (of, region) = match &recovery.users {
+            Users::Home(region) => ("home", region.as_str()),
+            Users::Caller(region) => ("caller", region.as_str()),
+            Users::All => ("all", ""),
+        };
+        recovery
+            .outages
+            .iter()
+            .map(move |outage| (of, region, outage.from_ms, outage.until_ms))
+    })
+}
+
 fn latency_rows(run: &Run) -> impl Iterator<Item = impl Serialize> {
     run.latencies.iter().map(|latency| {
         let ms = &latency.latency_ms;
@@ -160,6 +190,9 @@ struct PairRow<'a> {
     from: &'a str,
     to: &'a str,
     mutations: u64,
+    due: u64,
+    missing: u64,
+    missing_ms: u64,
     wire_bytes: u64,
     lag_min_ms: f64,
     lag_p50_ms: f64,
@@ -184,6 +217,9 @@ impl<'a> PairRow<'a> {
             from: &pair.from,
             to: &pair.to,
             mutations: pair.mutations,
+            due: pair.due,
+            missing: pair.missing,
+            missing_ms: pair.missing_ms,
             wire_bytes: pair.wire_bytes,
             lag_min_ms: lag.min,
             lag_p50_ms: lag.p50,

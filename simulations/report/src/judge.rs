@@ -5,8 +5,9 @@ use std::time::Duration;
 use beringia_scenario::{Count, Expectations};
 
 use crate::{
-    FaultKind, FaultSpan, LoadSource, Player, RegionSecond, ReportedBacklog, Run, Verdict,
-    format::{and_unshipped, and_with_disk, bytes, count, duration, duration_ms, percent},
+    Convergence, LoadSource, Pair, Player, ReportedBacklog, Run, Verdict,
+    format::{and_unshipped, and_with_disk, bytes, count, duration, duration_ms},
+    served::{of_availability, of_recovery},
 };
 
 /// The precision of times in simulation: a microsecond.
@@ -19,11 +20,13 @@ const CLOCK_SECONDS: f64 = 0.002;
 pub(crate) const UNKNOWN_LOSS: &str = "unknown: the region did not report its backlog";
 
 /// Adds the verdicts to the run, and returns whether all hold. An expectation of something that did
-/// not happen in the run (a convergence, a moved client, a replicated write) does not hold. Bounds
-/// of the RPO are the exception: where no disk was lost, nothing was lost, and they hold.
+/// not happen in the run (a convergence, an operation, a replicated write) does not hold. Bounds of
+/// the RPO and of the RTO are the exception: where no disk was lost, nothing was lost, and where no
+/// operation failed, nobody waited; they hold.
 pub fn judge(expected: &Expectations, run: &mut Run) -> bool {
     let mut verdicts = always(run);
-    verdicts.extend(of_disks_and_failovers(expected, run));
+    verdicts.extend(of_disks(expected, run));
+    verdicts.extend(of_recovery(expected, run));
     verdicts.extend(of_drains(expected, run));
     verdicts.extend(of_convergence(expected, run));
     verdicts.extend(of_availability(expected, run));
@@ -41,42 +44,16 @@ impl Run {
     }
 
     /// The convergences during which nothing else kept regions apart.
-    pub fn undisturbed(&self) -> impl Iterator<Item = &crate::Convergence> {
-        self.convergences.iter().filter(|convergence| !convergence.disturbed)
+    pub fn undisturbed(&self) -> impl Iterator<Item = &Convergence> {
+        self.convergences
+            .iter()
+            .filter(|convergence| convergence.disturbed_after_ms.is_none())
     }
 
     /// The number of conflicts, each counted once.
     #[must_use]
     pub fn conflict_count(&self) -> u64 {
         self.conflicts.iter().map(|cell| cell.count).sum()
-    }
-
-    /// The share of the operations due in a region that were answered, in percent; `None` where
-    /// none were due.
-    #[must_use]
-    pub fn availability(&self, region: &str) -> Option<f64> {
-        let seconds = self.seconds.iter().filter(|second| second.region == region);
-        let (due, answered) = seconds.fold((0, 0), |(due, answered), second| {
-            (due + second.due, answered + second.answered)
-        });
-        (due > 0).then(|| answered as f64 * 100.0 / due as f64)
-    }
-
-    /// Whether a region's process and disk had no fault in a second, in the one before and in the
-    /// one after: an operation that was due just before a fault may fail because of it, and one
-    /// that waited for its end may take some time. Regions that operators drain, pause or otherwise
-    /// operate on count as faulty.
-    fn is_healthy(&self, region: &str, second: u64) -> bool {
-        let (from_ms, until_ms) = (second.saturating_sub(1) * 1000, (second + 2) * 1000);
-        let touches = |fault: &&FaultSpan| {
-            let is_meant = match fault.kind {
-                FaultKind::Region | FaultKind::Disk | FaultKind::Operation => true,
-                FaultKind::Partition | FaultKind::Network | FaultKind::Clock | FaultKind::Traffic => false,
-            };
-            is_meant && fault.regions.iter().any(|touched| touched == region)
-        };
-        let mut touching = self.faults.iter().filter(touches);
-        touching.all(|fault| fault.from_ms >= until_ms || fault.until_ms.is_some_and(|until| until <= from_ms))
     }
 
     /// How often an anomaly was visible to clients.
@@ -198,7 +175,7 @@ fn loss_in_words(writes: u64, lost_bytes: u64, seconds: f64) -> String {
     )
 }
 
-fn of_disks_and_failovers(expected: &Expectations, run: &Run) -> Vec<Verdict> {
+fn of_disks(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     // `None`: for one of the disks, what only it had is unknown.
     let losses: Option<Vec<ReportedBacklog>> = run.disk_losses.iter().map(|loss| loss.rpo(run.clients)).collect();
@@ -219,15 +196,6 @@ fn of_disks_and_failovers(expected: &Expectations, run: &Run) -> Vec<Verdict> {
             measured: worst.map_or_else(|| UNKNOWN_LOSS.to_owned(), |worst| duration_ms(worst * 1000.0)),
             holds: worst.is_some_and(|worst| worst <= most.as_secs_f64()),
         });
-    }
-    if let Some(most) = expected.rto_max {
-        let times: Vec<Option<u64>> = run.failovers.iter().map(crate::Failover::rto_ms).collect();
-        verdicts.push(within(
-            &format!("RTO at most {}", duration(most)),
-            &times,
-            most,
-            "no traffic was moved",
-        ));
     }
     verdicts
 }
@@ -276,8 +244,22 @@ pub(crate) fn drain_in_words(drain: &crate::DrainTimes) -> String {
 fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     let nothing = "nothing had to converge";
+    // Of those that something else interrupted, the ones whose time had run out before.
+    let judged = |most_ms: &dyn Fn(&Convergence) -> f64| -> Vec<&Convergence> {
+        let is_judged = |one: &&Convergence| one.disturbed_after_ms.is_none() || one.is_late(most_ms(one));
+        run.convergences.iter().filter(is_judged).collect()
+    };
+    let never = run.undisturbed().find(|convergence| convergence.elapsed_ms.is_none());
+    if let (Some(never), None) = (never, expected.converged_within) {
+        verdicts.push(Verdict {
+            expected: "all tables converged".to_owned(),
+            measured: format!("not before the run ended, after {}", never.after),
+            holds: false,
+        });
+    }
     if let Some(most) = expected.converged_within {
-        let times: Vec<Option<u64>> = run.undisturbed().map(|convergence| convergence.elapsed_ms).collect();
+        let judged = judged(&|_| most.as_secs_f64() * 1000.0);
+        let times: Vec<Option<u64>> = judged.iter().map(|convergence| convergence.elapsed_ms).collect();
         verdicts.push(within(
             &format!("converged within {}", duration(most)),
             &times,
@@ -287,8 +269,9 @@ fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     }
     if let Some(most) = expected.converged_ratio_max {
         // Where nothing had to be sent, there is no bound to compare with.
-        let bounded = run.undisturbed().filter(|convergence| convergence.bound_ms > 0.0);
-        let ratios: Vec<Option<f64>> = bounded.map(crate::Convergence::ratio).collect();
+        let judged = judged(&|convergence| convergence.bound_ms * most);
+        let bounded = judged.into_iter().filter(|convergence| convergence.bound_ms > 0.0);
+        let ratios: Vec<Option<f64>> = bounded.map(Convergence::ratio).collect();
         let worst = ratios.iter().flatten().copied().fold(0.0, f64::max);
         verdicts.push(Verdict {
             expected: format!("converged within {most} times the lower bound"),
@@ -321,63 +304,21 @@ fn within(expected: &str, times: &[Option<u64>], most: Duration, nothing: &str) 
     }
 }
 
-fn of_availability(expected: &Expectations, run: &Run) -> Vec<Verdict> {
-    let of_all = expected.availability.get("*");
-    let mut verdicts = Vec::new();
-    for region in &run.regions {
-        let named = expected.availability.get(region);
-        let measured = run.availability(region);
-        // `*` stands for all regions that have clients.
-        let Some(least) = named.or(of_all.filter(|_| measured.is_some())) else {
-            continue;
-        };
-        verdicts.push(Verdict {
-            expected: format!("{region} available at least {}", percent(least.percent_min)),
-            measured: measured.map_or_else(|| "no operations were due".to_owned(), percent),
-            holds: measured.is_some_and(|measured| measured >= least.percent_min),
-        });
-    }
-    let least = expected.available_when_healthy;
-    verdicts.extend(least.map(|least| available_when_healthy(run, least)));
-    verdicts
-}
-
-/// Checks the availability of every region in the seconds in which its process and its disk had no
-/// fault.
-fn available_when_healthy(run: &Run, least: f64) -> Verdict {
-    let worst = run.regions.iter().filter_map(|region| {
-        let was_healthy = |second: &&RegionSecond| second.region == *region && run.is_healthy(region, second.second);
-        let (due, answered) = run
-            .seconds
-            .iter()
-            .filter(was_healthy)
-            .fold((0, 0), |(due, answered), second| {
-                (due + second.due, answered + second.answered)
-            });
-        (due > 0).then(|| (answered as f64 * 100.0 / due as f64, region))
-    });
-    let worst = worst.min_by(|one, other| one.0.total_cmp(&other.0));
-    Verdict {
-        expected: format!("regions without faults available at least {}", percent(least)),
-        measured: worst.map_or_else(
-            || "no region was without faults while operations were due".to_owned(),
-            |(share, region)| format!("{} ({region})", percent(share)),
-        ),
-        holds: worst.is_some_and(|(share, _)| share >= least),
-    }
-}
-
 fn of_lag(expected: &Expectations, run: &Run) -> Vec<Verdict> {
-    let busy = || run.pairs.iter().filter(|pair| pair.lag_ms.count > 0);
-    let bound = |name: &str, most: Duration, lag: fn(&crate::Pair) -> f64| {
-        let worst = busy().max_by(|one, other| lag(one).total_cmp(&lag(other)));
+    let bound = |name: &str, most: Duration, lag: fn(&Pair) -> f64| {
+        let busy = run.pairs.iter().filter(|pair| pair.lag_ms.count > 0);
+        let worst = busy.max_by(|one, other| lag(one).total_cmp(&lag(other)));
+        // Writes that never arrived have no lag, however good the lag of the others is.
+        let absent = run.pairs.iter().find_map(absent_in_words);
         Verdict {
             expected: format!("{name} at most {}", duration(most)),
-            measured: worst.map_or_else(
-                || "nothing was replicated".to_owned(),
-                |pair| format!("{} ({} → {})", duration_ms(lag(pair)), pair.from, pair.to),
-            ),
-            holds: worst.is_some_and(|pair| lag(pair) <= most.as_secs_f64() * 1000.0),
+            holds: absent.is_none() && worst.is_some_and(|pair| lag(pair) <= most.as_secs_f64() * 1000.0),
+            measured: absent.unwrap_or_else(|| {
+                worst.map_or_else(
+                    || "nothing was replicated".to_owned(),
+                    |pair| format!("{} ({} → {})", duration_ms(lag(pair)), pair.from, pair.to),
+                )
+            }),
         }
     };
     let greatest = expected.lag_max.map(|most| bound("lag", most, |pair| pair.lag_ms.max));
@@ -385,6 +326,17 @@ fn of_lag(expected: &Expectations, run: &Run) -> Vec<Verdict> {
         .lag_p99_max
         .map(|most| bound("p99 of lag", most, |pair| pair.lag_ms.p99));
     greatest.into_iter().chain(p99).collect()
+}
+
+/// The writes of a pair of regions that never arrived, as text; `None`: all that were due did.
+fn absent_in_words(pair: &Pair) -> Option<String> {
+    let Pair { from, to, .. } = pair;
+    if pair.missing > 0 {
+        let (writes, age) = (writes_in_words(pair.missing), duration_ms(pair.missing_ms as f64));
+        return Some(format!("{writes} never arrived in {age} ({from} → {to})"));
+    }
+    let is_silent = pair.due > 0 && pair.lag_ms.count == 0;
+    is_silent.then(|| format!("none of {} arrived ({from} → {to})", writes_in_words(pair.due)))
 }
 
 fn of_conflicts_and_anomalies(expected: &Expectations, run: &Run) -> Vec<Verdict> {

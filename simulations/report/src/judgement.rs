@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_history::History;
+use beringia_history::{History, OperationOutcome};
 use beringia_oracle::{Anomaly, Judgement};
 
 use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog, Run};
@@ -17,8 +17,12 @@ impl Recorder {
                 due: Duration::from_micros(operation.due_us),
                 sent: Duration::from_micros(operation.sent_us),
                 done: Duration::from_micros(operation.done_us),
-                answered: operation.is_answered(),
+                failure: operation.failure,
+                is_rejected: operation.is_rejected(),
             });
+            if operation.outcome == OperationOutcome::Ok {
+                self.acknowledged(&operation.region, operation.writes.len() as u64);
+            }
         }
     }
 }
@@ -46,6 +50,14 @@ impl Run {
                 reported_backlog,
             })
             .collect();
+        // What was lost with the disk of a region had arrived nowhere when its clients moved.
+        for failover in &mut self.failovers {
+            let lost = self
+                .disk_losses
+                .iter()
+                .filter(|loss| loss.region == failover.from && loss.at_ms <= failover.shifted_ms);
+            failover.unseen += lost.map(|loss| loss.writes).sum::<u64>();
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! for the terminal, [`write()`] the files. A [`Comparison`] puts several runs side by side.
 
 mod bound;
+mod causes;
 mod comparison;
 mod drains;
 mod faults;
@@ -16,14 +17,18 @@ mod identity;
 mod judge;
 mod judgement;
 mod least;
+mod moves;
 mod outstanding;
 mod page;
 mod quantiles;
 mod recorder;
+mod recovery;
 mod run;
+mod served;
 mod summary;
 
 pub use bound::{Shipment, least_convergence};
+pub use causes::FailureCounts;
 pub use comparison::{ComparedRun, Comparison, Measured};
 pub use faults::{fault_spans, heals};
 pub use files::{WriteError, make, write};
@@ -31,9 +36,10 @@ pub use identity::{RunDifference, RunIdentity, first_difference};
 pub use judge::judge;
 pub use quantiles::Samples;
 pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};
+pub use recovery::{Outage, Recovery, Users};
 pub use run::{
     AnomalyCount, BacklogSample, ClientLatency, ConflictCell, Convergence, DiskLoss, Divergence, DrainTimes,
     DrainedPeer, Failover, FaultKind, FaultSpan, LagPoint, LoadSource, Pair, Player, Quantiles, RegionSecond,
-    ReportedBacklog, Run, Verdict,
+    ReportedBacklog, ReportedObjective, Run, Verdict,
 };
 pub use summary::summary;

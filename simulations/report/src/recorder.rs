@@ -2,16 +2,19 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use beringia_history::FailureCause;
 use beringia_oracle::Accounting;
-use beringia_scenario::{Action, Plan};
+use beringia_scenario::{Action, Objective, Plan};
 
 use crate::{
-    BacklogSample, ClientLatency, ConflictCell, Convergence, Divergence, Failover, LagPoint, LoadSource, Pair, Player,
-    RegionSecond, Run, RunIdentity, Samples, Shipment, drains, fault_spans,
+    BacklogSample, ClientLatency, ConflictCell, Convergence, Divergence, FailureCounts, LagPoint, LoadSource, Pair,
+    Player, RegionSecond, Run, RunIdentity, Samples, Shipment, drains, fault_spans,
     faults::disturbances,
     least::least,
+    moves::{Moves, holders},
     outstanding::Outstanding,
     quantiles::{exact, micros, millis},
+    recovery::Requests,
 };
 
 /// The windows in which applied mutations are counted: short enough to show what a region can do
@@ -33,9 +36,11 @@ pub struct OperationSample<'a> {
     pub sent: Duration,
     /// When it was answered, or the client gave up.
     pub done: Duration,
-    /// Whether the region answered (a refusal that the workload provokes itself counts as an
-    /// answer).
-    pub answered: bool,
+    /// Why it failed; `None`: the region answered (a refusal that the workload provokes itself counts
+    /// as an answer).
+    pub failure: Option<FailureCause>,
+    /// Whether the answer was such a refusal.
+    pub is_rejected: bool,
 }
 
 /// A mutation that became visible in another region.
@@ -71,13 +76,21 @@ pub struct DrainSample {
 #[derive(Debug)]
 pub struct Recorder {
     run: Run,
-    seconds: BTreeMap<(usize, u64), Second>,
+    objective: Objective,
+    /// By the region where the clients live, the region that they called, and the second.
+    seconds: BTreeMap<(usize, usize, u64), Second>,
+    requests: Requests,
     /// By the region where the clients live.
     latencies: BTreeMap<usize, Samples>,
     pairs: BTreeMap<(usize, usize), PairSamples>,
     /// By receiver and window, the number of mutations that became visible.
     applied: BTreeMap<(usize, u64), u64>,
     conflicts: BTreeMap<(usize, usize, u64), u64>,
+    /// By region, the writes that it acknowledged.
+    written: BTreeMap<usize, u64>,
+    /// The regions that hold replicas from the beginning to the end, or from when they are added.
+    holders: Vec<String>,
+    moves: Moves,
     /// The backlog at the beginning of each convergence.
     outstanding: Vec<Outstanding>,
     /// When each drain of the run ends, in milliseconds.
@@ -93,7 +106,9 @@ pub struct Recorder {
 #[derive(Debug, Default)]
 struct Second {
     due: u64,
-    failed: u64,
+    within: u64,
+    rejected: u64,
+    causes: FailureCounts,
     /// The latencies of answered operations, in microseconds.
     latencies_us: Vec<u32>,
 }
@@ -106,6 +121,9 @@ struct PairSamples {
     by_second: BTreeMap<u64, Vec<u32>>,
     backlog: Vec<BacklogSample>,
     wire_bytes: u64,
+    missing: u64,
+    /// When the oldest missing mutation was committed.
+    missing_since: Option<Duration>,
 }
 
 impl Recorder {
@@ -126,6 +144,8 @@ impl Recorder {
             load_ms: whole_millis(scenario.duration),
             total_ms: whole_millis(scenario.duration),
             faults: fault_spans(plan),
+            objective: (&scenario.expect.objective).into(),
+            recoveries: Vec::new(),
             seconds: Vec::new(),
             latencies: Vec::new(),
             pairs: Vec::new(),
@@ -133,7 +153,7 @@ impl Recorder {
             convergences: Vec::new(),
             writes: Accounting::default(),
             disk_losses: Vec::new(),
-            failovers: failovers(plan),
+            failovers: Vec::new(),
             drains,
             anomalies: Vec::new(),
             conflicts: Vec::new(),
@@ -146,7 +166,12 @@ impl Recorder {
         };
         Self {
             run,
+            moves: Moves::planned(plan),
+            objective: scenario.expect.objective,
             seconds: BTreeMap::new(),
+            requests: Requests::default(),
+            written: BTreeMap::new(),
+            holders: holders(plan),
             latencies: BTreeMap::new(),
             pairs: BTreeMap::new(),
             applied: BTreeMap::new(),
@@ -161,29 +186,45 @@ impl Recorder {
     /// Records a client's operation; in any order. An unknown region records nothing, here and
     /// below.
     pub fn operation(&mut self, operation: &OperationSample<'_>) {
-        let Some(home) = self.region(operation.home) else {
+        let (Some(home), Some(called)) = (self.region(operation.home), self.region(operation.asked)) else {
             return;
         };
-        let second = self.seconds.entry((home, operation.due.as_secs())).or_default();
+        let latency = operation.done.saturating_sub(operation.due);
+        let is_served = operation.failure.is_none() && latency <= self.objective.latency_max;
+        self.requests.add(home, called, operation.due, is_served);
+        let of_second = (home, called, operation.due.as_secs());
+        let second = self.seconds.entry(of_second).or_default();
         second.due += 1;
-        if operation.answered {
-            let latency = operation.done.saturating_sub(operation.due);
+        second.within += u64::from(is_served);
+        second.rejected += u64::from(operation.is_rejected);
+        if let Some(cause) = operation.failure {
+            second.causes.add(cause);
+        } else {
             second.latencies_us.push(short_micros(latency));
             self.latencies.entry(home).or_default().add(latency);
-        } else {
-            second.failed += 1;
         }
-        if operation.answered && operation.home != operation.asked {
-            let done_ms = whole_millis(operation.done);
-            let sent_ms = whole_millis(operation.sent);
-            for failover in &mut self.run.failovers {
-                let moved = failover.from == operation.home && failover.to == operation.asked;
-                if moved && sent_ms >= failover.shifted_ms {
-                    let first = failover.first_success_ms.get_or_insert(done_ms);
-                    *first = (*first).min(done_ms);
-                }
-            }
+        if operation.failure.is_none() && operation.home != operation.asked {
+            self.moves.succeeded(operation);
         }
+    }
+
+    /// Records writes that a region acknowledged to recorded clients.
+    pub fn acknowledged(&mut self, region: &str, writes: u64) {
+        if let Some(region) = self.region(region) {
+            *self.written.entry(region).or_default() += writes;
+        }
+    }
+
+    /// Records a mutation of one region that never became visible in another.
+    pub fn never_arrived(&mut self, from: &str, to: &str, committed: Duration) {
+        let (Some(from), Some(to)) = (self.region(from), self.region(to)) else {
+            return;
+        };
+        let committed_ms = whole_millis(committed);
+        self.moves.arrived(&self.run.regions[from], to, committed_ms, u64::MAX);
+        let pair = self.pairs.entry((from, to)).or_default();
+        pair.missing += 1;
+        pair.missing_since = Some(pair.missing_since.map_or(committed, |since| since.min(committed)));
     }
 
     /// Records mutations of one region that became visible in another; in any order, but fastest in
@@ -196,11 +237,14 @@ impl Recorder {
         // Many become visible at once, and are counted together.
         let (mut now, mut at_once) = (0, 0);
         for arrival in arrivals {
+            let visible = arrival.committed + arrival.lag;
+            let (committed_ms, visible_ms) = (whole_millis(arrival.committed), whole_millis(visible));
+            self.moves
+                .arrived(&self.run.regions[from], to, committed_ms, visible_ms);
             pair.lag.add(arrival.lag);
             pair.excess.add(arrival.lag.saturating_sub(arrival.one_way));
             let second = pair.by_second.entry(arrival.committed.as_secs()).or_default();
             second.push(short_micros(arrival.lag));
-            let visible = arrival.committed + arrival.lag;
             if window(visible) != now {
                 applied(&mut self.applied, (to, now), at_once);
                 (now, at_once) = (window(visible), 0);
@@ -256,7 +300,7 @@ impl Recorder {
     pub fn rescheduled(&mut self, plan: &Plan) {
         (self.run.drains, self.drained_until_ms) = drains::planned(plan).into_iter().unzip();
         self.run.faults = fault_spans(plan);
-        self.run.failovers = failovers(plan);
+        self.moves.rescheduled(plan);
         self.disturbances = disturbances(plan);
     }
 
@@ -299,7 +343,7 @@ impl Recorder {
             from_ms: whole_millis(from),
             elapsed_ms: None,
             bound_ms: 0.0,
-            disturbed: false,
+            disturbed_after_ms: None,
         });
         self.outstanding.push(Outstanding::new(from, links));
         debug_assert_eq!(
@@ -343,21 +387,31 @@ impl Recorder {
         for (convergence, bound) in self.run.convergences.iter_mut().zip(bounds) {
             convergence.bound_ms = millis(micros(bound));
             let until_ms = convergence.elapsed_ms.map_or(u64::MAX, |ms| convergence.from_ms + ms);
-            let meanwhile = |(from, until): &(u64, u64)| *until > convergence.from_ms && *from < until_ms;
-            convergence.disturbed = self.disturbances.iter().any(meanwhile);
+            let meanwhile = |(from, until): &&(u64, u64)| *until > convergence.from_ms && *from < until_ms;
+            let disturbing = self.disturbances.iter().filter(meanwhile);
+            let since_ms = disturbing.map(|(from, _)| from.saturating_sub(convergence.from_ms));
+            convergence.disturbed_after_ms = since_ms.min();
         }
         let regions = &self.run.regions;
         let name = |index: usize| regions.get(index).cloned().unwrap_or_default();
         self.run.seconds = std::mem::take(&mut self.seconds)
             .into_iter()
-            .map(|((region, second), samples)| samples.point(name(region), second))
+            .map(|((region, called, second), samples)| samples.point(name(region), name(called), second))
             .collect();
         let latency = |(region, samples): (&usize, &Samples)| ClientLatency {
             region: name(*region),
             latency_ms: samples.quantiles_ms(),
         };
         self.run.latencies = self.latencies.iter().map(latency).collect();
-        self.run.pairs = pairs(regions, std::mem::take(&mut self.pairs));
+        self.run.pairs = pairs(regions, std::mem::take(&mut self.pairs), total);
+        for pair in &mut self.run.pairs {
+            let from = regions.iter().position(|region| *region == pair.from);
+            let written = from.and_then(|from| self.written.get(&from));
+            pair.due = written
+                .copied()
+                .filter(|_| self.holders.contains(&pair.to))
+                .unwrap_or(0);
+        }
         self.run.conflicts = self
             .conflicts
             .iter()
@@ -369,6 +423,11 @@ impl Recorder {
             })
             .collect();
         self.run.total_ms = whole_millis(total);
+        let end = Duration::from_millis(self.run.load_ms);
+        let (homes, recoveries) = self.requests.finish(&self.run.regions, &self.objective, end);
+        self.run.recoveries = recoveries;
+        let served_from_ms = |region: &str, ms| homes.get(region).and_then(|success| success.served_from_ms(ms));
+        self.run.failovers = self.moves.finish(&self.holders, served_from_ms);
         self.run.replay = replay.to_owned();
         self.run
     }
@@ -392,15 +451,19 @@ impl Recorder {
 }
 
 impl Second {
-    fn point(mut self, region: String, second: u64) -> RegionSecond {
+    fn point(mut self, region: String, called: String, second: u64) -> RegionSecond {
         self.latencies_us.sort_unstable();
         let at = |quantile| (!self.latencies_us.is_empty()).then(|| millis(exact(&self.latencies_us, quantile).into()));
         RegionSecond {
             region,
+            called,
             second,
             due: self.due,
             answered: self.latencies_us.len() as u64,
-            failed: self.failed,
+            within: self.within,
+            rejected: self.rejected,
+            failed: self.causes.total(),
+            causes: self.causes,
             latency_ms_p50: at(0.5),
             latency_ms_p99: at(0.99),
         }
@@ -408,7 +471,8 @@ impl Second {
 }
 
 impl PairSamples {
-    fn pair(self, from: String, to: String) -> Pair {
+    /// `total` is the time until the end of the run.
+    fn pair(self, from: String, to: String, total: Duration) -> Pair {
         let lag_ms = self.lag.quantiles_ms();
         let point = |(second, mut lags): (u64, Vec<u32>)| {
             lags.sort_unstable();
@@ -429,47 +493,25 @@ impl PairSamples {
             lag: self.by_second.into_iter().map(point).collect(),
             backlog: self.backlog,
             wire_bytes: self.wire_bytes,
+            due: 0,
+            missing: self.missing,
+            missing_ms: self
+                .missing_since
+                .map_or(0, |since| whole_millis(total.saturating_sub(since))),
         }
     }
 }
 
 /// Every ordered pair of regions, also those without traffic.
-fn pairs(regions: &[String], mut samples: BTreeMap<(usize, usize), PairSamples>) -> Vec<Pair> {
+fn pairs(regions: &[String], mut samples: BTreeMap<(usize, usize), PairSamples>, total: Duration) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (from, from_name) in regions.iter().enumerate() {
         for (to, to_name) in regions.iter().enumerate().filter(|(to, _)| *to != from) {
             let samples = samples.remove(&(from, to)).unwrap_or_default();
-            pairs.push(samples.pair(from_name.clone(), to_name.clone()));
+            pairs.push(samples.pair(from_name.clone(), to_name.clone(), total));
         }
     }
     pairs
-}
-
-/// The shifts of traffic in a plan. Each belongs to the fault that made the region unreachable and
-/// has not ended by then; of several, to the first, because clients are without the region from
-/// then on.
-fn failovers(plan: &Plan) -> Vec<Failover> {
-    let shifts = plan.timeline.iter().filter_map(|planned| match &planned.action {
-        Action::Shift { from, to } if from != to => Some((planned.at, from, to)),
-        _ => None,
-    });
-    let faults = fault_spans(plan);
-    shifts
-        .map(|(at, from, to)| {
-            let shifted_ms = whole_millis(at);
-            let failed = faults.iter().find(|fault| {
-                let open = fault.from_ms <= shifted_ms && fault.until_ms.is_none_or(|until| until > shifted_ms);
-                open && fault.kind.makes_unreachable() && fault.regions.contains(from)
-            });
-            Failover {
-                from: from.clone(),
-                to: to.clone(),
-                fault_ms: failed.map_or(shifted_ms, |fault| fault.from_ms),
-                shifted_ms,
-                first_success_ms: None,
-            }
-        })
-        .collect()
 }
 
 /// Adds a sample to a series, and drops the middle one of three equal samples.

@@ -1,9 +1,14 @@
 //! The measurements of one run, by any player. Times are in milliseconds since the load began.
 
 use beringia_oracle::Accounting;
+use beringia_scenario::Objective;
 use serde::{Deserialize, Serialize};
 
-use crate::RunIdentity;
+use crate::{
+    FailureCounts, Recovery, RunIdentity,
+    quantiles::{micros, millis},
+    recorder::whole_millis,
+};
 
 /// All measurements of a run. The JSON report has the same fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +35,11 @@ pub struct Run {
     pub total_ms: u64,
     /// The faults and changes, with their times.
     pub faults: Vec<FaultSpan>,
+    /// The objective of the scenario, against which outages and availability are measured.
+    pub objective: ReportedObjective,
+    /// The outages that users saw: of each region where users live, of each region that was called,
+    /// and of all. Regions without operations have no entry.
+    pub recoveries: Vec<Recovery>,
     /// The results of clients' operations, by region and second.
     pub seconds: Vec<RegionSecond>,
     /// Client latency of every region that answered clients.
@@ -81,6 +91,29 @@ pub enum LoadSource {
     ScenarioAndApplications,
     /// Applications, and the probes of a drill.
     ApplicationsAndProbes,
+}
+
+/// The scenario's objective ([`Objective`]).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ReportedObjective {
+    /// The least share of the operations that must succeed, in percent.
+    pub success_percent: f64,
+    /// The longest time from when an operation is due until its answer, in milliseconds, with which
+    /// it succeeds.
+    pub p99_ms: f64,
+    /// How long success must stay above its threshold until users count as served again, in
+    /// milliseconds.
+    pub window_ms: u64,
+}
+
+impl From<&Objective> for ReportedObjective {
+    fn from(objective: &Objective) -> Self {
+        Self {
+            success_percent: objective.success_percent_min,
+            p99_ms: millis(micros(objective.latency_max)),
+            window_ms: whole_millis(objective.window),
+        }
+    }
 }
 
 /// The kind of player that ran a scenario.
@@ -146,11 +179,14 @@ impl FaultKind {
     }
 }
 
-/// The results of the operations of one region's clients that were due in one second.
+/// The results of the operations of one region's clients that were due in one second and sent to
+/// one region.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegionSecond {
     /// The region where the clients live.
     pub region: String,
+    /// The region that they called. It differs from `region` while traffic is shifted.
+    pub called: String,
     /// The second since the load began.
     pub second: u64,
     /// Operations that were due by the workloads' rates.
@@ -158,8 +194,14 @@ pub struct RegionSecond {
     /// Of these, the answered ones (a refusal that the workload provokes itself, such as a failed
     /// condition, counts as an answer).
     pub answered: u64,
-    /// Of these, the ones that got no connection, no answer, or an error of the region.
+    /// Of the answered operations, those that were answered within the objective's latency.
+    pub within: u64,
+    /// Of the answered operations, those that a condition rejected.
+    pub rejected: u64,
+    /// Of the due operations, those that got no connection, no answer, or an error of the region.
     pub failed: u64,
+    /// The failed operations by their cause.
+    pub causes: FailureCounts,
     /// The median latency of answered operations from when they were due, in milliseconds; `None`
     /// where none was answered.
     pub latency_ms_p50: Option<f64>,
@@ -216,6 +258,15 @@ pub struct Pair {
     pub wire_bytes: u64,
     /// Mutations of `from` that arrived at `to`.
     pub mutations: u64,
+    /// Writes that `from` acknowledged to recorded clients and that were due to arrive at `to`; 0
+    /// where `to` has no replicas.
+    pub due: u64,
+    /// Mutations that `from` committed and that never arrived at `to`, where that is known for each
+    /// mutation (in simulation).
+    pub missing: u64,
+    /// The age of the oldest of these at the end of the run, in milliseconds. It is not part of
+    /// `lag_ms`.
+    pub missing_ms: u64,
 }
 
 /// The lag of the mutations of one second, in milliseconds.
@@ -260,12 +311,21 @@ pub struct Convergence {
     pub elapsed_ms: Option<u64>,
     /// The least time that bandwidth, delay and the measured apply rate allow.
     pub bound_ms: f64,
-    /// Whether something else kept regions apart meanwhile (a partition, a region or disk with a
-    /// fault, a pause, a degraded link). Then its duration means nothing, and it is not judged.
-    pub disturbed: bool,
+    /// How long after the event something else kept regions apart (a partition, a region or disk
+    /// with a fault, a pause, a degraded link), in milliseconds: 0 if it did from the beginning,
+    /// `None` if nothing did before the regions had converged. A convergence is judged by the time
+    /// until then.
+    pub disturbed_after_ms: Option<u64>,
 }
 
 impl Convergence {
+    /// Whether it took longer than `most_ms`, although nothing else kept regions apart until then.
+    #[must_use]
+    pub fn is_late(&self, most_ms: f64) -> bool {
+        let was_undisturbed = self.disturbed_after_ms.is_none_or(|ms| ms as f64 >= most_ms);
+        was_undisturbed && self.elapsed_ms.is_none_or(|ms| ms as f64 > most_ms)
+    }
+
     /// The duration as a multiple of the bound; `None` where it did not end, or there was nothing
     /// to send.
     #[must_use]
@@ -369,7 +429,8 @@ impl DrainTimes {
     }
 }
 
-/// A shift of traffic from one region to another.
+/// A shift of traffic from one region to another. The times of users are those of
+/// [`Run::recoveries`]; these are the times of the move itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failover {
     /// The region that the clients left.
@@ -382,13 +443,32 @@ pub struct Failover {
     pub shifted_ms: u64,
     /// When the first operation of the moved clients succeeded; `None`: none did.
     pub first_success_ms: Option<u64>,
+    /// When the users of `from` were served within the objective again, at the move or later;
+    /// `None`: not before the load ended.
+    pub objective_ms: Option<u64>,
+    /// The effective loss: mutations that `from` had committed when its clients moved, and that
+    /// were visible in no other region then, those that it lost with its disk included.
+    pub unseen: u64,
 }
 
 impl Failover {
-    /// The time from the fault to the first success of the moved clients; `None`: there was none.
+    /// The time from the fault until clients were moved: the time to notice and to decide.
     #[must_use]
-    pub fn rto_ms(&self) -> Option<u64> {
-        Some(self.first_success_ms?.saturating_sub(self.fault_ms))
+    pub fn until_move_ms(&self) -> u64 {
+        self.shifted_ms.saturating_sub(self.fault_ms)
+    }
+
+    /// The time from the move until the first success of the moved clients; `None`: there was none.
+    #[must_use]
+    pub fn first_success_after_ms(&self) -> Option<u64> {
+        Some(self.first_success_ms?.saturating_sub(self.shifted_ms))
+    }
+
+    /// The time from the fault until the users of the region were served within the objective;
+    /// `None`: they were not before the load ended.
+    #[must_use]
+    pub fn until_objective_ms(&self) -> Option<u64> {
+        Some(self.objective_ms?.saturating_sub(self.fault_ms))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The text summary of a run, short enough to read in ten seconds.
 
+use beringia_history::FailureCause;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::{
-    LoadSource, Quantiles, Run,
+    LoadSource, Quantiles, RegionSecond, Run,
     figures::{figures, fingerprint, headline},
     format::{count, duration_ms, percent},
+    served::users_in_words,
 };
 
 /// The most pairs whose lag is shown: those with the greatest lag.
@@ -48,6 +50,8 @@ pub fn summary(run: &Run) -> String {
     }
     out.push_str(&lag(run));
     out.push_str(&regions(run));
+    out.push_str(&failures(run));
+    out.push_str(&outages(run));
     if !run.holds() && !run.replay.is_empty() {
         out.push_str(&format!("\nagain: {}\n", run.replay));
     }
@@ -85,9 +89,10 @@ fn regions(run: &Run) -> String {
         LoadSource::Scenario | LoadSource::ScenarioAndApplications => "clients in",
         LoadSource::ApplicationsAndProbes => "probes in",
     };
-    let mut table = table(&[who, "due", "failed", "available", "latency p50", "p99", "max"]);
+    let within = format!("within {}", run.objective_in_words());
+    let mut table = table(&[who, "due", "failed", &within, "answered", "latency p50", "p99", "max"]);
     for region in &run.regions {
-        let Some(share) = run.availability(region) else {
+        let (Some(share), Some(answered)) = (run.availability(region), run.answered_percent(region)) else {
             continue;
         };
         let seconds = || run.seconds.iter().filter(|second| second.region == *region);
@@ -100,9 +105,70 @@ fn regions(run: &Run) -> String {
             count(seconds().map(|second| second.due).sum()),
             count(seconds().map(|second| second.failed).sum()),
             percent(share),
+            percent(answered),
             shown(|latency| latency.p50),
             shown(|latency| latency.p99),
             shown(|latency| latency.max),
+        ]);
+    }
+    if table.row_count() == 0 {
+        return String::new();
+    }
+    format!("\n{}\n", aligned(table))
+}
+
+/// The failed and rejected operations by the region where their clients live, and by cause; empty
+/// where all succeeded.
+fn failures(run: &Run) -> String {
+    let of_region = |region: &str, number: &dyn Fn(&RegionSecond) -> u64| -> u64 {
+        let seconds = run.seconds.iter().filter(|second| second.region == *region);
+        seconds.map(number).sum()
+    };
+    let seen = causes(run);
+    let head: Vec<&str> = ["failed in"]
+        .into_iter()
+        .chain(seen.iter().map(|cause| cause.name()))
+        .chain(["rejected by condition"])
+        .collect();
+    let mut table = table(&head);
+    for region in &run.regions {
+        let rejected = of_region(region, &|second| second.rejected);
+        if of_region(region, &|second| second.failed) + rejected == 0 {
+            continue;
+        }
+        let of_causes = seen
+            .iter()
+            .map(|cause| count(of_region(region, &|second| second.causes.of(*cause))));
+        let cells = [region.clone()].into_iter().chain(of_causes).chain([count(rejected)]);
+        table.add_row(cells.collect::<Vec<_>>());
+    }
+    if table.row_count() == 0 {
+        return String::new();
+    }
+    format!("\n{}\n", aligned(table))
+}
+
+/// The causes for which operations of the run failed.
+pub(crate) fn causes(run: &Run) -> Vec<FailureCause> {
+    let has_failed = |cause: &FailureCause| run.seconds.iter().any(|second| second.causes.of(*cause) > 0);
+    FailureCause::ALL.into_iter().filter(has_failed).collect()
+}
+
+/// The outages by the users that saw them; empty where no user saw one.
+fn outages(run: &Run) -> String {
+    let mut table = table(&["not served", "outages", "longest", "first failure"]);
+    for recovery in &run.recoveries {
+        let Some(first) = recovery.outages.first() else {
+            continue;
+        };
+        let longest = recovery
+            .longest_ms()
+            .map_or_else(|| "to the end".to_owned(), |ms| duration_ms(ms as f64));
+        table.add_row(vec![
+            users_in_words(run, &recovery.users),
+            count(recovery.outages.len() as u64),
+            longest,
+            duration_ms(first.from_ms as f64),
         ]);
     }
     if table.row_count() == 0 {

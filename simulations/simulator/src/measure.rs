@@ -247,6 +247,9 @@ impl Measure {
                     })
                 });
                 self.recorder.arrivals(from, to, arrivals);
+                for (committed, _) in came.iter().filter(|(_, visible)| visible.is_none()) {
+                    self.recorder.never_arrived(from, to, *committed);
+                }
                 for heal in &mut self.heals {
                     for (_, visible) in came.iter().filter(|(committed, _)| *committed <= heal.at) {
                         heal.everywhere = heal.everywhere.zip(*visible).map(|(last, visible)| last.max(visible));

@@ -23,7 +23,12 @@ const CURVES_MAX: usize = 6;
 /// converge, or divergence was not watched.
 pub(crate) fn curves(run: &Run) -> Option<String> {
     let mut slowest: Vec<&Convergence> = run.convergences.iter().collect();
-    slowest.sort_by_key(|one| (one.disturbed, std::cmp::Reverse(one.elapsed_ms.unwrap_or(u64::MAX))));
+    slowest.sort_by_key(|one| {
+        (
+            one.disturbed_after_ms.is_some(),
+            std::cmp::Reverse(one.elapsed_ms.unwrap_or(u64::MAX)),
+        )
+    });
     slowest.truncate(CURVES_MAX);
     slowest.sort_by_key(|one| one.from_ms);
     let lasted = |one: &Convergence| {
@@ -124,10 +129,12 @@ fn legend(shown: &[&Convergence]) -> String {
                 duration_ms(one.bound_ms)
             ),
         };
-        let took = if one.disturbed {
-            format!("{took}; something else kept regions apart meanwhile")
-        } else {
-            took
+        let took = match one.disturbed_after_ms {
+            Some(after_ms) => format!(
+                "{took}; something else kept regions apart from {} on",
+                duration_ms(after_ms as f64)
+            ),
+            None => took,
         };
         format!(
             "<span><svg viewBox=\"0 0 22 8\"><line class=\"line r{}\" x1=\"0\" y1=\"4\" x2=\"22\" y2=\"4\"/></svg>after {} at {}: {}</span>",

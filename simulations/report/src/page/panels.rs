@@ -1,5 +1,6 @@
 //! The panels of the timeline: charts over the same time, one below the other.
 
+use beringia_history::FailureCause;
 use serde::Serialize;
 
 use super::{
@@ -7,7 +8,7 @@ use super::{
     grid::{Fold, Grid, Values, greatest},
     markup::{Px, heading, label, line, region_class},
 };
-use crate::{Player, Run, format::duration_ms};
+use crate::{Player, Run, format::duration_ms, summary::causes};
 
 /// The kind of chart in a panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
         shape: Shape::Lines,
         series,
     };
-    vec![
+    let mut panels = vec![
         lines(
             "Replication lag of a region's writes, p99 to the slowest other region",
             "ms",
@@ -86,13 +87,13 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             "Operations answered",
             "per second",
             false,
-            per_second(run, grid, |second| second.answered),
+            per_second(run, grid, &|second| second.answered),
         ),
         lines(
             "Operations failed or without an answer",
             "per second",
             false,
-            per_second(run, grid, |second| second.failed),
+            per_second(run, grid, &|second| second.failed),
         ),
         lines(
             "Client latency p99, from when the operation was due",
@@ -113,7 +114,30 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
                 )
             })],
         },
-    ]
+    ];
+    panels.extend(causes(run).into_iter().map(|cause| {
+        let failed = |second: &crate::RegionSecond| second.causes.of(cause);
+        lines(title_of(cause), "per second", false, per_second(run, grid, &failed))
+    }));
+    if run.seconds.iter().any(|second| second.rejected > 0) {
+        let rejected = per_second(run, grid, &|second| second.rejected);
+        panels.push(lines("Operations rejected by condition", "per second", false, rejected));
+    }
+    panels
+}
+
+/// The title of the panel with the operations that failed for one cause.
+const fn title_of(cause: FailureCause) -> &'static str {
+    match cause {
+        FailureCause::Throttled => "Operations throttled",
+        FailureCause::Unavailable => "Operations refused by a region that is not available (503)",
+        FailureCause::Timeout => "Operations without a connection or an answer in time",
+        FailureCause::Refused => "Operations whose connection was refused",
+        FailureCause::Reset => "Operations whose connection was reset",
+        FailureCause::Unresolved => "Operations to a name without an address",
+        FailureCause::NotSent => "Operations not sent, because no client was free",
+        FailureCause::Error => "Operations answered with another error",
+    }
 }
 
 /// The unit of divergence: live regions are compared by the digests of ranges.
@@ -153,8 +177,8 @@ fn per_origin(run: &Run, values: impl Fn(&crate::Pair) -> Values) -> Vec<Series>
 }
 
 /// A count of each region, per second.
-fn per_second(run: &Run, grid: &Grid, count: fn(&crate::RegionSecond) -> u64) -> Vec<Series> {
-    let value = |second| count(second) as f64 / grid.seconds_per_step();
+fn per_second(run: &Run, grid: &Grid, count: &dyn Fn(&crate::RegionSecond) -> u64) -> Vec<Series> {
+    let value = |second: &crate::RegionSecond| count(second) as f64 / grid.seconds_per_step();
     let series = run.regions.iter().enumerate().map(|(index, region)| {
         let seconds = run.seconds.iter().filter(|second| second.region == *region);
         Series {

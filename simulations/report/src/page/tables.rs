@@ -67,7 +67,7 @@ pub(crate) fn latencies(run: &Run) -> String {
 
 /// Quantiles of every pair's lag.
 pub(crate) fn lag(run: &Run) -> String {
-    let head = "<tr><th>from</th><th>to</th><th>mutations</th><th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th>\
+    let head = "<tr><th>from</th><th>to</th><th>mutations</th><th>missing</th><th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th>\
                 <th>p99.9</th><th>max</th><th>excess p50</th><th>excess p99</th><th>on the wire</th><th>per mutation</th></tr>";
     let rows = run.pairs.iter().map(|pair| {
         let lag = &pair.lag_ms;
@@ -86,10 +86,11 @@ pub(crate) fn lag(run: &Run) -> String {
             format!("<td>{shown}</td>")
         });
         format!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td>{}<td>{}</td><td>{per_mutation}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td>{}<td>{}</td><td>{per_mutation}</td></tr>",
             Text(&pair.from),
             Text(&pair.to),
             count(pair.mutations),
+            count(pair.missing),
             cells.collect::<String>(),
             bytes(pair.wire_bytes)
         )

@@ -50,7 +50,7 @@ pub(crate) fn timeline(run: &Run) -> String {
     let (faults, faults_bottom) = draw_faults(run, &time, y);
     content.push_str(&faults);
     y = faults_bottom + GAP - 6.0;
-    let says = "share of operations due that were answered; pale: all, strong: almost none";
+    let says = "share of operations due that were answered within the objective; pale: all, strong: almost none";
     content.push_str(&heading((LEFT, y - 8.0), "Availability", says));
     let shades_top = y;
     content.push_str(&draw_availability(run, &grid, y));
@@ -158,7 +158,7 @@ fn draw_faults(run: &Run, time: &Axis, top: f64) -> (String, f64) {
 }
 
 /// A row for each region with a cell for each step in which operations were due: the stronger the
-/// colour, the fewer were answered.
+/// colour, the fewer were answered within the objective.
 fn draw_availability(run: &Run, grid: &Grid, top: f64) -> String {
     let width = (RIGHT - LEFT) / grid.steps as f64;
     let mut out = String::new();
@@ -172,9 +172,9 @@ fn draw_availability(run: &Run, grid: &Grid, top: f64) -> String {
                 Fold::Sum,
             )
         };
-        let shares = of(|second| second.due).into_iter().zip(of(|second| second.answered));
+        let shares = of(|second| second.due).into_iter().zip(of(|second| second.within));
         let shares: Vec<Option<f64>> = shares
-            .map(|(due, answered)| due.filter(|due| *due > 0.0).map(|due| answered.unwrap_or(0.0) / due))
+            .map(|(due, within)| due.filter(|due| *due > 0.0).map(|due| within.unwrap_or(0.0) / due))
             .collect();
         let mut step = 0;
         // Adjacent cells of one shade are drawn as one shape.

@@ -1,15 +1,14 @@
 //! Judging runs by their expectations.
 
 use beringia_report::{
-    AnomalyCount, ConflictCell, Convergence, DiskLoss, DrainTimes, Failover, FaultKind, FaultSpan, LoadSource, Player,
-    RegionSecond, ReportedBacklog, Run, judge,
+    AnomalyCount, ConflictCell, Convergence, DiskLoss, DrainTimes, LoadSource, Player, ReportedBacklog, Run, judge,
 };
-use beringia_scenario::{Availability, Count, Expectations};
+use beringia_scenario::{Count, Expectations};
 
 use crate::support::{REGIONS, empty_run, millis, seconds};
 
 /// The one verdict whose expectation contains `format`: the measured value, and whether it holds.
-fn verdict(expected: &Expectations, run: &mut Run, format: &str) -> (String, bool) {
+pub(crate) fn verdict(expected: &Expectations, run: &mut Run, format: &str) -> (String, bool) {
     judge(expected, run);
     let mut found = run.verdicts.iter().filter(|verdict| verdict.expected.contains(format));
     let Some(verdict) = found.next() else {
@@ -25,7 +24,7 @@ fn convergence(elapsed_ms: Option<u64>, bound_ms: f64) -> Convergence {
         from_ms: 1_000,
         elapsed_ms,
         bound_ms,
-        disturbed: false,
+        disturbed_after_ms: None,
     }
 }
 
@@ -224,54 +223,6 @@ fn judges_the_slowest_convergence_which_must_have_happened() {
 }
 
 #[test]
-fn judges_availability_per_region() {
-    let second = |region: &str, due, answered| RegionSecond {
-        region: region.to_owned(),
-        second: 0,
-        due,
-        answered,
-        failed: due - answered,
-        latency_ms_p50: Some(1.0),
-        latency_ms_p99: Some(1.0),
-    };
-    let mut run = empty_run();
-    run.seconds = vec![second(REGIONS[0], 1000, 999), second(REGIONS[1], 1000, 500)];
-    let least = |percent_min| Availability { percent_min };
-    let mut expected = Expectations::default();
-    expected.availability.insert("*".to_owned(), least(99.9));
-    expected.availability.insert(REGIONS[1].to_owned(), least(50.0));
-    assert!(judge(&expected, &mut run), "{:?}", run.verdicts);
-    expected.availability.insert(REGIONS[1].to_owned(), least(50.1));
-    assert_eq!(verdict(&expected, &mut run, REGIONS[1]), ("50 %".to_owned(), false));
-    expected.availability.insert(REGIONS[2].to_owned(), least(1.0));
-    assert!(
-        !verdict(&expected, &mut run, REGIONS[2]).1,
-        "a named region must have had clients"
-    );
-}
-
-#[test]
-fn judges_the_slowest_failover_all_must_have_succeeded() {
-    let failover = |first_success_ms| Failover {
-        from: REGIONS[0].to_owned(),
-        to: REGIONS[1].to_owned(),
-        fault_ms: 1_000,
-        shifted_ms: 2_000,
-        first_success_ms,
-    };
-    let expected = Expectations {
-        rto_max: Some(seconds(3)),
-        ..Expectations::default()
-    };
-    let mut run = empty_run();
-    assert!(!verdict(&expected, &mut run, "RTO").1);
-    run.failovers = vec![failover(Some(2_500)), failover(Some(4_000))];
-    assert_eq!(verdict(&expected, &mut run, "RTO"), ("3 s".to_owned(), true));
-    run.failovers.push(failover(None));
-    assert!(!verdict(&expected, &mut run, "RTO").1);
-}
-
-#[test]
 fn counts_have_lower_and_upper_bounds() {
     let mut run = used_run();
     run.conflicts = vec![ConflictCell {
@@ -325,17 +276,70 @@ fn judges_lag_by_the_worst_pair_with_traffic() {
     assert!(!verdict(&expected, &mut run, "lag at most 500 ms").1);
 }
 
+/// The best lag of what arrived says nothing about what did not.
 #[test]
-fn does_not_judge_disturbed_convergences() {
+fn writes_that_never_arrived_break_bounds_of_lag() {
+    let expected = Expectations {
+        lag_max: Some(seconds(1)),
+        lag_p99_max: Some(seconds(1)),
+        ..Expectations::default()
+    };
+    let mut run = empty_run();
+    for pair in &mut run.pairs {
+        (pair.lag_ms.count, pair.due) = (9, 9);
+    }
+    assert!(judge(&expected, &mut run), "{:?}", run.verdicts);
+    run.pairs[2].lag_ms.count = 0;
+    let silent = format!("none of 9 writes arrived ({} → {})", REGIONS[1], REGIONS[0]);
+    assert_eq!(verdict(&expected, &mut run, "p99 of lag"), (silent, false));
+    run.pairs[2].due = 0;
+    assert!(judge(&expected, &mut run), "no writes were due there");
+    (run.pairs[0].missing, run.pairs[0].missing_ms) = (2, 40_000);
+    let missing = format!("2 writes never arrived in 40 s ({} → {})", REGIONS[0], REGIONS[1]);
+    assert_eq!(verdict(&expected, &mut run, "p99 of lag"), (missing, false));
+}
+
+/// What comes later cannot excuse a convergence that was late already.
+#[test]
+fn an_interrupted_convergence_is_judged_until_then() {
     let within = Expectations {
         converged_within: Some(seconds(10)),
         ..Expectations::default()
     };
+    let ratio = Expectations {
+        converged_ratio_max: Some(5.0),
+        ..Expectations::default()
+    };
     let mut run = empty_run();
-    run.convergences = vec![convergence(Some(10_000), 0.0), convergence(None, 0.0)];
+    run.convergences = vec![convergence(Some(10_000), 2_000.0), convergence(None, 2_000.0)];
     assert!(!verdict(&within, &mut run, "converged").1);
-    run.convergences[1].disturbed = true;
-    assert_eq!(verdict(&within, &mut run, "converged"), ("10 s".to_owned(), true));
+    for (disturbed_after_ms, elapsed_ms, holds) in [
+        (0, None, true),
+        (9_999, None, true),
+        (10_000, None, false),
+        (10_000, Some(30_000), false),
+        (9_999, Some(30_000), true),
+        (10_000, Some(10_000), true),
+    ] {
+        let interrupted = &mut run.convergences[1];
+        (interrupted.disturbed_after_ms, interrupted.elapsed_ms) = (Some(disturbed_after_ms), elapsed_ms);
+        let of = |expected, run: &mut Run| verdict(expected, run, "converged").1;
+        let found = (of(&within, &mut run), of(&ratio, &mut run));
+        assert_eq!(found, (holds, holds), "{disturbed_after_ms} {elapsed_ms:?}");
+    }
+}
+
+#[test]
+fn a_run_whose_tables_do_not_converge_fails() {
+    let mut run = empty_run();
+    run.convergences = vec![convergence(Some(10), 0.0), convergence(None, 0.0)];
+    let (measured, holds) = verdict(&Expectations::default(), &mut run, "all tables converged");
+    assert_eq!(
+        (measured.as_str(), holds),
+        ("not before the run ended, after heal", false)
+    );
+    run.convergences[1].elapsed_ms = Some(20);
+    assert!(judge(&Expectations::default(), &mut run));
 }
 
 #[test]
@@ -382,53 +386,5 @@ fn a_drain_must_be_proven_in_time_and_before_traffic_leaves() {
         run.drains = vec![drain(proven_ms, Some(left_ms))];
         assert_eq!(verdict(&within, &mut run, "drained within").1, in_time);
         assert_eq!(verdict(&within, &mut run, "left only"), (measured.to_owned(), holds));
-    }
-}
-
-/// Only faults of the region's process or disk, and operations on it, excuse missing answers.
-#[test]
-fn judges_availability_in_seconds_without_faults() {
-    let expected = Expectations {
-        available_when_healthy: Some(99.0),
-        ..Expectations::default()
-    };
-    let second = |second, failed| RegionSecond {
-        region: REGIONS[0].to_owned(),
-        second,
-        due: 10,
-        answered: 10 - failed,
-        failed,
-        latency_ms_p50: Some(1.0),
-        latency_ms_p99: Some(1.0),
-    };
-    let fault = |kind, region: &str| FaultSpan {
-        from_ms: 5_000,
-        until_ms: Some(7_000),
-        label: "a fault".to_owned(),
-        regions: vec![region.to_owned()],
-        kind,
-    };
-    let mut run = empty_run();
-    assert!(
-        !verdict(&expected, &mut run, "without faults").1,
-        "no operations were due"
-    );
-    run.seconds = (0..10)
-        .map(|at| second(at, if (5..7).contains(&at) { 10 } else { 0 }))
-        .collect();
-    run.faults = vec![fault(FaultKind::Region, REGIONS[0])];
-    assert_eq!(
-        verdict(&expected, &mut run, "without faults"),
-        ("100 % (us-east-1)".to_owned(), true)
-    );
-    for faults in [
-        fault(FaultKind::Region, REGIONS[1]),
-        fault(FaultKind::Partition, REGIONS[0]),
-    ] {
-        run.faults = vec![faults];
-        assert_eq!(
-            verdict(&expected, &mut run, "without faults"),
-            ("80 % (us-east-1)".to_owned(), false)
-        );
     }
 }

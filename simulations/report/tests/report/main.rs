@@ -10,4 +10,5 @@ mod judge;
 mod output;
 mod recorder;
 mod sample;
+mod served;
 mod support;

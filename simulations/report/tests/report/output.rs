@@ -39,6 +39,19 @@ fn the_csv_files_have_every_sample() {
     write(directory.path(), &run).unwrap();
     let count = |file| rows(directory.path(), file).len();
     assert_eq!(count("seconds.csv"), run.seconds.len());
+    let outages = run.recoveries.iter().map(|recovery| recovery.outages.len());
+    assert_eq!(count("outages.csv"), outages.sum::<usize>());
+    assert_eq!(
+        rows(directory.path(), "outages.csv")[0],
+        ["home", "us-east-1", "75000", "79300"]
+    );
+    let refused = rows(directory.path(), "seconds.csv");
+    let refused = refused.iter().map(|row| row[11].parse::<u64>().unwrap()).sum::<u64>();
+    assert_eq!(
+        refused,
+        4 * 100 + 30,
+        "refused while the region was down, until its clients had moved"
+    );
     assert_eq!(count("latencies.csv"), run.latencies.len());
     assert_eq!(rows(directory.path(), "latencies.csv")[0].len(), 9);
     assert_eq!(
@@ -84,7 +97,8 @@ fn the_csv_files_of_an_empty_run_have_headers() {
     assert_eq!(heads("conflicts.csv"), "winner,loser,second,count\n");
     assert_eq!(
         heads("seconds.csv"),
-        "region,second,due,answered,failed,latency_ms_p50,latency_ms_p99\n"
+        "region,called,second,due,answered,within,rejected,failed,throttled,unavailable,timeout,refused,reset,unresolved,\
+         not_sent,error,latency_ms_p50,latency_ms_p99\n"
     );
     assert_eq!(
         heads("latencies.csv"),

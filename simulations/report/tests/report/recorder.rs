@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use beringia_history::FailureCause;
 use beringia_report::{
-    ArrivalSample, BacklogSample, DrainSample, DrainTimes, OperationSample, Player, Recorder, Run, Samples, Shipment,
+    ArrivalSample, BacklogSample, DrainSample, DrainTimes, OperationSample, Player, Recorder, RegionSecond, Run,
+    Samples, Shipment,
 };
 use beringia_scenario::{Action, Ends};
 use proptest::prelude::*;
@@ -23,7 +25,8 @@ fn operation(
         due: sent,
         sent,
         done: sent + took,
-        answered,
+        failure: (!answered).then_some(FailureCause::Timeout),
+        is_rejected: false,
     }
 }
 
@@ -42,13 +45,17 @@ fn counts_operations_by_home_region_and_due_time() {
         recorder.operation(&operation(home, other, millis(1_500), seconds(5), false));
         recorder.operation(&operation("nowhere", home, millis(1_500), seconds(5), false));
     });
-    let [second] = run.seconds.as_slice() else {
-        panic!("one second of one region: {:?}", run.seconds)
+    let [at_home, away] = run.seconds.as_slice() else {
+        panic!("one second of one region, which called two: {:?}", run.seconds)
     };
-    assert_eq!((second.region.as_str(), second.second), (home, 1));
-    assert_eq!((second.due, second.answered, second.failed), (3, 2, 1));
+    let of = |second: &RegionSecond| (second.region.clone(), second.called.clone(), second.second);
+    assert_eq!(of(at_home), (home.to_owned(), home.to_owned(), 1));
+    assert_eq!(of(away), (home.to_owned(), other.to_owned(), 1));
+    assert_eq!((at_home.due, at_home.answered, at_home.failed), (1, 1, 0));
+    assert_eq!((away.due, away.answered, away.failed), (2, 1, 1));
+    assert_eq!((away.causes.timeout, away.causes.total()), (1, 1));
     assert_eq!(
-        (second.latency_ms_p50, second.latency_ms_p99),
+        (away.latency_ms_p50, at_home.latency_ms_p99),
         (Some(100.0), Some(300.0))
     );
     assert_eq!(run.availability(home), Some(200.0 / 3.0));
@@ -105,7 +112,7 @@ fn records_lag_and_its_excess_per_pair_and_second() {
 }
 
 #[test]
-fn rto_ends_at_the_first_success_of_moved_traffic() {
+fn a_move_has_times_from_the_fault_and_to_the_objective() {
     let [from, to, third] = REGIONS;
     let crash = Action::Crash {
         region: from.to_owned(),
@@ -126,24 +133,41 @@ fn rto_ends_at_the_first_success_of_moved_traffic() {
         recorder.operation(&operation(from, to, seconds(17), millis(200), true));
         recorder.operation(&operation(from, to, seconds(16), millis(100), true));
         recorder.operation(&operation(to, to, seconds(15), millis(1), true));
+        for number in 0..30 {
+            recorder.operation(&operation(
+                from,
+                to,
+                seconds(18) + millis(number * 200),
+                millis(1),
+                true,
+            ));
+        }
     });
     let [crashed, moved] = run.failovers.as_slice() else {
         panic!("coming home is not a failover: {:?}", run.failovers)
     };
     assert_eq!(
-        (crashed.fault_ms, crashed.shifted_ms, crashed.rto_ms()),
-        (10_000, 15_000, Some(6_100))
+        (
+            crashed.until_move_ms(),
+            crashed.first_success_after_ms(),
+            crashed.until_objective_ms()
+        ),
+        (5_000, Some(1_100), Some(6_000))
     );
     assert_eq!(
-        (moved.fault_ms, moved.rto_ms()),
-        (20_000, None),
+        (
+            moved.until_move_ms(),
+            moved.first_success_after_ms(),
+            moved.until_objective_ms()
+        ),
+        (0, None, None),
         "nothing had failed, and nothing succeeded"
     );
 }
 
 /// Only faults count that made the region unreachable and have not ended when traffic moves.
 #[test]
-fn rto_begins_at_the_first_open_fault_of_the_region() {
+fn a_move_counts_from_the_first_open_fault_of_the_region() {
     let [from, to, third] = REGIONS;
     let region = from.to_owned();
     let cut = |other: &str| Action::Cut {
@@ -335,8 +359,8 @@ fn overlapping_faults_disturb_a_convergence() {
         recorder.converged(awaited, seconds(until));
     }
     let run = recorder.finish(seconds(60), "");
-    let disturbed: Vec<bool> = run.convergences.iter().map(|one| one.disturbed).collect();
-    assert_eq!(disturbed, [true, false, true, false]);
+    let disturbed: Vec<Option<u64>> = run.convergences.iter().map(|one| one.disturbed_after_ms).collect();
+    assert_eq!(disturbed, [Some(0), None, Some(1_000), None]);
 }
 
 /// It is proven when all peers have all writes; traffic leaves when clients move or the region is

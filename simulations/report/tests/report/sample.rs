@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use beringia_history::FailureCause;
 use beringia_oracle::Accounting;
 use beringia_regions::Topology;
 use beringia_report::{
@@ -162,7 +163,8 @@ fn operations(recorder: &mut Recorder, names: &[&str], index: usize, name: &str,
             due,
             sent: due,
             done: due + latency,
-            answered: !down,
+            failure: down.then_some(FailureCause::Refused),
+            is_rejected: false,
         });
     }
 }
