@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Run, WriteError,
+    distribution::{Distribution, Elapsed, plain, shown},
     files::{csv_of, make, put},
-    format::{count, decimals, duration_ms},
+    format::{count, decimals},
     page::comparison_page,
     summary::{aligned, table},
 };
@@ -49,14 +50,23 @@ pub struct Measured {
     pub lost_to_conflicts_percent: Option<f64>,
     /// Updates that a client based on a read, and that were lost (anomaly `lost-update`).
     pub lost_updates: Option<f64>,
-    /// The duration of the slowest convergence, in milliseconds.
-    pub converged_ms: Option<f64>,
+    /// The duration of the slowest convergence.
+    pub converged_ms: Option<Elapsed>,
     /// The slowest convergence as a multiple of its lower bound.
     pub converged_ratio: Option<f64>,
     /// The 99th percentile of the lag of the worst pair, in milliseconds.
     pub lag_p99_ms: Option<f64>,
     /// Bytes on the wire per mutation that arrived.
     pub wire_bytes_per_mutation: Option<f64>,
+    /// The longest time in which users of a region were not served within the objective.
+    pub recovery_ms: Option<Elapsed>,
+    /// The longest time from a fault until users whose clients were moved were served within the
+    /// objective.
+    pub objective_ms: Option<Elapsed>,
+    /// The greatest effective loss of a move of clients ([`crate::Failover::unseen`]).
+    pub unseen: Option<f64>,
+    /// Acknowledged writes that were lost with a disk; `None` where no disk was lost.
+    pub lost_with_disk: Option<f64>,
 }
 
 /// The mean, the least and the greatest of a measure over the runs of one point.
@@ -71,50 +81,84 @@ pub(crate) struct Spread {
 pub(crate) struct Measure {
     pub(crate) title: &'static str,
     pub(crate) unit: &'static str,
+    /// Infinite for what did not end.
     pub(crate) of: fn(&Measured) -> Option<f64>,
+    pub(crate) more_is_better: bool,
 }
 
 /// Every measure, in the order in which they are shown.
-pub(crate) const MEASURES: [Measure; 8] = [
+pub(crate) const MEASURES: [Measure; 12] = [
     Measure {
         title: "conflicts",
         unit: "per 100 writes",
         of: |measured| measured.conflicts_percent,
+        more_is_better: false,
     },
     Measure {
         title: "kept",
         unit: "per 100 writes",
         of: |measured| measured.kept_percent,
+        more_is_better: true,
     },
     Measure {
         title: "lost to conflicts",
         unit: "per 100 writes",
         of: |measured| measured.lost_to_conflicts_percent,
+        more_is_better: false,
     },
     Measure {
         title: "lost updates",
         unit: "per run",
         of: |measured| measured.lost_updates,
+        more_is_better: false,
     },
     Measure {
         title: "converged",
         unit: "ms",
-        of: |measured| measured.converged_ms,
+        of: |measured| measured.converged_ms.map(Elapsed::ms),
+        more_is_better: false,
     },
     Measure {
         title: "converged",
         unit: "times the bound",
         of: |measured| measured.converged_ratio,
+        more_is_better: false,
     },
     Measure {
         title: "lag p99",
         unit: "ms",
         of: |measured| measured.lag_p99_ms,
+        more_is_better: false,
     },
     Measure {
         title: "wire",
         unit: "bytes per mutation",
         of: |measured| measured.wire_bytes_per_mutation,
+        more_is_better: false,
+    },
+    Measure {
+        title: "recovery",
+        unit: "ms",
+        of: |measured| measured.recovery_ms.map(Elapsed::ms),
+        more_is_better: false,
+    },
+    Measure {
+        title: "time to objective",
+        unit: "ms",
+        of: |measured| measured.objective_ms.map(Elapsed::ms),
+        more_is_better: false,
+    },
+    Measure {
+        title: "effective loss",
+        unit: "writes",
+        of: |measured| measured.unseen,
+        more_is_better: false,
+    },
+    Measure {
+        title: "lost with a disk",
+        unit: "writes",
+        of: |measured| measured.lost_with_disk,
+        more_is_better: false,
     },
 ];
 
@@ -177,8 +221,8 @@ impl Comparison {
         aligned(table)
     }
 
-    /// Writes `sweep.html`, `sweep.json` and `sweep.csv` (a line for each run) into a directory,
-    /// which is created if needed. Returns the path of the page.
+    /// Writes `sweep.html`, `sweep.json`, `sweep.csv` (a line for each run) and `distributions.csv`
+    /// (a line for each measure) into a directory, which is created if needed. Returns the path of the page.
     ///
     /// # Errors
     /// [`WriteError`] if a file cannot be written.
@@ -193,6 +237,15 @@ impl Comparison {
             directory,
             "sweep.csv",
             csv_of(&self.csv_head(), self.runs.iter().map(ComparedRun::csv_row)),
+        )?;
+        let distributions = self.distributions();
+        put(
+            directory,
+            "distributions.csv",
+            csv_of(
+                &Distribution::csv_head(),
+                distributions.iter().map(Distribution::csv_row),
+            ),
         )?;
         put(directory, "sweep.html", Ok(comparison_page(self).into_bytes()))
     }
@@ -220,6 +273,10 @@ impl Comparison {
             "converged_ratio",
             "lag_p99_ms",
             "wire_bytes_per_mutation",
+            "recovery_ms",
+            "objective_ms",
+            "effective_loss",
+            "lost_with_disk",
         ];
         let fixed = ["seed", "holds"].into_iter().chain(measured).map(str::to_owned);
         self.varied.iter().cloned().chain(fixed).collect()
@@ -229,7 +286,7 @@ impl Comparison {
 impl ComparedRun {
     fn csv_row(&self) -> Vec<String> {
         let measured = MEASURES.iter().map(|measure| (measure.of)(&self.measured));
-        let measured = measured.map(|value| value.map(|value| decimals(value, 4)).unwrap_or_default());
+        let measured = measured.map(|value| value.map(plain).unwrap_or_default());
         let fixed = [
             self.seed.to_string(),
             self.holds.to_string(),
@@ -250,19 +307,28 @@ impl Measured {
             .iter()
             .filter(|pair| pair.lag_ms.count > 0)
             .map(|pair| pair.lag_ms.p99);
-        // A convergence that did not end has no time; the failed run shows it.
-        let all_ended = run.undisturbed().all(|convergence| convergence.elapsed_ms.is_some());
-        let slowest = run.undisturbed().filter(|_| all_ended).max_by_key(|one| one.elapsed_ms);
+        let slowest = run
+            .undisturbed()
+            .max_by_key(|convergence| convergence.elapsed_ms.unwrap_or(u64::MAX));
+        let to_objective = run.failovers.iter().map(crate::Failover::until_objective_ms);
         Self {
             acknowledged,
             conflicts_percent: percent(run.conflict_count()),
             kept_percent: percent(run.writes.current + run.writes.superseded),
             lost_to_conflicts_percent: percent(run.writes.lost_to_conflicts),
             lost_updates: Some(run.anomaly_count("lost-update") as f64),
-            converged_ms: slowest.and_then(|one| one.elapsed_ms).map(|ms| ms as f64),
+            converged_ms: slowest.map(|one| Elapsed::of(one.elapsed_ms)),
             converged_ratio: slowest.and_then(crate::Convergence::ratio).map(round),
             lag_p99_ms: lags.reduce(f64::max),
             wire_bytes_per_mutation: (mutations > 0).then(|| round(wire_bytes as f64 / mutations as f64)),
+            recovery_ms: run.slowest_recovery().map(|slowest| Elapsed::of(slowest.longest_ms())),
+            objective_ms: to_objective.max_by_key(|ms| ms.unwrap_or(u64::MAX)).map(Elapsed::of),
+            unseen: run
+                .failovers
+                .iter()
+                .map(|failover| failover.unseen as f64)
+                .reduce(f64::max),
+            lost_with_disk: (!run.disk_losses.is_empty()).then_some(run.writes.lost_with_disk as f64),
         }
     }
 }
@@ -272,9 +338,10 @@ fn round(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 
-/// The spread of a measure; `None` where no run has the measure.
+/// The spread of a measure over the runs in which it ended; `None` where there is none.
 pub(crate) fn spread(runs: &[&ComparedRun], of: fn(&Measured) -> Option<f64>) -> Option<Spread> {
-    let values: Vec<f64> = runs.iter().filter_map(|run| of(&run.measured)).collect();
+    let values = runs.iter().filter_map(|run| of(&run.measured));
+    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     let sum: f64 = values.iter().sum();
     let least = values.iter().copied().reduce(f64::min)?;
     let greatest = values.iter().copied().reduce(f64::max)?;
@@ -288,13 +355,7 @@ pub(crate) fn spread(runs: &[&ComparedRun], of: fn(&Measured) -> Option<f64>) ->
 impl Spread {
     /// The mean and, where the runs differ, the least and the greatest.
     pub(crate) fn format(&self, unit: &str) -> String {
-        let one = |value: f64| {
-            if unit == "ms" {
-                duration_ms(value)
-            } else {
-                decimals(value, 2)
-            }
-        };
+        let one = |value: f64| shown(value, unit);
         if self.least < self.greatest {
             format!("{} ({}–{})", one(self.mean), one(self.least), one(self.greatest))
         } else {

@@ -8,6 +8,7 @@
 mod bound;
 mod causes;
 mod comparison;
+mod distribution;
 mod drains;
 mod faults;
 mod figures;
@@ -30,6 +31,7 @@ mod summary;
 pub use bound::{Shipment, least_convergence};
 pub use causes::FailureCounts;
 pub use comparison::{ComparedRun, Comparison, Measured};
+pub use distribution::{Distribution, Elapsed};
 pub use faults::{fault_spans, heals};
 pub use files::{WriteError, make, write};
 pub use identity::{RunDifference, RunIdentity, first_difference};

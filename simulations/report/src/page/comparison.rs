@@ -62,8 +62,10 @@ pub(crate) fn comparison_page(comparison: &Comparison) -> String {
         count(comparison.runs.len() as u64),
         count(comparison.points().len() as u64)
     );
+    let over_seeds = "Half of the runs, and nine of ten, are no worse; the worst run has this seed.";
     let body = format!(
-        "{header}{}{}",
+        "{header}{}{}{}",
+        section("Distributions over all runs", over_seeds, &distributions(comparison)),
         section("Charts", "", &charts),
         section("Numbers", "", &numbers(comparison))
     );
@@ -217,6 +219,20 @@ fn draw(index: usize, spreads: &[Option<Spread>], layout: &Layout<'_>, axis: &Ax
         ));
     }
     out
+}
+
+/// The table of distributions, a line for each measure.
+fn distributions(comparison: &Comparison) -> String {
+    let rows = comparison.distributions().into_iter().map(|distribution| {
+        let cells = distribution.cells();
+        let cells = cells.iter().map(|cell| format!("<td>{}</td>", Text(cell)));
+        format!("<tr>{}</tr>", cells.collect::<String>())
+    });
+    format!(
+        "<div class=\"wide\"><table class=\"numbers\"><tr><th>measure</th><th>unit</th><th>p50</th><th>p90</th>\
+         <th>worst</th><th>seed</th></tr>{}</table></div>",
+        rows.collect::<String>()
+    )
 }
 
 /// The table of numbers, a line for each point.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use beringia_regions::Topology;
-use beringia_report::{Comparison, Run};
+use beringia_report::{Comparison, Elapsed, Run};
 
 use crate::{sample::sample, support::empty_run};
 
@@ -67,7 +67,7 @@ fn a_run_without_convergence_failed_and_has_no_time() {
     let mut comparison = Comparison::new("partition", strings(&["policy"]));
     comparison.add(strings(&["item"]), &run(&sample, 10, None, 1));
     assert!(!comparison.holds());
-    assert_eq!(comparison.runs[0].measured.converged_ms, None);
+    assert_eq!(comparison.runs[0].measured.converged_ms, Some(Elapsed::Never));
     assert_eq!(comparison.runs[0].measured.conflicts_percent, Some(1.0));
     comparison.add(strings(&["item"]), &empty_run());
     assert_eq!(
@@ -83,7 +83,7 @@ fn the_files_have_every_run_and_the_page_every_measure() {
     let page = fs::read_to_string(comparison.write(directory.path()).unwrap()).unwrap();
     let csv = fs::read_to_string(directory.path().join("sweep.csv")).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
-    assert_eq!(lines.len(), 1 + 24);
+    assert_eq!(lines.len(), 1 + 24, "a line for each run");
     assert!(
         lines[0].starts_with("policy,link.delay_ms,seed,holds,acknowledged,conflicts_percent,"),
         "{csv}"
@@ -91,10 +91,36 @@ fn the_files_have_every_run_and_the_page_every_measure() {
     assert!(lines[1].starts_with("item,5,1,true,1000,2.1,"), "{csv}");
     let json: Comparison = serde_json::from_slice(&fs::read(directory.path().join("sweep.json")).unwrap()).unwrap();
     assert_eq!(json, comparison);
-    // Eight measures, three policies, four delays.
-    assert_eq!(page.matches("<circle ").count(), 8 * 3 * 4);
+    // Twelve measures, three policies, four delays.
+    assert_eq!(page.matches("<circle ").count(), 12 * 3 * 4);
+    let distributions = fs::read_to_string(directory.path().join("distributions.csv")).unwrap();
+    assert_eq!(distributions.lines().count(), 1 + 12, "{distributions}");
     assert!(
         page.contains("policy merge") && page.contains(">320</text>"),
         "the numbers stand across"
     );
+}
+
+/// Ten seeds, of which the ninth did not converge.
+#[test]
+fn a_distribution_names_the_worst_seed() {
+    let sample = sample(Topology::three());
+    let mut comparison = Comparison::new("partition", Vec::new());
+    for seed in 1..=10 {
+        let converged_ms = (seed != 9).then_some(1_000 * seed);
+        comparison.add(Vec::new(), &run(&sample, 50 - seed, converged_ms, seed));
+    }
+    let distributions = comparison.distributions();
+    let of = |title: &str, unit: &str| {
+        let found = distributions.iter().find(|one| one.title == title && one.unit == unit);
+        found.map(|one| (one.runs, one.p50, one.p90, one.worst, one.worst_seed))
+    };
+    assert_eq!(of("converged", "ms"), Some((10, 5_000.0, 10_000.0, f64::INFINITY, 9)));
+    assert_eq!(of("conflicts", "per 100 writes"), Some((10, 4.4, 4.8, 4.9, 1)));
+    let table = comparison.distribution_table();
+    let converged = table.lines().find(|line| line.contains("never")).unwrap();
+    let cells: Vec<&str> = converged.split_whitespace().collect();
+    assert_eq!(cells, ["converged", "ms", "5", "s", "10", "s", "never", "9"], "{table}");
+    // The users of the region that crashed were away for 4.3 seconds with every seed.
+    assert_eq!(of("recovery", "ms"), Some((10, 4_300.0, 4_300.0, 4_300.0, 1)));
 }

@@ -218,7 +218,7 @@ impl<'a> All<'a> {
         if self.format == Format::Text {
             output::line(&format!("{}: {passed} of {runs} seeds passed", self.scenario))?;
             if !self.compared.runs.is_empty() {
-                output::line(&format!("\n{}", self.compared.table()))?;
+                output::line(&format!("\n{}", self.compared.distribution_table()))?;
             }
             if let Some(page) = page {
                 output::line(&format!("\nreport: {}", page.display()))?;
