@@ -411,7 +411,7 @@ const FAILOVER: &str = r#"
     shift = "us-east-1"
     to = "eu-west-1"
     [expect]
-    rto_max = "1s"
+    rto_max = "11s"   # writes are refused from the drain until the clients move
 "#;
 
 #[test]
