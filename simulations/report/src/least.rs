@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{Shipment, least_convergence, outstanding::Outstanding};
 
 /// The least time in which all missing mutations could have arrived. `names` are the regions.
-/// `rates` has the mutations per second that each region was seen to apply; a region that applied
-/// the missing mutations faster has that rate. `wire` returns the bytes on the wire of a pair, and
-/// the number of mutations in them.
+/// `rates` has the mutations per second that each region can apply, measured in another run or
+/// stated; for a region without a rate, applying takes no time. `wire` returns the bytes on the
+/// wire of a pair, and the number of mutations in them.
 pub(crate) fn least(
     outstanding: &Outstanding,
     names: &[String],
@@ -35,31 +35,7 @@ pub(crate) fn least(
             })
         })
         .collect();
-    least_convergence(&shipments, |region| {
-        let own = applied_per_second(outstanding, names, region, &shipments);
-        let seen = rates.get(region).copied().unwrap_or_default();
-        Some(own.map_or(0.0, |own| own.max(seen)))
-    })
-}
-
-/// The rate at which a region applied its missing mutations, from the first that could have arrived
-/// to the last that did; `None`: all at once.
-fn applied_per_second(
-    outstanding: &Outstanding,
-    names: &[String],
-    region: &str,
-    shipments: &[Shipment],
-) -> Option<f64> {
-    let mine = || shipments.iter().filter(|shipment| shipment.to == region);
-    let mutations: u64 = mine().map(|shipment| shipment.mutations).sum();
-    let first = mine().map(|shipment| shipment.one_way).min()?;
-    let late = outstanding
-        .pairs
-        .iter()
-        .filter(|((_, to), _)| names.get(*to).is_some_and(|name| name == region));
-    let last = late.map(|(_, late)| late.visible).max()?.saturating_sub(outstanding.at);
-    let took = last.saturating_sub(first);
-    (!took.is_zero()).then(|| mutations as f64 / took.as_secs_f64())
+    least_convergence(&shipments, |region| rates.get(region).copied())
 }
 
 /// The least one-way delay from a region to another, through other regions where that is shorter;

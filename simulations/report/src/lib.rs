@@ -25,6 +25,7 @@ mod quantiles;
 mod recorder;
 mod recovery;
 mod run;
+mod series;
 mod served;
 mod summary;
 

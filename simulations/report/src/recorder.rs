@@ -7,14 +7,15 @@ use beringia_oracle::Accounting;
 use beringia_scenario::{Action, Objective, Plan};
 
 use crate::{
-    BacklogSample, ClientLatency, ConflictCell, Convergence, Divergence, FailureCounts, LagPoint, LoadSource, Pair,
-    Player, RegionSecond, Run, RunIdentity, Samples, Shipment, drains, fault_spans,
+    BacklogSample, ClientLatency, ConflictCell, Convergence, Divergence, LoadSource, Player, Run, RunIdentity, Samples, Shipment,
+    drains, fault_spans,
     faults::disturbances,
     least::least,
     moves::{Moves, holders},
     outstanding::Outstanding,
-    quantiles::{exact, micros, millis},
+    quantiles::{micros, millis},
     recovery::Requests,
+    series::{PairSamples, Second, pairs, short_micros},
 };
 
 /// The windows in which applied mutations are counted: short enough to show what a region can do
@@ -85,6 +86,8 @@ pub struct Recorder {
     pairs: BTreeMap<(usize, usize), PairSamples>,
     /// By receiver and window, the number of mutations that became visible.
     applied: BTreeMap<(usize, u64), u64>,
+    /// By region, the mutations per second that it can apply, if that is known.
+    apply_rates: BTreeMap<String, f64>,
     conflicts: BTreeMap<(usize, usize, u64), u64>,
     /// By region, the writes that it acknowledged.
     written: BTreeMap<usize, u64>,
@@ -100,30 +103,6 @@ pub struct Recorder {
     drain_samples: Vec<DrainSample>,
     /// The times during which something kept regions apart, in milliseconds.
     disturbances: Vec<(u64, u64)>,
-}
-
-/// The operations due in a region in one second.
-#[derive(Debug, Default)]
-struct Second {
-    due: u64,
-    within: u64,
-    rejected: u64,
-    causes: FailureCounts,
-    /// The latencies of answered operations, in microseconds.
-    latencies_us: Vec<u32>,
-}
-
-#[derive(Debug, Default)]
-struct PairSamples {
-    lag: Samples,
-    excess: Samples,
-    /// The lags by the second of the commit, in microseconds.
-    by_second: BTreeMap<u64, Vec<u32>>,
-    backlog: Vec<BacklogSample>,
-    wire_bytes: u64,
-    missing: u64,
-    /// When the oldest missing mutation was committed.
-    missing_since: Option<Duration>,
 }
 
 impl Recorder {
@@ -151,6 +130,7 @@ impl Recorder {
             pairs: Vec::new(),
             divergence: Vec::new(),
             convergences: Vec::new(),
+            applied_per_second: BTreeMap::new(),
             writes: Accounting::default(),
             disk_losses: Vec::new(),
             failovers: Vec::new(),
@@ -175,6 +155,7 @@ impl Recorder {
             latencies: BTreeMap::new(),
             pairs: BTreeMap::new(),
             applied: BTreeMap::new(),
+            apply_rates: stated_rates(plan),
             conflicts: BTreeMap::new(),
             outstanding: Vec::new(),
             drained_until_ms,
@@ -322,6 +303,13 @@ impl Recorder {
         self.drain_samples.push(sample);
     }
 
+    /// Sets how many mutations each region can apply in a second, for the bounds of convergences.
+    /// The rate is that of another run ([`Run::applied_per_second`]): with that of this one, a
+    /// region that applies slowly would be judged by its own slowness.
+    pub fn can_apply(&mut self, per_second: BTreeMap<String, f64>) {
+        self.apply_rates = per_second;
+    }
+
     /// Sets who used the regions, if not only the scenario's clients.
     pub fn used_by(&mut self, clients: LoadSource) {
         self.run.clients = clients;
@@ -376,13 +364,14 @@ impl Recorder {
         for sample in &self.drain_samples {
             drains::seen(&mut self.run.drains, &self.drained_until_ms, sample);
         }
-        let rates = self.apply_rates();
+        self.run.applied_per_second = self.seen_to_apply();
+        let rates = &self.apply_rates;
         let wire = |pair: (usize, usize)| {
             let pair = self.pairs.get(&pair)?;
             (pair.wire_bytes > 0).then(|| (pair.wire_bytes, pair.lag.count()))
         };
         let names = &self.run.regions;
-        let bound = |outstanding: &Outstanding| least(outstanding, names, &rates, wire);
+        let bound = |outstanding: &Outstanding| least(outstanding, names, rates, wire);
         let bounds: Vec<Duration> = self.outstanding.iter().map(bound).collect();
         for (convergence, bound) in self.run.convergences.iter_mut().zip(bounds) {
             convergence.bound_ms = millis(micros(bound));
@@ -433,7 +422,7 @@ impl Recorder {
     }
 
     /// By region, the most mutations per second that it was seen to apply in a window.
-    fn apply_rates(&self) -> BTreeMap<String, f64> {
+    fn seen_to_apply(&self) -> BTreeMap<String, f64> {
         let mut rates: BTreeMap<String, f64> = BTreeMap::new();
         for ((region, _), count) in &self.applied {
             let Some(name) = self.run.regions.get(*region) else {
@@ -450,68 +439,11 @@ impl Recorder {
     }
 }
 
-impl Second {
-    fn point(mut self, region: String, called: String, second: u64) -> RegionSecond {
-        self.latencies_us.sort_unstable();
-        let at = |quantile| (!self.latencies_us.is_empty()).then(|| millis(exact(&self.latencies_us, quantile).into()));
-        RegionSecond {
-            region,
-            called,
-            second,
-            due: self.due,
-            answered: self.latencies_us.len() as u64,
-            within: self.within,
-            rejected: self.rejected,
-            failed: self.causes.total(),
-            causes: self.causes,
-            latency_ms_p50: at(0.5),
-            latency_ms_p99: at(0.99),
-        }
-    }
-}
-
-impl PairSamples {
-    /// `total` is the time until the end of the run.
-    fn pair(self, from: String, to: String, total: Duration) -> Pair {
-        let lag_ms = self.lag.quantiles_ms();
-        let point = |(second, mut lags): (u64, Vec<u32>)| {
-            lags.sort_unstable();
-            let at = |quantile| millis(exact(&lags, quantile).into());
-            LagPoint {
-                second,
-                p50_ms: at(0.5),
-                p99_ms: at(0.99),
-                max_ms: at(1.0),
-            }
-        };
-        Pair {
-            from,
-            to,
-            mutations: lag_ms.count,
-            lag_ms,
-            excess_ms: self.excess.quantiles_ms(),
-            lag: self.by_second.into_iter().map(point).collect(),
-            backlog: self.backlog,
-            wire_bytes: self.wire_bytes,
-            due: 0,
-            missing: self.missing,
-            missing_ms: self
-                .missing_since
-                .map_or(0, |since| whole_millis(total.saturating_sub(since))),
-        }
-    }
-}
-
-/// Every ordered pair of regions, also those without traffic.
-fn pairs(regions: &[String], mut samples: BTreeMap<(usize, usize), PairSamples>, total: Duration) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for (from, from_name) in regions.iter().enumerate() {
-        for (to, to_name) in regions.iter().enumerate().filter(|(to, _)| *to != from) {
-            let samples = samples.remove(&(from, to)).unwrap_or_default();
-            pairs.push(samples.pair(from_name.clone(), to_name.clone(), total));
-        }
-    }
-    pairs
+/// The apply rate that the scenario states, for every region.
+fn stated_rates(plan: &Plan) -> BTreeMap<String, f64> {
+    let names = plan.scenario.topology.names();
+    let stated = |name: &str| Some((name.to_owned(), plan.scenario.expect.applied_per_second?));
+    names.filter_map(stated).collect()
 }
 
 /// Adds a sample to a series, and drops the middle one of three equal samples.
@@ -535,11 +467,6 @@ fn applied(applied: &mut BTreeMap<(usize, u64), u64>, place: (usize, u64), mutat
 
 fn window(time: Duration) -> u64 {
     micros(time) / micros(APPLY_WINDOW)
-}
-
-/// Microseconds as a `u32`, which saturates after 71 minutes.
-fn short_micros(length: Duration) -> u32 {
-    u32::try_from(length.as_micros()).unwrap_or(u32::MAX)
 }
 
 pub(crate) fn whole_millis(time: Duration) -> u64 {

@@ -228,15 +228,17 @@ mod tests {
 
     /// A minute with ten operations in a second, of which those fail that are due in these spans of
     /// milliseconds.
-    fn minute(failing: &[std::ops::Range<u64>]) -> Success {
+    fn minute(failing: &[(u64, u64)]) -> Success {
         let requests = (0..600).map(|number| Request {
             due_us: number * 100_000,
-            is_served: !failing.iter().any(|span| span.contains(&(number * 100))),
+            is_served: !failing
+                .iter()
+                .any(|(from, until)| (*from..*until).contains(&(number * 100))),
         });
         Success::new(requests.collect(), &OBJECTIVE, Duration::from_secs(60))
     }
 
-    fn outages(failing: &[std::ops::Range<u64>]) -> Vec<(u64, Option<u64>)> {
+    fn outages(failing: &[(u64, u64)]) -> Vec<(u64, Option<u64>)> {
         let outages = minute(failing).outages();
         outages.iter().map(|outage| (outage.from_ms, outage.until_ms)).collect()
     }
@@ -244,28 +246,28 @@ mod tests {
     #[test]
     fn an_outage_ends_when_success_stays_for_a_window() {
         assert_eq!(outages(&[]), []);
-        assert_eq!(outages(&[5_000..9_000]), [(5_000, Some(9_000))]);
+        assert_eq!(outages(&[(5_000, 9_000)]), [(5_000, Some(9_000))]);
         // Success in between that does not last for the window ends nothing.
-        assert_eq!(outages(&[5_000..9_000, 10_500..12_000]), [(5_000, Some(12_000))]);
+        assert_eq!(outages(&[(5_000, 9_000), (10_500, 12_000)]), [(5_000, Some(12_000))]);
         let apart = [(5_000, Some(9_000)), (15_000, Some(16_000))];
-        assert_eq!(outages(&[5_000..9_000, 15_000..16_000]), apart);
+        assert_eq!(outages(&[(5_000, 9_000), (15_000, 16_000)]), apart);
         // Two of the twenty operations of a window may fail.
-        assert_eq!(outages(&[5_000..5_200, 30_000..30_100]), []);
-        assert_eq!(outages(&[5_000..5_300]), [(5_000, Some(5_300))]);
+        assert_eq!(outages(&[(5_000, 5_200), (30_000, 30_100)]), []);
+        assert_eq!(outages(&[(5_000, 5_300)]), [(5_000, Some(5_300))]);
     }
 
     #[test]
     fn an_outage_without_a_whole_window_before_the_end_lasts() {
-        assert_eq!(outages(&[50_000..60_000]), [(50_000, None)]);
-        assert_eq!(outages(&[50_000..58_100]), [(50_000, None)]);
-        assert_eq!(outages(&[50_000..58_000]), [(50_000, Some(58_000))]);
+        assert_eq!(outages(&[(50_000, 60_000)]), [(50_000, None)]);
+        assert_eq!(outages(&[(50_000, 58_100)]), [(50_000, None)]);
+        assert_eq!(outages(&[(50_000, 58_000)]), [(50_000, Some(58_000))]);
         let recovery = Recovery {
             users: Users::All,
-            outages: minute(&[5_000..9_000, 50_000..60_000]).outages(),
+            outages: minute(&[(5_000, 9_000), (50_000, 60_000)]).outages(),
         };
         assert_eq!(recovery.longest_ms(), None);
-        assert_eq!(minute(&[5_000..9_000]).served_from_ms(6_000), Some(9_000));
-        assert_eq!(minute(&[5_000..9_000]).served_from_ms(9_050), Some(9_100));
+        assert_eq!(minute(&[(5_000, 9_000)]).served_from_ms(6_000), Some(9_000));
+        assert_eq!(minute(&[(5_000, 9_000)]).served_from_ms(9_050), Some(9_100));
     }
 
     proptest! {

@@ -1,5 +1,7 @@
 //! The measurements of one run, by any player. Times are in milliseconds since the load began.
 
+use std::collections::BTreeMap;
+
 use beringia_oracle::Accounting;
 use beringia_scenario::Objective;
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,8 @@ pub struct Run {
     pub divergence: Vec<Divergence>,
     /// Each time that regions had to converge: after every repair, and at the end.
     pub convergences: Vec<Convergence>,
+    /// By region, the most mutations that it was seen to apply in a second.
+    pub applied_per_second: BTreeMap<String, f64>,
     /// How many writes had each outcome.
     pub writes: Accounting,
     /// Each loss of a disk, with what was lost.
@@ -309,7 +313,8 @@ pub struct Convergence {
     pub from_ms: u64,
     /// How long it took; `None`: they did not converge before the run ended.
     pub elapsed_ms: Option<u64>,
-    /// The least time that bandwidth, delay and the measured apply rate allow.
+    /// The least time that bandwidth, delay and the apply rate allow. The rate was measured in
+    /// another run or is stated; if it is unknown, applying takes no time.
     pub bound_ms: f64,
     /// How long after the event something else kept regions apart (a partition, a region or disk
     /// with a fault, a pause, a degraded link), in milliseconds: 0 if it did from the beginning,

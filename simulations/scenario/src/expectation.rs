@@ -43,9 +43,11 @@ pub struct Expectations {
     /// The time from each heal (or from the end of the load, if that is later) until all regions
     /// hold the same.
     pub converged_within: Option<Duration>,
-    /// That time as a multiple of the least that bandwidth, delay and the measured apply rate
-    /// allow.
+    /// That time as a multiple of the least that bandwidth, delay and the apply rate allow.
     pub converged_ratio_max: Option<f64>,
+    /// The apply rate of that bound: how many mutations a region can apply in a second. `None`: a
+    /// simulation measures it in a run of its own, and in a drill applying takes no time.
+    pub applied_per_second: Option<f64>,
     /// The share of due operations that were answered within the objective's latency, in percent,
     /// by region (or `*` for all regions that are not named).
     pub availability: BTreeMap<String, Availability>,

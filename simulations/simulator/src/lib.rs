@@ -11,6 +11,7 @@
 //! have the same [`Trace`].
 
 mod act;
+mod calibration;
 mod clients;
 mod clock;
 mod cluster;

@@ -66,6 +66,11 @@ impl Measure {
         self.links_changed(cluster, Duration::ZERO);
     }
 
+    /// Sets how many mutations each region can apply in a second.
+    pub(crate) fn can_apply(&mut self, per_second: BTreeMap<String, f64>) {
+        self.recorder.can_apply(per_second);
+    }
+
     /// When the load began, in microseconds since the cluster started.
     pub(crate) fn load_began_us(&self) -> u64 {
         u64::try_from(self.load_began.as_micros()).unwrap_or(u64::MAX)

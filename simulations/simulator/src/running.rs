@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     Cluster, ClusterConfig, SimulationError,
+    calibration::calibration,
     disk::StoreKind,
     drains::Drains,
     evidence::gather,
@@ -85,13 +86,34 @@ pub fn run(plan: &Plan) -> BoxFuture<'_, Result<SimulationOutcome, SimulationErr
 /// The same errors as [`run`].
 pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<SimulationOutcome, SimulationError>> {
     Box::pin(async move {
-        let mut session = RunningSimulation::prepare(plan, conditions).await?;
-        session.play().await?;
-        let history = session.end_load().await?;
-        let expected = session.expected_replicas().await;
-        session.converge_at_the_end(&expected).await?;
-        session.conclude(&history, &expected).await
+        let Some(calibration) = calibration(plan) else {
+            return play(plan, conditions, None).await;
+        };
+        let untraced = Conditions {
+            is_traced: false,
+            ..conditions
+        };
+        let rates = play(&calibration, untraced, None).await?.run.applied_per_second;
+        play(plan, conditions, Some(rates)).await
     })
+}
+
+/// Plays a plan once. `rates` are the mutations per second that each region can apply, if another
+/// run measured them.
+async fn play(
+    plan: &Plan,
+    conditions: Conditions,
+    rates: Option<BTreeMap<String, f64>>,
+) -> Result<SimulationOutcome, SimulationError> {
+    let mut session = RunningSimulation::prepare(plan, conditions).await?;
+    if let Some(rates) = rates {
+        session.measure.can_apply(rates);
+    }
+    session.play().await?;
+    let history = session.end_load().await?;
+    let expected = session.expected_replicas().await;
+    session.converge_at_the_end(&expected).await?;
+    session.conclude(&history, &expected).await
 }
 
 /// For each table, the regions that must hold it.

@@ -209,3 +209,34 @@ fn effective_loss_is_what_no_other_region_could_see() {
         );
     }
 }
+
+/// The bound does not contain the apply rate of the run that it judges, but that of a run without
+/// faults.
+#[test]
+fn a_bound_has_the_apply_rate_of_a_run_without_faults() {
+    let text = r#"
+        duration = "20s"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 40
+        [[event]]
+        at = "5s"
+        lasts = "10s"
+        isolate = "eu-west-1"
+        [expect]
+        converged_ratio_max = 50
+        STATED
+        "#;
+    let bound = |stated: &str| {
+        let run = played(&text.replace("STATED", stated));
+        assert!(run.holds(), "{:?}", run.verdicts);
+        (run.convergences[0].bound_ms, run.convergences[0].elapsed_ms.unwrap())
+    };
+    let (measured, elapsed) = bound("");
+    let (fast, same) = bound("applied_per_second = 1e9");
+    let (slow, _) = bound("applied_per_second = 100");
+    assert_eq!(elapsed, same, "the run does not depend on how it is judged");
+    // Ireland misses ten seconds of writes from two regions with twenty writes a second each.
+    assert!((3_500.0..4_600.0).contains(&slow), "{slow} ms");
+    assert!(fast < measured && measured < slow, "{fast} < {measured} < {slow} ms");
+}

@@ -246,9 +246,9 @@ fn a_constant_series_keeps_only_its_corners() {
 }
 
 #[test]
-fn the_bound_uses_the_measured_apply_rate() {
+fn the_bound_uses_the_apply_rate_of_another_run() {
     let [from, to, _] = REGIONS;
-    let run = recorded(Vec::new(), |recorder| {
+    let converge = |recorder: &mut Recorder| {
         let awaited = recorder.must_converge("heal", seconds(30), links(&[(from, to, 40)]));
         // 1,000 within one window of a second, all in one commit.
         arrive(recorder, from, to, 1_000, seconds(1), seconds(2));
@@ -257,15 +257,22 @@ fn the_bound_uses_the_measured_apply_rate() {
         arrive(recorder, from, to, 1_000, seconds(10), millis(34_540));
         recorder.converged(awaited, millis(34_560));
         recorder.converged(awaited, seconds(50));
+    };
+    let of = |run: &Run| (run.convergences[0].elapsed_ms, run.convergences[0].bound_ms);
+    let run = recorded(Vec::new(), converge);
+    // However fast or slowly it applied, only the link bounds it: the last write had arrived.
+    assert_eq!(of(&run), (Some(4_560), 0.0));
+    assert_eq!(run.applied_per_second[to], 5_000.0);
+    let calibrated = recorded(Vec::new(), |recorder| {
+        recorder.can_apply([(to.to_owned(), 4_000.0)].into());
+        converge(recorder);
     });
-    let convergence = &run.convergences[0];
-    // 5,000 per second, as seen in the window of 5,000.
-    assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(4_560), 1_200.0));
-    assert_eq!(convergence.ratio(), Some(3.8));
+    assert_eq!(of(&calibrated), (Some(4_560), 1_500.0));
+    assert_eq!(calibrated.convergences[0].ratio(), Some(3.04));
 }
 
 #[test]
-fn the_bound_of_an_idle_region_is_delay_and_apply_time() {
+fn the_bound_without_an_apply_rate_is_the_delay() {
     let [from, to, third] = REGIONS;
     let run = recorded(Vec::new(), |recorder| {
         let all = links(&[(from, to, 300), (from, third, 30), (third, to, 40)]);
@@ -277,7 +284,7 @@ fn the_bound_of_an_idle_region_is_delay_and_apply_time() {
         recorder.converged(awaited, Duration::from_micros(10_064_200));
     });
     let convergence = &run.convergences[0];
-    assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(65), 62.0));
+    assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(65), 60.0));
 }
 
 proptest! {

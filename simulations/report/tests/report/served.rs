@@ -60,7 +60,7 @@ fn refusing_all_writes_counts_until_they_are_taken_again() {
     };
     // Every second operation is a write.
     let mut run = minute(&plan(vec![(20, shift)]), |home, number| {
-        let is_refused = home == REGIONS[0] && (100..500).contains(&number) && number % 2 == 0;
+        let is_refused = home == REGIONS[0] && (100..500).contains(&number) && number.is_multiple_of(2);
         if is_refused {
             Err(FailureCause::Unavailable)
         } else {
@@ -109,7 +109,7 @@ fn a_share_of_failures_that_stays_is_no_recovery() {
 #[test]
 fn answers_that_come_too_late_are_not_available() {
     let slow = |home: &str, number: u64| {
-        let waits = home == REGIONS[0] && (200..400).contains(&number) && number % 2 == 0;
+        let waits = home == REGIONS[0] && (200..400).contains(&number) && number.is_multiple_of(2);
         Ok(if waits { 3_700 } else { 5 })
     };
     let mut run = minute(&plan(Vec::new()), slow);

@@ -24,6 +24,8 @@ pub(super) struct ExpectForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     converged_ratio_max: Option<Spanned<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    applied_per_second: Option<Spanned<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lag_max: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lag_p99_max: Option<Spanned<String>>,
@@ -60,6 +62,7 @@ impl ExpectForm {
         };
         let percent = |percent| number("available_when_healthy", percent, 0.0, 100.0);
         let ratio = |ratio| number("converged_ratio_max", ratio, 1.0, 1e6);
+        let rate = |rate| number("applied_per_second", rate, 1.0, 1e9);
         let mut availability = BTreeMap::new();
         for (region, percent) in &self.availability {
             let known: Vec<String> = ["*".to_owned()].into_iter().chain(regions.iter().cloned()).collect();
@@ -83,6 +86,7 @@ impl ExpectForm {
             drained_within: length("drained_within", &self.drained_within)?,
             converged_within: length("converged_within", &self.converged_within)?,
             converged_ratio_max: self.converged_ratio_max.as_ref().map(ratio).transpose()?,
+            applied_per_second: self.applied_per_second.as_ref().map(rate).transpose()?,
             availability,
             available_when_healthy: self.available_when_healthy.as_ref().map(percent).transpose()?,
             lag_max: length("lag_max", &self.lag_max)?,
@@ -115,6 +119,7 @@ impl ExpectForm {
             drained_within: length(expect.drained_within),
             converged_within: length(expect.converged_within),
             converged_ratio_max: expect.converged_ratio_max.map(nowhere),
+            applied_per_second: expect.applied_per_second.map(nowhere),
             available_when_healthy: expect.available_when_healthy.map(nowhere),
             lag_max: length(expect.lag_max),
             lag_p99_max: length(expect.lag_p99_max),

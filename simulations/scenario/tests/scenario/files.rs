@@ -156,12 +156,29 @@ fn reads_a_file_with_all_sections() {
     assert_eq!(expect.availability["eu-west-1"], percent(50.0));
     assert_eq!(expect.anomalies["lost-update"], Count { min: 0, max: Some(3) });
     assert_eq!(expect.rto_max, None);
-    let objective = Objective {
+}
+
+#[test]
+fn an_objective_has_defaults_and_bounds() {
+    let expected = |slo: &str| parse(&format!("[expect]\nslo = {slo}")).expect.objective;
+    assert_eq!(expected("{}"), Objective::default());
+    let all = Objective {
         success_percent_min: 99.9,
         latency_max: Duration::from_millis(200),
-        ..Objective::default()
+        window: Duration::from_secs(10),
     };
-    assert_eq!(expect.objective, objective);
+    assert_eq!(expected("{ success = 99.9, p99_ms = 200, window = \"10s\" }"), all);
+    let of_everything = parse(EVERYTHING).expect.objective;
+    let window = Objective::default().window;
+    assert_eq!(of_everything, Objective { window, ..all });
+    for (wrong, field) in [
+        ("{ success = 100.5 }", "success"),
+        ("{ p99_ms = 0.5 }", "p99_ms"),
+        ("{ window = \"10ms\" }", "window"),
+    ] {
+        let error = refused(&format!("[expect]\nslo = {wrong}")).2.to_string();
+        assert!(error.contains(field), "{error}");
+    }
 }
 
 #[test]

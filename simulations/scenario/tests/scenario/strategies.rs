@@ -189,6 +189,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
     let numbers = (
         option::of(0_u64..900),
         option::of(1.0..9.0),
+        option::of(1.0..90_000.0),
         option::of(count()),
         option::of(0.0..100.0),
     );
@@ -201,7 +202,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
     let parts = (lengths, availability, anomalies, numbers, objective);
     parts.prop_map(|(lengths, availability, anomalies, numbers, objective)| {
         let (rpo_max, rto_max, drained_within, converged_within, lag_max, lag_p99_max) = lengths;
-        let (rpo_writes_max, converged_ratio_max, conflicts, available_when_healthy) = numbers;
+        let (rpo_writes_max, converged_ratio_max, applied_per_second, conflicts, available_when_healthy) = numbers;
         Expectations {
             objective,
             rpo_writes_max,
@@ -210,6 +211,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
             drained_within,
             converged_within,
             converged_ratio_max,
+            applied_per_second,
             availability,
             available_when_healthy,
             lag_max,
