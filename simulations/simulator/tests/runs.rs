@@ -259,7 +259,7 @@ fn only_undisturbed_convergences_are_judged() {
     let seen: Vec<(&str, bool)> = run
         .convergences
         .iter()
-        .map(|one| (one.after.as_str(), one.disturbed))
+        .map(|one| (one.after.as_str(), one.disturbed_after_ms.is_some()))
         .collect();
     assert_eq!(
         seen,
