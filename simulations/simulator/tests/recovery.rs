@@ -30,8 +30,9 @@ fn verdict<'a>(run: &'a Run, expected: &str) -> (&'a str, bool) {
 }
 
 fn longest_ms(run: &Run, users: &Users) -> Option<u64> {
-    let mut recoveries = run.recoveries.iter().filter(|recovery| recovery.users == *users);
-    recoveries.next().unwrap().longest_ms()
+    let found = run.recoveries.iter().find(|recovery| recovery.users == *users);
+    let recovery = found.unwrap_or_else(|| panic!("no operations of {users:?}"));
+    recovery.longest_ms()
 }
 
 /// The clients of another region move meanwhile, and succeed within milliseconds.
