@@ -222,7 +222,8 @@ impl Comparison {
     }
 
     /// Writes `sweep.html`, `sweep.json`, `sweep.csv` (a line for each run) and `distributions.csv`
-    /// (a line for each measure) into a directory, which is created if needed. Returns the path of the page.
+    /// (a line for each measure) into a directory, which is created if needed. Returns the path of
+    /// the page.
     ///
     /// # Errors
     /// [`WriteError`] if a file cannot be written.

@@ -37,8 +37,8 @@ pub struct OperationSample<'a> {
     pub sent: Duration,
     /// When it was answered, or the client gave up.
     pub done: Duration,
-    /// Why it failed; `None`: the region answered (a refusal that the workload provokes itself counts
-    /// as an answer).
+    /// Why it failed; `None`: the region answered (a refusal that the workload provokes itself
+    /// counts as an answer).
     pub failure: Option<FailureCause>,
     /// Whether the answer was such a refusal.
     pub is_rejected: bool,

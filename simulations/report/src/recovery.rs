@@ -280,7 +280,8 @@ mod tests {
             let success = Success::new(requests.clone(), &OBJECTIVE, Duration::from_secs(60));
             let outages = success.outages();
             for request in requests.iter().filter(|request| !request.is_served) {
-                let span = requests.iter().filter(|other| (request.due_us..request.due_us + 2_000_000).contains(&other.due_us));
+                let window = request.due_us..request.due_us + 2_000_000;
+                let span = requests.iter().filter(|other| window.contains(&other.due_us));
                 let (all, good) = span.fold((0, 0), |(all, good), other| (all + 1, good + u32::from(other.is_served)));
                 let is_low = f64::from(good) * 100.0 / f64::from(all) < 90.0;
                 let at_ms = request.due_us / 1000;
