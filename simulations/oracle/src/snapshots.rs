@@ -98,8 +98,8 @@ struct Transaction<'a, 'b> {
 type Writers<'a> = BTreeMap<(&'a str, &'a str), Vec<(usize, usize)>>;
 
 /// Finds write skew: two transactions write different items, each read what the other wrote, and
-/// neither saw the other's write (Berenson et al., "A critique of ANSI SQL isolation levels", 1995).
-/// Each pair counts once.
+/// neither saw the other's write (Berenson et al., "A critique of ANSI SQL isolation levels",
+/// 1995). Each pair counts once.
 fn find_write_skew(table: &Table<'_>, snapshots: &[Snapshot<'_>], sightings: &mut Sightings) {
     let transactions: Vec<Transaction<'_, '_>> = snapshots
         .iter()

@@ -464,7 +464,7 @@ impl RunningSimulation<'_> {
             .collect()
     }
 
-    /// A hash over all events, deliveries, commits and operations, whether or not the run is traced.
+    /// A hash over all events, deliveries, commits and operations, also of runs without a trace.
     fn fingerprint(&self, history: &History) -> String {
         let mut hash = RunHash::default();
         self.cluster.trace.hash(&mut hash);

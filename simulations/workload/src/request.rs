@@ -122,8 +122,8 @@ impl Update {
     }
 }
 
-/// The parameters of a `ConditionCheck` that an item is as it was read: it has this marker, or there
-/// is none.
+/// The parameters of a `ConditionCheck` that an item is as it was read: it has this marker, or
+/// there is none.
 pub(crate) fn unchanged(table: &str, spot: &Spot, marker: Option<String>) -> Value {
     let mut check = json!({ "TableName": table, "Key": spot.attributes });
     if let Some(marker) = marker {

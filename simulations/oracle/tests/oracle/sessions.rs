@@ -117,7 +117,7 @@ fn moved(second: OperationOutcome) -> Case {
 }
 
 #[test]
-fn seeing_a_later_write_of_a_session_without_an_earlier_one_is_counted() {
+fn seeing_a_later_write_without_an_earlier_one_is_counted() {
     for outcome in [OperationOutcome::Ok, OperationOutcome::Unknown] {
         let mut case = moved(outcome);
         reads(&mut case, "c", READER, 40, &[("x", None)]);
@@ -139,7 +139,7 @@ fn an_earlier_write_without_an_answer_may_be_missed() {
 }
 
 #[test]
-fn a_later_write_of_a_session_that_loses_to_its_earlier_one_is_counted() {
+fn a_later_write_that_loses_to_an_earlier_one_is_counted() {
     for (times, lost) in [([1, 2], 0), ([2, 1], 1)] {
         let (first, second) = (item("a/1", times[0], "a"), item("b/1", times[1], "b"));
         let mut case = Case::new(Merging::Item);

@@ -36,7 +36,7 @@ fn count(case: &Case, name: &str) -> u64 {
 }
 
 #[test]
-fn two_readers_that_see_concurrent_writes_in_either_order_are_a_long_fork() {
+fn readers_of_concurrent_writes_in_either_order_are_a_long_fork() {
     let mut case = two_writes(&[("a", 2)]);
     reads(&mut case, "a", 3, 20, ["a/1", "a/y"]);
     reads(&mut case, "b", 5, 30, ["a/1", "b/1"]);
