@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 use tonic::Status;
 
 use crate::{
-    control::links::EstimatedDelays, endpoint::Endpoint, error::StartError, ports::ClientListeners, region::Hosted,
-    tap::Tap,
+    control::links::EstimatedDelays, endpoint::Endpoint, error::StartError, leases::Leases, ports::ClientListeners,
+    region::Hosted, tap::Tap,
 };
 
 /// The regions that this process runs.
@@ -32,6 +32,8 @@ pub(crate) struct Host {
     tap: Tap,
     /// The endpoint for all regions, while it is serving.
     endpoint: Mutex<Option<Endpoint>>,
+    /// What was changed under leases, such as those of drills.
+    leases: Leases,
 }
 
 impl Host {
@@ -51,6 +53,7 @@ impl Host {
             estimated,
             serving,
             endpoint: Mutex::new(None),
+            leases: Leases::default(),
         }
     }
 
@@ -72,6 +75,11 @@ impl Host {
     /// The tap that passes on what regions apply and what clients do.
     pub(crate) fn tap(&self) -> &Tap {
         &self.tap
+    }
+
+    /// The leases of this process.
+    pub(crate) fn leases(&self) -> &Leases {
+        &self.leases
     }
 
     /// The region with that name.

@@ -129,11 +129,16 @@ impl RegionConfig {
         Ok(Arc::new(opened?))
     }
 
+    /// Ends the faults that were injected into the region's disk.
+    fn repair_disk(&self) {
+        self.disk_faults.set_commit_delay(Duration::ZERO);
+        self.disk_faults.set_full(false);
+    }
+
     /// Removes everything that the region has stored, after its store was abandoned.
     async fn lose_disk(&self) -> Result<(), RecoveryError> {
         // The next disk has no faults.
-        self.disk_faults.set_commit_delay(Duration::ZERO);
-        self.disk_faults.set_full(false);
+        self.repair_disk();
         let path = match &self.database {
             Database::Memory(disk) => {
                 disk.erase();
@@ -210,6 +215,11 @@ impl Hosted {
     /// The faults injected into the region's disk.
     pub(crate) const fn disk_faults(&self) -> &DiskFaults {
         &self.config.disk_faults
+    }
+
+    /// Ends the faults that were injected into the region's disk.
+    pub(crate) fn repair_disk(&self) {
+        self.config.repair_disk();
     }
 
     /// The URL of the region's DynamoDB endpoint.

@@ -6,7 +6,7 @@ use beringia_host::{StartError, fleet::ControlError};
 use beringia_workload::WorkloadError;
 use tonic::Status;
 
-use crate::{evidence::EvidenceError, tables::TableError};
+use crate::{evidence::EvidenceError, lease::has_expired, tables::TableError};
 
 /// Why a drill cannot be played to its end.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +89,24 @@ pub enum DrillError {
     /// The drill did not start, so there is nothing to judge.
     #[error("the drill did not begin")]
     NotBegun,
+    /// The regions have undone the drill's changes, since it did not renew its lease in time.
+    #[error("{}: it was suspended, or had no connection, for too long", .0.message())]
+    LeaseLost(Status),
     /// A task that measures did not end.
     #[error("a task of the drill's measurements did not end")]
     Measuring,
+}
+
+impl DrillError {
+    /// Whether a control service refuses because the drill's lease has expired: it has undone the
+    /// drill's changes.
+    pub(crate) fn is_lease_lost(&self) -> bool {
+        match self {
+            Self::LeaseLost(_) => true,
+            Self::Control(ControlError::Refused(status)) => has_expired(status),
+            _ => false,
+        }
+    }
 }
 
 impl From<Status> for DrillError {

@@ -4,6 +4,7 @@ mod arrival_lag;
 mod error;
 mod evidence;
 mod hook;
+mod lease;
 mod measure;
 mod perform;
 mod plan;

@@ -23,6 +23,7 @@ use tracing::{Instrument as _, info_span};
 use crate::{
     error::DrillError,
     evidence::gather,
+    lease::LeaseKeeper,
     measure::Measure,
     perform::{ActionTables, Performer},
     plan::{PROBES, is_probed},
@@ -41,6 +42,10 @@ pub struct RunningDrill<'a> {
     stage: &'a Stage,
     patience: Duration,
     performer: Performer,
+    /// Renews the lease of an attached drill; `None` once it has ended, and without one.
+    lease: Option<LeaseKeeper>,
+    /// Whether everything that was undone until now could be.
+    is_undone: bool,
     /// The drill's own tables that were created.
     tables: Vec<WorkloadTable>,
     /// The tables that pauses apply to: the drill's own and, where applications are the load, all
@@ -73,11 +78,20 @@ impl<'a> RunningDrill<'a> {
     /// [`DrillError::Control`], if the links cannot be read.
     pub fn new(plan: &'a Plan, stage: &'a Stage, patience: Duration) -> LocalBoxFuture<'a, Result<Self, DrillError>> {
         Box::pin(async move {
+            let lease = match &stage.lease {
+                Some(lease) => {
+                    let clients = stage.fleet.clients().collect();
+                    Some(LeaseKeeper::begin(lease.clone(), clients, &plan.scenario.name).await?)
+                }
+                None => None,
+            };
             Ok(Self {
                 plan,
                 stage,
                 patience,
                 performer: Performer::new(stage).await?,
+                lease,
+                is_undone: true,
                 tables: Vec::new(),
                 replicated: Vec::new(),
                 measure: None,
@@ -94,18 +108,34 @@ impl<'a> RunningDrill<'a> {
     /// report.
     ///
     /// # Errors
-    /// [`DrillError`], if an action fails, or the regions cannot be asked for the results.
+    /// [`DrillError`], if an action fails, the regions cannot be asked for the results, or have
+    /// undone the drill's changes because it did not renew its lease.
     pub fn play<'s>(&'s mut self, replay: &'s str) -> LocalBoxFuture<'s, Result<Run, DrillError>> {
+        let lost = self.lease.as_ref().map(LeaseKeeper::lost);
+        let lost = async move {
+            match lost {
+                Some(lost) => lost.await,
+                None => std::future::pending().await,
+            }
+        };
         Box::pin(async move {
-            self.prepare().await?;
-            self.follow_the_timeline().await?;
-            let history = match self.load.take() {
-                Some(load) => load.stop().await,
-                None => History::default(),
-            };
-            self.end_of_load().await?;
-            self.conclude(&history, replay).await
+            tokio::select! {
+                biased;
+                lost = lost => Err(lost),
+                played = self.play_to_the_end(replay) => played,
+            }
         })
+    }
+
+    async fn play_to_the_end(&mut self, replay: &str) -> Result<Run, DrillError> {
+        self.prepare().await?;
+        self.follow_the_timeline().await?;
+        let history = match self.load.take() {
+            Some(load) => load.stop().await,
+            None => History::default(),
+        };
+        self.end_of_load().await?;
+        self.conclude(&history, replay).await
     }
 
     /// Undoes the actions that are still in effect, and deletes the drill's tables from regions
@@ -114,7 +144,8 @@ impl<'a> RunningDrill<'a> {
         Box::pin(async move {
             self.stage.progress.end();
             self.load = None;
-            self.performer.undo(self.stage).await;
+            self.undo_actions().await;
+            self.end_lease().await;
             if self.stage.is_own() || keep_tables {
                 return;
             }
@@ -127,6 +158,23 @@ impl<'a> RunningDrill<'a> {
                 }
             }
         })
+    }
+
+    async fn undo_actions(&mut self) {
+        self.is_undone &= self.performer.undo(self.stage).await;
+    }
+
+    /// Ends the lease if everything was undone. Otherwise lets it expire, so that the regions undo
+    /// the rest.
+    async fn end_lease(&mut self) {
+        let Some(keeper) = self.lease.take() else { return };
+        if self.is_undone {
+            keeper.end().await;
+        } else if let Some(lease) = &self.stage.lease {
+            let seconds = lease.lasts.as_secs_f64();
+            let note = format!("the regions undo what is left in {seconds} s; `beringia status` shows it");
+            self.stage.progress.note(&note);
+        }
     }
 
     /// Creates and fills the tables, and starts the clients.
@@ -324,7 +372,7 @@ impl<'a> RunningDrill<'a> {
         self.stage
             .progress
             .show("waiting until all regions hold the same data", None);
-        self.performer.undo(self.stage).await;
+        self.undo_actions().await;
         if let Some(measure) = &self.measure {
             measure.kept_apart(self.performer.paused_by_others(self.stage).await?);
         }

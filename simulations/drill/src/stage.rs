@@ -1,16 +1,18 @@
 //! The regions of a drill: their control services, the addresses of their endpoints, and the means
 //! to carry out actions.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use beringia_host::{Deployment, Listen, Ports, RegionLimits, Running, all, fleet::Fleet};
 use beringia_node::Authentication;
 use beringia_scenario::{Action, Scenario};
 use beringia_workload::{HttpTargets, TcpDial};
+use tonic::Request;
 
 use crate::{
     error::{DrillError, NoMeans},
     hook::Hook,
+    lease::Lease,
     progress::DrillProgress,
 };
 
@@ -24,6 +26,8 @@ pub struct Stage {
     addresses: BTreeMap<String, String>,
     /// The regions that the drill has started; `None` when attached.
     own: Option<Running>,
+    /// The lease of the drill's changes; `None` in regions of its own, which end with it.
+    pub(crate) lease: Option<Lease>,
 }
 
 /// The means to carry out an action.
@@ -75,7 +79,26 @@ impl Stage {
             progress,
             addresses,
             own: None,
+            lease: None,
         })
+    }
+
+    /// Makes the regions undo the drill's changes when they have not heard from it for this time,
+    /// [`beringia_host::LEASE_MIN`] to [`beringia_host::LEASE_MAX`].
+    #[must_use]
+    pub fn leased(self, lasts: Duration) -> Self {
+        Self {
+            lease: Some(Lease::new(lasts)),
+            ..self
+        }
+    }
+
+    /// A request that changes the regions, under the drill's lease.
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        match &self.lease {
+            Some(lease) => lease.request(message),
+            None => Request::new(message),
+        }
     }
 
     /// Starts regions for the drill, on free ports.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use beringia_host::convergence::{self, DigestComparison, TableComparison};
 use beringia_proto::v1::{
-    BootstrapReport, ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, LinkReport, PausedTable,
-    PeerReport, RegionReport,
+    BootstrapReport, ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, LeaseReport, LinkReport,
+    PausedTable, PeerReport, RegionReport,
 };
 use clap::Args;
 use serde::Serialize;
@@ -43,6 +43,24 @@ struct StatusJson {
     bootstraps: Vec<BootstrapJson>,
     /// Tables whose replication is paused in a region.
     paused: Vec<PauseJson>,
+    /// The leases of drills: those that are held, and the last ones that expired.
+    leases: Vec<LeaseJson>,
+}
+
+/// A lease, under which a drill changes regions. When it expires, the regions undo the changes.
+#[derive(Debug, Serialize)]
+struct LeaseJson {
+    holder: String,
+    /// `held`, `undoing` or `undone`.
+    state: String,
+    /// The time until it expires; 0 once it has.
+    expires_in_ms: u64,
+    /// The time since it expired; 0 while it is held.
+    expired_for_ms: u64,
+    /// What is undone when it expires, or was undone.
+    changes: Vec<String>,
+    /// What could not be undone, and why.
+    problems: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,7 +131,7 @@ struct BootstrapJson {
     rows: u64,
 }
 
-/// Prints one JSON object, or up to five tables.
+/// Prints one JSON object, or up to six tables.
 pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(), CommandError> {
     let fleet = arguments.control.connect().await?;
     let topology = fleet.topology();
@@ -182,6 +200,11 @@ impl StatusJson {
                 .flat_map(|report| &report.paused)
                 .map(PauseJson::of)
                 .collect(),
+            leases: replies
+                .iter()
+                .flat_map(|reply| &reply.leases)
+                .map(LeaseJson::of)
+                .collect(),
         }
     }
 
@@ -228,6 +251,13 @@ impl StatusJson {
                     .map(|pause| [pause.region.clone(), pause.table.clone()]),
             )?;
         }
+        if !self.leases.is_empty() {
+            output::line("")?;
+            output::table(
+                ["LEASE OF", "STATE", "CHANGES", ""],
+                self.leases.iter().map(LeaseJson::row),
+            )?;
+        }
         Ok(())
     }
 }
@@ -268,6 +298,39 @@ impl RegionJson {
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
         parts.join(", ")
+    }
+}
+
+impl LeaseJson {
+    fn of(lease: &LeaseReport) -> Self {
+        let LeaseReport {
+            holder,
+            state,
+            expires_in_ms,
+            expired_for_ms,
+            changes,
+            problems,
+            lease: _,
+        } = lease.clone();
+        Self {
+            holder,
+            state,
+            expires_in_ms,
+            expired_for_ms,
+            changes,
+            problems,
+        }
+    }
+
+    fn row(&self) -> [String; 4] {
+        let state = match self.state.as_str() {
+            "held" => format!("held, undone in {} s", self.expires_in_ms.div_ceil(1000)),
+            state => format!("expired {} s ago, {state}", self.expired_for_ms / 1000),
+        };
+        let problems = self.problems.iter().map(|problem| format!("not undone: {problem}"));
+        let problems: Vec<String> = problems.collect();
+        let changes = self.changes.join(", ");
+        [self.holder.clone(), state, changes, problems.join("; ")]
     }
 }
 

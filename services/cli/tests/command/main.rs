@@ -11,6 +11,7 @@ mod drain;
 mod drill;
 mod dynamodb;
 mod help;
+mod lease;
 mod listen;
 mod pause;
 mod process;

@@ -4,13 +4,13 @@ pub mod arrival_stream;
 pub(crate) mod server;
 
 mod digests;
-mod drain;
+pub(crate) mod drain;
 mod evidence;
 mod explain;
 mod journal;
 pub(crate) mod links;
 mod measure;
-mod pauses;
+pub(crate) mod pauses;
 mod record;
 mod reports;
 mod restore;

@@ -5,13 +5,13 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use beringia_proto::v1::{
     ControlArrivals, ControlArrivalsRequest, ControlClockReply, ControlClockRequest, ControlConflict,
     ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest,
-    ControlDiskReply, ControlDiskRequest, ControlDrainReport, ControlDrainRequest, ControlEvidence,
-    ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
-    ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlNetworkReply, ControlNetworkRequest,
-    ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply, ControlRecoverRegionRequest,
-    ControlReplicationReply, ControlReplicationRequest, ControlRestoreReply, ControlRestoreRequest, ControlStatusReply,
-    ControlStatusRequest, ControlTable, ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
-    LinkReport,
+    ControlDiskReply, ControlDiskRequest, ControlDrainReport, ControlDrainRequest, ControlEndLeaseReply,
+    ControlEndLeaseRequest, ControlEvidence, ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest,
+    ControlFailRegionReply, ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlHoldLeaseReply,
+    ControlHoldLeaseRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecordRequest, ControlRecorded,
+    ControlRecoverRegionReply, ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest,
+    ControlRestoreReply, ControlRestoreRequest, ControlStatusReply, ControlStatusRequest, ControlTable,
+    ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion, LinkReport,
     control_clock_request::Action as ClockAction,
     control_disk_request::Action as DiskAction,
     control_recorded::What,
@@ -96,6 +96,7 @@ impl Control for Service {
         Ok(Response::new(ControlStatusReply {
             regions,
             links: self.links(),
+            leases: self.host.leases().reports(),
         }))
     }
 
@@ -135,11 +136,15 @@ impl Control for Service {
                 "no network model here: this region is a process of its own and the network is the real one",
             )
         })?;
+        let mut lease = self.host.leases().under(request.metadata()).await?;
         let action = request
             .into_inner()
             .action
             .ok_or_else(|| Status::invalid_argument("the request has no action"))?;
-        links::apply(network, action.clone())?;
+        match &mut lease {
+            Some(changes) => changes.link(network, action.clone())?,
+            None => links::apply(network, action.clone())?,
+        }
         self.host
             .tap()
             .note(What::Network(ControlNetworkRequest { action: Some(action) }));
@@ -147,10 +152,14 @@ impl Control for Service {
     }
 
     async fn replication(&self, request: Request<ControlReplicationRequest>) -> Answer<ControlReplicationReply> {
+        let mut lease = self.host.leases().under(request.metadata()).await?;
         let action = request
             .into_inner()
             .action
             .ok_or_else(|| Status::invalid_argument("the request has no action"))?;
+        if let Some(changes) = &mut lease {
+            changes.replication(&self.host, &action).await;
+        }
         pauses::apply(&self.host, action.clone()).await?;
         match action {
             ReplicationAction::Pause(pause) => self.host.tap().note(What::Pause(pause)),
@@ -165,22 +174,34 @@ impl Control for Service {
     type DrainStream = Pin<Box<dyn Stream<Item = Result<ControlDrainReport, Status>> + Send>>;
 
     async fn drain(&self, request: Request<ControlDrainRequest>) -> Answer<Self::DrainStream> {
+        let mut lease = self.host.leases().under(request.metadata()).await?;
         let request = request.into_inner();
+        if let Some(changes) = &mut lease {
+            changes.drain(&self.host, &request).await;
+        }
         let reports = drain::stream(self.host.clone(), request.region.clone()).await?;
         self.host.tap().note(What::Drain(request));
         Ok(Response::new(Box::pin(reports)))
     }
 
     async fn undrain(&self, request: Request<ControlUndrainRequest>) -> Answer<ControlUndrainReply> {
+        let mut lease = self.host.leases().under(request.metadata()).await?;
         let request = request.into_inner();
         drain::end(&self.host, &request.region).await?;
+        if let Some(changes) = &mut lease {
+            changes.undrained(&request.region);
+        }
         self.host.tap().note(What::Undrain(request));
         Ok(Response::new(ControlUndrainReply {}))
     }
 
     async fn fail_region(&self, request: Request<ControlFailRegionRequest>) -> Answer<ControlFailRegionReply> {
+        let mut lease = self.host.leases().under(request.metadata()).await?;
         let request = request.into_inner();
         let region = self.recoverable(&request.region)?;
+        if let Some(changes) = &mut lease {
+            changes.kill(&self.host, &request.region).await;
+        }
         let flows = region.fail(request.lose_disk).await.map_err(refused)?;
         self.host.tap().note(What::Fail(request));
         let flows = measure::of_region(region.name(), flows).collect();
@@ -188,8 +209,12 @@ impl Control for Service {
     }
 
     async fn recover_region(&self, request: Request<ControlRecoverRegionRequest>) -> Answer<ControlRecoverRegionReply> {
+        let mut lease = self.host.leases().under(request.metadata()).await?;
         let request = request.into_inner();
         self.recoverable(&request.region)?.recover().await.map_err(refused)?;
+        if let Some(changes) = &mut lease {
+            changes.recovered(&request.region);
+        }
         self.host.tap().note(What::Recover(request));
         Ok(Response::new(ControlRecoverRegionReply {}))
     }
@@ -207,9 +232,14 @@ impl Control for Service {
     }
 
     async fn clock(&self, request: Request<ControlClockRequest>) -> Answer<ControlClockReply> {
+        let mut lease = self.host.leases().under(request.metadata()).await?;
         let ControlClockRequest { region, action } = request.into_inner();
         let clock = self.host.hosted(&region)?.clock();
-        match action.ok_or_else(|| Status::invalid_argument("the request has no action"))? {
+        let action = action.ok_or_else(|| Status::invalid_argument("the request has no action"))?;
+        if let Some(changes) = &mut lease {
+            changes.clock(&region, matches!(action, ClockAction::Correct(_)));
+        }
+        match action {
             ClockAction::StepMs(by_ms) => clock.step(by_ms),
             ClockAction::DriftPpm(ppm) => clock.set_drift(ppm),
             ClockAction::Correct(_) => clock.correct(),
@@ -219,13 +249,27 @@ impl Control for Service {
     }
 
     async fn disk(&self, request: Request<ControlDiskRequest>) -> Answer<ControlDiskReply> {
+        let mut lease = self.host.leases().under(request.metadata()).await?;
         let ControlDiskRequest { region, action } = request.into_inner();
         let disk = self.host.hosted(&region)?.disk_faults();
+        if let Some(changes) = &mut lease {
+            changes.disk(&region);
+        }
         match action.ok_or_else(|| Status::invalid_argument("the request has no action"))? {
             DiskAction::SlowerUs(us) => disk.set_commit_delay(Duration::from_micros(us).min(COMMIT_DELAY_MAX)),
             DiskAction::Full(full) => disk.set_full(full),
         }
         Ok(Response::new(ControlDiskReply {}))
+    }
+
+    async fn hold_lease(&self, request: Request<ControlHoldLeaseRequest>) -> Answer<ControlHoldLeaseReply> {
+        self.host.leases().hold(&self.host, request.into_inner())?;
+        Ok(Response::new(ControlHoldLeaseReply {}))
+    }
+
+    async fn end_lease(&self, request: Request<ControlEndLeaseRequest>) -> Answer<ControlEndLeaseReply> {
+        self.host.leases().end(&request.into_inner().lease);
+        Ok(Response::new(ControlEndLeaseReply {}))
     }
 
     type EvidenceStream = Pin<Box<dyn Stream<Item = Result<ControlEvidence, Status>> + Send>>;

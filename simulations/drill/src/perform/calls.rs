@@ -78,7 +78,7 @@ pub(super) fn as_change(action: &Action) -> Option<Change> {
 /// Changes the network; returns all links after the change.
 pub(super) async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkReport>, DrillError> {
     let request = ControlNetworkRequest { action: Some(action) };
-    let reply = stage.fleet.modelling_links()?.network(request).await?;
+    let reply = stage.fleet.modelling_links()?.network(stage.request(request)).await?;
     Ok(reply.into_inner().links)
 }
 
@@ -88,7 +88,12 @@ pub(super) async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Res
         region: region.to_owned(),
         action: Some(action),
     };
-    let reply = stage.fleet.hosting(region)?.clock(request).await?.into_inner();
+    let reply = stage
+        .fleet
+        .hosting(region)?
+        .clock(stage.request(request))
+        .await?
+        .into_inner();
     Ok((region.to_owned(), reply.ahead_ms))
 }
 
@@ -98,7 +103,7 @@ pub(super) async fn set_disk(stage: &Stage, region: &str, action: Disk) -> Resul
         region: region.to_owned(),
         action: Some(action),
     };
-    stage.fleet.hosting(region)?.disk(request).await?;
+    stage.fleet.hosting(region)?.disk(stage.request(request)).await?;
     Ok(())
 }
 
@@ -106,7 +111,11 @@ pub(super) async fn recover(stage: &Stage, region: &str) -> Result<(), DrillErro
     let request = ControlRecoverRegionRequest {
         region: region.to_owned(),
     };
-    stage.fleet.hosting(region)?.recover_region(request).await?;
+    stage
+        .fleet
+        .hosting(region)?
+        .recover_region(stage.request(request))
+        .await?;
     Ok(())
 }
 
@@ -117,7 +126,7 @@ pub(super) async fn replication(
     action: Replication,
 ) -> Result<Vec<PausedTable>, DrillError> {
     let request = ControlReplicationRequest { action: Some(action) };
-    let reply = stage.fleet.hosting(region)?.replication(request).await?;
+    let reply = stage.fleet.hosting(region)?.replication(stage.request(request)).await?;
     Ok(reply.into_inner().paused)
 }
 

@@ -194,7 +194,7 @@ impl Performer {
                 done.unshipped = stage
                     .fleet
                     .hosting(region)?
-                    .fail_region(request)
+                    .fail_region(stage.request(request))
                     .await?
                     .into_inner()
                     .flows;
@@ -291,7 +291,7 @@ impl Performer {
             region: region.to_owned(),
         };
         // The region is closed once it answers, and stays closed if the stream is dropped.
-        Ok(client.drain(request).await?.into_inner())
+        Ok(client.drain(stage.request(request)).await?.into_inner())
     }
 
     /// Closes a region for writes that is about to lose its disk, and asks which writes the other
@@ -315,7 +315,7 @@ impl Performer {
             let request = ControlUndrainRequest {
                 region: region.to_owned(),
             };
-            stage.fleet.hosting(region)?.undrain(request).await?;
+            stage.fleet.hosting(region)?.undrain(stage.request(request)).await?;
             self.drained.remove(region);
         }
         Ok(())

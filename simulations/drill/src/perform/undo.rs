@@ -13,11 +13,15 @@ use crate::{error::DrillError, stage::Stage};
 
 impl Performer {
     /// Undoes everything that is still in effect: opens links and restores their settings, starts
-    /// regions, resumes and undrains. Problems are printed to standard error.
-    pub(crate) async fn undo(&mut self, stage: &Stage) {
+    /// regions, resumes and undrains. Problems are printed to standard error. Returns whether
+    /// everything was undone.
+    pub(crate) async fn undo(&mut self, stage: &Stage) -> bool {
         let mut problems = Vec::new();
-        let mut note =
-            |result: Result<(), DrillError>| problems.extend(result.err().map(|failure| failure.to_string()));
+        let mut note = |result: Result<(), DrillError>| {
+            // Regions where the lease has expired have undone it themselves.
+            let failure = result.err().filter(|failure| !failure.is_lease_lost());
+            problems.extend(failure.map(|failure| failure.to_string()));
+        };
         if self.hooked
             && let Some(hook) = &stage.hook
         {
@@ -44,13 +48,14 @@ impl Performer {
         for region in &self.skewed {
             note(set_clock(stage, region, Clock::Correct(true)).await.map(drop));
         }
-        for problem in problems {
+        for problem in &problems {
             stage.progress.note(&format!("could not undo: {problem}"));
         }
         *self = Self {
             before: std::mem::take(&mut self.before),
             ..Self::default()
         };
+        problems.is_empty()
     }
 
     /// Restores the settings of every link from before the drill.

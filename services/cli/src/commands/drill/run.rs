@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use beringia_drill::{DrillProgress, Hook, RunningDrill, Stage, check, hurry, with_probes};
+use beringia_host::{LEASE_MAX, LEASE_MIN};
 use beringia_report::Run;
 use beringia_scenario::Plan;
 use clap::Args;
@@ -26,6 +27,9 @@ use crate::{
 
 /// How long regions may take to converge after the load, in seconds.
 const PATIENCE_S: &str = "120";
+/// The time after which regions undo the changes of a drill that they no longer hear from, in
+/// seconds.
+const LEASE_S: &str = "10";
 
 /// Play a scenario in real time.
 #[derive(Debug, Clone, Args)]
@@ -36,6 +40,9 @@ const PATIENCE_S: &str = "120";
         measure availability, the drill writes and reads a small table in every region. With \
         --with-load, it plays the scenario's load in tables of its own instead. A pause of replication \
         applies to all global tables; replicas are added to and removed from the drill's tables only.\n\n\
+        If the drill is killed or loses its connection, the regions undo its changes by themselves \
+        after the time of --lease; `beringia status` shows what they undid. They cannot undo what a \
+        hook did, nor bring back a deleted database.\n\n\
         With --hook, a program of yours does what the control services cannot, such as cutting the \
         links between containers. The drill calls it with arguments such as `isolate eu-west-1 \
         silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, \
@@ -71,6 +78,10 @@ pub(crate) struct DrillRunArguments {
     /// With --attach: keep the drill's tables at the end.
     #[arg(long, requires = "attach")]
     pub(crate) keep_tables: bool,
+    /// With --attach: when the regions have not heard from the drill for this time, 1 to 3600
+    /// seconds, they undo its changes.
+    #[arg(long, value_name = "SECONDS", default_value = LEASE_S, value_parser = parse_lease)]
+    pub(crate) lease: Duration,
     /// A program that carries out the actions that the control services cannot.
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) hook: Option<PathBuf>,
@@ -114,6 +125,10 @@ impl DrillRunArguments {
         if patience != PATIENCE_S {
             flag("--patience", &patience);
         }
+        let lease = self.lease.as_secs_f64().to_string();
+        if self.attach && lease != LEASE_S {
+            flag("--lease", &lease);
+        }
         let switches = [
             (self.with_load, "--with-load"),
             (self.allow_data_loss, "--allow-data-loss"),
@@ -126,6 +141,15 @@ impl DrillRunArguments {
                 .map(|(_, name)| name.to_owned()),
         );
         words.join(" ")
+    }
+}
+
+fn parse_lease(text: &str) -> Result<Duration, Expected> {
+    let lease = parse_seconds(text)?;
+    if (LEASE_MIN..=LEASE_MAX).contains(&lease) {
+        Ok(lease)
+    } else {
+        Err(Expected("1 to 3600 seconds"))
     }
 }
 
@@ -164,7 +188,7 @@ pub(super) async fn run(arguments: &DrillRunArguments, format: Format) -> Result
     let progress: Arc<dyn DrillProgress> = Arc::new(Bar::new());
     let stage = if arguments.attach {
         let fleet = arguments.control.connect().await?;
-        Stage::attach(fleet, &arguments.dynamodb, hook, progress)?
+        Stage::attach(fleet, &arguments.dynamodb, hook, progress)?.leased(arguments.lease)
     } else {
         Stage::start(&plan.scenario, arguments.data.as_deref(), hook, progress).await?
     };
@@ -242,6 +266,8 @@ mod tests {
             "./in docker.sh",
             "--patience",
             "30",
+            "--lease",
+            "60",
             "--with-load",
             "--allow-data-loss",
             "--keep-tables",
@@ -249,7 +275,7 @@ mod tests {
         assert_eq!(
             replay(&attached),
             "beringia drill run my.toml --set duration=5s --seed 7 --attach --control http://h1:9090,http://h2:9090 \
-             --dynamodb a=h1:8000 --hook './in docker.sh' --patience 30 --with-load --allow-data-loss --keep-tables"
+             --dynamodb a=h1:8000 --hook './in docker.sh' --patience 30 --lease 60 --with-load --allow-data-loss --keep-tables"
         );
     }
 }

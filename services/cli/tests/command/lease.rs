@@ -1,0 +1,155 @@
+//! Regions undo the faults of a drill that no longer renews its lease.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::{
+    dynamodb::{call, converge, get, put, up_with_table},
+    process::{Server, beringia, regions_apart, run, stderr, stdout},
+};
+
+/// Starts a drill of this scenario against running regions.
+fn drill(directory: &Path, text: &str, control: &str, lease: &str) -> Child {
+    let file = directory.join("faults.toml");
+    fs::write(&file, text).unwrap();
+    let words = ["drill", "run", file.to_str().unwrap(), "--attach", "--with-load"];
+    let mut command = beringia();
+    command.args(words).args(["--control", control, "--lease", lease]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// The `status` of the regions once it is as wanted.
+fn status_when(control: &str, wanted: &str, is: impl Fn(&Value) -> bool) -> Value {
+    // Each look starts a process, so this ends after some minutes at the latest.
+    let mut last = Value::Null;
+    for _ in 0..5_000 {
+        let output = run(&["status", "--format", "json", "--control", control]);
+        last = serde_json::from_str(&stdout(&output)).unwrap();
+        if is(&last) {
+            return last;
+        }
+    }
+    panic!("never {wanted}: {last}");
+}
+
+fn leases_are(state: &'static str) -> impl Fn(&Value) -> bool {
+    move |status| {
+        let mut leases = status["leases"].as_array().unwrap().iter();
+        leases.any(|lease| lease["state"] == state) && leases.all(|lease| lease["state"] == state)
+    }
+}
+
+fn state(status: &Value, region: &str) -> Value {
+    let regions = status["regions"].as_array().unwrap();
+    regions.iter().find(|one| one["name"] == region).unwrap()["state"].clone()
+}
+
+/// One region is cut off, one is down, and another has a slow link, a slow disk, a wrong clock and
+/// a pause when the drill is killed. What was so before the drill stays.
+#[test]
+fn regions_undo_the_faults_of_a_killed_drill() {
+    let up = up_with_table(&[]);
+    let _ = up.json(&["net", "delay", "us-east-1", "eu-west-1", "7"]);
+    let _ = up.json(&["net", "pause", "--table", "Things", "--region", "eu-west-1"]);
+    let before = up.json(&["net", "show"]);
+    let text = "topology = \"three\"\nduration = \"200s\"\n[[workload]]\nrate = 10\n\
+        [[event]]\nat = \"100ms\"\nisolate = \"eu-west-1\"\n\
+        [[event]]\nat = \"100ms\"\ndelay = [\"us-east-1\", \"ap-northeast-1\"]\nto = \"400ms\"\n\
+        [[event]]\nat = \"100ms\"\npause_replication = \"us-east-1\"\n\
+        [[event]]\nat = \"100ms\"\nslow_disk = \"us-east-1\"\nby = \"700ms\"\n\
+        [[event]]\nat = \"100ms\"\nclock_step = \"us-east-1\"\nby = \"-200ms\"\n\
+        [[event]]\nat = \"200ms\"\nlasts = \"190s\"\ncrash = \"ap-northeast-1\"\n";
+    let directory = tempfile::tempdir().unwrap();
+    let mut drill = drill(directory.path(), text, up.control(), "2");
+    status_when(up.control(), "down", |status| state(status, "ap-northeast-1") == "down");
+    signal(&drill, Signal::KILL);
+    drill.wait().unwrap();
+    let status = status_when(up.control(), "undone", leases_are("undone"));
+    assert_eq!(state(&status, "ap-northeast-1"), "running");
+    assert_eq!(up.json(&["net", "show"]), before);
+    let lease = &status["leases"][0];
+    assert_eq!(
+        (&lease["holder"], &lease["problems"]),
+        (&json!("drill of faults"), &json!([]))
+    );
+    let undone = lease["changes"].to_string();
+    for change in [
+        "link eu-west-1 -> us-east-1",
+        "ap-northeast-1 was down",
+        "disk of us-east-1",
+        "clock of us-east-1",
+        "in us-east-1",
+    ] {
+        assert!(undone.contains(change), "{change} in {undone}");
+    }
+    let text = stdout(&up.command(&["status"]));
+    assert!(text.contains("LEASE OF") && text.contains("drill of faults"), "{text}");
+    put(up.endpoint(), "us-east-1", "after", "1");
+    let _ = up.json(&["net", "resume"]);
+    converge(&up);
+    assert_eq!(get(up.endpoint(), "eu-west-1", "after").as_deref(), Some("1"));
+    assert_eq!(get(up.endpoint(), "ap-northeast-1", "after").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_region_apart_undoes_pauses_and_drains() {
+    let regions = regions_apart(&["us-east-1", "eu-west-1", "ap-northeast-1"]);
+    let controls: Vec<&str> = regions.iter().map(Server::control).collect();
+    let text = "topology = \"three\"\nduration = \"200s\"\n[[workload]]\nrate = 10\n\
+        [[event]]\nat = \"100ms\"\npause_replication = \"us-east-1\"\n\
+        [[event]]\nat = \"200ms\"\ndrain = \"eu-west-1\"\n";
+    let directory = tempfile::tempdir().unwrap();
+    let controls = controls.join(",");
+    let mut drill = drill(directory.path(), text, &controls, "2");
+    let draining = |status: &Value| {
+        let mut regions = status["regions"].as_array().unwrap().iter();
+        regions.any(|region| region["draining"] == true)
+    };
+    let status = status_when(&controls, "drained", draining);
+    assert_ne!(status["paused"], json!([]));
+    signal(&drill, Signal::KILL);
+    drill.wait().unwrap();
+    // The third region had nothing to undo.
+    let is_undone = |status: &Value| leases_are("undone")(status) && status["leases"].as_array().unwrap().len() == 2;
+    let status = status_when(&controls, "undone", is_undone);
+    assert!(!draining(&status) && status["paused"] == json!([]), "{status}");
+}
+
+/// It finds the regions repaired, changes nothing more, and deletes its tables.
+#[test]
+fn a_drill_suspended_for_too_long_fails() {
+    let up = Server::up(&[]);
+    let text = "topology = \"three\"\nduration = \"200s\"\n[[workload]]\nrate = 10\n\
+        [[event]]\nat = \"100ms\"\nisolate = \"eu-west-1\"\n";
+    let directory = tempfile::tempdir().unwrap();
+    let drill = drill(directory.path(), text, up.control(), "1");
+    let is_cut = |status: &Value| {
+        status["pairs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|pair| pair["link"] == "cut")
+    };
+    status_when(up.control(), "cut", is_cut);
+    signal(&drill, Signal::STOP);
+    let status = status_when(up.control(), "undone", leases_are("undone"));
+    assert!(!is_cut(&status), "{status}");
+    signal(&drill, Signal::CONT);
+    let output = drill.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let printed = stderr(&output);
+    assert!(printed.contains("was not renewed in time"), "{printed}");
+    assert!(!printed.contains("could not undo"), "{printed}");
+    let tables = call(up.endpoint(), "us-east-1", "ListTables", &json!({})).1;
+    assert_eq!(tables["TableNames"], json!([]));
+}
