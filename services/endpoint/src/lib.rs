@@ -22,7 +22,7 @@ mod server;
 mod service;
 mod table;
 
-pub use auth::Authentication;
+pub use auth::{Authentication, access_key};
 pub use io::{BoxedIo, Incoming, Io};
 pub use refusal::{ERROR_TYPE, EndpointRefusal};
 pub use regions::{OneRegion, Regions, Resolver, Unroutable};

@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use beringia_endpoint::{ContentType, Early, EndpointRefusal, Protocol, Received, Route, Service, json, media_type};
+use beringia_endpoint::{
+    ContentType, Early, EndpointRefusal, Protocol, Received, Route, Service, access_key, json, media_type,
+};
 use beringia_engine::Engine;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -18,11 +20,14 @@ use tracing::{Instrument as _, Span, debug_span, error_span, field};
 use crate::{
     error::RequestError,
     listener::{Call, Listener},
+    meter::{Meter, RequestMeter, RequestOutcome},
     operation::{DYNAMODB, Operation, STREAMS},
 };
 
 /// The greatest number of tables that the span of a request names.
 const TABLES_NAMED_MAX: usize = 16;
+/// The greatest length of a table's name or ARN, in bytes.
+const TABLE_LENGTH_MAX: usize = 1024;
 
 /// The answer to a method, path or content type that the API does not have.
 const NOT_FOUND: &str = "<UnknownOperationException/>\n";
@@ -49,6 +54,7 @@ const ROUTES: [Route; 2] = [
 pub struct Gateway {
     engine: Arc<Engine>,
     listener: OnceLock<Arc<dyn Listener>>,
+    meter: OnceLock<Arc<dyn Meter>>,
 }
 
 /// The answer to an operation that this process itself asked for ([`Gateway::ask`]).
@@ -76,12 +82,25 @@ impl Gateway {
         Self {
             engine,
             listener: OnceLock::new(),
+            meter: OnceLock::new(),
         }
     }
 
     /// Sets the listener that is notified of operations. Only the first call has an effect.
     pub fn set_listener(&self, listener: Arc<dyn Listener>) {
         self.listener.get_or_init(|| listener);
+    }
+
+    /// Sets the meter that counts clients' requests. Only the first call has an effect.
+    pub fn set_meter(&self, meter: Arc<dyn Meter>) {
+        self.meter.get_or_init(|| meter);
+    }
+
+    /// Begins to count a request, if requests are counted.
+    fn metered(&self, parts: &Parts, asked: &Asked) -> Option<RequestMeter> {
+        let meter = self.meter.get()?;
+        let table = asked.request.as_ref().and_then(first_table);
+        Some(RequestMeter::begin(meter, access_key(parts), table.map(str::to_owned)))
     }
 
     /// Executes an operation for this process itself. It needs neither HTTP nor a signature, and
@@ -228,7 +247,12 @@ impl Service for Gateway {
         Box::pin(async move {
             let answers_in = ContentType::of(&request.parts.headers);
             let host = self.host(&request.parts);
-            match self.perform(asked.operation, &host, asked.request).await {
+            let metered = self.metered(&request.parts, &asked);
+            let answer = self.perform(asked.operation, &host, asked.request).await;
+            if let Some(metered) = metered {
+                metered.end(RequestOutcome::of(&answer));
+            }
+            match answer {
                 Ok(answer) => json(StatusCode::OK, answers_in, answer),
                 Err(failure) => {
                     let body = serde_json::to_vec(&failure).unwrap_or_default();
@@ -250,12 +274,24 @@ fn name_request(span: &Span, operation: Operation, request: &Map<String, Value>)
     }
 }
 
-/// The tables that a request names, separated by commas. Values that are too long to be names are
-/// left out.
+/// The tables that a request names, separated by commas.
 fn tables_of(request: &Map<String, Value>) -> Option<String> {
-    /// The greatest length of a table's name or ARN.
-    const NAME_LENGTH_MAX: usize = 1024;
-    let names: BTreeSet<&str> = match request {
+    let names: Vec<&str> = names_of_tables(request).into_iter().take(TABLES_NAMED_MAX).collect();
+    (!names.is_empty()).then(|| names.join(","))
+}
+
+/// The first table that a request names, in alphabetical order.
+fn first_table(request: &Map<String, Value>) -> Option<&str> {
+    // A fast path for most requests.
+    if let Some(Value::String(name)) = request.get("TableName") {
+        return (1..=TABLE_LENGTH_MAX).contains(&name.len()).then_some(name.as_str());
+    }
+    names_of_tables(request).into_iter().next()
+}
+
+/// The tables that a request names. Values that are too long to be names are left out.
+fn names_of_tables(request: &Map<String, Value>) -> BTreeSet<&str> {
+    let mut names: BTreeSet<&str> = match request {
         request if request.contains_key("TableName") => request["TableName"].as_str().into_iter().collect(),
         request if request.contains_key("RequestItems") => {
             let tables = request["RequestItems"].as_object().into_iter();
@@ -267,9 +303,8 @@ fn tables_of(request: &Map<String, Value>) -> Option<String> {
             actions.filter_map(|action| action.get("TableName")?.as_str()).collect()
         }
     };
-    let is_name = |name: &&str| (1..=NAME_LENGTH_MAX).contains(&name.len());
-    let names: Vec<&str> = names.into_iter().filter(is_name).take(TABLES_NAMED_MAX).collect();
-    (!names.is_empty()).then(|| names.join(","))
+    names.retain(|name| (1..=TABLE_LENGTH_MAX).contains(&name.len()));
+    names
 }
 
 /// Parses the body as a JSON object. The parser rejects nesting deeper than 128, which no DynamoDB

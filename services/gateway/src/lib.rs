@@ -13,8 +13,10 @@ mod encode;
 mod error;
 mod gateway;
 mod listener;
+mod meter;
 mod operation;
 mod shape;
 
 pub use gateway::{Gateway, HttpAnswer};
 pub use listener::{Call, Listener, Plane};
+pub use meter::{Meter, MeteredRequest, RequestOutcome};

@@ -49,6 +49,14 @@ pub(crate) fn credential(parts: &Parts) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The access key id in a request's credential; `None` if the request is not signed, or its
+/// credential is malformed. It is what the client claims, whether or not signatures are verified.
+#[must_use]
+pub fn access_key(parts: &Parts) -> Option<String> {
+    let credential = credential(parts)?;
+    pieces(&credential).map(|[key, ..]| key.to_owned())
+}
+
 /// The region and the service that a credential is valid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CredentialScope<'c> {

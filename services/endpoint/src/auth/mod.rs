@@ -16,6 +16,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use sha2::{Digest, Sha256};
 
+pub use claim::access_key;
 use claim::{Claim, Credential};
 pub(crate) use claim::{CredentialScope, credential};
 use timestamp::format_basic;
