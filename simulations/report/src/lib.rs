@@ -5,6 +5,7 @@
 //! oracle's judgement ([`Run::judged`]), and judges it with [`judge`]. [`summary`] makes the text
 //! for the terminal, [`write()`] the files. A [`Comparison`] puts several runs side by side.
 
+mod application;
 mod bound;
 mod causes;
 mod comparison;
@@ -29,6 +30,9 @@ mod series;
 mod served;
 mod summary;
 
+pub use application::{
+    ApplicationSecond, ApplicationTraffic, RequestCounts, TableRequests, TrafficSample, TrafficSamples,
+};
 pub use bound::{Shipment, least_convergence};
 pub use causes::FailureCounts;
 pub use comparison::{ComparedRun, Comparison, Measured};

@@ -126,6 +126,7 @@ impl Recorder {
             objective: (&scenario.expect.objective).into(),
             recoveries: Vec::new(),
             seconds: Vec::new(),
+            applications: Vec::new(),
             latencies: Vec::new(),
             pairs: Vec::new(),
             divergence: Vec::new(),

@@ -44,6 +44,8 @@ pub struct Run {
     pub recoveries: Vec<Recovery>,
     /// The results of clients' operations, by region and second.
     pub seconds: Vec<RegionSecond>,
+    /// The requests of applications, which an attached drill measures apart from its own.
+    pub applications: Vec<crate::ApplicationTraffic>,
     /// Client latency of every region that answered clients.
     pub latencies: Vec<ClientLatency>,
     /// Lag, backlog and bytes of every ordered pair of regions.

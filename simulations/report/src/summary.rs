@@ -52,6 +52,7 @@ pub fn summary(run: &Run) -> String {
     out.push_str(&regions(run));
     out.push_str(&failures(run));
     out.push_str(&outages(run));
+    out.push_str(&applications(run));
     if !run.holds() && !run.replay.is_empty() {
         out.push_str(&format!("\nagain: {}\n", run.replay));
     }
@@ -169,6 +170,38 @@ fn outages(run: &Run) -> String {
             count(recovery.outages.len() as u64),
             longest,
             duration_ms(first.from_ms as f64),
+        ]);
+    }
+    if table.row_count() == 0 {
+        return String::new();
+    }
+    format!("\n{}\n", aligned(table))
+}
+
+/// The requests of applications, which the regions counted.
+fn applications(run: &Run) -> String {
+    let head = [
+        "application",
+        "in",
+        "answered",
+        "rejected",
+        "throttled",
+        "failed",
+        "no answer",
+        "missing",
+    ];
+    let mut table = table(&head);
+    for application in &run.applications {
+        let requests = application.requests();
+        table.add_row(vec![
+            application.name().to_owned(),
+            application.region.clone(),
+            count(requests.answered),
+            count(requests.condition_failed + requests.invalid),
+            count(requests.throttled),
+            count(requests.failed + requests.undelivered),
+            count(requests.abandoned),
+            application.missing.map_or_else(|| "unknown".to_owned(), count),
         ]);
     }
     if table.row_count() == 0 {
