@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use beringia_clock::{SystemClock, SystemRandomness};
-use beringia_endpoint::{ConnectionLimits, Regions, Server, serve};
+use beringia_endpoint::{ConnectionLimits, RegionServices, Regions, Resolver, Server, Unroutable, serve};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::{Instrument as _, error_span};
 
-use crate::{accept, error::StartError, ports::ClientListeners};
+use crate::{accept, error::StartError, ports::ClientListeners, tap::Tap};
 
 /// The running endpoint, with the means to stop it.
 pub(crate) struct Endpoint {
@@ -18,15 +18,16 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Serves the regions that are currently up in `regions`.
+    /// Serves the regions that are currently up in `regions`. `tap` counts the requests for those
+    /// that are not.
     ///
     /// # Errors
     /// If the local address of a listener cannot be determined.
-    pub(crate) fn start(listeners: ClientListeners, regions: Arc<Regions>) -> Result<Self, StartError> {
+    pub(crate) fn start(listeners: ClientListeners, regions: Arc<Regions>, tap: Tap) -> Result<Self, StartError> {
         let url = listeners.url()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::new(
-            regions,
+            Arc::new(CountingResolver { regions, tap }),
             Arc::new(SystemClock),
             Arc::new(SystemRandomness),
             ConnectionLimits::default(),
@@ -52,5 +53,21 @@ impl Endpoint {
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the endpoint for all regions failed");
         }
+    }
+}
+
+/// Finds regions, and counts the requests for those that are down.
+struct CountingResolver {
+    regions: Arc<Regions>,
+    tap: Tap,
+}
+
+impl Resolver for CountingResolver {
+    fn resolve(&self, region: Option<&str>) -> Result<Arc<RegionServices>, Unroutable> {
+        let found = self.regions.resolve(region);
+        if let Err(Unroutable::Down(region)) = &found {
+            self.tap.traffic().undelivered(region);
+        }
+        found
     }
 }

@@ -119,7 +119,7 @@ impl Host {
     pub(crate) async fn start(&self, endpoint: Option<ClientListeners>) -> Result<(), StartError> {
         try_join_all(self.regions.iter().map(Hosted::start)).await?;
         if let Some(listeners) = endpoint {
-            *self.endpoint.lock().await = Some(Endpoint::start(listeners, self.serving.clone())?);
+            *self.endpoint.lock().await = Some(Endpoint::start(listeners, self.serving.clone(), self.tap.clone())?);
         }
         Ok(())
     }

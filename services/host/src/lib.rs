@@ -4,6 +4,7 @@
 mod accept;
 mod advice;
 pub mod arrival_groups;
+mod commit_times;
 pub mod control;
 pub mod convergence;
 mod credentials;
@@ -18,6 +19,7 @@ mod leases;
 mod ports;
 mod region;
 mod tap;
+mod traffic;
 pub mod units;
 
 pub use credentials::{BadLine, CredentialsError, authentication};

@@ -12,10 +12,11 @@ use beringia_node::{
 };
 use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, RegionStore};
-use tokio::{net::TcpListener, sync::RwLock};
+use parking_lot::Mutex;
+use tokio::{net::TcpListener, sync::RwLock, task::JoinSet};
 
 use crate::{
-    accept,
+    accept, commit_times,
     error::{BootError, NotUp, StartError},
     ports::{self, ClientAddresses, ClientListeners},
     tap::Tap,
@@ -61,6 +62,8 @@ pub(crate) struct Hosted {
     dynamodb: ClientAddresses,
     replication: SocketAddr,
     state: RwLock<State>,
+    /// Notes when the region commits its own writes, while it is running.
+    commits: Mutex<JoinSet<()>>,
 }
 
 /// The listeners of a region: for clients, and for other regions.
@@ -182,6 +185,7 @@ impl RegionConfig {
         };
         let node = Node::start(config, store.clone(), dynamodb, replication).await?;
         node.gateway().set_listener(self.tap.of(&self.region));
+        node.gateway().set_meter(self.tap.of(&self.region));
         self.serving.up(node.services());
         Ok(node)
     }
@@ -199,6 +203,7 @@ impl Hosted {
             replication: ports::local(&listeners.replication)?,
             config,
             state: RwLock::new(State::Prepared(store, listeners)),
+            commits: Mutex::default(),
         })
     }
 
@@ -308,6 +313,7 @@ impl Hosted {
                     region: self.name().clone(),
                     source: error.into(),
                 })?;
+                self.note_commits(&store);
                 *state = State::Running(store, node);
             }
             other => *state = other,
@@ -321,7 +327,11 @@ impl Hosted {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(store, node) => {
+                self.commits.lock().abort_all();
                 if lose_disk {
+                    // Before writes are refused, so that the region does not ship what it has while
+                    // they end.
+                    self.disconnect();
                     close(&node).await;
                 }
                 let flows = node.flows().await;
@@ -334,11 +344,7 @@ impl Hosted {
                     tracing::error!(%error, region = %self.name(), "its store was not taken away");
                 }
                 self.config.serving.down(self.name().as_str());
-                if let Some(network) = &self.config.network {
-                    // This fails only for unknown regions, and this one is in the topology that the
-                    // network was built from.
-                    let _ = network.kill_region(self.name().as_str());
-                }
+                self.disconnect();
                 node.kill();
                 if lose_disk {
                     self.config.lose_disk().await?;
@@ -350,6 +356,20 @@ impl Hosted {
                 *state = other;
                 Err(RecoveryError::Down(self.name().clone()))
             }
+        }
+    }
+
+    fn note_commits(&self, store: &Arc<RegionStore>) {
+        let (store, tap): (Arc<dyn Store>, _) = (store.clone(), self.config.tap.clone());
+        self.commits.lock().spawn(commit_times::watch(store, tap));
+    }
+
+    /// Breaks the connections of the region to its peers. What it had sent still arrives.
+    fn disconnect(&self) {
+        if let Some(network) = &self.config.network {
+            // This fails only for unknown regions, and this one is in the topology that the network
+            // was built from.
+            let _ = network.kill_region(self.name().as_str());
         }
     }
 
@@ -371,6 +391,7 @@ impl Hosted {
         let store = self.config.open().await.map_err(unrecoverable)?;
         let started = self.config.start(&store, listeners).await;
         let node = started.map_err(|error| unrecoverable(error.into()))?;
+        self.note_commits(&store);
         *state = State::Running(store, node);
         tracing::info!(region = %self.name(), "recovered");
         Ok(())
@@ -382,6 +403,7 @@ impl Hosted {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(_, node) => {
+                self.commits.lock().abort_all();
                 self.config.serving.down(self.name().as_str());
                 node.shutdown().await;
             }
@@ -391,8 +413,9 @@ impl Hosted {
     }
 }
 
-/// Refuses further writes and briefly waits for those in progress, so that what is unacknowledged
-/// afterwards is exactly what is lost with the disk.
+/// Refuses further writes and briefly waits for those in progress, so that no
+/// more is lost with the disk than what is unacknowledged afterwards. The region has no connections, so it ships
+/// nothing meanwhile.
 async fn close(node: &Node) {
     node.drain();
     for _ in 0..50 {

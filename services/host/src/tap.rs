@@ -4,13 +4,18 @@
 
 use std::sync::Arc;
 
-use beringia_gateway::{Call, Listener, Plane};
+use beringia_clock::{SystemClock, WallClock as _};
+use beringia_gateway::{Call, Listener, Meter, MeteredRequest, Plane};
 use beringia_item::{Region, TableId};
 use beringia_node::{Arrival, Observer, Way};
 use beringia_proto::v1::{RecordedCall, control_recorded::What};
 use tokio::{sync::broadcast, time::Instant};
 
-use crate::arrival_groups::{Commit, CommittedWrite, WriteRun};
+use crate::{
+    arrival_groups::{Commit, CommittedWrite, WriteRun},
+    commit_times::CommitTimes,
+    traffic::Traffic,
+};
 
 /// Commits that a client may be behind. Older ones are dropped for it, and it learns their number.
 const COMMITS_MAX: usize = 4096;
@@ -23,6 +28,10 @@ const EVENTS_MAX: usize = 8192;
 pub(crate) struct Tap {
     arrivals: broadcast::Sender<Arc<Commit>>,
     events: broadcast::Sender<Arc<Heard>>,
+    /// Counts the requests of clients.
+    traffic: Arc<Traffic>,
+    /// When the regions committed their own writes.
+    commit_times: Arc<CommitTimes>,
 }
 
 /// An entry of a recording.
@@ -38,7 +47,24 @@ impl Tap {
         Self {
             arrivals: broadcast::channel(COMMITS_MAX).0,
             events: broadcast::channel(EVENTS_MAX).0,
+            traffic: Arc::default(),
+            commit_times: Arc::default(),
         }
+    }
+
+    /// The counts of clients' requests.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// The times at which the regions committed their own writes.
+    pub(crate) fn commit_times(&self) -> &CommitTimes {
+        &self.commit_times
+    }
+
+    /// Whether anybody listens to commits.
+    pub(crate) fn has_listeners(&self) -> bool {
+        self.arrivals.receiver_count() > 0
     }
 
     /// Subscribes to all further commits.
@@ -77,17 +103,17 @@ pub(crate) struct RegionTap {
 
 impl Observer for RegionTap {
     fn arrived(&self, arrivals: &[Arrival]) {
-        if self.tap.arrivals.receiver_count() == 0 {
+        if !self.tap.has_listeners() {
             return;
         }
-        let runs = runs(arrivals);
-        let Some(last) = arrivals.last().filter(|_| !runs.is_empty()) else {
+        let runs = runs(arrivals, self.tap.commit_times());
+        if runs.is_empty() {
             return;
-        };
+        }
         // Sending fails if the last listener has just gone.
         let _ = self.tap.arrivals.send(Arc::new(Commit {
             region: self.region.clone(),
-            visible_ms: last.applied_ms,
+            visible_ms: SystemClock.now_ms(),
             runs,
         }));
     }
@@ -95,12 +121,13 @@ impl Observer for RegionTap {
 
 /// Groups a commit's writes of tables. Writes that arrive together usually have one origin and
 /// belong to one table.
-fn runs(arrivals: &[Arrival]) -> Vec<WriteRun> {
+fn runs(arrivals: &[Arrival], times: &CommitTimes) -> Vec<WriteRun> {
     let kind = |arrival: &Arrival| (arrival.table, arrival.way == Way::Stream);
     let alike = arrivals.chunk_by(|one, next| kind(one) == kind(next) && one.origin() == next.origin());
     let write = |arrival: &Arrival| CommittedWrite {
         sequence: arrival.version.sequence,
         committed_ms: arrival.committed().millis(),
+        seen_ms: times.of(arrival.origin(), arrival.version.sequence).unwrap_or(0),
     };
     alike
         .filter_map(|alike| alike.first().map(|first| (first, alike)))
@@ -112,6 +139,12 @@ fn runs(arrivals: &[Arrival]) -> Vec<WriteRun> {
             writes: alike.iter().map(write).collect(),
         })
         .collect()
+}
+
+impl Meter for RegionTap {
+    fn ended(&self, request: &MeteredRequest<'_>) {
+        self.tap.traffic.ended(&self.region, request);
+    }
 }
 
 impl Listener for RegionTap {

@@ -107,14 +107,20 @@ impl Arrivals {
 
     fn measure(&mut self, group: &ArrivalGroup, recorder: &mut Recorder) {
         let began_ms = self.began_ms;
-        let [origin_ahead, region_ahead] = [&group.origin, &group.region].map(|region| self.ahead_ms(region));
+        let origin_ahead = self.ahead_ms(&group.origin);
         let one_way = self.link(&group.origin, &group.region).one_way;
         let mut is_first = self.seen.is_first(group);
         let samples = arrived_writes(group)
             .filter(|arrived_writes| is_first(arrived_writes.sequence))
             .filter_map(|arrived_writes| {
-                let committed_ms = arrived_writes.committed_ms.saturating_add_signed(-origin_ahead);
-                let visible_ms = arrived_writes.visible_ms.saturating_add_signed(-region_ahead);
+                let hybrid_ms = arrived_writes.committed_ms.saturating_add_signed(-origin_ahead);
+                // A hybrid clock follows the clock that is furthest ahead, and is never behind. The
+                // commit was seen a little later than it happened.
+                let committed_ms = match arrived_writes.seen_ms {
+                    0 => hybrid_ms,
+                    seen_ms => hybrid_ms.min(seen_ms),
+                };
+                let visible_ms = arrived_writes.visible_ms;
                 Some(ArrivalSample {
                     committed: Duration::from_millis(committed_ms.checked_sub(began_ms)?),
                     lag: Duration::from_millis(visible_ms.saturating_sub(committed_ms)),
@@ -249,6 +255,7 @@ mod tests {
                 writes: vec![CommittedWrite {
                     sequence,
                     committed_ms: BEGAN_MS + after_ms,
+                    seen_ms: 0,
                 }],
             }],
         }
@@ -324,6 +331,27 @@ mod tests {
         let pair = run.pairs.iter().find(|pair| pair.mutations > 0).unwrap();
         assert_eq!((pair.mutations, pair.lag_ms.min, pair.lag_ms.max), (2, 40.0, 10_040.0));
         assert!(pair.lag.iter().all(|point| point.second == 0), "{:?}", pair.lag);
+    }
+
+    /// The hybrid clock of the origin follows one that is 30 ms ahead, its own wall clock is right.
+    #[test]
+    fn lag_does_not_shrink_under_a_fast_clock() {
+        let (mut recorder, from, to) = recorder();
+        let mut arrivals = Arrivals::since(BEGAN_MS);
+        let mut commit = commit(&from, &to, 1, 500);
+        commit.runs[0].writes[0].committed_ms += 30;
+        commit.runs[0].writes[0].seen_ms = BEGAN_MS + 501;
+        let mut gathered = Gathered::default();
+        gathered.add(&commit);
+        let groups = gathered.into_groups();
+        let message = ControlArrivals {
+            groups,
+            ..ControlArrivals::default()
+        };
+        arrivals.heard(&message, &mut recorder);
+        let run = recorder.finish(Duration::from_secs(20), "");
+        let pair = run.pairs.iter().find(|pair| pair.mutations > 0).unwrap();
+        assert_eq!(pair.lag_ms.max, 39.0);
     }
 
     #[test]

@@ -92,6 +92,9 @@ pub enum DrillError {
     /// The regions have undone the drill's changes, since it did not renew its lease in time.
     #[error("{}: it was suspended, or had no connection, for too long", .0.message())]
     LeaseLost(Status),
+    /// The errors of applications passed the limit of the drill.
+    #[error("{0}")]
+    Aborted(String),
     /// A task that measures did not end.
     #[error("a task of the drill's measurements did not end")]
     Measuring,

@@ -1,5 +1,7 @@
 //! Drills: plays plans in real time, against regions that already run or are started for the drill.
 
+mod abort;
+mod application;
 mod arrival_lag;
 mod error;
 mod evidence;
@@ -15,6 +17,7 @@ mod stage;
 mod tables;
 mod watch;
 
+pub use abort::{AbortWhen, NotALimit};
 pub use error::{DrillError, HookError, NoMeans};
 pub use evidence::EvidenceError;
 pub use hook::Hook;

@@ -5,13 +5,15 @@ use std::{sync::Arc, time::Duration};
 
 use beringia_clock::{SystemClock, WallClock as _};
 use beringia_proto::v1::{ControlDrainReport, FlowReport, LinkReport, PausedTable};
-use beringia_report::{Recorder, ReportedBacklog};
+use beringia_report::{Recorder, ReportedBacklog, TrafficSamples};
 use beringia_scenario::{Action, TimelineCursor};
 use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::Instant};
 use tonic::Streaming;
 
 use crate::{
+    abort::AbortWhen,
+    application::{ApplicationCounts, traffic},
     arrival_lag::{ArrivalSubscription, Arrivals},
     error::DrillError,
     scope::{Apart, DrillScope, last_writes, until_nothing},
@@ -38,6 +40,10 @@ impl Measure {
     pub(crate) async fn begin(scope: DrillScope, recorder: Recorder, links: &[LinkReport]) -> Result<Self, DrillError> {
         // Bytes that were sent before the load do not count.
         let before = scope.fleet.ask(flows).await?;
+        // Nor do requests of applications.
+        let mut requests = ApplicationCounts::of(&scope.own);
+        let traffic = scope.fleet.ask(traffic).await?.replies;
+        requests.begin(traffic.into_iter().flat_map(|reply| reply.traffic));
         let mut listening = Vec::new();
         let mut subscriptions = Vec::new();
         for mut client in scope.fleet.clients() {
@@ -57,6 +63,7 @@ impl Measure {
             bytes_sent: Mutex::default(),
             heals: Mutex::default(),
             apart: Mutex::default(),
+            traffic: Mutex::new(requests),
         });
         let mut measure = Self {
             shared,
@@ -73,6 +80,7 @@ impl Measure {
         }
         measure.tasks.spawn(Arc::clone(&measure.shared).watch_flows());
         measure.tasks.spawn(Arc::clone(&measure.shared).watch_digests());
+        measure.tasks.spawn(Arc::clone(&measure.shared).watch_traffic());
         Ok(measure)
     }
 
@@ -100,7 +108,10 @@ impl Measure {
     /// lag, and a write that was committed before a step and arrives after it is measured wrongly
     /// by the step.
     pub(crate) fn clock_changed(&self, region: String, ahead_ms: i64) {
-        self.shared.recorder.lock().note(DRAGGED.to_owned());
+        // The regions of one process know when they committed their writes.
+        if !self.shared.scope.fleet.has_network() {
+            self.shared.recorder.lock().note(DRAGGED.to_owned());
+        }
         self.shared.arrivals.lock().clock_changed(region, ahead_ms);
     }
 
@@ -193,10 +204,26 @@ impl Measure {
         Ok(missing)
     }
 
-    /// Ends measuring once all arrivals until now are measured. Returns the recorder, and the
-    /// number of commits whose arrivals were not measured; `None` if a task still holds the
-    /// recorder.
-    pub(crate) async fn end(mut self) -> Option<(Recorder, u64)> {
+    /// The sentence that says that the errors of applications have passed a limit; `None` if they
+    /// have not.
+    pub(crate) fn passed(&self, limit: AbortWhen) -> Option<String> {
+        limit.passed(&self.shared.traffic.lock().samples, self.now())
+    }
+
+    /// Adds a note to the report.
+    pub(crate) fn note(&self, note: String) {
+        self.shared.recorder.lock().note(note);
+    }
+
+    /// Counts the requests of applications until now.
+    pub(crate) async fn sample_traffic(&self) {
+        self.shared.sample_traffic().await;
+    }
+
+    /// Ends measuring once all arrivals until now are measured. Returns the recorder, the requests
+    /// of applications, and the number of commits whose arrivals were not measured; `None` if a
+    /// task still holds the recorder.
+    pub(crate) async fn end(mut self) -> Option<(Recorder, TrafficSamples, u64)> {
         let has_all = self.shared.has_heard_all(HEARD_IN_THE_END).await;
         self.tasks.shutdown().await;
         let shared = Arc::into_inner(self.shared)?;
@@ -209,6 +236,7 @@ impl Measure {
             );
         }
         let missed_commits = shared.arrivals.lock().missed_commits();
-        Some((recorder, missed_commits))
+        let traffic = shared.traffic.into_inner().samples;
+        Some((recorder, traffic, missed_commits))
     }
 }

@@ -9,8 +9,8 @@ use std::{
 use beringia_clock::SystemClock;
 use beringia_history::{ConflictEntry, Evidence, History, LostDisk, ReplicaHistory};
 use beringia_oracle::judge as judge_history;
-use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
-use beringia_report::{LoadSource, Player, Recorder, ReportedBacklog, Run, heals, judge};
+use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest, FlowReport};
+use beringia_report::{LoadSource, Player, Recorder, ReportedBacklog, Run, Verdict, heals, judge};
 use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_workload::{Load, Loaded, Setting, WorkloadTable};
 use futures_util::future::LocalBoxFuture;
@@ -21,14 +21,16 @@ use tokio::{
 use tracing::{Instrument as _, info_span};
 
 use crate::{
+    abort::AbortWhen,
+    application,
     error::DrillError,
     evidence::gather,
     lease::LeaseKeeper,
     measure::Measure,
-    perform::{ActionTables, Performer},
+    perform::{ASKED_EVERY, ActionTables, Performer},
     plan::{PROBES, is_probed},
     scope::DrillScope,
-    stage::Stage,
+    stage::{Means, Stage},
     tables,
     watch::Proofs,
 };
@@ -44,6 +46,8 @@ pub struct RunningDrill<'a> {
     performer: Performer,
     /// Renews the lease of an attached drill; `None` once it has ended, and without one.
     lease: Option<LeaseKeeper>,
+    /// When the drill stops because applications fail.
+    abort_when: Option<AbortWhen>,
     /// Whether everything that was undone until now could be.
     is_undone: bool,
     /// The drill's own tables that were created.
@@ -54,6 +58,8 @@ pub struct RunningDrill<'a> {
     measure: Option<Measure>,
     load: Option<Load>,
     disks: Vec<Disk>,
+    /// The tables that had not converged at the end, and why, a line each.
+    not_converged: Vec<String>,
     /// The regions whose replicas were added or removed during the drill.
     came_or_went: Vec<String>,
     /// The channel for drains that are proven: region and time.
@@ -91,17 +97,25 @@ impl<'a> RunningDrill<'a> {
                 patience,
                 performer: Performer::new(stage).await?,
                 lease,
+                abort_when: None,
                 is_undone: true,
                 tables: Vec::new(),
                 replicated: Vec::new(),
                 measure: None,
                 load: None,
                 disks: Vec::new(),
+                not_converged: Vec::new(),
                 came_or_went: Vec::new(),
                 proofs: unbounded_channel(),
                 heals: heals(plan),
             })
         })
+    }
+
+    /// Stops the drill with [`DrillError::Aborted`] when the errors of applications pass a limit.
+    #[must_use]
+    pub fn abort_when(self, abort_when: Option<AbortWhen>) -> Self {
+        Self { abort_when, ..self }
     }
 
     /// Plays the plan and returns the judged run. `replay` is the command that repeats it, for the
@@ -130,6 +144,10 @@ impl<'a> RunningDrill<'a> {
     async fn play_to_the_end(&mut self, replay: &str) -> Result<Run, DrillError> {
         self.prepare().await?;
         self.follow_the_timeline().await?;
+        // What applications do after the timeline is not part of the drill.
+        if let Some(measure) = &self.measure {
+            measure.sample_traffic().await;
+        }
         let history = match self.load.take() {
             Some(load) => load.stop().await,
             None => History::default(),
@@ -265,7 +283,7 @@ impl<'a> RunningDrill<'a> {
                 || (duration, "the end of the load".to_owned()),
                 |(index, at)| (at, plan.timeline[index].action.to_string()),
             );
-            if let Some((region, at)) = self.wait_until(began + until, &what).await {
+            if let Some((region, at)) = self.wait_until(began + until, &what).await? {
                 timeline.proven(&region, at);
                 self.measure.iter().for_each(|measure| measure.rescheduled(&timeline));
                 continue;
@@ -292,12 +310,22 @@ impl<'a> RunningDrill<'a> {
         }
     }
 
-    /// Waits, and shows the progress. Returns early with a drain that was proven, and when.
-    async fn wait_until(&mut self, until: tokio::time::Instant, next: &str) -> Option<(String, Duration)> {
+    /// Waits, and shows the progress. Returns early with a drain that was proven, and when, and if
+    /// applications fail too often.
+    async fn wait_until(
+        &mut self,
+        until: tokio::time::Instant,
+        next: &str,
+    ) -> Result<Option<(String, Duration)>, DrillError> {
         loop {
             let now = tokio::time::Instant::now();
+            if let (Some(abort_when), Some(measure)) = (self.abort_when, &self.measure)
+                && let Some(passed) = measure.passed(abort_when)
+            {
+                return Err(DrillError::Aborted(passed));
+            }
             if now >= until {
-                return None;
+                return Ok(None);
             }
             if let (Some(load), Some(measure)) = (&self.load, &self.measure) {
                 let progress = load.progress();
@@ -311,7 +339,7 @@ impl<'a> RunningDrill<'a> {
             }
             tokio::select! {
                 biased;
-                Some(proven) = self.proofs.1.recv() => return Some(proven),
+                Some(proven) = self.proofs.1.recv() => return Ok(Some(proven)),
                 () = sleep_until(until.min(now + TICK)) => {}
             }
         }
@@ -351,7 +379,7 @@ impl<'a> RunningDrill<'a> {
                 // Only now is the region known to be dead: until here it may have acknowledged
                 // writes that are lost.
                 at: measure.now(),
-                backlog: measure.reported(&done.unshipped),
+                backlog: self.reported_backlog(measure, action, region, &done.unshipped),
             });
         }
         if let Some(measure) = &mut self.measure {
@@ -367,6 +395,29 @@ impl<'a> RunningDrill<'a> {
         Ok(())
     }
 
+    /// The unshipped writes that a region reported when it was killed. A hook kills it some time
+    /// after the last report, so that the loss of the drill's own load, which the oracle knows, is
+    /// not compared with it.
+    fn reported_backlog(
+        &self,
+        measure: &Measure,
+        action: &Action,
+        region: &str,
+        unshipped: &[FlowReport],
+    ) -> Option<ReportedBacklog> {
+        if self.stage.means(action) == Ok(Means::Hook) {
+            if !is_probed(self.plan) && self.replicated.len() == self.tables.len() {
+                return None;
+            }
+            measure.note(format!(
+                "{region} reported its unshipped writes until the hook killed it: writes that it acknowledged \
+                 after its last report, some {} ms, are not in the RPO of applications",
+                ASKED_EVERY.as_millis()
+            ));
+        }
+        measure.reported(unshipped)
+    }
+
     /// Undoes what the timeline left in effect, and waits until the regions have converged.
     async fn end_of_load(&mut self) -> Result<(), DrillError> {
         self.stage
@@ -379,10 +430,11 @@ impl<'a> RunningDrill<'a> {
         if let Some(measure) = &self.measure {
             let missing = measure.converge(self.patience).await?;
             if !missing.is_empty() {
-                let (seconds, missing) = (self.patience.as_secs(), missing.join("\n"));
-                let note = format!("not converged after {seconds} s\n{missing}");
+                let (seconds, lines) = (self.patience.as_secs(), missing.join("\n"));
+                let note = format!("not converged after {seconds} s\n{lines}");
                 self.stage.progress.note(&note);
             }
+            self.not_converged = missing;
         }
         Ok(())
     }
@@ -395,7 +447,7 @@ impl<'a> RunningDrill<'a> {
         let (total, began_ms) = (measure.now(), measure.began_ms());
         // Messages of the control services may still be in transit.
         sleep(TICK).await;
-        let Some((mut recorder, missed)) = measure.end().await else {
+        let Some((mut recorder, traffic, missed)) = measure.end().await else {
             return Err(DrillError::Measuring);
         };
         if missed > 0 {
@@ -411,6 +463,8 @@ impl<'a> RunningDrill<'a> {
             conflicts(&mut recorder, &evidence, began_ms);
         }
         let mut run = recorder.finish(total, replay);
+        run.applications = traffic.finish(&run);
+        run.notes.extend(application::note(&run));
         self.judge(&mut run, history, &evidence);
         Ok(run)
     }
@@ -478,6 +532,17 @@ impl<'a> RunningDrill<'a> {
         let judgement = judge_history(history, evidence, &lost);
         run.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
         judge(&self.plan.scenario.expect, run);
+        // Without an expectation of the time, too.
+        if !self.not_converged.is_empty() {
+            run.verdicts.push(Verdict {
+                expected: format!(
+                    "all tables equal within {} s of the end of the load",
+                    self.patience.as_secs_f64()
+                ),
+                measured: self.not_converged.join("; "),
+                holds: false,
+            });
+        }
     }
 }
 

@@ -12,11 +12,12 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::{
     sync::mpsc::UnboundedSender,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, interval_at, sleep, timeout},
 };
 use tonic::{Response, Status, Streaming};
 
 use crate::{
+    application::{ApplicationCounts, traffic},
     arrival_lag::{ArrivalSubscription, Arrivals},
     error::DrillError,
     scope::{Apart, DrillScope, LastWrites, behind},
@@ -29,6 +30,8 @@ pub(crate) type Proofs = UnboundedSender<(String, Duration)>;
 const FLOWS_EVERY: Duration = Duration::from_millis(100);
 /// How often digests are compared during the load.
 const DIGESTS_EVERY: Duration = Duration::from_millis(200);
+/// How often the requests of applications are sampled.
+const TRAFFIC_EVERY: Duration = Duration::from_secs(1);
 /// The pause before a lost connection to a control service is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -47,6 +50,8 @@ pub(super) struct Shared {
     pub(super) heals: Mutex<Vec<Heal>>,
     /// By table id and region, the replicas that are paused, but not by the drill.
     pub(super) apart: Mutex<Apart>,
+    /// The requests of applications.
+    pub(super) traffic: Mutex<ApplicationCounts>,
 }
 
 /// A time by which everything written before has to arrive everywhere eventually.
@@ -140,6 +145,25 @@ impl Shared {
         // A region that was restarted counts from zero.
         let more = flow.bytes_sent.checked_sub(before).unwrap_or(flow.bytes_sent);
         recorder.wire_bytes(&flow.from, &flow.to, more);
+    }
+
+    /// Samples the requests of applications every second.
+    pub(super) async fn watch_traffic(self: Arc<Self>) {
+        let mut ticks = interval_at(self.began + TRAFFIC_EVERY, TRAFFIC_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            self.sample_traffic().await;
+        }
+    }
+
+    /// Adds the requests of applications since the last sample. A control service that does not
+    /// answer reports them later.
+    pub(super) async fn sample_traffic(&self) {
+        if let Ok(answers) = self.scope.fleet.ask(traffic).await {
+            let reports = answers.replies.into_iter().flat_map(|reply| reply.traffic);
+            self.traffic.lock().counted(reports, self.began.elapsed());
+        }
     }
 
     pub(super) async fn watch_digests(self: Arc<Self>) {

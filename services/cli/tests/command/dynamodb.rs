@@ -2,7 +2,7 @@
 //! mode accepts.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::TcpStream,
 };
 
@@ -25,23 +25,34 @@ pub(crate) fn call(endpoint: &str, region: &str, operation: &str, body: &Value) 
 
 /// Sends a request that begins with `head`; returns the status and the body of the answer.
 pub(crate) fn exchange(endpoint: &str, region: &str, service: &str, head: &str, body: &Value) -> (u16, Value) {
+    try_exchange(endpoint, region, service, head, body).unwrap()
+}
+
+/// As [`call`], where the region may not answer.
+pub(crate) fn try_call(endpoint: &str, region: &str, operation: &str, body: &Value) -> io::Result<(u16, Value)> {
+    let head = format!(
+        "POST / HTTP/1.1\r\ncontent-type: application/x-amz-json-1.0\r\nx-amz-target: DynamoDB_20120810.{operation}\r\n"
+    );
+    try_exchange(endpoint, region, "dynamodb", &head, body)
+}
+
+fn try_exchange(endpoint: &str, region: &str, service: &str, head: &str, body: &Value) -> io::Result<(u16, Value)> {
     let host = endpoint.strip_prefix("http://").unwrap();
     let body = body.to_string();
-    let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     write!(
         stream,
         "{head}host: {host}\r\nconnection: close\r\nx-amz-date: 20260101T000000Z\r\n\
          authorization: AWS4-HMAC-SHA256 Credential=any/20260101/{region}/{service}/aws4_request, SignedHeaders=host;x-amz-date, \
          Signature=0000000000000000000000000000000000000000000000000000000000000000\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .unwrap();
+    )?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    Ok((status, serde_json::from_str(body).unwrap_or(Value::Null)))
 }
 
 /// Sends a request that must succeed.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod appearance;
+mod application;
 mod aws;
 mod conflicts;
 mod control;

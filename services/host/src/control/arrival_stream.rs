@@ -140,6 +140,7 @@ mod tests {
     fn commit(first: u64, writes: u64) -> Arc<Commit> {
         let write = |sequence| CommittedWrite {
             sequence,
+            seen_ms: 0,
             committed_ms: 1000,
         };
         Arc::new(Commit {

@@ -11,7 +11,8 @@ use beringia_proto::v1::{
     ControlHoldLeaseRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecordRequest, ControlRecorded,
     ControlRecoverRegionReply, ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest,
     ControlRestoreReply, ControlRestoreRequest, ControlStatusReply, ControlStatusRequest, ControlTable,
-    ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion, LinkReport,
+    ControlTablesRequest, ControlTrafficReply, ControlTrafficRequest, ControlUndrainReply, ControlUndrainRequest,
+    HostedRegion, LinkReport,
     control_clock_request::Action as ClockAction,
     control_disk_request::Action as DiskAction,
     control_recorded::What,
@@ -222,6 +223,11 @@ impl Control for Service {
     async fn flows(&self, _request: Request<ControlFlowsRequest>) -> Answer<ControlFlowsReply> {
         let flows = measure::flows(&self.host).await;
         Ok(Response::new(ControlFlowsReply { flows }))
+    }
+
+    async fn traffic(&self, _request: Request<ControlTrafficRequest>) -> Answer<ControlTrafficReply> {
+        let traffic = self.host.tap().traffic().reports();
+        Ok(Response::new(ControlTrafficReply { traffic }))
     }
 
     type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;

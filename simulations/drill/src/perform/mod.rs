@@ -5,6 +5,7 @@ mod undo;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::pin,
     time::Duration,
 };
 
@@ -25,11 +26,12 @@ use self::calls::{
 };
 use crate::{
     error::DrillError,
+    hook::Hook,
     stage::{Means, Stage},
 };
 
-/// How long writes in progress may take to end after their region was closed.
-const UNDER_WAY: Duration = Duration::from_millis(50);
+/// How often a region is asked for its unshipped writes while a hook kills it.
+pub(crate) const ASKED_EVERY: Duration = Duration::from_millis(10);
 
 /// The actions that are in effect and have to be undone.
 #[derive(Debug, Default)]
@@ -134,19 +136,18 @@ impl Performer {
             }
             Means::Hook => {
                 self.hooked = true;
-                let mut done = Done::default();
+                let Some(hook) = &stage.hook else {
+                    return Ok(Done::default());
+                };
                 if let Action::Crash {
                     region,
                     lose_disk: true,
                 } = action
                 {
-                    // The region may not answer: that may be what the drill tests.
-                    done.unshipped = self.close(stage, region).await.unwrap_or_default();
+                    return killed_by_hook(stage, hook, action, region).await;
                 }
-                if let Some(hook) = &stage.hook {
-                    hook.act(action).await?;
-                }
-                Ok(done)
+                hook.act(action).await?;
+                Ok(Done::default())
             }
             Means::Control => self.control(stage, action, tables.replicated, &was_cut).await,
         }
@@ -294,21 +295,6 @@ impl Performer {
         Ok(client.drain(stage.request(request)).await?.into_inner())
     }
 
-    /// Closes a region for writes that is about to lose its disk, and asks which writes the other
-    /// regions are missing then: exactly these will be lost.
-    async fn close(&mut self, stage: &Stage, region: &str) -> Result<Vec<FlowReport>, DrillError> {
-        drop(self.drain(stage, region).await?);
-        sleep(UNDER_WAY).await;
-        let flows = stage
-            .fleet
-            .hosting(region)?
-            .flows(ControlFlowsRequest {})
-            .await?
-            .into_inner()
-            .flows;
-        Ok(flows.into_iter().filter(|flow| flow.from == region).collect())
-    }
-
     /// Opens a region for writes if the drill has closed it.
     async fn undrain(&mut self, stage: &Stage, region: &str) -> Result<(), DrillError> {
         if self.drained.contains(region) {
@@ -337,5 +323,31 @@ impl Performer {
             links = change(stage, heal_one_way(way)).await?;
         }
         Ok(links)
+    }
+}
+
+/// Has a hook take a region and its disk away, without a warning: the region takes writes and ships
+/// them until it is dead. Until then it is asked again and again for its unshipped writes; the last
+/// answer counts.
+async fn killed_by_hook(stage: &Stage, hook: &Hook, action: &Action, region: &str) -> Result<Done, DrillError> {
+    let mut done = Done::default();
+    let mut client = stage.fleet.hosting(region)?;
+    let mut killing = pin!(hook.act(action));
+    loop {
+        tokio::select! {
+            biased;
+            killed = &mut killing => {
+                killed?;
+                return Ok(done);
+            }
+            // The region may not answer: that may be what the drill tests.
+            answer = client.flows(ControlFlowsRequest {}) => {
+                if let Ok(answer) = answer {
+                    let flows = answer.into_inner().flows.into_iter();
+                    done.unshipped = flows.filter(|flow| flow.from == region).collect();
+                }
+                sleep(ASKED_EVERY).await;
+            }
+        }
     }
 }

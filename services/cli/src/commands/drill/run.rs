@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use beringia_drill::{DrillProgress, Hook, RunningDrill, Stage, check, hurry, with_probes};
+use beringia_drill::{AbortWhen, DrillError, DrillProgress, Hook, RunningDrill, Stage, check, hurry, with_probes};
 use beringia_host::{LEASE_MAX, LEASE_MIN};
 use beringia_report::Run;
 use beringia_scenario::Plan;
@@ -52,6 +52,7 @@ const LEASE_S: &str = "10";
     after_help = "Examples:\n  \
         beringia drill run partition\n  \
         beringia drill run failover-and-failback --report out --pace 2\n  \
+        beringia drill run region-loss --attach --abort-when errors=5%\n  \
         beringia drill run my.toml --attach --with-load --control http://127.0.0.1:9090\n  \
         beringia drill run region-loss --attach --control http://h1:9090,http://h2:9090 --hook ./in-docker.sh"
 )]
@@ -82,6 +83,11 @@ pub(crate) struct DrillRunArguments {
     /// seconds, they undo its changes.
     #[arg(long, value_name = "SECONDS", default_value = LEASE_S, value_parser = parse_lease)]
     pub(crate) lease: Duration,
+    /// With --attach: stop the drill, undo its changes and exit with code 1 when more requests of
+    /// applications than this fail in 10 seconds: errors=5% (of at least 20), or errors=100. Another
+    /// window: errors=5%/30s. Throttled requests and those without an answer count.
+    #[arg(long, value_name = "LIMIT", requires = "attach")]
+    pub(crate) abort_when: Option<AbortWhen>,
     /// A program that carries out the actions that the control services cannot.
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) hook: Option<PathBuf>,
@@ -126,6 +132,9 @@ impl DrillRunArguments {
             flag("--patience", &patience);
         }
         let lease = self.lease.as_secs_f64().to_string();
+        if let Some(limit) = self.abort_when {
+            flag("--abort-when", &limit.to_string());
+        }
         if self.attach && lease != LEASE_S {
             flag("--lease", &lease);
         }
@@ -211,12 +220,16 @@ async fn on_stage(
 ) -> Result<Run, CommandError> {
     let may_lose_disks = !arguments.attach || arguments.allow_data_loss;
     check(plan, stage, &arguments.scenario.scenario, may_lose_disks).await?;
-    let mut session = RunningDrill::new(plan, stage, arguments.patience).await?;
+    let session = RunningDrill::new(plan, stage, arguments.patience).await?;
+    let mut session = session.abort_when(arguments.abort_when);
     let replay = arguments.replay(plan.seed);
     let played = tokio::select! {
         biased;
         () = signals.next() => Err(CommandError::CheckFailed("interrupted; the drill's changes were undone".to_owned())),
-        played = session.play(&replay) => played.map_err(CommandError::from),
+        played = session.play(&replay) => played.map_err(|failure| match failure {
+            DrillError::Aborted(passed) => CommandError::CheckFailed(format!("aborted: {passed}; the drill's changes were undone")),
+            failure => failure.into(),
+        }),
     };
     tokio::select! {
         biased;
@@ -268,6 +281,8 @@ mod tests {
             "30",
             "--lease",
             "60",
+            "--abort-when",
+            "errors=5%",
             "--with-load",
             "--allow-data-loss",
             "--keep-tables",
@@ -275,7 +290,7 @@ mod tests {
         assert_eq!(
             replay(&attached),
             "beringia drill run my.toml --set duration=5s --seed 7 --attach --control http://h1:9090,http://h2:9090 \
-             --dynamodb a=h1:8000 --hook './in docker.sh' --patience 30 --lease 60 --with-load --allow-data-loss --keep-tables"
+             --dynamodb a=h1:8000 --hook './in docker.sh' --patience 30 --abort-when errors=5%/10s --lease 60 --with-load --allow-data-loss --keep-tables"
         );
     }
 }

@@ -1,0 +1,151 @@
+//! Drills measure the requests of applications, apart from their own.
+
+use std::{
+    fs,
+    path::Path,
+    process::Output,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    dynamodb::{try_call, up_with_table},
+    process::{Server, stderr, stdout},
+};
+
+const AP: &str = "ap-northeast-1";
+
+/// A region is down for four of ten seconds. The probes move after one.
+const LOSS: &str = "topology = \"three\"\nduration = \"10s\"\n\
+    [[event]]\nat = \"4s\"\nlasts = \"4s\"\ncrash = \"ap-northeast-1\"\n\
+    [[event]]\nat = \"5s\"\nlasts = \"4s\"\nshift = \"ap-northeast-1\"\nto = \"us-east-1\"\n\
+    [expect]\nrto_max = \"2s\"\navailability = { ap-northeast-1 = 75 }\n";
+
+/// Plays [`LOSS`] while an application reads up to 50 items per second at an endpoint, from the
+/// region that `choose` gives after so many failures. Returns the output, and how many requests
+/// failed.
+fn play(up: &Server, endpoint: &str, words: &[&str], choose: impl Fn(u64) -> &'static str + Sync) -> (Output, u64) {
+    let directory = tempfile::tempdir().unwrap();
+    let file: &Path = &directory.path().join("loss.toml");
+    fs::write(file, LOSS).unwrap();
+    let failed = AtomicU64::new(0);
+    let (over, is_over) = mpsc::channel::<()>();
+    let output = std::thread::scope(|scope| {
+        let (failed, choose) = (&failed, &choose);
+        scope.spawn(move || {
+            let item = json!({"TableName": "Things", "Key": {"pk": {"S": "1"}}});
+            // Until the drill has ended, every 20 ms.
+            while is_over.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
+                let answer = try_call(endpoint, choose(failed.load(Ordering::Relaxed)), "GetItem", &item);
+                if !answer.is_ok_and(|(status, _)| status == 200) {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        let drill = ["drill", "run", file.to_str().unwrap(), "--attach", "--format", "json"];
+        let output = up.command(&[&drill, words].concat());
+        drop(over);
+        output
+    });
+    (output, failed.load(Ordering::Relaxed))
+}
+
+/// As [`play`], with the outcome.
+fn drill(up: &Server, endpoint: &str, choose: impl Fn(u64) -> &'static str + Sync) -> (Output, Value, u64) {
+    let (output, failed) = play(up, endpoint, &[], choose);
+    let outcome = serde_json::from_str(&stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    (output, outcome, failed)
+}
+
+fn holds(run: &Value, words: &str) -> bool {
+    let mut verdicts = run["verdicts"].as_array().unwrap().iter();
+    let named = verdicts.find(|verdict| verdict["expected"].as_str().unwrap().contains(words));
+    named.unwrap_or_else(|| panic!("no {words}: {}", run["verdicts"]))["holds"] == true
+}
+
+/// The counts of the application in Tokyo.
+fn in_tokyo(run: &Value) -> Value {
+    let applications = run["applications"].as_array().unwrap();
+    let own = applications
+        .iter()
+        .find(|one| one["region"] == AP && one["identity"] == "any");
+    own.unwrap_or_else(|| panic!("no application: {run}")).clone()
+}
+
+/// The region refuses its connections, which nobody counts: they are estimated, and the report says
+/// so. The probes alone would have passed.
+#[test]
+fn an_application_pinned_to_a_lost_region_fails_the_drill() {
+    let up = up_with_table(&[]);
+    let regions = up.ready["regions"].as_array().unwrap();
+    let own = regions.iter().find(|region| region["name"] == AP).unwrap()["dynamodb"]
+        .as_str()
+        .unwrap();
+    let (output, run, failed) = drill(&up, own, |_| AP);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(failed > 20, "{failed}");
+    assert!(!holds(&run, "application any served again within"), "{run}");
+    assert!(!holds(&run, "applications in ap-northeast-1 answered"), "{run}");
+    assert!(holds(&run, "RTO"), "{}", run["verdicts"]);
+    let missing = in_tokyo(&run)["missing"].as_u64().unwrap();
+    assert!(missing > 10 && missing < failed * 3, "{missing} of {failed}");
+    let tables = in_tokyo(&run)["tables"].clone();
+    assert_eq!(
+        (tables.as_array().unwrap().len(), &tables[0]["table"]),
+        (1, &json!("Things"))
+    );
+    assert!(
+        run["notes"].to_string().contains("not measured: the connections"),
+        "{}",
+        run["notes"]
+    );
+}
+
+/// The endpoint for all regions counts what it cannot deliver.
+#[test]
+fn undelivered_requests_of_an_application_are_counted() {
+    let up = up_with_table(&[]);
+    let (output, run, failed) = drill(&up, up.endpoint(), |_| AP);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let applications = run["applications"].as_array().unwrap();
+    let undelivered: u64 = applications
+        .iter()
+        .flat_map(|one| one["tables"].as_array().unwrap())
+        .map(|table| table["undelivered"].as_u64().unwrap())
+        .sum();
+    assert!(undelivered > 20 && undelivered <= failed, "{undelivered} of {failed}");
+    assert!(!holds(&run, "application any served again within"), "{run}");
+}
+
+#[test]
+fn an_application_that_moves_is_served_again() {
+    let up = up_with_table(&[]);
+    let choose = |failed| if failed < 10 { AP } else { "us-east-1" };
+    let (_, run, failed) = drill(&up, up.endpoint(), choose);
+    assert_eq!(failed, 10);
+    assert!(holds(&run, "application any served again within"), "{run}");
+    // A part of the second in which it moved may be missing.
+    assert!(in_tokyo(&run)["missing"].as_u64().unwrap() <= 50, "{run}");
+}
+
+#[test]
+fn a_drill_stops_when_an_application_fails() {
+    let up = up_with_table(&[]);
+    let (output, failed) = play(&up, up.endpoint(), &["--abort-when", "errors=20"], |_| AP);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let printed = stderr(&output);
+    assert!(
+        printed.contains("aborted: ") && printed.contains("(errors=20/10s)"),
+        "{printed}"
+    );
+    assert!(failed > 20, "{failed}");
+    let status = &up.json(&["status"])[0];
+    let mut regions = status["regions"].as_array().unwrap().iter();
+    assert!(regions.all(|region| region["state"] == "running"), "{status}");
+    assert_eq!(status["leases"], json!([]), "its end was orderly");
+}

@@ -1,0 +1,176 @@
+//! The requests of applications, which the regions count: sampled during a drill, apart from the
+//! requests of the drill's own clients.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use beringia_host::fleet::Client;
+use beringia_proto::v1::{ControlTrafficReply, ControlTrafficRequest, TrafficReport};
+use beringia_report::{FaultKind, LoadSource, RequestCounts, Run, TrafficSample, TrafficSamples};
+use tonic::{Response, Status};
+
+/// The note in a drill in which applications made no request.
+const NO_REQUESTS: &str = "no application made a request: availability and RTO are those of the drill's probes alone";
+/// The note in a drill that took a region down while applications used it.
+const REFUSED: &str = "not measured: the connections of applications that a killed region refused; the \
+                       requests that are missing are estimated from the rate before the first fault";
+
+/// The counts of applications' requests since the last sample.
+#[derive(Debug, Default)]
+pub(super) struct ApplicationCounts {
+    /// The drill's own tables, whose requests do not count.
+    own: BTreeSet<String>,
+    /// By region, identity and table, the counts of the last sample.
+    last: BTreeMap<(String, String, String), TrafficReport>,
+    /// When the last sample was taken, since the load began.
+    sampled: Duration,
+    pub(super) samples: TrafficSamples,
+}
+
+impl ApplicationCounts {
+    /// Counts the requests to all tables but the drill's own.
+    pub(super) fn of(own: &BTreeSet<String>) -> Self {
+        Self {
+            own: own.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Counts from here on: these requests were made before.
+    pub(super) fn begin(&mut self, reports: impl Iterator<Item = TrafficReport>) {
+        self.last.extend(reports.map(|report| (key(&report), report)));
+    }
+
+    /// Adds what was counted since the last sample.
+    pub(super) fn counted(&mut self, reports: impl Iterator<Item = TrafficReport>, now: Duration) {
+        for report in reports.filter(|report| !self.own.contains(&report.table)) {
+            let before = self.last.insert(key(&report), report.clone());
+            // A process that was restarted counts from zero.
+            let before = before.filter(|before| all(before) <= all(&report)).unwrap_or_default();
+            self.samples.add(difference(&before, report, self.sampled));
+        }
+        self.sampled = now;
+    }
+}
+
+fn key(report: &TrafficReport) -> (String, String, String) {
+    (report.region.clone(), report.identity.clone(), report.table.clone())
+}
+
+const fn counts(report: &TrafficReport) -> RequestCounts {
+    RequestCounts {
+        answered: report.answered,
+        condition_failed: report.condition_failed,
+        invalid: report.invalid,
+        throttled: report.throttled,
+        failed: report.failed,
+        abandoned: report.abandoned,
+        undelivered: report.undelivered,
+    }
+}
+
+fn all(report: &TrafficReport) -> u64 {
+    let counts = counts(report);
+    counts.served() + counts.errors()
+}
+
+fn difference(before: &TrafficReport, now: TrafficReport, since: Duration) -> TrafficSample {
+    let (was, is) = (counts(before), counts(&now));
+    let known: BTreeMap<u64, u64> = before.latencies.iter().map(|one| (one.at_most_us, one.count)).collect();
+    let more = |at_most_us: u64, count: u64| count.saturating_sub(known.get(&at_most_us).copied().unwrap_or(0));
+    TrafficSample {
+        since,
+        latencies: now
+            .latencies
+            .iter()
+            .map(|one| (one.at_most_us, more(one.at_most_us, one.count)))
+            .collect(),
+        region: now.region,
+        identity: now.identity,
+        table: now.table,
+        requests: RequestCounts {
+            answered: is.answered.saturating_sub(was.answered),
+            condition_failed: is.condition_failed.saturating_sub(was.condition_failed),
+            invalid: is.invalid.saturating_sub(was.invalid),
+            throttled: is.throttled.saturating_sub(was.throttled),
+            failed: is.failed.saturating_sub(was.failed),
+            abandoned: is.abandoned.saturating_sub(was.abandoned),
+            undelivered: is.undelivered.saturating_sub(was.undelivered),
+        },
+    }
+}
+
+/// What the counts of applications do not show, for the report of a drill beside them.
+pub(super) fn note(run: &Run) -> Option<String> {
+    if run.clients == LoadSource::Scenario {
+        return None;
+    }
+    if run.applications.is_empty() {
+        let is_probed = run.clients == LoadSource::ApplicationsAndProbes;
+        return is_probed.then(|| NO_REQUESTS.to_owned());
+    }
+    let is_used = |region: &String| run.applications.iter().any(|one| one.region == *region);
+    let mut killed = run.faults.iter().filter(|fault| fault.kind == FaultKind::Region);
+    killed
+        .any(|fault| fault.regions.iter().any(is_used))
+        .then(|| REFUSED.to_owned())
+}
+
+/// Asks a control service for the counts of requests.
+pub(super) async fn traffic(mut client: Client) -> Result<Response<ControlTrafficReply>, Status> {
+    client.traffic(ControlTrafficRequest {}).await
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_proto::v1::LatencyBucket;
+    use beringia_report::{Player, Recorder};
+    use beringia_scenario::{Plan, Scenario};
+
+    use super::*;
+
+    fn report(table: &str, answered: u64, failed: u64) -> TrafficReport {
+        TrafficReport {
+            region: "us-east-1".to_owned(),
+            identity: "shop".to_owned(),
+            table: table.to_owned(),
+            answered,
+            failed,
+            latencies: vec![LatencyBucket {
+                at_most_us: 2_000,
+                count: answered,
+            }],
+            ..TrafficReport::default()
+        }
+    }
+
+    /// Requests from before the drill and to its own tables do not count. After a restart of the
+    /// region's process, everything that it reports is new.
+    #[test]
+    fn requests_of_applications_are_counted_by_second() {
+        let plan = Plan::draw(&Scenario::shipped("region-loss").unwrap(), 1);
+        let run = Recorder::new(&plan, Player::Drill).finish(Duration::from_secs(60), "");
+        let mut counted = ApplicationCounts::of(&BTreeSet::from(["probes".to_owned()]));
+        counted.begin([report("carts", 100, 7)].into_iter());
+        let mut sample = |second: u64, answered, failed| {
+            let reports = [report("carts", answered, failed), report("probes", 10 * answered, 0)];
+            counted.counted(reports.into_iter(), Duration::from_secs(second));
+        };
+        sample(1, 110, 7);
+        sample(2, 110, 12);
+        sample(3, 4, 0);
+        let traffic = counted.samples.finish(&run);
+        assert_eq!(traffic.len(), 1);
+        let seconds: Vec<_> = traffic[0]
+            .seconds
+            .iter()
+            .map(|one| (one.second, one.served, one.errors))
+            .collect();
+        assert_eq!(seconds, [(0, 10, 0), (1, 0, 5), (2, 4, 0)]);
+        let table = &traffic[0].tables[0];
+        assert_eq!((table.requests.answered, table.requests.failed), (14, 5));
+        assert_eq!((table.table.as_str(), table.latency_ms_p99), ("carts", Some(2.0)));
+    }
+}
