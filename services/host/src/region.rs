@@ -413,9 +413,9 @@ impl Hosted {
     }
 }
 
-/// Refuses further writes and briefly waits for those in progress, so that no
-/// more is lost with the disk than what is unacknowledged afterwards. The region has no connections, so it ships
-/// nothing meanwhile.
+/// Refuses further writes and briefly waits for those in progress, so that no more is lost with the
+/// disk than what is unacknowledged afterwards. The region has no connections, so it ships nothing
+/// meanwhile.
 async fn close(node: &Node) {
     node.drain();
     for _ in 0..50 {

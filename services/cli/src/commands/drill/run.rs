@@ -84,8 +84,8 @@ pub(crate) struct DrillRunArguments {
     #[arg(long, value_name = "SECONDS", default_value = LEASE_S, value_parser = parse_lease)]
     pub(crate) lease: Duration,
     /// With --attach: stop the drill, undo its changes and exit with code 1 when more requests of
-    /// applications than this fail in 10 seconds: errors=5% (of at least 20), or errors=100. Another
-    /// window: errors=5%/30s. Throttled requests and those without an answer count.
+    /// applications than this fail in 10 seconds: errors=5% (of at least 20), or errors=100.
+    /// Another window: errors=5%/30s. Throttled requests and those without an answer count.
     #[arg(long, value_name = "LIMIT", requires = "attach")]
     pub(crate) abort_when: Option<AbortWhen>,
     /// A program that carries out the actions that the control services cannot.
