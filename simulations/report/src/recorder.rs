@@ -7,8 +7,8 @@ use beringia_oracle::Accounting;
 use beringia_scenario::{Action, Objective, Plan};
 
 use crate::{
-    BacklogSample, ClientLatency, ConflictCell, Convergence, Divergence, LoadSource, Player, Run, RunIdentity, Samples, Shipment,
-    drains, fault_spans,
+    BacklogSample, ClientLatency, ConflictCell, Convergence, Divergence, LoadSource, Player, Run, RunIdentity, Samples,
+    Shipment, drains, fault_spans,
     faults::disturbances,
     least::least,
     moves::{Moves, holders},

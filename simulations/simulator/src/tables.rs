@@ -102,7 +102,10 @@ pub(crate) enum ChangeOutcome {
 /// a run.
 pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: Value) -> ChangeOutcome {
     let until = Instant::now() + PATIENCE;
-    let mut outcome = ChangeOutcome::NotAccepted(CallError::Unreachable(FailureCause::NotSent, "no region was asked".to_owned()));
+    let mut outcome = ChangeOutcome::NotAccepted(CallError::Unreachable(
+        FailureCause::NotSent,
+        "no region was asked".to_owned(),
+    ));
     while Instant::now() < until {
         for region in &regions {
             outcome = match (
