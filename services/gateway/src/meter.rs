@@ -31,7 +31,7 @@ pub struct MeteredRequest<'r> {
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RequestOutcome {
-    /// Answered as asked.
+    /// The region did what was asked.
     Answered,
     /// Rejected by a condition of the client: of a write, or of an action of a transaction.
     ConditionFailed,

@@ -62,7 +62,7 @@ impl CommitTimes {
     }
 }
 
-/// Notes the commits of a region's own writes while somebody listens to arrivals, until it is
+/// Notes the commits of a region's own writes while there is a listener to arrivals, until it is
 /// dropped.
 pub(crate) async fn watch(store: Arc<dyn Store>, tap: Tap) {
     let origin = store.origin().clone();

@@ -178,7 +178,7 @@ pub struct Misread {
     pub by: String,
     /// The key as text, or the partition if the whole read was refused.
     pub key: String,
-    /// The difference.
+    /// How the answer differs from the store.
     pub kind: MisreadKind,
 }
 

@@ -6,8 +6,8 @@
 //! object first, since a history is linearizable if and only if that of every object is (Horn and
 //! Kroening 2015).
 //!
-//! The search is Wing and Gong's (1993) with Lowe's improvements (2017): it visits calls and returns
-//! in the order of time, gives an operation its point only when one has to return
+//! The search is Wing and Gong's (1993) with Lowe's improvements (2017): it visits calls and
+//! returns in the order of time, gives an operation its point only when one has to return
 //! (*just-in-time linearization*), and remembers the *configurations* that lead nowhere. A
 //! configuration is the state of the object and the operations that still need a point.
 

@@ -2,8 +2,8 @@
 //! certainly followed, and no write that was sent only afterwards.
 //!
 //! Elle infers such dependencies from histories alone (Kingsbury and Alvaro 2020). A write that was
-//! conditional on another, or a delete that returned another, followed it in its region. And a write
-//! that was answered before another was sent cannot depend on that one.
+//! conditional on another, or a delete that returned another, followed it in its region. And a
+//! write that was answered before another was sent cannot depend on that one.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,8 @@ fn removed<'a>(asked: &Asked<'a>) -> Option<&'a String> {
 }
 
 /// Returns an entry of a commit's causal context that covers a write sent after the commit was
-/// acknowledged. If the origin lost its disk between the two, the entry may be that of a lost write.
+/// acknowledged. If the origin lost its disk between the two, the entry may be that of a lost
+/// write.
 fn foreseen(
     table: &Table<'_>,
     times: &BTreeMap<&str, Times<'_>>,

@@ -333,8 +333,8 @@ impl<'a> Table<'a> {
         self.lost_disks.iter().position(is_it)
     }
 
-    /// Returns whether a version may have been lost with its origin's disk: some region did not have
-    /// it when a disk of the origin was lost. Versions from after the loss count, too.
+    /// Returns whether a version may have been lost with its origin's disk: some region did not
+    /// have it when a disk of the origin was lost. Versions from after the loss count, too.
     pub(crate) fn was_unshipped(&self, version: &Version) -> bool {
         let origin = version.origin.region().as_str();
         let mut disks = self.lost_disks.iter().filter(|disk| disk.region == origin);
@@ -347,8 +347,8 @@ impl<'a> Table<'a> {
             .is_none_or(|shipped| version.sequence > *shipped)
     }
 
-    /// Returns whether a commit was sent before its origin lost a disk, and some region did not have
-    /// it then. Such a region may have gone on without it, although causal contexts cover it.
+    /// Returns whether a commit was sent before its origin lost a disk, and some region did not
+    /// have it then. Such a region may have gone on without it, although causal contexts cover it.
     pub(crate) fn may_be_lost(&self, key: &Key<'_>, commit: &Commit<'_>) -> bool {
         let asked = commit.asked.map(|asked| &key.asked[asked]);
         let sent_us = asked.map_or(commit.since_us, |asked| asked.operation.sent_us);

@@ -84,8 +84,8 @@ fn displaced<'k, 'a>(table: &Table<'_>, key: &'k Key<'a>) -> impl Iterator<Item 
     })
 }
 
-/// Returns whether a commit is a delete with a greater concurrent one. Where writes merge, only what
-/// the two removed can be lost, and both removed it.
+/// Returns whether a commit is a delete with a greater concurrent one. Where writes merge, only
+/// what the two removed can be lost, and both removed it.
 fn is_deleted_again(key: &Key<'_>, position: usize) -> bool {
     let commit = &key.commits[position];
     let mut later = key.commits[position + 1..].iter();

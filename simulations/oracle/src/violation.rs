@@ -88,7 +88,7 @@ pub enum Violation {
         key: String,
         sent_ms: u64,
         marker: String,
-        /// As in `InconsistentRead`.
+        /// What the region held instead, as in `InconsistentRead`.
         held: String,
     },
     /// A region refused a write because of its condition, which held.
@@ -99,7 +99,7 @@ pub enum Violation {
         key: String,
         sent_ms: u64,
         marker: String,
-        /// As in `InconsistentRead`.
+        /// What the region held instead, as in `InconsistentRead`.
         held: String,
     },
     /// A region refused a write because of a transaction in progress, and none was, or cancelled a
@@ -170,8 +170,8 @@ pub enum Violation {
         marker: String,
         found: Box<Content>,
     },
-    /// The causal context of a write does not cover the write that it followed in its region, by its
-    /// condition or by what it returned.
+    /// The causal context of a write does not cover the write that it followed in its region, by
+    /// its condition or by what it returned.
     #[error("{region} gave {marker} to {table} {key} a causal context without {missed:?}, which it followed")]
     ContextTooSmall {
         table: String,

@@ -46,7 +46,7 @@ pub struct ApplicationTraffic {
 pub struct TableRequests {
     /// The first table that the requests name; empty if they name none.
     pub table: String,
-    /// How they ended.
+    /// How many requests ended in which way.
     #[serde(flatten)]
     pub requests: RequestCounts,
     /// The 99th percentile of the latency of answered requests, as the upper bound of its bucket,
@@ -57,7 +57,7 @@ pub struct TableRequests {
 /// How many requests had each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestCounts {
-    /// Answered as asked.
+    /// Requests that were answered as asked.
     pub answered: u64,
     /// Rejected by a condition, or by another transaction.
     pub condition_failed: u64,

@@ -15,7 +15,7 @@ pub enum Users {
     Home(String),
     /// The users who call a region, wherever they live.
     Caller(String),
-    /// All users.
+    /// All users, wherever they live and call.
     All,
 }
 

@@ -16,7 +16,7 @@ pub enum StoreKind {
 }
 
 impl StoreKind {
-    /// Both storage backends.
+    /// Both storage backends, for tests that compare them.
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Memory];
 
     /// The name in options and reports.

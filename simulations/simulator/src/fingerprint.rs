@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 pub(crate) struct RunHash(Xxh3);
 
 impl RunHash {
-    /// Adds a number.
+    /// Adds a number to the hash.
     pub(crate) fn number(&mut self, number: u64) {
         self.0.update(&number.to_le_bytes());
     }

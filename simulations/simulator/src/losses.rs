@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use beringia_history::{Effect, History, LostDisk, MARKER, Operation, OperationOutcome};
-use beringia_item::{AttributeValue, Mutation, Region, decode_item};
+use beringia_item::{AttributeValue, Mutation, Region, TableId, Version, decode_item};
 use beringia_report::ReportedBacklog;
 
 use crate::{Cluster, SimulationError, evidence::Reader};
@@ -17,12 +17,16 @@ pub(crate) struct Loss {
     writes: Vec<LostWrites>,
     /// For each table, the sequence up to which every other region with a replica had the writes.
     shipped: BTreeMap<String, u64>,
+    /// Whether `writes` has only what arrived nowhere.
+    is_settled: bool,
 }
 
 /// A write that no other region has.
 #[derive(Debug)]
 struct LostWrites {
     table: String,
+    id: TableId,
+    version: Version,
     key: String,
     /// The write marker; `None` for a delete.
     marker: Option<String>,
@@ -49,12 +53,15 @@ pub(crate) async fn look(
         let mutations = reader.mutations(store.origin().clone()).await?;
         let is_everywhere = |mutation: &&Mutation| {
             let mut holders = others.iter().filter(|other| may_hold(cluster, other, table));
-            holders.all(|other| has(cluster, other, mutation))
+            holders.all(|other| has(cluster, other, mutation.table, &mutation.version))
         };
         let everywhere = mutations.iter().take_while(is_everywhere).last();
         shipped.insert(table.clone(), everywhere.map_or(0, |last| last.version.sequence));
         for mutation in mutations {
-            if others.iter().any(|other| has(cluster, other, &mutation)) {
+            if others
+                .iter()
+                .any(|other| has(cluster, other, mutation.table, &mutation.version))
+            {
                 continue;
             }
             let sequence = mutation.version.sequence;
@@ -64,6 +71,8 @@ pub(crate) async fn look(
             let age = committed_us.map_or(Duration::ZERO, |us| now.saturating_sub(Duration::from_micros(us)));
             writes.push(LostWrites {
                 table: table.clone(),
+                id: mutation.table,
+                version: mutation.version.clone(),
                 key: reader.key_text(&mutation.key)?,
                 marker: marker(&mutation),
                 committed: at.saturating_sub(age),
@@ -75,6 +84,7 @@ pub(crate) async fn look(
         at,
         writes,
         shipped,
+        is_settled: false,
     })
 }
 
@@ -85,16 +95,15 @@ fn may_hold(cluster: &Cluster, region: &Region, table: &str) -> bool {
 }
 
 /// Returns whether a region has a write now, in its process or on the disk that it left behind.
-fn has(cluster: &Cluster, region: &Region, mutation: &Mutation) -> bool {
+fn has(cluster: &Cluster, region: &Region, table: TableId, version: &Version) -> bool {
     let name = region.as_str();
     if let Ok(store) = cluster.store(name) {
         let vectors = store.vectors();
-        return vectors
-            .get(&mutation.table)
-            .is_some_and(|vector| vector.covers(&mutation.version));
+        return vectors.get(&table).is_some_and(|vector| vector.covers(version));
     }
-    let (origin, sequence) = (mutation.origin(), mutation.version.sequence);
-    let had = cluster.recorder.applied_us(mutation.table, origin, sequence, region);
+    let had = cluster
+        .recorder
+        .applied_us(table, &version.origin, version.sequence, region);
     had.is_some() && !cluster.disk_is_new(name)
 }
 
@@ -107,6 +116,20 @@ fn marker(mutation: &Mutation) -> Option<String> {
 }
 
 impl Loss {
+    /// Leaves out the writes that were on their way when the disk was lost, and have arrived in
+    /// another region since. Must be called before the region starts again: version vectors cover
+    /// its lost writes as soon as they cover a new one. Only the first call counts.
+    pub(crate) fn settle(&mut self, cluster: &Cluster) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        let lost = |write: &LostWrites| {
+            let mut others = cluster.regions().filter(|other| other.as_str() != self.region);
+            !others.any(|other| has(cluster, other, write.id, &write.version))
+        };
+        self.writes.retain(lost);
+    }
+
     /// The loss in the oracle's terms.
     pub(crate) fn disk(&self) -> LostDisk {
         LostDisk {

@@ -1,9 +1,9 @@
 //! Reads every key back at the end of a run, through the API: by GetItem, by Query, and by Scan of
 //! the table and of each index.
 //!
-//! What a region holds is in its store. Whether its clients can read that is another question, which
-//! only the answers to requests decide. GetItem of each key and Query of each partition take turns
-//! among the regions; each region answers a Scan of the table and of each of its indexes.
+//! What a region holds is in its store. Whether its clients can read that is another question,
+//! which only the answers to requests decide. GetItem of each key and Query of each partition take
+//! turns among the regions; each region answers a Scan of the table and of each of its indexes.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -272,6 +272,9 @@ impl<'a> RunningSimulation<'a> {
             let loss = losses::look(&self.cluster, region, &self.tables, at).await?;
             self.losses.push(loss);
         }
+        if let Action::Restart { region } = action {
+            self.settle_losses(|down| down == region);
+        }
         match action {
             Action::AddReplica { region } => self.change_replicas(region, true),
             Action::RemoveReplica { region } => self.change_replicas(region, false),
@@ -289,8 +292,17 @@ impl<'a> RunningSimulation<'a> {
         Ok(())
     }
 
-    /// Adds or removes the replicas of all tables in a region, in the background, while the timeline
-    /// continues.
+    /// Settles the losses of these regions that are down: what was on its way has arrived.
+    fn settle_losses(&mut self, is_meant: impl Fn(&str) -> bool) {
+        for loss in &mut self.losses {
+            if is_meant(&loss.region) && !self.cluster.is_running(&loss.region) {
+                loss.settle(&self.cluster);
+            }
+        }
+    }
+
+    /// Adds or removes the replicas of all tables in a region, in the background, while the
+    /// timeline continues.
     fn change_replicas(&mut self, region: &str, adds: bool) {
         self.came_or_went.push(region.to_owned());
         let others: Vec<String> = self.cluster.names().into_iter().filter(|name| name != region).collect();
@@ -326,6 +338,7 @@ impl<'a> RunningSimulation<'a> {
             None => History::default(),
         };
         self.cluster.trace.note(format_args!("the load ended"));
+        self.settle_losses(|_| true);
         self.cluster.put_right(&self.tables).await?;
         let at = self.began.elapsed();
         self.measure.links_changed(&self.cluster, at);
@@ -333,8 +346,8 @@ impl<'a> RunningSimulation<'a> {
     }
 
     /// Returns, for each table, the regions whose replica must be ACTIVE at the end, by the answers
-    /// to the changes of replicas. A region is not among them if that is unknown: no answer came, or
-    /// the region that accepted the change lost its disk.
+    /// to the changes of replicas. A region is not among them if that is unknown: no answer came,
+    /// or the region that accepted the change lost its disk.
     async fn expected_replicas(&mut self) -> Expected {
         let replicas = &self.plan.scenario.replicas;
         let of_table = |table: &String| (table.clone(), replicas.iter().cloned().collect());

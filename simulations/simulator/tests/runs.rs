@@ -203,6 +203,22 @@ fn a_disk_lost_behind_a_cut_costs_the_unshipped_writes() {
     assert_eq!(outcome.run.divergence.last().map(|sample| sample.keys), Some(0));
 }
 
+/// What is on the wire when the disk is lost still arrives.
+#[test]
+fn writes_on_their_way_are_not_lost_with_a_disk() {
+    let us = || "us-east-1".to_owned();
+    let crash = Action::Crash {
+        region: us(),
+        lose_disk: true,
+    };
+    let outcome = played(&plan(vec![(4, crash), (6, Action::Restart { region: us() })]));
+    let [loss] = outcome.run.disk_losses.as_slice() else {
+        panic!("{:?}", outcome.run.disk_losses)
+    };
+    let reported = loss.reported_backlog.map(|reported| reported.writes);
+    assert_eq!(reported, Some(loss.writes), "{loss:?}");
+}
+
 /// A region that clients leave before the proof is shown as such.
 #[test]
 fn a_drain_is_proven_when_every_region_has_all() {

@@ -26,7 +26,8 @@ impl Group<'_> {
         kind == RemoteKind::Stream && bug.skips(mutation.version.sequence)
     }
 
-    /// Whether a change of a definition is left out: the one that makes a replica with items active.
+    /// Whether a change of a definition is left out: the one that makes a replica with items
+    /// active.
     pub(super) fn never_activates(&self, id: TableId, aspect: &Aspect) -> bool {
         if !self.environment.planted_bug.is_some_and(PlantedBug::never_activates) {
             return false;

@@ -221,7 +221,7 @@ fn restore_link(host: &Host, network: &Network, ends: (&str, &str), before: &Lin
     Ok(())
 }
 
-/// Starts a region again. One that runs already was started by somebody else.
+/// Starts a region again. One that runs already needs no start.
 async fn recover(host: &Host, region: &str) -> Result<(), Status> {
     match host.hosted(region)?.recover().await {
         Ok(()) => {

@@ -43,7 +43,7 @@ pub(crate) struct Leases {
 
 #[derive(Default)]
 struct LeaseTable {
-    /// By name.
+    /// The leases that are held, by name.
     held: BTreeMap<String, HeldLease>,
     /// The last leases that expired with changes, the oldest first; at most [`EXPIRED_MAX`].
     expired: VecDeque<ExpiredLease>,

@@ -178,8 +178,8 @@ fn judges_availability_per_region() {
     );
 }
 
-/// Only faults of the region's process or disk excuse missing answers. An operation, such as a pause
-/// of replication, does not.
+/// Only faults of the region's process or disk excuse missing answers. An operation, such as a
+/// pause of replication, does not.
 #[test]
 fn judges_availability_in_seconds_without_faults() {
     let expected = Expectations {

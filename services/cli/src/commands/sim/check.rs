@@ -47,7 +47,7 @@ pub(super) fn run(file: &Path, jobs: &JobArguments, format: Format) -> Result<()
             Ok(outcome) => {
                 let fingerprint = outcome.run.identity.fingerprint.as_deref();
                 let difference = first_difference(&report, &outcome.run);
-                tell(&reported.identity.version, fingerprint, difference.as_ref(), format)
+                print(&reported.identity.version, fingerprint, difference.as_ref(), format)
             }
             Err(error) => Err(CommandError::CheckFailed(format!(
                 "the replay did not finish: {error}{}",
@@ -103,7 +103,7 @@ fn job(file: &Path, reported: &Reported) -> Result<Job, CommandError> {
     })
 }
 
-fn tell(
+fn print(
     reported_version: &str,
     fingerprint: Option<&str>,
     difference: Option<&RunDifference>,
