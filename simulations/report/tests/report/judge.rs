@@ -5,7 +5,7 @@ use beringia_report::{
 };
 use beringia_scenario::{Count, Expectations};
 
-use crate::support::{REGIONS, empty_run, millis, seconds};
+use crate::support::{REGIONS, empty_run, millis, seconds, used_run};
 
 /// The one verdict whose expectation contains `format`: the measured value, and whether it holds.
 pub(crate) fn verdict(expected: &Expectations, run: &mut Run, format: &str) -> (String, bool) {
@@ -25,26 +25,6 @@ fn convergence(elapsed_ms: Option<u64>, bound_ms: f64) -> Convergence {
         elapsed_ms,
         bound_ms,
         disturbed_after_ms: None,
-    }
-}
-
-/// A run in which one operation was due, and answered.
-fn used_run() -> Run {
-    Run {
-        seconds: vec![second(0, 1, 1)],
-        ..empty_run()
-    }
-}
-
-fn second(second: u64, due: u64, answered: u64) -> RegionSecond {
-    RegionSecond {
-        region: REGIONS[0].to_owned(),
-        second,
-        due,
-        answered,
-        failed: due - answered,
-        latency_ms_p50: None,
-        latency_ms_p99: None,
     }
 }
 

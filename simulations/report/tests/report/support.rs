@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use beringia_regions::Topology;
-use beringia_report::{Player, Recorder, Run};
+use beringia_report::{OperationSample, Player, Recorder, Run};
 use beringia_scenario::{Action, Ends, Expectations, Plan, Planned, Policy, RegionOptions, Scenario};
 
 /// The three regions of every plan in these tests.
@@ -53,6 +53,21 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
         seed: 7,
         timeline: timeline.collect(),
     }
+}
+
+/// A run in which one operation was due, and answered at once.
+pub(crate) fn used_run() -> Run {
+    let mut recorder = Recorder::new(&plan(Vec::new()), Player::Sim);
+    recorder.operation(&OperationSample {
+        home: REGIONS[0],
+        asked: REGIONS[0],
+        due: seconds(1),
+        sent: seconds(1),
+        done: millis(1_005),
+        failure: None,
+        is_rejected: false,
+    });
+    recorder.finish(seconds(60), "beringia sim run test --seed 7")
 }
 
 /// A run in which nothing happened.
