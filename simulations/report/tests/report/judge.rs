@@ -79,7 +79,7 @@ fn lost_writes_and_broken_promises_always_fail_a_run() {
 
 #[test]
 fn a_run_whose_consistency_is_not_decided_fails() {
-    let mut run = empty_run();
+    let mut run = used_run();
     assert!(judge(&Expectations::default(), &mut run));
     assert!(!run.verdicts.iter().any(|verdict| verdict.expected.contains("decided")));
     run.undecided = 1_200;
@@ -264,7 +264,7 @@ fn writes_that_never_arrived_break_bounds_of_lag() {
         lag_p99_max: Some(seconds(1)),
         ..Expectations::default()
     };
-    let mut run = empty_run();
+    let mut run = used_run();
     for pair in &mut run.pairs {
         (pair.lag_ms.count, pair.due) = (9, 9);
     }
@@ -311,7 +311,7 @@ fn an_interrupted_convergence_is_judged_until_then() {
 
 #[test]
 fn a_run_whose_tables_do_not_converge_fails() {
-    let mut run = empty_run();
+    let mut run = used_run();
     run.convergences = vec![convergence(Some(10), 0.0), convergence(None, 0.0)];
     let (measured, holds) = verdict(&Expectations::default(), &mut run, "all tables converged");
     assert_eq!(
