@@ -49,6 +49,11 @@ impl RunHash {
         };
         self.number(outcome);
         self.bytes(refusal.as_bytes());
+        self.number(operation.cancellations.len() as u64);
+        for code in &operation.cancellations {
+            self.bytes(code.as_bytes());
+        }
+        self.bytes(operation.failure.map_or("", |cause| cause.name()).as_bytes());
         self.number(operation.reads.len() as u64);
         for seen in &operation.reads {
             self.bytes(seen.key.as_bytes());
@@ -56,6 +61,7 @@ impl RunHash {
             self.bytes(seen.marker.as_deref().unwrap_or_default().as_bytes());
             self.number(u64::from(seen.number.is_some()));
             self.number(seen.number.unwrap_or_default().cast_unsigned());
+            self.number(seen.is_consistent.into());
         }
         self.number(operation.writes.len() as u64);
         for write in &operation.writes {
