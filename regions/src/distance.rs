@@ -141,7 +141,7 @@ mod tests {
             estimated("eu-west-2", "ap-southeast-2"),
             Some(4_643_543_462_506_558_333)
         );
-        assert_eq!(estimated("af-south-1", "sa-east-1"), Some(2));
+        assert_eq!(estimated("af-south-1", "sa-east-1"), Some(4_637_172_934_174_018_246));
         assert_eq!(estimated("us-east-1", "us-east-1"), Some(5.7_f64.to_bits()));
     }
 }

@@ -65,9 +65,17 @@ impl Run {
     }
 }
 
+/// What every run promises.
 fn always(run: &Run) -> Vec<Verdict> {
+    let mut verdicts = of_promises(run);
+    verdicts.extend(of_completeness(run));
+    verdicts.extend(of_reported_backlogs(run));
+    verdicts
+}
+
+fn of_promises(run: &Run) -> Vec<Verdict> {
     let writes = &run.writes;
-    let mut verdicts = vec![
+    vec![
         Verdict {
             expected: if writes.lost_with_disk == 0 {
                 "no durability loss".to_owned()
@@ -95,7 +103,12 @@ fn always(run: &Run) -> Vec<Verdict> {
             },
             holds: run.violations.is_empty(),
         },
-    ];
+    ]
+}
+
+/// Whether the run did what it was to do, and everything in it could be judged.
+fn of_completeness(run: &Run) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
     // Nothing can break in a run without operations, so it proves nothing.
     let due: u64 = run.seconds.iter().map(|second| second.due).sum();
     if due == 0 {
@@ -122,6 +135,10 @@ fn always(run: &Run) -> Vec<Verdict> {
             holds: false,
         });
     }
+    verdicts
+}
+
+fn of_reported_backlogs(run: &Run) -> impl Iterator<Item = Verdict> {
     // A backlog that was read from outside is slightly older than the loss; what arrived in between
     // makes it an upper bound.
     let exact = run.player == Player::Sim;
@@ -130,7 +147,7 @@ fn always(run: &Run) -> Vec<Verdict> {
         .disk_losses
         .iter()
         .filter_map(|loss| Some((loss, loss.reported_backlog?)));
-    verdicts.extend(reports.map(|(loss, reported)| Verdict {
+    reports.map(move |(loss, reported)| Verdict {
         expected: if exact {
             format!("RPO of {} is the backlog that it reported", loss.region)
         } else {
@@ -153,8 +170,7 @@ fn always(run: &Run) -> Vec<Verdict> {
             // The bytes of requests and those of the records in a log cannot be compared.
             loss.writes <= reported.writes && loss.seconds <= reported.seconds + CLOCK_SECONDS
         },
-    }));
-    verdicts
+    })
 }
 
 /// The clients whose operations a number counts, if not all.

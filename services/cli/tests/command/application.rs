@@ -24,7 +24,7 @@ const AP: &str = "ap-northeast-1";
 const LOSS: &str = "topology = \"three\"\nduration = \"10s\"\n\
     [[event]]\nat = \"4s\"\nlasts = \"4s\"\ncrash = \"ap-northeast-1\"\n\
     [[event]]\nat = \"5s\"\nlasts = \"4s\"\nshift = \"ap-northeast-1\"\nto = \"us-east-1\"\n\
-    [expect]\nrto_max = \"2s\"\navailability = { ap-northeast-1 = 75 }\n";
+    [expect]\nslo = { window = \"1s\" }\nrto_max = \"2s\"\navailability = { ap-northeast-1 = 75 }\n";
 
 /// Plays [`LOSS`] while an application reads up to 50 items per second at an endpoint, from the
 /// region that `choose` gives after so many failures. Returns the output, and how many requests
