@@ -10,8 +10,8 @@ use beringia_history::{Operation, OperationOutcome, Seen};
 use beringia_item::VersionVector;
 
 use crate::{
-    anomalies::{Kind, Observed, Sight, Sightings, saw},
     index::{Among, Key, Table},
+    sightings::{Kind, Observed, Sight, Sightings, saw},
 };
 
 /// Finds causal violations, and violations of the session guarantees that span items (Terry et al.,

@@ -26,6 +26,7 @@ mod logs;
 mod merge;
 mod outcomes;
 mod replicas;
+mod sightings;
 mod snapshots;
 mod times;
 mod unlogged;
@@ -35,7 +36,7 @@ mod violation;
 use std::collections::BTreeMap;
 
 pub use accounting::{Accounting, DataLoss};
-pub use anomalies::Anomaly;
+pub use sightings::Anomaly;
 pub use violation::Violation;
 
 use beringia_history::{Evidence, History, LostDisk};
@@ -64,7 +65,7 @@ pub struct Judgement {
 pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disks: &[LostDisk]) -> Judgement {
     let mut violations = Vec::new();
     let mut tally = accounting::Tally::new(lost_disks);
-    let mut sightings = anomalies::Sightings::default();
+    let mut sightings = sightings::Sightings::default();
     let mut undecided = 0;
     for (name, evidence) in evidence {
         let mut table = index::Table::new(name, history, evidence, lost_disks);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_history::{Operation, OperationOutcome};
 
 use crate::{
-    anomalies::{Kind, Observed, Sight, Sightings},
     index::{Commit, Table},
+    sightings::{Kind, Observed, Sight, Sightings},
 };
 
 /// Finds long forks and write skew among operations that read several items by one request.

@@ -18,7 +18,7 @@ pub(crate) struct Loss {
     /// For each table, the sequence up to which every other region with a replica had the writes.
     shipped: BTreeMap<String, u64>,
     /// Whether `writes` has only what arrived nowhere.
-    is_settled: bool,
+    is_final: bool,
 }
 
 /// A write that no other region has.
@@ -84,7 +84,7 @@ pub(crate) async fn look(
         at,
         writes,
         shipped,
-        is_settled: false,
+        is_final: false,
     })
 }
 
@@ -119,8 +119,8 @@ impl Loss {
     /// Leaves out the writes that were on their way when the disk was lost, and have arrived in
     /// another region since. Must be called before the region starts again: version vectors cover
     /// its lost writes as soon as they cover a new one. Only the first call counts.
-    pub(crate) fn settle(&mut self, cluster: &Cluster) {
-        if std::mem::replace(&mut self.is_settled, true) {
+    pub(crate) fn leave_out_arrived(&mut self, cluster: &Cluster) {
+        if std::mem::replace(&mut self.is_final, true) {
             return;
         }
         let lost = |write: &LostWrites| {

@@ -273,7 +273,7 @@ impl<'a> RunningSimulation<'a> {
             self.losses.push(loss);
         }
         if let Action::Restart { region } = action {
-            self.settle_losses(|down| down == region);
+            self.close_losses(|down| down == region);
         }
         match action {
             Action::AddReplica { region } => self.change_replicas(region, true),
@@ -292,11 +292,11 @@ impl<'a> RunningSimulation<'a> {
         Ok(())
     }
 
-    /// Settles the losses of these regions that are down: what was on its way has arrived.
-    fn settle_losses(&mut self, is_meant: impl Fn(&str) -> bool) {
+    /// Closes the losses of these regions that are down: what was on its way has arrived.
+    fn close_losses(&mut self, is_meant: impl Fn(&str) -> bool) {
         for loss in &mut self.losses {
             if is_meant(&loss.region) && !self.cluster.is_running(&loss.region) {
-                loss.settle(&self.cluster);
+                loss.leave_out_arrived(&self.cluster);
             }
         }
     }
@@ -338,7 +338,7 @@ impl<'a> RunningSimulation<'a> {
             None => History::default(),
         };
         self.cluster.trace.note(format_args!("the load ended"));
-        self.settle_losses(|_| true);
+        self.close_losses(|_| true);
         self.cluster.put_right(&self.tables).await?;
         let at = self.began.elapsed();
         self.measure.links_changed(&self.cluster, at);
