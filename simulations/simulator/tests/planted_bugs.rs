@@ -291,3 +291,30 @@ fn finds_causal_contexts_that_are_too_large() {
     let says = |violation: &str| violation.contains("which came later");
     assert_found(PlantedBug::CausalContextTooLarge, scenario, says);
 }
+
+/// A disk that a third region loses excuses that region's own writes only.
+#[test]
+fn finds_an_unjournalled_loss_beside_a_lost_disk() {
+    let scenario = r#"
+        about = "Two regions update the same items while they are cut off, and a third loses its disk."
+        topology = "three"
+        policy = "attribute"
+        duration = "5s"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 60
+        keys = 60
+        choice = "uniform"
+        value_bytes = 8
+        [[event]]
+        at = "200ms..500ms"
+        isolate = "us-east-1"
+        [[event]]
+        at = "3s"
+        lasts = "1s"
+        crash = "ap-northeast-1"
+        lose_disk = true
+    "#;
+    let says = |violation: &str| violation.contains("-1 did not journal") && !violation.starts_with("ap-northeast-1");
+    assert_found(PlantedBug::PartialLossUnjournalled, scenario, says);
+}
