@@ -191,11 +191,7 @@ impl<'a> Reader<'a> {
             return;
         }
         for write in &operation.writes {
-            let key = self.table.keys.get(write.key.as_str());
-            let position = key
-                .and_then(|key| key.of_marker(&write.marker))
-                .and_then(|asked| asked.position);
-            if let Some(position) = position {
+            if let Some(position) = self.table.position_of(&write.key, &write.marker) {
                 let session = (operation.client, write.key.as_str());
                 let greatest = self.wrote.entry(session).or_insert((position, &operation.region));
                 if position > greatest.0 {
@@ -224,10 +220,7 @@ fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>],
             continue;
         };
         let missed = transaction.writes.iter().find(|write| {
-            let position = table
-                .keys
-                .get(write.key.as_str())
-                .and_then(|key| key.of_marker(&write.marker)?.position);
+            let position = table.position_of(&write.key, &write.marker);
             let seen = seen.get(write.key.as_str()).copied().flatten();
             seen.zip(position)
                 .is_some_and(|(seen, position)| seen < Sight::Commit(position))

@@ -75,7 +75,7 @@ impl<'a> Sessions<'a> {
             }
             for write in &operation.writes {
                 sessions.turns.insert(&write.marker, (operation.client, *turn));
-                let position = position_of(table, &write.key, &write.marker);
+                let position = table.position_of(&write.key, &write.marker);
                 let Some(position) = position.filter(|_| operation.outcome == OperationOutcome::Ok) else {
                     continue;
                 };
@@ -106,10 +106,6 @@ impl<'a> Sessions<'a> {
 fn raise(list: &mut Vec<(usize, usize)>, turn: usize, position: usize) {
     let before = list.last().map_or(position, |(_, before)| *before);
     list.push((turn, position.max(before)));
-}
-
-fn position_of(table: &Table<'_>, key: &str, marker: &str) -> Option<usize> {
-    table.keys.get(key)?.of_marker(marker)?.position
 }
 
 /// What a client has to see from now on, from what it has seen.

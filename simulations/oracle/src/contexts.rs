@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Basis, Effect};
+use beringia_history::{Basis, Effect, LostDisk};
 use beringia_item::Version;
 
 use crate::{
@@ -53,7 +53,7 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
 /// Returns the write that a commit certainly followed, if its causal context does not cover it.
 fn missed<'a>(key: &Key<'a>, commit: &Commit<'_>, asked: &Asked<'_>) -> Option<&'a Version> {
     let marker = match &asked.write.based_on {
-        Basis::Marker(marker) => Some(marker),
+        Basis::Marker(marker) => Some(marker.as_str()),
         _ => removed(asked),
     };
     let followed = key.of_marker(marker?)?.position?;
@@ -63,12 +63,8 @@ fn missed<'a>(key: &Key<'a>, commit: &Commit<'_>, asked: &Asked<'_>) -> Option<&
 
 /// The marker of what a delete removed, if its answer said so. Only then it is certain which
 /// tombstone the delete made.
-fn removed<'a>(asked: &Asked<'a>) -> Option<&'a String> {
-    if asked.write.effect != Effect::Delete {
-        return None;
-    }
-    let removed = asked.operation.reads.iter().find(|seen| seen.key == asked.write.key);
-    removed?.marker.as_ref()
+fn removed<'a>(asked: &Asked<'a>) -> Option<&'a str> {
+    asked.replaced().filter(|_| asked.write.effect == Effect::Delete)
 }
 
 /// Returns an entry of a commit's causal context that covers a write sent after the commit was
@@ -95,8 +91,7 @@ fn foreseen(
             sequence,
         };
         let sent_us = times.get(region)?.earliest_us(&covered);
-        let was_lost =
-            |disk: &beringia_history::LostDisk| disk.region == region && (done_us..=sent_us).contains(&disk.at_us);
+        let was_lost = |disk: &LostDisk| disk.region == region && (done_us..=sent_us).contains(&disk.at_us);
         let is_foreseen = sent_us > done_us && !table.lost_disks.iter().any(was_lost);
         is_foreseen.then(|| (region.to_owned(), sequence))
     })

@@ -119,10 +119,7 @@ fn match_reported(key: &mut Key<'_>, bounds: &Bounds<'_>) {
     if unclaimed.is_empty() {
         return;
     }
-    let removed = |asked: &Asked<'_>| {
-        let seen = asked.operation.reads.iter().find(|seen| seen.key == asked.write.key)?;
-        key.of_marker(seen.marker.as_deref()?)?.position
-    };
+    let removed = |asked: &Asked<'_>| key.of_marker(asked.replaced()?)?.position;
     let reported = open(key).filter(|(_, asked)| asked.is_acknowledged());
     let mut reported: Vec<(usize, usize)> = reported
         .filter_map(|(index, asked)| Some((removed(asked)?, index)))

@@ -60,7 +60,13 @@ pub(crate) struct Commit<'a> {
     pub(crate) is_known: bool,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// The marker of the item that was there before, if the answer said so.
+    pub(crate) fn replaced(&self) -> Option<&'a str> {
+        let seen = self.operation.reads.iter().find(|seen| seen.key == self.write.key);
+        seen?.marker.as_deref()
+    }
+
     pub(crate) fn is_acknowledged(&self) -> bool {
         self.operation.outcome == OperationOutcome::Ok
     }
@@ -238,24 +244,24 @@ impl<'a> Among<'a> {
         Self { origins }
     }
 
+    /// Returns the index of the greatest commit up to a known sequence of its origin.
+    fn last(&self, known_of: impl Fn(&Origin) -> u64) -> Option<usize> {
+        let of_origin = |OfOrigin { origin, places }: &OfOrigin| {
+            let known = known_of(origin);
+            let end = places.partition_point(|(sequence, _)| *sequence <= known);
+            end.checked_sub(1).map(|last| places[last].1)
+        };
+        self.origins.values().filter_map(of_origin).max()
+    }
+
     /// Returns the index of the greatest commit that a version vector covers.
     pub(crate) fn last_covered(&self, vector: &VersionVector) -> Option<usize> {
-        let covered = |of_origin: &OfOrigin| {
-            let known = vector.get(&of_origin.origin);
-            let end = of_origin.places.partition_point(|(sequence, _)| *sequence <= known);
-            end.checked_sub(1).map(|last| of_origin.places[last].1)
-        };
-        self.origins.values().filter_map(covered).max()
+        self.last(|origin| vector.get(origin))
     }
 
     /// Returns the index of the greatest commit that this one causally depends on.
     pub(crate) fn last_known_to(&self, commit: &Commit<'_>) -> Option<usize> {
-        let known_of = |of_origin: &OfOrigin| {
-            let known = commit.known_of(&of_origin.origin);
-            let end = of_origin.places.partition_point(|(sequence, _)| *sequence <= known);
-            end.checked_sub(1).map(|last| of_origin.places[last].1)
-        };
-        self.origins.values().filter_map(known_of).max()
+        self.last(|origin| commit.known_of(origin))
     }
 }
 
@@ -318,6 +324,11 @@ impl<'a> Table<'a> {
             key.match_markers();
         }
         table
+    }
+
+    /// Returns the position of the commit with this marker, if it was found.
+    pub(crate) fn position_of(&self, key: &str, marker: &str) -> Option<usize> {
+        self.keys.get(key)?.of_marker(marker)?.position
     }
 
     /// Records what each commit replaced and which commits others depend on. Called when all

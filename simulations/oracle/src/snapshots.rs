@@ -142,11 +142,10 @@ fn find_write_skew(table: &Table<'_>, snapshots: &[Snapshot<'_>], sightings: &mu
 
 fn transaction<'a, 'b>(table: &Table<'_>, snapshot: &'b Snapshot<'a>) -> Option<Transaction<'a, 'b>> {
     let operation = snapshot.operation;
-    let position = |key: &str, marker: &str| table.keys.get(key)?.of_marker(marker)?.position;
     let wrote: BTreeMap<&str, usize> = operation
         .writes
         .iter()
-        .filter_map(|write| Some((write.key.as_str(), position(&write.key, &write.marker)?)))
+        .filter_map(|write| Some((write.key.as_str(), table.position_of(&write.key, &write.marker)?)))
         .collect();
     let is_one = operation.outcome == OperationOutcome::Ok && !wrote.is_empty();
     is_one.then_some(Transaction { snapshot, wrote })

@@ -7,10 +7,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::{Misread, MisreadKind};
+use beringia_history::{FailureCause, Misread, MisreadKind};
 use beringia_item::{Item, KeySchema, item_from_json, item_to_json};
 use beringia_storage::{IndexProjection, IndexState, Store, Table};
-use beringia_workload::{CallError, Target, Targets};
+use beringia_workload::{Target, Targets};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -23,8 +23,6 @@ const ATTEMPTS: usize = 10;
 const THROTTLED_MAX: usize = 120;
 /// The pause before another attempt, in virtual time.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The errors after which a request is sent again.
-const THROTTLED: [&str; 2] = ["ProvisionedThroughputExceededException", "ThrottlingException"];
 
 /// A region's turn among those that hold a table.
 #[derive(Clone, Copy)]
@@ -278,7 +276,7 @@ async fn pages(target: &mut dyn Target, operation: &str, mut parameters: Value) 
 async fn call(target: &mut dyn Target, operation: &str, parameters: Value) -> Result<Value, String> {
     for _ in 1..THROTTLED_MAX {
         match target.call(operation, parameters.clone()).await {
-            Err(CallError::Refused { kind, .. }) if THROTTLED.contains(&kind.as_str()) => sleep(PAUSE).await,
+            Err(error) if error.failure() == Some(FailureCause::Throttled) => sleep(PAUSE).await,
             answer => return answer.map_err(|error| error.to_string()),
         }
     }

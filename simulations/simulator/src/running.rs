@@ -201,8 +201,7 @@ impl<'a> RunningSimulation<'a> {
             replica_changes: Vec::new(),
             replica_epochs: BTreeMap::new(),
         };
-        let held = |table: &String| (table.clone(), scenario.replicas.iter().cloned().collect());
-        let expected: Expected = session.tables.iter().map(held).collect();
+        let expected = session.first_replicas();
         if !session.converge(&expected).await? {
             return Err(SimulationError::TimedOut {
                 what: "the initial items of the tables have not reached all regions".to_owned(),
@@ -345,13 +344,18 @@ impl<'a> RunningSimulation<'a> {
         Ok(history)
     }
 
+    /// The regions that hold each table when the load begins.
+    fn first_replicas(&self) -> Expected {
+        let replicas = &self.plan.scenario.replicas;
+        let of_table = |table: &String| (table.clone(), replicas.iter().cloned().collect());
+        self.tables.iter().map(of_table).collect()
+    }
+
     /// Returns, for each table, the regions whose replica must be ACTIVE at the end, by the answers
     /// to the changes of replicas. A region is not among them if that is unknown: no answer came,
     /// or the region that accepted the change lost its disk.
     async fn expected_replicas(&mut self) -> Expected {
-        let replicas = &self.plan.scenario.replicas;
-        let of_table = |table: &String| (table.clone(), replicas.iter().cloned().collect());
-        let mut expected: Expected = self.tables.iter().map(of_table).collect();
+        let mut expected = self.first_replicas();
         let mut uncertain = Vec::new();
         for change in self.replica_changes.drain(..) {
             let outcome = change.outcome.await.unwrap_or(ChangeOutcome::Unknown);

@@ -152,13 +152,11 @@ pub(crate) async fn statuses(
 /// The status of each replica in an answer to `DescribeTable`. The region that answered has the
 /// status of the table.
 fn statuses_in(answer: &Value, region: &str) -> BTreeMap<String, String> {
-    let table = &answer["Table"];
-    let status = |region: &Value, status: &Value| Some((region.as_str()?.to_owned(), status.as_str()?.to_owned()));
-    let listed = table["Replicas"].as_array().into_iter().flatten();
-    let listed = listed.filter_map(|replica| status(&replica["RegionName"], &replica["ReplicaStatus"]));
-    let mut statuses: BTreeMap<String, String> = listed.collect();
+    let mut statuses: BTreeMap<String, String> = listed(answer)
+        .map(|(region, status)| (region.to_owned(), status.to_owned()))
+        .collect();
     // In a region whose replica is not yet complete, the table is not active either.
-    if let Some(own) = table["TableStatus"].as_str()
+    if let Some(own) = answer["Table"]["TableStatus"].as_str()
         && (own != "ACTIVE" || !statuses.contains_key(region))
     {
         statuses.insert(region.to_owned(), own.to_owned());
@@ -192,14 +190,14 @@ async fn await_active(
 }
 
 fn is_active(answer: &Value, replicas: &[&String]) -> bool {
-    let table = &answer["Table"];
-    let is_active = |name: &&String| {
-        let listed = table["Replicas"].as_array().into_iter().flatten();
-        listed
-            .filter(|replica| replica["RegionName"] == name.as_str())
-            .any(|replica| replica["ReplicaStatus"] == "ACTIVE")
-    };
-    table["TableStatus"] == "ACTIVE" && replicas.iter().all(is_active)
+    let is_active = |name: &&String| listed(answer).any(|replica| replica == (name.as_str(), "ACTIVE"));
+    answer["Table"]["TableStatus"] == "ACTIVE" && replicas.iter().all(is_active)
+}
+
+/// The replicas in an answer to `DescribeTable`: each region with the status of its replica.
+fn listed(answer: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let replicas = answer["Table"]["Replicas"].as_array().into_iter().flatten();
+    replicas.filter_map(|replica| Some((replica["RegionName"].as_str()?, replica["ReplicaStatus"].as_str()?)))
 }
 
 async fn call(

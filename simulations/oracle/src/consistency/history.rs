@@ -182,9 +182,7 @@ impl<'a> Gathering<'_, 'a> {
         };
         let condition = if write.effect == Effect::Delete {
             // Only a delete that says what it removed certainly made its tombstone.
-            let removed = operation.reads.iter().find(|seen| seen.key == write.key);
-            let removed = removed.and_then(|seen| key.of_marker(seen.marker.as_deref()?)?.position);
-            match removed {
+            match asked.replaced().and_then(|removed| key.of_marker(removed)?.position) {
                 Some(removed) => Condition::Commit(removed),
                 None => return,
             }

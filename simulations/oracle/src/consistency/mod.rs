@@ -1,10 +1,10 @@
 //! Checks consistency inside a region: the region's own writes, its consistent reads and its
 //! refusals of one key are linearizable, if the writes of other regions may arrive at any time.
 //!
-//! A region that lost what it had is judged anew from then on. Its writes that were lost with it
-//! have no version, so the key is not judged from such a write until the loss. Where the time of
-//! the loss is not known, since the replica was bootstrapped during the run, the region may start
-//! over at any time.
+//! A region that lost what it had is judged from then on as if it began. Its writes that were lost
+//! with it have no version, so the key is not judged from such a write until the loss. Where the
+//! time of the loss is not known, since the replica was bootstrapped during the run, the region may
+//! start over at any time.
 
 mod history;
 mod refusals;
