@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_workload::{CallError, Targets, WorkloadTable};
+use beringia_workload::{CallError, Targets, WorkloadTable, is_active_with};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -153,7 +153,7 @@ fn failed(region: &str, operation: &str, source: CallError) -> TableError {
 /// Waits until the table is active in a region, and the region describes `replicas` as active.
 async fn active(targets: &impl Targets, table: &str, region: &str, replicas: &[String]) -> Result<(), TableError> {
     let what = format!("the table {table} is not active");
-    shown(targets, table, region, &what, |answer| is_active(answer, replicas)).await
+    shown(targets, table, region, &what, |answer| is_active_with(answer, replicas)).await
 }
 
 /// Waits until a region's description of a table satisfies `is_so`; `what` is the message if it
@@ -180,15 +180,4 @@ async fn shown(
         }
         sleep(POLL).await;
     }
-}
-
-fn is_active(answer: &Value, replicas: &[String]) -> bool {
-    let table = &answer["Table"];
-    let is_active = |name: &String| {
-        let listed = table["Replicas"].as_array().into_iter().flatten();
-        listed
-            .filter(|replica| replica["RegionName"] == name.as_str())
-            .any(|replica| replica["ReplicaStatus"] == "ACTIVE")
-    };
-    table["TableStatus"] == "ACTIVE" && replicas.iter().all(is_active)
 }

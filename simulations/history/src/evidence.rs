@@ -113,21 +113,29 @@ impl Evidence {
         }
     }
 
+    /// The record of a write in the log of its origin, which must have been read wholly and sorted
+    /// ([`Evidence::sort_logs`]).
+    #[must_use]
+    pub fn original(&self, key: &str, version: &Version) -> Option<&Logged> {
+        let writes = self.logs.get(version.origin.region().as_str())?.get(key)?;
+        let found = writes.binary_search_by_key(&version.sequence, |write| write.held.version.sequence);
+        found.ok().and_then(|index| writes.get(index))
+    }
+
     /// Compares a region's copy of a log record with the record in the origin's log, which must
     /// have been read wholly and sorted ([`Evidence::sort_logs`]). A difference is a mismatch.
     pub fn compare_copy(&mut self, region: &str, key: &str, copy: &Logged) {
-        let log = self.logs.get(copy.held.version.origin.region().as_str());
-        let writes = log.and_then(|log| log.get(key)).map_or(&[][..], Vec::as_slice);
-        let found = writes.binary_search_by_key(&copy.held.version.sequence, |write| write.held.version.sequence);
-        let original = found.ok().map(|index| &writes[index]);
-        if original != Some(copy) {
-            self.mismatches.push(CopyMismatch {
-                region: Some(region.to_owned()),
-                key: key.to_owned(),
-                version: copy.held.version.clone(),
-                original: original.map(|original| original.held.version.clone()),
-            });
+        let original = self.original(key, &copy.held.version);
+        if original == Some(copy) {
+            return;
         }
+        let mismatch = CopyMismatch {
+            region: Some(region.to_owned()),
+            key: key.to_owned(),
+            version: copy.held.version.clone(),
+            original: original.map(|original| original.held.version.clone()),
+        };
+        self.mismatches.push(mismatch);
     }
 
     /// The conflicts in the journals, ordered by key and loser. A conflict appears once, however

@@ -7,16 +7,18 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use beringia_history::{
     ConflictEntry, Evidence, FinalReplicas, Journal, Logged, MARKER, ReplicaHistory, UnshippedWrite, VersionedItem,
     key_text,
 };
-use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, decode_item};
+use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, Version, decode_item};
 use beringia_node::TableEvidence;
-use beringia_storage::{Store, StoreError, Table, TableDigest};
+use beringia_storage::{Store, StoreError, TableDigest};
+use beringia_workload::{HeldItems, HeldRows, read_back, replica_statuses};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::{Cluster, SimulationError, read_back, tables};
+use crate::{Cluster, SimulationError};
 
 /// How long replicas may take to become ACTIVE at the end, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,18 +44,16 @@ pub(crate) async fn gather(
     let mut evidence = Evidence::default();
     let digests = cluster.digests(table).await?;
     let holders: Vec<String> = digests.keys().cloned().collect();
+    let originals = gather_logs(cluster, table, replicas, &holders, &mut evidence).await?;
     for region in cluster.names() {
         let store = cluster.store(&region)?;
         let Some(reader) = Reader::new(&region, &*store, table) else {
             continue;
         };
-        // If a region was empty at some time, other regions have more of its log than it has
-        // itself.
-        if replicas.has_whole_log(&region, table) {
-            reader.log(store.origin().clone(), &mut evidence).await?;
-        }
         if holders.contains(&region) {
-            evidence.held.insert(region.clone(), reader.held().await?);
+            reader.compare_copies(&originals, &mut evidence).await?;
+            let held = reader.held(&originals, &evidence).await?;
+            evidence.held.insert(region.clone(), held);
             let journal = Journal {
                 entries: reader.journal().await?,
                 is_complete: replicas.has_complete_journal(&region, table),
@@ -66,41 +66,106 @@ pub(crate) async fn gather(
         }
     }
     let names = cluster.names().into_iter();
-    let (whole, partial): (Vec<String>, Vec<String>) = names.partition(|name| replicas.has_whole_log(name, table));
-    for origin in partial {
-        for region in &holders {
-            let store = cluster.store(region)?;
-            if let Some(reader) = Reader::new(region, &*store, table) {
-                let origin = Origin::of_only_shard(&Region::new(&origin)?);
-                reader.log(origin, &mut evidence).await?;
-            }
-        }
-    }
-    let names = cluster.names().into_iter();
     evidence.bootstrapped = names.filter(|name| replicas.may_be_bootstrapped(name, table)).collect();
-    evidence.sort_logs();
-    for region in &holders {
-        let store = cluster.store(region)?;
-        let Some(reader) = Reader::new(region, &*store, table) else {
-            continue;
-        };
-        for origin in whole.iter().filter(|origin| *origin != region) {
-            let origin = Origin::of_only_shard(&Region::new(origin)?);
-            for (key, copy) in reader.logged(origin).await? {
-                evidence.compare_copy(region, &key, &copy);
-            }
-        }
-    }
-    evidence.misreads = read_back::misreads(cluster, table, &holders).await?;
+    let rows = Rows { cluster, table };
+    evidence.misreads = read_back(cluster.clients(), table, &holders, &rows).await?;
     evidence.replicas = FinalReplicas {
         expected: expected.clone(),
-        shown: tables::statuses(cluster.clients(), table, expected, PATIENCE).await,
+        shown: replica_statuses(cluster.clients(), table, expected, PATIENCE).await,
         digests: digests
             .iter()
             .map(|(region, digest)| (region.clone(), in_words(digest)))
             .collect(),
     };
     Ok(evidence)
+}
+
+/// Adds the logs of all origins to the evidence, and returns the records of those whose own log has
+/// all of their writes.
+async fn gather_logs(
+    cluster: &Cluster,
+    table: &str,
+    replicas: &ReplicaHistory,
+    holders: &[String],
+    evidence: &mut Evidence,
+) -> Result<Originals, SimulationError> {
+    let mut originals = Originals::default();
+    for name in cluster.names() {
+        let origin = Origin::of_only_shard(&Region::new(&name)?);
+        let is_whole = replicas.has_whole_log(&name, table);
+        // If a region was empty at some time, other regions have more of its log than it has
+        // itself.
+        let sources = if is_whole { std::slice::from_ref(&name) } else { holders };
+        for region in sources {
+            let store = cluster.store(region)?;
+            let Some(reader) = Reader::new(region, &*store, table) else {
+                continue;
+            };
+            let mutations = reader.mutations(origin.clone()).await?;
+            for mutation in &mutations {
+                evidence.log(reader.key_text(&mutation.key)?, reader.logged(mutation)?);
+            }
+            if is_whole {
+                originals.add(origin.clone(), mutations);
+            }
+        }
+    }
+    evidence.sort_logs();
+    Ok(originals)
+}
+
+/// The log records of origins whose own log has all of their writes, as they are encoded there. A
+/// copy that is equal to one need not be decoded again.
+#[derive(Default)]
+struct Originals(BTreeMap<Origin, Vec<Mutation>>);
+
+impl Originals {
+    /// Adds the records of an origin, which are in the order of their sequences.
+    fn add(&mut self, origin: Origin, records: Vec<Mutation>) {
+        self.0.insert(origin, records);
+    }
+
+    /// The origins whose records are known.
+    fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.0.keys()
+    }
+
+    /// The record of the write with this version.
+    fn get(&self, version: &Version) -> Option<&Mutation> {
+        let records = self.0.get(&version.origin)?;
+        let found = records.binary_search_by_key(&version.sequence, |record| record.version.sequence);
+        found.ok().and_then(|index| records.get(index))
+    }
+}
+
+/// The rows of a table in the regions' stores.
+struct Rows<'a> {
+    cluster: &'a Cluster,
+    table: &'a str,
+}
+
+#[async_trait]
+impl HeldRows for Rows<'_> {
+    type Error = SimulationError;
+
+    async fn digest(&self, region: &str) -> Result<String, SimulationError> {
+        let store = self.cluster.store(region)?;
+        let Some(reader) = Reader::new(region, &*store, self.table) else {
+            return Ok(String::new());
+        };
+        let digest = store.digest(reader.table).await;
+        digest
+            .map(|digest| in_words(&digest))
+            .map_err(|error| reader.failed(error))
+    }
+
+    async fn items(&self, region: &str) -> Result<HeldItems, SimulationError> {
+        let store = self.cluster.store(region)?;
+        match Reader::new(region, &*store, self.table) {
+            Some(reader) => reader.items().await,
+            None => Ok(HeldItems::new()),
+        }
+    }
 }
 
 /// A table's digest as text: equal for equal digests, and short.
@@ -112,40 +177,34 @@ impl<'a> Reader<'a> {
     /// Creates a reader of a region's table; `None` if the region does not hold it.
     pub(crate) fn new(region: &'a str, store: &'a dyn Store, table: &str) -> Option<Self> {
         let definition = store.catalog().by_name.get(table).cloned()?;
-        Some(Self::of(region, store, &definition))
-    }
-
-    /// Creates a reader of a table that the region holds.
-    pub(crate) fn of(region: &'a str, store: &'a dyn Store, table: &Table) -> Self {
-        Self {
+        Some(Self {
             region,
             store,
-            table: table.id,
-            keys: table.core.keys.clone(),
-            expires: table.time_to_live.clone(),
-        }
+            table: definition.id,
+            keys: definition.core.keys.clone(),
+            expires: definition.time_to_live.clone(),
+        })
     }
 
-    /// Adds the writes of this origin that are in the region's log.
-    async fn log(&self, origin: Origin, evidence: &mut Evidence) -> Result<(), SimulationError> {
-        for (key, logged) in self.logged(origin).await? {
-            evidence.log(key, logged);
+    /// Compares the region's copies of the log records of other origins with the originals.
+    async fn compare_copies(&self, originals: &Originals, evidence: &mut Evidence) -> Result<(), SimulationError> {
+        for origin in originals.origins().filter(|origin| *origin != self.store.origin()) {
+            for copy in self.mutations(origin.clone()).await? {
+                if originals.get(&copy.version) != Some(&copy) {
+                    evidence.compare_copy(self.region, &self.key_text(&copy.key)?, &self.logged(&copy)?);
+                }
+            }
         }
         Ok(())
     }
 
-    /// The writes of this origin that are in the region's log, with their keys as text.
-    async fn logged(&self, origin: Origin) -> Result<Vec<(String, Logged)>, SimulationError> {
-        let mutations = self.mutations(origin).await?;
-        let logged = mutations.into_iter().map(|mutation| {
-            let logged = Logged {
-                held: self.held_by(&mutation)?,
-                is_expiry: mutation.cause == Cause::TimeToLive,
-                causal_context: mutation.causal_context,
-            };
-            Ok((self.key_text(&mutation.key)?, logged))
-        });
-        logged.collect()
+    /// A log record in the oracle's terms.
+    fn logged(&self, mutation: &Mutation) -> Result<Logged, SimulationError> {
+        Ok(Logged {
+            held: self.held_by(mutation)?,
+            is_expiry: mutation.cause == Cause::TimeToLive,
+            causal_context: mutation.causal_context.clone(),
+        })
     }
 
     /// The writes of this origin that are in the region's log, as mutations in log order.
@@ -158,20 +217,30 @@ impl<'a> Reader<'a> {
         TableEvidence::new(self.store, self.table)
     }
 
-    async fn held(&self) -> Result<BTreeMap<String, VersionedItem>, SimulationError> {
+    async fn held(
+        &self,
+        originals: &Originals,
+        evidence: &Evidence,
+    ) -> Result<BTreeMap<String, VersionedItem>, SimulationError> {
         let mut held = BTreeMap::new();
         let mut rows = pin!(self.table_evidence().rows());
         while let Some(row) = rows.next().await {
             let row = row.map_err(|error| self.failed(error))?;
-            held.insert(self.key_text(&row.key)?, self.held_by(&row)?);
+            let key = self.key_text(&row.key)?;
+            let original = originals
+                .get(&row.version)
+                .filter(|original| original.image == row.image);
+            let logged = original.and_then(|_| evidence.original(&key, &row.version));
+            let item = logged.map_or_else(|| self.held_by(&row), |logged| Ok(logged.held.clone()))?;
+            held.insert(key, item);
         }
         Ok(held)
     }
 
     /// The attributes of each key that the region holds, and the whole item there (`None` for a
     /// tombstone), by the key as text.
-    pub(crate) async fn items(&self) -> Result<BTreeMap<String, (Item, Option<Item>)>, SimulationError> {
-        let mut items = BTreeMap::new();
+    pub(crate) async fn items(&self) -> Result<HeldItems, SimulationError> {
+        let mut items = HeldItems::new();
         let mut rows = pin!(self.table_evidence().rows());
         while let Some(row) = rows.next().await {
             let row = row.map_err(|error| self.failed(error))?;

@@ -22,7 +22,6 @@ mod evidence;
 mod fingerprint;
 mod losses;
 mod measure;
-mod read_back;
 mod recorder;
 mod running;
 mod runtime;

@@ -1,13 +1,10 @@
 //! The tables of a run: they are created in one region, then replicated to the others, before the
 //! load and during it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use beringia_history::FailureCause;
-use beringia_workload::{CallError, Target, Targets, WorkloadTable};
+use beringia_workload::{CallError, Target, Targets, WorkloadTable, is_active_with};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -122,48 +119,6 @@ pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: 
     outcome
 }
 
-/// Returns the status of each replica of a table, as each of these regions shows it, as soon as all
-/// show each other as active, or after `patience`.
-pub(crate) async fn statuses(
-    targets: &impl Targets,
-    table: &str,
-    regions: &BTreeSet<String>,
-    patience: Duration,
-) -> BTreeMap<String, BTreeMap<String, String>> {
-    let began = Instant::now();
-    loop {
-        let mut shown = BTreeMap::new();
-        for region in regions {
-            let mut client = targets.target(region);
-            let described = client.call("DescribeTable", json!({ "TableName": table })).await;
-            shown.insert(region.clone(), statuses_in(&described.unwrap_or_default(), region));
-        }
-        let is_active = |of: &BTreeMap<String, String>| {
-            let mut regions = regions.iter();
-            regions.all(|region| of.get(region).is_some_and(|status| status == "ACTIVE"))
-        };
-        if shown.values().all(is_active) || began.elapsed() > patience {
-            return shown;
-        }
-        sleep(POLL).await;
-    }
-}
-
-/// The status of each replica in an answer to `DescribeTable`. The region that answered has the
-/// status of the table.
-fn statuses_in(answer: &Value, region: &str) -> BTreeMap<String, String> {
-    let mut statuses: BTreeMap<String, String> = listed(answer)
-        .map(|(region, status)| (region.to_owned(), status.to_owned()))
-        .collect();
-    // In a region whose replica is not yet complete, the table is not active either.
-    if let Some(own) = answer["Table"]["TableStatus"].as_str()
-        && (own != "ACTIVE" || !statuses.contains_key(region))
-    {
-        statuses.insert(region.to_owned(), own.to_owned());
-    }
-    statuses
-}
-
 /// Waits until the table is active in `region`, and that region sees the active replicas.
 async fn await_active(
     targets: &impl Targets,
@@ -175,7 +130,7 @@ async fn await_active(
     let began = Instant::now();
     loop {
         let described = client.call("DescribeTable", json!({ "TableName": table })).await;
-        if described.as_ref().is_ok_and(|answer| is_active(answer, replicas)) {
+        if described.as_ref().is_ok_and(|answer| is_active_with(answer, replicas)) {
             return Ok(());
         }
         if began.elapsed() > PATIENCE {
@@ -187,17 +142,6 @@ async fn await_active(
         }
         sleep(POLL).await;
     }
-}
-
-fn is_active(answer: &Value, replicas: &[&String]) -> bool {
-    let is_active = |name: &&String| listed(answer).any(|replica| replica == (name.as_str(), "ACTIVE"));
-    answer["Table"]["TableStatus"] == "ACTIVE" && replicas.iter().all(is_active)
-}
-
-/// The replicas in an answer to `DescribeTable`: each region with the status of its replica.
-fn listed(answer: &Value) -> impl Iterator<Item = (&str, &str)> {
-    let replicas = answer["Table"]["Replicas"].as_array().into_iter().flatten();
-    replicas.filter_map(|replica| Some((replica["RegionName"].as_str()?, replica["ReplicaStatus"].as_str()?)))
 }
 
 async fn call(

@@ -118,9 +118,9 @@ impl<D: Dial> Targets for HttpTargets<D> {
 #[async_trait]
 impl<D: Dial> Target for HttpTarget<D> {
     async fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, CallError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) if !connection.is_closed() => connection,
-            _ => self.connect().await?,
+        let mut connection = match self.ready_connection().await {
+            Some(connection) => connection,
+            None => self.connect().await?,
         };
         let request = self.request(operation, &parameters)?;
         let exchange = async {
@@ -143,6 +143,14 @@ impl<D: Dial> Target for HttpTarget<D> {
 }
 
 impl<D: Dial> HttpTarget<D> {
+    /// The open connection, once it has ended the exchange before. `None` if there is none, or if it
+    /// closed after that.
+    async fn ready_connection(&mut self) -> Option<http1::SendRequest<Full<Bytes>>> {
+        let mut connection = self.connection.take()?;
+        connection.ready().await.ok()?;
+        Some(connection)
+    }
+
     async fn connect(&self) -> Result<http1::SendRequest<Full<Bytes>>, CallError> {
         let unreachable = CallError::Unreachable;
         let dialled = timeout(self.patience, self.dial.dial(&self.region)).await;

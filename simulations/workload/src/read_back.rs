@@ -1,0 +1,295 @@
+//! Reads every key back at the end of a run, through the API: by GetItem, by Query, and by Scan of
+//! the table and of each index.
+//!
+//! What a region holds is in its store. Whether its clients can read that is another question,
+//! which only the answers to requests decide. GetItem of each key and Query of each partition take
+//! turns among the regions; each region answers a Scan of the table and of each of its indexes.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use beringia_history::{FailureCause, Misread, MisreadKind, key_text};
+use beringia_item::{Item, item_from_json, item_to_json};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::{Target, Targets, index_shape::IndexShape};
+
+/// How often a region is read again where eventually consistent reads are behind, or where items
+/// changed meanwhile.
+const ATTEMPTS: usize = 10;
+/// How often a throttled request is sent.
+const THROTTLED_MAX: usize = 120;
+/// The pause before another attempt.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The rows of a table in a region: by key text, the attributes of the key and the item (`None` for
+/// a tombstone).
+pub type HeldItems = BTreeMap<String, (Item, Option<Item>)>;
+
+/// What regions hold in one table, apart from what they answer.
+#[async_trait]
+pub trait HeldRows: Sync {
+    /// Why the rows cannot be known.
+    type Error;
+
+    /// A digest of the table in a region, as text: equal for equal rows.
+    async fn digest(&self, region: &str) -> Result<String, Self::Error>;
+
+    /// The rows of the table in a region.
+    async fn items(&self, region: &str) -> Result<HeldItems, Self::Error>;
+}
+
+/// A region's turn among those that hold a table.
+#[derive(Clone, Copy)]
+struct Turn {
+    number: usize,
+    of: usize,
+}
+
+impl Turn {
+    /// Whether the thing with this index is read in the region with this turn.
+    const fn has(self, index: usize) -> bool {
+        index % self.of == self.number
+    }
+
+    const fn next(self) -> Self {
+        Self {
+            number: (self.number + 1) % self.of,
+            of: self.of,
+        }
+    }
+}
+
+/// Reads a table back in all of `holders`, and returns what differs from the rows that they hold.
+///
+/// # Errors
+/// The errors of `rows`. A refused read is a difference and not an error.
+pub async fn read_back<R: HeldRows>(
+    targets: &impl Targets,
+    table: &str,
+    holders: &[String],
+    rows: &R,
+) -> Result<Vec<Misread>, R::Error> {
+    let mut misreads = Vec::new();
+    // Regions that converged hold the same rows, which are read once then.
+    let mut known: Option<(String, HeldItems)> = None;
+    for (number, region) in holders.iter().enumerate() {
+        let turn = Turn {
+            number,
+            of: holders.len(),
+        };
+        for attempt in 1.. {
+            let before = rows.digest(region).await?;
+            if known.as_ref().is_none_or(|(digest, _)| *digest != before) {
+                known = Some((before.clone(), rows.items(region).await?));
+            }
+            let items = known.as_ref().map(|(_, items)| items);
+            let mut reader = Reader::begin(targets, table, region, items.into_iter().flatten()).await;
+            reader.get_items(turn).await;
+            reader.query_partitions(turn.next()).await;
+            let wrong = std::mem::take(&mut reader.misreads);
+            reader.scan_all().await;
+            let is_still = before == rows.digest(region).await?;
+            // Scans are eventually consistent, the other reads are not.
+            if attempt == ATTEMPTS || is_still && (!wrong.is_empty() || reader.misreads.is_empty()) {
+                misreads.extend(wrong);
+                misreads.append(&mut reader.misreads);
+                break;
+            }
+            sleep(PAUSE).await;
+        }
+    }
+    Ok(misreads)
+}
+
+/// One attempt to read a table back in one region.
+struct Reader<'a> {
+    region: &'a str,
+    table: &'a str,
+    /// The names of the key's parts, partition key first; none without `shapes`.
+    parts: Vec<String>,
+    /// The table and its indexes; none if the region does not describe them.
+    shapes: Vec<IndexShape>,
+    /// The rows of the region, in the order of their key texts.
+    rows: Vec<(&'a str, &'a Item, Option<&'a Item>)>,
+    target: Box<dyn Target>,
+    misreads: Vec<Misread>,
+}
+
+/// The items that an answer must have, by key text.
+type ExpectedItems<'a> = BTreeMap<&'a str, Cow<'a, Item>>;
+
+impl<'a> Reader<'a> {
+    async fn begin(
+        targets: &impl Targets,
+        table: &'a str,
+        region: &'a str,
+        items: impl Iterator<Item = (&'a String, &'a (Item, Option<Item>))> + Send,
+    ) -> Self {
+        let rows = items.map(|(text, (key, item))| (text.as_str(), key, item.as_ref()));
+        let mut reader = Self {
+            region,
+            table,
+            parts: Vec::new(),
+            shapes: Vec::new(),
+            rows: rows.collect(),
+            target: targets.target(region),
+            misreads: Vec::new(),
+        };
+        let described = call(&mut *reader.target, "DescribeTable", json!({ "TableName": table })).await;
+        match described.map(|answer| IndexShape::all(&answer)) {
+            Ok(Some(shapes)) => {
+                let keys = shapes.first().into_iter().flat_map(|table| table.keys.parts());
+                reader.parts = keys.map(|part| part.name.clone()).collect();
+                reader.shapes = shapes;
+            }
+            Ok(None) => reader.note(
+                "DescribeTable",
+                table,
+                MisreadKind::Refused("the answer has no key schema".to_owned()),
+            ),
+            Err(error) => reader.note("DescribeTable", table, MisreadKind::Refused(error)),
+        }
+        reader
+    }
+
+    fn note(&mut self, by: &str, key: &str, kind: MisreadKind) {
+        self.misreads.push(Misread {
+            region: self.region.to_owned(),
+            by: by.to_owned(),
+            key: key.to_owned(),
+            kind,
+        });
+    }
+
+    async fn get_items(&mut self, turn: Turn) {
+        if self.parts.is_empty() {
+            return;
+        }
+        for index in (0..self.rows.len()).filter(|index| turn.has(*index)) {
+            let (text, key, held) = self.rows[index];
+            let parameters = json!({
+                "TableName": self.table,
+                "Key": item_to_json(key),
+                "ConsistentRead": true,
+            });
+            let answer = call(&mut *self.target, "GetItem", parameters).await;
+            let returned = answer.and_then(|mut answer| match answer["Item"].take() {
+                Value::Null => Ok(Vec::new()),
+                item => Ok(vec![item_of(item)?]),
+            });
+            let expected = held.map(|item| (text, Cow::Borrowed(item)));
+            self.compare("GetItem", text, expected.into_iter().collect(), returned);
+        }
+    }
+
+    async fn query_partitions(&mut self, turn: Turn) {
+        let Some(part) = self.parts.first().cloned() else {
+            return;
+        };
+        let mut partitions: BTreeMap<String, (Value, ExpectedItems<'a>)> = BTreeMap::new();
+        for (text, key, held) in &self.rows {
+            let value = item_to_json(key)[&part].take();
+            let name = value.to_string();
+            let (_, items) = partitions.entry(name).or_insert_with(|| (value, ExpectedItems::new()));
+            items.extend(held.map(|item| (*text, Cow::Borrowed(item))));
+        }
+        for (index, (name, (value, expected))) in partitions.into_iter().enumerate() {
+            if !turn.has(index) {
+                continue;
+            }
+            let parameters = json!({
+                "TableName": self.table,
+                "KeyConditionExpression": "#p = :p",
+                "ExpressionAttributeNames": { "#p": part },
+                "ExpressionAttributeValues": { ":p": value },
+                "ConsistentRead": true,
+            });
+            let returned = pages(&mut *self.target, "Query", parameters).await;
+            self.compare("Query", &name, expected, returned);
+        }
+    }
+
+    /// Scans the table and each index that can be read.
+    async fn scan_all(&mut self) {
+        for shape in &self.shapes.clone() {
+            let mut parameters = json!({ "TableName": self.table });
+            let mut by = "Scan".to_owned();
+            let live = self.rows.iter().filter_map(|(text, _, held)| Some((*text, (*held)?)));
+            let expected = match &shape.name {
+                None => live.map(|(text, item)| (text, Cow::Borrowed(item))).collect(),
+                Some(name) => {
+                    by = format!("Scan of {name}");
+                    parameters["IndexName"] = json!(name);
+                    let entries = live.filter_map(|(text, item)| Some((text, Cow::Owned(shape.of_item(item)?))));
+                    entries.collect()
+                }
+            };
+            let returned = pages(&mut *self.target, "Scan", parameters).await;
+            self.compare(&by, "(all)", expected, returned);
+        }
+    }
+
+    /// Compares the items of an answer with the expected ones.
+    fn compare(&mut self, by: &str, asked: &str, mut expected: ExpectedItems<'a>, returned: Result<Vec<Item>, String>) {
+        let returned = match returned {
+            Ok(returned) => returned,
+            Err(error) => return self.note(by, asked, MisreadKind::Refused(error)),
+        };
+        let mut seen = BTreeSet::new();
+        for item in returned {
+            let Some(key) = key_text(self.parts.iter().map(String::as_str), &item) else {
+                self.note(by, asked, MisreadKind::Different);
+                continue;
+            };
+            match expected.remove(key.as_str()) {
+                Some(held) if *held == item => {}
+                Some(_) => self.note(by, &key, MisreadKind::Different),
+                None if seen.contains(&key) => self.note(by, &key, MisreadKind::Repeated),
+                None => self.note(by, &key, MisreadKind::Superfluous),
+            }
+            seen.insert(key);
+        }
+        for key in expected.into_keys() {
+            self.note(by, key, MisreadKind::Missing);
+        }
+    }
+}
+
+/// Reads all pages of a Query or a Scan.
+async fn pages(target: &mut dyn Target, operation: &str, mut parameters: Value) -> Result<Vec<Item>, String> {
+    let mut items = Vec::new();
+    loop {
+        let mut answer = call(target, operation, parameters.clone()).await?;
+        if let Value::Array(page) = answer["Items"].take() {
+            for item in page {
+                items.push(item_of(item)?);
+            }
+        }
+        match answer["LastEvaluatedKey"].take() {
+            Value::Null => return Ok(items),
+            last => parameters["ExclusiveStartKey"] = last,
+        }
+    }
+}
+
+/// Calls an operation, again and again while it is throttled.
+async fn call(target: &mut dyn Target, operation: &str, parameters: Value) -> Result<Value, String> {
+    for _ in 1..THROTTLED_MAX {
+        match target.call(operation, parameters.clone()).await {
+            Err(error) if error.failure() == Some(FailureCause::Throttled) => sleep(PAUSE).await,
+            answer => return answer.map_err(|error| error.to_string()),
+        }
+    }
+    let answer = target.call(operation, parameters).await;
+    answer.map_err(|error| error.to_string())
+}
+
+fn item_of(item: Value) -> Result<Item, String> {
+    item_from_json(item).map_err(|error| error.to_string())
+}
