@@ -240,6 +240,7 @@ mod tests {
             ranges: sums.iter().flat_map(|sum| [*sum; RANGE_BYTES]).collect(),
             repaired: Vec::new(),
             replica_status: String::new(),
+            replica_epoch: 0,
         }
     }
 

@@ -1,11 +1,14 @@
 //! Reads what the regions of a drill hold and have committed, in the terms of the oracle.
 
+use std::collections::BTreeMap;
+
 use beringia_clock::HybridTime;
 use beringia_history::{ConflictEntry, Evidence, Logged, ReplicaHistory, UnshippedWrite, VersionedItem, key_text};
 use beringia_host::fleet::Fleet;
-use beringia_item::{CodecError, Item, OriginError, Version, VersionVector, decode_item};
+use beringia_item::{CodecError, Item, Origin, OriginError, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
-    ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, ItemVersion, control_evidence::What,
+    ControlDigestsRequest, ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, ItemVersion,
+    RegionDigests, TableDigestReport, control_evidence::What,
 };
 use beringia_workload::WorkloadTable;
 
@@ -62,6 +65,7 @@ pub(crate) async fn gather(
         let request = ControlEvidenceRequest {
             table: table.name.clone(),
             every_origin,
+            ..ControlEvidenceRequest::default()
         };
         let mut stream = client.evidence(request).await?.into_inner();
         while let Some(message) = stream.message().await? {
@@ -85,6 +89,55 @@ pub(crate) async fn gather(
         evidence.journals.entry(region).or_default().is_complete = is_complete;
     }
     Ok(evidence)
+}
+
+/// The epoch of each replica of these tables, by region and table.
+pub(crate) async fn replica_epochs(
+    fleet: &Fleet,
+    tables: &[WorkloadTable],
+) -> Result<BTreeMap<(String, String), u32>, DrillError> {
+    let mut epochs = BTreeMap::new();
+    for region in fleet.digests(ControlDigestsRequest::default()).await?.replies {
+        for table in region.tables {
+            if tables.iter().any(|own| own.name == table.table) {
+                epochs.insert((region.region.clone(), table.table), table.replica_epoch);
+            }
+        }
+    }
+    Ok(epochs)
+}
+
+/// For each table, the sequence up to which every other replica has the writes of `region`. A table
+/// is missing if some of them cannot be asked.
+pub(crate) async fn shipped(fleet: &Fleet, region: &str) -> Result<BTreeMap<String, u64>, DrillError> {
+    let digests = fleet.digests(ControlDigestsRequest::default()).await?.replies;
+    Ok(shipped_by(&digests, region))
+}
+
+fn shipped_by(digests: &[RegionDigests], region: &str) -> BTreeMap<String, u64> {
+    let mut shipped = BTreeMap::new();
+    let tables = digests.iter().flat_map(|other| &other.tables);
+    let tables: BTreeMap<&str, &TableDigestReport> = tables.map(|table| (table.table.as_str(), table)).collect();
+    for (name, table) in tables.into_iter().filter(|(name, _)| !name.is_empty()) {
+        let applied = |replica: &String| {
+            let other = digests.iter().find(|other| other.running && other.region == *replica)?;
+            let table = other.tables.iter().find(|held| held.table_id == table.table_id)?;
+            let known = table.vector.iter().find(|known| is_of(&known.origin, region));
+            Some(known.map_or(0, |known| known.sequence))
+        };
+        let others = table.replicas.iter().filter(|replica| *replica != region);
+        if let Some(everywhere) = others.map(applied).min().flatten() {
+            shipped.insert(name.to_owned(), everywhere);
+        }
+    }
+    shipped
+}
+
+/// Whether this is an origin of the region's.
+fn is_of(origin: &str, region: &str) -> bool {
+    origin
+        .parse::<Origin>()
+        .is_ok_and(|origin| origin.region().as_str() == region)
 }
 
 /// Adds one message of a region to the evidence.
@@ -139,22 +192,35 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &WorkloadTable
 }
 
 fn held(write: &EvidenceWrite, key: &str, expires: Option<&str>) -> Result<VersionedItem, EvidenceError> {
-    let image = write.image.as_ref().map(|image| decode_item(image)).transpose();
-    let image = image.map_err(|source| EvidenceError::ImageBytes {
-        key: key.to_owned(),
-        source,
-    })?;
     Ok(VersionedItem::new(
         version(write.version.clone(), key)?,
-        image.as_ref(),
+        image(write, key)?.as_ref(),
         expires,
     ))
 }
 
+/// The item as a write left it; `None` for a delete. `key` is the item's, as text.
+pub(crate) fn image(write: &EvidenceWrite, key: &str) -> Result<Option<Item>, EvidenceError> {
+    let image = write.image.as_ref().map(|image| decode_item(image)).transpose();
+    image.map_err(|source| EvidenceError::ImageBytes {
+        key: key.to_owned(),
+        source,
+    })
+}
+
 fn text(key: &[u8], parts: &[String]) -> Result<String, EvidenceError> {
-    let attributes = decode_item(key).map_err(EvidenceError::KeyBytes)?;
-    key_text(parts.iter().map(String::as_str), &attributes).ok_or_else(|| EvidenceError::Key {
-        attributes,
+    text_of(&attributes(key)?, parts)
+}
+
+/// The attributes of a key.
+pub(crate) fn attributes(key: &[u8]) -> Result<Item, EvidenceError> {
+    decode_item(key).map_err(EvidenceError::KeyBytes)
+}
+
+/// The attributes of a key as text; `parts` are the names of those that must be there.
+pub(crate) fn text_of(attributes: &Item, parts: &[String]) -> Result<String, EvidenceError> {
+    key_text(parts.iter().map(String::as_str), attributes).ok_or_else(|| EvidenceError::Key {
+        attributes: attributes.clone(),
         parts: parts.to_vec(),
     })
 }
@@ -166,4 +232,42 @@ fn version(version: Option<ItemVersion>, key: &str) -> Result<Version, EvidenceE
         origin: version.origin.parse()?,
         sequence: version.sequence,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_proto::v1::OriginSequence;
+
+    use super::*;
+
+    /// A region with the table `t`, replicated in `a`, `b` and `c`, that has applied this much of
+    /// what `a` wrote.
+    fn region(name: &str, running: bool, applied: Option<u64>) -> RegionDigests {
+        let vector = applied.map(|sequence| OriginSequence {
+            origin: "a".to_owned(),
+            sequence,
+        });
+        RegionDigests {
+            region: name.to_owned(),
+            running,
+            tables: vec![TableDigestReport {
+                table: "t".to_owned(),
+                table_id: "1".to_owned(),
+                replicas: ["a", "b", "c"].map(str::to_owned).to_vec(),
+                vector: vector.into_iter().collect(),
+                ..TableDigestReport::default()
+            }],
+        }
+    }
+
+    /// A replica that is down may have less than the others: what was shipped is not known then.
+    #[test]
+    fn what_was_shipped_is_what_every_other_replica_has() {
+        let of = |digests: &[RegionDigests]| shipped_by(digests, "a").remove("t");
+        let up = [region("b", true, Some(9)), region("c", true, Some(7))];
+        assert_eq!(of(&up), Some(7));
+        assert_eq!(of(&[region("b", true, Some(9)), region("c", true, None)]), Some(0));
+        assert_eq!(of(&[region("b", true, Some(9)), region("c", false, Some(7))]), None);
+        assert_eq!(of(&up[..1]), None, "a replica that does not answer");
+    }
 }

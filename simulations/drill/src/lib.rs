@@ -11,6 +11,7 @@ mod measure;
 mod perform;
 mod plan;
 mod progress;
+mod read_back;
 mod running;
 mod scope;
 mod stage;

@@ -81,6 +81,7 @@ async fn report(
             .unwrap_or_default()
             .to_string(),
         replica_status: table.and_then(|table| replica_status(store, table)).unwrap_or_default(),
+        replica_epoch: table.map(|table| table.replica_epoch).unwrap_or_default(),
     })
 }
 

@@ -35,7 +35,12 @@ type Sent = Result<ControlEvidence, Status>;
 pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl Stream<Item = Sent> + Send + use<> {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     tokio::spawn(async move {
-        for region in host.regions() {
+        let rows_of = request.rows_of.as_str();
+        let asked = host
+            .regions()
+            .iter()
+            .filter(|region| rows_of.is_empty() || region.name().as_str() == rows_of);
+        for region in asked {
             let Some(store) = region.store().await else {
                 continue;
             };
@@ -49,7 +54,12 @@ pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl S
                 table,
                 sender: sender.clone(),
             };
-            match reader.read(request.every_origin).await {
+            let read = if rows_of.is_empty() {
+                reader.read(request.every_origin).await
+            } else {
+                reader.rows().await
+            };
+            match read {
                 Ok(()) => {}
                 Err(Stop::ClientGone) => return,
                 Err(Stop::Failed(status)) => {

@@ -1,5 +1,7 @@
 //! Plays a drill, from creating its tables to its report.
 
+mod conclude;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -7,28 +9,26 @@ use std::{
 };
 
 use beringia_clock::SystemClock;
-use beringia_history::{ConflictEntry, Evidence, History, LostDisk, ReplicaHistory};
-use beringia_oracle::judge as judge_history;
-use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest, FlowReport};
-use beringia_report::{LoadSource, Player, Recorder, ReportedBacklog, Run, Verdict, heals, judge};
+use beringia_history::History;
+use beringia_proto::v1::{ControlDigestsRequest, FlowReport};
+use beringia_report::{LoadSource, Player, Recorder, ReportedBacklog, Run, heals};
 use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_workload::{Load, Loaded, Setting, WorkloadTable};
 use futures_util::future::LocalBoxFuture;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    time::{sleep, sleep_until},
+    time::sleep_until,
 };
 use tracing::{Instrument as _, info_span};
 
 use crate::{
     abort::AbortWhen,
-    application,
     error::DrillError,
-    evidence::gather,
+    evidence::{replica_epochs, shipped},
     lease::LeaseKeeper,
     measure::Measure,
     perform::{ASKED_EVERY, ActionTables, Performer},
-    plan::{PROBES, is_probed},
+    plan::is_probed,
     scope::DrillScope,
     stage::{Means, Stage},
     tables,
@@ -62,6 +62,11 @@ pub struct RunningDrill<'a> {
     not_converged: Vec<String>,
     /// The regions whose replicas were added or removed during the drill.
     came_or_went: Vec<String>,
+    /// The regions that must have a replica of each of the drill's tables.
+    expected: BTreeSet<String>,
+    /// The epoch of each replica when the load began, by region and table: a replica with another
+    /// one at the end was dropped and re-bootstrapped.
+    replica_epochs: BTreeMap<(String, String), u32>,
     /// The channel for drains that are proven: region and time.
     proofs: (Proofs, UnboundedReceiver<(String, Duration)>),
     /// For each action of the plan, whether it repairs something.
@@ -74,6 +79,8 @@ struct Disk {
     at: Duration,
     /// The writes that the region reported as unshipped before.
     backlog: Option<ReportedBacklog>,
+    /// For each table, the sequence up to which every other region had the region's writes then.
+    shipped: BTreeMap<String, u64>,
 }
 
 impl<'a> RunningDrill<'a> {
@@ -106,6 +113,8 @@ impl<'a> RunningDrill<'a> {
                 disks: Vec::new(),
                 not_converged: Vec::new(),
                 came_or_went: Vec::new(),
+                expected: plan.scenario.replicas.iter().cloned().collect(),
+                replica_epochs: BTreeMap::new(),
                 proofs: unbounded_channel(),
                 heals: heals(plan),
             })
@@ -253,6 +262,7 @@ impl<'a> RunningDrill<'a> {
             measure.clock_changed(region, ahead_ms);
         }
         self.measure = Some(measure);
+        self.replica_epochs = replica_epochs(fleet, &self.tables).await?;
         self.load = Some(Load::start(&setting, loaded)?);
         Ok(())
     }
@@ -347,8 +357,16 @@ impl<'a> RunningDrill<'a> {
 
     async fn act(&mut self, action: &Action) -> Result<(), DrillError> {
         tracing::info!(%action, "step began");
-        if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
-            self.came_or_went.push(region.clone());
+        match action {
+            Action::AddReplica { region } => {
+                self.came_or_went.push(region.clone());
+                self.expected.insert(region.clone());
+            }
+            Action::RemoveReplica { region } => {
+                self.came_or_went.push(region.clone());
+                self.expected.remove(region);
+            }
+            _ => {}
         }
         // Past arrivals are measured with the links and clocks as they were until now.
         if let Some(measure) = &self.measure {
@@ -374,11 +392,13 @@ impl<'a> RunningDrill<'a> {
             Some(measure),
         ) = (action, &self.measure)
         {
+            // Only now is the region known to be dead: until here it may have acknowledged writes that
+            // are lost.
+            let at = measure.now();
             self.disks.push(Disk {
                 region: region.clone(),
-                // Only now is the region known to be dead: until here it may have acknowledged
-                // writes that are lost.
-                at: measure.now(),
+                at,
+                shipped: shipped(&self.stage.fleet, region).await?,
                 backlog: self.reported_backlog(measure, action, region, &done.unshipped),
             });
         }
@@ -437,119 +457,5 @@ impl<'a> RunningDrill<'a> {
             self.not_converged = missing;
         }
         Ok(())
-    }
-
-    async fn conclude(&mut self, history: &History, replay: &str) -> Result<Run, DrillError> {
-        self.stage.progress.show("judging", None);
-        let Some(measure) = self.measure.take() else {
-            return Err(DrillError::NotBegun);
-        };
-        let (total, began_ms) = (measure.now(), measure.began_ms());
-        // Messages of the control services may still be in transit.
-        sleep(TICK).await;
-        let Some((mut recorder, traffic, missed)) = measure.end().await else {
-            return Err(DrillError::Measuring);
-        };
-        if missed > 0 {
-            self.stage.progress.note(&format!(
-                "the arrivals of {missed} commits were not measured: this machine is too slow"
-            ));
-        }
-        recorder.history(history);
-        let evidence = self.evidence().await?;
-        if is_probed(self.plan) {
-            self.journalled_conflicts(&mut recorder, began_ms).await?;
-        } else {
-            conflicts(&mut recorder, &evidence, began_ms);
-        }
-        let mut run = recorder.finish(total, replay);
-        run.applications = traffic.finish(&run);
-        run.notes.extend(application::note(&run));
-        self.judge(&mut run, history, &evidence);
-        Ok(run)
-    }
-
-    async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, DrillError> {
-        // A region that was unreachable for `max_unreachable` may have been dropped by the others.
-        // The control service does not report that, so no replica counts as held all the time then.
-        let may_be_dropped = self
-            .stage
-            .fleet
-            .behaviour()
-            .max_unreachable
-            .is_some_and(|most| most < self.plan.scenario.duration + self.patience);
-        let mut replicas = ReplicaHistory {
-            lost_disk: self.disks.iter().map(|disk| disk.region.clone()).collect(),
-            always_held: self.plan.scenario.replicas.clone(),
-            ..ReplicaHistory::default()
-        };
-        replicas
-            .always_held
-            .retain(|region| !may_be_dropped && !self.came_or_went.contains(region));
-        let mut evidence = BTreeMap::new();
-        for table in &self.tables {
-            let of_table = gather(&self.stage.fleet, table, &replicas).await?;
-            evidence.insert(table.name.clone(), of_table);
-        }
-        Ok(evidence)
-    }
-
-    /// Records the conflicts of the applications' tables since the drill began, from the journals.
-    async fn journalled_conflicts(&self, recorder: &mut Recorder, began_ms: u64) -> Result<(), DrillError> {
-        let mut seen = BTreeSet::new();
-        for mut client in self.stage.fleet.clients() {
-            let mut journal = client.conflicts(ControlConflictsRequest::default()).await?.into_inner();
-            while let Some(conflict) = journal.message().await? {
-                let sides = conflict
-                    .winner
-                    .and_then(|side| side.version)
-                    .zip(conflict.loser.and_then(|side| side.version));
-                let Some((winner, loser)) = sides.filter(|_| conflict.table != PROBES && conflict.seen_ms >= began_ms)
-                else {
-                    continue;
-                };
-                if seen.insert((conflict.table_id, loser.origin.clone(), loser.sequence)) {
-                    let at = Duration::from_millis((loser.hybrid_time >> 16).saturating_sub(began_ms));
-                    recorder.conflict(&winner.origin, &loser.origin, at);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Has the oracle judge the history, and judges the run against the expectations.
-    fn judge(&self, run: &mut Run, history: &History, evidence: &BTreeMap<String, Evidence>) {
-        let lost: Vec<LostDisk> = self
-            .disks
-            .iter()
-            .map(|disk| LostDisk {
-                region: disk.region.clone(),
-                at_us: u64::try_from(disk.at.as_micros()).unwrap_or(u64::MAX),
-                // A drill does not know what the other regions had.
-                shipped: BTreeMap::new(),
-            })
-            .collect();
-        let judgement = judge_history(history, evidence, &lost);
-        run.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
-        judge(&self.plan.scenario.expect, run);
-        // Without an expectation of the time, too.
-        if !self.not_converged.is_empty() {
-            run.verdicts.push(Verdict {
-                expected: format!(
-                    "all tables equal within {} s of the end of the load",
-                    self.patience.as_secs_f64()
-                ),
-                measured: self.not_converged.join("; "),
-                holds: false,
-            });
-        }
-    }
-}
-
-/// Records each conflict once, however many regions journalled it.
-fn conflicts(recorder: &mut Recorder, evidence: &BTreeMap<String, Evidence>, began_ms: u64) {
-    for ConflictEntry { winner, loser, .. } in evidence.values().flat_map(Evidence::conflicts) {
-        let at = Duration::from_millis(loser.time.millis().saturating_sub(began_ms));
-        recorder.conflict(winner.origin.region().as_str(), loser.origin.region().as_str(), at);
     }
 }

@@ -1,0 +1,152 @@
+//! The end of a drill: gathers the evidence, reads every key back, and judges the run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use beringia_history::{ConflictEntry, Evidence, FinalReplicas, History, LostDisk, ReplicaHistory};
+use beringia_oracle::judge as judge_history;
+use beringia_proto::v1::ControlConflictsRequest;
+use beringia_report::{Recorder, Run, Verdict, judge};
+use beringia_workload::{read_back, replica_statuses};
+use tokio::time::sleep;
+
+use super::{RunningDrill, TICK};
+use crate::{
+    application,
+    error::DrillError,
+    evidence::{gather, replica_epochs},
+    plan::{PROBES, is_probed},
+    read_back::Rows,
+};
+
+/// How long replicas may take to become ACTIVE at the end.
+const ACTIVE_WITHIN: Duration = Duration::from_mins(1);
+
+impl RunningDrill<'_> {
+    pub(super) async fn conclude(&mut self, history: &History, replay: &str) -> Result<Run, DrillError> {
+        self.stage.progress.show("judging", None);
+        let Some(measure) = self.measure.take() else {
+            return Err(DrillError::NotBegun);
+        };
+        let (total, began_ms) = (measure.now(), measure.began_ms());
+        // Messages of the control services may still be in transit.
+        sleep(TICK).await;
+        let Some((mut recorder, traffic, missed)) = measure.end().await else {
+            return Err(DrillError::Measuring);
+        };
+        if missed > 0 {
+            self.stage.progress.note(&format!(
+                "the arrivals of {missed} commits were not measured: this machine is too slow"
+            ));
+        }
+        recorder.history(history);
+        let evidence = self.evidence().await?;
+        if is_probed(self.plan) {
+            self.journalled_conflicts(&mut recorder, began_ms).await?;
+        } else {
+            conflicts(&mut recorder, &evidence, began_ms);
+        }
+        let mut run = recorder.finish(total, replay);
+        run.applications = traffic.finish(&run);
+        run.notes.extend(application::note(&run));
+        self.judge(&mut run, history, &evidence);
+        Ok(run)
+    }
+
+    async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, DrillError> {
+        let fleet = &self.stage.fleet;
+        let mut replicas = ReplicaHistory {
+            lost_disk: self.disks.iter().map(|disk| disk.region.clone()).collect(),
+            always_held: self.plan.scenario.replicas.clone(),
+            ..ReplicaHistory::default()
+        };
+        replicas
+            .always_held
+            .retain(|region| !self.came_or_went.contains(region));
+        let now = replica_epochs(fleet, &self.tables).await?;
+        let is_other = |(place, epoch): &(&(String, String), &u32)| {
+            replicas.always_held.contains(&place.0)
+                && !replicas.lost_disk.contains(&place.0)
+                && now.get(place) != Some(epoch)
+        };
+        let others = self.replica_epochs.iter().filter(is_other);
+        replicas.rebootstrapped = others.map(|(place, _)| place.clone()).collect();
+        let targets = self.stage.targets();
+        let mut evidence = BTreeMap::new();
+        for table in &self.tables {
+            let mut of_table = gather(fleet, table, &replicas).await?;
+            let doing = format!("reading every key of {} back", table.name);
+            self.stage.progress.show(&doing, None);
+            let rows = Rows::new(fleet, table);
+            of_table.replicas = FinalReplicas {
+                shown: replica_statuses(&targets, &table.name, &self.expected, ACTIVE_WITHIN).await,
+                expected: self.expected.clone(),
+                digests: rows.digests().await?,
+            };
+            let holders: Vec<String> = of_table.replicas.digests.keys().cloned().collect();
+            of_table.misreads = read_back(&targets, &table.name, &holders, &rows).await?;
+            evidence.insert(table.name.clone(), of_table);
+        }
+        Ok(evidence)
+    }
+
+    /// Records the conflicts of the applications' tables since the drill began, from the journals.
+    async fn journalled_conflicts(&self, recorder: &mut Recorder, began_ms: u64) -> Result<(), DrillError> {
+        let mut seen = BTreeSet::new();
+        for mut client in self.stage.fleet.clients() {
+            let mut journal = client.conflicts(ControlConflictsRequest::default()).await?.into_inner();
+            while let Some(conflict) = journal.message().await? {
+                let sides = conflict
+                    .winner
+                    .and_then(|side| side.version)
+                    .zip(conflict.loser.and_then(|side| side.version));
+                let Some((winner, loser)) = sides.filter(|_| conflict.table != PROBES && conflict.seen_ms >= began_ms)
+                else {
+                    continue;
+                };
+                if seen.insert((conflict.table_id, loser.origin.clone(), loser.sequence)) {
+                    let at = Duration::from_millis((loser.hybrid_time >> 16).saturating_sub(began_ms));
+                    recorder.conflict(&winner.origin, &loser.origin, at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the oracle judge the history, and judges the run against the expectations.
+    fn judge(&self, run: &mut Run, history: &History, evidence: &BTreeMap<String, Evidence>) {
+        let lost: Vec<LostDisk> = self
+            .disks
+            .iter()
+            .map(|disk| LostDisk {
+                region: disk.region.clone(),
+                at_us: u64::try_from(disk.at.as_micros()).unwrap_or(u64::MAX),
+                shipped: disk.shipped.clone(),
+            })
+            .collect();
+        let judgement = judge_history(history, evidence, &lost);
+        run.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
+        judge(&self.plan.scenario.expect, run);
+        // Without an expectation of the time, too.
+        if !self.not_converged.is_empty() {
+            run.verdicts.push(Verdict {
+                expected: format!(
+                    "all tables equal within {} s of the end of the load",
+                    self.patience.as_secs_f64()
+                ),
+                measured: self.not_converged.join("; "),
+                holds: false,
+            });
+        }
+    }
+}
+
+/// Records each conflict once, however many regions journalled it.
+fn conflicts(recorder: &mut Recorder, evidence: &BTreeMap<String, Evidence>, began_ms: u64) {
+    for ConflictEntry { winner, loser, .. } in evidence.values().flat_map(Evidence::conflicts) {
+        let at = Duration::from_millis(loser.time.millis().saturating_sub(began_ms));
+        recorder.conflict(winner.origin.region().as_str(), loser.origin.region().as_str(), at);
+    }
+}
