@@ -14,6 +14,7 @@ mod dynamodb;
 mod help;
 mod lease;
 mod listen;
+mod loss;
 mod pause;
 mod process;
 mod record;
