@@ -1,23 +1,62 @@
 //! Finds the region that answers a request: always the same one on a region's own endpoint, and the
 //! one in the credential scope on the endpoint for all regions. There, the first region answers for
-//! names that are placeholders, such as `local`.
+//! names that are placeholders, such as `local`, and another region for one whose clients were moved.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+#[cfg(test)]
+mod tests;
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::Request;
 use parking_lot::RwLock;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::warn;
 
-use crate::{refusal::EndpointRefusal, table::RegionServices};
+use crate::{
+    auth::CredentialScope,
+    policy::ShiftPolicy,
+    refusal::EndpointRefusal,
+    reroutes::{Reroute, Reroutes},
+    table::RegionServices,
+};
+
+/// How long a region may take to answer a health check.
+const CHECKED_WITHIN: Duration = Duration::from_secs(4);
 
 /// Finds the services of the region that a request is for.
 pub trait Resolver: Send + Sync + 'static {
-    /// The services of the region that a request's credential is scoped to. `region` is `None` if
-    /// the request has no well-formed credential; any region may then answer, which rejects it
-    /// unless it is a health check.
+    /// The services of the region that a request's credential is scoped to, or of the region that
+    /// answers in its place. `scope` is `None` if the request has no well-formed credential; any
+    /// region may then answer, which rejects it unless it is a health check.
     ///
     /// # Errors
     /// [`Unroutable`] if no region can answer.
-    fn resolve(&self, region: Option<&str>) -> Result<Arc<RegionServices>, Unroutable>;
+    fn resolve(&self, scope: Option<CredentialScope<'_>>) -> Result<Resolved, Unroutable>;
+}
+
+/// The region that answers a request.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The services of the region that answers.
+    pub services: Arc<RegionServices>,
+    /// The region that the request is for, if another one answers: its signature is for this one.
+    pub rerouted_from: Option<String>,
+}
+
+impl From<Arc<RegionServices>> for Resolved {
+    fn from(services: Arc<RegionServices>) -> Self {
+        Self {
+            services,
+            rerouted_from: None,
+        }
+    }
 }
 
 /// Why no region can answer.
@@ -56,8 +95,8 @@ impl From<Unroutable> for EndpointRefusal {
 pub struct OneRegion(pub Arc<RegionServices>);
 
 impl Resolver for OneRegion {
-    fn resolve(&self, _region: Option<&str>) -> Result<Arc<RegionServices>, Unroutable> {
-        Ok(Arc::clone(&self.0))
+    fn resolve(&self, _scope: Option<CredentialScope<'_>>) -> Result<Resolved, Unroutable> {
+        Ok(Arc::clone(&self.0).into())
     }
 }
 
@@ -77,12 +116,16 @@ pub struct Regions {
     advice: Box<Advice>,
     /// The placeholders that were logged, at most [`NAMES_LOGGED_MAX`].
     logged: RwLock<BTreeSet<String>>,
+    reroutes: Reroutes,
+    /// The services, by their name in credential scopes, that another region can answer.
+    movable: BTreeSet<&'static str>,
 }
 
 impl fmt::Debug for Regions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Regions")
             .field("regions", &self.regions)
+            .field("reroutes", &self.reroutes)
             .finish_non_exhaustive()
     }
 }
@@ -97,6 +140,8 @@ impl Regions {
             regions: RwLock::new(regions),
             advice: Box::new(|_| None),
             logged: RwLock::default(),
+            reroutes: Reroutes::new(ShiftPolicy::None, BTreeMap::new()),
+            movable: BTreeSet::new(),
         }
     }
 
@@ -106,6 +151,73 @@ impl Regions {
         Self {
             advice: Box::new(advice),
             ..self
+        }
+    }
+
+    /// Follows moves of clients by this policy, with requests for the `movable` services, by their
+    /// name in credential scopes. `nearest` has, for each region, the others, the nearest first.
+    #[must_use]
+    pub fn following(
+        self,
+        policy: ShiftPolicy,
+        nearest: BTreeMap<String, Vec<String>>,
+        movable: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        Self {
+            reroutes: Reroutes::new(policy, nearest),
+            movable: movable.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// Moves the clients of a region to another one, or back with `None`. The policy decides when
+    /// their requests follow.
+    pub fn shift(&self, region: &str, to: Option<&str>) {
+        self.reroutes.shift(region, to);
+    }
+
+    /// Undoes the move of a region's clients at once, as if it had not been.
+    pub fn undo_shift(&self, region: &str) {
+        self.reroutes.undo(region);
+    }
+
+    /// Where a region's clients were moved to; `None` if they were not, or have come back.
+    #[must_use]
+    pub fn moved_to(&self, region: &str) -> Option<String> {
+        self.reroutes.moved_to(region)
+    }
+
+    /// The policy by which moves of clients are followed.
+    #[must_use]
+    pub fn policy(&self) -> ShiftPolicy {
+        self.reroutes.policy()
+    }
+
+    /// The regions whose clients were moved, or that fail their health checks, by name.
+    #[must_use]
+    pub fn reroutes(&self) -> Vec<Reroute> {
+        self.reroutes.list()
+    }
+
+    /// Checks the health of every region until the future is dropped, if the policy does. A region
+    /// is healthy if it answers `GET /`, in the same way as requests of clients.
+    pub async fn check_health(&self) {
+        let ShiftPolicy::HealthCheck { interval: every, .. } = self.policy() else {
+            return;
+        };
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let regions = self.regions.read().clone();
+            let checks = regions.into_iter().map(|(name, services)| async move {
+                let passed = match services {
+                    Some(services) => timeout(every.min(CHECKED_WITHIN), is_healthy(&services)).await,
+                    None => Ok(false),
+                };
+                self.reroutes.checked(&name, passed == Ok(true));
+            });
+            join_all(checks).await;
         }
     }
 
@@ -147,13 +259,14 @@ impl Regions {
 }
 
 impl Resolver for Regions {
-    fn resolve(&self, region: Option<&str>) -> Result<Arc<RegionServices>, Unroutable> {
+    fn resolve(&self, scope: Option<CredentialScope<'_>>) -> Result<Resolved, Unroutable> {
         let regions = self.regions.read();
-        let found = match region {
+        let called = scope.map(|scope| scope.region);
+        let found = match called {
             Some(name) => regions.iter().find(|(known, _)| known == name),
             None => regions.iter().find(|(_, services)| services.is_some()),
         };
-        let (name, services) = match (found, region, regions.first()) {
+        let (name, services) = match (found, called, regions.first()) {
             (Some(found), _, _) => found,
             (None, None, Some(first)) => first,
             (None, Some(asked), Some(first)) => {
@@ -169,28 +282,19 @@ impl Resolver for Regions {
             }
             (None, asked, None) => return Err(Unroutable::Down(asked.unwrap_or_default().to_owned())),
         };
-        services.clone().ok_or_else(|| Unroutable::Down(name.clone()))
+        let is_movable = scope.is_some_and(|scope| self.movable.contains(scope.service));
+        let target = is_movable.then(|| self.reroutes.target(name)).flatten();
+        let other = target.and_then(|target| regions.iter().find(|(known, _)| *known == target));
+        let (serving, services) = other.map_or((name, services), |(serving, services)| (serving, services));
+        Ok(Resolved {
+            services: services.clone().ok_or_else(|| Unroutable::Down(serving.clone()))?,
+            rerouted_from: other.map(|_| name.clone()),
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placeholders_are_remembered_within_bounds() {
-        let regions = Regions::new(["us-east-1"]);
-        for number in 0..2 * NAMES_LOGGED_MAX {
-            let name = format!("{number}\n{}", "x".repeat(10_000));
-            for _ in 0..2 {
-                let down = Unroutable::Down("us-east-1".to_owned());
-                assert_eq!(regions.resolve(Some(&name)).err(), Some(down));
-            }
-        }
-        let logged = regions.logged.read();
-        assert_eq!(logged.len(), NAMES_LOGGED_MAX);
-        for name in &*logged {
-            assert_eq!(name.len(), NAME_LOGGED_LENGTH_MAX);
-        }
-    }
+/// Whether a region answers a health check.
+async fn is_healthy(services: &RegionServices) -> bool {
+    let answer = services.handle(Request::new(Bytes::new())).await;
+    answer.status().is_success()
 }

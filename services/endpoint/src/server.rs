@@ -22,7 +22,7 @@ use crate::{
     cors::FromScript,
     io::Incoming,
     refusal::EndpointRefusal,
-    regions::Resolver,
+    regions::{Resolved, Resolver, Unroutable},
     response::{Body, ResponseHeaders},
     service::Protocol,
 };
@@ -181,18 +181,29 @@ impl Server {
         };
         let credential = credential(&parts);
         let scope = credential.as_deref().and_then(CredentialScope::of);
-        match self.resolver.resolve(scope.map(|scope| scope.region)) {
-            Ok(services) => {
+        match self.resolver.resolve(scope) {
+            Ok(Resolved {
+                services,
+                rerouted_from,
+            }) => {
                 let found = services.find(scope.map(|scope| scope.service), &parts);
                 drop(credential);
-                services.answer(found, parts, body).await
+                services.answer(found, rerouted_from.as_deref(), parts, body).await
             }
-            Err(reason) => {
-                let answer = EndpointRefusal::from(reason).answer(Protocol::apparent(&parts), &parts);
-                self.response_headers
-                    .finish(answer, self.response_headers.request_id(), None)
-            }
+            Err(reason) => self.unroutable(reason, &parts),
         }
+    }
+
+    /// The answer to a request that no region can answer. If its region is down, the connection is
+    /// closed, so that the client connects again, as to a region that it must look for.
+    fn unroutable(&self, reason: Unroutable, parts: &Parts) -> Response<Body> {
+        let is_down = matches!(reason, Unroutable::Down(_));
+        let mut answer = EndpointRefusal::from(reason).answer(Protocol::apparent(parts), parts);
+        if is_down {
+            close(&mut answer);
+        }
+        self.response_headers
+            .finish(answer, self.response_headers.request_id(), None)
     }
 
     /// Refuses a body that is too large. Reads the rest of it and drops it, since most clients read
@@ -209,9 +220,7 @@ impl Server {
     /// Answers a request that was not read to its end, and closes its connection.
     fn refuse(&self, status: StatusCode) -> Response<Body> {
         let mut response = self.empty(status);
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        close(&mut response);
         response
     }
 
@@ -221,6 +230,13 @@ impl Server {
         self.response_headers
             .finish(response, self.response_headers.request_id(), None)
     }
+}
+
+/// Closes the connection after this answer. In HTTP/2 only the stream ends.
+fn close<B>(answer: &mut Response<B>) {
+    answer
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// Reads a body to its end and drops it, up to [`DISCARDED_BYTES_MAX`]. Returns whether the end was

@@ -101,7 +101,7 @@ impl RegionServices {
         let scope = credential.as_deref().and_then(CredentialScope::of);
         let found = self.find(scope.map(|scope| scope.service), &parts);
         drop(credential);
-        self.answer(found, parts, body).await
+        self.answer(found, None, parts, body).await
     }
 
     /// Finds the service that a request is for: by the service in its credential `scope`, else by
@@ -144,10 +144,12 @@ impl RegionServices {
         )))
     }
 
-    /// Answers a request for the service found for it.
+    /// Answers a request for the service found for it. Its signature must be for this region, or
+    /// for the one that it was rerouted from.
     pub(crate) async fn answer(
         &self,
         found: Result<&Entry, EndpointRefusal>,
+        rerouted_from: Option<&str>,
         parts: Parts,
         body: Bytes,
     ) -> Response<Body> {
@@ -157,7 +159,11 @@ impl RegionServices {
         let answer = async {
             let response = match found {
                 Ok(Entry { route, service }) => {
-                    let check = Check { services: self, route };
+                    let check = Check {
+                        services: self,
+                        route,
+                        called: rerouted_from.unwrap_or(&self.region),
+                    };
                     let request = Received {
                         region: &self.region,
                         parts,
@@ -167,7 +173,7 @@ impl RegionServices {
                 }
                 Err(refusal) => refusal.answer(Protocol::apparent(&parts), &parts),
             };
-            debug!(status = response.status().as_u16(), "answered");
+            debug!(status = response.status().as_u16(), rerouted_from, "answered");
             response
         };
         let response = answer.instrument(self.request_span(id, service)).await;
@@ -198,6 +204,8 @@ impl RegionServices {
 pub(crate) struct Check<'r> {
     services: &'r RegionServices,
     route: &'static Route,
+    /// The region that the signature must be for.
+    called: &'r str,
 }
 
 impl Check<'_> {
@@ -207,12 +215,15 @@ impl Check<'_> {
     /// The errors of AWS, in the order of its checks.
     pub(crate) fn signature(&self, request: &Received<'_>) -> Result<(), EndpointRefusal> {
         let RegionServices {
-            region,
-            authentication,
-            clock,
-            ..
+            authentication, clock, ..
         } = self.services;
-        authentication.check(&request.parts, &request.body, region, self.route.scope, clock.now_ms())
+        authentication.check(
+            &request.parts,
+            &request.body,
+            self.called,
+            self.route.scope,
+            clock.now_ms(),
+        )
     }
 
     /// The form of the service's errors.

@@ -32,18 +32,21 @@ const TABLE_LENGTH_MAX: usize = 1024;
 /// The answer to a method, path or content type that the API does not have.
 const NOT_FOUND: &str = "<UnknownOperationException/>\n";
 
+/// The name of the services of this API in the credential scope of signatures.
+pub const CREDENTIAL_SCOPE: &str = "dynamodb";
+
 /// The services of this API. They share one credential scope.
 const ROUTES: [Route; 2] = [
     Route {
         name: "dynamodb",
-        scope: "dynamodb",
+        scope: CREDENTIAL_SCOPE,
         target_prefixes: &[DYNAMODB],
         path_prefixes: &[],
         protocol: Protocol::AwsJson10,
     },
     Route {
         name: "dynamodbstreams",
-        scope: "dynamodb",
+        scope: CREDENTIAL_SCOPE,
         target_prefixes: &[STREAMS],
         path_prefixes: &[],
         protocol: Protocol::AwsJson10,

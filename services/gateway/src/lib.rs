@@ -17,6 +17,6 @@ mod meter;
 mod operation;
 mod shape;
 
-pub use gateway::{Gateway, HttpAnswer};
+pub use gateway::{CREDENTIAL_SCOPE, Gateway, HttpAnswer};
 pub use listener::{Call, Listener, Plane};
 pub use meter::{Meter, MeteredRequest, RequestOutcome};

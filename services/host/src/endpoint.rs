@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use beringia_clock::{SystemClock, SystemRandomness};
-use beringia_endpoint::{ConnectionLimits, RegionServices, Regions, Resolver, Server, Unroutable, serve};
+use beringia_endpoint::{ConnectionLimits, CredentialScope, Regions, Resolved, Resolver, Server, Unroutable, serve};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::{Instrument as _, error_span};
 
@@ -63,8 +63,8 @@ struct CountingResolver {
 }
 
 impl Resolver for CountingResolver {
-    fn resolve(&self, region: Option<&str>) -> Result<Arc<RegionServices>, Unroutable> {
-        let found = self.regions.resolve(region);
+    fn resolve(&self, scope: Option<CredentialScope<'_>>) -> Result<Resolved, Unroutable> {
+        let found = self.regions.resolve(scope);
         if let Err(Unroutable::Down(region)) = &found {
             self.tap.traffic().undelivered(region);
         }

@@ -59,9 +59,11 @@ pub fn access_key(parts: &Parts) -> Option<String> {
 
 /// The region and the service that a credential is valid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CredentialScope<'c> {
-    pub(crate) region: &'c str,
-    pub(crate) service: &'c str,
+pub struct CredentialScope<'c> {
+    /// The name of the region, as the client gives it.
+    pub region: &'c str,
+    /// The name of the service in signatures, such as `dynamodb`.
+    pub service: &'c str,
 }
 
 impl<'c> CredentialScope<'c> {

@@ -16,9 +16,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use sha2::{Digest, Sha256};
 
-pub use claim::access_key;
+pub(crate) use claim::credential;
 use claim::{Claim, Credential};
-pub(crate) use claim::{CredentialScope, credential};
+pub use claim::{CredentialScope, access_key};
 use timestamp::format_basic;
 
 use crate::refusal::EndpointRefusal;

@@ -54,11 +54,15 @@ const FIS: &[Route] = &[Route {
 }];
 
 fn services(authentication: Authentication) -> RegionServices {
+    services_in("eu-west-1", authentication)
+}
+
+fn services_in(region: &str, authentication: Authentication) -> RegionServices {
     // The time when the signature below was made.
     let clock = Arc::new(ManualClock::new(1_709_251_198_000));
     let shared = |routes| SharedService::new(Arc::new(Named(routes)));
     let randomness = Arc::new(SeededRandomness::new(1));
-    RegionServices::new("eu-west-1", authentication, clock, randomness, shared(TABLES))
+    RegionServices::new(region, authentication, clock, randomness, shared(TABLES))
         .with(&shared(STREAMS))
         .with(&shared(FIS))
 }
@@ -138,6 +142,17 @@ fn unknown_service_error_lists_the_services() {
 async fn answered(
     services: &RegionServices,
     scope: Option<&str>,
+    parts: Parts,
+    authorization: Option<&str>,
+) -> (u16, Option<String>, Bytes) {
+    answered_for(services, None, scope, parts, authorization).await
+}
+
+/// As [`answered`], to a request that was rerouted from another region.
+async fn answered_for(
+    services: &RegionServices,
+    rerouted_from: Option<&str>,
+    scope: Option<&str>,
     mut parts: Parts,
     authorization: Option<&str>,
 ) -> (u16, Option<String>, Bytes) {
@@ -148,7 +163,7 @@ async fn answered(
         parts.headers.insert("authorization", authorization.parse().unwrap());
     }
     let found = services.find(scope, &parts);
-    let response = services.answer(found, parts, Bytes::new()).await;
+    let response = services.answer(found, rerouted_from, parts, Bytes::new()).await;
     assert!(
         response.headers().contains_key("x-amzn-requestid"),
         "every answer has an id and a date"
@@ -201,16 +216,45 @@ async fn refusals_have_the_form_of_the_services_protocol() {
     );
 }
 
+/// Botocore's signature of `GET /experiments?maxResults=2` for localhost:8001.
+const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/fis/aws4_request, \
+                      SignedHeaders=host;x-amz-date, \
+                      Signature=48c7b8b1986c1596e23908a9ee6bef110adda38a10d6fe8be97eff0ede7489d8";
+
+/// Accepts [`SIGNED`].
+fn verifying() -> Authentication {
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+    Authentication::Verify([("AKIDEXAMPLE".to_owned(), SECRET.to_owned())].into())
+}
+
+/// The region that answers checks the signature for the region that the client called.
+#[tokio::test]
+async fn a_rerouted_request_is_signed_for_the_region_called() {
+    let other = services_in("us-east-1", verifying());
+    let ask = async |from: Option<&str>, authorization: &str| {
+        let parts = request("/experiments?maxResults=2", None);
+        answered_for(&other, from, Some("fis"), parts, Some(authorization)).await
+    };
+    let is_answered = (200, None, Bytes::from("fis in us-east-1"));
+    assert_eq!(ask(Some("eu-west-1"), SIGNED).await, is_answered);
+    for (from, authorization) in [
+        (None, SIGNED.to_owned()),
+        (Some("ap-northeast-1"), SIGNED.to_owned()),
+        (Some("eu-west-1"), SIGNED.replace("Signature=", "Signature=00")),
+        (Some("us-east-1"), SIGNED.replace("eu-west-1", "us-east-1")),
+    ] {
+        let (status, name, _) = ask(from, &authorization).await;
+        assert_eq!(
+            (status, name.as_deref()),
+            (403, Some("InvalidSignatureException")),
+            "{from:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_signature_is_for_one_service_and_verified_for_each() {
-    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-    // Botocore's signature of `GET /experiments?maxResults=2` for localhost:8001.
-    const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/fis/aws4_request, \
-                          SignedHeaders=host;x-amz-date, \
-                          Signature=48c7b8b1986c1596e23908a9ee6bef110adda38a10d6fe8be97eff0ede7489d8";
-    let verifying = services(Authentication::Verify(
-        [("AKIDEXAMPLE".to_owned(), SECRET.to_owned())].into(),
-    ));
+    let verifying = services(verifying());
     let wrong = SIGNED.replace("Signature=", "Signature=00");
     let ask = async |services: &RegionServices, authorization: &str| {
         let parts = request("/experiments?maxResults=2", None);

@@ -1,8 +1,9 @@
 //! The endpoint for all regions: the credential scope chooses the region.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use beringia_endpoint::{Authentication, ConnectionLimits, RegionServices, Regions};
+use beringia_endpoint::{Authentication, ConnectionLimits, RegionServices, Regions, ShiftPolicy};
+use beringia_gateway::CREDENTIAL_SCOPE;
 use serde_json::json;
 
 use crate::support::{AUTHORIZATION, Client, EmptyStore, ReceivedAnswer, Running, gateway, services, signed};
@@ -109,9 +110,35 @@ async fn stopped_region_says_so_until_it_is_up_again() {
         (503, "ServiceUnavailable")
     );
     assert_eq!(answer.json()["message"], "The region eu-west-1 is not running.");
+    // The client has to connect again.
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert!(client.closed().await);
+    let mut client = server.connect();
     assert_eq!(ask(&mut client, "us-east-1").await.status, 200);
     all.up(of("eu-west-1", Authentication::AcceptAny));
     assert_eq!(ask(&mut client, "eu-west-1").await.status, 200);
+}
+
+/// Also on a connection on which the other region has answered.
+#[tokio::test]
+async fn requests_for_a_region_go_where_its_clients_moved() {
+    let names = ["eu-west-1", "us-east-1"];
+    let policy = ShiftPolicy::Dns { ttl: Duration::ZERO };
+    let all = Regions::new(names).following(policy, BTreeMap::new(), [CREDENTIAL_SCOPE]);
+    let all = brought_up(all, &names);
+    let server = Running::with(all.clone(), ConnectionLimits::default());
+    let mut client = server.connect();
+    // Without a host, so that the answer names the region.
+    let asked = signed(AUTHORIZATION, "DescribeEndpoints", "{}").replace("host: localhost\r\n", "");
+    let mut served_by = async || {
+        let answer = client.ask(&asked).await;
+        answer.json()["Endpoints"][0]["Address"].clone()
+    };
+    assert_eq!(served_by().await, "dynamodb.eu-west-1.amazonaws.com");
+    all.shift("eu-west-1", Some("us-east-1"));
+    assert_eq!(served_by().await, "dynamodb.us-east-1.amazonaws.com");
+    all.down("eu-west-1");
+    assert_eq!(served_by().await, "dynamodb.us-east-1.amazonaws.com");
 }
 
 #[tokio::test]
