@@ -1,8 +1,49 @@
 //! The drains of a plan, and when each was proven.
 
 use beringia_scenario::{Action, Plan};
+use serde::{Deserialize, Serialize};
 
-use crate::{DrainSample, DrainTimes, DrainedPeer, recorder::whole_millis};
+use crate::{DrainSample, recorder::whole_millis};
+
+/// A drain: a region was closed for writes, until its peers had them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainTimes {
+    /// The region that was closed for writes.
+    pub region: String,
+    /// When it was closed, in milliseconds since the load began.
+    pub from_ms: u64,
+    /// When every other region was known to have its last write of every table; `None`: not before
+    /// it was opened again, or the run ended.
+    pub proven_ms: Option<u64>,
+    /// When traffic left it: its clients were moved, or it was taken down; `None`: neither.
+    pub left_ms: Option<u64>,
+    /// When each other region had acknowledged its last write of every table.
+    pub peers: Vec<DrainedPeer>,
+}
+
+/// Another region's part in the proof of a drain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainedPeer {
+    /// One of the other regions.
+    pub peer: String,
+    /// When it had acknowledged the last write of every table; `None`: never seen.
+    pub proven_ms: Option<u64>,
+}
+
+impl DrainTimes {
+    /// The time from closing the region to the proof; `None`: there was no proof.
+    #[must_use]
+    pub fn elapsed_ms(&self) -> Option<u64> {
+        Some(self.proven_ms?.saturating_sub(self.from_ms))
+    }
+
+    /// Whether traffic left the region before the drain was proven.
+    #[must_use]
+    pub fn was_left_early(&self) -> bool {
+        self.left_ms
+            .is_some_and(|left| self.proven_ms.is_none_or(|proven| proven > left))
+    }
+}
 
 /// The drains of a plan, with the time at which clients left each region; and for each, when it
 /// ends in milliseconds.

@@ -11,6 +11,7 @@ mod causes;
 mod comparison;
 mod distribution;
 mod drains;
+mod failover;
 mod faults;
 mod figures;
 mod files;
@@ -37,6 +38,8 @@ pub use bound::{Shipment, least_convergence};
 pub use causes::FailureCounts;
 pub use comparison::{ComparedRun, Comparison, Measured};
 pub use distribution::{Distribution, Elapsed};
+pub use drains::{DrainTimes, DrainedPeer};
+pub use failover::Failover;
 pub use faults::{fault_spans, heals};
 pub use files::{WriteError, make, write};
 pub use identity::{RunDifference, RunIdentity, first_difference};
@@ -45,8 +48,7 @@ pub use quantiles::Samples;
 pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};
 pub use recovery::{Outage, Recovery, Users};
 pub use run::{
-    AnomalyCount, BacklogSample, ClientLatency, ConflictCell, Convergence, DiskLoss, Divergence, DrainTimes,
-    DrainedPeer, Failover, FaultKind, FaultSpan, LagPoint, LoadSource, Pair, Player, Quantiles, RegionSecond,
-    ReportedBacklog, ReportedObjective, Run, Verdict,
+    AnomalyCount, BacklogSample, ClientLatency, ConflictCell, Convergence, DiskLoss, Divergence, FaultKind, FaultSpan,
+    LagPoint, LoadSource, Pair, Player, Quantiles, RegionSecond, ReportedBacklog, ReportedObjective, Run, Verdict,
 };
 pub use summary::summary;

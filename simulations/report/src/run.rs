@@ -7,7 +7,7 @@ use beringia_scenario::Objective;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    FailureCounts, Recovery, RunIdentity,
+    DrainTimes, Failover, FailureCounts, Recovery, RunIdentity,
     quantiles::{micros, millis},
     recorder::whole_millis,
 };
@@ -394,89 +394,6 @@ pub struct ReportedBacklog {
     /// The age of the oldest write: in simulation since it was acknowledged, in a drill since it
     /// was committed.
     pub seconds: f64,
-}
-
-/// A drain: a region was closed for writes, until its peers had them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainTimes {
-    /// The region that was closed for writes.
-    pub region: String,
-    /// When it was closed, in milliseconds since the load began.
-    pub from_ms: u64,
-    /// When every other region was known to have its last write of every table; `None`: not before
-    /// it was opened again, or the run ended.
-    pub proven_ms: Option<u64>,
-    /// When traffic left it: its clients were moved, or it was taken down; `None`: neither.
-    pub left_ms: Option<u64>,
-    /// When each other region had acknowledged its last write of every table.
-    pub peers: Vec<DrainedPeer>,
-}
-
-/// Another region's part in the proof of a drain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainedPeer {
-    /// One of the other regions.
-    pub peer: String,
-    /// When it had acknowledged the last write of every table; `None`: never seen.
-    pub proven_ms: Option<u64>,
-}
-
-impl DrainTimes {
-    /// The time from closing the region to the proof; `None`: there was no proof.
-    #[must_use]
-    pub fn elapsed_ms(&self) -> Option<u64> {
-        Some(self.proven_ms?.saturating_sub(self.from_ms))
-    }
-
-    /// Whether traffic left the region before the drain was proven.
-    #[must_use]
-    pub fn was_left_early(&self) -> bool {
-        self.left_ms
-            .is_some_and(|left| self.proven_ms.is_none_or(|proven| proven > left))
-    }
-}
-
-/// A shift of traffic from one region to another. The times of users are those of
-/// [`Run::recoveries`]; these are the times of the move itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failover {
-    /// The region that the clients left.
-    pub from: String,
-    /// The region that they moved to.
-    pub to: String,
-    /// When `from` became unreachable; `shifted_ms` if it was reachable.
-    pub fault_ms: u64,
-    /// When the clients moved, in milliseconds since the load began.
-    pub shifted_ms: u64,
-    /// When the first operation of the moved clients succeeded; `None`: none did.
-    pub first_success_ms: Option<u64>,
-    /// When the users of `from` were served within the objective again, at the move or later;
-    /// `None`: not before the load ended.
-    pub objective_ms: Option<u64>,
-    /// The effective loss: mutations that `from` had committed when its clients moved, and that
-    /// were visible in no other region then, those that it lost with its disk included.
-    pub unseen: u64,
-}
-
-impl Failover {
-    /// The time from the fault until clients were moved: the time to notice and to decide.
-    #[must_use]
-    pub fn until_move_ms(&self) -> u64 {
-        self.shifted_ms.saturating_sub(self.fault_ms)
-    }
-
-    /// The time from the move until the first success of the moved clients; `None`: there was none.
-    #[must_use]
-    pub fn first_success_after_ms(&self) -> Option<u64> {
-        Some(self.first_success_ms?.saturating_sub(self.shifted_ms))
-    }
-
-    /// The time from the fault until the users of the region were served within the objective;
-    /// `None`: they were not before the load ended.
-    #[must_use]
-    pub fn until_objective_ms(&self) -> Option<u64> {
-        Some(self.objective_ms?.saturating_sub(self.fault_ms))
-    }
 }
 
 /// An anomaly that was visible to clients.

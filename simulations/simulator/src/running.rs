@@ -1,10 +1,8 @@
 //! One run of a plan in virtual time: set-up, load, timeline, convergence, evidence, judgement.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+mod replicas;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use beringia_history::{History, ReplicaHistory};
 use beringia_oracle::Violation;
@@ -13,11 +11,9 @@ use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_storage::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
 use futures_util::future::BoxFuture;
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use self::replicas::{Expected, ReplicaChange, absent_at_first};
 use crate::{
     Cluster, ClusterConfig, SimulationError,
     calibration::calibration,
@@ -27,7 +23,7 @@ use crate::{
     fingerprint::RunHash,
     losses::{self, Loss},
     measure::Measure,
-    tables::{self, ChangeOutcome},
+    tables,
 };
 
 /// The interval at which backlogs and divergence are sampled.
@@ -114,19 +110,6 @@ async fn play(
     let expected = session.expected_replicas().await;
     session.converge_at_the_end(&expected).await?;
     session.conclude(&history, &expected).await
-}
-
-/// For each table, the regions that must hold it.
-type Expected = BTreeMap<String, BTreeSet<String>>;
-
-/// A change of one table's replicas that the timeline asked for.
-struct ReplicaChange {
-    table: String,
-    /// The region of the replica.
-    region: String,
-    /// Whether the change adds the replica, or else removes it.
-    adds: bool,
-    outcome: JoinHandle<ChangeOutcome>,
 }
 
 /// A run in progress: the regions in virtual time, the load on them, and what was measured so far.
@@ -300,36 +283,6 @@ impl<'a> RunningSimulation<'a> {
         }
     }
 
-    /// Adds or removes the replicas of all tables in a region, in the background, while the
-    /// timeline continues.
-    fn change_replicas(&mut self, region: &str, adds: bool) {
-        self.came_or_went.push(region.to_owned());
-        let others: Vec<String> = self.cluster.names().into_iter().filter(|name| name != region).collect();
-        for table in &self.tables {
-            let update = if adds {
-                tables::add(table, region)
-            } else {
-                tables::remove(table, region)
-            };
-            let (targets, others, trace) = (
-                self.cluster.clients().clone(),
-                others.clone(),
-                Arc::clone(&self.cluster.trace),
-            );
-            let outcome = tokio::spawn(async move {
-                let outcome = tables::insist(targets, others, update.clone()).await;
-                trace.note(format_args!("{update}: {outcome:?}"));
-                outcome
-            });
-            self.replica_changes.push(ReplicaChange {
-                table: table.clone(),
-                region: region.to_owned(),
-                adds,
-                outcome,
-            });
-        }
-    }
-
     /// Ends the load and repairs what the timeline left broken.
     async fn end_load(&mut self) -> Result<History, SimulationError> {
         let history = match self.load.take() {
@@ -342,44 +295,6 @@ impl<'a> RunningSimulation<'a> {
         let at = self.began.elapsed();
         self.measure.links_changed(&self.cluster, at);
         Ok(history)
-    }
-
-    /// The regions that hold each table when the load begins.
-    fn first_replicas(&self) -> Expected {
-        let replicas = &self.plan.scenario.replicas;
-        let of_table = |table: &String| (table.clone(), replicas.iter().cloned().collect());
-        self.tables.iter().map(of_table).collect()
-    }
-
-    /// Returns, for each table, the regions whose replica must be ACTIVE at the end, by the answers
-    /// to the changes of replicas. A region is not among them if that is unknown: no answer came,
-    /// or the region that accepted the change lost its disk.
-    async fn expected_replicas(&mut self) -> Expected {
-        let mut expected = self.first_replicas();
-        let mut uncertain = Vec::new();
-        for change in self.replica_changes.drain(..) {
-            let outcome = change.outcome.await.unwrap_or(ChangeOutcome::Unknown);
-            let of_table = expected.entry(change.table.clone()).or_default();
-            match outcome {
-                ChangeOutcome::AcceptedBy(by) if self.losses.iter().all(|loss| loss.region != by) => {
-                    if change.adds {
-                        of_table.insert(change.region);
-                    } else {
-                        of_table.remove(&change.region);
-                    }
-                }
-                ChangeOutcome::AcceptedBy(_) | ChangeOutcome::Unknown => uncertain.push((change.table, change.region)),
-                ChangeOutcome::NotAccepted(error) => {
-                    let verb = if change.adds { "add" } else { "remove" };
-                    let what = format!("{verb} the replica of {} in {}: {error}", change.table, change.region);
-                    self.measure.not_accepted(what);
-                }
-            }
-        }
-        for (table, region) in uncertain {
-            expected.entry(table).or_default().remove(&region);
-        }
-        expected
     }
 
     /// Waits until the regions have converged after the load, and measures it.
@@ -465,22 +380,6 @@ impl<'a> RunningSimulation<'a> {
 }
 
 impl RunningSimulation<'_> {
-    /// The replicas that were held all the time but were re-bootstrapped, because the other regions
-    /// dropped them.
-    fn rebootstrapped(&self, replicas: &ReplicaHistory) -> BTreeSet<(String, String)> {
-        let now = self.cluster.replica_epochs(&self.tables);
-        let is_other = |(place, replica_epoch): &(&(String, String), &u32)| {
-            replicas.always_held.contains(&place.0)
-                && !replicas.lost_disk.contains(&place.0)
-                && now.get(place) != Some(replica_epoch)
-        };
-        self.replica_epochs
-            .iter()
-            .filter(is_other)
-            .map(|(place, _)| place.clone())
-            .collect()
-    }
-
     /// A hash over all events, deliveries, commits and operations, also of runs without a trace.
     fn fingerprint(&self, history: &History) -> String {
         let mut hash = RunHash::default();
@@ -504,12 +403,4 @@ impl RunningSimulation<'_> {
         let commits = self.cluster.recorder.commits(&tables.collect());
         self.cluster.trace.lines(history, self.measure.load_began_us(), commits)
     }
-}
-
-fn absent_at_first(plan: &Plan) -> Vec<String> {
-    let names = plan.scenario.topology.names();
-    names
-        .filter(|name| !plan.scenario.replicas.iter().any(|replica| replica == name))
-        .map(str::to_owned)
-        .collect()
 }

@@ -1,27 +1,27 @@
 //! A client: takes due operations from the queue, sends them, and records the answers.
 
+mod done;
+mod reads;
 mod transactions;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{Randomness, SeededRandomness};
-use beringia_history::{
-    Basis, EXPIRES, Effect, FailureCause, KEY, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, SORT_KEY,
-    Seen, Write,
-};
+use beringia_history::{Basis, EXPIRES, Effect, FailureCause, Operation, OperationOutcome, READ_MODIFY_WRITE, Write};
 use beringia_scenario::{Recorded, Workload, WorkloadKind};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use self::done::Done;
 use crate::{
     CallError, Target,
     choice::Chosen,
     job::Job,
     queue::Work,
-    replay::{Keys, Part, Prepared, outcome},
-    request::{Condition, Update, bytes, cancellations, seen},
+    replay::{Keys, Prepared},
+    request::{Condition, Update, bytes, seen},
     shared::Shared,
-    table::{BY_USER, Spot, USER, field, field_bytes, has_sort_key, item, partition, whole_item},
+    table::{Spot, USER, field, field_bytes, item, whole_item},
 };
 
 /// The state that the clients of a workload in one region share.
@@ -58,16 +58,6 @@ pub(crate) struct Client {
     targets: BTreeMap<String, Box<dyn Target>>,
     written: u64,
     done: Vec<Operation>,
-}
-
-/// The result of one operation.
-struct Done {
-    name: String,
-    outcome: OperationOutcome,
-    cancellations: Vec<String>,
-    failure: Option<FailureCause>,
-    reads: Vec<Seen>,
-    writes: Vec<Write>,
 }
 
 impl Client {
@@ -125,28 +115,8 @@ impl Client {
         let prepared = Prepared::new(&recorded.operation, &recorded.parameters, &post.keys, || self.marker());
         let parameters = prepared.parameters.clone();
         let answer = self.call(region, &recorded.operation, parameters).await;
-        let done = |part: Part| {
-            let name = recorded.operation.clone();
-            let Part {
-                table,
-                outcome,
-                failure,
-                reads,
-                writes,
-            } = part;
-            (
-                table,
-                Done {
-                    name,
-                    outcome,
-                    cancellations: Vec::new(),
-                    failure,
-                    reads,
-                    writes,
-                },
-            )
-        };
-        prepared.understand(answer).into_iter().map(done).collect()
+        let parts = prepared.understand(answer).into_iter();
+        parts.map(|part| Done::of_part(&recorded.operation, part)).collect()
     }
 
     async fn perform(&mut self, region: &str, job: &Job) -> Done {
@@ -205,78 +175,6 @@ impl Client {
                     .await
             }
         }
-    }
-
-    async fn read(&mut self, region: &str, key: Chosen) -> Done {
-        let spot = self.spot(key);
-        match self.get(region, &spot).await {
-            Ok(seen) => Done::read("GetItem", vec![seen]),
-            Err(error) => Done::failed("GetItem", &error),
-        }
-    }
-
-    async fn get(&mut self, region: &str, spot: &Spot) -> Result<Seen, CallError> {
-        let is_consistent = self.is_consistent();
-        let parameters = json!({
-            "TableName": self.table(),
-            "Key": spot.attributes,
-            "ConsistentRead": is_consistent,
-        });
-        let answer = self.call(region, "GetItem", parameters).await?;
-        Ok(seen(spot.text.clone(), answer.get("Item"), is_consistent))
-    }
-
-    async fn scan(&mut self, region: &str, from: Chosen, limit: u64) -> Done {
-        let from = self.number_of(from);
-        let is_consistent = self.is_consistent();
-        let parameters = json!({
-            "TableName": self.table(),
-            "KeyConditionExpression": "#pk = :pk AND #sk >= :from",
-            "ExpressionAttributeNames": { "#pk": KEY, "#sk": SORT_KEY },
-            "ExpressionAttributeValues": {
-                ":pk": { "S": partition(&self.post.workload.kind, from) },
-                ":from": { "N": from.to_string() },
-            },
-            "Limit": limit,
-            "ConsistentRead": is_consistent,
-        });
-        self.query(region, parameters).await
-    }
-
-    async fn of_user(&mut self, region: &str, key: Chosen) -> Done {
-        let parameters = json!({
-            "TableName": self.table(),
-            "IndexName": BY_USER,
-            "KeyConditionExpression": "#user = :user",
-            "ExpressionAttributeNames": { "#user": USER },
-            "ExpressionAttributeValues": { ":user": { "S": user(self.number_of(key)) } },
-        });
-        self.query(region, parameters).await
-    }
-
-    /// Draws whether the next read is a consistent one.
-    fn is_consistent(&self) -> bool {
-        self.consistency.below(100) < u64::from(self.post.workload.consistent_percent)
-    }
-
-    async fn query(&mut self, region: &str, parameters: Value) -> Done {
-        let is_consistent = parameters["ConsistentRead"] == true;
-        let answer = match self.call(region, "Query", parameters).await {
-            Ok(answer) => answer,
-            Err(error) => return Done::failed("Query", &error),
-        };
-        let has_sort_key = has_sort_key(&self.post.workload.kind);
-        let items = answer["Items"].as_array().into_iter().flatten();
-        let reads = items.map(|item| {
-            let partition = item[KEY]["S"].as_str().unwrap_or_default();
-            let key = if has_sort_key {
-                format!("{partition}/{}", item[SORT_KEY]["N"].as_str().unwrap_or_default())
-            } else {
-                partition.to_owned()
-            };
-            seen(key, Some(item), is_consistent)
-        });
-        Done::read("Query", reads.collect())
     }
 
     async fn insert(&mut self, region: &str, count: u64) -> Done {
@@ -424,53 +322,6 @@ impl Client {
     fn marker(&mut self) -> String {
         self.written += 1;
         format!("{}/{}/{}", self.post.home, self.number, self.written)
-    }
-}
-
-impl Done {
-    fn not_sent() -> Self {
-        Self {
-            name: NOT_SENT.to_owned(),
-            outcome: OperationOutcome::Unreachable,
-            cancellations: Vec::new(),
-            failure: Some(FailureCause::NotSent),
-            reads: Vec::new(),
-            writes: Vec::new(),
-        }
-    }
-
-    fn read(name: &'static str, reads: Vec<Seen>) -> Self {
-        Self {
-            name: name.to_owned(),
-            outcome: OperationOutcome::Ok,
-            cancellations: Vec::new(),
-            failure: None,
-            reads,
-            writes: Vec::new(),
-        }
-    }
-
-    fn failed(name: &'static str, error: &CallError) -> Self {
-        Self {
-            name: name.to_owned(),
-            outcome: outcome(error),
-            cancellations: Vec::new(),
-            failure: error.failure(),
-            reads: Vec::new(),
-            writes: Vec::new(),
-        }
-    }
-
-    fn wrote(name: &'static str, answer: Result<(), CallError>, writes: Vec<Write>) -> Self {
-        let error = answer.err();
-        Self {
-            name: name.to_owned(),
-            cancellations: error.as_ref().map(cancellations).unwrap_or_default(),
-            outcome: error.as_ref().map_or(OperationOutcome::Ok, outcome),
-            failure: error.as_ref().and_then(CallError::failure),
-            reads: Vec::new(),
-            writes,
-        }
     }
 }
 

@@ -1,0 +1,121 @@
+//! The replicas that come and go during a run, and those that must be there at its end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use beringia_history::ReplicaHistory;
+use beringia_scenario::Plan;
+use tokio::task::JoinHandle;
+
+use super::RunningSimulation;
+use crate::tables::{self, ChangeOutcome};
+
+/// For each table, the regions that must hold it.
+pub(super) type Expected = BTreeMap<String, BTreeSet<String>>;
+
+/// A change of one table's replicas that the timeline asked for.
+pub(super) struct ReplicaChange {
+    table: String,
+    /// The region of the replica.
+    region: String,
+    /// Whether the change adds the replica, or else removes it.
+    adds: bool,
+    outcome: JoinHandle<ChangeOutcome>,
+}
+
+impl RunningSimulation<'_> {
+    /// Adds or removes the replicas of all tables in a region, in the background, while the
+    /// timeline continues.
+    pub(super) fn change_replicas(&mut self, region: &str, adds: bool) {
+        self.came_or_went.push(region.to_owned());
+        let others: Vec<String> = self.cluster.names().into_iter().filter(|name| name != region).collect();
+        for table in &self.tables {
+            let update = if adds {
+                tables::add(table, region)
+            } else {
+                tables::remove(table, region)
+            };
+            let (targets, others, trace) = (
+                self.cluster.clients().clone(),
+                others.clone(),
+                Arc::clone(&self.cluster.trace),
+            );
+            let outcome = tokio::spawn(async move {
+                let outcome = tables::insist(targets, others, update.clone()).await;
+                trace.note(format_args!("{update}: {outcome:?}"));
+                outcome
+            });
+            self.replica_changes.push(ReplicaChange {
+                table: table.clone(),
+                region: region.to_owned(),
+                adds,
+                outcome,
+            });
+        }
+    }
+
+    /// The regions that hold each table when the load begins.
+    pub(super) fn first_replicas(&self) -> Expected {
+        let replicas = &self.plan.scenario.replicas;
+        let of_table = |table: &String| (table.clone(), replicas.iter().cloned().collect());
+        self.tables.iter().map(of_table).collect()
+    }
+
+    /// Returns, for each table, the regions whose replica must be ACTIVE at the end, by the answers
+    /// to the changes of replicas. A region is not among them if that is unknown: no answer came,
+    /// or the region that accepted the change lost its disk.
+    pub(super) async fn expected_replicas(&mut self) -> Expected {
+        let mut expected = self.first_replicas();
+        let mut uncertain = Vec::new();
+        for change in self.replica_changes.drain(..) {
+            let outcome = change.outcome.await.unwrap_or(ChangeOutcome::Unknown);
+            let of_table = expected.entry(change.table.clone()).or_default();
+            match outcome {
+                ChangeOutcome::AcceptedBy(by) if self.losses.iter().all(|loss| loss.region != by) => {
+                    if change.adds {
+                        of_table.insert(change.region);
+                    } else {
+                        of_table.remove(&change.region);
+                    }
+                }
+                ChangeOutcome::AcceptedBy(_) | ChangeOutcome::Unknown => uncertain.push((change.table, change.region)),
+                ChangeOutcome::NotAccepted(error) => {
+                    let verb = if change.adds { "add" } else { "remove" };
+                    let what = format!("{verb} the replica of {} in {}: {error}", change.table, change.region);
+                    self.measure.not_accepted(what);
+                }
+            }
+        }
+        for (table, region) in uncertain {
+            expected.entry(table).or_default().remove(&region);
+        }
+        expected
+    }
+
+    /// The replicas that were held all the time but were re-bootstrapped, because the other regions
+    /// dropped them.
+    pub(super) fn rebootstrapped(&self, replicas: &ReplicaHistory) -> BTreeSet<(String, String)> {
+        let now = self.cluster.replica_epochs(&self.tables);
+        let is_other = |(place, replica_epoch): &(&(String, String), &u32)| {
+            replicas.always_held.contains(&place.0)
+                && !replicas.lost_disk.contains(&place.0)
+                && now.get(place) != Some(replica_epoch)
+        };
+        self.replica_epochs
+            .iter()
+            .filter(is_other)
+            .map(|(place, _)| place.clone())
+            .collect()
+    }
+}
+
+/// The regions that hold no replicas when the load begins.
+pub(super) fn absent_at_first(plan: &Plan) -> Vec<String> {
+    let names = plan.scenario.topology.names();
+    names
+        .filter(|name| !plan.scenario.replicas.iter().any(|replica| replica == name))
+        .map(str::to_owned)
+        .collect()
+}
