@@ -2,8 +2,10 @@
 //! certainly followed, and no write that was sent only afterwards.
 //!
 //! Elle infers such dependencies from histories alone (Kingsbury and Alvaro 2020). A write that was
-//! conditional on another, or a delete that returned another, followed it in its region. And a
-//! write that was answered before another was sent cannot depend on that one.
+//! conditional on another, or a delete that returned another, followed it in its region. So did a
+//! write that was sent to a region after a read there had shown another. (What an append followed is
+//! in the lists that clients saw, see `lists`.) And a write that was answered before another was
+//! sent cannot depend on that one.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +21,15 @@ use crate::{
 /// Finds contexts that are too small or too large.
 pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     let times = times::by_region(table);
+    let shown = Shown::of(table);
     for (key, writes) in &table.keys {
         for commit in &writes.commits {
             let Some(asked) = commit.asked.map(|asked| &writes.asked[asked]) else {
                 continue;
             };
             let place = || (table.name.to_owned(), commit.origin.to_owned(), (*key).to_owned());
-            if let Some(missed) = missed(writes, commit, asked) {
+            let missed = missed(writes, commit, asked).or_else(|| shown.missed(key, writes, commit, asked));
+            if let Some(missed) = missed {
                 let (table, region, key) = place();
                 violations.push(Violation::ContextTooSmall {
                     table,
@@ -51,7 +55,7 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
 }
 
 /// Returns the write that a commit certainly followed, if its causal context does not cover it.
-fn missed<'a>(key: &Key<'a>, commit: &Commit<'_>, asked: &Asked<'_>) -> Option<&'a Version> {
+fn missed<'k>(key: &'k Key<'_>, commit: &Commit<'_>, asked: &Asked<'_>) -> Option<&'k Version> {
     let marker = match &asked.write.based_on {
         Basis::Marker(marker) => Some(marker.as_str()),
         _ => removed(asked),
@@ -65,6 +69,52 @@ fn missed<'a>(key: &Key<'a>, commit: &Commit<'_>, asked: &Asked<'_>) -> Option<&
 /// tombstone the delete made.
 fn removed<'a>(asked: &Asked<'a>) -> Option<&'a str> {
     asked.replaced().filter(|_| asked.write.effect == Effect::Delete)
+}
+
+/// What reads had shown of each key in each region: the times at which they were answered, in
+/// microseconds and ascending, each with the greatest position that was shown until then.
+struct Shown<'a>(BTreeMap<(&'a str, &'a str), Vec<(u64, usize)>>);
+
+impl<'a> Shown<'a> {
+    /// Leaves out regions that lost what they had shown, with a disk or a replica.
+    fn of(table: &Table<'a>) -> Self {
+        let is_lasting = |region: &String| {
+            !table.evidence.bootstrapped.contains(region) && table.lost_disks.iter().all(|disk| disk.region != *region)
+        };
+        let mut shown: BTreeMap<(&str, &str), Vec<(u64, usize)>> = BTreeMap::new();
+        for operation in table
+            .operations
+            .iter()
+            .filter(|operation| is_lasting(&operation.region))
+        {
+            for seen in &operation.reads {
+                let position = |marker: &str| table.position_of(&seen.key, marker);
+                if let Some(position) = seen.marker.as_deref().and_then(position) {
+                    let of_place = shown.entry((&seen.key, &operation.region)).or_default();
+                    of_place.push((operation.done_us, position));
+                }
+            }
+        }
+        for of_place in shown.values_mut() {
+            of_place.sort_unstable();
+            let mut greatest = 0;
+            for (_, position) in of_place {
+                greatest = greatest.max(*position);
+                *position = greatest;
+            }
+        }
+        Self(shown)
+    }
+
+    /// Returns the greatest write that had been shown where and before a commit was sent, if
+    /// nothing that the commit's causal context covers is as great.
+    fn missed<'k>(&self, name: &str, key: &'k Key<'_>, commit: &Commit<'_>, asked: &Asked<'_>) -> Option<&'k Version> {
+        let is_certain = asked.write.effect != Effect::Delete || removed(asked).is_some();
+        let of_place = self.0.get(&(name, commit.origin)).filter(|_| is_certain)?;
+        let before = of_place.partition_point(|(done_us, _)| *done_us < asked.operation.sent_us);
+        let (_, greatest) = of_place[before.checked_sub(1)?];
+        (commit.replaced < Some(greatest)).then(|| key.commits[greatest].version())
+    }
 }
 
 /// Returns an entry of a commit's causal context that covers a write sent after the commit was

@@ -368,6 +368,17 @@ impl<'a> Table<'a> {
         !asked.is_some_and(|asked| asked.is_load) && disks.any(|disk| self.is_unshipped(disk, commit.version()))
     }
 
+    /// Returns whether a write that is in no log, but may have happened, can have been lost with a
+    /// disk or a replica of its region. If it was acknowledged, its loss is reported by itself.
+    pub(crate) fn may_be_gone(&self, key: &Key<'_>, asked: &Asked<'_>) -> bool {
+        let region = &asked.operation.region;
+        asked.is_acknowledged() && self.missing(key, asked) == Missing::Lost
+            || !asked.may_have_happened()
+            || self.lost_after(asked).is_some()
+            || self.evidence.bootstrapped.contains(region)
+            || self.evidence.unshipped.contains_key(region)
+    }
+
     /// Returns what became of an acknowledged write that is in no log.
     pub(crate) fn missing(&self, key: &Key<'_>, asked: &Asked<'_>) -> Missing {
         let name = (asked.write.key.as_str(), asked.write.marker.as_str());

@@ -22,6 +22,7 @@ mod deletes;
 mod effect;
 mod index;
 mod journals;
+mod lists;
 mod logs;
 mod merge;
 mod outcomes;
@@ -80,6 +81,7 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
         tally.count(&table, &outcomes, &mut violations);
         anomalies::find(&table, &outcomes, &mut sightings, &mut violations);
         contexts::compare(&table, &mut violations);
+        lists::compare(&table, &mut violations);
         undecided += consistency::compare(&table, &mut violations);
     }
     let (accounting, losses) = tally.results();

@@ -171,7 +171,8 @@ pub enum Violation {
         found: Box<Content>,
     },
     /// The causal context of a write does not cover the write that it followed in its region, by
-    /// its condition or by what it returned.
+    /// its condition, by what it returned, by the list that it left, or by what the region had shown
+    /// before.
     #[error("{region} gave {marker} to {table} {key} a causal context without {missed:?}, which it followed")]
     ContextTooSmall {
         table: String,
@@ -193,6 +194,56 @@ pub enum Violation {
         origin: String,
         /// The greatest sequence of that region that the context covers.
         sequence: u64,
+    },
+    /// A client saw two elements of a list in the opposite order to that in which they were
+    /// appended, as another read or the log of the append shows it.
+    #[error("a client in {region} saw {first} before {second} in the list of {table} {key}, read at {sent_ms} ms")]
+    ListReordered {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        /// The marker of the append that followed the other one.
+        first: String,
+        second: String,
+    },
+    /// A client saw an element twice in a list to which it was appended once.
+    #[error("a client in {region} saw {element} more than once in the list of {table} {key}, read at {sent_ms} ms")]
+    ElementRepeated {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        element: String,
+    },
+    /// A list contradicts time: it has an element that was appended only after the read, or whose
+    /// append came only after that of an element behind it.
+    #[error(
+        "a client in {region} saw {later} in the list of {table} {key}, read at {sent_ms} ms, before it was due: {earlier} was there first"
+    )]
+    ListAgainstTime {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        /// The marker of the append that came too late.
+        later: String,
+        /// The marker of the write that the list shows to follow it.
+        earlier: String,
+    },
+    /// A client saw another list than the write that it saw left there, or than another client saw.
+    #[error(
+        "a client in {region} saw {found:?} in the list of {table} {key} with {marker}, read at {sent_ms} ms, and not {expected:?}"
+    )]
+    WrongList {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        /// The marker of the write that the read saw.
+        marker: String,
+        found: Vec<String>,
+        expected: Vec<String>,
     },
     /// A region's journal has an entry of two writes that are not concurrent, or of a write that
     /// does not exist.

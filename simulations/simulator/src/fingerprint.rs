@@ -20,6 +20,13 @@ impl RunHash {
         self.0.update(bytes);
     }
 
+    fn texts(&mut self, texts: &[String]) {
+        self.number(texts.len() as u64);
+        for text in texts {
+            self.bytes(text.as_bytes());
+        }
+    }
+
     /// Adds the operations of clients, and the writes from before the load.
     pub(crate) fn history(&mut self, history: &History) {
         for operations in [&history.loaded, &history.operations] {
@@ -49,10 +56,7 @@ impl RunHash {
         };
         self.number(outcome);
         self.bytes(refusal.as_bytes());
-        self.number(operation.cancellations.len() as u64);
-        for code in &operation.cancellations {
-            self.bytes(code.as_bytes());
-        }
+        self.texts(&operation.cancellations);
         self.bytes(operation.failure.map_or("", |cause| cause.name()).as_bytes());
         self.number(operation.reads.len() as u64);
         for seen in &operation.reads {
@@ -61,6 +65,8 @@ impl RunHash {
             self.bytes(seen.marker.as_deref().unwrap_or_default().as_bytes());
             self.number(u64::from(seen.number.is_some()));
             self.number(seen.number.unwrap_or_default().cast_unsigned());
+            self.number(seen.list.is_some().into());
+            self.texts(seen.list.as_deref().unwrap_or_default());
             self.number(seen.is_consistent.into());
         }
         self.number(operation.writes.len() as u64);

@@ -140,11 +140,17 @@ pub(crate) fn unchanged(table: &str, spot: &Spot, marker: Option<String>) -> Val
 /// The item under a key according to an answer, or none.
 pub(crate) fn seen(key: String, item: Option<&Value>, is_consistent: bool) -> Seen {
     let text = |name: &str, kind: &str| item?.get(name)?.get(kind)?.as_str().map(str::to_owned);
+    let list = || item?.get(LIST)?.get("L")?.as_array();
+    let elements = |list: &Vec<Value>| {
+        let elements = list.iter().filter_map(|element| element.get("S")?.as_str());
+        elements.map(str::to_owned).collect()
+    };
     Seen {
         key,
         // An item without a marker is still an item.
         marker: item.map(|_| text(MARKER, "S").unwrap_or_default()),
         number: text(NUMBER, "N").and_then(|number| number.parse().ok()),
+        list: list().map(elements),
         is_consistent,
     }
 }

@@ -9,7 +9,7 @@ use super::{
     replica::{Call, Condition},
 };
 use crate::{
-    index::{Key, Missing, Table},
+    index::{Key, Table},
     violation::Violation,
 };
 
@@ -107,7 +107,7 @@ impl<'a> Gathering<'_, 'a> {
                 Some(asked) => match asked.position {
                     Some(position) => Condition::Commit(position),
                     None => {
-                        if !self.may_be_gone(key, marker) {
+                        if !self.table.may_be_gone(key, asked) {
                             violations.push(Violation::SeenUndurable {
                                 table: self.table.name.to_owned(),
                                 region: operation.region.clone(),
@@ -129,19 +129,6 @@ impl<'a> Gathering<'_, 'a> {
             let answer = Answer::Saw(seen.marker.as_deref());
             self.add(operation, &seen.key, Call::Read(condition), answer);
         }
-    }
-
-    /// Returns whether a write that is in no log, but may have happened, can have been lost with a
-    /// disk or a replica of its region. If it was acknowledged, its loss is reported by itself.
-    fn may_be_gone(&self, key: &Key<'a>, marker: &str) -> bool {
-        key.of_marker(marker).is_none_or(|asked| {
-            let (evidence, region) = (self.table.evidence, &asked.operation.region);
-            asked.is_acknowledged() && self.table.missing(key, asked) == Missing::Lost
-                || !asked.may_have_happened()
-                || self.table.lost_after(asked).is_some()
-                || evidence.bootstrapped.contains(region)
-                || evidence.unshipped.contains_key(region)
-        })
     }
 
     fn write(&mut self, operation: &'a Operation, place: usize, write: &'a Write) {

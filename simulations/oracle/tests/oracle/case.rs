@@ -71,6 +71,7 @@ pub(crate) fn seen(key: &str, marker: Option<&str>) -> Seen {
         key: key.to_owned(),
         marker: marker.map(str::to_owned),
         number: None,
+        list: None,
         is_consistent: false,
     }
 }

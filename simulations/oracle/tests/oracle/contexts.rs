@@ -1,9 +1,9 @@
 //! Causal contexts: those that what clients saw contradicts are found.
 
-use beringia_history::{Basis, Merging};
+use beringia_history::{Basis, Merging, OperationOutcome};
 use beringia_oracle::Violation;
 
-use crate::case::{Case, item, put, tombstone};
+use crate::case::{Case, item, put, seen, tombstone};
 
 /// `b/1` in region b at 10 ms, and at 20 ms a write of region a with this condition and context.
 fn following(basis: &Basis, context: &[(&str, u64)]) -> Case {
@@ -67,4 +67,26 @@ fn a_context_covers_no_write_that_came_later() {
     );
     assert_eq!(later(30, Some(20)), [], "a lost write may have had the sequence");
     assert_eq!(later(30, Some(40)).len(), 1, "the disk was lost afterwards");
+}
+
+/// A client of region a saw `b/1` there before `a/1` was sent.
+#[test]
+fn a_context_covers_what_its_region_had_shown() {
+    let shown = |region: &str, at_ms: u64, context: &[(&str, u64)]| {
+        let mut case = following(&Basis::Anything, context);
+        case.operation(region, 9, at_ms, OperationOutcome::Ok).reads = vec![seen("k", Some("b/1"))];
+        case
+    };
+    assert_eq!(shown("a", 15, &[("b", 1)]).violations(), []);
+    assert_eq!(shown("b", 15, &[]).violations(), [], "another region showed it");
+    assert_eq!(shown("a", 19, &[]).violations(), [], "it may have arrived after a/1");
+    let mut case = shown("a", 18, &[]);
+    let found = case.violations();
+    assert!(
+        matches!(&found[..], [Violation::ContextTooSmall { marker, missed, .. }]
+            if marker == "a/1" && missed.sequence == 1),
+        "{found:?}"
+    );
+    case.lost_disk("a", 19);
+    assert_eq!(case.violations(), [], "the region may have started over");
 }

@@ -9,6 +9,7 @@ mod clients;
 mod consistency;
 mod contexts;
 mod deletes;
+mod lists;
 mod merging;
 mod model;
 mod promises;

@@ -389,7 +389,8 @@ impl Model {
         Seen {
             key: key.to_owned(),
             marker: content.as_ref().map(|content| content.marker.clone()),
-            number: content.and_then(|content| content.number),
+            number: content.as_ref().and_then(|content| content.number),
+            list: content.map(|content| content.list),
             is_consistent: true,
         }
     }

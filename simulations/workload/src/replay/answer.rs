@@ -126,6 +126,7 @@ impl Prepared<'_> {
                     key,
                     marker,
                     number: None,
+                    list: None,
                     is_consistent,
                 };
                 reads.push((name_of(table).to_owned(), seen));
