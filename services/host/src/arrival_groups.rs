@@ -37,9 +37,6 @@ pub struct CommittedWrite {
     pub sequence: u64,
     /// When it was committed, by the origin's hybrid clock: milliseconds since the Unix epoch.
     pub committed_ms: u64,
-    /// When it was seen to be committed, by the machine's clock: milliseconds since the Unix epoch;
-    /// 0 if the origin is in another process, or that was not noted.
-    pub seen_ms: u64,
 }
 
 /// One write, as a group reports it.
@@ -49,9 +46,6 @@ pub struct ArrivedWrite {
     pub sequence: u64,
     /// When it was committed, by the origin's hybrid clock: milliseconds since the Unix epoch.
     pub committed_ms: u64,
-    /// When it was seen to be committed, by the machine's clock: milliseconds since the Unix epoch;
-    /// 0 if that is not known.
-    pub seen_ms: u64,
     /// When it became visible, by the machine's clock: milliseconds since the Unix epoch.
     pub visible_ms: u64,
 }
@@ -84,7 +78,6 @@ impl Gathered {
                 group.add(ArrivedWrite {
                     sequence: write.sequence,
                     committed_ms: write.committed_ms,
-                    seen_ms: write.seen_ms,
                     visible_ms: commit.visible_ms,
                 });
             }
@@ -143,13 +136,11 @@ impl Group {
         arrived_writes
             .committed_ms
             .push(more(write.committed_ms, last.committed_ms));
-        arrived_writes.seen_ms.push(more(write.seen_ms, last.seen_ms));
         arrived_writes.visible_ms.push(more(write.visible_ms, last.visible_ms));
         debug_assert!(
             arrived_writes.sequences.len() == arrived_writes.committed_ms.len()
-                && arrived_writes.sequences.len() == arrived_writes.seen_ms.len()
                 && arrived_writes.sequences.len() == arrived_writes.visible_ms.len(),
-            "a write has four numbers"
+            "a write has three numbers"
         );
         self.last = write;
     }
@@ -158,14 +149,13 @@ impl Group {
 /// The writes of a group, in order. Of a truncated group, those that are complete.
 pub fn arrived_writes(group: &ArrivalGroup) -> impl Iterator<Item = ArrivedWrite> {
     let numbers = group.sequences.iter().zip(&group.committed_ms);
-    let numbers = numbers.zip(&group.seen_ms).zip(&group.visible_ms);
+    let numbers = numbers.zip(&group.visible_ms);
     numbers.scan(
         ArrivedWrite::default(),
-        |last, (((sequence, committed_ms), seen_ms), visible_ms)| {
+        |last, ((sequence, committed_ms), visible_ms)| {
             *last = ArrivedWrite {
                 sequence: last.sequence.wrapping_add_signed(*sequence),
                 committed_ms: last.committed_ms.wrapping_add_signed(*committed_ms),
-                seen_ms: last.seen_ms.wrapping_add_signed(*seen_ms),
                 visible_ms: last.visible_ms.wrapping_add_signed(*visible_ms),
             };
             Some(*last)
@@ -186,13 +176,9 @@ mod tests {
     }
 
     fn runs() -> impl Strategy<Value = WriteRun> {
-        let write = |(sequence, committed_ms, seen_ms)| CommittedWrite {
-            sequence,
-            committed_ms,
-            seen_ms,
-        };
+        let write = |(sequence, committed_ms)| CommittedWrite { sequence, committed_ms };
         let number = || prop_oneof![0..4_u64, any::<u64>()];
-        let writes = vec((number(), number(), number()).prop_map(write), 0..5);
+        let writes = vec((number(), number()).prop_map(write), 0..5);
         (0..2_u128, 0..3_usize, any::<bool>(), writes).prop_map(|(table, origin, by_log, writes)| WriteRun {
             table: TableId(table + 7),
             origin: Origin::of_only_shard(&region(origin)),
@@ -221,7 +207,6 @@ mod tests {
                 let writes = run.writes.iter().map(|write| ArrivedWrite {
                     sequence: write.sequence,
                     committed_ms: write.committed_ms,
-                    seen_ms: write.seen_ms,
                     visible_ms: commit.visible_ms,
                 });
                 all.entry(kind)
@@ -275,7 +260,6 @@ mod tests {
                     writes: vec![CommittedWrite {
                         sequence: 500 + number,
                         committed_ms: 2_000_000,
-                        seen_ms: 0,
                     }],
                 }],
             });

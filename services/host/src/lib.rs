@@ -4,7 +4,7 @@
 mod accept;
 mod advice;
 pub mod arrival_groups;
-mod commit_times;
+pub mod commit_times;
 pub mod control;
 pub mod convergence;
 mod credentials;

@@ -327,7 +327,6 @@ impl Hosted {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(store, node) => {
-                self.commits.lock().abort_all();
                 if lose_disk {
                     // Before writes are refused, so that the region does not ship what it has while
                     // they end.
@@ -343,6 +342,7 @@ impl Hosted {
                 if let Err(error) = abandoned {
                     tracing::error!(%error, region = %self.name(), "its store was not taken away");
                 }
+                self.commits.lock().abort_all();
                 self.config.serving.down(self.name().as_str());
                 self.disconnect();
                 node.kill();

@@ -9,7 +9,11 @@ use beringia_gateway::{Call, Listener, Meter, MeteredRequest, Plane};
 use beringia_item::{Region, TableId};
 use beringia_node::{Arrival, Observer, Way};
 use beringia_proto::v1::{RecordedCall, control_recorded::What};
-use tokio::{sync::broadcast, time::Instant};
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, broadcast},
+    time::Instant,
+};
 
 use crate::{
     arrival_groups::{Commit, CommittedWrite, WriteRun},
@@ -27,11 +31,13 @@ const EVENTS_MAX: usize = 8192;
 #[derive(Debug, Clone)]
 pub(crate) struct Tap {
     arrivals: broadcast::Sender<Arc<Commit>>,
+    /// Is notified of every new listener to commits.
+    listening: Arc<Notify>,
     events: broadcast::Sender<Arc<Heard>>,
     /// Counts the requests of clients.
     traffic: Arc<Traffic>,
     /// When the regions committed their own writes.
-    commit_times: Arc<CommitTimes>,
+    commit_times: Arc<Mutex<CommitTimes>>,
 }
 
 /// An entry of a recording.
@@ -46,6 +52,7 @@ impl Tap {
     pub(crate) fn new() -> Self {
         Self {
             arrivals: broadcast::channel(COMMITS_MAX).0,
+            listening: Arc::default(),
             events: broadcast::channel(EVENTS_MAX).0,
             traffic: Arc::default(),
             commit_times: Arc::default(),
@@ -58,7 +65,7 @@ impl Tap {
     }
 
     /// The times at which the regions committed their own writes.
-    pub(crate) fn commit_times(&self) -> &CommitTimes {
+    pub(crate) fn commit_times(&self) -> &Arc<Mutex<CommitTimes>> {
         &self.commit_times
     }
 
@@ -69,7 +76,14 @@ impl Tap {
 
     /// Subscribes to all further commits.
     pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<Commit>> {
-        self.arrivals.subscribe()
+        let heard = self.arrivals.subscribe();
+        self.listening.notify_waiters();
+        heard
+    }
+
+    /// Is notified when somebody begins to listen to commits.
+    pub(crate) fn listening(&self) -> &Notify {
+        &self.listening
     }
 
     /// Subscribes to all further operations of clients, and changes of regions and links.
@@ -106,7 +120,7 @@ impl Observer for RegionTap {
         if !self.tap.has_listeners() {
             return;
         }
-        let runs = runs(arrivals, self.tap.commit_times());
+        let runs = runs(arrivals);
         if runs.is_empty() {
             return;
         }
@@ -121,13 +135,12 @@ impl Observer for RegionTap {
 
 /// Groups a commit's writes of tables. Writes that arrive together usually have one origin and
 /// belong to one table.
-fn runs(arrivals: &[Arrival], times: &CommitTimes) -> Vec<WriteRun> {
+fn runs(arrivals: &[Arrival]) -> Vec<WriteRun> {
     let kind = |arrival: &Arrival| (arrival.table, arrival.way == Way::Stream);
     let alike = arrivals.chunk_by(|one, next| kind(one) == kind(next) && one.origin() == next.origin());
     let write = |arrival: &Arrival| CommittedWrite {
         sequence: arrival.version.sequence,
         committed_ms: arrival.committed().millis(),
-        seen_ms: times.of(arrival.origin(), arrival.version.sequence).unwrap_or(0),
     };
     alike
         .filter_map(|alike| alike.first().map(|first| (first, alike)))

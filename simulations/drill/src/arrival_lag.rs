@@ -1,19 +1,17 @@
-//! Receives the arrivals of writes in other regions, and measures their lag.
+//! Measures the lag of writes that arrive in other regions, from when the machine of their origin
+//! committed them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use beringia_host::{arrival_groups::arrived_writes, fleet::Client, units::mbit};
-use beringia_proto::v1::{ArrivalGroup, ControlArrivals, ControlArrivalsRequest, LinkReport};
-use beringia_report::{ArrivalSample, Recorder};
-use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{
-    mpsc::{UnboundedSender, unbounded_channel},
-    oneshot,
+use beringia_host::{
+    arrival_groups::{ArrivedWrite, arrived_writes},
+    commit_times::{CommitTime, CommitTimes},
+    units::mbit,
 };
-use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::Streaming;
+use beringia_proto::v1::{ArrivalGroup, ControlArrivals, LinkReport};
+use beringia_report::{ArrivalSample, Recorder};
 
-use crate::error::DrillError;
+use crate::machine_clocks::{MachineClocks, RoundTrip};
 
 /// The state by which arrivals are measured.
 #[derive(Debug, Default)]
@@ -22,10 +20,20 @@ pub(super) struct Arrivals {
     began_ms: u64,
     /// The links, by origin and receiver.
     links: BTreeMap<(String, String), Link>,
-    /// How far each region's clock is ahead, in milliseconds.
+    /// How far each region's clock is ahead of its machine's, in milliseconds.
     ahead_ms: BTreeMap<String, i64>,
+    /// The clocks of the control services' machines.
+    machines: MachineClocks,
+    /// By region, the number of its control service.
+    services: BTreeMap<String, usize>,
+    /// When origins committed their writes, by the clocks of their machines.
+    times: CommitTimes,
+    /// By origin, the arrivals of writes whose time of commit may still be told.
+    waiting: BTreeMap<String, Vec<WaitingArrival>>,
     seen: Seen,
     missed_commits: u64,
+    /// The arrivals that were measured from hybrid times.
+    by_hybrid_time: u64,
 }
 
 /// The current delay and bandwidth of a link.
@@ -33,6 +41,18 @@ pub(super) struct Arrivals {
 pub(super) struct Link {
     pub(super) one_way: Duration,
     pub(super) bandwidth_mbit: Option<f64>,
+}
+
+/// A write that arrived, with the state of link and clocks then.
+#[derive(Debug)]
+struct WaitingArrival {
+    receiver: Arc<str>,
+    write: ArrivedWrite,
+    /// When it became visible, by the drill's clock.
+    visible_ms: u64,
+    /// When its hybrid time says that it was committed, by the drill's clock.
+    hybrid_ms: u64,
+    one_way: Duration,
 }
 
 /// By receiver, table id and origin, the sequence up to which writes have arrived through a log,
@@ -77,7 +97,7 @@ impl Arrivals {
         }
     }
 
-    /// Sets how far a region's clock is ahead from now on, in milliseconds.
+    /// Sets how far a region's clock is ahead of its machine's from now on, in milliseconds.
     pub(super) fn clock_changed(&mut self, region: String, ahead_ms: i64) {
         self.ahead_ms.insert(region, ahead_ms);
     }
@@ -87,9 +107,16 @@ impl Arrivals {
         self.links.get(&pair).copied().unwrap_or_default()
     }
 
-    /// Converts a time of a region's clock to one of a correct clock.
+    /// Converts a time of a region's clock to one of the drill's clock.
     pub(super) fn right_ms(&self, region: &str, shown_ms: u64) -> u64 {
-        shown_ms.saturating_add_signed(-self.ahead_ms(region))
+        let ahead_ms = self.ahead_ms.get(region).copied().unwrap_or(0);
+        shown_ms.saturating_add_signed(-(ahead_ms + self.machine_ahead_ms(region)))
+    }
+
+    /// How far the clock of a region's machine is ahead of the drill's, in milliseconds.
+    fn machine_ahead_ms(&self, region: &str) -> i64 {
+        let service = self.services.get(region);
+        service.map_or(0, |service| self.machines.ahead_ms(*service))
     }
 
     /// The number of commits whose arrivals the control services could not report.
@@ -97,261 +124,300 @@ impl Arrivals {
         self.missed_commits
     }
 
-    /// Measures the arrivals in a message of a control service.
-    pub(super) fn heard(&mut self, message: &ControlArrivals, recorder: &mut Recorder) {
+    /// Learns from the answer of a control service how far its machine's clock is ahead.
+    pub(super) fn answered(&mut self, service: usize, trip: RoundTrip) {
+        self.machines.learn(service, trip);
+    }
+
+    /// Measures the arrivals in a message of a control service. Those of writes whose origin's
+    /// commits are told by another one wait for that.
+    pub(super) fn heard(&mut self, service: usize, message: &ControlArrivals, recorder: &mut Recorder) {
         self.missed_commits += message.missed_commits;
+        for commits in &message.commits {
+            self.services.insert(commits.origin.clone(), service);
+            let waiting = self.waiting.remove(&commits.origin).unwrap_or_default();
+            self.times.add(commits);
+            self.measure(&commits.origin, waiting, recorder);
+        }
         for group in &message.groups {
-            self.measure(group, recorder);
+            self.services.insert(group.region.clone(), service);
+            let arrived = self.arrived(group);
+            self.measure(&group.origin, arrived, recorder);
         }
     }
 
-    fn measure(&mut self, group: &ArrivalGroup, recorder: &mut Recorder) {
-        let began_ms = self.began_ms;
-        let origin_ahead = self.ahead_ms(&group.origin);
-        let one_way = self.link(&group.origin, &group.region).one_way;
-        let mut is_first = self.seen.is_first(group);
-        let samples = arrived_writes(group)
-            .filter(|arrived_writes| is_first(arrived_writes.sequence))
-            .filter_map(|arrived_writes| {
-                let hybrid_ms = arrived_writes.committed_ms.saturating_add_signed(-origin_ahead);
-                // A hybrid clock follows the clock that is furthest ahead, and is never behind. The
-                // commit was seen a little later than it happened.
-                let committed_ms = match arrived_writes.seen_ms {
-                    0 => hybrid_ms,
-                    seen_ms => hybrid_ms.min(seen_ms),
-                };
-                let visible_ms = arrived_writes.visible_ms;
-                Some(ArrivalSample {
-                    committed: Duration::from_millis(committed_ms.checked_sub(began_ms)?),
-                    lag: Duration::from_millis(visible_ms.saturating_sub(committed_ms)),
-                    one_way,
-                })
-            });
-        recorder.arrivals(&group.origin, &group.region, samples);
-    }
-
-    fn ahead_ms(&self, region: &str) -> i64 {
-        self.ahead_ms.get(region).copied().unwrap_or(0)
-    }
-}
-
-/// A subscription to the arrivals of one control service.
-#[derive(Debug, Default)]
-pub(super) struct ArrivalSubscription {
-    /// The open stream; `None` while the control service is away.
-    line: Mutex<Option<Line>>,
-}
-
-#[derive(Debug)]
-struct Line {
-    requests: UnboundedSender<ControlArrivalsRequest>,
-    last_request: u64,
-    /// The tasks that wait for a message, by the number of its request.
-    waiting: BTreeMap<u64, oneshot::Sender<()>>,
-}
-
-impl ArrivalSubscription {
-    /// Subscribes to the arrivals of a control service. Once this returns, every later arrival is
-    /// reported.
-    pub(super) async fn hear(&self, client: &mut Client) -> Result<Streaming<ControlArrivals>, DrillError> {
-        let (requests, asked) = unbounded_channel();
-        let asked = UnboundedReceiverStream::new(asked);
-        let mut messages = client.arrivals(asked).await?.into_inner();
-        messages.message().await?;
-        self.connected(requests);
-        Ok(messages)
-    }
-
-    fn connected(&self, requests: UnboundedSender<ControlArrivalsRequest>) {
-        *self.line() = Some(Line {
-            requests,
-            last_request: 0,
-            waiting: BTreeMap::new(),
-        });
-    }
-
-    /// Notes that a message was measured, and wakes the task that waits for it.
-    pub(super) fn heard(&self, message: &ControlArrivals) {
-        if let Some(waits) = self
-            .line()
-            .as_mut()
-            .and_then(|line| line.waiting.remove(&message.request))
-        {
-            // Fails if the task no longer waits.
-            let _ = waits.send(());
-        }
-    }
-
-    /// Notes that the control service went away. No task waits for it any more.
-    pub(super) fn lost(&self) {
-        *self.line() = None;
-    }
-
-    /// Waits until everything that is visible by now was measured, or the control service is away.
-    pub(super) async fn has_heard_all(&self) {
-        let heard = {
-            let mut line = self.line();
-            let Some(line) = line.as_mut() else { return };
-            line.last_request += 1;
-            let (waits, heard) = oneshot::channel();
-            line.waiting.insert(line.last_request, waits);
-            let request = ControlArrivalsRequest {
-                request: line.last_request,
-            };
-            if line.requests.send(request).is_err() {
-                return;
+    /// Measures everything that still waits, from hybrid times. Returns notes on how times were
+    /// measured.
+    pub(super) fn finish(&mut self, recorder: &mut Recorder) -> Vec<String> {
+        for (origin, waiting) in std::mem::take(&mut self.waiting) {
+            for arrival in waiting {
+                self.by_hybrid_time += 1;
+                let sample = sample(&arrival, arrival.hybrid_ms, self.began_ms);
+                recorder.arrivals(&origin, &arrival.receiver, sample);
             }
-            heard
-        };
-        // Fails if the control service went away.
-        heard.await.ok();
+        }
+        let mut notes = Vec::new();
+        if self.by_hybrid_time > 0 {
+            notes.push(format!(
+                "the lag of {} arrivals is counted from their hybrid times, since the drill did not learn when their \
+                 origins had committed them: where a clock is ahead of others it may appear too small",
+                self.by_hybrid_time
+            ));
+        }
+        notes.extend(self.machines.different().map(|(service, ahead_ms, wrong)| {
+            let regions = self.services.iter().filter(|(_, number)| **number == service);
+            let regions: Vec<&str> = regions.map(|(region, _)| region.as_str()).collect();
+            format!(
+                "the clock of the machine of {} is {} ms {} the drill's, give or take {} ms: times were corrected by \
+                 that",
+                regions.join(", "),
+                ahead_ms.unsigned_abs(),
+                if ahead_ms > 0 { "ahead of" } else { "behind" },
+                wrong.as_millis()
+            )
+        }));
+        notes
     }
 
-    fn line(&self) -> MutexGuard<'_, Option<Line>> {
-        self.line.lock()
+    /// The writes of a group that arrive for the first time.
+    fn arrived(&mut self, group: &ArrivalGroup) -> Vec<WaitingArrival> {
+        let one_way = self.link(&group.origin, &group.region).one_way;
+        let machine_ahead_ms = self.machine_ahead_ms(&group.region);
+        let receiver: Arc<str> = group.region.as_str().into();
+        let is_first = {
+            let mut is_first = self.seen.is_first(group);
+            arrived_writes(group)
+                .filter(move |write| is_first(write.sequence))
+                .collect::<Vec<_>>()
+        };
+        let waiting = is_first.into_iter().map(|write| WaitingArrival {
+            receiver: Arc::clone(&receiver),
+            visible_ms: write.visible_ms.saturating_add_signed(-machine_ahead_ms),
+            hybrid_ms: self.right_ms(&group.origin, write.committed_ms),
+            write,
+            one_way,
+        });
+        waiting.collect()
     }
+
+    /// Measures the arrivals of an origin's writes whose time of commit is known; the others wait.
+    fn measure(&mut self, origin: &str, arrived: Vec<WaitingArrival>, recorder: &mut Recorder) {
+        let ahead_ms = self.machine_ahead_ms(origin);
+        let mut samples: BTreeMap<Arc<str>, Vec<ArrivalSample>> = BTreeMap::new();
+        for arrival in arrived {
+            let committed_ms = match self.times.of(origin, arrival.write.sequence) {
+                CommitTime::At(at_ms) => at_ms.saturating_add_signed(-ahead_ms),
+                // It was committed before the drill began.
+                CommitTime::Before => continue,
+                CommitTime::Missed => {
+                    self.by_hybrid_time += 1;
+                    arrival.hybrid_ms
+                }
+                CommitTime::NotYet => {
+                    self.waiting.entry(origin.to_owned()).or_default().push(arrival);
+                    continue;
+                }
+            };
+            let of_receiver = samples.entry(Arc::clone(&arrival.receiver)).or_default();
+            of_receiver.extend(sample(&arrival, committed_ms, self.began_ms));
+        }
+        for (receiver, samples) in samples {
+            recorder.arrivals(origin, &receiver, samples);
+        }
+    }
+}
+
+/// The measurement of an arrival; `None` for a write from before the drill. Times are milliseconds
+/// since the Unix epoch, by the drill's clock.
+fn sample(arrival: &WaitingArrival, committed_ms: u64, began_ms: u64) -> Option<ArrivalSample> {
+    Some(ArrivalSample {
+        committed: Duration::from_millis(committed_ms.checked_sub(began_ms)?),
+        lag: Duration::from_millis(arrival.visible_ms.saturating_sub(committed_ms)),
+        one_way: arrival.one_way,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use beringia_host::{
-        arrival_groups::{Commit, CommittedWrite, Gathered, WriteRun},
-        control::arrival_stream::stream,
-    };
+    use beringia_host::arrival_groups::{Commit, CommittedWrite, Gathered, WriteRun};
     use beringia_item::{Origin, Region, TableId};
-    use beringia_report::Player;
+    use beringia_proto::v1::OriginCommits;
+    use beringia_report::{Pair, Player, Run};
     use beringia_scenario::{Plan, Scenario};
-    use futures_util::StreamExt as _;
-    use tokio::sync::broadcast;
 
     use super::*;
 
     const BEGAN_MS: u64 = 1_000_000;
+    /// The numbers of the control services of the origin and the receiver.
+    const ORIGIN: usize = 0;
+    const RECEIVER: usize = 1;
 
-    /// The recorder of a built-in scenario, and the names of two of its regions.
-    fn recorder() -> (Recorder, Region, Region) {
-        let plan = Plan::draw(&Scenario::shipped("partition").unwrap(), 1);
-        let names: Vec<Region> = plan
-            .scenario
-            .topology
-            .names()
-            .map(|name| Region::new(name).unwrap())
-            .collect();
-        (Recorder::new(&plan, Player::Drill), names[0].clone(), names[1].clone())
+    /// A drill that measures writes from one region to another, which are processes of their own.
+    struct Measured {
+        arrivals: Arrivals,
+        recorder: Recorder,
+        from: Region,
+        to: Region,
     }
 
-    /// A write that was committed `after_ms` after the beginning and visible 40 ms later, by the
-    /// two wall clocks.
-    fn commit(from: &Region, to: &Region, sequence: u64, after_ms: u64) -> Commit {
-        Commit {
-            region: to.clone(),
-            visible_ms: BEGAN_MS + after_ms + 40,
-            runs: vec![WriteRun {
-                table: TableId(7),
-                origin: Origin::of_only_shard(from),
-                by_log: true,
-                writes: vec![CommittedWrite {
-                    sequence,
-                    committed_ms: BEGAN_MS + after_ms,
-                    seen_ms: 0,
-                }],
-            }],
+    impl Measured {
+        /// The origin has told that it begins after sequence 0.
+        fn new() -> Self {
+            let plan = Plan::draw(&Scenario::shipped("partition").unwrap(), 1);
+            let mut names = plan.scenario.topology.names().map(|name| Region::new(name).unwrap());
+            let (from, to) = (names.next().unwrap(), names.next().unwrap());
+            let mut measured = Self {
+                arrivals: Arrivals::since(BEGAN_MS),
+                recorder: Recorder::new(&plan, Player::Containers),
+                from,
+                to,
+            };
+            measured.commits(&[(0, 0)]);
+            measured
         }
-    }
 
-    #[tokio::test(start_paused = true)]
-    async fn measures_all_arrivals_before_the_end() {
-        let (recorder, from, to) = recorder();
-        let (commits, heard) = broadcast::channel(64);
-        let (requests, asked) = unbounded_channel();
-        let mut messages = Box::pin(stream(heard, UnboundedReceiverStream::new(asked).map(Ok)));
-        let subscription = Arc::new(ArrivalSubscription::default());
-        subscription.has_heard_all().await;
-        subscription.connected(requests);
-        let measured = Arc::new(Mutex::new((Arrivals::since(BEGAN_MS), recorder)));
-        let (subscriptions, measures) = (Arc::clone(&subscription), Arc::clone(&measured));
-        let listening = tokio::spawn(async move {
-            while let Some(Ok(message)) = messages.next().await {
-                {
-                    let (arrivals, recorder) = &mut *measures.lock();
-                    arrivals.heard(&message, recorder);
-                }
-                subscriptions.heard(&message);
+        /// The origin tells when it committed its writes up to these sequences, by its machine's
+        /// clock.
+        fn commits(&mut self, samples: &[(i64, i64)]) {
+            let mut before = (0, 0);
+            let mut commits = OriginCommits {
+                origin: self.from.to_string(),
+                ..OriginCommits::default()
+            };
+            for sample in samples {
+                commits.sequences.push(sample.0 - before.0);
+                commits.at_ms.push(sample.1 - before.1);
+                before = *sample;
             }
-        });
-        for sequence in 1..=9 {
-            commits.send(Arc::new(commit(&from, &to, sequence, 5))).unwrap();
+            let message = ControlArrivals {
+                commits: vec![commits],
+                ..ControlArrivals::default()
+            };
+            self.arrivals.heard(ORIGIN, &message, &mut self.recorder);
         }
-        subscription.has_heard_all().await;
-        listening.abort();
-        assert!(listening.await.is_err());
-        subscription.lost();
-        subscription.has_heard_all().await;
-        let (_, recorder) = Arc::into_inner(measured).unwrap().into_inner();
-        let run = recorder.finish(Duration::from_secs(1), "");
-        let pair = run
-            .pairs
-            .iter()
-            .find(|pair| pair.from == from.as_str() && pair.to == to.as_str());
-        assert_eq!(pair.map(|pair| pair.mutations), Some(9));
-    }
 
-    #[tokio::test(start_paused = true)]
-    async fn waiting_ends_when_a_control_service_goes_away() {
-        let subscription = ArrivalSubscription::default();
-        let (requests, _asked) = unbounded_channel();
-        subscription.connected(requests);
-        tokio::join!(subscription.has_heard_all(), async { subscription.lost() });
-    }
-
-    /// A write from before the drill has no lag.
-    #[test]
-    fn measures_lag_by_the_clocks_at_the_time() {
-        let (mut recorder, from, to) = recorder();
-        let mut arrivals = Arrivals::since(BEGAN_MS);
-        let mut hear = |arrivals: &mut Arrivals, sequence, after_ms| {
+        /// A write arrives, at this time by the receiver's machine.
+        fn arrives(&mut self, sequence: u64, hybrid_ms: u64, visible_ms: u64) {
             let mut gathered = Gathered::default();
-            gathered.add(&commit(&from, &to, sequence, after_ms));
+            gathered.add(&Commit {
+                region: self.to.clone(),
+                visible_ms,
+                runs: vec![WriteRun {
+                    table: TableId(7),
+                    origin: Origin::of_only_shard(&self.from),
+                    by_log: true,
+                    writes: vec![CommittedWrite {
+                        sequence,
+                        committed_ms: hybrid_ms,
+                    }],
+                }],
+            });
             let message = ControlArrivals {
                 groups: gathered.into_groups(),
                 missed_commits: 1,
-                request: 0,
+                ..ControlArrivals::default()
             };
-            arrivals.heard(&message, &mut recorder);
-        };
-        hear(&mut arrivals, 1, 500);
-        // The origin's clock is ten seconds ahead.
-        arrivals.clock_changed(from.to_string(), 10_000);
-        hear(&mut arrivals, 2, 9_000);
-        hear(&mut arrivals, 3, 10_600);
-        assert_eq!(arrivals.missed_commits(), 3);
-        let run = recorder.finish(Duration::from_secs(20), "");
-        let pair = run.pairs.iter().find(|pair| pair.mutations > 0).unwrap();
-        assert_eq!((pair.mutations, pair.lag_ms.min, pair.lag_ms.max), (2, 40.0, 10_040.0));
-        assert!(pair.lag.iter().all(|point| point.second == 0), "{:?}", pair.lag);
+            self.arrivals.heard(RECEIVER, &message, &mut self.recorder);
+        }
+
+        fn finish(mut self) -> (Run, Vec<String>) {
+            let notes = self.arrivals.finish(&mut self.recorder);
+            (self.recorder.finish(Duration::from_secs(20), ""), notes)
+        }
     }
 
-    /// The hybrid clock of the origin follows one that is 30 ms ahead, its own wall clock is right.
+    /// The pair of regions with arrivals.
+    fn pair(run: &Run) -> &Pair {
+        run.pairs.iter().find(|pair| pair.mutations > 0).unwrap()
+    }
+
+    /// The hybrid clock of the origin follows one that is 400 ms ahead.
     #[test]
     fn lag_does_not_shrink_under_a_fast_clock() {
-        let (mut recorder, from, to) = recorder();
-        let mut arrivals = Arrivals::since(BEGAN_MS);
-        let mut commit = commit(&from, &to, 1, 500);
-        commit.runs[0].writes[0].committed_ms += 30;
-        commit.runs[0].writes[0].seen_ms = BEGAN_MS + 501;
-        let mut gathered = Gathered::default();
-        gathered.add(&commit);
-        let groups = gathered.into_groups();
-        let message = ControlArrivals {
-            groups,
-            ..ControlArrivals::default()
+        let mut measured = Measured::new();
+        measured.commits(&[(1, 1_000_500), (2, 1_001_000)]);
+        measured.arrives(1, 1_000_900, 1_000_540);
+        measured.arrives(2, 1_001_400, 1_001_045);
+        assert_eq!(measured.arrivals.missed_commits(), 2);
+        let (run, notes) = measured.finish();
+        let lag = pair(&run).lag_ms;
+        assert_eq!((lag.count, lag.min, lag.max), (2, 40.0, 45.0));
+        assert!(pair(&run).lag.iter().all(|point| point.second <= 1), "{run:?}");
+        assert_eq!(notes, Vec::<String>::new());
+    }
+
+    /// A write may arrive before the drill hears of its commit.
+    #[test]
+    fn arrivals_wait_for_the_time_of_their_commit() {
+        let mut measured = Measured::new();
+        measured.arrives(1, 1_009_000, 1_000_540);
+        measured.arrives(2, 1_009_000, 1_000_560);
+        measured.commits(&[(1, 1_000_500)]);
+        measured.commits(&[(3, 1_000_505)]);
+        let (run, notes) = measured.finish();
+        let lag = pair(&run).lag_ms;
+        assert_eq!((lag.count, lag.min, lag.max), (2, 40.0, 55.0));
+        assert_eq!(notes, Vec::<String>::new());
+    }
+
+    /// The origin went away before it told, or was away when it committed them.
+    #[test]
+    fn writes_without_a_time_are_measured_by_hybrid_time() {
+        let mut measured = Measured::new();
+        measured.commits(&[(1, 1_000_500), (3, 0)]);
+        let from = measured.from.to_string();
+        measured.arrivals.clock_changed(from, 200);
+        measured.arrives(2, 1_000_800, 1_000_630);
+        measured.arrives(4, 1_000_900, 1_000_740);
+        let (run, notes) = measured.finish();
+        let lag = pair(&run).lag_ms;
+        assert_eq!((lag.count, lag.min, lag.max), (2, 30.0, 40.0));
+        assert!(
+            notes[0].starts_with("the lag of 2 arrivals is counted from their hybrid times"),
+            "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn writes_from_before_the_drill_have_no_lag() {
+        let mut measured = Measured::new();
+        measured.commits(&[(1, 999_000), (2, 1_000_000)]);
+        measured.arrives(1, 1_009_000, 1_009_000);
+        measured.arrives(2, 999_000, 1_000_010);
+        let (run, _) = measured.finish();
+        assert_eq!((pair(&run).mutations, pair(&run).lag_ms.max), (1, 10.0));
+    }
+
+    /// The origin's machine is two seconds ahead of the drill's, the receiver's three behind.
+    #[test]
+    fn times_of_different_machines_are_corrected() {
+        let mut measured = Measured::new();
+        for (service, answered_ms) in [(ORIGIN, 3_002_002), (RECEIVER, 2_997_002)] {
+            let trip = RoundTrip {
+                sent_ms: 3_000_000,
+                took: Duration::from_millis(4),
+                answered_ms,
+            };
+            measured.arrivals.answered(service, trip);
+        }
+        // The drill learns where the receiver is.
+        measured.commits(&[(1, 1_002_100), (2, 1_002_600)]);
+        measured.arrives(1, 1_002_100, 997_150);
+        measured.arrives(2, 1_002_600, 997_660);
+        let (from, to) = (measured.from.clone(), measured.to.clone());
+        let (run, notes) = measured.finish();
+        let lag = pair(&run).lag_ms;
+        assert_eq!((lag.count, lag.min, lag.max), (2, 50.0, 60.0));
+        let differs = |region: &Region, by: &str| {
+            format!(
+                "the clock of the machine of {region} is {by} the drill's, give or take 3 ms: times were corrected by \
+                 that"
+            )
         };
-        arrivals.heard(&message, &mut recorder);
-        let run = recorder.finish(Duration::from_secs(20), "");
-        let pair = run.pairs.iter().find(|pair| pair.mutations > 0).unwrap();
-        assert_eq!(pair.lag_ms.max, 39.0);
+        assert_eq!(
+            notes,
+            [differs(&from, "2000 ms ahead of"), differs(&to, "3000 ms behind")]
+        );
     }
 
     #[test]

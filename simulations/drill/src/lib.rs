@@ -3,10 +3,12 @@
 mod abort;
 mod application;
 mod arrival_lag;
+mod arrival_subscription;
 mod error;
 mod evidence;
 mod hook;
 mod lease;
+mod machine_clocks;
 mod measure;
 mod perform;
 mod plan;

@@ -14,20 +14,19 @@ use tonic::Streaming;
 use crate::{
     abort::AbortWhen,
     application::{ApplicationCounts, traffic},
-    arrival_lag::{ArrivalSubscription, Arrivals},
+    arrival_lag::Arrivals,
+    arrival_subscription::ArrivalSubscription,
     error::DrillError,
     scope::{Apart, DrillScope, last_writes, until_nothing},
     watch::{Heal, Proofs, Shared, flows},
 };
 
-/// The note in the report of a drill that changes clocks.
-const DRAGGED: &str = "a write's lag is counted from its hybrid time, and hybrid clocks follow the \
-                       clock that is furthest ahead: after a clock was changed, the lag of writes \
-                       from regions behind it appears too small until their clocks have caught up";
 /// How long a control service may take to report the arrivals so far, before an action and at the
 /// end.
 const HEARD_BEFORE: Duration = Duration::from_millis(100);
 const HEARD_IN_THE_END: Duration = Duration::from_secs(5);
+/// How often the clocks of machines are compared before the load begins.
+const CLOCKS_COMPARED: usize = 3;
 
 /// The measurements of one drill.
 pub(crate) struct Measure {
@@ -78,6 +77,10 @@ impl Measure {
                 .tasks
                 .spawn(Arc::clone(&measure.shared).listen(index, client, messages));
         }
+        for _ in 0..CLOCKS_COMPARED {
+            measure.has_heard_all().await;
+        }
+        measure.tasks.spawn(Arc::clone(&measure.shared).watch_clocks());
         measure.tasks.spawn(Arc::clone(&measure.shared).watch_flows());
         measure.tasks.spawn(Arc::clone(&measure.shared).watch_digests());
         measure.tasks.spawn(Arc::clone(&measure.shared).watch_traffic());
@@ -104,14 +107,8 @@ impl Measure {
         self.shared.arrivals.lock().links_changed(links);
     }
 
-    /// Sets how far a region's clock is ahead from now on, in milliseconds. A drift shows in the
-    /// lag, and a write that was committed before a step and arrives after it is measured wrongly
-    /// by the step.
+    /// Sets how far a region's clock is ahead of its machine's from now on, in milliseconds.
     pub(crate) fn clock_changed(&self, region: String, ahead_ms: i64) {
-        // The regions of one process know when they committed their writes.
-        if !self.shared.scope.fleet.has_network() {
-            self.shared.recorder.lock().note(DRAGGED.to_owned());
-        }
         self.shared.arrivals.lock().clock_changed(region, ahead_ms);
     }
 
@@ -235,7 +232,11 @@ impl Measure {
                     .to_owned(),
             );
         }
-        let missed_commits = shared.arrivals.lock().missed_commits();
+        let mut arrivals = shared.arrivals.into_inner();
+        for note in arrivals.finish(&mut recorder) {
+            recorder.note(note);
+        }
+        let missed_commits = arrivals.missed_commits();
         let traffic = shared.traffic.into_inner().samples;
         Some((recorder, traffic, missed_commits))
     }

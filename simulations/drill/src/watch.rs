@@ -1,5 +1,5 @@
 //! Measures in the background of a drill: arrivals as they happen, backlogs ten times a second,
-//! digests five times a second.
+//! digests five times a second, the clocks of machines every second.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -18,7 +18,8 @@ use tonic::{Response, Status, Streaming};
 
 use crate::{
     application::{ApplicationCounts, traffic},
-    arrival_lag::{ArrivalSubscription, Arrivals},
+    arrival_lag::Arrivals,
+    arrival_subscription::ArrivalSubscription,
     error::DrillError,
     scope::{Apart, DrillScope, LastWrites, behind},
 };
@@ -32,6 +33,8 @@ const FLOWS_EVERY: Duration = Duration::from_millis(100);
 const DIGESTS_EVERY: Duration = Duration::from_millis(200);
 /// How often the requests of applications are sampled.
 const TRAFFIC_EVERY: Duration = Duration::from_secs(1);
+/// How often the clocks of machines are compared.
+const CLOCKS_EVERY: Duration = Duration::from_secs(1);
 /// The pause before a lost connection to a control service is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -68,8 +71,17 @@ impl Shared {
         loop {
             if let Ok(mut messages) = messages {
                 while let Ok(Some(message)) = messages.message().await {
-                    self.arrivals.lock().heard(&message, &mut self.recorder.lock());
-                    subscription.heard(&message);
+                    let answered = subscription.answered(&message);
+                    {
+                        let mut arrivals = self.arrivals.lock();
+                        if let Some(answered) = &answered {
+                            arrivals.answered(index, answered.trip);
+                        }
+                        arrivals.heard(index, &message, &mut self.recorder.lock());
+                    }
+                    if let Some(answered) = answered {
+                        answered.is_measured();
+                    }
                 }
             }
             subscription.lost();
@@ -83,6 +95,17 @@ impl Shared {
     pub(super) async fn has_heard_all(&self, patience: Duration) -> bool {
         let subscriptions = self.subscriptions.iter().map(ArrivalSubscription::has_heard_all);
         timeout(patience, join_all(subscriptions)).await.is_ok()
+    }
+
+    /// Compares the clocks of the machines again and again, since the fastest answer tells most.
+    pub(super) async fn watch_clocks(self: Arc<Self>) {
+        let mut ticks = interval(CLOCKS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            // A control service that does not answer now is asked again.
+            self.has_heard_all(CLOCKS_EVERY).await;
+        }
     }
 
     /// Records which peers have all writes of a drained region, until the region is opened or

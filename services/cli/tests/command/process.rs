@@ -221,6 +221,13 @@ fn free_port() -> u16 {
 
 /// Starts regions in processes of their own, in memory, which know each other.
 pub(crate) fn regions_apart(names: &[&str]) -> Vec<Server> {
+    regions_over(names, |replication_port| replication_port)
+}
+
+/// Starts regions in processes of their own, in memory. `link` is called for each region and each
+/// peer with the port of the peer's replication, and returns the port at which the region reaches
+/// it.
+pub(crate) fn regions_over(names: &[&str], link: impl Fn(u16) -> u16) -> Vec<Server> {
     let ports: Vec<u16> = names.iter().map(|_| free_port()).collect();
     let start = |own: usize| {
         let port = ports[own].to_string();
@@ -235,7 +242,7 @@ pub(crate) fn regions_apart(names: &[&str]) -> Vec<Server> {
         ]);
         let others = (0..names.len()).filter(|peer| *peer != own);
         let peers: Vec<String> = others
-            .map(|peer| format!("--peer={}=127.0.0.1:{}", names[peer], ports[peer]))
+            .map(|peer| format!("--peer={}=127.0.0.1:{}", names[peer], link(ports[peer])))
             .collect();
         words.extend(peers.iter().map(String::as_str));
         Server::start(&words)

@@ -3,25 +3,32 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
+use beringia_clock::{SystemClock, WallClock as _};
 use beringia_proto::v1::{ControlArrivals, ControlArrivalsRequest};
 use futures_util::{Stream, StreamExt as _, stream};
+use parking_lot::Mutex;
 use tokio::{
     sync::broadcast::{Receiver, error::TryRecvError},
     time::{Interval, MissedTickBehavior, interval},
 };
 use tonic::Status;
 
-use crate::arrival_groups::{Commit, Gathered};
+use crate::{
+    arrival_groups::{Commit, Gathered},
+    commit_times::{CommitTimes, ToldUntil},
+};
 
 /// How long arrivals are collected; each has its own time.
 const GATHERED_FOR: Duration = Duration::from_millis(50);
 /// A message ends with the commit that contains this many-th arrival, at some ten kilobytes.
 const ARRIVALS_MAX: usize = 4096;
 
-/// All arrivals from now on. The stream begins with an empty message, which tells the client that
+/// All arrivals from now on, and when this process's regions committed their own writes, as far as
+/// that is known. The stream begins with an empty message, which tells the client that
 /// it has begun. Each request is answered at once with everything that has arrived.
 pub fn stream<R>(
     heard: Receiver<Arc<Commit>>,
+    times: Arc<Mutex<CommitTimes>>,
     requests: R,
 ) -> impl Stream<Item = Result<ControlArrivals, Status>> + Send + use<R>
 where
@@ -31,6 +38,8 @@ where
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let telling = Telling {
         heard,
+        times,
+        told: ToldUntil::default(),
         requests: Some(requests),
         ticks,
         is_behind: false,
@@ -44,6 +53,8 @@ where
 
 struct Telling<R> {
     heard: Receiver<Arc<Commit>>,
+    times: Arc<Mutex<CommitTimes>>,
+    told: ToldUntil,
     /// `None` once the client makes no more requests.
     requests: Option<R>,
     ticks: Interval,
@@ -59,6 +70,7 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
             let mut message = self.gather(if request.is_some() { usize::MAX } else { ARRIVALS_MAX })?;
             message.request = request.unwrap_or(0);
             if message != ControlArrivals::default() {
+                message.now_ms = SystemClock.now_ms();
                 return Some(message);
             }
         }
@@ -110,10 +122,13 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
             }
         }
         self.is_behind = gathered.arrivals() >= arrivals_max;
+        // After the arrivals, so that the commits of those from this process are there.
+        let commits = self.times.lock().since(&mut self.told);
         (!is_over).then(|| ControlArrivals {
             groups: gathered.into_groups(),
             missed_commits,
-            request: 0,
+            commits,
+            ..ControlArrivals::default()
         })
     }
 }
@@ -140,7 +155,6 @@ mod tests {
     fn commit(first: u64, writes: u64) -> Arc<Commit> {
         let write = |sequence| CommittedWrite {
             sequence,
-            seen_ms: 0,
             committed_ms: 1000,
         };
         Arc::new(Commit {
@@ -159,15 +173,20 @@ mod tests {
     async fn listening(behind_max: usize) -> (broadcast::Sender<Arc<Commit>>, Requests, Messages) {
         let (commits, heard) = broadcast::channel(behind_max);
         let (requests, asked) = mpsc::unbounded_channel();
-        let mut messages: Messages = Box::pin(stream(heard, UnboundedReceiverStream::new(asked)));
+        let (times, asked) = (Arc::default(), UnboundedReceiverStream::new(asked));
+        let mut messages: Messages = Box::pin(stream(heard, times, asked));
         let began = Instant::now();
         assert_eq!(next(&mut messages).await, ControlArrivals::default());
         assert_eq!(began.elapsed(), Duration::ZERO, "at once");
         (commits, requests, messages)
     }
 
+    /// The next message, without its time.
     async fn next(messages: &mut Messages) -> ControlArrivals {
-        messages.next().await.unwrap().unwrap()
+        ControlArrivals {
+            now_ms: 0,
+            ..messages.next().await.unwrap().unwrap()
+        }
     }
 
     fn sequences(message: &ControlArrivals) -> Vec<u64> {
@@ -216,6 +235,30 @@ mod tests {
         assert_eq!(began.elapsed(), Duration::ZERO);
         commits.send(commit(1, 1)).unwrap();
         assert_eq!(sequences(&next(&mut messages).await), [1], "it continues");
+    }
+
+    /// A client is told when the regions of this process committed their own writes, once.
+    #[tokio::test(start_paused = true)]
+    async fn commits_have_the_time_of_the_machine() {
+        let (_commits, heard) = broadcast::channel(1);
+        let (_requests, asked) = mpsc::unbounded_channel();
+        let times = Arc::new(Mutex::new(CommitTimes::default()));
+        times.lock().begin("eu", 3);
+        let asked = UnboundedReceiverStream::new(asked);
+        let mut messages: Messages = Box::pin(stream(heard, Arc::clone(&times), asked));
+        assert_eq!(next(&mut messages).await, ControlArrivals::default());
+        let before_ms = SystemClock.now_ms();
+        let first = messages.next().await.unwrap().unwrap();
+        assert!((before_ms..=SystemClock.now_ms()).contains(&first.now_ms), "{first:?}");
+        times.lock().committed("eu", 4, 1_000);
+        let second = next(&mut messages).await;
+        let told = |message: &ControlArrivals| {
+            let commits = message.commits.iter();
+            let told = commits.map(|one| (one.origin.clone(), one.sequences.clone(), one.at_ms.clone()));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&first), [("eu".to_owned(), vec![3], vec![0])]);
+        assert_eq!(told(&second), [("eu".to_owned(), vec![4], vec![1_000])]);
     }
 
     #[tokio::test(start_paused = true)]

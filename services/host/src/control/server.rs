@@ -233,7 +233,11 @@ impl Control for Service {
     type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
 
     async fn arrivals(&self, requests: Request<Streaming<ControlArrivalsRequest>>) -> Answer<Self::ArrivalsStream> {
-        let reported = arrival_stream::stream(self.host.tap().listen(), requests.into_inner());
+        let reported = arrival_stream::stream(
+            self.host.tap().listen(),
+            Arc::clone(self.host.tap().commit_times()),
+            requests.into_inner(),
+        );
         Ok(Response::new(Box::pin(reported)))
     }
 
