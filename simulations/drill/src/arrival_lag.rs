@@ -231,6 +231,7 @@ impl Arrivals {
 /// since the Unix epoch, by the drill's clock.
 fn sample(arrival: &WaitingArrival, committed_ms: u64, began_ms: u64) -> Option<ArrivalSample> {
     Some(ArrivalSample {
+        sequence: arrival.write.sequence,
         committed: Duration::from_millis(committed_ms.checked_sub(began_ms)?),
         lag: Duration::from_millis(arrival.visible_ms.saturating_sub(committed_ms)),
         one_way: arrival.one_way,

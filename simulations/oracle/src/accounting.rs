@@ -35,6 +35,34 @@ pub struct Accounting {
     pub lost: u64,
 }
 
+/// What became of an acknowledged write: its place in the [`Accounting`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// It is in what every region holds at the end.
+    Current,
+    /// A write that causally depends on it replaced it.
+    Superseded,
+    /// A concurrent write overruled it, wholly or in part.
+    LostToConflict,
+    /// It was lost with a disk.
+    LostWithDisk,
+    /// It is unshipped.
+    Unshipped,
+    /// It was lost without an excuse.
+    Lost,
+}
+
+/// An acknowledged write and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JudgedWrite {
+    /// When it was acknowledged, in microseconds since the load began.
+    pub done_us: u64,
+    /// The sequence that the region gave it; `None` if no log has the write.
+    pub sequence: Option<u64>,
+    /// What became of it.
+    pub outcome: WriteOutcome,
+}
+
 /// The writes that were lost with a disk: the measured recovery point.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DataLoss {
@@ -54,6 +82,8 @@ pub struct DataLoss {
 /// The account while it is being made.
 pub(crate) struct Tally {
     accounting: Accounting,
+    /// The acknowledged writes by the region that acknowledged them.
+    writes: BTreeMap<String, Vec<JudgedWrite>>,
     losses: Vec<DataLoss>,
     /// For each lost disk, when the first write that it took was acknowledged.
     first_us: Vec<Option<u64>>,
@@ -68,6 +98,7 @@ impl Tally {
         };
         Self {
             accounting: Accounting::default(),
+            writes: BTreeMap::new(),
             losses: disks.iter().map(loss).collect(),
             first_us: vec![None; disks.len()],
         }
@@ -86,17 +117,17 @@ impl Tally {
             .collect();
         for (key, writes) in &table.keys {
             for asked in writes.asked.iter().filter(|asked| !asked.is_load) {
-                match asked.operation.outcome {
-                    OperationOutcome::Ok => self.accounting.acknowledged += 1,
-                    OperationOutcome::Unknown | OperationOutcome::Unreported => self.accounting.unknown += 1,
-                    OperationOutcome::Refused(_) | OperationOutcome::Unreachable => {}
-                }
+                self.accounting.unknown += u64::from(matches!(
+                    asked.operation.outcome,
+                    OperationOutcome::Unknown | OperationOutcome::Unreported
+                ));
                 if !asked.is_acknowledged() {
                     continue;
                 }
                 let Some(position) = asked.position else {
                     let missing = table.missing(writes, asked);
-                    self.count_missing(asked, missing);
+                    self.judged(asked, None, outcome_of(missing));
+                    self.count_loss(asked, missing);
                     if let Missing::WithDisk(disk) = missing
                         && asked.operation.done_us < shipped_us[disk]
                     {
@@ -114,35 +145,55 @@ impl Tally {
                     .and_then(|outcomes| outcomes.get(position))
                     .copied()
                     .unwrap_or_default();
-                if outcome.is_lost {
-                    self.accounting.lost_to_conflicts += 1;
+                let outcome = if outcome.is_lost {
+                    WriteOutcome::LostToConflict
                 } else if outcome.is_current {
-                    self.accounting.current += 1;
+                    WriteOutcome::Current
                 } else {
-                    self.accounting.superseded += 1;
-                }
+                    WriteOutcome::Superseded
+                };
+                let sequence = writes.commits[position].version().sequence;
+                self.judged(asked, Some(sequence), outcome);
             }
         }
     }
 
-    fn count_missing(&mut self, asked: &Asked<'_>, missing: Missing) {
-        match missing {
-            Missing::Lost => self.accounting.lost += 1,
-            Missing::Replaced => self.accounting.superseded += 1,
-            Missing::UnshippedWrite => self.accounting.unshipped += 1,
-            Missing::LostToConflict => self.accounting.lost_to_conflicts += 1,
-            Missing::WithDisk(disk) => {
-                self.accounting.lost_with_disk += 1;
-                let (loss, first_us) = (&mut self.losses[disk], &mut self.first_us[disk]);
-                loss.writes += 1;
-                loss.bytes += u64::from(asked.write.bytes);
-                let done_us = asked.operation.done_us;
-                *first_us = Some(first_us.map_or(done_us, |first_us| first_us.min(done_us)));
+    /// Counts an acknowledged write, and keeps what became of it.
+    fn judged(&mut self, asked: &Asked<'_>, sequence: Option<u64>, outcome: WriteOutcome) {
+        self.accounting.acknowledged += 1;
+        match outcome {
+            WriteOutcome::Current => self.accounting.current += 1,
+            WriteOutcome::Superseded => self.accounting.superseded += 1,
+            WriteOutcome::LostToConflict => self.accounting.lost_to_conflicts += 1,
+            WriteOutcome::LostWithDisk => self.accounting.lost_with_disk += 1,
+            WriteOutcome::Unshipped => self.accounting.unshipped += 1,
+            WriteOutcome::Lost => self.accounting.lost += 1,
+        }
+        let write = JudgedWrite {
+            done_us: asked.operation.done_us,
+            sequence,
+            outcome,
+        };
+        match self.writes.get_mut(&asked.operation.region) {
+            Some(writes) => writes.push(write),
+            None => {
+                self.writes.insert(asked.operation.region.clone(), vec![write]);
             }
         }
     }
 
-    pub(crate) fn results(self) -> (Accounting, Vec<DataLoss>) {
+    /// Counts a write that was lost with a disk to the loss of the disk.
+    fn count_loss(&mut self, asked: &Asked<'_>, missing: Missing) {
+        if let Missing::WithDisk(disk) = missing {
+            let (loss, first_us) = (&mut self.losses[disk], &mut self.first_us[disk]);
+            loss.writes += 1;
+            loss.bytes += u64::from(asked.write.bytes);
+            let done_us = asked.operation.done_us;
+            *first_us = Some(first_us.map_or(done_us, |first_us| first_us.min(done_us)));
+        }
+    }
+
+    pub(crate) fn results(self) -> (Accounting, BTreeMap<String, Vec<JudgedWrite>>, Vec<DataLoss>) {
         let losses = self.losses.into_iter().zip(self.first_us).map(|(loss, first_us)| {
             let lost_us = first_us.map_or(0, |first_us| loss.at_us.saturating_sub(first_us));
             DataLoss {
@@ -165,7 +216,17 @@ impl Tally {
             current + superseded + lost_to_conflicts + lost_with_disk + unshipped + lost,
             "every acknowledged write is in one place of the account"
         );
-        (self.accounting, losses.collect())
+        (self.accounting, self.writes, losses.collect())
+    }
+}
+
+const fn outcome_of(missing: Missing) -> WriteOutcome {
+    match missing {
+        Missing::Lost => WriteOutcome::Lost,
+        Missing::Replaced => WriteOutcome::Superseded,
+        Missing::UnshippedWrite => WriteOutcome::Unshipped,
+        Missing::LostToConflict => WriteOutcome::LostToConflict,
+        Missing::WithDisk(_) => WriteOutcome::LostWithDisk,
     }
 }
 

@@ -36,7 +36,7 @@ mod violation;
 
 use std::collections::BTreeMap;
 
-pub use accounting::{Accounting, DataLoss};
+pub use accounting::{Accounting, DataLoss, JudgedWrite, WriteOutcome};
 pub use sightings::Anomaly;
 pub use violation::Violation;
 
@@ -55,6 +55,8 @@ pub struct Judgement {
     pub anomalies: Vec<Anomaly>,
     /// The outcomes of the load's writes.
     pub accounting: Accounting,
+    /// The acknowledged writes of the load, by the region that acknowledged them.
+    pub writes: BTreeMap<String, Vec<JudgedWrite>>,
     /// The writes that were lost with each lost disk, in the order given.
     pub losses: Vec<DataLoss>,
 }
@@ -84,12 +86,13 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
         lists::compare(&table, &mut violations);
         undecided += consistency::compare(&table, &mut violations);
     }
-    let (accounting, losses) = tally.results();
+    let (accounting, writes, losses) = tally.results();
     Judgement {
         violations,
         undecided,
         anomalies: sightings.results(),
         accounting,
+        writes,
         losses,
     }
 }

@@ -63,8 +63,8 @@ pub struct Measured {
     /// The longest time from a fault until users whose clients were moved were served within the
     /// objective.
     pub objective_ms: Option<Elapsed>,
-    /// The greatest effective loss of a move of clients ([`crate::Failover::unseen`]).
-    pub unseen: Option<f64>,
+    /// The greatest effective loss of a move of clients ([`crate::EffectiveLoss::writes`]).
+    pub effective_loss: Option<f64>,
     /// Acknowledged writes that were lost with a disk; `None` where no disk was lost.
     pub lost_with_disk: Option<f64>,
 }
@@ -151,7 +151,7 @@ pub(crate) const MEASURES: [Measure; 12] = [
     Measure {
         title: "effective loss",
         unit: "writes",
-        of: |measured| measured.unseen,
+        of: |measured| measured.effective_loss,
         more_is_better: false,
     },
     Measure {
@@ -324,10 +324,10 @@ impl Measured {
             wire_bytes_per_mutation: (mutations > 0).then(|| round(wire_bytes as f64 / mutations as f64)),
             recovery_ms: run.slowest_recovery().map(|slowest| Elapsed::of(slowest.longest_ms())),
             objective_ms: to_objective.max_by_key(|ms| ms.unwrap_or(u64::MAX)).map(Elapsed::of),
-            unseen: run
+            effective_loss: run
                 .failovers
                 .iter()
-                .map(|failover| failover.unseen as f64)
+                .map(|failover| failover.effective_loss.writes() as f64)
                 .reduce(f64::max),
             lost_with_disk: (!run.disk_losses.is_empty()).then_some(run.writes.lost_with_disk as f64),
         }

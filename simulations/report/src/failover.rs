@@ -19,9 +19,40 @@ pub struct Failover {
     /// When the users of `from` were served within the objective again, at the move or later;
     /// `None`: not before the load ended.
     pub objective_ms: Option<u64>,
-    /// The effective loss: mutations that `from` had committed when its clients moved, and that
-    /// were visible in no other region then, those that it lost with its disk included.
-    pub unseen: u64,
+    /// What clients could not see in `to` when they moved, and what became of it.
+    pub effective_loss: EffectiveLoss,
+}
+
+/// The writes of recorded clients that a region had acknowledged when its clients moved, and that
+/// the region that they moved to could not see then, by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectiveLoss {
+    /// Writes that became visible there later, alone or in a write that causally depends on them.
+    pub visible_later: u64,
+    /// Writes that a concurrent write overruled, wholly or in part: later ones of the moved clients
+    /// among them.
+    pub lost_to_conflicts: u64,
+    /// Writes that were lost with a disk.
+    pub lost_with_disk: u64,
+    /// Writes that the region keeps as unshipped.
+    pub unshipped: u64,
+    /// Writes that did not become visible there before the run ended, for another reason.
+    pub missing: u64,
+    /// Writes of which it is not known whether they were visible: nobody heard when they arrived.
+    /// They may have arrived in time, with a copy of the table for example.
+    pub unheard: u64,
+    /// The most mutations that the region shifted to was without: of all clients and of expiry,
+    /// those that arrived there later or never, and the writes that were lost with the disk. In a
+    /// drill, mutations that never arrived are not known.
+    pub mutations_max: u64,
+}
+
+impl EffectiveLoss {
+    /// The writes that are known not to have been visible.
+    #[must_use]
+    pub const fn writes(&self) -> u64 {
+        self.visible_later + self.lost_to_conflicts + self.lost_with_disk + self.unshipped + self.missing
+    }
 }
 
 impl Failover {

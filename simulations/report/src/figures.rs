@@ -152,16 +152,41 @@ fn moved(run: &Run, failover: &Failover) -> [Figure; 2] {
         more,
         failover.objective_ms.is_none(),
     );
-    let seen = format!(
-        "of {} in no other region when its clients moved{}; {} overwritten by concurrent writes in the whole run",
+    [times, effective_loss(run, failover)]
+}
+
+/// What the moved clients could not see, and what became of it.
+fn effective_loss(run: &Run, failover: &Failover) -> Figure {
+    let loss = &failover.effective_loss;
+    let mut more = format!(
+        "of {}{} not visible in {} when its clients moved",
         failover.from,
-        and_with_disk(run.writes.lost_with_disk),
-        count(run.writes.lost_to_conflicts)
+        whose(run.clients),
+        failover.to
     );
-    [
-        times,
-        figure("Effective loss", writes_in_words(failover.unseen), seen, false),
-    ]
+    let became = [
+        (loss.visible_later, "became visible later"),
+        (loss.lost_to_conflicts, "overwritten by concurrent writes"),
+        (loss.lost_with_disk, "lost with a disk"),
+        (loss.unshipped, "unshipped"),
+        (loss.missing, "missing"),
+        (loss.unheard, "more of which nothing was heard"),
+    ];
+    let parts: Vec<String> = became
+        .iter()
+        .filter(|(writes, _)| *writes > 0)
+        .map(|(writes, what)| format!("{} {what}", count(*writes)))
+        .collect();
+    if !parts.is_empty() {
+        more.push_str(&format!(": {}", parts.join(", ")));
+    }
+    if run.clients != LoadSource::Scenario {
+        more.push_str(&format!(
+            "; with applications at most {} mutations",
+            count(loss.mutations_max)
+        ));
+    }
+    figure("Effective loss", writes_in_words(loss.writes()), more, false)
 }
 
 fn drain(drain: &DrainTimes) -> Figure {

@@ -61,6 +61,22 @@ const LATENCIES: [&str; 9] = [
     "region", "answered", "min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms",
 ];
 const OUTAGES: [&str; 4] = ["of", "region", "from_ms", "until_ms"];
+const MOVES: [&str; 14] = [
+    "from",
+    "to",
+    "fault_ms",
+    "shifted_ms",
+    "first_success_ms",
+    "objective_ms",
+    "effective_loss",
+    "visible_later",
+    "lost_to_conflicts",
+    "lost_with_disk",
+    "unshipped",
+    "missing",
+    "unheard",
+    "mutations_max",
+];
 const LAG: [&str; 6] = ["from", "to", "second", "p50_ms", "p99_ms", "max_ms"];
 const BACKLOG: [&str; 5] = ["from", "to", "at_ms", "mutations", "bytes"];
 
@@ -88,6 +104,7 @@ pub fn write(directory: &Path, run: &Run) -> Result<PathBuf, WriteError> {
     put(directory, "report.json", json)?;
     put(directory, "seconds.csv", csv(&SECONDS, &run.seconds))?;
     put(directory, "outages.csv", csv(&OUTAGES, outage_rows(run)))?;
+    put(directory, "moves.csv", csv(&MOVES, run.failovers.iter().map(move_row)))?;
     put(directory, "latencies.csv", csv(&LATENCIES, latency_rows(run)))?;
     put(
         directory,
@@ -176,6 +193,27 @@ fn outage_rows(run: &Run) -> impl Iterator<Item = impl Serialize> {
             .iter()
             .map(move |outage| (of, region, outage.from_ms, outage.until_ms))
     })
+}
+
+fn move_row(failover: &crate::Failover) -> impl Serialize {
+    let loss = &failover.effective_loss;
+    let times = (
+        failover.fault_ms,
+        failover.shifted_ms,
+        failover.first_success_ms,
+        failover.objective_ms,
+    );
+    let became = [
+        loss.writes(),
+        loss.visible_later,
+        loss.lost_to_conflicts,
+        loss.lost_with_disk,
+        loss.unshipped,
+        loss.missing,
+        loss.unheard,
+        loss.mutations_max,
+    ];
+    (failover.from.clone(), failover.to.clone(), times, became)
 }
 
 fn latency_rows(run: &Run) -> impl Iterator<Item = impl Serialize> {

@@ -1,11 +1,11 @@
-//! Adds the recorded history and the oracle's judgement to a run.
+//! Records the history of a run and the oracle's judgement of it.
 
 use std::time::Duration;
 
 use beringia_history::{History, OperationOutcome};
 use beringia_oracle::{Anomaly, Judgement};
 
-use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog, Run};
+use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog};
 
 impl Recorder {
     /// Records all operations of a load.
@@ -25,9 +25,7 @@ impl Recorder {
             }
         }
     }
-}
 
-impl Run {
     /// Adds the judgement of the oracle. `reported_backlogs` has, for each lost disk in the order
     /// in which the oracle was given them, [`DiskLoss::reported_backlog`].
     pub fn judged(
@@ -35,12 +33,13 @@ impl Run {
         judgement: &Judgement,
         reported_backlogs: impl IntoIterator<Item = Option<ReportedBacklog>>,
     ) {
-        self.writes = judgement.accounting;
-        self.anomalies = judgement.anomalies.iter().map(AnomalyCount::from).collect();
-        self.violations = judgement.violations.iter().map(ToString::to_string).collect();
-        self.undecided = judgement.undecided;
+        let run = &mut self.run;
+        run.writes = judgement.accounting;
+        run.anomalies = judgement.anomalies.iter().map(AnomalyCount::from).collect();
+        run.violations = judgement.violations.iter().map(ToString::to_string).collect();
+        run.undecided = judgement.undecided;
         let losses = judgement.losses.iter().zip(reported_backlogs);
-        self.disk_losses = losses
+        run.disk_losses = losses
             .map(|(loss, reported_backlog)| DiskLoss {
                 region: loss.region.clone(),
                 at_ms: loss.at_us / 1000,
@@ -50,14 +49,7 @@ impl Run {
                 reported_backlog,
             })
             .collect();
-        // What was lost with the disk of a region had arrived nowhere when its clients moved.
-        for failover in &mut self.failovers {
-            let lost = self
-                .disk_losses
-                .iter()
-                .filter(|loss| loss.region == failover.from && loss.at_ms <= failover.shifted_ms);
-            failover.unseen += lost.map(|loss| loss.writes).sum::<u64>();
-        }
+        self.moves.judged(&judgement.writes);
     }
 }
 

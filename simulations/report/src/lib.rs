@@ -1,9 +1,10 @@
 //! The result of a run: the measurements, the verdicts on its expectations, and their output for
 //! people and programs.
 //!
-//! A player feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds the
-//! oracle's judgement ([`Run::judged`]), and judges it with [`judge`]. [`summary`] makes the text
-//! for the terminal, [`write()`] the files. A [`Comparison`] puts several runs side by side.
+//! A player feeds a [`Recorder`] while it plays a plan, adds the oracle's judgement
+//! ([`Recorder::judged`]), takes the [`Run`] from it, and judges it with [`judge`]. [`summary`]
+//! makes the text for the terminal, [`write()`] the files. A [`Comparison`] puts several runs side
+//! by side.
 
 mod application;
 mod bound;
@@ -39,7 +40,7 @@ pub use causes::FailureCounts;
 pub use comparison::{ComparedRun, Comparison, Measured};
 pub use distribution::{Distribution, Elapsed};
 pub use drains::{DrainTimes, DrainedPeer};
-pub use failover::Failover;
+pub use failover::{EffectiveLoss, Failover};
 pub use faults::{fault_spans, heals};
 pub use files::{WriteError, make, write};
 pub use identity::{RunDifference, RunIdentity, first_difference};

@@ -1,41 +1,34 @@
-//! The moves of clients to another region, and what the other regions could not see then.
+//! The moves of clients to another region, and what they could not see there then.
 
 use std::collections::BTreeMap;
 
+use beringia_oracle::{JudgedWrite, WriteOutcome};
 use beringia_scenario::{Action, Plan};
 
-use crate::{Failover, OperationSample, fault_spans, recorder::whole_millis};
+use crate::{EffectiveLoss, Failover, OperationSample, fault_spans, recorder::whole_millis};
 
-/// The moves of clients in a run. Regions are indexes into those of the run.
+/// The moves of clients in a run.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
     failovers: Vec<Failover>,
-    /// For each move, by receiver, the mutations of the region that clients left that were not
-    /// visible there when they moved.
-    unseen: Vec<BTreeMap<usize, u64>>,
+    /// By the regions of a move, the mutations of the first by sequence, and when each became
+    /// visible in the second.
+    mutations: BTreeMap<(String, String), BTreeMap<u64, MutationTimes>>,
+    /// The acknowledged writes of the regions that clients left.
+    writes: BTreeMap<String, Vec<JudgedWrite>>,
 }
 
 impl Moves {
     pub(crate) fn planned(plan: &Plan) -> Self {
-        let failovers = failovers(plan);
         Self {
-            unseen: vec![BTreeMap::new(); failovers.len()],
-            failovers,
+            failovers: failovers(plan),
+            ..Self::default()
         }
     }
 
-    /// Replaces the times. In a drill, some mutations have arrived by then: they were counted for
-    /// the moves whose times stay the same.
+    /// Replaces the times. What was recorded stays.
     pub(crate) fn rescheduled(&mut self, plan: &Plan) {
-        let before = std::mem::replace(self, Self::planned(plan));
-        for (failover, unseen) in self.failovers.iter().zip(&mut self.unseen) {
-            let is_same = |one: &Failover| {
-                (&one.from, &one.to, one.shifted_ms) == (&failover.from, &failover.to, failover.shifted_ms)
-            };
-            if let Some(same) = before.failovers.iter().position(is_same) {
-                unseen.clone_from(&before.unseen[same]);
-            }
-        }
+        self.failovers = failovers(plan);
     }
 
     /// Records the success of an operation.
@@ -50,34 +43,77 @@ impl Moves {
         }
     }
 
-    /// Counts a mutation as unseen in `to` at the moves between its commit in `from` and its
-    /// arrival; `visible_ms` is `u64::MAX` for one that never arrived.
-    pub(crate) fn arrived(&mut self, from: &str, to: usize, committed_ms: u64, visible_ms: u64) {
-        for (failover, unseen) in self.failovers.iter().zip(&mut self.unseen) {
-            let was_unseen = committed_ms <= failover.shifted_ms && visible_ms > failover.shifted_ms;
-            if was_unseen && failover.from == from {
-                *unseen.entry(to).or_default() += 1;
-            }
+    /// Records when a mutation of `from` became visible in `to`; of several times, the first
+    /// counts.
+    pub(crate) fn arrived(&mut self, from: &str, to: &str, sequence: u64, times: MutationTimes) {
+        if !self.failovers.iter().any(|one| one.from == from && one.to == to) {
+            return;
         }
+        let mutations = self.mutations.entry((from.to_owned(), to.to_owned())).or_default();
+        let known = mutations.entry(sequence).or_insert(times);
+        known.visible_ms = known.visible_ms.min(times.visible_ms);
     }
 
-    /// The moves. `holders` are the regions with replicas; `served_from_ms` says when the users of
-    /// a region were served from a time on.
-    pub(crate) fn finish(self, holders: &[String], served_from_ms: impl Fn(&str, u64) -> Option<u64>) -> Vec<Failover> {
-        let moves = self.failovers.into_iter().zip(self.unseen);
-        let finished = moves.map(|(failover, unseen)| {
-            let others = holders.iter().filter(|holder| **holder != failover.from).count();
-            // Regions receive a table's writes in order, so what all are missing is what the one
-            // that is furthest is missing. With several tables this is an upper bound.
-            let least = unseen.values().min().filter(|_| unseen.len() >= others);
-            Failover {
-                objective_ms: served_from_ms(&failover.from, failover.shifted_ms),
-                unseen: least.copied().unwrap_or(0),
-                ..failover
-            }
+    /// Records what became of the acknowledged writes, by the region that acknowledged them.
+    pub(crate) fn judged(&mut self, writes: &BTreeMap<String, Vec<JudgedWrite>>) {
+        let left = |region: &&String| self.failovers.iter().any(|failover| failover.from == **region);
+        let writes = writes.iter().filter(|(region, _)| left(region));
+        self.writes = writes
+            .map(|(region, writes)| (region.clone(), writes.clone()))
+            .collect();
+    }
+
+    /// The moves. `served_from_ms` says when the users of a region were served from a time on.
+    pub(crate) fn finish(self, served_from_ms: impl Fn(&str, u64) -> Option<u64>) -> Vec<Failover> {
+        let finished = self.failovers.iter().map(|failover| Failover {
+            objective_ms: served_from_ms(&failover.from, failover.shifted_ms),
+            effective_loss: self.effective_loss(failover),
+            ..failover.clone()
         });
         finished.collect()
     }
+
+    fn effective_loss(&self, failover: &Failover) -> EffectiveLoss {
+        let mut loss = EffectiveLoss::default();
+        let pair = (failover.from.clone(), failover.to.clone());
+        let mutations = self.mutations.get(&pair);
+        let acknowledged = self.writes.get(&failover.from).into_iter().flatten();
+        for write in acknowledged.filter(|write| write.done_us / 1000 <= failover.shifted_ms) {
+            let mutation = write.sequence.and_then(|sequence| mutations?.get(&sequence));
+            let visible_ms = mutation.map(|mutation| mutation.visible_ms);
+            if visible_ms.is_some_and(|ms| ms <= failover.shifted_ms) {
+                continue;
+            }
+            // What is in no log was visible in no other region, unless a later write replaced it.
+            let number = match (write.outcome, visible_ms) {
+                (WriteOutcome::LostWithDisk, _) => &mut loss.lost_with_disk,
+                (WriteOutcome::Unshipped, _) => &mut loss.unshipped,
+                (WriteOutcome::Lost, _) | (WriteOutcome::Current | WriteOutcome::Superseded, Some(u64::MAX)) => {
+                    &mut loss.missing
+                }
+                (WriteOutcome::LostToConflict, Some(_)) => &mut loss.lost_to_conflicts,
+                (WriteOutcome::LostToConflict, None) if write.sequence.is_none() => &mut loss.lost_to_conflicts,
+                (WriteOutcome::Current | WriteOutcome::Superseded, Some(_)) => &mut loss.visible_later,
+                (WriteOutcome::Current | WriteOutcome::Superseded | WriteOutcome::LostToConflict, None) => {
+                    &mut loss.unheard
+                }
+            };
+            *number += 1;
+        }
+        let was_unseen =
+            |mutation: &&MutationTimes| (mutation.committed_ms..mutation.visible_ms).contains(&failover.shifted_ms);
+        let unseen = mutations.into_iter().flat_map(BTreeMap::values).filter(was_unseen);
+        loss.mutations_max = unseen.count() as u64 + loss.lost_with_disk;
+        loss
+    }
+}
+
+/// When a mutation was committed and became visible in another region, in milliseconds since the
+/// load began; `u64::MAX` if it never arrived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MutationTimes {
+    pub(crate) committed_ms: u64,
+    pub(crate) visible_ms: u64,
 }
 
 /// The regions that hold replicas when the load ends.
@@ -116,7 +152,7 @@ fn failovers(plan: &Plan) -> Vec<Failover> {
                 shifted_ms,
                 first_success_ms: None,
                 objective_ms: None,
-                unseen: 0,
+                effective_loss: EffectiveLoss::default(),
             }
         })
         .collect()

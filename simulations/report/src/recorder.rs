@@ -11,7 +11,7 @@ use crate::{
     Shipment, drains, fault_spans,
     faults::disturbances,
     least::least,
-    moves::{Moves, holders},
+    moves::{Moves, MutationTimes, holders},
     outstanding::Outstanding,
     quantiles::{micros, millis},
     recovery::Requests,
@@ -47,6 +47,8 @@ pub struct OperationSample<'a> {
 /// A mutation that became visible in another region.
 #[derive(Debug, Clone, Copy)]
 pub struct ArrivalSample {
+    /// The sequence that its region gave it, over all tables.
+    pub sequence: u64,
     /// When it was committed, since the load began.
     pub committed: Duration,
     /// The time from its commit until it was visible.
@@ -72,11 +74,11 @@ pub struct DrainSample {
     pub peers: Vec<String>,
 }
 
-/// Records a run while it is played. The player sets in the [`Run`] what nothing feeds to the
-/// recorder: writes, disk losses, anomalies, violations.
+/// Records a run while it is played. The oracle's judgement is added at its end
+/// ([`Recorder::judged`]).
 #[derive(Debug)]
 pub struct Recorder {
-    run: Run,
+    pub(crate) run: Run,
     objective: Objective,
     /// By the region where the clients live, the region that they called, and the second.
     seconds: BTreeMap<(usize, usize, u64), Second>,
@@ -93,7 +95,7 @@ pub struct Recorder {
     written: BTreeMap<usize, u64>,
     /// The regions that hold replicas from the beginning to the end, or from when they are added.
     holders: Vec<String>,
-    moves: Moves,
+    pub(crate) moves: Moves,
     /// The backlog at the beginning of each convergence.
     outstanding: Vec<Outstanding>,
     /// When each drain of the run ends, in milliseconds.
@@ -197,13 +199,17 @@ impl Recorder {
         }
     }
 
-    /// Records a mutation of one region that never became visible in another.
-    pub fn never_arrived(&mut self, from: &str, to: &str, committed: Duration) {
+    /// Records a mutation of one region, by its sequence, that never became visible in another.
+    pub fn never_arrived(&mut self, from: &str, to: &str, sequence: u64, committed: Duration) {
         let (Some(from), Some(to)) = (self.region(from), self.region(to)) else {
             return;
         };
-        let committed_ms = whole_millis(committed);
-        self.moves.arrived(&self.run.regions[from], to, committed_ms, u64::MAX);
+        let times = MutationTimes {
+            committed_ms: whole_millis(committed),
+            visible_ms: u64::MAX,
+        };
+        let (origin, receiver) = (&self.run.regions[from], &self.run.regions[to]);
+        self.moves.arrived(origin, receiver, sequence, times);
         let pair = self.pairs.entry((from, to)).or_default();
         pair.missing += 1;
         pair.missing_since = Some(pair.missing_since.map_or(committed, |since| since.min(committed)));
@@ -220,9 +226,12 @@ impl Recorder {
         let (mut now, mut at_once) = (0, 0);
         for arrival in arrivals {
             let visible = arrival.committed + arrival.lag;
-            let (committed_ms, visible_ms) = (whole_millis(arrival.committed), whole_millis(visible));
-            self.moves
-                .arrived(&self.run.regions[from], to, committed_ms, visible_ms);
+            let times = MutationTimes {
+                committed_ms: whole_millis(arrival.committed),
+                visible_ms: whole_millis(visible),
+            };
+            let (origin, receiver) = (&self.run.regions[from], &self.run.regions[to]);
+            self.moves.arrived(origin, receiver, arrival.sequence, times);
             pair.lag.add(arrival.lag);
             pair.excess.add(arrival.lag.saturating_sub(arrival.one_way));
             let second = pair.by_second.entry(arrival.committed.as_secs()).or_default();
@@ -417,7 +426,7 @@ impl Recorder {
         let (homes, recoveries) = self.requests.finish(&self.run.regions, &self.objective, end);
         self.run.recoveries = recoveries;
         let served_from_ms = |region: &str, ms| homes.get(region).and_then(|success| success.served_from_ms(ms));
-        self.run.failovers = self.moves.finish(&self.holders, served_from_ms);
+        self.run.failovers = self.moves.finish(served_from_ms);
         self.run.replay = replay.to_owned();
         self.run
     }

@@ -216,10 +216,9 @@ impl Measure {
         }
         let disks: Vec<LostDisk> = losses.iter().map(Loss::disk).collect();
         let judgement = beringia_oracle::judge(history, evidence, &disks);
-        let mut run = self.recorder.finish(total, "");
         let reported = losses.iter().map(|loss| Some(loss.reported(history)));
-        run.judged(&judgement, reported);
-        Ok((run, judgement.violations))
+        self.recorder.judged(&judgement, reported);
+        Ok((self.recorder.finish(total, ""), judgement.violations))
     }
 
     /// Records when each mutation of a table arrived in each region that holds the table at the
@@ -240,23 +239,24 @@ impl Measure {
                 let ways = self.ways(from, to);
                 let visible = |sequence| self.since_load(first_from(&steps, sequence)?);
                 let of_load = of_load.iter();
-                let came: Vec<(Duration, Option<Duration>)> = of_load
-                    .map(|(sequence, committed)| (*committed, visible(*sequence)))
+                let came: Vec<(u64, Duration, Option<Duration>)> = of_load
+                    .map(|(sequence, committed)| (*sequence, *committed, visible(*sequence)))
                     .collect();
-                let arrivals = came.iter().filter_map(|(committed, visible)| {
+                let arrivals = came.iter().filter_map(|(sequence, committed, visible)| {
                     let way = ways.partition_point(|(since, _)| since <= committed).checked_sub(1);
                     Some(ArrivalSample {
+                        sequence: *sequence,
                         committed: *committed,
                         lag: (*visible)?.saturating_sub(*committed),
                         one_way: way.map_or(Duration::ZERO, |way| ways[way].1),
                     })
                 });
                 self.recorder.arrivals(from, to, arrivals);
-                for (committed, _) in came.iter().filter(|(_, visible)| visible.is_none()) {
-                    self.recorder.never_arrived(from, to, *committed);
+                for (sequence, committed, _) in came.iter().filter(|(_, _, visible)| visible.is_none()) {
+                    self.recorder.never_arrived(from, to, *sequence, *committed);
                 }
                 for heal in &mut self.heals {
-                    for (_, visible) in came.iter().filter(|(committed, _)| *committed <= heal.at) {
+                    for (_, _, visible) in came.iter().filter(|(_, committed, _)| *committed <= heal.at) {
                         heal.everywhere = heal.everywhere.zip(*visible).map(|(last, visible)| last.max(visible));
                     }
                 }

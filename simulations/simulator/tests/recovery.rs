@@ -168,7 +168,7 @@ fn a_slow_disk_answers_but_is_not_available() {
 /// Five seconds of writes are only in the region that was cut off when its clients move: with its
 /// disk they are lost, without the loss they arrive later.
 #[test]
-fn effective_loss_is_what_no_other_region_could_see() {
+fn effective_loss_is_what_moved_clients_cannot_see() {
     for lose_disk in [true, false] {
         let run = played(&format!(
             r#"
@@ -197,10 +197,19 @@ fn effective_loss_is_what_no_other_region_could_see() {
         let [failover] = run.failovers.as_slice() else {
             panic!("{:?}", run.failovers)
         };
-        assert!((30..80).contains(&failover.unseen), "{failover:?}");
+        let loss = failover.effective_loss;
+        assert!((30..80).contains(&loss.writes()), "{failover:?}");
+        assert_eq!(loss.mutations_max, loss.writes(), "there are no other clients");
         let with_disk: u64 = run.disk_losses.iter().map(|loss| loss.writes).sum();
         assert_eq!(with_disk > 0, lose_disk);
-        assert!(!lose_disk || with_disk == failover.unseen, "{with_disk}: {failover:?}");
+        assert_eq!(loss.lost_with_disk, with_disk, "{failover:?}");
+        assert_eq!(loss.visible_later + loss.lost_to_conflicts, loss.writes() - with_disk);
+        assert_eq!(loss.visible_later > 0, !lose_disk, "{failover:?}");
+        assert_eq!(
+            loss.lost_to_conflicts > 0,
+            !lose_disk,
+            "clients wrote the same keys elsewhere"
+        );
         assert_eq!(failover.until_move_ms(), 6_000, "from the cut");
         assert!(
             failover

@@ -12,7 +12,7 @@ use beringia_report::{Recorder, Run, Verdict, judge};
 use beringia_workload::{read_back, replica_statuses};
 use tokio::time::sleep;
 
-use super::{RunningDrill, TICK};
+use super::{Disk, RunningDrill, TICK};
 use crate::{
     application,
     error::DrillError,
@@ -48,10 +48,12 @@ impl RunningDrill<'_> {
         } else {
             conflicts(&mut recorder, &evidence, began_ms);
         }
+        let judgement = judge_history(history, &evidence, &self.lost_disks());
+        recorder.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
         let mut run = recorder.finish(total, replay);
         run.applications = traffic.finish(&run);
         run.notes.extend(application::note(&run));
-        self.judge(&mut run, history, &evidence);
+        self.judge(&mut run);
         Ok(run)
     }
 
@@ -115,19 +117,17 @@ impl RunningDrill<'_> {
         Ok(())
     }
 
-    /// Has the oracle judge the history, and judges the run against the expectations.
-    fn judge(&self, run: &mut Run, history: &History, evidence: &BTreeMap<String, Evidence>) {
-        let lost: Vec<LostDisk> = self
-            .disks
-            .iter()
-            .map(|disk| LostDisk {
-                region: disk.region.clone(),
-                at_us: u64::try_from(disk.at.as_micros()).unwrap_or(u64::MAX),
-                shipped: disk.shipped.clone(),
-            })
-            .collect();
-        let judgement = judge_history(history, evidence, &lost);
-        run.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
+    fn lost_disks(&self) -> Vec<LostDisk> {
+        let lost = |disk: &Disk| LostDisk {
+            region: disk.region.clone(),
+            at_us: u64::try_from(disk.at.as_micros()).unwrap_or(u64::MAX),
+            shipped: disk.shipped.clone(),
+        };
+        self.disks.iter().map(lost).collect()
+    }
+
+    /// Judges the run against the expectations.
+    fn judge(&self, run: &mut Run) {
         judge(&self.plan.scenario.expect, run);
         // Without an expectation of the time, too.
         if !self.not_converged.is_empty() {

@@ -2,7 +2,7 @@
 //! distinguished from writes lost without an excuse.
 
 use beringia_history::{Merging, OperationOutcome};
-use beringia_oracle::{Accounting, Violation};
+use beringia_oracle::{Accounting, Violation, WriteOutcome};
 
 use crate::case::{Case, item, put, tombstone, write};
 
@@ -37,6 +37,16 @@ fn every_acknowledged_write_is_counted_once() {
     };
     assert_eq!(judged.accounting, expected);
     assert!(matches!(&judged.violations[..], [Violation::Lost { marker, .. }] if marker == "b/4"));
+    let outcomes = |region: &str| -> Vec<(Option<u64>, WriteOutcome)> {
+        let of_region = judged.writes[region].iter();
+        of_region.map(|write| (write.sequence, write.outcome)).collect()
+    };
+    let (superseded, overruled) = (WriteOutcome::Superseded, WriteOutcome::LostToConflict);
+    assert_eq!(outcomes("a"), [(Some(1), superseded), (Some(2), overruled)]);
+    assert_eq!(
+        outcomes("b"),
+        [(Some(3), WriteOutcome::Current), (None, WriteOutcome::Lost)]
+    );
 }
 
 /// They are counted as the loss.

@@ -52,6 +52,10 @@ fn the_csv_files_have_every_sample() {
         4 * 100 + 30,
         "refused while the region was down, until its clients had moved"
     );
+    let moves = rows(directory.path(), "moves.csv");
+    let mut expected = ["us-east-1", "eu-west-1", "75000", "79000", "79378", "79300", "0"].to_vec();
+    expected.extend(["0", "0", "0", "0", "0", "0", "1"]);
+    assert_eq!(moves, [expected]);
     assert_eq!(count("latencies.csv"), run.latencies.len());
     assert_eq!(rows(directory.path(), "latencies.csv")[0].len(), 9);
     assert_eq!(

@@ -1,11 +1,12 @@
 //! How a recorder turns events into the series of a run.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use beringia_history::FailureCause;
+use beringia_oracle::{JudgedWrite, Judgement, WriteOutcome};
 use beringia_report::{
-    ArrivalSample, BacklogSample, DrainSample, DrainTimes, OperationSample, Player, Recorder, RegionSecond, Run,
-    Samples, Shipment,
+    ArrivalSample, BacklogSample, DrainSample, DrainTimes, EffectiveLoss, OperationSample, Player, Recorder,
+    RegionSecond, Run, Samples, Shipment, summary,
 };
 use beringia_scenario::{Action, Ends};
 use proptest::prelude::*;
@@ -89,6 +90,7 @@ fn a_stall_shows_in_the_latencies_of_the_whole_run() {
 fn records_lag_and_its_excess_per_pair_and_second() {
     let [from, to, _] = REGIONS;
     let arrival = |committed: u64, lag: u64| ArrivalSample {
+        sequence: committed,
         committed: millis(committed),
         lag: millis(lag),
         one_way: millis(40),
@@ -162,6 +164,91 @@ fn a_move_has_times_from_the_fault_and_to_the_objective() {
         ),
         (0, None, None),
         "nothing had failed, and nothing succeeded"
+    );
+}
+
+/// Clients leave a region at 15 s, and its disk is lost. What it had acknowledged by then counts, if
+/// the other region saw it only later.
+#[test]
+fn effective_loss_says_what_became_of_each_write() {
+    use WriteOutcome::{Current, Lost, LostToConflict, LostWithDisk, Superseded, Unshipped};
+    let [from, to, third] = REGIONS;
+    let shift = |to: &str| Action::Shift {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    let arrival = |sequence, committed_s, visible_s| ArrivalSample {
+        sequence,
+        committed: seconds(committed_s),
+        lag: seconds(visible_s - committed_s),
+        one_way: millis(40),
+    };
+    let write = |sequence, done_s: u64, outcome| JudgedWrite {
+        done_us: done_s * 1_000_000,
+        sequence,
+        outcome,
+    };
+    let writes = vec![
+        write(Some(1), 10, Current),
+        write(Some(2), 11, Current),
+        write(Some(3), 12, Superseded),
+        write(Some(4), 12, LostToConflict),
+        write(Some(5), 13, Current),
+        write(Some(6), 13, Current),
+        write(None, 14, LostWithDisk),
+        write(None, 14, LostWithDisk),
+        write(None, 14, Superseded),
+        write(None, 14, Unshipped),
+        write(None, 14, Lost),
+        write(Some(7), 16, Current),
+    ];
+    let judgement = Judgement {
+        writes: BTreeMap::from([
+            (from.to_owned(), writes),
+            (third.to_owned(), vec![write(Some(2), 1, Lost)]),
+        ]),
+        ..Judgement::default()
+    };
+    let run = recorded(vec![(15, shift(to)), (40, shift(third))], |recorder| {
+        // The first is there in time, the third and the fourth come later, and so does a write of
+        // nobody's (expiry). The second was there, and is copied later again.
+        let arrivals = [arrival(1, 10, 11), arrival(2, 11, 15), arrival(2, 11, 30)];
+        recorder.arrivals(from, to, arrivals);
+        recorder.arrivals(from, to, [arrival(3, 12, 20), arrival(4, 12, 20), arrival(8, 12, 20)]);
+        recorder.arrivals(from, to, [arrival(7, 16, 20)]);
+        recorder.never_arrived(from, to, 5, seconds(13));
+        recorder.arrivals(from, third, (1..=7).map(|sequence| arrival(sequence, 9, 10)));
+        recorder.judged(&judgement, []);
+    });
+    let [first, second] = run.failovers.as_slice() else {
+        panic!("{:?}", run.failovers)
+    };
+    let expected = EffectiveLoss {
+        visible_later: 1,
+        lost_to_conflicts: 1,
+        lost_with_disk: 2,
+        unshipped: 1,
+        missing: 2,
+        unheard: 2,
+        mutations_max: 6,
+    };
+    assert_eq!((first.effective_loss, first.effective_loss.writes()), (expected, 7));
+    let known = EffectiveLoss {
+        visible_later: 0,
+        lost_to_conflicts: 0,
+        missing: 1,
+        unheard: 1,
+        mutations_max: 2,
+        ..expected
+    };
+    assert_eq!(second.effective_loss, known, "the third region saw what has a sequence");
+    let text = summary(&run);
+    let became = "of us-east-1 not visible in eu-west-1 when its clients moved: 1 became visible later, \
+                  1 overwritten by concurrent writes, 2 lost with a disk, 1 unshipped, 2 missing, 2 more of \
+                  which nothing was heard";
+    assert!(
+        text.contains(&format!("Effective loss  7 writes     {became}")),
+        "{text}"
     );
 }
 
@@ -336,6 +423,7 @@ fn links(delays_ms: &[(&str, &str, u64)]) -> Vec<Shipment> {
 /// Mutations of one commit that became visible at once.
 fn arrive(recorder: &mut Recorder, from: &str, to: &str, mutations: u64, committed: Duration, visible: Duration) {
     let arrival = ArrivalSample {
+        sequence: 1,
         committed,
         lag: visible - committed,
         one_way: millis(10),

@@ -184,6 +184,7 @@ fn arrivals(recorder: &mut Recorder, plan: &Plan, second: u64) {
             };
             let lag = one_way + waited + Duration::from_micros(1500 + random * 9);
             let arrival = ArrivalSample {
+                sequence: second * 10 + step,
                 committed,
                 lag,
                 one_way,
