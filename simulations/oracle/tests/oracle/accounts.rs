@@ -129,3 +129,25 @@ fn writes_replaced_before_a_disk_loss_may_be_missing() {
     assert_eq!(judged.violations, []);
     assert_eq!((judged.accounting.superseded, judged.accounting.lost_with_disk), (1, 0));
 }
+
+/// Times that touch overlap: a write that was sent when another was answered may precede it.
+#[test]
+fn a_write_sent_as_another_was_answered_may_precede_it() {
+    let judged = |at_ms: u64, key: &str| {
+        let later = item("a/2", 2, "a");
+        let mut case = case();
+        case.reported("a", "a/1", put(), 100);
+        case.operation("a", 1, at_ms, OperationOutcome::Ok).writes = vec![write(key, "a/2", put())];
+        case.logged_under(key, &later, &[]).lost_disk("a", 1_000);
+        case.holds_under(key, "a", &later).holds_under(key, "b", &later);
+        case.judged()
+    };
+    assert_eq!(judged(101, "other").violations, []);
+    assert_eq!(
+        judged(102, "other").violations.len(),
+        1,
+        "it was shipped, and a/1 was not"
+    );
+    assert_eq!(judged(101, "k").accounting.superseded, 1, "it can have replaced a/1");
+    assert_eq!(judged(100, "k").accounting.superseded, 0, "it can have come first");
+}

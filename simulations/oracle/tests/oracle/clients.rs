@@ -205,3 +205,84 @@ fn a_changed_sum_is_counted() {
     assert_eq!(case.violations(), []);
     assert_eq!(case.anomaly("sum-not-constant").0, 1);
 }
+
+/// `a/1` was followed by a write without an answer, and that by one with an answer.
+#[test]
+fn any_newer_write_makes_a_read_stale() {
+    let (first, second, third) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("a/3", 3, "a"));
+    let mut case = Case::new(Merging::Item);
+    case.reported("a", "a/1", put(), 10)
+        .reported_so("a", "a/2", put(), 20, OperationOutcome::Unknown)
+        .reported("a", "a/3", put(), 30);
+    case.logged(&first).logged(&second).logged(&third).both_hold(&third);
+    read(&mut case, "b", 25, Some("a/1"));
+    assert_eq!(case.anomaly("stale-read"), (0, None));
+    read(&mut case, "b", 40, Some("a/1"));
+    assert_eq!(case.anomaly("stale-read"), (1, Some(9.0)));
+}
+
+#[test]
+fn a_client_that_sees_the_same_again_is_not_counted() {
+    let mut case = two_writes();
+    for at_ms in [30, 40] {
+        read(&mut case, "b", at_ms, Some("a/1"));
+    }
+    assert_eq!(case.anomaly("non-monotonic-read"), (0, None));
+}
+
+/// `other` was written once more, alone, after the transaction.
+#[test]
+fn a_read_of_something_newer_than_a_transaction_is_not_torn() {
+    let (one, other, newer) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("a/3", 3, "a"));
+    let mut case = Case::new(Merging::Item);
+    case.operation("a", 1, 10, OperationOutcome::Ok).writes =
+        vec![write("k", "a/1", put()), write("other", "a/2", put())];
+    case.operation("a", 1, 20, OperationOutcome::Ok).writes = vec![write("other", "a/3", put())];
+    case.logged(&one).both_hold(&one);
+    case.logged_under("other", &other, &[])
+        .logged_under("other", &newer, &[]);
+    case.holds_under("other", "a", &newer).holds_under("other", "b", &newer);
+    let operation = case.operation("b", 2, 30, OperationOutcome::Ok);
+    operation.name = "TransactGetItems".to_owned();
+    operation.reads = vec![seen("k", Some("a/1")), seen("other", Some("a/3"))];
+    assert_eq!(case.violations(), []);
+    assert_eq!(case.anomaly("torn-transaction").0, 0);
+}
+
+/// A sale counts from its answer on, and if no answer came and it is in the log, it counts, too.
+#[test]
+fn sales_count_when_they_may_have_happened() {
+    let sold = |sale: (u64, OperationOutcome), refilled_ms: u64| {
+        let written = [("a/0", 1), ("a/1", -1), ("a/2", 4)];
+        let mut case = Case::new(Merging::Item);
+        case.rules().never_below_zero = true;
+        case.reported("a", "a/0", put_number(1), 1)
+            .reported_so("a", "a/1", Effect::Add(-2), 10, sale.1);
+        case.history.operations[1].done_us = sale.0;
+        case.reported("a", "a/2", Effect::Add(5), refilled_ms);
+        for (time, (marker, number)) in (1..).zip(written) {
+            case.logged(&held(with_number(marker, number), time, "a"));
+        }
+        case.both_hold(&held(with_number("a/2", 4), 3, "a"));
+        case.anomaly("oversold").0
+    };
+    assert_eq!(sold((11_000, OperationOutcome::Ok), 15), 1);
+    assert_eq!(
+        sold((20_000, OperationOutcome::Ok), 15),
+        0,
+        "refilled before the answer"
+    );
+    assert_eq!(sold((15_000, OperationOutcome::Ok), 15), 0, "at the same time");
+    assert_eq!(sold((11_000, OperationOutcome::Unknown), 15), 1);
+}
+
+/// Only a transactional read shows all accounts at one time.
+#[test]
+fn an_ordinary_read_of_accounts_is_no_audit() {
+    let mut case = two_writes();
+    case.rules().constant_sum = true;
+    read(&mut case, "b", 40, Some("b/1")).reads[0].number = Some(7);
+    assert_eq!(case.anomaly("sum-not-constant").0, 0);
+    case.history.operations.last_mut().expect("the read").name = "TransactGetItems".to_owned();
+    assert_eq!(case.anomaly("sum-not-constant").0, 1, "nothing was loaded");
+}

@@ -1,7 +1,7 @@
 //! Consistency inside a region: consistent reads, refusals and cancellations that no order of the
 //! region's writes explains are found, and only these.
 
-use beringia_history::{Basis, Effect, Merging, OperationOutcome};
+use beringia_history::{Basis, Effect, Merging, OperationOutcome, READ_MODIFY_WRITE};
 use beringia_oracle::Violation;
 
 use crate::case::{Case, held, item, put, put_number, seen, seen_for_sure, tombstone, with_number, write};
@@ -378,4 +378,50 @@ fn a_hot_key_is_decided() {
     let judgement = case.judged();
     assert_eq!(judgement.undecided, 0);
     assert_eq!(judgement.violations, []);
+}
+
+/// A rewrite that reads other items than it writes checks them in a transaction with its write.
+#[test]
+fn a_rewrite_that_checks_other_items_is_a_transaction() {
+    let conflict_with = |reads: &[&str], writes: &str| {
+        let mut case = three_writes(Merging::Item);
+        case.reported_so("a", "a/5", put(), 50, refused("TransactionConflictException"));
+        let rewrite = case.operation("a", 3, 50, OperationOutcome::Unreachable);
+        rewrite.name = READ_MODIFY_WRITE.to_owned();
+        rewrite.outcome = OperationOutcome::Unknown;
+        rewrite.reads = reads.iter().map(|key| seen(key, None)).collect();
+        rewrite.writes = vec![write(writes, "a/6", put())];
+        case.violations()
+    };
+    assert_eq!(conflict_with(&["k", "l"], "l"), [], "it checks k");
+    assert_eq!(conflict_with(&["l", "m"], "k"), [], "it writes k");
+    for (reads, writes) in [(&["k"][..], "k"), (&["l", "m"], "l")] {
+        let found = conflict_with(reads, writes);
+        assert!(
+            matches!(&found[..], [Violation::CancelledWithoutConflict { sent_ms: 50, .. }]),
+            "{reads:?}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_cancelled_transaction_without_reasons_is_not_judged() {
+    let mut case = three_writes(Merging::Item);
+    let operation = case.operation("a", 2, 50, refused("TransactionCanceledException"));
+    operation.name = "TransactWriteItems".to_owned();
+    operation.writes = vec![write("k", "a/6", put()), write("l", "a/7", put())];
+    assert_eq!(case.violations(), []);
+}
+
+/// An answer may have come before the loss or after it.
+#[test]
+fn a_read_that_was_answered_at_the_loss_is_not_judged() {
+    let stale = |lost_at_ms: u64| {
+        let mut case = three_writes(Merging::Item);
+        case.lost_disk("a", lost_at_ms);
+        read(&mut case, "a", 50, Some("a/1"));
+        case.violations().len()
+    };
+    assert_eq!(stale(51), 0);
+    assert_eq!(stale(52), 1);
 }

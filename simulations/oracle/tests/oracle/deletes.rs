@@ -1,10 +1,10 @@
 //! Deletes whose answers did not say whether they found something: each is matched to a tombstone
 //! that it can have made, and a tombstone that no delete can have made stays unmatched.
 
-use beringia_history::{Effect, Merging, OperationOutcome};
+use beringia_history::{Content, Effect, Merging, OperationOutcome};
 use beringia_oracle::Violation;
 
-use crate::case::{Case, item, put, seen, tombstone, write};
+use crate::case::{Case, content, held, item, put, seen, tombstone, write};
 
 /// Adds a delete in region `a`, sent and answered at these times, whose answer does not say what it
 /// removed.
@@ -215,4 +215,90 @@ fn a_read_of_nothing_saw_the_last_delete_sent_before() {
     assert_eq!(case.anomaly("stale-read"), (0, None));
     case.operation("a", 9, 18, OperationOutcome::Ok).reads = vec![seen("k", None)];
     assert_eq!(case.anomaly("stale-read").0, 1, "none had been sent by then");
+}
+
+/// A disk that was lost took the deletes before it, so none of them made a later tombstone.
+#[test]
+fn a_delete_from_before_a_lost_disk_made_no_later_tombstone() {
+    let judged = |put_ms: u64, lost_disk: Option<&str>| {
+        let mut case = case(&[10], &[20]);
+        delete(&mut case, "d/1", 15, 16, OperationOutcome::Unknown);
+        delete(&mut case, "d/2", 30, 31, OperationOutcome::Unknown);
+        let (again, gone) = (item("a/again", 2_000, "a"), tombstone(2_001, "a"));
+        case.reported("a", "a/again", put(), put_ms);
+        case.logged(&again).logged(&gone).both_hold(&gone);
+        if let Some(region) = lost_disk {
+            case.lost_disk(region, 1_000);
+        }
+        wrong(&case)
+    };
+    assert_eq!(judged(1_500, None), (vec![], 0), "it may have been done late");
+    assert_eq!(judged(1_500, Some("b")), (vec![], 0), "another region's disk");
+    assert_eq!(judged(1_500, Some("a")), (vec![], 1));
+    assert_eq!(
+        judged(1_000, Some("a")),
+        (vec![], 0),
+        "the put may be from before the loss"
+    );
+}
+
+#[test]
+fn an_expiry_is_no_clients_delete() {
+    let expiring = Content {
+        expires_s: Some(0),
+        ..content("a/1")
+    };
+    let gone = tombstone(20, "a");
+    let mut case = Case::new(Merging::Item);
+    case.reported("a", "a/1", put(), 10)
+        .logged(&held(expiring, 10, "a"))
+        .logged(&gone)
+        .both_hold(&gone);
+    delete(&mut case, "d/1", 20, 21, OperationOutcome::Ok);
+    assert_eq!(wrong(&case), (vec![], 0));
+    let log = case.evidence.logs.get_mut("a").and_then(|log| log.get_mut("k"));
+    log.expect("logged")[1].is_expiry = true;
+    assert_eq!(
+        wrong(&case),
+        (vec!["d/1".to_owned()], 0),
+        "its own tombstone is missing"
+    );
+}
+
+/// Neither a delete that was refused made a tombstone, nor a put.
+#[test]
+fn only_deletes_that_may_have_happened_made_tombstones() {
+    let mut case = case(&[10], &[30]);
+    let refusal = OperationOutcome::Refused("ThrottlingException".to_owned());
+    delete(&mut case, "d/1", 20, 21, refusal);
+    assert_eq!(wrong(&case), (vec![], 1));
+    case.reported("a", "a/missing", put(), 25);
+    assert_eq!(wrong(&case), (vec!["a/missing".to_owned()], 1));
+    delete(&mut case, "d/2", 28, 29, OperationOutcome::Unknown);
+    assert_eq!(wrong(&case), (vec!["a/missing".to_owned()], 0));
+}
+
+/// Both deletes were in progress during all of it. Only the second one's answer says what it
+/// removed.
+#[test]
+fn a_delete_made_the_first_tombstone_after_what_it_removed() {
+    let mut case = case(&[20, 40], &[30, 50]);
+    delete(&mut case, "d/1", 15, 100, OperationOutcome::Unreported);
+    case.reported_delete("a", "d/2", "a/40", 16);
+    case.history.operations.last_mut().expect("the delete").done_us = 101_000;
+    assert_eq!(case.violations(), []);
+    let accounting = case.judged().accounting;
+    assert_eq!((accounting.current, accounting.superseded), (1, 2));
+}
+
+/// Times that touch overlap.
+#[test]
+fn a_delete_answered_as_a_put_was_sent_may_follow_it() {
+    let judged = |answered_ms: u64| {
+        let mut case = case(&[20], &[30]);
+        delete(&mut case, "d/1", 10, answered_ms, OperationOutcome::Unreported);
+        wrong(&case)
+    };
+    assert_eq!(judged(20), (vec![], 0));
+    assert_eq!(judged(19), (vec![], 1));
 }

@@ -157,3 +157,83 @@ fn a_later_write_that_loses_to_an_earlier_one_is_counted() {
         assert_eq!(counts(&case), [0, 0, lost]);
     }
 }
+
+/// Client 2 read the cause only after its write.
+#[test]
+fn what_a_client_read_afterwards_is_no_cause() {
+    let mut case = a_then_b();
+    case.evidence
+        .logs
+        .get_mut("b")
+        .and_then(|log| log.get_mut("y"))
+        .expect("b's write")[0]
+        .causal_context = Default::default();
+    for operation in &mut case.history.operations {
+        if !operation.reads.is_empty() {
+            (operation.sent_us, operation.done_us) = (35_000, 36_000);
+        }
+    }
+    reads(&mut case, "c", READER, 40, &[("y", Some("b/1")), ("x", None)]);
+    assert_eq!(counts(&case), [0, 0, 0]);
+}
+
+/// Client 2 reads `x` and writes `y` by one operation.
+#[test]
+fn what_an_operation_read_comes_before_its_write() {
+    let mut case = a_then_b();
+    case.history.operations.remove(1);
+    case.history.operations[1].reads = vec![seen("x", Some("a/1"))];
+    reads(&mut case, "c", READER, 40, &[("y", Some("b/1")), ("x", None)]);
+    assert_eq!(counts(&case), [1, 1, 0]);
+}
+
+/// Of one transaction, no write comes before the other. Who sees half of it sees another anomaly.
+#[test]
+fn writes_of_one_transaction_are_in_no_order() {
+    let (first, second) = (item("a/1", 1, "a"), item("a/2", 2, "a"));
+    let mut case = Case::new(Merging::Item);
+    case.operation("a", 1, 10, OperationOutcome::Ok).writes = vec![write("x", "a/1", put()), write("y", "a/2", put())];
+    case.logged_under("x", &first, &[]).logged_under("y", &second, &[]);
+    everywhere(&mut case, "x", &first);
+    everywhere(&mut case, "y", &second);
+    reads(&mut case, "c", READER, 40, &[("y", Some("a/2"))]);
+    reads(&mut case, "c", READER, 50, &[("x", None)]);
+    assert_eq!(counts(&case), [1, 0, 0], "by its context, y follows x");
+}
+
+/// The reader has seen an old cause, then the effect of the new one, and then the old cause again.
+#[test]
+fn an_old_cause_after_the_effect_is_counted() {
+    let mut case = a_then_b();
+    let loaded = item("a/0", 0, "a");
+    writes(&mut case, "a", 1, 5, ("x", "a/0"));
+    let log = case
+        .evidence
+        .logs
+        .get_mut("a")
+        .and_then(|log| log.remove("x"))
+        .expect("a's write");
+    case.logged_under("x", &loaded, &[]);
+    case.evidence
+        .logs
+        .get_mut("a")
+        .and_then(|log| log.get_mut("x"))
+        .expect("just logged")
+        .extend(log);
+    reads(&mut case, "c", READER, 40, &[("x", Some("a/0"))]);
+    reads(&mut case, "c", READER, 50, &[("y", Some("b/1"))]);
+    assert_eq!(counts(&case), [0, 0, 0]);
+    reads(&mut case, "c", READER, 60, &[("x", Some("a/0"))]);
+    assert_eq!(counts(&case), [1, 1, 0]);
+}
+
+/// A client that misses its own write misses what the effect of that write depends on, too, which
+/// is one anomaly and not two.
+#[test]
+fn what_the_reader_had_written_itself_is_another_anomaly() {
+    let mut case = a_then_b();
+    reads(&mut case, "c", 1, 40, &[("y", Some("b/1"))]);
+    reads(&mut case, "c", 1, 50, &[("x", None)]);
+    assert_eq!(counts(&case), [0, 0, 0]);
+    assert_eq!(case.anomaly("read-your-writes").0, 1);
+}

@@ -127,3 +127,12 @@ fn transactions_that_write_the_same_item_are_no_write_skew() {
     }
     assert_eq!(case.anomaly("write-skew").0, 0);
 }
+
+#[test]
+fn a_read_of_one_item_hides_no_long_fork() {
+    let mut case = two_writes(&[("a", 2)]);
+    reads(&mut case, "a", 3, 20, ["a/1", "a/y"]);
+    case.operation("a", 5, 22, OperationOutcome::Ok).reads = vec![seen("x", Some("a/1"))];
+    reads(&mut case, "b", 4, 25, ["a/x", "b/1"]);
+    assert_eq!(count(&case, "long-fork"), 1);
+}

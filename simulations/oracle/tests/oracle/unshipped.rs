@@ -180,3 +180,50 @@ fn reads_of_unshipped_writes_are_not_invented() {
     case.unshipped("a", &[("k", &item("a/2", 200, "a"))]);
     assert_eq!(lost(&case), [""; 0]);
 }
+
+/// A row that another region wrote says nothing of this region's writes before it.
+#[test]
+fn an_unshipped_row_of_another_region_excuses_nothing() {
+    let mut case = case(Merging::Item);
+    case.reported("a", "a/2", put(), 200);
+    case.unshipped("a", &[("k", &item("b/0", 250, "b"))]);
+    assert_eq!(lost(&case), ["a/2"]);
+    case.evidence.unshipped.clear();
+    case.reported_delete("a", "d/1", "a/2", 300)
+        .unshipped("a", &[("k", &tombstone(300, "b"))]);
+    assert_eq!(lost(&case), ["a/2", "d/1"]);
+}
+
+/// What is in a log was shipped, and with it all that the region wrote before.
+#[test]
+fn a_logged_loser_in_the_journal_excuses_nothing() {
+    let (theirs, ours) = (item("b/0", 350, "b"), item("a/3", 300, "a"));
+    let mut case = case(Merging::Item);
+    case.reported("a", "a/2", put(), 200)
+        .reported("a", "a/3", put(), 300)
+        .reported("b", "b/0", put(), 340);
+    case.logged(&ours).logged_knowing(&theirs, &[("a", 1)]);
+    case.journalled("a", &theirs, &ours).unshipped("a", &[]);
+    case.journal("a").is_complete = false;
+    assert_eq!(lost(&case), ["a/2"]);
+}
+
+#[test]
+fn an_unshipped_tombstone_is_an_acknowledged_deletes() {
+    let tombstone_of = |add: fn(&mut Case)| {
+        let mut case = case(Merging::Item);
+        case.reported_delete("a", "d/1", "a/1", 300);
+        add(&mut case);
+        case.unshipped("a", &[("k", &tombstone(300, "a"))]);
+        (lost(&case), account(&case).unshipped)
+    };
+    assert_eq!(tombstone_of(|_| {}), (vec![], 1));
+    let unanswered = |case: &mut Case| {
+        case.reported_so("a", "d/2", Effect::Delete, 310, OperationOutcome::Unknown);
+    };
+    assert_eq!(tombstone_of(unanswered), (vec![], 1), "the later one got no answer");
+    let put = |case: &mut Case| {
+        case.reported("a", "a/2", put(), 310);
+    };
+    assert_eq!(tombstone_of(put), (vec![], 1), "it may have come before the delete");
+}
