@@ -6,7 +6,7 @@
 //! region's own takes it to the write's position, which is above everything that was applied. The
 //! other commits arrive by themselves, each at any time after it was sent.
 
-use beringia_history::{Content, Effect, Merging};
+use beringia_history::{Content, Merging};
 use beringia_linearizability::Model;
 
 use crate::{effect::is_result_of, index::Key};
@@ -90,9 +90,7 @@ impl Replica<'_, '_> {
             return true;
         };
         let found = self.content(Some(position));
-        effect.is_whole()
-            || matches!(effect, Effect::Recorded { .. })
-            || found.is_none_or(|found| is_result_of(self.content(state), effect, found))
+        effect.is_whole() || found.is_none_or(|found| is_result_of(self.content(state), effect, found))
     }
 
     /// Returns the least of the states from `from` on, up to `end`, that the region can have

@@ -7,6 +7,7 @@ mod accounts;
 mod case;
 mod clients;
 mod consistency;
+mod contents;
 mod contexts;
 mod deletes;
 mod examples;

@@ -240,3 +240,105 @@ fn a_partial_loss_must_be_journalled_as_what_it_is() {
         );
     }
 }
+
+/// An addition of region a that is later than a put in region b, which it does not know. It was to
+/// another number, and goes with that one.
+#[test]
+fn an_addition_to_another_number_does_not_count() {
+    let judged = |number: i64| {
+        let mut case = Case::new(Merging::Merge);
+        case.reported("a", "a/0", put_number(10), 1)
+            .reported("b", "b/1", put_number(50), 2)
+            .reported("a", "a/1", Effect::Add(1), 3);
+        case.logged(&held(with_number("a/0", 10), 1, "a"))
+            .logged_knowing(&held(with_number("b/1", 50), 2, "b"), &[("a", 1)])
+            .logged(&held(with_number("a/1", 11), 3, "a"));
+        case.both_hold(&held(with_number("a/1", number), 3, "a"));
+        case
+    };
+    assert_eq!(judged(50).violations(), []);
+    assert!(is_wrong_merge(&judged(51)));
+}
+
+#[test]
+fn additions_from_before_a_put_do_not_count() {
+    let judged = |number: i64| {
+        let mut case = Case::new(Merging::Merge);
+        case.reported("a", "a/1", Effect::Add(2), 1)
+            .reported("b", "b/1", put_number(50), 2)
+            .reported("a", "a/2", Effect::Add(3), 3);
+        case.logged(&held(with_number("a/1", 2), 1, "a"))
+            .logged_knowing(&held(with_number("b/1", 50), 2, "b"), &[("a", 1)])
+            .logged_knowing(&held(with_number("a/2", 53), 3, "a"), &[("b", 2)]);
+        case.both_hold(&held(with_number("a/2", number), 3, "a"));
+        case
+    };
+    assert_eq!(judged(53).violations(), []);
+    assert!(is_wrong_merge(&judged(55)));
+}
+
+/// A delete leaves no number, so an addition that depends on it begins at nothing.
+#[test]
+fn an_addition_after_a_delete_counts_alone() {
+    let judged = |number: i64| {
+        let mut case = Case::new(Merging::Merge);
+        case.reported("b", "b/1", Effect::Add(10), 1)
+            .reported_delete("a", "a/1", "b/1", 2)
+            .reported("a", "a/2", Effect::Add(5), 3);
+        case.logged(&held(with_number("b/1", 10), 1, "b"))
+            .logged_knowing(&tombstone(2, "a"), &[("b", 1)])
+            .logged_knowing(&held(with_number("a/2", 5), 3, "a"), &[("b", 1)]);
+        case.both_hold(&held(with_number("a/2", number), 3, "a"));
+        case
+    };
+    assert_eq!(judged(5).violations(), []);
+    assert!(is_wrong_merge(&judged(15)));
+}
+
+#[test]
+fn an_element_that_is_added_and_deleted_at_once_is_gone() {
+    let (ours, theirs) = (elements(&["x"], &["x"]), elements(&["y"], &[]));
+    let mut case = concurrent(
+        Merging::Merge,
+        (elements(&["x"], &[]), set("a/0", &["x"])),
+        (ours, set("a/1", &[])),
+        (theirs, set("b/1", &["x", "y"])),
+    );
+    case.both_hold(&held(set("b/1", &["y"]), 3, "b"));
+    assert_eq!(case.violations(), []);
+}
+
+/// The account of two concurrent updates of one put: how many are current, and how many lost.
+fn account(merging: Merging, ours: (Effect, Content), theirs: (Effect, Content), last: Content) -> (u64, u64) {
+    let mut case = concurrent(merging, (put(), content("a/0")), ours, theirs);
+    case.both_hold(&held(last, 3, "b"));
+    assert_eq!(case.violations(), []);
+    let accounting = case.judged().accounting;
+    (accounting.current, accounting.lost_to_conflicts)
+}
+
+#[test]
+fn an_update_of_several_fields_is_one_write() {
+    let both = |marker| {
+        let update = Effect::Update {
+            fields: ["f0", "f1"].map(str::to_owned).into(),
+        };
+        (update, fields(marker, &[("f0", marker), ("f1", marker)]))
+    };
+    let last = fields("b/1", &[("f0", "b/1"), ("f1", "b/1")]);
+    assert_eq!(account(Merging::Attribute, both("a/1"), both("b/1"), last), (2, 1));
+}
+
+/// Such an update competes for its marker. An append keeps its place beside it.
+#[test]
+fn an_update_of_nothing_loses_to_another_one() {
+    let nothing = |marker| (Effect::Update { fields: Vec::new() }, content(marker));
+    let account = |ours, theirs, last| account(Merging::Attribute, ours, theirs, last);
+    assert_eq!(account(nothing("a/1"), nothing("b/1"), content("b/1")), (2, 1));
+    let list = |marker: &str| Content {
+        list: vec!["a/1".to_owned()],
+        ..content(marker)
+    };
+    let append = (Effect::Append, list("a/1"));
+    assert_eq!(account(append, nothing("b/1"), list("b/1")), (3, 0));
+}

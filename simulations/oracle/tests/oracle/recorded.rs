@@ -135,3 +135,23 @@ fn increments_later_than_an_item_without_the_number_count() {
     assert_eq!(case.violations(), []);
     assert_eq!(case.anomaly("lost-update").0, 0);
 }
+
+/// An operation that touches several attributes is one write, whatever became of each.
+#[test]
+fn a_write_to_several_attributes_counts_once() {
+    let adds = [ADD, ("m", RecordedTouch::Add)];
+    let assigns = [ASSIGN, ("m", RecordedTouch::Assign)];
+    let base = || recorded(true, &assigns);
+    for merging in [Merging::Attribute, Merging::Merge] {
+        assert_eq!(lost_on_top_of(base(), merging, &adds, &assigns), (1, 1), "{merging:?}");
+    }
+    let kept = case(
+        Merging::Merge,
+        base(),
+        recorded(false, &adds),
+        recorded(false, &adds),
+        1,
+    );
+    assert_eq!(kept.judged().accounting.current, 3);
+    assert_eq!(lost_on_top_of(base(), Merging::Attribute, &adds, &adds), (1, 1));
+}
