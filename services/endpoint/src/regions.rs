@@ -1,6 +1,7 @@
 //! Finds the region that answers a request: always the same one on a region's own endpoint, and the
 //! one in the credential scope on the endpoint for all regions. There, the first region answers for
-//! names that are placeholders, such as `local`, and another region for one whose clients were moved.
+//! names that are placeholders, such as `local`, and another region for one whose clients were
+//! moved.
 
 #[cfg(test)]
 mod tests;

@@ -134,8 +134,8 @@ pub struct Seen {
     pub marker: Option<String>,
     /// The number that the workload keeps there (a counter, a balance, stock), if it keeps one.
     pub number: Option<i64>,
-    /// The elements of the list that the workload keeps there, in their order; `None` if there is no
-    /// list. Lists of recorded applications are not read.
+    /// The elements of the list that the workload keeps there, in their order; `None` if there is
+    /// no list. Lists of recorded applications are not read.
     pub list: Option<Vec<String>>,
     /// Whether the read was strongly consistent: it asked for that, was part of a transaction, or
     /// shows the item that the same operation's write replaced.

@@ -46,7 +46,7 @@ pub enum WriteOutcome {
     LostToConflict,
     /// It was lost with a disk.
     LostWithDisk,
-    /// It is unshipped.
+    /// Its region keeps it as an unshipped write.
     Unshipped,
     /// It was lost without an excuse.
     Lost,

@@ -3,8 +3,8 @@
 //!
 //! Elle infers such dependencies from histories alone (Kingsbury and Alvaro 2020). A write that was
 //! conditional on another, or a delete that returned another, followed it in its region. So did a
-//! write that was sent to a region after a read there had shown another. (What an append followed is
-//! in the lists that clients saw, see `lists`.) And a write that was answered before another was
+//! write that was sent to a region after a read there had shown another. (What an append followed
+//! is in the lists that clients saw, see `lists`.) And a write that was answered before another was
 //! sent cannot depend on that one.
 
 use std::collections::BTreeMap;

@@ -171,8 +171,8 @@ pub enum Violation {
         found: Box<Content>,
     },
     /// The causal context of a write does not cover the write that it followed in its region, by
-    /// its condition, by what it returned, by the list that it left, or by what the region had shown
-    /// before.
+    /// its condition, by what it returned, by the list that it left, or by what the region had
+    /// shown before.
     #[error("{region} gave {marker} to {table} {key} a causal context without {missed:?}, which it followed")]
     ContextTooSmall {
         table: String,

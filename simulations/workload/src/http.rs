@@ -143,8 +143,8 @@ impl<D: Dial> Target for HttpTarget<D> {
 }
 
 impl<D: Dial> HttpTarget<D> {
-    /// The open connection, once it has ended the exchange before. `None` if there is none, or if it
-    /// closed after that.
+    /// The open connection, once it has ended the exchange before. `None` if there is none, or if
+    /// it closed after that.
     async fn ready_connection(&mut self) -> Option<http1::SendRequest<Full<Bytes>>> {
         let mut connection = self.connection.take()?;
         connection.ready().await.ok()?;

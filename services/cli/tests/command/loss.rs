@@ -24,7 +24,8 @@ const LOSS: &str = "topology = \"three\"\nduration = \"10s\"\n\
     [[event]]\nat = \"6s\"\nlasts = \"3s\"\nshift = \"ap-northeast-1\"\nto = \"us-east-1\"\n\
     [expect]\nrpo_max = \"60s\"\n";
 /// A write that was acknowledged this long before the cut has arrived in the other regions, and
-/// Tokyo knows that: a round trip to the farthest takes some 220 ms, the rest is for a slow machine.
+/// Tokyo knows that: a round trip to the farthest takes some 220 ms, the rest is for a slow
+/// machine.
 const ROUND_TRIP: Duration = Duration::from_millis(500);
 
 /// Writes items to Tokyo, each once, until `is_over`. Returns the number of each acknowledged item,

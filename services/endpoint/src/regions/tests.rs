@@ -11,7 +11,7 @@ use crate::{
     service::{Early, Protocol, Received, Route, Service, SharedService},
 };
 
-/// Answers everything.
+/// Answers every request with success.
 struct Healthy;
 
 impl Service for Healthy {

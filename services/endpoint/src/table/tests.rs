@@ -221,7 +221,7 @@ const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1
                       SignedHeaders=host;x-amz-date, \
                       Signature=48c7b8b1986c1596e23908a9ee6bef110adda38a10d6fe8be97eff0ede7489d8";
 
-/// Accepts [`SIGNED`].
+/// Accepts requests that are signed like [`SIGNED`].
 fn verifying() -> Authentication {
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
     Authentication::Verify([("AKIDEXAMPLE".to_owned(), SECRET.to_owned())].into())

@@ -392,8 +392,8 @@ impl<'a> RunningDrill<'a> {
             Some(measure),
         ) = (action, &self.measure)
         {
-            // Only now is the region known to be dead: until here it may have acknowledged writes that
-            // are lost.
+            // Only now is the region known to be dead: until here it may have acknowledged writes
+            // that are lost.
             let at = measure.now();
             self.disks.push(Disk {
                 region: region.clone(),

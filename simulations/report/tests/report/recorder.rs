@@ -167,8 +167,8 @@ fn a_move_has_times_from_the_fault_and_to_the_objective() {
     );
 }
 
-/// Clients leave a region at 15 s, and its disk is lost. What it had acknowledged by then counts, if
-/// the other region saw it only later.
+/// Clients leave a region at 15 s, and its disk is lost. What it had acknowledged by then counts,
+/// if the other region saw it only later.
 #[test]
 fn effective_loss_says_what_became_of_each_write() {
     use WriteOutcome::{Current, Lost, LostToConflict, LostWithDisk, Superseded, Unshipped};
