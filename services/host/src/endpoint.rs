@@ -1,5 +1,5 @@
 //! The endpoint for all regions of this process. The region in a request's credentials decides
-//! which one answers.
+//! which one answers; where its clients were moved, the policy of the endpoint does.
 
 use std::sync::Arc;
 
@@ -15,17 +15,23 @@ pub(crate) struct Endpoint {
     url: String,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+    /// Checks the health of the regions, if the policy does.
+    checks: JoinHandle<()>,
 }
 
 impl Endpoint {
     /// Serves the regions that are currently up in `regions`. `tap` counts the requests for those
-    /// that are not.
+    /// that are not, and those that another region answers.
     ///
     /// # Errors
     /// If the local address of a listener cannot be determined.
     pub(crate) fn start(listeners: ClientListeners, regions: Arc<Regions>, tap: Tap) -> Result<Self, StartError> {
         let url = listeners.url()?;
         let (stop, stopped) = oneshot::channel::<()>();
+        let checks = tokio::spawn({
+            let regions = Arc::clone(&regions);
+            async move { regions.check_health().await }
+        });
         let server = Server::new(
             Arc::new(CountingResolver { regions, tap }),
             Arc::new(SystemClock),
@@ -39,7 +45,12 @@ impl Endpoint {
         let span = error_span!(parent: None, "endpoint", %url);
         let serving = serve(Arc::new(server), accept::clients(listeners, None), shutdown);
         let task = tokio::spawn(serving.instrument(span));
-        Ok(Self { url, stop, task })
+        Ok(Self {
+            url,
+            stop,
+            task,
+            checks,
+        })
     }
 
     /// The URL at which clients reach the endpoint.
@@ -50,13 +61,15 @@ impl Endpoint {
     /// Accepts no new requests and finishes those in progress.
     pub(crate) async fn shutdown(self) {
         let _ = self.stop.send(());
+        self.checks.abort();
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the endpoint for all regions failed");
         }
     }
 }
 
-/// Finds regions, and counts the requests for those that are down.
+/// Finds regions, and counts the requests for those that are down, or in whose place another one
+/// answers.
 struct CountingResolver {
     regions: Arc<Regions>,
     tap: Tap,
@@ -65,8 +78,13 @@ struct CountingResolver {
 impl Resolver for CountingResolver {
     fn resolve(&self, scope: Option<CredentialScope<'_>>) -> Result<Resolved, Unroutable> {
         let found = self.regions.resolve(scope);
-        if let Err(Unroutable::Down(region)) = &found {
-            self.tap.traffic().undelivered(region);
+        match &found {
+            Err(Unroutable::Down(region)) => self.tap.traffic().undelivered(region),
+            Ok(Resolved {
+                services,
+                rerouted_from: Some(called),
+            }) => self.tap.traffic().rerouted(called, services.region()),
+            _ => {}
         }
         found
     }

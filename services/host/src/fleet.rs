@@ -210,6 +210,17 @@ impl Fleet {
             .ok_or(ControlError::NoNetwork)
     }
 
+    /// The control service of the process with the endpoint for all regions; `None` if the regions
+    /// are processes of their own.
+    pub fn serving_all_regions(&self) -> Option<Client> {
+        let has_endpoint = |description: &ControlDescribeReply| !description.endpoint.is_empty();
+        let serving = self
+            .members
+            .iter()
+            .find(|member| member.description.as_ref().is_some_and(has_endpoint));
+        serving.map(|member| member.client.clone())
+    }
+
     /// Whether one of the processes models the links between its regions.
     pub fn has_network(&self) -> bool {
         self.members.iter().any(Member::has_network)

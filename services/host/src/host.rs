@@ -106,6 +106,11 @@ impl Host {
         &self.estimated
     }
 
+    /// The regions that answer on the endpoint for all of them, and where clients were moved.
+    pub(crate) fn serving(&self) -> &Regions {
+        &self.serving
+    }
+
     /// URL of the endpoint for all regions. `None` while it does not serve.
     pub(crate) async fn endpoint_url(&self) -> Option<String> {
         self.endpoint

@@ -18,10 +18,12 @@ mod launch;
 mod leases;
 mod ports;
 mod region;
+mod reroutes;
 mod tap;
 mod traffic;
 pub mod units;
 
+pub use beringia_endpoint::{NotAPolicy, ShiftPolicy};
 pub use credentials::{BadLine, CredentialsError, authentication};
 pub use error::{BootError, DirectoryError, NotUp, StartError};
 pub use launch::{Addresses, Deployment, Ports, RegionAddresses, RegionLimits, Running, SingleRegion, all, one};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use beringia_gateway::{MeteredRequest, RequestOutcome};
 use beringia_item::Region;
-use beringia_proto::v1::{LatencyBucket, TrafficReport};
+use beringia_proto::v1::{LatencyBucket, ReroutedReport, TrafficReport};
 use parking_lot::Mutex;
 
 /// How many clients of a region are told apart.
@@ -25,7 +25,11 @@ const BUCKETS: usize = ((OCTAVES - 1) * BUCKETS_PER_OCTAVE) as usize;
 
 /// The requests of clients to the regions of this process.
 #[derive(Debug, Default)]
-pub(crate) struct Traffic(Mutex<BTreeMap<String, OfRegion>>);
+pub(crate) struct Traffic {
+    regions: Mutex<BTreeMap<String, OfRegion>>,
+    /// By the region called and the one that answered.
+    rerouted: Mutex<BTreeMap<(String, String), u64>>,
+}
 
 #[derive(Debug, Default)]
 struct OfRegion {
@@ -55,7 +59,7 @@ impl Default for Counts {
 impl Traffic {
     /// Counts a request that has ended in a region.
     pub(crate) fn ended(&self, region: &Region, request: &MeteredRequest<'_>) {
-        let mut regions = self.0.lock();
+        let mut regions = self.regions.lock();
         let clients = &mut at(&mut regions, region.as_str(), usize::MAX).clients;
         let tables = at(clients, request.identity.unwrap_or_default(), IDENTITIES_MAX);
         let counts = at(tables, request.table.unwrap_or_default(), TABLES_MAX);
@@ -67,12 +71,29 @@ impl Traffic {
 
     /// Counts a request that the endpoint for all regions refused, since this region was down.
     pub(crate) fn undelivered(&self, region: &str) {
-        at(&mut self.0.lock(), region, usize::MAX).undelivered += 1;
+        at(&mut self.regions.lock(), region, usize::MAX).undelivered += 1;
+    }
+
+    /// Counts a request for one region that the endpoint for all regions had another one answer.
+    pub(crate) fn rerouted(&self, called: &str, served_by: &str) {
+        let mut rerouted = self.rerouted.lock();
+        *rerouted.entry((called.to_owned(), served_by.to_owned())).or_default() += 1;
+    }
+
+    /// The counts of rerouted requests since the process started.
+    pub(crate) fn rerouted_reports(&self) -> Vec<ReroutedReport> {
+        let rerouted = self.rerouted.lock();
+        let reports = rerouted.iter().map(|((called, served_by), requests)| ReroutedReport {
+            called: called.clone(),
+            served_by: served_by.clone(),
+            requests: *requests,
+        });
+        reports.collect()
     }
 
     /// All counts since the process started.
     pub(crate) fn reports(&self) -> Vec<TrafficReport> {
-        let regions = self.0.lock();
+        let regions = self.regions.lock();
         let mut reports = Vec::new();
         for (region, of_region) in &*regions {
             if of_region.undelivered > 0 {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
-use beringia_host::{Deployment, Listen, Ports, RegionLimits, Running, all, fleet::Fleet};
+use beringia_host::{Deployment, Listen, Ports, RegionLimits, Running, ShiftPolicy, all, fleet::Fleet};
 use beringia_node::Authentication;
 use beringia_scenario::{Action, Scenario};
 use beringia_workload::{HttpTargets, TcpDial};
@@ -116,6 +116,7 @@ impl Stage {
             data: data.map(Path::to_path_buf),
             authentication: Authentication::default(),
             limits: RegionLimits::from(&scenario.behaviour),
+            shift_policy: ShiftPolicy::default(),
         };
         let own = all(deployment, Listen::Address(Ipv4Addr::LOCALHOST.into()), &Ports::FREE).await?;
         let fleet = Fleet::connect(std::slice::from_ref(&own.addresses().control)).await;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use beringia_host::{Deployment, Listen, RegionLimits, Running, authentication};
+use beringia_host::{Deployment, Listen, RegionLimits, Running, ShiftPolicy, authentication};
 use beringia_node::{Behaviour, DEFAULT_UNREACHABLE_MS_MAX};
 use beringia_regions::Topology;
 use beringia_storage::DEFAULT_SHARD_AGE_MS;
@@ -106,6 +106,7 @@ pub(super) fn deployment(arguments: ServeArguments, topology: Topology) -> Resul
                 slow_changes: Duration::from_millis(arguments.slow_changes.unwrap_or(0)),
             },
         },
+        shift_policy: ShiftPolicy::default(),
     })
 }
 

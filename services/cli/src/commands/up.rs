@@ -1,6 +1,6 @@
 //! `up`: runs all regions of a topology.
 
-use beringia_host::Ports;
+use beringia_host::{Deployment, Ports, ShiftPolicy};
 use beringia_regions::{Topology, TopologyProblem};
 use clap::Args;
 
@@ -52,6 +52,14 @@ pub(crate) struct UpArguments {
     /// The port of the endpoint that serves all regions. 0: pick a free port.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub(crate) endpoint_port: u16,
+    /// How the endpoint that serves all regions follows the moves of clients (`shift`) of drills.
+    /// `none`: applications stay in their region. `dns[=TTL]`: they follow once the time to live of
+    /// DNS records has passed. `health-check[=[Nx]INTERVAL]`: the endpoint checks every region (`GET
+    /// /`); after N failures in a row the nearest healthy region answers, or the one that clients
+    /// were moved to, until N checks pass (default: 3x10s). A region that is only cut off from
+    /// other regions passes.
+    #[arg(long, value_name = "POLICY", default_value_t = ShiftPolicy::default())]
+    pub(crate) shift_policy: ShiftPolicy,
 }
 
 /// Runs all regions of a topology until a signal ends it.
@@ -69,7 +77,10 @@ pub(crate) async fn run(arguments: UpArguments, format: Format) -> Result<(), Co
     } else {
         named(&arguments.regions)?
     };
-    let deployment = deployment(arguments.serve, topology)?;
+    let deployment = Deployment {
+        shift_policy: arguments.shift_policy,
+        ..deployment(arguments.serve, topology)?
+    };
     let has_estimates = deployment.topology.has_estimated_delays();
     let running = beringia_host::all(deployment, listen, &ports).await?;
     serve(running, signals, has_estimates, format).await

@@ -10,9 +10,9 @@ use beringia_proto::v1::{
     ControlFailRegionReply, ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlHoldLeaseReply,
     ControlHoldLeaseRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecordRequest, ControlRecorded,
     ControlRecoverRegionReply, ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest,
-    ControlRestoreReply, ControlRestoreRequest, ControlStatusReply, ControlStatusRequest, ControlTable,
-    ControlTablesRequest, ControlTrafficReply, ControlTrafficRequest, ControlUndrainReply, ControlUndrainRequest,
-    HostedRegion, LinkReport,
+    ControlRerouteReply, ControlRerouteRequest, ControlRestoreReply, ControlRestoreRequest, ControlStatusReply,
+    ControlStatusRequest, ControlTable, ControlTablesRequest, ControlTrafficReply, ControlTrafficRequest,
+    ControlUndrainReply, ControlUndrainRequest, HostedRegion, LinkReport,
     control_clock_request::Action as ClockAction,
     control_disk_request::Action as DiskAction,
     control_recorded::What,
@@ -30,6 +30,7 @@ use crate::{
     host::Host,
     ports::ClientListeners,
     region::{Hosted, RecoveryError},
+    reroutes,
 };
 
 /// The longest delay of commits that can be injected.
@@ -98,6 +99,11 @@ impl Control for Service {
             regions,
             links: self.links(),
             leases: self.host.leases().reports(),
+            reroutes: reroutes::reports(&self.host),
+            shift_policy: match self.host.endpoint_url().await {
+                Some(_) => self.host.serving().policy().to_string(),
+                None => String::new(),
+            },
         }))
     }
 
@@ -227,7 +233,19 @@ impl Control for Service {
 
     async fn traffic(&self, _request: Request<ControlTrafficRequest>) -> Answer<ControlTrafficReply> {
         let traffic = self.host.tap().traffic().reports();
-        Ok(Response::new(ControlTrafficReply { traffic }))
+        let rerouted = self.host.tap().traffic().rerouted_reports();
+        Ok(Response::new(ControlTrafficReply { traffic, rerouted }))
+    }
+
+    async fn reroute(&self, request: Request<ControlRerouteRequest>) -> Answer<ControlRerouteReply> {
+        let mut lease = self.host.leases().under(request.metadata()).await?;
+        let request = request.into_inner();
+        reroutes::check(&self.host, &request).await?;
+        if let Some(changes) = &mut lease {
+            changes.rerouted(&self.host, &request);
+        }
+        reroutes::apply(&self.host, &request);
+        Ok(Response::new(ControlRerouteReply {}))
     }
 
     type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;

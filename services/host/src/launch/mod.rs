@@ -7,6 +7,7 @@ mod together;
 use std::{path::PathBuf, sync::Arc};
 
 use beringia_clock::DEFAULT_MAX_OFFSET_MS;
+use beringia_endpoint::ShiftPolicy;
 use beringia_node::{Authentication, Behaviour, DEFAULT_UNREACHABLE_MS_MAX};
 use beringia_regions::Topology;
 use beringia_storage::DEFAULT_SHARD_AGE_MS;
@@ -34,6 +35,8 @@ pub struct Deployment {
     pub authentication: Authentication,
     /// Settings that apply to every region.
     pub limits: RegionLimits,
+    /// How the endpoint for all regions follows moves of clients.
+    pub shift_policy: ShiftPolicy,
 }
 
 /// Settings that apply to every region.

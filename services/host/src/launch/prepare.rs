@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{SkewedClock, SystemClock, SystemRandomness};
-use beringia_endpoint::{Regions, SharedService};
+use beringia_endpoint::{Regions, SharedService, ShiftPolicy};
 use beringia_fis::{FaultInjection, Fis};
+use beringia_gateway::CREDENTIAL_SCOPE;
 use beringia_item::Region;
 use beringia_network::Network;
 use beringia_node::{Authentication, Peer};
@@ -43,6 +44,7 @@ pub(super) struct StartupPlan {
     authentication: Authentication,
     directory: Option<DataDirectory>,
     limits: RegionLimits,
+    shift_policy: ShiftPolicy,
     serving: Arc<Regions>,
     /// The services of every region's endpoint besides DynamoDB.
     services: Vec<SharedService>,
@@ -59,6 +61,7 @@ impl StartupPlan {
             data,
             authentication,
             limits,
+            shift_policy,
         } = deployment;
         let directory = data
             .map(|data| DataDirectory::inspect(&data, &topology.identity()))
@@ -74,6 +77,7 @@ impl StartupPlan {
             authentication,
             directory,
             limits,
+            shift_policy,
             serving,
             services: vec![SharedService::new(Arc::new(Fis::new(Arc::new(injection))))],
             faults,
@@ -81,16 +85,18 @@ impl StartupPlan {
         })
     }
 
-    /// Makes the endpoint for all regions refuse names of AWS regions that are not in the topology.
-    /// `first_port` is the DynamoDB port of the first region.
-    pub(super) fn refuse_other_regions(&mut self, first_port: u16) {
+    /// Makes the endpoint for all regions refuse names of AWS regions that are not in the topology,
+    /// and follow moves of clients. `first_port` is the DynamoDB port of the first region.
+    pub(super) fn serve_all_regions(&mut self, first_port: u16) {
         let advice = Advice {
             regions: self.topology.names().map(str::to_owned).collect(),
             first_port,
             has_directory: self.directory.is_some(),
             verifies: matches!(self.authentication, Authentication::Verify(_)),
         };
-        let regions = Regions::new(self.topology.names()).advising(move |asked| advice.on(asked));
+        let regions = Regions::new(self.topology.names())
+            .advising(move |asked| advice.on(asked))
+            .following(self.shift_policy, nearest(&self.topology), [CREDENTIAL_SCOPE]);
         self.serving = Arc::new(regions);
     }
 
@@ -168,6 +174,17 @@ impl StartupPlan {
     }
 }
 
+/// For each region the others, by the delay of the link to them.
+fn nearest(topology: &Topology) -> BTreeMap<String, Vec<String>> {
+    let of = |region: &str| {
+        let delay_ms = |other: &str| topology.link(region, other).map_or(f64::MAX, |link| link.delay_ms);
+        let mut others: Vec<&str> = topology.names().filter(|other| *other != region).collect();
+        others.sort_by(|one, other| delay_ms(one).total_cmp(&delay_ms(other)));
+        others.into_iter().map(str::to_owned).collect()
+    };
+    topology.names().map(|region| (region.to_owned(), of(region))).collect()
+}
+
 /// Opens existing databases before it creates new ones, so that one that belongs to another region
 /// is found first.
 async fn open_all(configs: &[RegionConfig], created: &mut Created) -> Result<Vec<Arc<RegionStore>>, StartError> {
@@ -209,4 +226,16 @@ async fn open_all(configs: &[RegionConfig], created: &mut Created) -> Result<Vec
         store.close().await;
     }
     Err(StartError::NotUp(problems))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_region_is_that_with_the_least_delay() {
+        let nearest = nearest(&Topology::three());
+        assert_eq!(nearest["eu-west-1"], ["us-east-1", "ap-northeast-1"]);
+        assert_eq!(nearest["ap-northeast-1"], ["us-east-1", "eu-west-1"]);
+    }
 }

@@ -61,7 +61,7 @@ async fn start(deployment: Deployment, listen: Listen, ports: &Ports) -> Result<
         ports::listen_for_clients(listen, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
     let listeners = listen_to_all(&plan.regions, listen, ports).await?;
     if let Some(first) = listeners.first() {
-        plan.refuse_other_regions(first.dynamodb.addresses()?.shown().port());
+        plan.serve_all_regions(first.dynamodb.addresses()?.shown().port());
     }
     let network = network(&plan.topology)?;
     let configs = configs(&plan, &listeners, &network)?;

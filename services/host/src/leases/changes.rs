@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_network::{LinkMode, LinkSettings, LinkSnapshot, Network};
 use beringia_proto::v1::{
-    ControlDrainRequest, ControlNetworkRequest, ControlRecoverRegionRequest, ControlUndrainRequest, LinkPair,
-    NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkLoss, ReplicationPause, ReplicationResume,
-    control_network_request::Action as LinkAction, control_recorded::What,
+    ControlDrainRequest, ControlNetworkRequest, ControlRecoverRegionRequest, ControlRerouteRequest,
+    ControlUndrainRequest, LinkPair, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkLoss,
+    ReplicationPause, ReplicationResume, control_network_request::Action as LinkAction, control_recorded::What,
     control_replication_request::Action as ReplicationAction,
 };
 use tonic::Status;
@@ -33,6 +33,8 @@ pub(crate) struct Changes {
     skewed: BTreeSet<String>,
     /// The regions whose disks are slow or full.
     bad_disks: BTreeSet<String>,
+    /// The regions whose clients were moved, and where they had been moved before.
+    moved: BTreeMap<String, Option<String>>,
 }
 
 /// The mode and the settings of a link before a lease changed it.
@@ -57,6 +59,7 @@ impl Changes {
         names.extend(of(&self.killed, "killed"));
         names.extend(of(&self.bad_disks, "with a slow or full disk"));
         names.extend(of(&self.skewed, "with a wrong clock"));
+        names.extend(self.moved.keys().map(|region| format!("clients of {region} moved")));
         names
     }
 
@@ -135,8 +138,19 @@ impl Changes {
         self.bad_disks.insert(region.to_owned());
     }
 
+    /// Notes that the clients of a region are about to be moved, or come back.
+    pub(crate) fn rerouted(&mut self, host: &Host, request: &ControlRerouteRequest) {
+        let ControlRerouteRequest { region, to, at_once } = request;
+        if *at_once && to.is_empty() {
+            self.moved.remove(region);
+        } else {
+            let before = || host.serving().moved_to(region);
+            self.moved.entry(region.clone()).or_insert_with(before);
+        }
+    }
+
     /// Undoes everything, in the order in which a drill does: links, disks, regions, replication,
-    /// clocks.
+    /// clocks, moves of clients.
     pub(super) async fn undo(&mut self, host: &Host) -> Undone {
         let changes = std::mem::take(self);
         let mut undone = Undone::default();
@@ -169,6 +183,13 @@ impl Changes {
                 format!("clock of {region}"),
                 host.hosted(region).map(|region| region.clock().correct()),
             );
+        }
+        for (region, before) in &changes.moved {
+            host.serving().undo_shift(region);
+            if before.is_some() {
+                host.serving().shift(region, before.as_deref());
+            }
+            undone.note(format!("move of the clients of {region}"), Ok(()));
         }
         undone
     }

@@ -39,7 +39,9 @@ const LEASE_S: &str = "10";
         With --attach, it uses regions that already run, and your applications are the load. To \
         measure availability, the drill writes and reads a small table in every region. With \
         --with-load, it plays the scenario's load in tables of its own instead. A pause of replication \
-        applies to all global tables; replicas are added to and removed from the drill's tables only.\n\n\
+        applies to all global tables; replicas are added to and removed from the drill's tables only. \
+        `shift` also moves applications that use the endpoint for all regions (see `up \
+        --shift-policy`).\n\n\
         If the drill is killed or loses its connection, the regions undo its changes by themselves \
         after the time of --lease; `beringia status` shows what they undid. They cannot undo what a \
         hook did, nor bring back a deleted database.\n\n\

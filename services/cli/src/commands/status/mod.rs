@@ -6,14 +6,19 @@ use std::collections::BTreeMap;
 
 use beringia_host::convergence::{self, DigestComparison, TableComparison};
 use beringia_proto::v1::{
-    BootstrapReport, ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, LeaseReport, LinkReport,
-    PausedTable, PeerReport, RegionReport,
+    BootstrapReport, ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, LinkReport, PausedTable,
+    PeerReport, RegionReport,
 };
 use clap::Args;
 use serde::Serialize;
 
 use self::pair::{PairJson, dash};
-use super::{control::ControlArguments, replication};
+use super::{
+    control::ControlArguments,
+    leases::{self, LeaseJson},
+    replication,
+    reroutes::{self, RerouteJson},
+};
 use crate::{
     error::CommandError,
     output::{self, Format},
@@ -48,22 +53,9 @@ struct StatusJson {
     paused: Vec<PauseJson>,
     /// The leases of drills: those that are held, and the last ones that expired.
     leases: Vec<LeaseJson>,
-}
-
-/// A lease, under which a drill changes regions. When it expires, the regions undo the changes.
-#[derive(Debug, Serialize)]
-struct LeaseJson {
-    holder: String,
-    /// `held`, `undoing` or `undone`.
-    state: String,
-    /// The time until it expires; 0 once it has.
-    expires_in_ms: u64,
-    /// The time since it expired; 0 while it is held.
-    expired_for_ms: u64,
-    /// What is undone when it expires, or was undone.
-    changes: Vec<String>,
-    /// What could not be undone, and why.
-    problems: Vec<String>,
+    /// The regions whose clients were moved, and those that fail the health checks of the endpoint
+    /// for all regions.
+    reroutes: Vec<RerouteJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -177,6 +169,15 @@ impl StatusJson {
                 .flat_map(|reply| &reply.leases)
                 .map(LeaseJson::of)
                 .collect(),
+            reroutes: replies
+                .iter()
+                .flat_map(|reply| {
+                    reply
+                        .reroutes
+                        .iter()
+                        .map(|one| RerouteJson::of(one, &reply.shift_policy))
+                })
+                .collect(),
         }
     }
 
@@ -223,14 +224,8 @@ impl StatusJson {
                     .map(|pause| [pause.region.clone(), pause.table.clone()]),
             )?;
         }
-        if !self.leases.is_empty() {
-            output::line("")?;
-            output::table(
-                ["LEASE OF", "STATE", "CHANGES", ""],
-                self.leases.iter().map(LeaseJson::row),
-            )?;
-        }
-        Ok(())
+        leases::print_any(&self.leases)?;
+        reroutes::print_any(&self.reroutes)
     }
 }
 
@@ -270,39 +265,6 @@ impl RegionJson {
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
         parts.join(", ")
-    }
-}
-
-impl LeaseJson {
-    fn of(lease: &LeaseReport) -> Self {
-        let LeaseReport {
-            holder,
-            state,
-            expires_in_ms,
-            expired_for_ms,
-            changes,
-            problems,
-            lease: _,
-        } = lease.clone();
-        Self {
-            holder,
-            state,
-            expires_in_ms,
-            expired_for_ms,
-            changes,
-            problems,
-        }
-    }
-
-    fn row(&self) -> [String; 4] {
-        let state = match self.state.as_str() {
-            "held" => format!("held, undone in {} s", self.expires_in_ms.div_ceil(1000)),
-            state => format!("expired {} s ago, {state}", self.expired_for_ms / 1000),
-        };
-        let problems = self.problems.iter().map(|problem| format!("not undone: {problem}"));
-        let problems: Vec<String> = problems.collect();
-        let changes = self.changes.join(", ");
-        [self.holder.clone(), state, changes, problems.join("; ")]
     }
 }
 
