@@ -7,7 +7,7 @@ use std::{
 };
 
 use beringia_host::fleet::Client;
-use beringia_proto::v1::{ControlTrafficReply, ControlTrafficRequest, TrafficReport};
+use beringia_proto::v1::{ControlTrafficReply, ControlTrafficRequest, ReroutedReport, TrafficReport};
 use beringia_report::{FaultKind, LoadSource, RequestCounts, Run, TrafficSample, TrafficSamples};
 use tonic::{Response, Status};
 
@@ -24,6 +24,8 @@ pub(super) struct ApplicationCounts {
     own: BTreeSet<String>,
     /// By region, identity and table, the counts of the last sample.
     last: BTreeMap<(String, String, String), TrafficReport>,
+    /// By the region called and the one that answered, the rerouted requests until the last sample.
+    rerouted_before: BTreeMap<(String, String), u64>,
     /// When the last sample was taken, since the load began.
     sampled: Duration,
     pub(super) samples: TrafficSamples,
@@ -39,17 +41,29 @@ impl ApplicationCounts {
     }
 
     /// Counts from here on: these requests were made before.
-    pub(super) fn begin(&mut self, reports: impl Iterator<Item = TrafficReport>) {
-        self.last.extend(reports.map(|report| (key(&report), report)));
+    pub(super) fn begin(&mut self, replies: Vec<ControlTrafficReply>) {
+        for reply in replies {
+            self.last
+                .extend(reply.traffic.into_iter().map(|report| (key(&report), report)));
+            self.rerouted_before.extend(reply.rerouted.into_iter().map(of_regions));
+        }
     }
 
     /// Adds what was counted since the last sample.
-    pub(super) fn counted(&mut self, reports: impl Iterator<Item = TrafficReport>, now: Duration) {
-        for report in reports.filter(|report| !self.own.contains(&report.table)) {
-            let before = self.last.insert(key(&report), report.clone());
-            // A process that was restarted counts from zero.
-            let before = before.filter(|before| all(before) <= all(&report)).unwrap_or_default();
-            self.samples.add(difference(&before, report, self.sampled));
+    pub(super) fn counted(&mut self, replies: Vec<ControlTrafficReply>, now: Duration) {
+        for reply in replies {
+            let of_applications = |report: &TrafficReport| !self.own.contains(&report.table);
+            for report in reply.traffic.into_iter().filter(of_applications) {
+                let before = self.last.insert(key(&report), report.clone());
+                // A process that was restarted counts from zero.
+                let before = before.filter(|before| all(before) <= all(&report)).unwrap_or_default();
+                self.samples.add(difference(&before, report, self.sampled));
+            }
+            for ((called, served_by), all) in reply.rerouted.into_iter().map(of_regions) {
+                let before = self.rerouted_before.insert((called.clone(), served_by.clone()), all);
+                let before = before.filter(|before| *before <= all).unwrap_or_default();
+                self.samples.rerouted(called, served_by, all - before);
+            }
         }
         self.sampled = now;
     }
@@ -57,6 +71,11 @@ impl ApplicationCounts {
 
 fn key(report: &TrafficReport) -> (String, String, String) {
     (report.region.clone(), report.identity.clone(), report.table.clone())
+}
+
+/// The regions of rerouted requests, with their number.
+fn of_regions(report: ReroutedReport) -> ((String, String), u64) {
+    ((report.called, report.served_by), report.requests)
 }
 
 const fn counts(report: &TrafficReport) -> RequestCounts {
@@ -153,14 +172,28 @@ mod tests {
         let plan = Plan::draw(&Scenario::shipped("region-loss").unwrap(), 1);
         let run = Recorder::new(&plan, Player::Drill).finish(Duration::from_secs(60), "");
         let mut counted = ApplicationCounts::of(&BTreeSet::from(["probes".to_owned()]));
-        counted.begin([report("carts", 100, 7)].into_iter());
+        let reply = |traffic: Vec<TrafficReport>, requests| {
+            let rerouted = ReroutedReport {
+                called: "eu-west-1".to_owned(),
+                served_by: "us-east-1".to_owned(),
+                requests,
+            };
+            vec![ControlTrafficReply {
+                traffic,
+                rerouted: vec![rerouted],
+            }]
+        };
+        counted.begin(reply(vec![report("carts", 100, 7)], 50));
         let mut sample = |second: u64, answered, failed| {
-            let reports = [report("carts", answered, failed), report("probes", 10 * answered, 0)];
-            counted.counted(reports.into_iter(), Duration::from_secs(second));
+            let reports = vec![report("carts", answered, failed), report("probes", 10 * answered, 0)];
+            counted.counted(reply(reports, answered - 50), Duration::from_secs(second));
         };
         sample(1, 110, 7);
         sample(2, 110, 12);
-        sample(3, 4, 0);
+        sample(3, 54, 0);
+        let rerouted = counted.samples.rerouted_requests();
+        let numbers: Vec<_> = rerouted.iter().map(|one| (one.called.as_str(), one.requests)).collect();
+        assert_eq!(numbers, [("eu-west-1", 14)]);
         let traffic = counted.samples.finish(&run);
         assert_eq!(traffic.len(), 1);
         let seconds: Vec<_> = traffic[0]
@@ -168,9 +201,9 @@ mod tests {
             .iter()
             .map(|one| (one.second, one.served, one.errors))
             .collect();
-        assert_eq!(seconds, [(0, 10, 0), (1, 0, 5), (2, 4, 0)]);
+        assert_eq!(seconds, [(0, 10, 0), (1, 0, 5), (2, 54, 0)]);
         let table = &traffic[0].tables[0];
-        assert_eq!((table.requests.answered, table.requests.failed), (14, 5));
+        assert_eq!((table.requests.answered, table.requests.failed), (64, 5));
         assert_eq!((table.table.as_str(), table.latency_ms_p99), ("carts", Some(2.0)));
     }
 }

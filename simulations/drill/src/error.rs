@@ -73,6 +73,12 @@ pub enum DrillError {
         /// Why the action failed, for example an answer of a control service.
         source: Box<DrillError>,
     },
+    /// The clients of a region are moved already, perhaps by another drill.
+    #[error(
+        "the clients of {0} are moved already, and this scenario moves clients, too: wait until the drill that \
+         moved them has ended, or its lease has expired (`beringia status`)"
+    )]
+    AlreadyMoved(String),
     /// Regions still differ when the load should begin.
     #[error("the regions still differ before the load begins\n{}", .0.join("\n"))]
     NotEqual(Vec<String>),

@@ -42,7 +42,7 @@ impl Measure {
         // Nor do requests of applications.
         let mut requests = ApplicationCounts::of(&scope.own);
         let traffic = scope.fleet.ask(traffic).await?.replies;
-        requests.begin(traffic.into_iter().flat_map(|reply| reply.traffic));
+        requests.begin(traffic);
         let mut listening = Vec::new();
         let mut subscriptions = Vec::new();
         for mut client in scope.fleet.clients() {

@@ -184,8 +184,7 @@ impl Shared {
     /// answer reports them later.
     pub(super) async fn sample_traffic(&self) {
         if let Ok(answers) = self.scope.fleet.ask(traffic).await {
-            let reports = answers.replies.into_iter().flat_map(|reply| reply.traffic);
-            self.traffic.lock().counted(reports, self.began.elapsed());
+            self.traffic.lock().counted(answers.replies, self.began.elapsed());
         }
     }
 

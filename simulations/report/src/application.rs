@@ -54,6 +54,18 @@ pub struct TableRequests {
     pub latency_ms_p99: Option<f64>,
 }
 
+/// The requests for one region that the endpoint for all regions had another one answer. They are
+/// part of the traffic of the region that answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReroutedRequests {
+    /// The region that the requests were for.
+    pub called: String,
+    /// The region that answered.
+    pub served_by: String,
+    /// How many requests there were.
+    pub requests: u64,
+}
+
 /// How many requests had each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestCounts {
@@ -131,6 +143,8 @@ pub struct TrafficSample {
 pub struct TrafficSamples {
     /// By the region and the identity.
     applications: BTreeMap<(String, String), Samples>,
+    /// By the region called and the one that answered.
+    rerouted: BTreeMap<(String, String), u64>,
 }
 
 #[derive(Debug, Default)]
@@ -163,6 +177,25 @@ impl TrafficSamples {
         second.second = since.as_secs();
         second.served += requests.served();
         second.errors += requests.errors();
+    }
+
+    /// Adds requests for one region that another one answered.
+    pub fn rerouted(&mut self, called: String, served_by: String, requests: u64) {
+        if requests > 0 {
+            *self.rerouted.entry((called, served_by)).or_default() += requests;
+        }
+    }
+
+    /// The rerouted requests, by the region called and the one that answered.
+    #[must_use]
+    pub fn rerouted_requests(&self) -> Vec<ReroutedRequests> {
+        let requests = self.rerouted.iter();
+        let requests = requests.map(|((called, served_by), requests)| ReroutedRequests {
+            called: called.clone(),
+            served_by: served_by.clone(),
+            requests: *requests,
+        });
+        requests.collect()
     }
 
     /// The failed requests, and all, in the last `seconds` whole seconds before `now`.

@@ -33,7 +33,8 @@ mod served;
 mod summary;
 
 pub use application::{
-    ApplicationSecond, ApplicationTraffic, RequestCounts, TableRequests, TrafficSample, TrafficSamples,
+    ApplicationSecond, ApplicationTraffic, RequestCounts, ReroutedRequests, TableRequests, TrafficSample,
+    TrafficSamples,
 };
 pub use bound::{Shipment, least_convergence};
 pub use causes::FailureCounts;

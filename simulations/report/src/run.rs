@@ -46,6 +46,9 @@ pub struct Run {
     pub seconds: Vec<RegionSecond>,
     /// The requests of applications, which an attached drill measures apart from its own.
     pub applications: Vec<crate::ApplicationTraffic>,
+    /// The requests of applications for one region that the endpoint for all regions had another
+    /// one answer, since clients were moved or a region failed its health checks.
+    pub rerouted: Vec<crate::ReroutedRequests>,
     /// Client latency of every region that answered clients.
     pub latencies: Vec<ClientLatency>,
     /// Lag, backlog and bytes of every ordered pair of regions.

@@ -53,6 +53,7 @@ pub fn summary(run: &Run) -> String {
     out.push_str(&failures(run));
     out.push_str(&outages(run));
     out.push_str(&applications(run));
+    out.push_str(&rerouted(run));
     if !run.holds() && !run.replay.is_empty() {
         out.push_str(&format!("\nagain: {}\n", run.replay));
     }
@@ -203,6 +204,18 @@ fn applications(run: &Run) -> String {
             count(requests.abandoned),
             application.missing.map_or_else(|| "unknown".to_owned(), count),
         ]);
+    }
+    if table.row_count() == 0 {
+        return String::new();
+    }
+    format!("\n{}\n", aligned(table))
+}
+
+/// The requests of applications that another region answered than the one that they were for.
+fn rerouted(run: &Run) -> String {
+    let mut table = table(&["rerouted from", "to", "requests"]);
+    for one in &run.rerouted {
+        table.add_row(vec![one.called.clone(), one.served_by.clone(), count(one.requests)]);
     }
     if table.row_count() == 0 {
         return String::new();

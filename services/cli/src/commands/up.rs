@@ -54,10 +54,10 @@ pub(crate) struct UpArguments {
     pub(crate) endpoint_port: u16,
     /// How the endpoint that serves all regions follows the moves of clients (`shift`) of drills.
     /// `none`: applications stay in their region. `dns[=TTL]`: they follow once the time to live of
-    /// DNS records has passed. `health-check[=[Nx]INTERVAL]`: the endpoint checks every region (`GET
-    /// /`); after N failures in a row the nearest healthy region answers, or the one that clients
-    /// were moved to, until N checks pass (default: 3x10s). A region that is only cut off from
-    /// other regions passes.
+    /// DNS records has passed. `health-check[=[Nx]INTERVAL]`: the endpoint checks every region
+    /// (`GET /`); after N failures in a row the nearest healthy region answers, or the one that
+    /// clients were moved to, until N checks pass (default: 3x10s). A region that is only cut off
+    /// from other regions passes.
     #[arg(long, value_name = "POLICY", default_value_t = ShiftPolicy::default())]
     pub(crate) shift_policy: ShiftPolicy,
 }

@@ -108,8 +108,8 @@ fn an_application_pinned_to_a_lost_region_fails_the_drill() {
 
 /// The endpoint for all regions counts what it cannot deliver.
 #[test]
-fn undelivered_requests_of_an_application_are_counted() {
-    let up = up_with_table(&[]);
+fn with_none_an_application_stays_in_a_lost_region() {
+    let up = up_with_table(&["--shift-policy", "none"]);
     let (output, run, failed) = drill(&up, up.endpoint(), |_| AP);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let applications = run["applications"].as_array().unwrap();
@@ -120,6 +120,29 @@ fn undelivered_requests_of_an_application_are_counted() {
         .sum();
     assert!(undelivered > 20 && undelivered <= failed, "{undelivered} of {failed}");
     assert!(!holds(&run, "application any served again within"), "{run}");
+    assert_eq!(run["rerouted"], json!([]));
+}
+
+/// The application keeps its region: one second after the move, the other one answers.
+#[test]
+fn with_dns_an_application_follows_the_move() {
+    let up = up_with_table(&["--shift-policy", "dns=1s"]);
+    let (_, run, failed) = drill(&up, up.endpoint(), |_| AP);
+    assert!(failed > 20, "{failed}");
+    let rerouted = run["rerouted"].as_array().unwrap();
+    assert_eq!(rerouted.len(), 1, "{rerouted:?}");
+    assert_eq!(
+        (&rerouted[0]["called"], &rerouted[0]["served_by"]),
+        (&json!(AP), &json!("us-east-1"))
+    );
+    let requests = rerouted[0]["requests"].as_u64().unwrap();
+    assert!(requests > 20, "{requests}");
+    // They were answered there.
+    let applications = run["applications"].as_array().unwrap();
+    let mut others = applications.iter().filter(|one| one["region"] == "us-east-1");
+    let answered = others.find(|one| one["identity"] == "any").unwrap()["tables"][0]["answered"].clone();
+    assert!(answered.as_u64().unwrap() + 5 >= requests, "{answered} of {requests}");
+    assert_eq!(up.json(&["status"])[0]["reroutes"], json!([]), "its end was orderly");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn state(status: &Value, region: &str) -> Value {
 /// a pause when the drill is killed. What was so before the drill stays.
 #[test]
 fn regions_undo_the_faults_of_a_killed_drill() {
-    let up = up_with_table(&[]);
+    let up = up_with_table(&["--shift-policy", "dns=0"]);
     let _ = up.json(&["net", "delay", "us-east-1", "eu-west-1", "7"]);
     let _ = up.json(&["net", "pause", "--table", "Things", "--region", "eu-west-1"]);
     let before = up.json(&["net", "show"]);
@@ -68,15 +68,22 @@ fn regions_undo_the_faults_of_a_killed_drill() {
         [[event]]\nat = \"100ms\"\npause_replication = \"us-east-1\"\n\
         [[event]]\nat = \"100ms\"\nslow_disk = \"us-east-1\"\nby = \"700ms\"\n\
         [[event]]\nat = \"100ms\"\nclock_step = \"us-east-1\"\nby = \"-200ms\"\n\
+        [[event]]\nat = \"100ms\"\nshift = \"eu-west-1\"\nto = \"us-east-1\"\n\
         [[event]]\nat = \"200ms\"\nlasts = \"190s\"\ncrash = \"ap-northeast-1\"\n";
     let directory = tempfile::tempdir().unwrap();
     let mut drill = drill(directory.path(), text, up.control(), "2");
-    status_when(up.control(), "down", |status| state(status, "ap-northeast-1") == "down");
+    let status = status_when(up.control(), "down", |status| state(status, "ap-northeast-1") == "down");
+    let moved = &status["reroutes"][0];
+    assert_eq!(
+        (&moved["region"], &moved["served_by"], &moved["policy"]),
+        (&json!("eu-west-1"), &json!("us-east-1"), &json!("dns=0s"))
+    );
     signal(&drill, Signal::KILL);
     drill.wait().unwrap();
     let status = status_when(up.control(), "undone", leases_are("undone"));
     assert_eq!(state(&status, "ap-northeast-1"), "running");
     assert_eq!(up.json(&["net", "show"]), before);
+    assert_eq!(status["reroutes"], json!([]));
     let lease = &status["leases"][0];
     assert_eq!(
         (&lease["holder"], &lease["problems"]),
@@ -89,6 +96,7 @@ fn regions_undo_the_faults_of_a_killed_drill() {
         "disk of us-east-1",
         "clock of us-east-1",
         "in us-east-1",
+        "move of the clients of eu-west-1",
     ] {
         assert!(undone.contains(change), "{change} in {undone}");
     }
@@ -152,4 +160,31 @@ fn a_drill_suspended_for_too_long_fails() {
     assert!(!printed.contains("could not undo"), "{printed}");
     let tables = call(up.endpoint(), "us-east-1", "ListTables", &json!({})).1;
     assert_eq!(tables["TableNames"], json!([]));
+}
+
+/// One drill at a time decides where the clients of a region go.
+#[test]
+fn a_second_drill_that_moves_clients_is_refused() {
+    let up = Server::up(&[]);
+    let text = "topology = \"three\"\nduration = \"200s\"\n[[workload]]\nrate = 10\n\
+        [[event]]\nat = \"100ms\"\nshift = \"eu-west-1\"\nto = \"us-east-1\"\n";
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut going = drill(first.path(), text, up.control(), "30");
+    let is_moved = |status: &Value| status["reroutes"] != json!([]);
+    status_when(up.control(), "moved", is_moved);
+    let shown = stdout(&up.command(&["status"]));
+    assert!(shown.contains("MOVED TO") && shown.contains("dns=5s"), "{shown}");
+    let refused = drill(second.path(), text, up.control(), "30")
+        .wait_with_output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    let printed = stderr(&refused);
+    assert!(
+        printed.contains("the clients of eu-west-1 are moved already"),
+        "{printed}"
+    );
+    signal(&going, Signal::INT);
+    going.wait().unwrap();
+    let status = &up.json(&["status"])[0];
+    assert!(!is_moved(status), "{status}");
 }

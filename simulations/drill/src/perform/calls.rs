@@ -5,8 +5,8 @@ use std::sync::Arc;
 use beringia_host::units::{bits_per_second, microseconds, millionths};
 use beringia_proto::v1::{
     ControlClockRequest, ControlDiskRequest, ControlNetworkRequest, ControlRecoverRegionRequest,
-    ControlReplicationRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
-    NetworkIsolate, NetworkLoss, PausedTable, control_clock_request::Action as Clock,
+    ControlReplicationRequest, ControlRerouteRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay,
+    NetworkHeal, NetworkIsolate, NetworkLoss, PausedTable, control_clock_request::Action as Clock,
     control_disk_request::Action as Disk, control_network_request::Action as Change,
     control_replication_request::Action as Replication,
 };
@@ -80,6 +80,22 @@ pub(super) async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkRepo
     let request = ControlNetworkRequest { action: Some(action) };
     let reply = stage.fleet.modelling_links()?.network(stage.request(request)).await?;
     Ok(reply.into_inner().links)
+}
+
+/// Tells the endpoint for all regions that the clients of a region move, if there is such an
+/// endpoint. With `to` the region itself they come back, and with `at_once` as if they had not
+/// left.
+pub(super) async fn reroute(stage: &Stage, region: &str, to: &str, at_once: bool) -> Result<(), DrillError> {
+    let Some(mut client) = stage.fleet.serving_all_regions() else {
+        return Ok(());
+    };
+    let request = ControlRerouteRequest {
+        region: region.to_owned(),
+        to: to.to_owned(),
+        at_once,
+    };
+    client.reroute(stage.request(request)).await?;
+    Ok(())
 }
 
 /// Changes a region's clock; returns how far it is ahead then, in milliseconds.

@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use tonic::Streaming;
 
 use self::calls::{
-    Way, as_change, change, change_replicas, heal_one_way, recover, replication, set_clock, set_disk, ways,
+    Way, as_change, change, change_replicas, heal_one_way, recover, replication, reroute, set_clock, set_disk, ways,
 };
 use crate::{
     error::DrillError,
@@ -50,6 +50,8 @@ pub(crate) struct Performer {
     skewed: BTreeSet<String>,
     /// The regions whose disks were made slow or full.
     bad_disks: BTreeSet<String>,
+    /// The regions whose clients were moved.
+    moved: BTreeSet<String>,
     hooked: bool,
 }
 
@@ -128,6 +130,10 @@ impl Performer {
                 if let Some(load) = load {
                     load.steer(action);
                 }
+                // Applications that use the endpoint for all regions move, too.
+                if let Action::Shift { from, to } = action {
+                    reroute(stage, from, to, false).await?;
+                }
                 Ok(Done::default())
             }
             Means::Api => {
@@ -173,6 +179,9 @@ impl Performer {
             }
             Action::SlowDisk { region, .. } | Action::DiskFull { region, .. } => {
                 self.bad_disks.insert(region.clone());
+            }
+            Action::Shift { from, .. } => {
+                self.moved.insert(from.clone());
             }
             _ => {}
         }

@@ -7,14 +7,14 @@ use beringia_proto::v1::{
 
 use super::{
     Performer,
-    calls::{change, cut_one_way, heal_one_way, one_way, recover, set_clock, set_disk},
+    calls::{change, cut_one_way, heal_one_way, one_way, recover, reroute, set_clock, set_disk},
 };
 use crate::{error::DrillError, stage::Stage};
 
 impl Performer {
     /// Undoes everything that is still in effect: opens links and restores their settings, starts
-    /// regions, resumes and undrains. Problems are printed to standard error. Returns whether
-    /// everything was undone.
+    /// regions, resumes and undrains, and has applications come back. Problems are printed to
+    /// standard error. Returns whether everything was undone.
     pub(crate) async fn undo(&mut self, stage: &Stage) -> bool {
         let mut problems = Vec::new();
         let mut note = |result: Result<(), DrillError>| {
@@ -47,6 +47,9 @@ impl Performer {
         }
         for region in &self.skewed {
             note(set_clock(stage, region, Clock::Correct(true)).await.map(drop));
+        }
+        for region in &self.moved {
+            note(reroute(stage, region, "", true).await);
         }
         for problem in &problems {
             stage.progress.note(&format!("could not undo: {problem}"));

@@ -10,7 +10,7 @@ use std::{
 
 use beringia_clock::SystemClock;
 use beringia_history::History;
-use beringia_proto::v1::{ControlDigestsRequest, FlowReport};
+use beringia_proto::v1::{ControlDigestsRequest, ControlStatusRequest, FlowReport};
 use beringia_report::{LoadSource, Player, Recorder, ReportedBacklog, Run, heals};
 use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_workload::{Load, Loaded, Setting, WorkloadTable};
@@ -88,9 +88,11 @@ impl<'a> RunningDrill<'a> {
     /// converge.
     ///
     /// # Errors
-    /// [`DrillError::Control`], if the links cannot be read.
+    /// [`DrillError::Control`], if the links cannot be read; [`DrillError::AlreadyMoved`], if the
+    /// plan moves clients, and another drill has moved some.
     pub fn new(plan: &'a Plan, stage: &'a Stage, patience: Duration) -> LocalBoxFuture<'a, Result<Self, DrillError>> {
         Box::pin(async move {
+            nobody_is_moved(plan, stage).await?;
             let lease = match &stage.lease {
                 Some(lease) => {
                     let clients = stage.fleet.clients().collect();
@@ -457,5 +459,27 @@ impl<'a> RunningDrill<'a> {
             self.not_converged = missing;
         }
         Ok(())
+    }
+}
+
+/// Checks that the endpoint for all regions follows no other drill's moves, if the plan has moves.
+async fn nobody_is_moved(plan: &Plan, stage: &Stage) -> Result<(), DrillError> {
+    let moves = plan
+        .timeline
+        .iter()
+        .any(|planned| matches!(planned.action, Action::Shift { .. }));
+    let Some(mut client) = stage.fleet.serving_all_regions().filter(|_| moves) else {
+        return Ok(());
+    };
+    let reroutes = client.status(ControlStatusRequest {}).await?.into_inner().reroutes;
+    let moved: Vec<String> = reroutes
+        .into_iter()
+        .filter(|one| !one.moved_to.is_empty())
+        .map(|one| one.region)
+        .collect();
+    if moved.is_empty() {
+        Ok(())
+    } else {
+        Err(DrillError::AlreadyMoved(moved.join(", ")))
     }
 }

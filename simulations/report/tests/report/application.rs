@@ -1,6 +1,8 @@
 //! Verdicts about the requests of applications.
 
-use beringia_report::{ApplicationTraffic, Player, Recorder, RequestCounts, Run, TrafficSample, TrafficSamples, judge};
+use beringia_report::{
+    ApplicationTraffic, Player, Recorder, RequestCounts, Run, TrafficSample, TrafficSamples, judge, summary,
+};
 use beringia_scenario::{Action, Availability, Expectations};
 
 use crate::support::{plan, seconds};
@@ -107,4 +109,24 @@ fn an_application_without_a_usual_rate_is_not_estimated() {
     assert_eq!(run.applications[0].missing, None);
     assert_eq!(run.applications[0].tables[0].latency_ms_p99, Some(5.0));
     assert_eq!(verdicts(&mut run), [verdict(AVAILABLE, "100 %: 0 failed of 190", true)]);
+}
+
+/// They are added up by the region called and the one that answered, and shown.
+#[test]
+fn rerouted_requests_are_in_the_summary() {
+    let mut run = run();
+    assert!(!summary(&run).contains("rerouted"));
+    let mut samples = TrafficSamples::default();
+    for (to, requests) in [("us-east-1", 3), ("ap-northeast-1", 0), ("us-east-1", 4)] {
+        samples.rerouted(LOST.to_owned(), to.to_owned(), requests);
+    }
+    run.rerouted = samples.rerouted_requests();
+    let summary = summary(&run);
+    let table: Vec<&str> = summary.lines().skip_while(|line| !line.contains("rerouted")).collect();
+    let cells: Vec<&str> = table[1].split_whitespace().collect();
+    assert_eq!(
+        (cells, run.rerouted.len()),
+        (vec![LOST, "us-east-1", "7"], 1),
+        "{summary}"
+    );
 }
