@@ -91,8 +91,7 @@ const fn counts(report: &TrafficReport) -> RequestCounts {
 }
 
 fn all(report: &TrafficReport) -> u64 {
-    let counts = counts(report);
-    counts.served() + counts.errors()
+    counts(report).all()
 }
 
 fn difference(before: &TrafficReport, now: TrafficReport, since: Duration) -> TrafficSample {
@@ -170,7 +169,7 @@ mod tests {
     #[test]
     fn requests_of_applications_are_counted_by_second() {
         let plan = Plan::draw(&Scenario::shipped("region-loss").unwrap(), 1);
-        let run = Recorder::new(&plan, Player::Drill).finish(Duration::from_secs(60), "");
+        let mut run = Recorder::new(&plan, Player::Drill).finish(Duration::from_secs(60), "");
         let mut counted = ApplicationCounts::of(&BTreeSet::from(["probes".to_owned()]));
         let reply = |traffic: Vec<TrafficReport>, requests| {
             let rerouted = ReroutedReport {
@@ -191,15 +190,16 @@ mod tests {
         sample(1, 110, 7);
         sample(2, 110, 12);
         sample(3, 54, 0);
-        let rerouted = counted.samples.rerouted_requests();
-        let numbers: Vec<_> = rerouted.iter().map(|one| (one.called.as_str(), one.requests)).collect();
+        run.used_by_applications(counted.samples);
+        let rerouted = run.rerouted.iter();
+        let numbers: Vec<_> = rerouted.map(|one| (one.called.as_str(), one.requests)).collect();
         assert_eq!(numbers, [("eu-west-1", 14)]);
-        let traffic = counted.samples.finish(&run);
+        let traffic = &run.applications;
         assert_eq!(traffic.len(), 1);
         let seconds: Vec<_> = traffic[0]
             .seconds
             .iter()
-            .map(|one| (one.second, one.served, one.errors))
+            .map(|one| (one.second, one.requests.served(), one.requests.errors()))
             .collect();
         assert_eq!(seconds, [(0, 10, 0), (1, 0, 5), (2, 54, 0)]);
         let table = &traffic[0].tables[0];

@@ -1,27 +1,9 @@
 //! The requests of applications in a drill, as the regions counted them, apart from the drill's own
 //! probes and load.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use beringia_scenario::Expectations;
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    FaultKind, Run, Verdict,
-    format::{count, duration_ms, percent},
-};
-
-/// The fewest whole seconds before the first fault from which a usual rate is known.
-const USUAL_SECONDS_MIN: u64 = 2;
-/// The least usual rate, requests per second, that is compared with the rate during faults.
-const USUAL_RATE_MIN: f64 = 1.0;
-/// The share of its usual rate that an application has to be answered at to count as served.
-const SERVED_SHARE: f64 = 0.5;
-/// The resolution of the counts, milliseconds: a time that is bounded may be this much longer.
-const RESOLUTION_MS: u64 = 1_000;
 
 /// The requests of one application to one region. An application is told by its access key id.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -98,6 +80,26 @@ impl RequestCounts {
         self.throttled + self.failed + self.abandoned + self.undelivered
     }
 
+    /// All requests, whatever became of them.
+    #[must_use]
+    pub const fn all(&self) -> u64 {
+        self.served() + self.errors()
+    }
+
+    /// Each outcome with the number of its requests, in the order of the columns of CSV files.
+    #[must_use]
+    pub const fn outcomes(&self) -> [(&'static str, u64); 7] {
+        [
+            ("answered", self.answered),
+            ("condition_failed", self.condition_failed),
+            ("invalid", self.invalid),
+            ("throttled", self.throttled),
+            ("failed", self.failed),
+            ("abandoned", self.abandoned),
+            ("undelivered", self.undelivered),
+        ]
+    }
+
     /// Adds the counts of other requests.
     pub const fn add(&mut self, other: &Self) {
         self.answered += other.answered;
@@ -115,10 +117,9 @@ impl RequestCounts {
 pub struct ApplicationSecond {
     /// The second since the load began.
     pub second: u64,
-    /// The requests that the region answered.
-    pub served: u64,
-    /// The requests that failed.
-    pub errors: u64,
+    /// How many requests ended in which way.
+    #[serde(flatten)]
+    pub requests: RequestCounts,
 }
 
 /// Requests of an application to a table in one region, that were counted between two samples.
@@ -175,8 +176,7 @@ impl TrafficSamples {
         }
         let second = of.seconds.entry(since.as_secs()).or_default();
         second.second = since.as_secs();
-        second.served += requests.served();
-        second.errors += requests.errors();
+        second.requests.add(&requests);
     }
 
     /// Adds requests for one region that another one answered.
@@ -204,16 +204,14 @@ impl TrafficSamples {
         let from = now.as_secs().saturating_sub(seconds);
         let samples = self.applications.values().flat_map(|of| of.seconds.range(from..));
         samples.fold((0, 0), |(errors, all), (_, second)| {
-            (errors + second.errors, all + second.served + second.errors)
+            (errors + second.requests.errors(), all + second.requests.all())
         })
     }
 
-    /// The traffic of every application in every region. `run` has the faults.
-    #[must_use]
-    pub fn finish(self, run: &Run) -> Vec<ApplicationTraffic> {
-        let mut traffic: Vec<ApplicationTraffic> = self
-            .applications
-            .into_iter()
+    /// The traffic of every application in every region. What is missing is not estimated.
+    pub(crate) fn traffic(self) -> Vec<ApplicationTraffic> {
+        let traffic = self.applications.into_iter();
+        traffic
             .map(|((region, identity), of)| ApplicationTraffic {
                 region,
                 identity,
@@ -221,19 +219,14 @@ impl TrafficSamples {
                 seconds: of.seconds.into_values().collect(),
                 missing: None,
             })
-            .collect();
-        let missing: Vec<Option<u64>> = traffic.iter().map(|one| missing(run, &traffic, one)).collect();
-        for (one, missing) in traffic.iter_mut().zip(missing) {
-            one.missing = missing;
-        }
-        traffic
+            .collect()
     }
 }
 
 fn of_table((table, (requests, buckets)): (String, (RequestCounts, BTreeMap<u64, u64>))) -> TableRequests {
     let all: u64 = buckets.values().sum();
     // The rank of the 99th percentile, rounded up.
-    let rank = all - all / 100;
+    let rank = (all - all / 100).max(1);
     let bound = buckets.iter().scan(0, |sum, (at_most_us, count)| {
         *sum += count;
         Some((*sum, *at_most_us))
@@ -261,147 +254,20 @@ impl ApplicationTraffic {
     /// The name of the application for people.
     #[must_use]
     pub fn name(&self) -> &str {
-        if self.identity.is_empty() {
-            "unsigned"
-        } else {
-            &self.identity
-        }
+        name_of(&self.identity)
     }
 
-    fn at(&self, second: u64) -> ApplicationSecond {
-        let found = self.seconds.iter().find(|one| one.second == second);
-        found.copied().unwrap_or_default()
+    /// The requests in one second.
+    pub(crate) fn at(&self, second: u64) -> RequestCounts {
+        let found = self.seconds.binary_search_by_key(&second, |one| one.second);
+        found
+            .ok()
+            .and_then(|index| self.seconds.get(index))
+            .map_or_else(RequestCounts::default, |one| one.requests)
     }
 }
 
-/// When the first fault began, in whole seconds; the end of the load if there is none.
-fn first_fault(run: &Run) -> u64 {
-    let begins = run
-        .faults
-        .iter()
-        .filter(|fault| fault.kind.is_fault())
-        .map(|fault| fault.from_ms);
-    begins.min().unwrap_or(run.load_ms) / 1000
-}
-
-/// Whether a region was down during some of a second.
-fn is_down(run: &Run, region: &str, second: u64) -> bool {
-    run.faults.iter().any(|fault| {
-        let until_ms = fault.until_ms.unwrap_or(run.total_ms);
-        fault.kind == FaultKind::Region
-            && fault.regions.iter().any(|name| name == region)
-            && fault.from_ms < (second + 1) * 1000
-            && second * 1000 < until_ms
-    })
-}
-
-/// The requests of these applications per second before the first fault; `None` if that is too
-/// short or they made too few.
-fn usual_rate<'t>(run: &Run, traffic: impl Iterator<Item = &'t ApplicationTraffic>) -> Option<f64> {
-    // The first second has the drill's own beginning.
-    let (from, until) = (1, first_fault(run));
-    let seconds = until.saturating_sub(from);
-    if seconds < USUAL_SECONDS_MIN {
-        return None;
-    }
-    let before = traffic
-        .flat_map(|one| &one.seconds)
-        .filter(|one| (from..until).contains(&one.second));
-    let requests: u64 = before.map(|second| second.served + second.errors).sum();
-    Some(requests as f64 / seconds as f64).filter(|rate| *rate >= USUAL_RATE_MIN)
-}
-
-fn missing(run: &Run, all: &[ApplicationTraffic], one: &ApplicationTraffic) -> Option<u64> {
-    let everywhere = || all.iter().filter(|other| other.identity == one.identity);
-    let here = usual_rate(run, std::iter::once(one));
-    let usual = usual_rate(run, everywhere())?;
-    let made = |second: ApplicationSecond| (second.served + second.errors) as f64;
-    // Requests that could not be delivered have no identity: any application may have made them.
-    let undelivered = all
-        .iter()
-        .filter(|other| other.identity.is_empty() && other.region == one.region);
-    let undelivered = undelivered.filter(|other| other.identity != one.identity);
-    let mut missing = 0.0;
-    for second in (0..run.load_ms / 1000).filter(|second| is_down(run, &one.region, *second)) {
-        let undelivered: u64 = undelivered.clone().map(|other| other.at(second).errors).sum();
-        let everywhere: f64 = everywhere().map(|other| made(other.at(second))).sum();
-        let fewer_here = here.unwrap_or(0.0) - made(one.at(second));
-        missing += (fewer_here.min(usual - everywhere) - undelivered as f64).max(0.0);
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a sum of positive numbers of requests"
-    )]
-    let missing = missing.round() as u64;
-    Some(missing)
-}
-
-/// The longest time without service after the first fault, in milliseconds, of the application with
-/// this access key id; `None` if its usual rate is not known.
-fn longest_outage_ms(run: &Run, identity: &str) -> Option<u64> {
-    let everywhere = || run.applications.iter().filter(|one| one.identity == identity);
-    let least = usual_rate(run, everywhere())? * SERVED_SHARE;
-    let (mut longest, mut now) = (0, 0);
-    for second in first_fault(run)..run.load_ms / 1000 {
-        let served: u64 = everywhere().map(|one| one.at(second).served).sum();
-        now = if (served as f64) < least { now + 1000 } else { 0 };
-        longest = longest.max(now);
-    }
-    Some(longest)
-}
-
-/// The verdicts about applications: their availability in each region, and how long they were not
-/// served anywhere.
-pub(crate) fn verdicts(expected: &Expectations, run: &Run) -> Vec<Verdict> {
-    let mut verdicts = Vec::new();
-    for region in &run.regions {
-        let least = expected.availability.get(region).or(expected.availability.get("*"));
-        let of_region = || run.applications.iter().filter(|one| one.region == *region);
-        let (Some(least), true) = (least, of_region().next().is_some()) else {
-            continue;
-        };
-        let mut requests = RequestCounts::default();
-        of_region().for_each(|one| requests.add(&one.requests()));
-        let missing: u64 = of_region().filter_map(|one| one.missing).sum();
-        let all = requests.served() + requests.errors() + missing;
-        let share = 100.0 * requests.served() as f64 / all.max(1) as f64;
-        let rest = match missing {
-            0 => String::new(),
-            missing => format!(", about {} missing", count(missing)),
-        };
-        verdicts.push(Verdict {
-            expected: format!(
-                "applications in {region} answered at least {}",
-                percent(least.percent_min)
-            ),
-            measured: format!(
-                "{}: {} failed{rest} of {}",
-                percent(share),
-                count(requests.errors()),
-                count(all)
-            ),
-            holds: share >= least.percent_min,
-        });
-    }
-    let identities: BTreeSet<&str> = run.applications.iter().map(|one| one.identity.as_str()).collect();
-    for (most, identity) in identities
-        .iter()
-        .filter_map(|identity| Some((expected.rto_max?, identity)))
-    {
-        let Some(outage_ms) = longest_outage_ms(run, identity) else {
-            continue;
-        };
-        let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
-        let name = if identity.is_empty() { "unsigned" } else { identity };
-        verdicts.push(Verdict {
-            expected: format!("application {name} served again within {}", duration_ms(most_ms as f64)),
-            measured: match outage_ms {
-                0 => "always served".to_owned(),
-                outage_ms => format!("not served for {}", duration_ms(outage_ms as f64)),
-            },
-            holds: outage_ms <= most_ms.saturating_add(RESOLUTION_MS),
-        });
-    }
-    verdicts
+/// The name of the application with this access key id, for people.
+pub(crate) fn name_of(identity: &str) -> &str {
+    if identity.is_empty() { "unsigned" } else { identity }
 }

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::{Run, Users, page::page};
+use crate::{RequestCounts, Run, Users, page::page};
 
 // The columns of the CSV files, in the order of the fields of their rows.
 const SECONDS: [&str; 18] = [
@@ -60,7 +60,7 @@ const PAIRS: [&str; 21] = [
 const LATENCIES: [&str; 9] = [
     "region", "answered", "min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms",
 ];
-const OUTAGES: [&str; 4] = ["of", "region", "from_ms", "until_ms"];
+const OUTAGES: [&str; 6] = ["of", "application", "region", "from_ms", "until_ms", "cause"];
 const MOVES: [&str; 14] = [
     "from",
     "to",
@@ -104,6 +104,22 @@ pub fn write(directory: &Path, run: &Run) -> Result<PathBuf, WriteError> {
     put(directory, "report.json", json)?;
     put(directory, "seconds.csv", csv(&SECONDS, &run.seconds))?;
     put(directory, "outages.csv", csv(&OUTAGES, outage_rows(run)))?;
+    put(
+        directory,
+        "applications.csv",
+        csv_of(
+            &application_head(&["application", "region", "table"], &["latency_ms_p99"]),
+            application_rows(run),
+        ),
+    )?;
+    put(
+        directory,
+        "application_seconds.csv",
+        csv_of(
+            &application_head(&["application", "region", "second"], &[]),
+            application_second_rows(run),
+        ),
+    )?;
     put(directory, "moves.csv", csv(&MOVES, run.failovers.iter().map(move_row)))?;
     put(directory, "latencies.csv", csv(&LATENCIES, latency_rows(run)))?;
     put(
@@ -181,18 +197,61 @@ impl<'a> FaultRow<'a> {
     }
 }
 
+/// The outages of users, then those of applications.
 fn outage_rows(run: &Run) -> impl Iterator<Item = impl Serialize> {
-    run.recoveries.iter().flat_map(|recovery| {
+    let of_users = run.recoveries.iter().flat_map(move |recovery| {
         let (of, region) = match &recovery.users {
             Users::Home(region) => ("home", region.as_str()),
             Users::Caller(region) => ("caller", region.as_str()),
             Users::All => ("all", ""),
         };
-        recovery
-            .outages
-            .iter()
-            .map(move |outage| (of, region, outage.from_ms, outage.until_ms))
+        let outages = recovery.outages.iter();
+        outages.map(move |outage| {
+            let cause = run.cause(&recovery.users, outage);
+            (of, "", region, outage.from_ms, outage.until_ms, cause)
+        })
+    });
+    let of_applications = run.application_outages.iter().map(|outage| {
+        let (identity, region) = (outage.identity.as_str(), outage.region.as_str());
+        let cause = outage.cause.as_str();
+        ("application", identity, region, outage.from_ms, outage.until_ms, cause)
+    });
+    of_users.chain(of_applications)
+}
+
+/// The columns of a file about applications: these, the outcomes of requests, and more.
+fn application_head(columns: &[&str], more: &[&str]) -> Vec<String> {
+    let outcomes = RequestCounts::default().outcomes().map(|(name, _)| name);
+    let columns = columns.iter().chain(&outcomes).chain(more);
+    columns.map(|column| (*column).to_owned()).collect()
+}
+
+fn application_rows(run: &Run) -> impl Iterator<Item = Vec<String>> {
+    run.applications.iter().flat_map(|application| {
+        application.tables.iter().map(|table| {
+            let place = [&application.identity, &application.region, &table.table];
+            let p99 = table.latency_ms_p99.map(|ms| ms.to_string()).unwrap_or_default();
+            application_row(place.map(String::clone), &table.requests, Some(p99))
+        })
     })
+}
+
+fn application_second_rows(run: &Run) -> impl Iterator<Item = Vec<String>> {
+    run.applications.iter().flat_map(|application| {
+        application.seconds.iter().map(|second| {
+            let place = [
+                application.identity.clone(),
+                application.region.clone(),
+                second.second.to_string(),
+            ];
+            application_row(place, &second.requests, None)
+        })
+    })
+}
+
+fn application_row(place: [String; 3], requests: &RequestCounts, more: Option<String>) -> Vec<String> {
+    let outcomes = requests.outcomes().map(|(_, number)| number.to_string());
+    place.into_iter().chain(outcomes).chain(more).collect()
 }
 
 fn move_row(failover: &crate::Failover) -> impl Serialize {

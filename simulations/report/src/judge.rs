@@ -5,7 +5,7 @@ use std::time::Duration;
 use beringia_scenario::{Count, Expectations};
 
 use crate::{
-    Convergence, LoadSource, Pair, Player, ReportedBacklog, Run, Verdict, application,
+    Convergence, LoadSource, Pair, Player, ReportedBacklog, Run, Verdict, application_service,
     format::{and_unshipped, and_with_disk, bytes, count, duration, duration_ms, percent},
     served::{of_availability, of_recovery},
 };
@@ -30,7 +30,7 @@ pub fn judge(expected: &Expectations, run: &mut Run) -> bool {
     verdicts.extend(of_drains(expected, run));
     verdicts.extend(of_convergence(expected, run));
     verdicts.extend(of_availability(expected, run));
-    verdicts.extend(application::verdicts(expected, run));
+    verdicts.extend(application_service::verdicts(expected, run));
     verdicts.extend(of_lag(expected, run));
     verdicts.extend(of_conflicts_and_anomalies(expected, run));
     run.verdicts = verdicts;

@@ -7,6 +7,7 @@
 //! by side.
 
 mod application;
+mod application_service;
 mod bound;
 mod causes;
 mod comparison;
@@ -36,6 +37,7 @@ pub use application::{
     ApplicationSecond, ApplicationTraffic, RequestCounts, ReroutedRequests, TableRequests, TrafficSample,
     TrafficSamples,
 };
+pub use application_service::ApplicationOutage;
 pub use bound::{Shipment, least_convergence};
 pub use causes::FailureCounts;
 pub use comparison::{ComparedRun, Comparison, Measured};

@@ -129,6 +129,7 @@ impl Recorder {
             recoveries: Vec::new(),
             seconds: Vec::new(),
             applications: Vec::new(),
+            application_outages: Vec::new(),
             rerouted: Vec::new(),
             latencies: Vec::new(),
             pairs: Vec::new(),

@@ -46,6 +46,8 @@ pub struct Run {
     pub seconds: Vec<RegionSecond>,
     /// The requests of applications, which an attached drill measures apart from its own.
     pub applications: Vec<crate::ApplicationTraffic>,
+    /// The times in which an application was not served, by application and time.
+    pub application_outages: Vec<crate::ApplicationOutage>,
     /// The requests of applications for one region that the endpoint for all regions had another
     /// one answer, since clients were moved or a region failed its health checks.
     pub rerouted: Vec<crate::ReroutedRequests>,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use beringia_history::FailureCause;
 use beringia_scenario::Expectations;
 
 use crate::{
-    FaultKind, FaultSpan, LoadSource, RegionSecond, Run, Users, Verdict,
+    FaultKind, FaultSpan, LoadSource, Outage, RegionSecond, Run, Users, Verdict,
     format::{duration, duration_ms, percent},
 };
 
@@ -72,6 +73,34 @@ impl Run {
         };
         let mut touching = self.faults.iter().filter(touches);
         touching.all(|fault| fault.from_ms >= until_ms || fault.until_ms.is_some_and(|until| until <= from_ms))
+    }
+
+    /// Why most of the operations of these users did not succeed in an outage: the name of a cause of
+    /// failures, or `late` for answers beyond the objective's latency.
+    pub(crate) fn cause(&self, users: &Users, outage: &Outage) -> &'static str {
+        let (from, until) = (
+            outage.from_ms / 1000,
+            outage.until_ms.unwrap_or(u64::MAX).div_ceil(1000),
+        );
+        let seconds = self.seconds.iter().filter(|second| {
+            let is_meant = match users {
+                Users::Home(region) => second.region == *region,
+                Users::Caller(region) => second.called == *region,
+                Users::All => true,
+            };
+            is_meant && (from..until).contains(&second.second)
+        });
+        let (mut late, mut failed) = (0, FailureCause::ALL.map(|cause| (cause.name(), 0)));
+        for second in seconds {
+            late += second.answered.saturating_sub(second.within);
+            for (cause, (_, number)) in FailureCause::ALL.into_iter().zip(&mut failed) {
+                *number += second.causes.of(cause);
+            }
+        }
+        let causes = failed.into_iter().chain([("late", late)]);
+        causes
+            .max_by_key(|(_, number)| *number)
+            .map_or("late", |(cause, _)| cause)
     }
 
     /// The longest time with which an answer is within the objective, as text.

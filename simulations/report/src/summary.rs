@@ -5,6 +5,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::{
     LoadSource, Quantiles, RegionSecond, Run,
+    application::name_of,
+    application_service::identities,
     figures::{figures, fingerprint, headline},
     format::{count, duration_ms, percent},
     served::users_in_words,
@@ -156,22 +158,36 @@ pub(crate) fn causes(run: &Run) -> Vec<FailureCause> {
     FailureCause::ALL.into_iter().filter(has_failed).collect()
 }
 
-/// The outages by the users that saw them; empty where no user saw one.
+/// The outages by the users and applications that saw them; empty where nobody saw one.
 fn outages(run: &Run) -> String {
-    let mut table = table(&["not served", "outages", "longest", "first failure"]);
-    for recovery in &run.recoveries {
-        let Some(first) = recovery.outages.first() else {
-            continue;
-        };
-        let longest = recovery
-            .longest_ms()
-            .map_or_else(|| "to the end".to_owned(), |ms| duration_ms(ms as f64));
+    let mut table = table(&["not served", "outages", "longest", "mostly", "first failure"]);
+    let length = |ms: Option<u64>| ms.map_or_else(|| "to the end".to_owned(), |ms| duration_ms(ms as f64));
+    let mut add = |who: String, outages: usize, longest: (Option<u64>, &str), first_ms: u64| {
         table.add_row(vec![
-            users_in_words(run, &recovery.users),
-            count(recovery.outages.len() as u64),
-            longest,
-            duration_ms(first.from_ms as f64),
+            who,
+            count(outages as u64),
+            length(longest.0),
+            longest.1.to_owned(),
+            duration_ms(first_ms as f64),
         ]);
+    };
+    for recovery in &run.recoveries {
+        let outages = &recovery.outages;
+        let longest = outages.iter().max_by_key(|one| one.length_ms().unwrap_or(u64::MAX));
+        if let (Some(first), Some(longest)) = (outages.first(), longest) {
+            let cause = run.cause(&recovery.users, longest);
+            let who = users_in_words(run, &recovery.users);
+            add(who, outages.len(), (longest.length_ms(), cause), first.from_ms);
+        }
+    }
+    for identity in identities(run) {
+        let outages = || run.application_outages.iter().filter(|one| one.identity == identity);
+        let longest = outages().max_by_key(|one| one.length_ms(run));
+        if let (Some(first), Some(longest)) = (outages().next(), longest) {
+            let ms = longest.until_ms.map(|_| longest.length_ms(run));
+            let who = format!("application {}", name_of(identity));
+            add(who, outages().count(), (ms, &longest.cause), first.from_ms);
+        }
     }
     if table.row_count() == 0 {
         return String::new();

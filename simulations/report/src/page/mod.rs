@@ -1,6 +1,7 @@
 //! The report as one self-contained HTML page: the charts are drawn here, the script only adds a
 //! pointer.
 
+mod applications;
 mod axis;
 mod comparison;
 mod convergence;
@@ -40,6 +41,10 @@ pub(crate) fn page(run: &Run) -> String {
             "From when an operation was due to its answer, milliseconds, over the whole run.",
             &tables::latencies(run),
         ));
+    }
+    if !run.applications.is_empty() {
+        let says = "Requests that the regions counted, apart from the drill's own.";
+        body.push_str(&section("Applications", says, &applications::tables(run)));
     }
     body.push_str(&section(
         "Outcomes of writes",

@@ -20,7 +20,7 @@ pub(crate) enum Shape {
 
 /// A chart of one measure over time.
 pub(crate) struct Panel {
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     pub(crate) unit: &'static str,
     pub(crate) log: bool,
     pub(crate) shape: Shape,
@@ -47,8 +47,8 @@ pub(crate) struct Place {
 
 /// Every panel of a run, from top to bottom. A panel without measurements says so.
 pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
-    let lines = |title, unit, log, series| Panel {
-        title,
+    let lines = |title: &str, unit, log, series| Panel {
+        title: title.to_owned(),
         unit,
         log,
         shape: Shape::Lines,
@@ -74,7 +74,7 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             }),
         ),
         Panel {
-            title: divergence_title(run),
+            title: divergence_title(run).to_owned(),
             unit: divergent_things(run),
             log: false,
             shape: Shape::Area,
@@ -102,7 +102,7 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             answered_only(run, grid),
         ),
         Panel {
-            title: "Conflicts",
+            title: "Conflicts".to_owned(),
             unit: "per second",
             log: false,
             shape: Shape::Bars,
@@ -214,7 +214,7 @@ impl Panel {
         } else {
             self.unit.to_owned()
         };
-        let mut out = heading((place.left, place.top - 8.0), self.title, &unit);
+        let mut out = heading((place.left, place.top - 8.0), &self.title, &unit);
         let measured = || {
             self.series
                 .iter()

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{
+    applications,
     axis::{Axis, clock},
     grid::{Fold, Grid},
     markup::{Px, Text, heading, label, line, picture, rectangle, region_class, width_of},
@@ -42,7 +43,8 @@ struct HoverPanel<'a> {
 pub(crate) fn timeline(run: &Run) -> String {
     let grid = Grid::of(run);
     let time = Axis::linear(0.0, grid.end_ms(), (LEFT, RIGHT));
-    let panels = panels(run, &grid);
+    let mut panels = panels(run, &grid);
+    panels.extend(applications::panels(run, &grid));
 
     let mut content = String::new();
     let mut y = 26.0;
@@ -249,7 +251,7 @@ fn hover_data(run: &Run, grid: &Grid, panels: &[Panel]) -> String {
         panels: panels
             .iter()
             .map(|panel| HoverPanel {
-                title: panel.title,
+                title: &panel.title,
                 unit: panel.unit,
                 series: &panel.series,
             })

@@ -1,7 +1,10 @@
 //! Verdicts about the requests of applications.
 
+use std::fs;
+
 use beringia_report::{
-    ApplicationTraffic, Player, Recorder, RequestCounts, Run, TrafficSample, TrafficSamples, judge, summary,
+    ApplicationOutage, Player, Recorder, RequestCounts, Run, TrafficSample, TrafficSamples, judge,
+    summary, write,
 };
 use beringia_scenario::{Action, Availability, Expectations};
 
@@ -23,7 +26,7 @@ fn run() -> Run {
 
 /// The traffic of an application that makes ten requests per second to the region that `choose`
 /// gives, if it gives one.
-fn traffic(run: &Run, choose: impl Fn(u64) -> Option<&'static str>) -> Vec<ApplicationTraffic> {
+fn use_by_shop(run: &mut Run, choose: impl Fn(u64) -> Option<&'static str>) {
     let mut samples = TrafficSamples::default();
     for second in 0..60 {
         let Some(region) = choose(second) else { continue };
@@ -40,7 +43,7 @@ fn traffic(run: &Run, choose: impl Fn(u64) -> Option<&'static str>) -> Vec<Appli
             latencies: vec![(5_000, 9)],
         });
     }
-    samples.finish(run)
+    run.used_by_applications(samples);
 }
 
 fn verdicts(run: &mut Run) -> Vec<(String, String, bool)> {
@@ -70,7 +73,7 @@ const SERVED: &str = "application shop served again within 5 s";
 #[test]
 fn requests_that_a_killed_region_refused_are_missing() {
     let mut run = run();
-    run.applications = traffic(&run, |second| Some(LOST).filter(|_| !(20..40).contains(&second)));
+    use_by_shop(&mut run, |second| Some(LOST).filter(|_| !(20..40).contains(&second)));
     assert_eq!(run.applications[0].missing, Some(200));
     assert_eq!(
         verdicts(&mut run),
@@ -85,7 +88,10 @@ fn requests_that_a_killed_region_refused_are_missing() {
 fn an_application_that_moved_is_not_missing() {
     let mut run = run();
     let elsewhere = |second| if second < 23 { None } else { Some("us-east-1") };
-    run.applications = traffic(&run, |second| if second < 20 { Some(LOST) } else { elsewhere(second) });
+    use_by_shop(
+        &mut run,
+        |second| if second < 20 { Some(LOST) } else { elsewhere(second) },
+    );
     let missing: Vec<_> = run
         .applications
         .iter()
@@ -105,7 +111,7 @@ fn an_application_that_moved_is_not_missing() {
 #[test]
 fn an_application_without_a_usual_rate_is_not_estimated() {
     let mut run = run();
-    run.applications = traffic(&run, |second| Some(LOST).filter(|_| second >= 41));
+    use_by_shop(&mut run, |second| Some(LOST).filter(|_| second >= 41));
     assert_eq!(run.applications[0].missing, None);
     assert_eq!(run.applications[0].tables[0].latency_ms_p99, Some(5.0));
     assert_eq!(verdicts(&mut run), [verdict(AVAILABLE, "100 %: 0 failed of 190", true)]);
@@ -120,7 +126,7 @@ fn rerouted_requests_are_in_the_summary() {
     for (to, requests) in [("us-east-1", 3), ("ap-northeast-1", 0), ("us-east-1", 4)] {
         samples.rerouted(LOST.to_owned(), to.to_owned(), requests);
     }
-    run.rerouted = samples.rerouted_requests();
+    run.used_by_applications(samples);
     let summary = summary(&run);
     let table: Vec<&str> = summary.lines().skip_while(|line| !line.contains("rerouted")).collect();
     let cells: Vec<&str> = table[1].split_whitespace().collect();
@@ -128,5 +134,109 @@ fn rerouted_requests_are_in_the_summary() {
         (cells, run.rerouted.len()),
         (vec![LOST, "us-east-1", "7"], 1),
         "{summary}"
+    );
+}
+
+/// The shop moves when its region is lost: three seconds later, to a region that throttles it for
+/// five seconds. Meanwhile the endpoint for all regions could not deliver its requests.
+#[test]
+fn outages_of_applications_have_place_time_and_cause() {
+    let mut run = run();
+    let mut samples = TrafficSamples::default();
+    let mut add = |second: u64, region: &str, identity: &str, requests: RequestCounts| {
+        samples.add(TrafficSample {
+            since: seconds(second),
+            region: region.to_owned(),
+            identity: identity.to_owned(),
+            table: if identity.is_empty() { "" } else { "carts" }.to_owned(),
+            requests,
+            latencies: vec![(5_000, requests.answered)],
+        });
+    };
+    let answered = RequestCounts {
+        answered: 9,
+        condition_failed: 1,
+        ..RequestCounts::default()
+    };
+    let throttled = RequestCounts {
+        throttled: 10,
+        ..RequestCounts::default()
+    };
+    let undelivered = RequestCounts {
+        undelivered: 10,
+        ..RequestCounts::default()
+    };
+    for second in 0..60 {
+        match second {
+            0..20 => add(second, LOST, "shop", answered),
+            20..23 => add(second, LOST, "", undelivered),
+            23..40 => add(second, "us-east-1", "shop", answered),
+            40..45 => add(second, "us-east-1", "shop", throttled),
+            45..58 => add(second, "us-east-1", "shop", answered),
+            _ => {}
+        }
+    }
+    run.used_by_applications(samples);
+    let outage = |region: &str, from_ms, until_ms, cause: &str| ApplicationOutage {
+        identity: "shop".to_owned(),
+        region: region.to_owned(),
+        from_ms,
+        until_ms,
+        cause: cause.to_owned(),
+    };
+    assert_eq!(
+        run.application_outages,
+        [
+            outage(LOST, 20_000, Some(23_000), "undelivered"),
+            outage(LOST, 40_000, Some(45_000), "throttled"),
+            outage(LOST, 58_000, None, "missing"),
+        ],
+        "usually it calls the lost region, so that is where most requests are not served"
+    );
+    let text = summary(&run);
+    let line = text
+        .lines()
+        .find(|line| line.trim_start().starts_with("application shop"));
+    let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    assert_eq!(
+        words,
+        ["application", "shop", "3", "5", "s", "throttled", "20", "s"],
+        "{text}"
+    );
+
+    let directory = tempfile::tempdir().unwrap();
+    let page = fs::read_to_string(write(directory.path(), &run).unwrap()).unwrap();
+    for panel in ["requests", "requests answered", "requests throttled"] {
+        assert!(page.contains(&format!("Application shop: {panel}<")), "{panel}");
+    }
+    assert!(page.contains("Application unsigned: requests to a region that was down<"));
+    assert!(
+        !page.contains("Application shop: requests without an answer"),
+        "there were none"
+    );
+    assert!(page.contains("<td>shop</td><td>eu-west-1</td><td>40 s</td><td>45 s</td><td>throttled</td>"));
+    let row = "<td>shop</td><td>us-east-1</td><td>270</td><td>30</td><td>0</td><td>50</td>";
+    assert!(page.contains(row), "{page}");
+    let file = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+    let tables = file("applications.csv");
+    let tables: Vec<&str> = tables.lines().skip(1).collect();
+    assert_eq!(
+        tables,
+        [
+            ",eu-west-1,,0,0,0,0,0,0,30,",
+            "shop,eu-west-1,carts,180,20,0,0,0,0,0,5",
+            "shop,us-east-1,carts,270,30,0,50,0,0,0,5",
+        ]
+    );
+    let of_seconds = file("application_seconds.csv");
+    assert_eq!(of_seconds.lines().count(), 1 + 3 + 20 + 35);
+    assert!(
+        of_seconds.contains("\nshop,us-east-1,41,0,0,0,10,0,0,0\n"),
+        "{of_seconds}"
+    );
+    let outages = file("outages.csv");
+    assert!(
+        outages.ends_with("application,shop,eu-west-1,58000,,missing\n"),
+        "{outages}"
     );
 }

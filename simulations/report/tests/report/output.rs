@@ -43,7 +43,7 @@ fn the_csv_files_have_every_sample() {
     assert_eq!(count("outages.csv"), outages.sum::<usize>());
     assert_eq!(
         rows(directory.path(), "outages.csv")[0],
-        ["home", "us-east-1", "75000", "79300"]
+        ["home", "", "us-east-1", "75000", "79300", "refused"]
     );
     let refused = rows(directory.path(), "seconds.csv");
     let refused = refused.iter().map(|row| row[11].parse::<u64>().unwrap()).sum::<u64>();
@@ -98,6 +98,16 @@ fn the_csv_files_of_an_empty_run_have_headers() {
     let heads = |file| fs::read_to_string(directory.path().join(file)).unwrap();
     assert_eq!(heads("faults.csv"), "from_ms,until_ms,kind,label,regions\n");
     assert_eq!(heads("divergence.csv"), "at_ms,keys\n");
+    assert_eq!(heads("outages.csv"), "of,application,region,from_ms,until_ms,cause\n");
+    let outcomes = "answered,condition_failed,invalid,throttled,failed,abandoned,undelivered";
+    assert_eq!(
+        heads("applications.csv"),
+        format!("application,region,table,{outcomes},latency_ms_p99\n")
+    );
+    assert_eq!(
+        heads("application_seconds.csv"),
+        format!("application,region,second,{outcomes}\n")
+    );
     assert_eq!(heads("conflicts.csv"), "winner,loser,second,count\n");
     assert_eq!(
         heads("seconds.csv"),
