@@ -364,7 +364,7 @@ fn a_hot_key_is_decided() {
         let region = if index % 2 == 0 { "a" } else { "b" };
         let item = item(&format!("m{index}"), index, region);
         case.reported(region, &format!("m{index}"), put(), index);
-        case.history.operations.last_mut().expect("the write").done_us += 8_000;
+        case.history.operations.last_mut().expect("the write").done_us += 250_000;
         case.logged_knowing(&item, &[(if region == "a" { "b" } else { "a" }, index - 1)]);
         if index % 5 == 0 && index < 2_000 {
             read(&mut case, "a", index + 10, Some(&format!("m{}", index + 2 - index % 2)));

@@ -134,19 +134,23 @@ fn a_write_against_its_condition_explains_no_read() {
     );
 }
 
-/// Nothing was read of the other region's write before it was the condition of a write.
+/// Region a was making another write when the other region's write arrived, on which a third one is
+/// conditional. Nothing had read it before.
 #[test]
 fn a_condition_may_name_a_write_that_just_arrived() {
     let judged = |at_ms: u64| {
-        let (first, theirs, second) = (item("a/1", 1, "a"), item("b/1", 2, "b"), item("a/2", 3, "a"));
+        let (first, second) = (item("a/1", 1, "a"), item("a/2", 2, "a"));
+        let (theirs, third) = (item("b/1", 3, "b"), item("a/3", 4, "a"));
         let mut case = case();
         case.reported("a", "a/1", put(), 10).reported("b", "b/1", put(), 20);
-        case.reported("a", "a/2", put(), at_ms)
+        case.reported("a", "a/2", put(), at_ms);
+        case.reported("a", "a/3", put(), at_ms)
             .depending(&Basis::Marker("b/1".to_owned()));
         case.logged(&first)
+            .logged(&second)
             .logged_knowing(&theirs, &[("a", 1)])
-            .logged_knowing(&second, &[("b", 2)])
-            .both_hold(&second);
+            .logged_knowing(&third, &[("b", 3)])
+            .both_hold(&third);
         case.violations()
     };
     assert_eq!(judged(30), []);
@@ -154,7 +158,7 @@ fn a_condition_may_name_a_write_that_just_arrived() {
     assert!(
         found
             .iter()
-            .any(|found| matches!(found, Violation::WrittenOutOfTurn { held, .. } if held == "a/1")),
+            .any(|found| matches!(found, Violation::WrittenOutOfTurn { marker, .. } if marker == "a/3")),
         "b/1 was not sent yet: {found:?}"
     );
 }

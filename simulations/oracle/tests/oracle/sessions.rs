@@ -205,25 +205,14 @@ fn writes_of_one_transaction_are_in_no_order() {
 #[test]
 fn an_old_cause_after_the_effect_is_counted() {
     let mut case = a_then_b();
-    let loaded = item("a/0", 0, "a");
-    writes(&mut case, "a", 1, 5, ("x", "a/0"));
-    let log = case
-        .evidence
-        .logs
-        .get_mut("a")
-        .and_then(|log| log.remove("x"))
-        .expect("a's write");
-    case.logged_under("x", &loaded, &[]);
-    case.evidence
-        .logs
-        .get_mut("a")
-        .and_then(|log| log.get_mut("x"))
-        .expect("just logged")
-        .extend(log);
-    reads(&mut case, "c", READER, 40, &[("x", Some("a/0"))]);
+    let mut older = item("b/0", 0, "b");
+    older.version.sequence = 1;
+    writes(&mut case, "b", 3, 5, ("x", "b/0"));
+    case.logged_under("x", &older, &[]);
+    reads(&mut case, "c", READER, 40, &[("x", Some("b/0"))]);
     reads(&mut case, "c", READER, 50, &[("y", Some("b/1"))]);
     assert_eq!(counts(&case), [0, 0, 0]);
-    reads(&mut case, "c", READER, 60, &[("x", Some("a/0"))]);
+    reads(&mut case, "c", READER, 60, &[("x", Some("b/0"))]);
     assert_eq!(counts(&case), [1, 1, 0]);
 }
 
