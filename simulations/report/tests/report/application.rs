@@ -3,8 +3,7 @@
 use std::fs;
 
 use beringia_report::{
-    ApplicationOutage, Player, Recorder, RequestCounts, Run, TrafficSample, TrafficSamples, judge,
-    summary, write,
+    ApplicationOutage, Player, Recorder, RequestCounts, Run, TrafficSample, TrafficSamples, judge, summary, write,
 };
 use beringia_scenario::{Action, Availability, Expectations};
 
