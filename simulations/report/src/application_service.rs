@@ -127,8 +127,8 @@ fn missing(run: &Run, all: &[ApplicationTraffic], one: &ApplicationTraffic) -> O
     Some(missing)
 }
 
-/// The outages of the application with this access key id after the first fault; `None` if its usual
-/// rate is not known.
+/// The outages of the application with this access key id after the first fault; `None` if its
+/// usual rate is not known.
 fn outages(run: &Run, identity: &str) -> Option<Vec<ApplicationOutage>> {
     let everywhere = || run.applications.iter().filter(|one| one.identity == identity);
     let usual = usual_rate(run, everywhere())?;

@@ -75,8 +75,8 @@ impl Run {
         touching.all(|fault| fault.from_ms >= until_ms || fault.until_ms.is_some_and(|until| until <= from_ms))
     }
 
-    /// Why most of the operations of these users did not succeed in an outage: the name of a cause of
-    /// failures, or `late` for answers beyond the objective's latency.
+    /// Why most of the operations of these users did not succeed in an outage: the name of a cause
+    /// of failures, or `late` for answers beyond the objective's latency.
     pub(crate) fn cause(&self, users: &Users, outage: &Outage) -> &'static str {
         let (from, until) = (
             outage.from_ms / 1000,
