@@ -1,12 +1,13 @@
-//! The planted bugs that decide a transaction before its turn, and that read a stale item. Without
-//! the feature `planted-bugs` they have no effect.
+//! The planted bugs that decide a transaction before its turn, and that read an item as it is not.
+//! Without the feature `planted-bugs` they have no effect.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use beringia_item::Item;
+use beringia_item::{AttributeValue, Item, KeyBytes, TableId, Version};
 use beringia_storage::{
     Change, ItemEffect, ItemWrite, LogPosition, PlantedBug, Refusal, StoreError, backend::ReadScope,
 };
+use parking_lot::Mutex;
 
 use crate::{read, store::RegionStore};
 
@@ -25,6 +26,9 @@ impl Change for TooEarly {
         self.decided.clone()
     }
 }
+
+/// The puts that wait for their commit, which the planted bug shows to readers.
+pub(crate) type WaitingPuts = Mutex<BTreeMap<(TableId, KeyBytes), Arc<Item>>>;
 
 /// How old the state is from which the planted bug reads.
 const STALE: Duration = Duration::from_millis(200);
@@ -49,5 +53,51 @@ impl RegionStore {
             write.change = Box::new(TooEarly { needs_current, decided });
         }
         Ok(transaction)
+    }
+    /// Notes the puts of a transaction that is to wait for its commit, and returns their keys.
+    pub(crate) fn note_waiting(&self, transaction: &mut [ItemWrite]) -> Vec<(TableId, KeyBytes)> {
+        let mut keys = Vec::new();
+        if !self.shared.planted_bug.is_some_and(PlantedBug::reads_waiting) {
+            return keys;
+        }
+        for write in transaction.iter_mut().filter(|write| !write.change.needs_current()) {
+            if let Ok(ItemEffect::Put(item)) = write.change.decide(None) {
+                let key = (write.table, write.key.clone());
+                self.waiting.lock().insert(key.clone(), item);
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    /// Forgets puts that wait no longer.
+    pub(crate) fn forget_waiting(&self, keys: Vec<(TableId, KeyBytes)>) {
+        for key in keys {
+            self.waiting.lock().remove(&key);
+        }
+    }
+
+    /// The item as a read with the planted bug shows it.
+    pub(crate) fn shown(
+        &self,
+        (table, key): (TableId, &KeyBytes),
+        found: Option<(Version, Item)>,
+    ) -> Option<(Version, Item)> {
+        let Some(bug) = self.shared.planted_bug else {
+            return found;
+        };
+        let (version, mut item) = found?;
+        if bug.reads_waiting() {
+            let waiting = self.waiting.lock().get(&(table, key.clone())).cloned();
+            item = waiting.map_or(item, Arc::unwrap_or_clone);
+        }
+        if bug.sorts_lists() {
+            for value in item.values_mut() {
+                if let AttributeValue::L(elements) = value {
+                    elements.sort_by_key(|element| format!("{element:?}"));
+                }
+            }
+        }
+        Some((version, item))
     }
 }

@@ -27,6 +27,7 @@ use crate::{
     disk_faults::DiskFaults,
     driver::{self, CommitterSlot, Priority, Queue},
     execution::Execution,
+    planted::WaitingPuts,
     read::{self, Reading},
     shared::Shared,
     trail,
@@ -47,6 +48,7 @@ pub struct RegionStore {
     slot: CommitterSlot,
     execution: Execution,
     long_reads: Semaphore,
+    pub(crate) waiting: WaitingPuts,
 }
 
 impl RegionStore {
@@ -83,6 +85,7 @@ impl RegionStore {
             slot: Arc::new(Mutex::new(Some(committer))),
             execution,
             long_reads: Semaphore::new(LONG_READS_MAX),
+            waiting: WaitingPuts::default(),
         };
         store.start_driver(disk_faults)?;
         tracing::info!(region = %options.region, "the store is open");
@@ -223,10 +226,12 @@ impl Store for RegionStore {
     }
 
     async fn commit(&self, transaction: Vec<ItemWrite>) -> Result<Vec<WriteResult>, CommitError> {
-        let transaction = self.decided_early(transaction)?;
+        let mut transaction = self.decided_early(transaction)?;
+        let waiting = self.note_waiting(&mut transaction);
         let committed = self
             .ask(Priority::Client, |to| Request::Transaction(transaction, to))
             .await;
+        self.forget_waiting(waiting);
         committed.inspect(|outcomes| trail::written(outcomes))
     }
 
@@ -243,7 +248,8 @@ impl Store for RegionStore {
             let found = self.get_many_at(vec![(table, key.clone())], at).await?;
             return Ok(found.into_iter().next().flatten());
         }
-        self.read(ReadScope::Call, |reading| read::get(reading, table, key))
+        let found = self.read(ReadScope::Call, |reading| read::get(reading, table, key))?;
+        Ok(self.shown((table, key), found))
     }
 
     async fn get_many(&self, keys: Vec<(TableId, KeyBytes)>) -> Result<Vec<Option<(Version, Item)>>, StoreError> {

@@ -33,6 +33,12 @@ pub enum PlantedBug {
     ConditionWithoutItem,
     /// Causal contexts also cover some later writes of the region whose write was replaced.
     CausalContextTooLarge,
+    /// Occasionally a causal context covers no write of another region.
+    CausalContextTooSmall,
+    /// Reads of one item also show puts that still wait for their commit.
+    WaitingWritesRead,
+    /// Reads of one item show the elements of its lists sorted.
+    ListsReadSorted,
 }
 
 /// A planted bug; without the feature `planted-bugs` there is none.
@@ -117,6 +123,25 @@ impl PlantedBug {
     pub const fn misses_item(self, sequence: u64) -> bool {
         matches!(self, Self::ConditionWithoutItem) && sequence.is_multiple_of(17)
     }
+
+    /// Whether the causal context of a write covers no write of another region, after the write
+    /// with this sequence.
+    #[must_use]
+    pub const fn forgets(self, sequence: u64) -> bool {
+        matches!(self, Self::CausalContextTooSmall) && sequence.is_multiple_of(7)
+    }
+
+    /// Whether reads show puts that wait for their commit.
+    #[must_use]
+    pub const fn reads_waiting(self) -> bool {
+        matches!(self, Self::WaitingWritesRead)
+    }
+
+    /// Whether reads show lists sorted.
+    #[must_use]
+    pub const fn sorts_lists(self) -> bool {
+        matches!(self, Self::ListsReadSorted)
+    }
 }
 
 #[cfg(not(feature = "planted-bugs"))]
@@ -190,6 +215,24 @@ impl PlantedBug {
     /// Never called, since there is no bug.
     #[must_use]
     pub const fn foresees(self) -> u64 {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn forgets(self, _: u64) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn reads_waiting(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn sorts_lists(self) -> bool {
         match self {}
     }
 }

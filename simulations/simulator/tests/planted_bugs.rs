@@ -318,3 +318,72 @@ fn finds_an_unjournalled_loss_beside_a_lost_disk() {
     let says = |violation: &str| violation.contains("-1 did not journal") && !violation.starts_with("ap-northeast-1");
     assert_found(PlantedBug::PartialLossUnjournalled, scenario, says);
 }
+
+/// The other regions' journals agree that the two writes were concurrent.
+#[test]
+fn finds_causal_contexts_that_are_too_small() {
+    let scenario = r#"
+        about = "Two regions append to the same lists, and read them."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "mixed"
+        put_percent = 10
+        update_percent = 0
+        delete_percent = 0
+        append_percent = 50
+        rate = 50
+        keys = 20
+        choice = "uniform"
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains("which it followed");
+    assert_found(PlantedBug::CausalContextTooSmall, scenario, says);
+}
+
+#[test]
+fn finds_reads_of_writes_that_never_become_durable() {
+    let scenario = r#"
+        about = "A region with a slow disk crashes while clients put and read the same few items."
+        topology = "two"
+        duration = "5s"
+        [[workload]]
+        kind = "mixed"
+        put_percent = 50
+        update_percent = 0
+        delete_percent = 0
+        rate = 60
+        keys = 3
+        choice = "uniform"
+        value_bytes = 8
+        [[event]]
+        at = "200ms"
+        slow_disk = "us-east-1"
+        by = "100ms"
+        [[event]]
+        at = "1s..2s"
+        lasts = "500ms"
+        crash = "us-east-1"
+    "#;
+    let says = |violation: &str| violation.contains("that never became durable");
+    assert_found(PlantedBug::WaitingWritesRead, scenario, says);
+}
+
+/// The regions hold the right lists.
+#[test]
+fn finds_lists_that_reads_show_in_another_order() {
+    let scenario = r#"
+        about = "Two regions append to the same lists, and read them."
+        topology = "two"
+        policy = "attribute"
+        duration = "4s"
+        [[workload]]
+        kind = "carts"
+        rate = 50
+        keys = 10
+        choice = "uniform"
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains(" before ") && violation.contains(" in the list of ");
+    assert_found(PlantedBug::ListsReadSorted, scenario, says);
+}

@@ -1,10 +1,11 @@
 //! The effects of planted bugs on decisions. Without the feature `planted-bugs` there are none.
 
-use beringia_item::{AttributeValue, Item, Loss, Mutation, TableId};
+use beringia_item::{AttributeValue, Item, Loss, Mutation, TableId, VersionVector};
 use beringia_storage::{
     Aspect, ItemEffect, ItemWrite, PlantedBug, Refusal, RemoteKind, ReplicaStatus,
     backend::{Detail, ItemRow, KeyRange, LogRecord, OriginNumber, RecordHead},
 };
+use bytes::Bytes;
 
 use super::workspace::{Group, Result};
 use crate::{
@@ -101,6 +102,17 @@ impl Group<'_> {
         for (_, sequence) in replaced.iter_mut().filter(|(origin, _)| *origin != own) {
             *sequence += bug.foresees();
         }
+    }
+
+    /// Takes the writes of other regions out of the causal context of a write.
+    pub(super) fn forget(&mut self, table: TableId, context: &mut (Bytes, VersionVector)) -> Result<()> {
+        let bug = self.environment.planted_bug;
+        let is_of_client = Home::of(table).is_none();
+        if is_of_client && bug.is_some_and(|bug| bug.forgets(self.state.sequence)) {
+            let nothing = VersionVector::default();
+            *context = (self.encode_vector(&nothing)?, nothing);
+        }
+        Ok(())
     }
 
     /// Collects all tombstones of items.

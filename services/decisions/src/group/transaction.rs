@@ -271,7 +271,8 @@ impl Group<'_> {
         let mut replaced = current.map(covered).transpose()?.unwrap_or_default();
         self.foresee(write.table, &mut replaced);
         let origins = self.state.origins.clone();
-        let context = self.table_mut(write.table)?.progress.context(&origins, &replaced)?;
+        let mut context = self.table_mut(write.table)?.progress.context(&origins, &replaced)?;
+        self.forget(write.table, &mut context)?;
         Ok(VersionedWrite {
             metadata,
             state,
