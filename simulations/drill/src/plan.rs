@@ -34,6 +34,7 @@ fn probes() -> Workload {
         put_percent: 50,
         update_percent: 0,
         delete_percent: 0,
+        append_percent: 0,
     };
     Workload {
         rate: PROBES_PER_SECOND,

@@ -63,7 +63,7 @@ enum Form {
 }
 
 const LINK: [&str; 4] = ["delay_ms", "jitter_ms", "loss_percent", "bandwidth_mbit"];
-const WORKLOAD: [(&str, Form); 16] = [
+const WORKLOAD: [(&str, Form); 17] = [
     ("rate", Form::Number),
     ("clients", Form::Number),
     ("keys", Form::Number),
@@ -73,6 +73,7 @@ const WORKLOAD: [(&str, Form); 16] = [
     ("put_percent", Form::Number),
     ("update_percent", Form::Number),
     ("delete_percent", Form::Number),
+    ("append_percent", Form::Number),
     ("ttl", Form::Text),
     ("from", Form::Text),
     ("until", Form::Text),

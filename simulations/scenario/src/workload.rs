@@ -74,14 +74,16 @@ pub enum WorkloadKind {
     YcsbE,
     /// Half reads and half read-modify-writes.
     YcsbF,
-    /// Puts of whole items, updates of an attribute, deletes, and reads.
+    /// Puts of whole items, updates of an attribute, deletes, list appends, and reads.
     Mixed {
         /// The share of puts, in percent.
         put_percent: u8,
         /// The share of updates, in percent.
         update_percent: u8,
-        /// The share of deletes, in percent; the rest are reads.
+        /// The share of deletes, in percent.
         delete_percent: u8,
+        /// The share of appends to the item's list, in percent; the rest are reads.
+        append_percent: u8,
     },
     /// Counters: read-modify-writes with a condition on what was read, and `ADD`, half each.
     Counters,

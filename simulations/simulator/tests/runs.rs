@@ -17,6 +17,7 @@ fn scenario() -> Scenario {
         put_percent: 50,
         update_percent: 30,
         delete_percent: 10,
+        append_percent: 0,
     };
     Scenario {
         name: "test".to_owned(),

@@ -148,7 +148,11 @@ impl Jobs {
                 put_percent,
                 update_percent,
                 delete_percent,
-            } => self.mixed(percent, [put_percent, update_percent, delete_percent].map(u64::from)),
+                append_percent,
+            } => {
+                let shares = [put_percent, update_percent, delete_percent, append_percent];
+                self.mixed(percent, shares.map(u64::from))
+            }
             WorkloadKind::Counters if percent < 50 => Job::Increment(self.key()),
             WorkloadKind::Counters => Job::Add { key: self.key(), by: 1 },
             WorkloadKind::Carts => self.cart(percent),
@@ -178,7 +182,7 @@ impl Jobs {
         }
     }
 
-    fn mixed(&self, percent: u64, of_hundred: [u64; 3]) -> Job {
+    fn mixed(&self, percent: u64, of_hundred: [u64; 4]) -> Job {
         let key = self.key();
         match slot(percent, &of_hundred) {
             0 => Job::Put(key),
@@ -187,6 +191,7 @@ impl Jobs {
                 field: self.dice.below(FIELDS.into()),
             },
             2 => Job::Delete(key),
+            3 => Job::Append(key),
             _ => Job::Read(key),
         }
     }

@@ -156,13 +156,17 @@ async fn scans_read_neighbours_in_their_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn mixed_clients_put_update_delete_and_read() {
+async fn mixed_clients_put_update_delete_append_and_read() {
     let history = played_well(WorkloadKind::Mixed {
         put_percent: 30,
-        update_percent: 30,
+        update_percent: 20,
         delete_percent: 20,
+        append_percent: 10,
     })
     .await;
+    let appends = |operation: &Operation| operation.writes.iter().any(|write| write.effect == Effect::Append);
+    let percent = count(&history, appends) * 100 / history.operations.len();
+    assert!(percent.abs_diff(10) <= 5, "{percent} % appends");
     for (name, expected) in [("PutItem", 30), ("UpdateItem", 30), ("DeleteItem", 20), ("GetItem", 20)] {
         let percent = named(&history, name) * 100 / history.operations.len();
         assert!(percent.abs_diff(expected) <= 5, "{percent} % {name}");

@@ -18,7 +18,7 @@ const CLIENTS_MAX: u32 = 10_000;
 const VALUE_BYTES_MAX: usize = 390_000;
 /// The skew of YCSB's zipfian choice.
 const THETA: f64 = 0.99;
-const MIX_PERCENT: (u8, u8, u8) = (40, 30, 10);
+const MIX_PERCENT: [u8; 4] = [40, 30, 10, 0];
 const TTL: Duration = Duration::from_secs(30);
 
 #[derive(Default, Deserialize, Serialize)]
@@ -52,6 +52,8 @@ pub(super) struct WorkloadForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     delete_percent: Option<Spanned<u8>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    append_percent: Option<Spanned<u8>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     billing: Option<Spanned<String>>,
@@ -69,7 +71,7 @@ pub(super) struct WorkloadForm {
 
 /// The kinds by name, each with default values for its other fields.
 fn kinds() -> [(&'static str, WorkloadKind); 14] {
-    let (put_percent, update_percent, delete_percent) = MIX_PERCENT;
+    let [put_percent, update_percent, delete_percent, append_percent] = MIX_PERCENT;
     [
         ("ycsb-a", WorkloadKind::YcsbA),
         ("ycsb-b", WorkloadKind::YcsbB),
@@ -83,6 +85,7 @@ fn kinds() -> [(&'static str, WorkloadKind); 14] {
                 put_percent,
                 update_percent,
                 delete_percent,
+                append_percent,
             },
         ),
         ("counters", WorkloadKind::Counters),
@@ -240,13 +243,15 @@ impl WorkloadForm {
     fn mix(&mut self, start: usize) -> Result<WorkloadKind, At<ScenarioProblem>> {
         let read =
             |field, value: Option<Spanned<u8>>, usual| value.map_or(Ok(usual), |value| number(field, &value, 0, 100));
-        let (put, update, delete) = MIX_PERCENT;
+        let [put, update, delete, append] = MIX_PERCENT;
         let put_percent = read("put_percent", self.put_percent.take(), put)?;
         let update_percent = read("update_percent", self.update_percent.take(), update)?;
         let delete_percent = read("delete_percent", self.delete_percent.take(), delete)?;
-        let sum = u32::from(put_percent) + u32::from(update_percent) + u32::from(delete_percent);
+        let append_percent = read("append_percent", self.append_percent.take(), append)?;
+        let shares = [put_percent, update_percent, delete_percent, append_percent];
+        let sum: u32 = shares.map(u32::from).iter().sum();
         if sum > 100 {
-            let field = "put_percent + update_percent + delete_percent";
+            let field = "put_percent + update_percent + delete_percent + append_percent";
             return Err(out_of_bounds(
                 field,
                 start,
@@ -258,6 +263,7 @@ impl WorkloadForm {
             put_percent,
             update_percent,
             delete_percent,
+            append_percent,
         })
     }
 
@@ -281,12 +287,13 @@ impl WorkloadForm {
             ("put_percent", start(&self.put_percent)),
             ("update_percent", start(&self.update_percent)),
             ("delete_percent", start(&self.delete_percent)),
+            ("append_percent", start(&self.append_percent)),
             ("ttl", text(&self.ttl)),
             ("file", text(&self.file)),
             ("operations", text(&self.operations)),
         ];
         let allowed = match kind {
-            "mixed" => vec!["put_percent", "update_percent", "delete_percent"],
+            "mixed" => vec!["put_percent", "update_percent", "delete_percent", "append_percent"],
             "sessions" => vec!["ttl"],
             "replay" => vec!["file", "operations"],
             _ => vec![
@@ -385,10 +392,12 @@ impl WorkloadForm {
                 put_percent,
                 update_percent,
                 delete_percent,
+                append_percent,
             } => {
                 form.put_percent = Some(nowhere(*put_percent));
                 form.update_percent = Some(nowhere(*update_percent));
                 form.delete_percent = Some(nowhere(*delete_percent));
+                form.append_percent = Some(nowhere(*append_percent));
             }
             WorkloadKind::Sessions { ttl } => form.ttl = Some(nowhere(time::show(*ttl))),
             WorkloadKind::Replay { operations } => form.operations = text(operations),

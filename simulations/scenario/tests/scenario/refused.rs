@@ -201,7 +201,7 @@ fn numbers_have_bounds() {
         ("[[workload]]\ntheta = 1.5", "theta = 1.5; expected 0.01 to 0.999"),
         (
             "[[workload]]\nkind = \"mixed\"\nput_percent = 90\nupdate_percent = 20",
-            "put_percent + update_percent + delete_percent = 120; expected at most 100; the rest are reads",
+            "put_percent + update_percent + delete_percent + append_percent = 120; expected at most 100; the rest are reads",
         ),
         (
             "[expect.availability]\n\"*\" = 101",

@@ -117,11 +117,14 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
             WorkloadKind::Inventory,
             WorkloadKind::Pairs,
         ]),
-        (0_u8..40, 0_u8..30, 0_u8..30).prop_map(|(put_percent, update_percent, delete_percent)| WorkloadKind::Mixed {
-            put_percent,
-            update_percent,
-            delete_percent,
-        }),
+        (0_u8..30, 0_u8..30, 0_u8..20, 0_u8..20).prop_map(
+            |(put_percent, update_percent, delete_percent, append_percent)| WorkloadKind::Mixed {
+                put_percent,
+                update_percent,
+                delete_percent,
+                append_percent,
+            }
+        ),
         ms(1_000..90_000).prop_map(|ttl| WorkloadKind::Sessions { ttl }),
         vec(recorded(), 0..9).prop_map(|lines| WorkloadKind::Replay {
             operations: lines.join("\n")
