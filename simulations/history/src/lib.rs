@@ -16,7 +16,7 @@ pub use evidence::{
 };
 pub use failure::{FailureCause, UNPROCESSED};
 pub use operation::{
-    Basis, Effect, History, Merging, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, RecordedTouch, Rules,
-    Seen, Write,
+    Basis, Effect, History, Merging, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, RecordedTouch, Request,
+    Rules, Seen, Write,
 };
 pub use replicas::ReplicaHistory;

@@ -17,6 +17,37 @@ pub struct History {
     pub operations: Vec<Operation>,
 }
 
+impl History {
+    /// The operations of the load by request: the parts of each, of which there is at least one.
+    pub fn requests(&self) -> impl Iterator<Item = Request<'_>> {
+        self.operations.chunk_by(|_, next| next.part > 0).map(Request)
+    }
+}
+
+/// The parts of one request of a client.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a>(pub &'a [Operation]);
+
+impl<'a> Request<'a> {
+    /// The first part. Clients, regions and times of all are the same.
+    #[must_use]
+    pub fn first(&self) -> Option<&'a Operation> {
+        self.0.first()
+    }
+
+    /// Why the request failed: the cause of its first part that failed; `None` if none did.
+    #[must_use]
+    pub fn failure(&self) -> Option<FailureCause> {
+        self.0.iter().find_map(|part| part.failure)
+    }
+
+    /// Returns whether no part failed, and the region did its duty by a refusal of one.
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        self.failure().is_none() && self.0.iter().any(Operation::is_rejected)
+    }
+}
+
 /// The rules that a table and its workload follow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
@@ -52,6 +83,11 @@ pub struct Operation {
     /// The client's number, unique in the run. A client does one thing at a time, so its operations
     /// form a session.
     pub client: u32,
+    /// The place of the operation in its request, from 0. A recorded request to several tables, or
+    /// with writes that succeed or fail one by one, is an operation for each: they follow each
+    /// other in the history, and have the same times. They are one operation where operations are
+    /// counted ([`History::requests`]).
+    pub part: u32,
     /// The region where the client lives.
     pub home: String,
     /// The region that was called. It differs from `home` while traffic is shifted.

@@ -8,21 +8,23 @@ use beringia_oracle::{Anomaly, Judgement};
 use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog};
 
 impl Recorder {
-    /// Records all operations of a load.
+    /// Records the requests of a load. The parts of one are one operation, which failed if one of
+    /// them did.
     pub fn history(&mut self, history: &History) {
-        for operation in &history.operations {
+        for request in history.requests() {
+            let Some(first) = request.first() else { continue };
             self.operation(&OperationSample {
-                home: &operation.home,
-                asked: &operation.region,
-                due: Duration::from_micros(operation.due_us),
-                sent: Duration::from_micros(operation.sent_us),
-                done: Duration::from_micros(operation.done_us),
-                failure: operation.failure,
-                is_rejected: operation.is_rejected(),
+                home: &first.home,
+                asked: &first.region,
+                due: Duration::from_micros(first.due_us),
+                sent: Duration::from_micros(first.sent_us),
+                done: Duration::from_micros(first.done_us),
+                failure: request.failure(),
+                is_rejected: request.is_rejected(),
             });
-            if operation.outcome == OperationOutcome::Ok {
-                self.acknowledged(&operation.region, operation.writes.len() as u64);
-            }
+            let done = request.0.iter().filter(|part| part.outcome == OperationOutcome::Ok);
+            let writes = done.map(|part| part.writes.len() as u64).sum();
+            self.acknowledged(&first.region, writes);
         }
     }
 

@@ -47,6 +47,7 @@ impl RunHash {
             self.number(number);
         }
         self.number(operation.client.into());
+        self.number(operation.part.into());
         let (outcome, refusal) = match &operation.outcome {
             OperationOutcome::Ok => (0, ""),
             OperationOutcome::Refused(kind) => (1, kind.as_str()),

@@ -116,6 +116,7 @@ fn shown(operation: &Operation) -> String {
     let Operation {
         workload,
         client,
+        part,
         home,
         region,
         name,
@@ -133,6 +134,9 @@ fn shown(operation: &Operation) -> String {
         line += &format!(" in {region}");
     }
     line += &format!(" {name}: {outcome:?}, due {due_us} us, sent {sent_us} us, done {done_us} us");
+    if *part > 0 {
+        line += &format!("; part {part} of its request");
+    }
     if !cancellations.is_empty() {
         line += &format!("; cancelled for {}", cancellations.join(", "));
     }

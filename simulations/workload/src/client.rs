@@ -7,7 +7,9 @@ mod transactions;
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{Randomness, SeededRandomness};
-use beringia_history::{Basis, EXPIRES, Effect, FailureCause, Operation, OperationOutcome, READ_MODIFY_WRITE, Write};
+use beringia_history::{
+    Basis, EXPIRES, Effect, FailureCause, Operation, OperationOutcome, READ_MODIFY_WRITE, Request, Write,
+};
 use beringia_scenario::{Recorded, Workload, WorkloadKind};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -86,25 +88,25 @@ impl Client {
                 Work::Job(job) => vec![(self.table().to_owned(), self.perform(&region, job).await)],
             };
             let done_us = shared.now_us();
-            for (part, (workload, done)) in parts.into_iter().enumerate() {
-                let operation = Operation {
-                    workload,
-                    client: self.number,
-                    home: self.post.home.clone(),
-                    region: region.clone(),
-                    name: done.name,
-                    due_us: due.at_us,
-                    sent_us,
-                    done_us,
-                    outcome: done.outcome,
-                    cancellations: done.cancellations,
-                    failure: done.failure,
-                    reads: done.reads,
-                    writes: done.writes,
-                };
-                shared.count(&operation, part == 0);
-                self.done.push(operation);
-            }
+            let operations = (0..).zip(parts).map(|(part, (workload, done))| Operation {
+                workload,
+                client: self.number,
+                part,
+                home: self.post.home.clone(),
+                region: region.clone(),
+                name: done.name,
+                due_us: due.at_us,
+                sent_us,
+                done_us,
+                outcome: done.outcome,
+                cancellations: done.cancellations,
+                failure: done.failure,
+                reads: done.reads,
+                writes: done.writes,
+            });
+            let operations: Vec<Operation> = operations.collect();
+            shared.count(&self.post.home, Request(&operations));
+            self.done.extend(operations);
         }
         self.done
     }

@@ -153,6 +153,7 @@ fn operation(table: &str, region: &str, put: &Put) -> Operation {
     Operation {
         workload: table.to_owned(),
         client: 0,
+        part: 0,
         home: region.to_owned(),
         region: region.to_owned(),
         name: "BatchWriteItem".to_owned(),

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::WallClock;
-use beringia_history::{Operation, OperationOutcome};
+use beringia_history::{OperationOutcome, Request};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -66,18 +66,16 @@ impl Shared {
         self.change(home, |progress| progress.due += 1);
     }
 
-    /// Counts the result of an operation. If an operation touches several tables, only its first
-    /// part counts as the operation.
-    pub(crate) fn count(&self, operation: &Operation, is_first: bool) {
-        self.change(&operation.home, |progress| {
-            if is_first && operation.is_answered() {
+    /// Counts the result of a request from a region, and its acknowledged writes.
+    pub(crate) fn count(&self, home: &str, request: Request<'_>) {
+        self.change(home, |progress| {
+            if request.failure().is_none() {
                 progress.answered += 1;
-            } else if is_first {
+            } else {
                 progress.failed += 1;
             }
-            if operation.outcome == OperationOutcome::Ok {
-                progress.writes += operation.writes.len() as u64;
-            }
+            let done = request.0.iter().filter(|part| part.outcome == OperationOutcome::Ok);
+            progress.writes += done.map(|part| part.writes.len() as u64).sum::<u64>();
             debug_assert!(
                 progress.answered + progress.failed <= progress.due,
                 "only what was due is done: {progress:?}"

@@ -139,6 +139,7 @@ impl Case {
         self.history.operations.push(Operation {
             workload: TABLE.to_owned(),
             client,
+            part: 0,
             home: region.to_owned(),
             region: region.to_owned(),
             name: "UpdateItem".to_owned(),

@@ -406,6 +406,7 @@ impl Model {
         self.operations.push(Operation {
             workload: "t".to_owned(),
             client: u32::try_from(region).expect("few"),
+            part: 0,
             home: REGIONS[region].to_owned(),
             region: REGIONS[region].to_owned(),
             name: name.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::FailureCause;
+use beringia_history::{Basis, Effect, FailureCause, History, Operation, OperationOutcome, UNPROCESSED, Write};
 use beringia_oracle::{JudgedWrite, Judgement, WriteOutcome};
 use beringia_report::{
     ArrivalSample, BacklogSample, DrainSample, DrainTimes, EffectiveLoss, OperationSample, Player, Recorder,
@@ -61,6 +61,52 @@ fn counts_operations_by_home_region_and_due_time() {
     );
     assert_eq!(run.availability(home), Some(200.0 / 3.0));
     assert_eq!(run.availability(other), None);
+}
+
+/// A batch of 25 writes, of which the region left two unprocessed, and one that it did whole.
+#[test]
+fn a_request_is_one_operation_with_all_its_parts() {
+    let [home, ..] = REGIONS;
+    let part = |client, part: u32, sent_us, is_done: bool| Operation {
+        workload: "carts".to_owned(),
+        client,
+        part,
+        home: home.to_owned(),
+        region: home.to_owned(),
+        name: "BatchWriteItem".to_owned(),
+        due_us: sent_us,
+        sent_us,
+        done_us: sent_us + 5_000,
+        outcome: match is_done {
+            true => OperationOutcome::Ok,
+            false => OperationOutcome::Refused(UNPROCESSED.to_owned()),
+        },
+        cancellations: Vec::new(),
+        failure: (!is_done).then_some(FailureCause::Throttled),
+        reads: Vec::new(),
+        writes: vec![Write {
+            key: format!("k{part}"),
+            marker: format!("{client}/{part}"),
+            effect: Effect::Delete,
+            based_on: Basis::Anything,
+            bytes: 100,
+        }],
+    };
+    let short = (0..25).map(|number| part(1, number, 1_000, number < 23));
+    let whole = (0..25).map(|number| part(2, number, 1_000, true));
+    let alone = part(1, 0, 7_000, true);
+    let history = History {
+        operations: short.chain(whole).chain([alone]).collect(),
+        ..History::default()
+    };
+    let run = recorded(Vec::new(), |recorder| recorder.history(&history));
+    let [second] = run.seconds.as_slice() else {
+        panic!("one second: {:?}", run.seconds)
+    };
+    assert_eq!((second.due, second.answered, second.failed), (3, 2, 1));
+    assert_eq!(second.causes.throttled, 1);
+    assert_eq!(run.latencies[0].latency_ms.count, 2);
+    assert_eq!(run.pairs[0].due, 23 + 25 + 1, "each write is due in the other regions");
 }
 
 /// A second without answers has no latency.

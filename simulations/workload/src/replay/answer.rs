@@ -18,13 +18,14 @@ pub(crate) struct Part {
 }
 
 impl Prepared<'_> {
-    /// Returns the results by table. If the operation is not a transaction, each write is a result
-    /// of its own. A delete whose answer does not say whether it found something may have happened.
+    /// Returns the results by table, at least one. If the operation is not a transaction, each write
+    /// is a result of its own. A delete whose answer does not say whether it found something may have happened.
     pub(crate) fn understand(self, answer: Result<Value, CallError>) -> Vec<Part> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return self.parts(&outcome(&error), error.failure()),
         };
+        let table = self.table();
         let unprocessed = self.unprocessed(&answer);
         let is_batch = self.is_batch();
         let is_reported = matches!(self.operation, "DeleteItem" | "ExecuteStatement");
@@ -66,6 +67,9 @@ impl Prepared<'_> {
                 part(&mut parts, &table, OperationOutcome::Ok).writes.push(write);
             }
         }
+        if parts.is_empty() {
+            part(&mut parts, &table, OperationOutcome::Ok);
+        }
         for part in &mut parts {
             if let OperationOutcome::Refused(kind) = &part.outcome {
                 part.failure = FailureCause::of_refusal(kind);
@@ -76,7 +80,7 @@ impl Prepared<'_> {
 
     /// Gives all writes the same outcome and cause of failure.
     fn parts(self, outcome: &OperationOutcome, failure: Option<FailureCause>) -> Vec<Part> {
-        let is_batch = self.is_batch();
+        let (is_batch, own_table) = (self.is_batch(), self.table());
         let mut parts = Vec::new();
         for MarkedWrite { table, write, .. } in self.writes {
             if is_batch || write.effect == Effect::Delete {
@@ -86,12 +90,20 @@ impl Prepared<'_> {
             }
         }
         if parts.is_empty() {
-            part(&mut parts, &table_of(&self.parameters), outcome.clone());
+            part(&mut parts, &own_table, outcome.clone());
         }
         for part in &mut parts {
             part.failure = failure;
         }
         parts
+    }
+
+    /// The first table that the operation names; empty if it is not known.
+    fn table(&self) -> String {
+        let of_writes = self.writes.first().map(|write| write.table.clone());
+        let of_statement = || statement::about(&self.parameters, self.keys).map(|about| about.table);
+        let named = of_writes.or_else(of_statement);
+        name_of(&named.unwrap_or_else(|| table_of(&self.parameters))).to_owned()
     }
 
     fn is_batch(&self) -> bool {
@@ -296,6 +308,23 @@ mod tests {
             reads("ExecuteTransaction", &all, answers),
             [seen[0].clone(), ("8".to_owned(), None)]
         );
+    }
+
+    /// It is a request that was answered, although there is nothing to check.
+    #[test]
+    fn an_answer_that_shows_nothing_is_a_result() {
+        let keys = keys();
+        let tables = |operation: &str, parameters: Value, answer: Value| -> Vec<(String, OperationOutcome)> {
+            let parts = Prepared::new(operation, &parameters, &keys, String::new).understand(Ok(answer));
+            parts.into_iter().map(|part| (part.table, part.outcome)).collect()
+        };
+        let carts = [("carts".to_owned(), OperationOutcome::Ok)];
+        let query = json!({ "TableName": "arn:aws:dynamodb:a:0:table/carts" });
+        assert_eq!(tables("Query", query, json!({ "Items": [] })), carts);
+        let delete = json!({ "Statement": "DELETE FROM carts WHERE id = '7'" });
+        assert_eq!(tables("ExecuteStatement", delete, json!({ "Items": [] })), carts);
+        let select = json!({ "Statement": "SELECT * FROM carts WHERE id = '7'" });
+        assert_eq!(tables("ExecuteStatement", select, json!({ "Items": [] })), carts);
     }
 
     #[test]
