@@ -23,19 +23,19 @@ fn fields(marker: &str, fields: &[(&str, &str)]) -> Content {
 /// end. With `is_marker_only`, the journal of region a has an entry that says so.
 fn concurrent(
     merging: Merging,
-    ours: (Effect, &VersionedItem),
-    theirs: (Effect, &VersionedItem),
+    ours: (&Effect, &VersionedItem),
+    theirs: (&Effect, &VersionedItem),
     last: &VersionedItem,
     is_marker_only: Option<bool>,
 ) -> Vec<Violation> {
     let mut case = Case::new(merging);
     case.reported("a", "a/0", put(), 1);
     case.logged(&item("a/0", 1, "a"));
-    for (region, marker, at_ms, (effect, held)) in [("a", "a/1", 2, ours.clone()), ("b", "b/1", 3, theirs.clone())] {
-        if effect == Effect::Delete {
+    for (region, marker, at_ms, (effect, held)) in [("a", "a/1", 2, ours), ("b", "b/1", 3, theirs)] {
+        if *effect == Effect::Delete {
             case.reported_delete(region, marker, "a/0", at_ms);
         } else {
-            case.reported(region, marker, effect, at_ms);
+            case.reported(region, marker, effect.clone(), at_ms);
         }
         case.logged_knowing(held, &[("a", 1)]);
     }
@@ -58,8 +58,8 @@ fn two_deletes_at_once_conflict_only_as_whole_items() {
     let journalled = |merging, entry| {
         concurrent(
             merging,
-            (Effect::Delete, &ours),
-            (Effect::Delete, &theirs),
+            (&Effect::Delete, &ours),
+            (&Effect::Delete, &theirs),
             &theirs,
             entry,
         )
@@ -77,8 +77,8 @@ fn a_delete_that_an_update_outlives_is_journalled() {
     let journalled = |entry| {
         concurrent(
             Merging::Attribute,
-            (Effect::Delete, &ours),
-            (update("f0"), &theirs),
+            (&Effect::Delete, &ours),
+            (&update("f0"), &theirs),
             &theirs,
             entry,
         )
@@ -93,8 +93,8 @@ fn an_update_that_a_delete_removes_is_journalled() {
     let journalled = |entry| {
         concurrent(
             Merging::Attribute,
-            (update("f0"), &ours),
-            (Effect::Delete, &theirs),
+            (&update("f0"), &ours),
+            (&Effect::Delete, &theirs),
             &theirs,
             entry,
         )
@@ -115,15 +115,7 @@ fn a_lost_put_or_append_lost_more_than_its_marker() {
         (put(), item("a/1", 2, "a"), item("b/1", 3, "b")),
         (Effect::Append, held(list("a/1"), 2, "a"), held(list("b/1"), 3, "b")),
     ] {
-        let journalled = |entry| {
-            concurrent(
-                Merging::Attribute,
-                (effect.clone(), &ours),
-                (effect.clone(), &theirs),
-                &theirs,
-                entry,
-            )
-        };
+        let journalled = |entry| concurrent(Merging::Attribute, (&effect, &ours), (&effect, &theirs), &theirs, entry);
         assert_eq!(journalled(Some(false)), [], "{effect:?}");
         for entry in [None, Some(true)] {
             assert!(is_unseen(&journalled(entry)), "{effect:?}, {entry:?}");
@@ -146,8 +138,8 @@ fn a_write_beside_another_loses_its_marker_only() {
         let journalled = |entry| {
             concurrent(
                 Merging::Attribute,
-                (effect.clone(), &ours),
-                (update("f1"), &theirs),
+                (&effect, &ours),
+                (&update("f1"), &theirs),
                 &last,
                 entry,
             )
