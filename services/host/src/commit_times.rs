@@ -50,15 +50,15 @@ pub enum CommitTime {
     At(u64),
     /// It was committed before the first sample of its origin.
     Before,
-    /// It was committed while nobody noted it.
+    /// It was committed while it was not noted.
     Missed,
     /// It was committed after the last sample.
     NotYet,
 }
 
-/// The greatest sequence of each origin that a client was told.
+/// The greatest sequence of each origin that was reported to a client.
 #[derive(Debug, Default)]
-pub struct ToldUntil(BTreeMap<String, u64>);
+pub struct ReportedUntil(BTreeMap<String, u64>);
 
 impl CommitTimes {
     /// The times of the origin's commits up to this sequence will not be known, as far as they are
@@ -67,7 +67,7 @@ impl CommitTimes {
         let Samples { samples, has_lost } = self.of_origin(origin);
         let begun = Sample { sequence, at_ms: None };
         match samples.back() {
-            // What is known already is told again after a lost connection.
+            // What is known already is reported again after a lost connection.
             Some(last) if last.sequence > sequence => *has_lost = !samples.contains(&begun),
             Some(last) if last.sequence == sequence => {}
             _ => {
@@ -117,18 +117,17 @@ impl CommitTimes {
         }
     }
 
-    /// Everything that a client was not told yet.
-    pub fn since(&self, told: &mut ToldUntil) -> Vec<OriginCommits> {
+    /// Everything that was not reported to a client yet.
+    pub fn since(&self, reported: &mut ReportedUntil) -> Vec<OriginCommits> {
         let mut all = Vec::new();
         for (origin, Samples { samples, .. }) in &self.0 {
-            let from = told
-                .0
-                .get(origin)
-                .map_or(0, |told| samples.partition_point(|sample| sample.sequence <= *told));
+            let from = reported.0.get(origin).map_or(0, |reported| {
+                samples.partition_point(|sample| sample.sequence <= *reported)
+            });
             let Some(last) = samples.back().filter(|_| from < samples.len()) else {
                 continue;
             };
-            told.0.insert(origin.clone(), last.sequence);
+            reported.0.insert(origin.clone(), last.sequence);
             all.push(as_differences(origin, samples.range(from..)));
         }
         all
@@ -215,8 +214,8 @@ pub(crate) async fn watch(store: Arc<dyn Store>, tap: Tap) {
     }
 }
 
-/// Notes that all writes of the region until now were committed at this time; `None`: nobody knows
-/// when.
+/// Notes that all writes of the region until now were committed at this time; `None`: it is not
+/// known when.
 fn note(store: &dyn Store, origin: &Origin, tap: &Tap, at_ms: Option<u64>) {
     let own = store.vectors().values().map(|vector| vector.get(origin)).max();
     let (origin, own) = (origin.to_string(), own.unwrap_or(0));
@@ -258,9 +257,9 @@ mod tests {
         assert_eq!(times.of("b", 3), CommitTime::NotYet);
     }
 
-    /// What was committed while nobody listened has no time, nor has what a lost database took.
+    /// Nor have those that a lost database took.
     #[test]
-    fn commits_that_nobody_noted_have_no_time() {
+    fn commits_while_no_client_listens_have_no_time() {
         let mut times = times("a");
         times.begin("a", 20);
         times.committed("a", 21, 1_020);
@@ -306,8 +305,8 @@ mod tests {
         region.committed("a", 13, 5_000);
         let first = 1 << 60;
         region.committed("a", first, 9_000);
-        let told = region.since(&mut ToldUntil::default());
-        told.iter().for_each(|commits| drill.add(commits));
+        let reported = region.since(&mut ReportedUntil::default());
+        reported.iter().for_each(|commits| drill.add(commits));
         assert_eq!(
             [11, 12, 13, first].map(|sequence| drill.of("a", sequence)),
             [
@@ -317,29 +316,29 @@ mod tests {
                 CommitTime::At(9_000)
             ]
         );
-        // What is told again after a lost connection changes nothing.
+        // What is reported again after a lost connection changes nothing.
         let last = first + 1;
         region.committed("a", last, 9_001);
-        let told = region.since(&mut ToldUntil::default());
-        told.iter().for_each(|commits| drill.add(commits));
+        let reported = region.since(&mut ReportedUntil::default());
+        reported.iter().for_each(|commits| drill.add(commits));
         assert_eq!(drill.of("a", last), CommitTime::At(9_001));
     }
 
     #[test]
     fn a_client_is_told_everything_once() {
-        let (mut here, mut there, mut told) = (times("a"), CommitTimes::default(), ToldUntil::default());
-        let first = here.since(&mut told);
+        let (mut here, mut there, mut reported) = (times("a"), CommitTimes::default(), ReportedUntil::default());
+        let first = here.since(&mut reported);
         assert_eq!(
             (&first[0].sequences, &first[0].at_ms),
             (&vec![3, 2, 6], &vec![0, 1_000, 10])
         );
         first.iter().for_each(|commits| there.add(commits));
-        assert_eq!(here.since(&mut told), []);
+        assert_eq!(here.since(&mut reported), []);
         here.committed("a", 12, 1_010);
         here.begin("a", 30);
         here.committed("a", 31, 1_500);
         here.begin("b", 0);
-        let more = here.since(&mut told);
+        let more = here.since(&mut reported);
         assert_eq!(more.len(), 2);
         more.iter().for_each(|commits| there.add(commits));
         assert_eq!(there.0, here.0);

@@ -81,7 +81,7 @@ impl Tap {
         heard
     }
 
-    /// Is notified when somebody begins to listen to commits.
+    /// Is notified when a client begins to listen to commits.
     pub(crate) fn listening(&self) -> &Notify {
         &self.listening
     }

@@ -411,7 +411,7 @@ mod tests {
         assert_eq!((lag.count, lag.min, lag.max), (2, 50.0, 60.0));
         let differs = |region: &Region, by: &str| {
             format!(
-                "the clock of the machine of {region} is {by} the drill's, give or take 3 ms: times were corrected by \
+                "the clock of the machine of {region} is {by} the drill's, give or take 4 ms: times were corrected by \
                  that"
             )
         };

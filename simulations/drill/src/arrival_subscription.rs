@@ -51,7 +51,7 @@ pub(super) struct Answered {
 
 impl Answered {
     /// Notes that the message was measured, and wakes the task that waits for it.
-    pub(super) fn is_measured(self) {
+    pub(super) fn measured(self) {
         // Fails if the task no longer waits.
         self.waits.send(()).ok();
     }
@@ -171,7 +171,7 @@ mod tests {
                 if let Some(answered) = answered {
                     let trip = answered.trip;
                     assert!((before_ms..=trip.answered_ms).contains(&trip.sent_ms), "{trip:?}");
-                    answered.is_measured();
+                    answered.measured();
                 }
             }
         });

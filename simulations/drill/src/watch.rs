@@ -80,7 +80,7 @@ impl Shared {
                         arrivals.heard(index, &message, &mut self.recorder.lock());
                     }
                     if let Some(answered) = answered {
-                        answered.is_measured();
+                        answered.measured();
                     }
                 }
             }

@@ -15,7 +15,7 @@ use tonic::Status;
 
 use crate::{
     arrival_groups::{Commit, Gathered},
-    commit_times::{CommitTimes, ToldUntil},
+    commit_times::{CommitTimes, ReportedUntil},
 };
 
 /// How long arrivals are collected; each has its own time.
@@ -39,7 +39,7 @@ where
     let telling = Telling {
         heard,
         times,
-        told: ToldUntil::default(),
+        reported: ReportedUntil::default(),
         requests: Some(requests),
         ticks,
         is_behind: false,
@@ -54,7 +54,7 @@ where
 struct Telling<R> {
     heard: Receiver<Arc<Commit>>,
     times: Arc<Mutex<CommitTimes>>,
-    told: ToldUntil,
+    reported: ReportedUntil,
     /// `None` once the client makes no more requests.
     requests: Option<R>,
     ticks: Interval,
@@ -123,7 +123,7 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
         }
         self.is_behind = gathered.arrivals() >= arrivals_max;
         // After the arrivals, so that the commits of those from this process are there.
-        let commits = self.times.lock().since(&mut self.told);
+        let commits = self.times.lock().since(&mut self.reported);
         (!is_over).then(|| ControlArrivals {
             groups: gathered.into_groups(),
             missed_commits,
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(sequences(&next(&mut messages).await), [1], "it continues");
     }
 
-    /// A client is told when the regions of this process committed their own writes, once.
+    /// A client learns when the regions of this process committed their own writes, once.
     #[tokio::test(start_paused = true)]
     async fn commits_have_the_time_of_the_machine() {
         let (_commits, heard) = broadcast::channel(1);
@@ -252,13 +252,13 @@ mod tests {
         assert!((before_ms..=SystemClock.now_ms()).contains(&first.now_ms), "{first:?}");
         times.lock().committed("eu", 4, 1_000);
         let second = next(&mut messages).await;
-        let told = |message: &ControlArrivals| {
+        let reported = |message: &ControlArrivals| {
             let commits = message.commits.iter();
-            let told = commits.map(|one| (one.origin.clone(), one.sequences.clone(), one.at_ms.clone()));
-            told.collect::<Vec<_>>()
+            let reported = commits.map(|one| (one.origin.clone(), one.sequences.clone(), one.at_ms.clone()));
+            reported.collect::<Vec<_>>()
         };
-        assert_eq!(told(&first), [("eu".to_owned(), vec![3], vec![0])]);
-        assert_eq!(told(&second), [("eu".to_owned(), vec![4], vec![1_000])]);
+        assert_eq!(reported(&first), [("eu".to_owned(), vec![3], vec![0])]);
+        assert_eq!(reported(&second), [("eu".to_owned(), vec![4], vec![1_000])]);
     }
 
     #[tokio::test(start_paused = true)]
