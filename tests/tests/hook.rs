@@ -114,6 +114,7 @@ impl Machine {
             .env("PATH", self.path("bin"))
             .env("STUB", self.directory.path())
             .env("TMPDIR", self.directory.path())
+            .env("BERINGIA_DATA", self.path("data"))
             .output()
             .expect("the hook starts")
     }
@@ -272,6 +273,40 @@ fn conditions_of_a_link_add_up_until_they_are_reset() {
     assert_eq!(
         machine.does("bandwidth us-east-1 eu-west-1 one-way unlimited")[0],
         class(us, "1:c", NO_LIMIT)
+    );
+}
+
+/// As in `region-loss-with-data`: the region is cut off, loses its disk, and is connected again
+/// before it is restarted.
+#[test]
+fn a_region_that_is_cut_off_loses_its_disk_alone() {
+    let machine = Machine::new();
+    let (lost, kept) = ("ap-northeast-1", "us-east-1");
+    for region in [lost, kept] {
+        let disk = machine.path("data").join(region);
+        fs::create_dir_all(disk.join("deep")).expect("the directory is writable");
+        fs::write(disk.join("region.db"), "rows").expect("the directory is writable");
+    }
+    assert_eq!(
+        machine.does("isolate ap-northeast-1 silent"),
+        ["docker network disconnect --force beringia-wan beringia-ap-northeast-1"]
+    );
+    assert_eq!(
+        machine.does("crash ap-northeast-1 lose-disk"),
+        ["docker kill beringia-ap-northeast-1"]
+    );
+    let files = |region: &str| {
+        let disk = fs::read_dir(machine.path("data").join(region)).expect("the directory stays");
+        disk.count()
+    };
+    assert_eq!((files(lost), files(kept)), (0, 2));
+    assert_eq!(
+        machine.does("heal ap-northeast-1 us-east-1 both"),
+        ["docker network connect --ip 10.212.0.13 beringia-wan beringia-ap-northeast-1"]
+    );
+    assert_eq!(
+        machine.does("restart ap-northeast-1"),
+        ["docker start beringia-ap-northeast-1"]
     );
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ApplicationTraffic, FaultKind, RequestCounts, Run, TrafficSamples, Verdict,
+    allowance::{allowed, bound_in_words, least_percent},
     application::name_of,
     format::{count, duration_ms, percent},
 };
@@ -221,8 +222,9 @@ pub(crate) fn verdicts(expected: &Expectations, run: &Run) -> Vec<Verdict> {
         };
         verdicts.push(Verdict {
             expected: format!(
-                "applications in {region} answered at least {}",
-                percent(least.percent_min)
+                "applications in {region} answered at least {}{}",
+                percent(least.percent_min),
+                allowed(expected)
             ),
             measured: format!(
                 "{}: {} failed{rest} of {}",
@@ -230,7 +232,7 @@ pub(crate) fn verdicts(expected: &Expectations, run: &Run) -> Vec<Verdict> {
                 count(requests.errors()),
                 count(all)
             ),
-            holds: share >= least.percent_min,
+            holds: share >= least_percent(expected, run, least.percent_min),
         });
     }
     let Some(most) = expected.rto_max else {
@@ -248,7 +250,7 @@ pub(crate) fn verdicts(expected: &Expectations, run: &Run) -> Vec<Verdict> {
             expected: format!(
                 "application {} served again within {}",
                 name_of(identity),
-                duration_ms(most_ms as f64)
+                bound_in_words(expected, most)
             ),
             measured: match longest_ms {
                 0 => "always served".to_owned(),

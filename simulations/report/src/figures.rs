@@ -49,8 +49,12 @@ pub(crate) fn headline(run: &Run) -> String {
         crate::Player::Drill => "drill",
         crate::Player::Containers => "drill in containers",
     };
+    let allowed = match run.allowance_ms {
+        0 => String::new(),
+        ms => format!("; with {} allowed for this machine", duration_ms(ms as f64)),
+    };
     format!(
-        "{player} · seed {} · policy {} · {} of {} in {} regions: {}",
+        "{player} · seed {} · policy {} · {} of {} in {} regions: {}{allowed}",
         run.seed,
         run.policy,
         duration_ms(run.load_ms as f64),

@@ -5,8 +5,11 @@ use std::time::Duration;
 use beringia_scenario::{Count, Expectations};
 
 use crate::{
-    Convergence, LoadSource, Pair, Player, ReportedBacklog, Run, Verdict, application_service,
+    Convergence, LoadSource, Pair, Player, ReportedBacklog, Run, Verdict,
+    allowance::{allowed, bound_in_words},
+    application_service,
     format::{and_unshipped, and_with_disk, bytes, count, duration, duration_ms, percent},
+    recorder::whole_millis,
     served::{of_availability, of_recovery},
 };
 
@@ -34,6 +37,7 @@ pub fn judge(expected: &Expectations, run: &mut Run) -> bool {
     verdicts.extend(of_lag(expected, run));
     verdicts.extend(of_conflicts_and_anomalies(expected, run));
     run.verdicts = verdicts;
+    run.allowance_ms = whole_millis(expected.allowance);
     run.holds()
 }
 
@@ -224,7 +228,7 @@ fn of_drains(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     };
     let times: Vec<Option<u64>> = run.drains.iter().map(crate::DrainTimes::elapsed_ms).collect();
     let mut verdicts = vec![within(
-        &format!("drained within {}", duration(most)),
+        &format!("drained within {}", bound_in_words(expected, most)),
         &times,
         most,
         "nothing was drained",
@@ -278,7 +282,7 @@ fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
         let judged = judged(&|_| most.as_secs_f64() * 1000.0);
         let times: Vec<Option<u64>> = judged.iter().map(|convergence| convergence.elapsed_ms).collect();
         verdicts.push(within(
-            &format!("converged within {}", duration(most)),
+            &format!("converged within {}", bound_in_words(expected, most)),
             &times,
             most,
             nothing,
@@ -286,12 +290,13 @@ fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     }
     if let Some(most) = expected.converged_ratio_max {
         // Where nothing had to be sent, there is no bound to compare with.
-        let judged = judged(&|convergence| convergence.bound_ms * most);
+        let allowance = expected.allowance;
+        let judged = judged(&|convergence| convergence.bound_ms * most + allowance.as_secs_f64() * 1000.0);
         let bounded = judged.into_iter().filter(|convergence| convergence.bound_ms > 0.0);
-        let ratios: Vec<Option<f64>> = bounded.map(Convergence::ratio).collect();
+        let ratios: Vec<Option<f64>> = bounded.map(|one| one.ratio_beyond(allowance)).collect();
         let worst = ratios.iter().flatten().copied().fold(0.0, f64::max);
         verdicts.push(Verdict {
-            expected: format!("converged within {most} times the lower bound"),
+            expected: format!("converged within {most} times the lower bound{}", allowed(expected)),
             measured: match ratios.as_slice() {
                 [] => nothing.to_owned(),
                 ratios if ratios.contains(&None) => "did not converge".to_owned(),
@@ -328,7 +333,7 @@ fn of_lag(expected: &Expectations, run: &Run) -> Vec<Verdict> {
         // Writes that never arrived have no lag, however good the lag of the others is.
         let absent = run.pairs.iter().find_map(absent_in_words);
         Verdict {
-            expected: format!("{name} at most {}", duration(most)),
+            expected: format!("{name} at most {}", bound_in_words(expected, most)),
             holds: absent.is_none() && worst.is_some_and(|pair| lag(pair) <= most.as_secs_f64() * 1000.0),
             measured: absent.unwrap_or_else(|| {
                 worst.map_or_else(

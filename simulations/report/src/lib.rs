@@ -6,6 +6,7 @@
 //! makes the text for the terminal, [`write()`] the files. A [`Comparison`] puts several runs side
 //! by side.
 
+mod allowance;
 mod application;
 mod application_service;
 mod bound;

@@ -147,6 +147,7 @@ impl Recorder {
             not_played: Vec::new(),
             notes: Vec::new(),
             verdicts: Vec::new(),
+            allowance_ms: 0,
             identity: RunIdentity::of(plan),
         };
         Self {

@@ -1,6 +1,6 @@
 //! The measurements of one run, by any player. Times are in milliseconds since the load began.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use beringia_oracle::Accounting;
 use beringia_scenario::Objective;
@@ -85,6 +85,9 @@ pub struct Run {
     pub notes: Vec<String>,
     /// The expectations, and whether they hold.
     pub verdicts: Vec<Verdict>,
+    /// The time that the bounds of the verdicts allow for the machine, in milliseconds
+    /// ([`Expectations::allowing`](beringia_scenario::Expectations::allowing)).
+    pub allowance_ms: u64,
     /// What identifies the run, and what a replay needs.
     pub identity: RunIdentity,
 }
@@ -342,7 +345,13 @@ impl Convergence {
     /// to send.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
-        let elapsed_ms = self.elapsed_ms? as f64;
+        self.ratio_beyond(Duration::ZERO)
+    }
+
+    /// The duration without this allowance as a multiple of the bound; `None` as for
+    /// [`Convergence::ratio`].
+    pub(crate) fn ratio_beyond(&self, allowance: Duration) -> Option<f64> {
+        let elapsed_ms = self.elapsed_ms?.saturating_sub(whole_millis(allowance)) as f64;
         (self.bound_ms > 0.0).then(|| elapsed_ms / self.bound_ms)
     }
 }

@@ -7,7 +7,8 @@ use beringia_scenario::Expectations;
 
 use crate::{
     FaultKind, FaultSpan, LoadSource, Outage, RegionSecond, Run, Users, Verdict,
-    format::{duration, duration_ms, percent},
+    allowance::{allowed, bound_in_words, least_percent},
+    format::{duration_ms, percent},
 };
 
 /// How many operations were due, and what became of them.
@@ -149,7 +150,7 @@ pub(crate) fn of_recovery(expected: &Expectations, run: &Run) -> Option<Verdict>
         },
     };
     Some(Verdict {
-        expected: format!("RTO at most {}", duration(most)),
+        expected: format!("RTO at most {}", bound_in_words(expected, most)),
         measured,
         holds,
     })
@@ -167,25 +168,26 @@ pub(crate) fn of_availability(expected: &Expectations, run: &Run) -> Vec<Verdict
         };
         verdicts.push(Verdict {
             expected: format!(
-                "{region} available at least {} within {}",
+                "{region} available at least {} within {}{}",
                 percent(least.percent_min),
-                run.objective_in_words()
+                run.objective_in_words(),
+                allowed(expected)
             ),
             measured: measured.map_or_else(
                 || "no operations were due".to_owned(),
                 |(within, answered)| shares_in_words(within, answered),
             ),
-            holds: measured.is_some_and(|(within, _)| within >= least.percent_min),
+            holds: measured.is_some_and(|(within, _)| within >= least_percent(expected, run, least.percent_min)),
         });
     }
     let least = expected.available_when_healthy;
-    verdicts.extend(least.map(|least| available_when_healthy(run, least)));
+    verdicts.extend(least.map(|least| available_when_healthy(expected, run, least)));
     verdicts
 }
 
 /// Checks the availability of every region to those who call it, in the seconds in which its
 /// process and its disk had no fault.
-fn available_when_healthy(run: &Run, least: f64) -> Verdict {
+fn available_when_healthy(expected: &Expectations, run: &Run, least: f64) -> Verdict {
     let shares = run.regions.iter().filter_map(|region| {
         let seconds = run.seconds.iter().filter(|second| second.called == *region);
         let healthy = seconds.filter(|second| run.is_healthy(region, second.second));
@@ -194,14 +196,15 @@ fn available_when_healthy(run: &Run, least: f64) -> Verdict {
     let worst = shares.min_by(|one, other| one.0.0.total_cmp(&other.0.0));
     Verdict {
         expected: format!(
-            "regions without faults available at least {} within {}",
+            "regions without faults available at least {} within {}{}",
             percent(least),
-            run.objective_in_words()
+            run.objective_in_words(),
+            allowed(expected)
         ),
         measured: worst.map_or_else(
             || "no region was without faults while operations were due".to_owned(),
             |((within, answered), region)| format!("{} ({region})", shares_in_words(within, answered)),
         ),
-        holds: worst.is_some_and(|((within, _), _)| within >= least),
+        holds: worst.is_some_and(|((within, _), _)| within >= least_percent(expected, run, least)),
     }
 }

@@ -63,6 +63,29 @@ pub struct Expectations {
     pub conflicts: Option<Count>,
     /// How often clients may see an anomaly, by its name (one of [`ANOMALIES`]).
     pub anomalies: BTreeMap<String, Count>,
+    /// The time that is allowed for the machine of a drill, which the bounds in time contain
+    /// ([`Expectations::allowing`]). It is no part of a scenario.
+    pub allowance: Duration,
+}
+
+impl Expectations {
+    /// The expectations with a stated allowance for a machine that is slow or busy. It is added to
+    /// every bound of a time: of recovery, drains, convergence and lag. Of availability, the share
+    /// that the allowance has in the load may be missing. What may be lost, and what clients may
+    /// see, stays as it is.
+    #[must_use]
+    pub fn allowing(self, allowance: Duration) -> Self {
+        let more = |bound: Option<Duration>| bound.map(|bound| bound.saturating_add(allowance));
+        Self {
+            rto_max: more(self.rto_max),
+            drained_within: more(self.drained_within),
+            converged_within: more(self.converged_within),
+            lag_max: more(self.lag_max),
+            lag_p99_max: more(self.lag_p99_max),
+            allowance: self.allowance.saturating_add(allowance),
+            ..self
+        }
+    }
 }
 
 /// How available a region must be.
@@ -79,4 +102,33 @@ pub struct Count {
     pub min: u64,
     /// The greatest value allowed; `None` for no bound.
     pub max: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allowance_is_added_to_bounds_in_time_alone() {
+        let bound = |ms| Some(Duration::from_millis(ms));
+        let of = |ms| Expectations {
+            rpo_max: bound(70),
+            rto_max: bound(100 + ms),
+            drained_within: bound(200 + ms),
+            converged_within: bound(300 + ms),
+            lag_max: bound(400 + ms),
+            lag_p99_max: bound(500 + ms),
+            allowance: Duration::from_millis(ms),
+            ..Expectations::default()
+        };
+        assert_eq!(of(0).allowing(Duration::from_millis(40)), of(40));
+        assert_eq!(
+            Expectations::default().allowing(Duration::from_secs(9)),
+            Expectations {
+                allowance: Duration::from_secs(9),
+                ..Expectations::default()
+            },
+            "what is not expected stays so"
+        );
+    }
 }

@@ -80,12 +80,18 @@ async fn lag_between_processes_does_not_shrink_under_fast_clocks() {
         file.to_str().unwrap(),
         "--attach",
         "--with-load",
+        "--allowance",
+        "10",
         "--format",
         "json",
     ];
     let output = run(&[&words[..], &["--control", &controls]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let run: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let verdicts = run["verdicts"].as_array().unwrap();
+    let allowed = |verdict: &Value| verdict["expected"] == "converged within 60 s with 10 s allowed";
+    assert!(verdicts.iter().any(allowed), "{verdicts:?}");
+    assert_eq!(run["allowance_ms"], 10_000);
     for pair in run["pairs"].as_array().unwrap() {
         let lag = &pair["lag_ms"];
         assert!(lag["count"].as_u64().unwrap() > 20, "{lag}");

@@ -128,7 +128,7 @@ impl RunningDrill<'_> {
 
     /// Judges the run against the expectations.
     fn judge(&self, run: &mut Run) {
-        judge(&self.plan.scenario.expect, run);
+        judge(&self.plan.scenario.expect.clone().allowing(self.allowance), run);
         // Without an expectation of the time, too.
         if !self.not_converged.is_empty() {
             run.verdicts.push(Verdict {

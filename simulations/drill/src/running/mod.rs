@@ -48,6 +48,8 @@ pub struct RunningDrill<'a> {
     lease: Option<LeaseKeeper>,
     /// When the drill stops because applications fail.
     abort_when: Option<AbortWhen>,
+    /// The time that the verdicts allow for the machine.
+    allowance: Duration,
     /// Whether everything that was undone until now could be.
     is_undone: bool,
     /// The drill's own tables that were created.
@@ -107,6 +109,7 @@ impl<'a> RunningDrill<'a> {
                 performer: Performer::new(stage).await?,
                 lease,
                 abort_when: None,
+                allowance: Duration::ZERO,
                 is_undone: true,
                 tables: Vec::new(),
                 replicated: Vec::new(),
@@ -127,6 +130,12 @@ impl<'a> RunningDrill<'a> {
     #[must_use]
     pub fn abort_when(self, abort_when: Option<AbortWhen>) -> Self {
         Self { abort_when, ..self }
+    }
+
+    /// Judges the drill with an allowance for the machine (`Expectations::allowing`).
+    #[must_use]
+    pub fn allowing(self, allowance: Duration) -> Self {
+        Self { allowance, ..self }
     }
 
     /// Plays the plan and returns the judged run. `replay` is the command that repeats it, for the

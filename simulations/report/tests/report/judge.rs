@@ -368,3 +368,49 @@ fn a_drain_must_be_proven_in_time_and_before_traffic_leaves() {
         assert_eq!(verdict(&within, &mut run, "left only"), (measured.to_owned(), holds));
     }
 }
+
+/// The allowance is part of every bound in time, and the report says so.
+#[test]
+fn an_allowance_is_part_of_every_bound_in_time() {
+    let strict = Expectations {
+        converged_within: Some(seconds(2)),
+        converged_ratio_max: Some(2.0),
+        available_when_healthy: Some(100.0),
+        rpo_writes_max: Some(0),
+        ..Expectations::default()
+    };
+    let allowing = strict.clone().allowing(seconds(10));
+    let mut run = used_run();
+    run.seconds[0].within = 0;
+    run.convergences = vec![convergence(Some(12_000), 1_000.0)];
+    for (words, measured) in [
+        ("converged within 2 s", "12 s"),
+        ("times the lower bound", "12.00 times"),
+        ("regions without faults", "0 %"),
+    ] {
+        let (found, holds) = verdict(&strict, &mut run, words);
+        assert!(found.contains(measured) && !holds, "{found}");
+    }
+    // Of a load of one minute, ten seconds may be missing.
+    run.seconds[0].due = 60;
+    run.seconds[0].within = 51;
+    assert!(judge(&allowing, &mut run), "{:?}", run.verdicts);
+    let expected: Vec<&str> = run.verdicts.iter().map(|verdict| verdict.expected.as_str()).collect();
+    assert!(
+        expected.contains(&"converged within 2 s with 10 s allowed"),
+        "{expected:?}"
+    );
+    assert!(expected.contains(&"converged within 2 times the lower bound with 10 s allowed"));
+    assert!(expected.contains(&"regions without faults available at least 100 % within 1 s with 10 s allowed"));
+    assert!(
+        expected.contains(&"RPO at most 0 writes"),
+        "it is no time: {expected:?}"
+    );
+    assert!(beringia_report::summary(&run).contains("; with 10 s allowed for this machine)"));
+    assert_eq!(serde_json::to_value(&run).unwrap()["allowance_ms"], 10_000);
+    run.convergences[0].elapsed_ms = Some(12_001);
+    assert!(!judge(&allowing, &mut run));
+    run.convergences[0].elapsed_ms = Some(12_000);
+    run.seconds[0].within = 49;
+    assert!(!judge(&allowing, &mut run));
+}

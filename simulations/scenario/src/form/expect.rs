@@ -97,6 +97,7 @@ impl ExpectForm {
                 .map(|count| count_of("conflicts", count))
                 .transpose()?,
             anomalies,
+            allowance: Duration::ZERO,
         })
     }
 

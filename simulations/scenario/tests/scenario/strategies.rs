@@ -221,6 +221,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
             lag_p99_max,
             conflicts,
             anomalies,
+            allowance: Duration::ZERO,
         }
     })
 }

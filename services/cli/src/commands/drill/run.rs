@@ -27,6 +27,8 @@ use crate::{
 
 /// How long regions may take to converge after the load, in seconds.
 const PATIENCE_S: &str = "120";
+/// The time that is allowed for the machine, in seconds.
+const ALLOWANCE_S: &str = "0";
 /// The time after which regions undo the changes of a drill that they no longer hear from, in
 /// seconds.
 const LEASE_S: &str = "10";
@@ -102,6 +104,11 @@ pub(crate) struct DrillRunArguments {
     /// How long regions may take to converge after the load, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = PATIENCE_S, value_parser = parse_seconds)]
     pub(crate) patience: Duration,
+    /// Time that is allowed for this machine, in seconds: added to the scenario's bounds of
+    /// recovery time, drains, convergence and lag. Of availability, its share in the duration of
+    /// the load may be missing. The report says so.
+    #[arg(long, value_name = "SECONDS", default_value = ALLOWANCE_S, value_parser = parse_seconds)]
+    pub(crate) allowance: Duration,
     /// Write a report into this directory: a page of charts, its numbers as JSON, and the series as
     /// CSV.
     #[arg(long, value_name = "DIR")]
@@ -132,6 +139,10 @@ impl DrillRunArguments {
         let patience = self.patience.as_secs_f64().to_string();
         if patience != PATIENCE_S {
             flag("--patience", &patience);
+        }
+        let allowance = self.allowance.as_secs_f64().to_string();
+        if allowance != ALLOWANCE_S {
+            flag("--allowance", &allowance);
         }
         let lease = self.lease.as_secs_f64().to_string();
         if let Some(limit) = self.abort_when {
@@ -223,7 +234,7 @@ async fn on_stage(
     let may_lose_disks = !arguments.attach || arguments.allow_data_loss;
     check(plan, stage, &arguments.scenario.scenario, may_lose_disks).await?;
     let session = RunningDrill::new(plan, stage, arguments.patience).await?;
-    let mut session = session.abort_when(arguments.abort_when);
+    let mut session = session.abort_when(arguments.abort_when).allowing(arguments.allowance);
     let replay = arguments.replay(plan.seed);
     let played = tokio::select! {
         biased;
@@ -281,6 +292,8 @@ mod tests {
             "./in docker.sh",
             "--patience",
             "30",
+            "--allowance",
+            "2.5",
             "--lease",
             "60",
             "--abort-when",
@@ -292,7 +305,7 @@ mod tests {
         assert_eq!(
             replay(&attached),
             "beringia drill run my.toml --set duration=5s --seed 7 --attach --control http://h1:9090,http://h2:9090 \
-             --dynamodb a=h1:8000 --hook './in docker.sh' --patience 30 --abort-when errors=5%/10s --lease 60 --with-load --allow-data-loss --keep-tables"
+             --dynamodb a=h1:8000 --hook './in docker.sh' --patience 30 --allowance 2.5 --abort-when errors=5%/10s --lease 60 --with-load --allow-data-loss --keep-tables"
         );
     }
 }
