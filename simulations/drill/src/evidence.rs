@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
-use beringia_history::{ConflictEntry, Evidence, Logged, ReplicaHistory, UnshippedWrite, VersionedItem, key_text};
+use beringia_history::{ConflictEntry, Evidence, Logged, ReplicaEpochs, ReplicaHistory, UnshippedWrite, VersionedItem, key_text};
 use beringia_host::fleet::Fleet;
 use beringia_item::{CodecError, Item, Origin, OriginError, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
@@ -95,8 +95,8 @@ pub(crate) async fn gather(
 pub(crate) async fn replica_epochs(
     fleet: &Fleet,
     tables: &[WorkloadTable],
-) -> Result<BTreeMap<(String, String), u32>, DrillError> {
-    let mut epochs = BTreeMap::new();
+) -> Result<ReplicaEpochs, DrillError> {
+    let mut epochs = ReplicaEpochs::new();
     for region in fleet.digests(ControlDigestsRequest::default()).await?.replies {
         for table in region.tables {
             if tables.iter().any(|own| own.name == table.table) {

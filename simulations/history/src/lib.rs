@@ -19,4 +19,4 @@ pub use operation::{
     Basis, Effect, History, Merging, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, RecordedTouch, Request,
     Rules, Seen, Write,
 };
-pub use replicas::ReplicaHistory;
+pub use replicas::{ReplicaEpochs, ReplicaHistory};

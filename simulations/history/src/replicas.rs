@@ -1,6 +1,9 @@
 //! The lifecycle of replicas during a run, which decides what their logs and journals can show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The epoch of each replica, by region and table. It rises when the other regions drop the replica.
+pub type ReplicaEpochs = BTreeMap<(String, String), u32>;
 
 /// The lifecycle of the replicas of the tables during a run.
 #[derive(Debug, Default)]
@@ -14,6 +17,17 @@ pub struct ReplicaHistory {
 }
 
 impl ReplicaHistory {
+    /// Finds the replicas that were dropped and re-bootstrapped, by the epochs of all replicas at
+    /// the beginning and now: those with another one now, of regions that had them all the time
+    /// and kept their disk.
+    pub fn compare_epochs(&mut self, before: &ReplicaEpochs, now: &ReplicaEpochs) {
+        let is_other = |(place, epoch): &(&(String, String), &u32)| {
+            self.always_held.contains(&place.0) && !self.lost_disk.contains(&place.0) && now.get(place) != Some(epoch)
+        };
+        let others = before.iter().filter(is_other);
+        self.rebootstrapped = others.map(|(place, _)| place.clone()).collect();
+    }
+
     /// Returns whether a region's own log of a table has everything that the region wrote there. If
     /// it does not, the logs of other regions may have more of it.
     #[must_use]

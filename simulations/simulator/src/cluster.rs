@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use beringia_clock::{SeededRandomness, TokioClock};
+use beringia_history::ReplicaEpochs;
 use beringia_item::{Region, TableId};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeTuning, Peer};
@@ -397,8 +398,8 @@ impl Cluster {
     }
 
     /// The replica epochs of every running region ([`Table::replica_epoch`]), by region and table.
-    pub(crate) fn replica_epochs(&self, tables: &[String]) -> BTreeMap<(String, String), u32> {
-        let mut replica_epochs = BTreeMap::new();
+    pub(crate) fn replica_epochs(&self, tables: &[String]) -> ReplicaEpochs {
+        let mut replica_epochs = ReplicaEpochs::new();
         for site in &self.sites {
             let Some(running) = &site.running else { continue };
             let catalog = running.store.catalog();

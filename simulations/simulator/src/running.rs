@@ -4,7 +4,7 @@ mod replicas;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use beringia_history::{History, ReplicaHistory};
+use beringia_history::{History, ReplicaEpochs, ReplicaHistory};
 use beringia_oracle::Violation;
 use beringia_report::{Run, heals, judge};
 use beringia_scenario::{Action, Plan, TimelineCursor};
@@ -132,7 +132,7 @@ struct RunningSimulation<'a> {
     /// The changes of replicas that the timeline asked for, in its order.
     replica_changes: Vec<ReplicaChange>,
     /// The replica epoch when the load began, by region and table.
-    replica_epochs: BTreeMap<(String, String), u32>,
+    replica_epochs: ReplicaEpochs,
 }
 
 impl<'a> RunningSimulation<'a> {
@@ -182,7 +182,7 @@ impl<'a> RunningSimulation<'a> {
             losses: Vec::new(),
             came_or_went: absent_at_first(plan),
             replica_changes: Vec::new(),
-            replica_epochs: BTreeMap::new(),
+            replica_epochs: ReplicaEpochs::new(),
         };
         let expected = session.first_replicas();
         if !session.converge(&expected).await? {
@@ -353,7 +353,7 @@ impl<'a> RunningSimulation<'a> {
         replicas
             .always_held
             .retain(|region| !self.came_or_went.contains(region));
-        replicas.rebootstrapped = self.rebootstrapped(&replicas);
+        replicas.compare_epochs(&self.replica_epochs, &self.cluster.replica_epochs(&self.tables));
         for (region, _) in &replicas.rebootstrapped {
             let store = self.cluster.store(region)?;
             while store.is_saving_unshipped() {

@@ -67,14 +67,7 @@ impl RunningDrill<'_> {
         replicas
             .always_held
             .retain(|region| !self.came_or_went.contains(region));
-        let now = replica_epochs(fleet, &self.tables).await?;
-        let is_other = |(place, epoch): &(&(String, String), &u32)| {
-            replicas.always_held.contains(&place.0)
-                && !replicas.lost_disk.contains(&place.0)
-                && now.get(place) != Some(epoch)
-        };
-        let others = self.replica_epochs.iter().filter(is_other);
-        replicas.rebootstrapped = others.map(|(place, _)| place.clone()).collect();
+        replicas.compare_epochs(&self.replica_epochs, &replica_epochs(fleet, &self.tables).await?);
         let targets = self.stage.targets();
         let mut evidence = BTreeMap::new();
         for table in &self.tables {

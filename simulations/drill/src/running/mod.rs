@@ -9,7 +9,7 @@ use std::{
 };
 
 use beringia_clock::SystemClock;
-use beringia_history::History;
+use beringia_history::{History, ReplicaEpochs};
 use beringia_proto::v1::{ControlDigestsRequest, ControlStatusRequest, FlowReport};
 use beringia_report::{LoadSource, Player, Recorder, ReportedBacklog, Run, heals};
 use beringia_scenario::{Action, Plan, TimelineCursor};
@@ -68,7 +68,7 @@ pub struct RunningDrill<'a> {
     expected: BTreeSet<String>,
     /// The epoch of each replica when the load began, by region and table: a replica with another
     /// one at the end was dropped and re-bootstrapped.
-    replica_epochs: BTreeMap<(String, String), u32>,
+    replica_epochs: ReplicaEpochs,
     /// The channel for drains that are proven: region and time.
     proofs: (Proofs, UnboundedReceiver<(String, Duration)>),
     /// For each action of the plan, whether it repairs something.
@@ -119,7 +119,7 @@ impl<'a> RunningDrill<'a> {
                 not_converged: Vec::new(),
                 came_or_went: Vec::new(),
                 expected: plan.scenario.replicas.iter().cloned().collect(),
-                replica_epochs: BTreeMap::new(),
+                replica_epochs: ReplicaEpochs::new(),
                 proofs: unbounded_channel(),
                 heals: heals(plan),
             })

@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use beringia_history::ReplicaHistory;
 use beringia_scenario::Plan;
 use tokio::task::JoinHandle;
 
@@ -92,22 +91,6 @@ impl RunningSimulation<'_> {
             expected.entry(table).or_default().remove(&region);
         }
         expected
-    }
-
-    /// The replicas that were held all the time but were re-bootstrapped, because the other regions
-    /// dropped them.
-    pub(super) fn rebootstrapped(&self, replicas: &ReplicaHistory) -> BTreeSet<(String, String)> {
-        let now = self.cluster.replica_epochs(&self.tables);
-        let is_other = |(place, replica_epoch): &(&(String, String), &u32)| {
-            replicas.always_held.contains(&place.0)
-                && !replicas.lost_disk.contains(&place.0)
-                && now.get(place) != Some(replica_epoch)
-        };
-        self.replica_epochs
-            .iter()
-            .filter(is_other)
-            .map(|(place, _)| place.clone())
-            .collect()
     }
 }
 

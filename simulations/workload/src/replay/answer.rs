@@ -18,8 +18,9 @@ pub(crate) struct Part {
 }
 
 impl Prepared<'_> {
-    /// Returns the results by table, at least one. If the operation is not a transaction, each write
-    /// is a result of its own. A delete whose answer does not say whether it found something may have happened.
+    /// Returns the results by table, at least one. If the operation is not a transaction, each
+    /// write is a result of its own. A delete whose answer does not say whether it found something
+    /// may have happened.
     pub(crate) fn understand(self, answer: Result<Value, CallError>) -> Vec<Part> {
         let answer = match answer {
             Ok(answer) => answer,
