@@ -217,7 +217,10 @@ fn versions_in_another_order_than_the_list_are_found() {
         .both_hold(&theirs);
     reads(&mut case, "a", 50, "a/1", &["b/1", "a/1"]);
     let found = case.violations();
-    let is_found = |wrong: &Violation| matches!(wrong, Violation::ListAgainstTime { .. });
+    let is_found = |wrong: &Violation| {
+        matches!(wrong, Violation::ListAgainstTime { sent_ms: 50, later, earlier, .. }
+            if later == "b/1" && earlier == "a/1")
+    };
     assert!(found.iter().any(is_found), "{found:?}");
 }
 
@@ -299,7 +302,7 @@ fn a_list_that_the_shown_write_had_overcome_is_found() {
         reads(&mut case, "a", 50, "b/1", &["a/1", "a/2"]);
         let found = case.violations();
         assert!(
-            matches!(&found[..], [Violation::WrongList { .. }]),
+            matches!(&found[..], [Violation::WrongList { sent_ms: 50, .. }]),
             "{merging:?}: {found:?}"
         );
     }
