@@ -138,8 +138,7 @@ fn rerouted_requests_are_in_the_summary() {
 
 /// The shop moves when its region is lost: three seconds later, to a region that throttles it for
 /// five seconds. Meanwhile the endpoint for all regions could not deliver its requests.
-#[test]
-fn outages_of_applications_have_place_time_and_cause() {
+fn run_of_a_shop_that_moves() -> Run {
     let mut run = run();
     let mut samples = TrafficSamples::default();
     let mut add = |second: u64, region: &str, identity: &str, requests: RequestCounts| {
@@ -176,6 +175,12 @@ fn outages_of_applications_have_place_time_and_cause() {
         }
     }
     run.used_by_applications(samples);
+    run
+}
+
+#[test]
+fn outages_of_applications_have_place_time_and_cause() {
+    let run = run_of_a_shop_that_moves();
     let outage = |region: &str, from_ms, until_ms, cause: &str| ApplicationOutage {
         identity: "shop".to_owned(),
         region: region.to_owned(),
@@ -202,7 +207,11 @@ fn outages_of_applications_have_place_time_and_cause() {
         ["application", "shop", "3", "5", "s", "throttled", "20", "s"],
         "{text}"
     );
+}
 
+#[test]
+fn the_page_and_the_files_show_applications() {
+    let run = run_of_a_shop_that_moves();
     let directory = tempfile::tempdir().unwrap();
     let page = fs::read_to_string(write(directory.path(), &run).unwrap()).unwrap();
     for panel in ["requests", "requests answered", "requests throttled"] {

@@ -8,6 +8,7 @@ mod comparison;
 mod faults;
 mod identity;
 mod judge;
+mod moves;
 mod output;
 mod recorder;
 mod sample;

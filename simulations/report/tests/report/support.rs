@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use beringia_history::FailureCause;
 use beringia_regions::Topology;
 use beringia_report::{OperationSample, Player, Recorder, Run};
 use beringia_scenario::{Action, Ends, Expectations, Plan, Planned, Policy, RegionOptions, Scenario};
@@ -53,6 +54,32 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
         seed: 7,
         timeline: timeline.collect(),
     }
+}
+
+/// An operation that was due when it was sent.
+pub(crate) fn operation(
+    home: &'static str,
+    asked: &'static str,
+    sent: Duration,
+    took: Duration,
+    answered: bool,
+) -> OperationSample<'static> {
+    OperationSample {
+        home,
+        asked,
+        due: sent,
+        sent,
+        done: sent + took,
+        failure: (!answered).then_some(FailureCause::Timeout),
+        is_rejected: false,
+    }
+}
+
+/// A run with this timeline, recorded by `feed`.
+pub(crate) fn recorded(timeline: Vec<(u64, Action)>, feed: impl FnOnce(&mut Recorder)) -> Run {
+    let mut recorder = Recorder::new(&plan(timeline), Player::Sim);
+    feed(&mut recorder);
+    recorder.finish(seconds(61), "again")
 }
 
 /// A run in which one operation was due, and answered at once.
