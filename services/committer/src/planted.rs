@@ -1,13 +1,12 @@
 //! The planted bugs that decide a transaction before its turn, and that read an item as it is not.
 //! Without the feature `planted-bugs` they have no effect.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use beringia_item::{AttributeValue, Item, KeyBytes, TableId, Version};
 use beringia_storage::{
     Change, ItemEffect, ItemWrite, LogPosition, PlantedBug, Refusal, StoreError, backend::ReadScope,
 };
-use parking_lot::Mutex;
 
 use crate::{read, store::RegionStore};
 
@@ -26,9 +25,6 @@ impl Change for TooEarly {
         self.decided.clone()
     }
 }
-
-/// The puts that wait for their commit, which the planted bug shows to readers.
-pub(crate) type WaitingPuts = Mutex<BTreeMap<(TableId, KeyBytes), Arc<Item>>>;
 
 /// How old the state is from which the planted bug reads.
 const STALE: Duration = Duration::from_millis(200);
@@ -54,6 +50,7 @@ impl RegionStore {
         }
         Ok(transaction)
     }
+
     /// Notes the puts of a transaction that is to wait for its commit, and returns their keys.
     pub(crate) fn note_waiting(&self, transaction: &mut [ItemWrite]) -> Vec<(TableId, KeyBytes)> {
         let mut keys = Vec::new();
@@ -63,7 +60,7 @@ impl RegionStore {
         for write in transaction.iter_mut().filter(|write| !write.change.needs_current()) {
             if let Ok(ItemEffect::Put(item)) = write.change.decide(None) {
                 let key = (write.table, write.key.clone());
-                self.waiting.lock().insert(key.clone(), item);
+                self.shared.waiting.lock().insert(key.clone(), item);
                 keys.push(key);
             }
         }
@@ -73,7 +70,7 @@ impl RegionStore {
     /// Forgets puts that wait no longer.
     pub(crate) fn forget_waiting(&self, keys: Vec<(TableId, KeyBytes)>) {
         for key in keys {
-            self.waiting.lock().remove(&key);
+            self.shared.waiting.lock().remove(&key);
         }
     }
 
@@ -88,7 +85,7 @@ impl RegionStore {
         };
         let (version, mut item) = found?;
         if bug.reads_waiting() {
-            let waiting = self.waiting.lock().get(&(table, key.clone())).cloned();
+            let waiting = self.shared.waiting.lock().get(&(table, key.clone())).cloned();
             item = waiting.map_or(item, Arc::unwrap_or_clone);
         }
         if bug.sorts_lists() {

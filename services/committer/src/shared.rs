@@ -1,13 +1,14 @@
 //! The state that committer and readers share: the view of the last commit, and the signals after
 //! one.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use beringia_clock::WallClock;
 use beringia_decisions::{OwnRecord, Retention, State, layout::OriginNames};
-use beringia_item::Origin;
+use beringia_item::{Item, KeyBytes, Origin, TableId};
 use beringia_storage::{PlantedBug, StoreOptions};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tracing::Span;
 
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     /// The age at which a stream's open shard is closed, in ms.
     pub(crate) shard_age_ms: u64,
     pub(crate) planted_bug: Option<PlantedBug>,
+    /// The puts that wait for their commit, for the planted bug that shows them to readers.
+    pub(crate) waiting: Mutex<BTreeMap<(TableId, KeyBytes), Arc<Item>>>,
     /// Origins by number. They may be ahead of `view`, but never behind the rows.
     pub(crate) names: ArcSwap<OriginNames>,
     pub(crate) view: ArcSwap<View>,
@@ -44,6 +47,7 @@ impl Shared {
             log_retention_ms: options.log_retention_ms,
             shard_age_ms: options.shard_age_ms.max(1),
             planted_bug: options.planted_bug,
+            waiting: Mutex::default(),
             names: ArcSwap::new(state.origins.names().clone()),
             view: ArcSwap::from_pointee(View::of(state, None)),
             as_of: AsOfPositions::new(options.look_back, state.log.last),

@@ -27,7 +27,6 @@ use crate::{
     disk_faults::DiskFaults,
     driver::{self, CommitterSlot, Priority, Queue},
     execution::Execution,
-    planted::WaitingPuts,
     read::{self, Reading},
     shared::Shared,
     trail,
@@ -48,7 +47,6 @@ pub struct RegionStore {
     slot: CommitterSlot,
     execution: Execution,
     long_reads: Semaphore,
-    pub(crate) waiting: WaitingPuts,
 }
 
 impl RegionStore {
@@ -85,7 +83,6 @@ impl RegionStore {
             slot: Arc::new(Mutex::new(Some(committer))),
             execution,
             long_reads: Semaphore::new(LONG_READS_MAX),
-            waiting: WaitingPuts::default(),
         };
         store.start_driver(disk_faults)?;
         tracing::info!(region = %options.region, "the store is open");
