@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The epoch of each replica, by region and table. It rises when the other regions drop the replica.
+/// The epoch of each replica, by region and table. It rises when the other regions drop the
+/// replica.
 pub type ReplicaEpochs = BTreeMap<(String, String), u32>;
 
 /// The lifecycle of the replicas of the tables during a run.
