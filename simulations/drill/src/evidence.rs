@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
-use beringia_history::{ConflictEntry, Evidence, Logged, ReplicaEpochs, ReplicaHistory, UnshippedWrite, VersionedItem, key_text};
+use beringia_history::{
+    ConflictEntry, Evidence, Logged, ReplicaEpochs, ReplicaHistory, UnshippedWrite, VersionedItem, key_text,
+};
 use beringia_host::fleet::Fleet;
 use beringia_item::{CodecError, Item, Origin, OriginError, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
@@ -92,10 +94,7 @@ pub(crate) async fn gather(
 }
 
 /// The epoch of each replica of these tables, by region and table.
-pub(crate) async fn replica_epochs(
-    fleet: &Fleet,
-    tables: &[WorkloadTable],
-) -> Result<ReplicaEpochs, DrillError> {
+pub(crate) async fn replica_epochs(fleet: &Fleet, tables: &[WorkloadTable]) -> Result<ReplicaEpochs, DrillError> {
     let mut epochs = ReplicaEpochs::new();
     for region in fleet.digests(ControlDigestsRequest::default()).await?.replies {
         for table in region.tables {

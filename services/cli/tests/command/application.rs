@@ -14,7 +14,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    dynamodb::{try_call, up_with_table},
+    dynamodb::{call, converge, get, put, try_call, up_with_table},
+    lease::status_when,
     process::{Server, stderr, stdout},
 };
 
@@ -154,6 +155,26 @@ fn an_application_that_moves_is_served_again() {
     assert!(holds(&run, "application any served again within"), "{run}");
     // A part of the second in which it moved may be missing.
     assert!(in_tokyo(&run)["missing"].as_u64().unwrap() <= 50, "{run}");
+}
+
+/// Without a drill: the nearest region answers until the lost one is back.
+#[test]
+fn with_health_checks_the_nearest_region_answers() {
+    let up = up_with_table(&["--shift-policy", "health-check=2x100ms"]);
+    put(up.endpoint(), AP, "1", "before");
+    converge(&up);
+    let _ = up.json(&["region-fail", AP]);
+    let served_by = |status: &Value, region: &str| {
+        let reroute = status["reroutes"][0].clone();
+        reroute["region"] == AP && reroute["served_by"] == region && reroute["failing"] == true
+    };
+    status_when(up.control(), "rerouted", |status| served_by(status, "us-east-1"));
+    assert_eq!(get(up.endpoint(), AP, "1").as_deref(), Some("before"));
+    let _ = up.json(&["region-recover", AP]);
+    status_when(up.control(), "back", |status| status["reroutes"] == json!([]));
+    let found = call(up.endpoint(), AP, "DescribeTable", &json!({"TableName": "Things"})).1;
+    let arn = found["Table"]["TableArn"].as_str().unwrap();
+    assert!(arn.contains(AP), "{arn}");
 }
 
 #[test]

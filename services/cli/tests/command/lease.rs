@@ -29,7 +29,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// The `status` of the regions once it is as wanted.
-fn status_when(control: &str, wanted: &str, is: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn status_when(control: &str, wanted: &str, is: impl Fn(&Value) -> bool) -> Value {
     // Each look starts a process, so this ends after some minutes at the latest.
     let mut last = Value::Null;
     for _ in 0..5_000 {
