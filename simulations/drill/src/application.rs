@@ -15,7 +15,7 @@ use tonic::{Response, Status};
 const NO_REQUESTS: &str = "no application made a request: availability and RTO are those of the drill's probes alone";
 /// The note in a drill that took a region down while applications used it.
 const REFUSED: &str = "not measured: the connections of applications that a killed region refused; the \
-                       requests that are missing are estimated from the rate before the first fault";
+                       requests that are missing are estimated from the rate before the first event";
 
 /// The counts of applications' requests since the last sample.
 #[derive(Debug, Default)]

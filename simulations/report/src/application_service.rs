@@ -13,7 +13,7 @@ use crate::{
     format::{count, duration_ms, percent},
 };
 
-/// The fewest whole seconds before the first fault from which a usual rate is known.
+/// The fewest whole seconds before the first event from which a usual rate is known.
 const USUAL_SECONDS_MIN: u64 = 2;
 /// The least usual rate, requests per second, that is compared with the rate during faults.
 const USUAL_RATE_MIN: f64 = 1.0;
@@ -65,13 +65,10 @@ impl Run {
     }
 }
 
-/// When the first fault began, in whole seconds; the end of the load if there is none.
-fn first_fault(run: &Run) -> u64 {
-    let begins = run
-        .faults
-        .iter()
-        .filter(|fault| fault.kind.is_fault())
-        .map(|fault| fault.from_ms);
+/// When the first event of the timeline began, in whole seconds; the end of the load if there is
+/// none. Drains, pauses and moves count: they can keep applications from being served, too.
+fn first_event(run: &Run) -> u64 {
+    let begins = run.faults.iter().map(|fault| fault.from_ms);
     begins.min().unwrap_or(run.load_ms) / 1000
 }
 
@@ -86,11 +83,11 @@ fn is_down(run: &Run, region: &str, second: u64) -> bool {
     })
 }
 
-/// The requests of these applications per second before the first fault; `None` if that is too
+/// The requests of these applications per second before the first event; `None` if that is too
 /// short or they made too few.
 fn usual_rate<'t>(run: &Run, traffic: impl Iterator<Item = &'t ApplicationTraffic>) -> Option<f64> {
     // The first second has the drill's own beginning.
-    let (from, until) = (1, first_fault(run));
+    let (from, until) = (1, first_event(run));
     let seconds = until.saturating_sub(from);
     if seconds < USUAL_SECONDS_MIN {
         return None;
@@ -128,12 +125,12 @@ fn missing(run: &Run, all: &[ApplicationTraffic], one: &ApplicationTraffic) -> O
     Some(missing)
 }
 
-/// The outages of the application with this access key id after the first fault; `None` if its
+/// The outages of the application with this access key id after the first event; `None` if its
 /// usual rate is not known.
 fn outages(run: &Run, identity: &str) -> Option<Vec<ApplicationOutage>> {
     let everywhere = || run.applications.iter().filter(|one| one.identity == identity);
     let usual = usual_rate(run, everywhere())?;
-    let (from, until) = (first_fault(run), run.load_ms / 1000);
+    let (from, until) = (first_event(run), run.load_ms / 1000);
     let is_out = |second: &u64| {
         let served: u64 = everywhere().map(|one| one.at(*second).served()).sum();
         (served as f64) < usual * SERVED_SHARE

@@ -106,6 +106,40 @@ fn an_application_that_moved_is_not_missing() {
     );
 }
 
+/// A drain is an intended change, and no fault; but users wait all the same.
+#[test]
+fn an_application_is_not_served_while_its_region_is_drained() {
+    let region = LOST.to_owned();
+    let (drain, undrain) = (Action::Drain { region: region.clone() }, Action::Undrain { region });
+    let plan = plan(vec![(20, drain), (40, undrain)]);
+    let mut run = Recorder::new(&plan, Player::Drill).finish(seconds(60), "");
+    let mut samples = TrafficSamples::default();
+    for second in 0..60 {
+        let is_closed = (20..40).contains(&second);
+        samples.add(TrafficSample {
+            since: seconds(second),
+            region: LOST.to_owned(),
+            identity: "shop".to_owned(),
+            table: "carts".to_owned(),
+            requests: RequestCounts {
+                answered: if is_closed { 0 } else { 10 },
+                failed: if is_closed { 10 } else { 0 },
+                ..RequestCounts::default()
+            },
+            latencies: Vec::new(),
+        });
+    }
+    run.used_by_applications(samples);
+    assert_eq!(
+        verdicts(&mut run),
+        [
+            verdict(AVAILABLE, "66.66 %: 200 failed of 600", false),
+            verdict(SERVED, "not served for 20 s", false),
+        ]
+    );
+    assert_eq!(run.application_outages[0].cause, "failed");
+}
+
 /// Without a usual rate nothing is estimated, and nothing is judged by it.
 #[test]
 fn an_application_without_a_usual_rate_is_not_estimated() {
