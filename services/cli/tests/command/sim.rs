@@ -44,6 +44,24 @@ pub(crate) fn json(line: &str) -> Value {
     serde_json::from_str(line).unwrap()
 }
 
+/// A recording without operations, and expectations that hold in a run where nothing happens.
+#[test]
+fn a_run_that_exercises_nothing_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    file(directory.path(), "empty.jsonl", "");
+    let text = "duration = \"5s\"\n[[workload]]\nname = \"app\"\nkind = \"replay\"\nfile = \"empty.jsonl\"\n\
+                [expect]\nconverged_within = \"5s\"\nrpo_writes_max = 0\n";
+    let scenario = file(directory.path(), "empty.toml", text);
+    let output = run(&["sim", "run", &scenario]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(stdout(&output).contains("FAILED"), "{}", stdout(&output));
+    let failed = stderr(&output);
+    assert!(
+        failed.contains("operations were sent: none were due, so nothing was tested"),
+        "{failed}"
+    );
+}
+
 #[test]
 fn a_passing_run_writes_its_report_and_its_trace() {
     let directory = tempfile::tempdir().unwrap();
