@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type ReplicaEpochs = BTreeMap<(String, String), u32>;
 
 /// The lifecycle of the replicas of the tables during a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ReplicaHistory {
     /// Regions that lost their disk at any time.
     pub lost_disk: Vec<String>,
@@ -18,15 +18,27 @@ pub struct ReplicaHistory {
 }
 
 impl ReplicaHistory {
-    /// Finds the replicas that were dropped and re-bootstrapped, by the epochs of all replicas at
-    /// the beginning and now: those with another one now, of regions that had them all the time
-    /// and kept their disk.
-    pub fn compare_epochs(&mut self, before: &ReplicaEpochs, now: &ReplicaEpochs) {
+    /// Describes a run that began with replicas in these regions, some of which came or went. A
+    /// replica was dropped and re-bootstrapped if its epoch at the end is another than at the
+    /// beginning, and its region had it all the time and kept its disk.
+    #[must_use]
+    pub fn new(
+        replicas: &[String],
+        came_or_went: &[String],
+        lost_disk: Vec<String>,
+        [first, last]: [&ReplicaEpochs; 2],
+    ) -> Self {
+        let stayed = replicas.iter().filter(|region| !came_or_went.contains(region));
+        let always_held: Vec<String> = stayed.cloned().collect();
         let is_other = |(place, epoch): &(&(String, String), &u32)| {
-            self.always_held.contains(&place.0) && !self.lost_disk.contains(&place.0) && now.get(place) != Some(epoch)
+            always_held.contains(&place.0) && !lost_disk.contains(&place.0) && last.get(place) != Some(epoch)
         };
-        let others = before.iter().filter(is_other);
-        self.rebootstrapped = others.map(|(place, _)| place.clone()).collect();
+        let others = first.iter().filter(is_other);
+        Self {
+            rebootstrapped: others.map(|(place, _)| place.clone()).collect(),
+            lost_disk,
+            always_held,
+        }
     }
 
     /// Returns whether a region's own log of a table has everything that the region wrote there. If

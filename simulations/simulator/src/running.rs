@@ -345,15 +345,12 @@ impl<'a> RunningSimulation<'a> {
         for sample in self.drains.end().await {
             self.measure.drained(sample);
         }
-        let mut replicas = ReplicaHistory {
-            lost_disk: self.losses.iter().map(|loss| loss.region.clone()).collect(),
-            always_held: self.plan.scenario.replicas.clone(),
-            ..ReplicaHistory::default()
-        };
-        replicas
-            .always_held
-            .retain(|region| !self.came_or_went.contains(region));
-        replicas.compare_epochs(&self.replica_epochs, &self.cluster.replica_epochs(&self.tables));
+        let replicas = ReplicaHistory::new(
+            &self.plan.scenario.replicas,
+            &self.came_or_went,
+            self.losses.iter().map(|loss| loss.region.clone()).collect(),
+            [&self.replica_epochs, &self.cluster.replica_epochs(&self.tables)],
+        );
         for (region, _) in &replicas.rebootstrapped {
             let store = self.cluster.store(region)?;
             while store.is_saving_unshipped() {

@@ -35,7 +35,7 @@ pub use http::{Dial, HttpTarget, HttpTargets, PATIENCE, TcpDial};
 pub use load::{Load, Setting};
 pub use loading::Loaded;
 pub use read_back::{HeldItems, HeldRows, read_back};
-pub use replica_status::{is_active_with, listed_replicas, replica_statuses};
+pub use replica_status::{is_active_with, replica_statuses};
 pub use shared::LoadProgress;
 pub use table::WorkloadTable;
 pub use target::{CallError, Target, Targets, understand};

@@ -41,7 +41,7 @@ pub async fn replica_statuses(
 }
 
 /// The replicas in an answer to `DescribeTable`: each region with the status of its replica.
-pub fn listed_replicas(answer: &Value) -> impl Iterator<Item = (&str, &str)> {
+fn listed_replicas(answer: &Value) -> impl Iterator<Item = (&str, &str)> {
     let replicas = answer["Table"]["Replicas"].as_array().into_iter().flatten();
     replicas.filter_map(|replica| Some((replica["RegionName"].as_str()?, replica["ReplicaStatus"].as_str()?)))
 }

@@ -11,7 +11,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::process::{Server, regions_over, run, stderr, stdout};
+use crate::{
+    drill::{outcome, scenario},
+    process::{Server, regions_over, run, stderr},
+};
 
 /// Opens a port that is a slow link to another port of this machine, and returns it.
 fn slow_link(to: u16, delay: Duration) -> u16 {
@@ -69,11 +72,9 @@ async fn lag_between_processes_does_not_shrink_under_fast_clocks() {
         slow_link(port, DELAY)
     });
     let controls = regions.iter().map(Server::control).collect::<Vec<_>>().join(",");
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("scenario.toml");
     let text = "duration = \"4s\"\n[clocks.eu-west-1]\noffset = \"400ms\"\n\
                 [[workload]]\nrate = 40\n[expect]\nconverged_within = \"60s\"\n";
-    std::fs::write(&file, text).unwrap();
+    let (_directory, file) = scenario(text);
     let words = [
         "drill",
         "run",
@@ -87,7 +88,7 @@ async fn lag_between_processes_does_not_shrink_under_fast_clocks() {
     ];
     let output = run(&[&words[..], &["--control", &controls]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let run: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let run = outcome(&output);
     let verdicts = run["verdicts"].as_array().unwrap();
     let allowed = |verdict: &Value| verdict["expected"] == "converged within 60 s with 10 s allowed";
     assert!(verdicts.iter().any(allowed), "{verdicts:?}");

@@ -41,7 +41,7 @@ conflicts = { min = 1 }
 "#;
 
 /// A scenario file in a directory of its own.
-fn scenario(text: &str) -> (TempDir, PathBuf) {
+pub(crate) fn scenario(text: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("scenario.toml");
     fs::write(&file, text).unwrap();
@@ -54,7 +54,7 @@ fn two_regions() -> Server {
 }
 
 /// The JSON output of a drill.
-fn outcome(output: &Output) -> Value {
+pub(crate) fn outcome(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap_or_else(|_| panic!("no outcome: {}", stderr(output)))
 }
 

@@ -2,17 +2,16 @@
 //! own, with its own record of what was acknowledged.
 
 use std::{
-    fs,
     sync::mpsc::{self, RecvTimeoutError},
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
+    drill::{outcome, scenario},
     dynamodb::{ask, converge, try_call, up_with_table},
-    process::{stderr, stdout},
 };
 
 const AP: &str = "ap-northeast-1";
@@ -62,9 +61,7 @@ fn most_in_flight(acknowledged: &[(u32, Instant)]) -> u64 {
 #[test]
 fn a_count_from_outside_agrees_with_the_drill() {
     let up = up_with_table(&[]);
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("loss.toml");
-    fs::write(&file, LOSS).unwrap();
+    let (_directory, file) = scenario(LOSS);
     let (over, is_over) = mpsc::channel::<()>();
     let (output, acknowledged) = std::thread::scope(|scope| {
         let endpoint = up.endpoint();
@@ -74,7 +71,7 @@ fn a_count_from_outside_agrees_with_the_drill() {
         drop(over);
         (output, writer.join().unwrap())
     });
-    let run: Value = serde_json::from_str(&stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    let run = outcome(&output);
     converge(&up);
     let is_gone = |number: u32| {
         let key = json!({"TableName": "Things", "Key": {"pk": {"S": number.to_string()}}});

@@ -59,15 +59,12 @@ impl RunningDrill<'_> {
 
     async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, DrillError> {
         let fleet = &self.stage.fleet;
-        let mut replicas = ReplicaHistory {
-            lost_disk: self.disks.iter().map(|disk| disk.region.clone()).collect(),
-            always_held: self.plan.scenario.replicas.clone(),
-            ..ReplicaHistory::default()
-        };
-        replicas
-            .always_held
-            .retain(|region| !self.came_or_went.contains(region));
-        replicas.compare_epochs(&self.replica_epochs, &replica_epochs(fleet, &self.tables).await?);
+        let replicas = ReplicaHistory::new(
+            &self.plan.scenario.replicas,
+            &self.came_or_went,
+            self.disks.iter().map(|disk| disk.region.clone()).collect(),
+            [&self.replica_epochs, &replica_epochs(fleet, &self.tables).await?],
+        );
         let targets = self.stage.targets();
         let mut evidence = BTreeMap::new();
         for table in &self.tables {
