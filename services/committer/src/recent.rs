@@ -116,9 +116,12 @@ impl Recent {
             if record.sequence <= sequence {
                 return Some(missing);
             }
-            missing.mutations += 1;
-            missing.bytes += record.bytes;
-            missing.oldest = Some(missing.oldest.map_or(record.time, |oldest| oldest.min(record.time)));
+            missing.add(&Backlog {
+                mutations: 1,
+                bytes: record.bytes,
+                oldest: Some(record.time),
+                first_sequence: Some(record.sequence),
+            });
         }
         None
     }
@@ -223,8 +226,9 @@ mod tests {
         assert_eq!(missing(11), Some((2, bytes(1, 2) + bytes(1, 3))));
         assert_eq!(missing(15), Some((1, bytes(1, 3))));
         assert_eq!(missing(16), Some((0, 0)));
-        let oldest = recent.above(16, 12).unwrap().oldest;
-        assert_eq!(oldest, Some(HybridTime::from_u64(13)));
+        let above = recent.above(16, 12).unwrap();
+        let oldest = (above.oldest, above.first_sequence);
+        assert_eq!(oldest, (Some(HybridTime::from_u64(13)), Some(13)));
         assert_eq!(recent.above(17, 12), None, "nothing is known of another table");
         // More than are kept whole.
         let last = 16 + COUNTED_MAX as u64;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -364,12 +365,12 @@ impl Store for RegionStore {
     async fn raw_rows(
         &self,
         table: TableId,
-        range: u16,
+        ranges: RangeInclusive<u16>,
         after: Option<KeyBytes>,
         max_rows: usize,
     ) -> Result<Vec<RawRow>, StoreError> {
         self.read_long(ReadScope::Snapshot, move |reading| {
-            read::raw_rows(reading, table, range, after.as_ref(), max_rows)
+            read::raw_rows(reading, table, ranges.clone(), after.as_ref(), max_rows)
         })
         .await
     }

@@ -4,6 +4,8 @@
 //! position of its record in the log; an index entry is only a key. Origins, tables and indexes are
 //! small numbers in all rows.
 
+use std::ops::RangeInclusive;
+
 use beringia_item::{KeyBytes, Origin, RANGES, RowFingerprint, VersionVector};
 use beringia_storage::{
     StoreError,
@@ -42,14 +44,14 @@ pub fn all_keys(number: u32) -> KeyRange {
     KeyRange::new(row_key(number, &[]), row_key(number + 1, &[]))
 }
 
-/// The row keys of a table or index in one of its ranges.
+/// The row keys of a table or index in consecutive ranges.
 #[must_use]
-pub fn range_keys(number: u32, range: u16) -> KeyRange {
+pub fn range_keys(number: u32, ranges: RangeInclusive<u16>) -> KeyRange {
     let bound = |range: u16| match u8::try_from(range) {
         Ok(first) => row_key(number, &[first]),
         Err(_) => row_key(number + 1, &[]),
     };
-    KeyRange::new(bound(range), bound(range + 1))
+    KeyRange::new(bound(*ranges.start()), bound(*ranges.end() + 1))
 }
 
 /// The least key above `key`: that key followed by a zero byte.

@@ -112,7 +112,7 @@ fn check_range(
         ..Damage::default()
     };
     snapshot.scan_items(
-        &range_keys(table.number, range),
+        &range_keys(table.number, range..=range),
         Detail::Record,
         &mut |key, row, record| {
             check_item(snapshot, table, (key, row, record), indexes, names, &mut damage)?;
@@ -198,18 +198,22 @@ fn check_entries(
     range: u16,
     damage: &mut Damage,
 ) -> Result<(), StoreError> {
-    snapshot.scan(Keyspace::Entries, &range_keys(index.number, range), &mut |entry, _| {
-        let base = index.keys.split_index_key(&stored_key(entry)).map(|(_, base)| base);
-        let justified = match base {
-            None => false,
-            Some(base) => item_of(snapshot, &row_key(table, &base.0))?
-                .is_some_and(|item| entry_of(index, &item, &base).as_deref() == Some(entry)),
-        };
-        if !justified {
-            damage.stray_entries.push(entry.to_vec());
-        }
-        Ok(ControlFlow::Continue(()))
-    })
+    snapshot.scan(
+        Keyspace::Entries,
+        &range_keys(index.number, range..=range),
+        &mut |entry, _| {
+            let base = index.keys.split_index_key(&stored_key(entry)).map(|(_, base)| base);
+            let justified = match base {
+                None => false,
+                Some(base) => item_of(snapshot, &row_key(table, &base.0))?
+                    .is_some_and(|item| entry_of(index, &item, &base).as_deref() == Some(entry)),
+            };
+            if !justified {
+                damage.stray_entries.push(entry.to_vec());
+            }
+            Ok(ControlFlow::Continue(()))
+        },
+    )
 }
 
 fn entry_of(index: &Checked<'_>, item: &Item, base: &KeyBytes) -> Option<Vec<u8>> {

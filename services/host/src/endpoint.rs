@@ -79,7 +79,10 @@ impl Resolver for CountingResolver {
     fn resolve(&self, scope: Option<CredentialScope<'_>>) -> Result<Resolved, Unroutable> {
         let found = self.regions.resolve(scope);
         match &found {
-            Err(Unroutable::Down(region)) => self.tap.traffic().undelivered(region),
+            Err(Unroutable::Down(region)) => {
+                let identity = scope.map_or("", |scope| scope.access_key);
+                self.tap.traffic().undelivered(region, identity);
+            }
             Ok(Resolved {
                 services,
                 rerouted_from: Some(called),

@@ -10,7 +10,7 @@ use beringia_node::{
     ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeError, NodeStatus, NodeTuning,
     Peer,
 };
-use beringia_storage::{Store, StoreOptions};
+use beringia_storage::{Backlog, Store, StoreOptions};
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, RegionStore};
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::RwLock, task::JoinSet};
@@ -321,21 +321,31 @@ impl Hosted {
         Ok(())
     }
 
+    /// What no other region has acknowledged of the region's writes; `None` while it is not
+    /// running, and if it is not known.
+    pub(crate) async fn unacknowledged(&self) -> Option<Backlog> {
+        match &*self.state.read().await {
+            State::Running(_, node) => node.unacknowledged().await,
+            State::Prepared(..) | State::Down => None,
+        }
+    }
+
     /// Kills the region as a crash would, and removes its disk if `lose_disk` is set. Returns what
-    /// the other regions had not acknowledged at that time.
-    pub(crate) async fn fail(&self, lose_disk: bool) -> Result<BTreeMap<Region, Flow>, RecoveryError> {
+    /// no other region had acknowledged at that time, if it is known.
+    pub(crate) async fn fail(&self, lose_disk: bool) -> Result<Option<Backlog>, RecoveryError> {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(store, node) => {
+                // Nobody reaches the region from here on, and it ships nothing, even if its disk is
+                // slow.
+                self.config.serving.down(self.name().as_str());
+                let halted = node.halt();
+                self.disconnect();
+                halted.await;
                 if lose_disk {
-                    // Before writes are refused, so that the region does not ship what it has while
-                    // they end.
-                    self.disconnect();
-                    close(&node).await;
+                    finish_writes(&node).await;
                 }
-                let flows = node.flows().await;
-                // The store goes first, so that tasks that have not ended yet cannot write; then
-                // the links, which drop what the region had sent; then the tasks and listeners.
+                let unacknowledged = node.unacknowledged().await;
                 // Abandoning the store waits for a commit in progress, so it runs on a blocking
                 // thread.
                 let abandoned = tokio::task::spawn_blocking(move || store.abandon()).await;
@@ -343,14 +353,12 @@ impl Hosted {
                     tracing::error!(%error, region = %self.name(), "its store was not taken away");
                 }
                 self.commits.lock().abort_all();
-                self.config.serving.down(self.name().as_str());
-                self.disconnect();
                 node.kill();
                 if lose_disk {
                     self.config.lose_disk().await?;
                 }
                 tracing::info!(region = %self.name(), lose_disk, "killed");
-                Ok(flows)
+                Ok(unacknowledged)
             }
             other => {
                 *state = other;
@@ -413,10 +421,10 @@ impl Hosted {
     }
 }
 
-/// Refuses further writes and briefly waits for those in progress, so that no more is lost with the
-/// disk than what is unacknowledged afterwards. The region has no connections, so it ships nothing
-/// meanwhile.
-async fn close(node: &Node) {
+/// Refuses further writes and briefly waits for those in progress, such as those of the endpoint
+/// for all regions, so that no more is lost with the disk than what is unacknowledged afterwards.
+/// The region was halted, so it ships nothing meanwhile.
+async fn finish_writes(node: &Node) {
     node.drain();
     for _ in 0..50 {
         let state = node.drain_state().await;

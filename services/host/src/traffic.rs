@@ -16,12 +16,13 @@ const TABLES_MAX: usize = 64;
 const OTHERS: &str = "(others)";
 /// The greatest length of a name that is kept, in bytes.
 const NAME_LENGTH_MAX: usize = 128;
-/// The greatest latency that is told apart: 2^26 microseconds, about a minute.
-const OCTAVES: u32 = 26;
-/// The buckets of an octave, a power of 2: the bound of a bucket is at most a quarter above the one
-/// before.
-const BUCKETS_PER_OCTAVE: u32 = 4;
-const BUCKETS: usize = ((OCTAVES - 1) * BUCKETS_PER_OCTAVE) as usize;
+/// The bounds of the first buckets of latencies, microseconds; each decade has the same. They are
+/// round, so that usual objectives (50, 200, 250 ms, 1 s) are bounds: what is known of a latency is
+/// its bucket. A bound is at most a third above the one before.
+const BOUNDS_US: [u64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
+/// The decades: the last bound is 80 seconds.
+const DECADES: usize = 7;
+const BUCKETS: usize = DECADES * BOUNDS_US.len();
 
 /// The requests of clients to the regions of this process.
 #[derive(Debug, Default)]
@@ -33,7 +34,8 @@ pub(crate) struct Traffic {
 
 #[derive(Debug, Default)]
 struct OfRegion {
-    undelivered: u64,
+    /// By the client; at most [`IDENTITIES_MAX`], and one for the others.
+    undelivered: BTreeMap<String, u64>,
     /// By the client and the table; at most [`IDENTITIES_MAX`] and [`TABLES_MAX`], and one for the
     /// others.
     clients: BTreeMap<String, BTreeMap<String, Counts>>,
@@ -70,8 +72,11 @@ impl Traffic {
     }
 
     /// Counts a request that the endpoint for all regions refused, since this region was down.
-    pub(crate) fn undelivered(&self, region: &str) {
-        at(&mut self.regions.lock(), region, usize::MAX).undelivered += 1;
+    /// `identity` is the access key id that it claims.
+    pub(crate) fn undelivered(&self, region: &str, identity: &str) {
+        let mut regions = self.regions.lock();
+        let undelivered = &mut at(&mut regions, region, usize::MAX).undelivered;
+        *at(undelivered, identity, IDENTITIES_MAX) += 1;
     }
 
     /// Counts a request for one region that the endpoint for all regions had another one answer.
@@ -96,13 +101,12 @@ impl Traffic {
         let regions = self.regions.lock();
         let mut reports = Vec::new();
         for (region, of_region) in &*regions {
-            if of_region.undelivered > 0 {
-                reports.push(TrafficReport {
-                    region: region.clone(),
-                    undelivered: of_region.undelivered,
-                    ..TrafficReport::default()
-                });
-            }
+            reports.extend(of_region.undelivered.iter().map(|(identity, requests)| TrafficReport {
+                region: region.clone(),
+                identity: identity.clone(),
+                undelivered: *requests,
+                ..TrafficReport::default()
+            }));
             for (identity, tables) in &of_region.clients {
                 reports.extend(
                     tables
@@ -118,7 +122,7 @@ impl Traffic {
 impl Counts {
     fn report(&self, region: &str, identity: &str, table: &str) -> TrafficReport {
         let of = |outcome: RequestOutcome| self.outcomes[outcome as usize];
-        let latencies = (0_u64..).zip(&self.latencies).filter(|(_, count)| **count > 0);
+        let latencies = bounds_us().zip(&self.latencies).filter(|(_, count)| **count > 0);
         TrafficReport {
             region: region.to_owned(),
             identity: identity.to_owned(),
@@ -131,8 +135,8 @@ impl Counts {
             abandoned: of(RequestOutcome::Abandoned),
             undelivered: 0,
             latencies: latencies
-                .map(|(index, count)| LatencyBucket {
-                    at_most_us: bound_us(index),
+                .map(|(at_most_us, count)| LatencyBucket {
+                    at_most_us,
                     count: *count,
                 })
                 .collect(),
@@ -151,20 +155,17 @@ fn at<'m, T: Default>(entries: &'m mut BTreeMap<String, T>, name: &str, most: us
     entries.entry(name.to_owned()).or_default()
 }
 
-/// The bucket of a latency, from 0 for up to 4 microseconds.
+/// The bucket of a latency: the first whose bound is not below it.
 fn bucket(latency: Duration) -> usize {
-    let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1);
-    // The first bucket whose bound is not below the latency.
-    (0_u64..)
-        .take(BUCKETS)
-        .position(|index| us <= bound_us(index))
-        .unwrap_or(BUCKETS - 1)
+    let us = latency.as_nanos().div_ceil(1000);
+    let found = bounds_us().position(|bound_us| us <= u128::from(bound_us));
+    found.unwrap_or(BUCKETS - 1)
 }
 
-/// The greatest latency in a bucket, microseconds: 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, …
-const fn bound_us(index: u64) -> u64 {
-    let per_octave = BUCKETS_PER_OCTAVE as u64;
-    (per_octave + index % per_octave) << (index / per_octave)
+/// The greatest latency in each bucket, microseconds: 10, 12, 15, …, 80, 100, 120, …
+fn bounds_us() -> impl Iterator<Item = u64> {
+    let decades = (0..).map(|decade| 10_u64.pow(decade)).take(DECADES);
+    decades.flat_map(|decade| BOUNDS_US.map(|bound_us| bound_us * decade))
 }
 
 #[cfg(test)]
@@ -188,7 +189,7 @@ mod tests {
         }
         traffic.ended(&region, &request("shop", "carts", RequestOutcome::Answered));
         traffic.ended(&region, &request("shop", "orders", RequestOutcome::Failed));
-        traffic.undelivered("eu-west-1");
+        traffic.undelivered("eu-west-1", "shop");
         let reports = traffic.reports();
         let names: Vec<_> = reports
             .iter()
@@ -198,14 +199,14 @@ mod tests {
             names,
             [("eu-west-1", ""), ("us-east-1", "carts"), ("us-east-1", "orders")]
         );
-        assert_eq!(reports[0].undelivered, 1);
+        assert_eq!((reports[0].undelivered, reports[0].identity.as_str()), (1, "shop"));
         let carts = &reports[1];
         assert_eq!((carts.answered, carts.condition_failed, carts.invalid), (2, 1, 1));
         assert_eq!((carts.throttled, carts.failed, carts.abandoned), (1, 1, 1));
         assert_eq!(carts.latencies.len(), 1);
         let latency = carts.latencies[0];
         assert_eq!(latency.count, 2);
-        assert!((3_000..3_750).contains(&latency.at_most_us), "{latency:?}");
+        assert_eq!(latency.at_most_us, 3_000);
         assert_eq!(reports[2].failed, 1);
     }
 
@@ -229,15 +230,22 @@ mod tests {
     }
 
     #[test]
-    fn buckets_cover_all_latencies_within_a_quarter() {
+    fn buckets_cover_all_latencies_within_a_third() {
         assert_eq!(
             (bucket(Duration::ZERO), bucket(Duration::from_secs(3600))),
             (0, BUCKETS - 1)
         );
-        for us in [4, 5, 6, 99, 1_000, 4_096, 777_777, 60_000_000] {
-            let bound = bound_us(bucket(Duration::from_micros(us)) as u64);
-            assert!(us <= bound && bound <= us + us / 4, "{us} {bound}");
+        assert_eq!(bounds_us().count(), BUCKETS);
+        let bound_of = |latency: Duration| bounds_us().nth(bucket(latency)).unwrap();
+        for us in [10, 11, 99, 1_000, 4_096, 777_777, 60_000_000] {
+            let bound = bound_of(Duration::from_micros(us));
+            assert!(us <= bound && bound <= us + us.div_ceil(3), "{us} {bound}");
         }
-        assert!(bound_us(BUCKETS as u64 - 1) > 60_000_000);
+        assert_eq!(bounds_us().last(), Some(80_000_000));
+        // Usual objectives are bounds, so that it is known which answers were late.
+        for ms in [10, 20, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000] {
+            assert_eq!(bound_of(Duration::from_millis(ms)), ms * 1000);
+            assert!(bound_of(Duration::from_millis(ms) + Duration::from_nanos(1)) > ms * 1000);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use beringia_clock::WallClock;
-use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector, range_of};
+use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector};
 use beringia_replication::{
     StoreAnswer, StoreCall,
     message::{KeyPage, RangeSpan, RowPage, TableVectors, weight},
@@ -112,22 +112,13 @@ impl Calls {
         &self,
         table: TableId,
         span: RangeSpan,
-        mut after: Option<KeyBytes>,
+        after: Option<KeyBytes>,
         max: usize,
     ) -> Result<StoreAnswer, StoreError> {
-        let mut rows = Vec::new();
-        let first = after.as_ref().map_or(span.first, range_of).max(span.first);
-        for range in first..=span.last {
-            let found = self
-                .store
-                .raw_rows(table, range, after.take(), max - rows.len())
-                .await?;
-            rows.extend(found.into_iter().map(|row| (row.key, row.fingerprint)));
-            if rows.len() >= max {
-                return Ok(StoreAnswer::Keys(KeyPage { rows, last: false }));
-            }
-        }
-        Ok(StoreAnswer::Keys(KeyPage { rows, last: true }))
+        let found = self.store.raw_rows(table, span.first..=span.last, after, max).await?;
+        let last = found.len() < max;
+        let rows = found.into_iter().map(|row| (row.key, row.fingerprint)).collect();
+        Ok(StoreAnswer::Keys(KeyPage { rows, last }))
     }
 
     async fn rows(&self, table: TableId, keys: Vec<KeyBytes>, max_bytes: usize) -> Result<StoreAnswer, StoreError> {

@@ -3,7 +3,7 @@
 
 use beringia_item::{KeyBytes, Mutation, Origin, RANGES, TableId, VersionVector};
 use beringia_storage::{Conflict, LogFilter, LogPosition, Store, StoreError, Unshipped};
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, TryStreamExt as _, stream};
 
 /// Bytes of images in one page of the log.
 const LOG_BYTES: usize = 1 << 20;
@@ -42,13 +42,11 @@ impl<'a> TableEvidence<'a> {
 
     /// All rows, including tombstones, by range and key.
     pub fn rows(self) -> impl Stream<Item = Result<Mutation, StoreError>> + Send + 'a {
-        stream::iter(0..RANGES).flat_map(move |range| {
-            pages(None, move |after: Option<KeyBytes>| async move {
-                let rows = self.store.raw_rows(self.table, range, after, ROWS).await?;
-                let last = rows.last().filter(|_| rows.len() == ROWS).map(|row| row.key.clone());
-                let keys = rows.into_iter().map(|row| row.key).collect();
-                Ok((self.store.mutations_of(self.table, keys).await?, last.map(Some)))
-            })
+        pages(None, move |after: Option<KeyBytes>| async move {
+            let rows = self.store.raw_rows(self.table, 0..=RANGES - 1, after, ROWS).await?;
+            let last = rows.last().filter(|_| rows.len() == ROWS).map(|row| row.key.clone());
+            let keys = rows.into_iter().map(|row| row.key).collect();
+            Ok((self.store.mutations_of(self.table, keys).await?, last.map(Some)))
         })
     }
 

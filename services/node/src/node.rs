@@ -11,7 +11,7 @@ use beringia_engine::{ApiError, Engine, LostWrite, Refused};
 use beringia_gateway::Gateway;
 use beringia_item::{Region, TableId, Version};
 use beringia_replication::Event;
-use beringia_storage::{Store, StoreError};
+use beringia_storage::{Backlog, Store, StoreError};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error_span};
@@ -216,6 +216,15 @@ impl Node {
         Box::pin(status::flows(&self.driver))
     }
 
+    /// This region's own writes to global tables that no other region has acknowledged, counted by
+    /// table: a write is missing if none of the other replicas of its table has it. These are the
+    /// most that would be lost with the region's disk. Tables without another replica do not count.
+    /// `None` if no other replica of a written table has reported what it has. As cheap as
+    /// [`Node::flows`].
+    pub fn unacknowledged(&self) -> BoxFuture<'_, Option<Backlog>> {
+        Box::pin(status::unacknowledged(&self.driver))
+    }
+
     /// Pauses the replication of a global table in this region: the region neither takes the
     /// table's writes from peers nor sends any. Its clients continue to read and write, and the
     /// other regions continue among themselves. All regions keep their logs and tombstones, so that
@@ -288,10 +297,19 @@ impl Node {
         Box::pin(async move {
             self.stopping.cancel();
             self.stopped.cancelled().await;
-            self.scope.end();
-            self.scope.gone().await;
+            self.halt().await;
             self.driver.store().close().await;
         })
+    }
+
+    /// Ends every task of the region at once: from now on it accepts no connection, answers nobody
+    /// and ships nothing. The returned future is ready when all tasks are gone, with their
+    /// connections and listeners. What the region knows, such as [`Node::flows`], can still be
+    /// read, and its store works until it is closed.
+    pub fn halt(&self) -> BoxFuture<'static, ()> {
+        self.scope.end();
+        let scope = self.scope.clone();
+        Box::pin(async move { scope.gone().await })
     }
 
     /// Stops at once, as a crash would: no answer is completed, nothing is flushed. If the store is

@@ -160,6 +160,21 @@ pub(crate) async fn flows(driver: &Driver) -> BTreeMap<Region, Flow> {
     flows
 }
 
+/// This region's own writes that no other region has acknowledged, as
+/// [`crate::Node::unacknowledged`] returns them.
+pub(crate) async fn unacknowledged(driver: &Driver) -> Option<Backlog> {
+    let by_table = driver.look(beringia_replication::Replicator::acknowledged_by_any);
+    let store = driver.store();
+    let (own, here) = (store.origin(), store.vectors());
+    let mut acknowledged = TableVectors::new();
+    for (table, sequence) in by_table {
+        let written = here.get(&table).map_or(0, |vector| vector.get(own));
+        let sequence = if written == 0 { Some(0) } else { sequence };
+        acknowledged.insert(table, [(own.clone(), sequence?)].into_iter().collect());
+    }
+    backlog(&**store, Some(&acknowledged)).await
+}
+
 /// The backlog of a peer with these acknowledgements. The store is asked only about tables in which
 /// the peer is behind.
 async fn backlog(store: &dyn Store, acknowledged: Option<&TableVectors>) -> Option<Backlog> {

@@ -86,8 +86,8 @@ impl StorageBackend for SqliteBackend {
         work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.readers.with(|connection| match scope {
-            ReadScope::Call => work(&SqlSnapshot(connection)),
-            ReadScope::Snapshot => in_transaction(connection, work),
+            ReadScope::Snapshot if !self.readers.are_exclusive() => in_transaction(connection, work),
+            ReadScope::Snapshot | ReadScope::Call => work(&SqlSnapshot(connection)),
         })?
     }
 

@@ -98,6 +98,12 @@ impl Readers {
         }
     }
 
+    /// Whether nothing is written while `work` runs in [`with`](Self::with), so that its statements
+    /// see one state without a transaction.
+    pub(crate) const fn are_exclusive(&self) -> bool {
+        matches!(self.source, Source::Memory(_))
+    }
+
     /// Closes idle connections. More are opened when needed.
     pub(crate) fn rest(&self) {
         self.idle.lock().clear();

@@ -40,6 +40,8 @@ pub struct Backlog {
     pub bytes: u64,
     /// The hybrid time of the oldest mutation; `None` if there is none.
     pub oldest: Option<HybridTime>,
+    /// The sequence of the oldest mutation; `None` if there is none.
+    pub first_sequence: Option<u64>,
 }
 
 impl Backlog {
@@ -47,6 +49,8 @@ impl Backlog {
     pub fn add(&mut self, more: &Self) {
         self.mutations += more.mutations;
         self.bytes += more.bytes;
+        // Later writes of an origin have later times, in whichever table they are.
         self.oldest = [self.oldest, more.oldest].into_iter().flatten().min();
+        self.first_sequence = [self.first_sequence, more.first_sequence].into_iter().flatten().min();
     }
 }

@@ -1,6 +1,6 @@
 //! When a drill stops because applications fail: a limit of their errors over a window.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, ops::Range, str::FromStr, time::Duration};
 
 use beringia_report::TrafficSamples;
 
@@ -33,16 +33,31 @@ enum Limit {
 pub struct NotALimit;
 
 impl AbortWhen {
-    /// The sentence that says that the limit was passed; `None` if it was not.
-    pub(crate) fn passed(self, samples: &TrafficSamples, now: Duration) -> Option<String> {
+    /// The sentence that says that the limit was passed; `None` if it was not. `missing` estimates
+    /// how many requests killed regions refused in whole seconds since the load began.
+    pub(crate) fn passed(
+        self,
+        samples: &TrafficSamples,
+        missing: impl FnOnce(&Range<u64>) -> u64,
+        now: Duration,
+    ) -> Option<String> {
         let (errors, all) = samples.recent(now, self.window_s);
+        // The counts of the last second may not be there yet.
+        let until = now.as_secs().saturating_sub(1);
+        let refused = missing(&(now.as_secs().saturating_sub(self.window_s)..until));
+        let (errors, all) = (errors + refused, all + refused);
         let is_passed = match self.limit {
             Limit::Share(percent) => all >= REQUESTS_MIN && errors as f64 * 100.0 > percent * all as f64,
             Limit::Count(most) => errors > most,
         };
         is_passed.then(|| {
             let window_s = self.window_s;
-            format!("{errors} of {all} requests of applications failed in {window_s} s ({self})")
+            let estimated = if refused > 0 {
+                format!(", about {refused} of them refused by killed regions")
+            } else {
+                String::new()
+            };
+            format!("{errors} of {all} requests of applications failed in {window_s} s ({self}){estimated}")
         })
     }
 }
@@ -133,7 +148,7 @@ mod tests {
         }
         let passed = |text: &str, second| {
             let when: AbortWhen = text.parse().unwrap();
-            when.passed(&samples, Duration::from_secs(second))
+            when.passed(&samples, |_| 0, Duration::from_secs(second))
         };
         let words = passed("errors=12%/2s", 5).unwrap();
         assert!(words.contains("failed in 2 s (errors=12%/2s)"), "{words}");
@@ -141,5 +156,19 @@ mod tests {
         assert!(passed("errors=9%", 20).is_some());
         assert!(passed("errors=9", 20).is_some() && passed("errors=10", 20).is_none());
         assert_eq!(passed("errors=1%/1s", 20), None, "too few requests for a share");
+    }
+
+    /// Nobody counted a request, since the region was down.
+    #[test]
+    fn refused_requests_are_errors() {
+        let when: AbortWhen = "errors=20/5s".parse().unwrap();
+        let passed = |each: u64| {
+            let missing = |seconds: &Range<u64>| each * (seconds.end - seconds.start);
+            when.passed(&TrafficSamples::default(), missing, Duration::from_millis(20_900))
+        };
+        assert_eq!(passed(5), None, "20 in the four seconds that were counted");
+        let words = passed(6).unwrap();
+        assert!(words.starts_with("24 of 24 requests"), "{words}");
+        assert!(words.ends_with("about 24 of them refused by killed regions"), "{words}");
     }
 }

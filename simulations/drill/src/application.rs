@@ -9,6 +9,8 @@ use std::{
 use beringia_host::fleet::Client;
 use beringia_proto::v1::{ControlTrafficReply, ControlTrafficRequest, ReroutedReport, TrafficReport};
 use beringia_report::{FaultKind, LoadSource, RequestCounts, Run, TrafficSample, TrafficSamples};
+use parking_lot::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
 use tonic::{Response, Status};
 
 /// The note in a drill in which applications made no request.
@@ -16,6 +18,43 @@ const NO_REQUESTS: &str = "no application made a request: availability and RTO a
 /// The note in a drill that took a region down while applications used it.
 const REFUSED: &str = "not measured: the connections of applications that a killed region refused; the \
                        requests that are missing are estimated from the rate before the first event";
+
+/// Samples the counts of applications' requests, with one question at a time: an answer that a
+/// later one overtook would be taken for that of a process that was restarted.
+pub(super) struct TrafficSampler {
+    asking: AsyncMutex<()>,
+    counts: Mutex<ApplicationCounts>,
+}
+
+impl TrafficSampler {
+    pub(super) fn new(counts: ApplicationCounts) -> Self {
+        Self {
+            asking: AsyncMutex::new(()),
+            counts: Mutex::new(counts),
+        }
+    }
+
+    /// Asks, and adds what was counted since the last sample; nothing without an answer.
+    pub(super) async fn sample(
+        &self,
+        ask: impl Future<Output = Option<Vec<ControlTrafficReply>>>,
+        now: impl FnOnce() -> Duration,
+    ) {
+        let _turn = self.asking.lock().await;
+        if let Some(replies) = ask.await {
+            self.counts.lock().counted(replies, now());
+        }
+    }
+
+    /// Looks at the samples so far.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&TrafficSamples) -> T) -> T {
+        at(&self.counts.lock().samples)
+    }
+
+    pub(super) fn into_samples(self) -> TrafficSamples {
+        self.counts.into_inner().samples
+    }
+}
 
 /// The counts of applications' requests since the last sample.
 #[derive(Debug, Default)]
@@ -28,7 +67,7 @@ pub(super) struct ApplicationCounts {
     rerouted_before: BTreeMap<(String, String), u64>,
     /// When the last sample was taken, since the load began.
     sampled: Duration,
-    pub(super) samples: TrafficSamples,
+    samples: TrafficSamples,
 }
 
 impl ApplicationCounts {
@@ -143,9 +182,12 @@ pub(super) async fn traffic(mut client: Client) -> Result<Response<ControlTraffi
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use beringia_proto::v1::LatencyBucket;
     use beringia_report::{Player, Recorder};
     use beringia_scenario::{Plan, Scenario};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -162,6 +204,30 @@ mod tests {
             }],
             ..TrafficReport::default()
         }
+    }
+
+    /// The first question is answered after the second one would be.
+    #[tokio::test]
+    async fn answers_do_not_overtake_each_other() {
+        let sampler = TrafficSampler::new(ApplicationCounts::default());
+        let answered = AtomicU64::new(0);
+        let sample = async |delay| {
+            let ask = async {
+                let answered = answered.fetch_add(10, Ordering::Relaxed) + 10;
+                sleep(Duration::from_millis(delay)).await;
+                let traffic = vec![report("carts", answered, 0)];
+                Some(vec![ControlTrafficReply {
+                    traffic,
+                    rerouted: Vec::new(),
+                }])
+            };
+            sampler.sample(ask, || Duration::from_secs(1)).await;
+        };
+        tokio::join!(sample(50), sample(0));
+        assert_eq!(
+            sampler.look(|samples| samples.recent(Duration::from_secs(1), 9)),
+            (0, 20)
+        );
     }
 
     /// Requests from before the drill and to its own tables do not count. After a restart of the
@@ -199,6 +265,7 @@ mod tests {
         let seconds: Vec<_> = traffic[0]
             .seconds
             .iter()
+            .filter(|one| one.requests.all() > 0)
             .map(|one| (one.second, one.requests.served(), one.requests.errors()))
             .collect();
         assert_eq!(seconds, [(0, 10, 0), (1, 0, 5), (2, 54, 0)]);

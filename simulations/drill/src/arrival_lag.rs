@@ -1,17 +1,25 @@
 //! Measures the lag of writes that arrive in other regions, from when the machine of their origin
 //! committed them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use beringia_host::{
     arrival_groups::{ArrivedWrite, arrived_writes},
     commit_times::{CommitTime, CommitTimes},
     units::mbit,
 };
+use beringia_item::Version;
 use beringia_proto::v1::{ArrivalGroup, ControlArrivals, LinkReport};
 use beringia_report::{ArrivalSample, Recorder};
 
-use crate::machine_clocks::{MachineClocks, RoundTrip};
+use crate::{
+    machine_clocks::{MachineClocks, RoundTrip},
+    seen_writes::SeenWrites,
+};
 
 /// The state by which arrivals are measured.
 #[derive(Debug, Default)]
@@ -31,6 +39,12 @@ pub(super) struct Arrivals {
     /// By origin, the arrivals of writes whose time of commit may still be told.
     waiting: BTreeMap<String, Vec<WaitingArrival>>,
     seen: Seen,
+    /// All writes that arrived, by whichever way.
+    arrived: SeenWrites,
+    /// The receivers that got rows by a copy or a repair, which stand for earlier writes, too.
+    copied: BTreeSet<String>,
+    /// The control services that did not report all arrivals.
+    unsure: BTreeSet<usize>,
     missed_commits: u64,
     /// The arrivals that were measured from hybrid times.
     by_hybrid_time: u64,
@@ -107,8 +121,44 @@ impl Arrivals {
         self.links.get(&pair).copied().unwrap_or_default()
     }
 
+    /// When a region committed its write with this sequence, by the drill's clock, milliseconds
+    /// since the Unix epoch: by the clock of the region's machine or, if it did not say when, by
+    /// the hybrid time of the write.
+    pub(super) fn committed_ms(&self, region: &str, sequence: u64, hybrid_ms: u64) -> u64 {
+        match self.times.of(region, sequence) {
+            CommitTime::At(at_ms) => at_ms.saturating_add_signed(-self.machine_ahead_ms(region)),
+            CommitTime::Before | CommitTime::Missed | CommitTime::NotYet => self.right_ms(region, hybrid_ms),
+        }
+    }
+
+    /// When a write was committed, since the drill began; `None` if it was before.
+    pub(super) fn committed(&self, version: &Version) -> Option<Duration> {
+        let origin = version.origin.to_string();
+        let time = self.times.of(&origin, version.sequence);
+        let committed_ms = self.committed_ms(&origin, version.sequence, version.time.millis());
+        let since_ms = committed_ms.checked_sub(self.began_ms)?;
+        (time != CommitTime::Before).then_some(Duration::from_millis(since_ms))
+    }
+
+    /// Whether a write of an origin was seen to arrive in a region.
+    pub(super) fn was_seen(&self, receiver: &str, origin: &str, sequence: u64) -> bool {
+        self.arrived.contains(receiver, origin, sequence)
+    }
+
+    /// Whether every write that arrived in a region was reported, so that one that was not seen did
+    /// not arrive.
+    pub(super) fn all_are_reported(&self, receiver: &str) -> bool {
+        let service = self.services.get(receiver);
+        !self.copied.contains(receiver) && service.is_some_and(|service| !self.unsure.contains(service))
+    }
+
+    /// A control service went away: what arrived meanwhile is not known.
+    pub(super) fn interrupted(&mut self, service: usize) {
+        self.unsure.insert(service);
+    }
+
     /// Converts a time of a region's clock to one of the drill's clock.
-    pub(super) fn right_ms(&self, region: &str, shown_ms: u64) -> u64 {
+    fn right_ms(&self, region: &str, shown_ms: u64) -> u64 {
         let ahead_ms = self.ahead_ms.get(region).copied().unwrap_or(0);
         shown_ms.saturating_add_signed(-(ahead_ms + self.machine_ahead_ms(region)))
     }
@@ -133,6 +183,9 @@ impl Arrivals {
     /// commits are told by another one wait for that.
     pub(super) fn heard(&mut self, service: usize, message: &ControlArrivals, recorder: &mut Recorder) {
         self.missed_commits += message.missed_commits;
+        if message.missed_commits > 0 {
+            self.unsure.insert(service);
+        }
         for commits in &message.commits {
             self.services.insert(commits.origin.clone(), service);
             let waiting = self.waiting.remove(&commits.origin).unwrap_or_default();
@@ -184,6 +237,12 @@ impl Arrivals {
         let one_way = self.link(&group.origin, &group.region).one_way;
         let machine_ahead_ms = self.machine_ahead_ms(&group.region);
         let receiver: Arc<str> = group.region.as_str().into();
+        if !group.by_log {
+            self.copied.insert(group.region.clone());
+        }
+        for write in arrived_writes(group) {
+            self.arrived.add(&group.region, &group.origin, write.sequence);
+        }
         let is_first = {
             let mut is_first = self.seen.is_first(group);
             arrived_writes(group)
@@ -345,6 +404,18 @@ mod tests {
         assert_eq!((lag.count, lag.min, lag.max), (2, 40.0, 45.0));
         assert!(pair(&run).lag.iter().all(|point| point.second <= 1), "{run:?}");
         assert_eq!(notes, Vec::<String>::new());
+    }
+
+    /// The hybrid clock of the origin follows one that is 400 ms ahead; the drill knows nothing of
+    /// that.
+    #[test]
+    fn the_age_of_a_backlog_is_by_the_clocks_of_machines() {
+        let mut measured = Measured::new();
+        measured.commits(&[(1, 1_000_500), (4, 1_001_000)]);
+        let from = measured.from.to_string();
+        let committed_ms = |sequence| measured.arrivals.committed_ms(&from, sequence, 1_001_400);
+        assert_eq!((committed_ms(1), committed_ms(2)), (1_000_500, 1_001_000));
+        assert_eq!(committed_ms(5), 1_001_400, "nobody said when");
     }
 
     /// A write may arrive before the drill hears of its commit.

@@ -57,40 +57,88 @@ pub(crate) async fn gather(
 ) -> Result<Evidence, DrillError> {
     let mut evidence = Evidence::default();
     // The log of a region that was empty at some time is shorter than other regions' copies of it.
-    // Unlike a store, the control service cannot be asked for single origins: all regions send
-    // either all origins or their own.
-    let every_origin = !fleet
+    let (whole, partial): (Vec<String>, Vec<String>) = fleet
         .topology()
-        .iter()
-        .all(|region| replicas.has_whole_log(region, &table.name));
-    for mut client in fleet.clients() {
-        let request = ControlEvidenceRequest {
-            table: table.name.clone(),
-            every_origin,
-            ..ControlEvidenceRequest::default()
-        };
-        let mut stream = client.evidence(request).await?.into_inner();
-        while let Some(message) = stream.message().await? {
-            let region = message.region.clone();
-            take(&mut evidence, message, table).map_err(|source| DrillError::Evidence {
-                region,
-                table: table.name.clone(),
-                source,
-            })?;
-        }
-    }
+        .into_iter()
+        .partition(|region| replicas.has_whole_log(region, &table.name));
+    let request = ControlEvidenceRequest {
+        table: table.name.clone(),
+        copies_of: partial,
+        ..ControlEvidenceRequest::default()
+    };
+    each_message(fleet, table, request, |message| take(&mut evidence, message, table)).await?;
+    evidence.sort_logs();
+    let known = last_sequences(&evidence);
+    let request = ControlEvidenceRequest {
+        table: table.name.clone(),
+        copies_of: whole,
+        copies_only: true,
+        ..ControlEvidenceRequest::default()
+    };
+    each_message(fleet, table, request, |message| {
+        compare(&mut evidence, &known, message, table)
+    })
+    .await?;
     let regions = fleet.topology();
     let bootstrapped = regions
         .iter()
         .filter(|region| replicas.may_be_bootstrapped(region, &table.name));
     evidence.bootstrapped = bootstrapped.map(ToString::to_string).collect();
-    evidence.sort_logs();
     let regions: Vec<String> = evidence.held.keys().cloned().collect();
     for region in regions {
         let is_complete = replicas.has_complete_journal(&region, &table.name);
         evidence.journals.entry(region).or_default().is_complete = is_complete;
     }
     Ok(evidence)
+}
+
+/// Passes every message of all regions to `take`.
+async fn each_message(
+    fleet: &Fleet,
+    table: &WorkloadTable,
+    request: ControlEvidenceRequest,
+    mut take: impl FnMut(ControlEvidence) -> Result<(), EvidenceError>,
+) -> Result<(), DrillError> {
+    for mut client in fleet.clients() {
+        let mut stream = client.evidence(request.clone()).await?.into_inner();
+        while let Some(message) = stream.message().await? {
+            let region = message.region.clone();
+            take(message).map_err(|source| DrillError::Evidence {
+                region,
+                table: table.name.clone(),
+                source,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The sequence of the last write in the log of each origin.
+fn last_sequences(evidence: &Evidence) -> BTreeMap<String, u64> {
+    let last = |keys: &BTreeMap<String, Vec<Logged>>| {
+        let sequences = keys.values().flatten().map(|logged| logged.held.version.sequence);
+        sequences.max().unwrap_or(0)
+    };
+    let logs = evidence.logs.iter();
+    logs.map(|(origin, keys)| (origin.clone(), last(keys))).collect()
+}
+
+/// Compares a region's copy of a log record with the original. Copies of later writes, such as
+/// those by which items expire, are passed over: the log of their origin was read before.
+fn compare(
+    evidence: &mut Evidence,
+    known: &BTreeMap<String, u64>,
+    message: ControlEvidence,
+    table: &WorkloadTable,
+) -> Result<(), EvidenceError> {
+    if let What::Logged(write) = message.what.ok_or(EvidenceError::Empty)? {
+        let (key, copy) = logged(&write, table)?;
+        let last = known.get(copy.held.version.origin.region().as_str());
+        if last.is_some_and(|last| copy.held.version.sequence <= *last) {
+            evidence.compare_copy(&message.region, &key, &copy);
+        }
+    }
+    Ok(())
 }
 
 /// The epoch of each replica of these tables, by region and table.
@@ -145,16 +193,7 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &WorkloadTable
     let (parts, expires) = (&table.key, table.expires());
     match message.what.ok_or(EvidenceError::Empty)? {
         What::Logged(write) => {
-            let key = text(&write.key, parts)?;
-            let vector = write
-                .causal_context
-                .iter()
-                .map(|known| Ok((known.origin.parse()?, known.sequence)));
-            let logged = Logged {
-                causal_context: vector.collect::<Result<VersionVector, OriginError>>()?,
-                is_expiry: write.is_expiry,
-                held: held(&write, &key, expires)?,
-            };
+            let (key, logged) = logged(&write, table)?;
             evidence.log(key, logged);
         }
         What::Current(write) => {
@@ -188,6 +227,21 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &WorkloadTable
         }
     }
     Ok(())
+}
+
+/// A log record, with its key.
+fn logged(write: &EvidenceWrite, table: &WorkloadTable) -> Result<(String, Logged), EvidenceError> {
+    let key = text(&write.key, &table.key)?;
+    let vector = write
+        .causal_context
+        .iter()
+        .map(|known| Ok((known.origin.parse()?, known.sequence)));
+    let logged = Logged {
+        causal_context: vector.collect::<Result<VersionVector, OriginError>>()?,
+        is_expiry: write.is_expiry,
+        held: held(write, &key, table.expires())?,
+    };
+    Ok((key, logged))
 }
 
 fn held(write: &EvidenceWrite, key: &str, expires: Option<&str>) -> Result<VersionedItem, EvidenceError> {
@@ -235,6 +289,7 @@ fn version(version: Option<ItemVersion>, key: &str) -> Result<Version, EvidenceE
 
 #[cfg(test)]
 mod tests {
+    use beringia_item::{AttributeValue, encode_item};
     use beringia_proto::v1::OriginSequence;
 
     use super::*;
@@ -257,6 +312,68 @@ mod tests {
                 ..TableDigestReport::default()
             }],
         }
+    }
+
+    fn table() -> WorkloadTable {
+        WorkloadTable {
+            name: "t".to_owned(),
+            key: vec!["pk".to_owned()],
+            create: serde_json::Value::Null,
+            time_to_live: None,
+            limits: None,
+        }
+    }
+
+    /// A record of a write of `a` in the log of a region.
+    fn record(region: &str, sequence: u64, value: &str, applied: u64) -> ControlEvidence {
+        let attribute = |name: &str, value: &str| (name.to_owned(), AttributeValue::S(value.to_owned()));
+        let key: Item = [attribute("pk", "k")].into();
+        let item: Item = [attribute("pk", "k"), attribute("v", value)].into();
+        let write = EvidenceWrite {
+            key: encode_item(&key),
+            version: Some(ItemVersion {
+                hybrid_time: sequence << 16,
+                origin: "a".to_owned(),
+                sequence,
+            }),
+            causal_context: vec![OriginSequence {
+                origin: "b".to_owned(),
+                sequence: applied,
+            }],
+            image: Some(encode_item(&item)),
+            is_expiry: false,
+        };
+        ControlEvidence {
+            region: region.to_owned(),
+            what: Some(What::Logged(write)),
+        }
+    }
+
+    #[test]
+    fn copies_of_log_records_are_compared_by_content() {
+        let (mut evidence, table) = (Evidence::default(), table());
+        for sequence in [3, 5] {
+            take(&mut evidence, record("a", sequence, "x", 1), &table).unwrap();
+        }
+        evidence.sort_logs();
+        let known = last_sequences(&evidence);
+        let mut differ = |copy: ControlEvidence| {
+            evidence.mismatches.clear();
+            compare(&mut evidence, &known, copy, &table).unwrap();
+            let found = evidence.mismatches.iter();
+            let found = found.map(|mismatch| (mismatch.region.clone(), mismatch.version.sequence));
+            found.collect::<Vec<_>>()
+        };
+        let in_b = Some("b".to_owned());
+        assert_eq!(differ(record("b", 3, "x", 1)), []);
+        assert_eq!(differ(record("b", 3, "y", 1)), [(in_b.clone(), 3)], "another item");
+        assert_eq!(differ(record("b", 5, "x", 2)), [(in_b.clone(), 5)], "another context");
+        assert_eq!(
+            differ(record("b", 4, "x", 1)),
+            [(in_b, 4)],
+            "the origin does not have it"
+        );
+        assert_eq!(differ(record("b", 6, "x", 1)), [], "it came after the log was read");
     }
 
     /// A replica that is down may have less than the others: what was shipped is not known then.

@@ -1,10 +1,10 @@
 //! The measurements of a drill: they begin with the load, follow its actions, and end with a
 //! complete recorder.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use beringia_clock::{SystemClock, WallClock as _};
-use beringia_proto::v1::{ControlDrainReport, FlowReport, LinkReport, PausedTable};
+use beringia_proto::v1::{ControlDrainReport, LinkReport, PausedTable, UnacknowledgedReport};
 use beringia_report::{Recorder, ReportedBacklog, TrafficSamples};
 use beringia_scenario::{Action, TimelineCursor};
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use tonic::Streaming;
 
 use crate::{
     abort::AbortWhen,
-    application::{ApplicationCounts, traffic},
+    application::{ApplicationCounts, TrafficSampler, traffic},
     arrival_lag::Arrivals,
     arrival_subscription::ArrivalSubscription,
     error::DrillError,
@@ -32,6 +32,16 @@ const CLOCKS_COMPARED: usize = 3;
 pub(crate) struct Measure {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
+}
+
+/// The results of measuring.
+pub(crate) struct Measured {
+    pub(crate) recorder: Recorder,
+    /// The requests of applications.
+    pub(crate) traffic: TrafficSamples,
+    pub(crate) arrivals: Arrivals,
+    /// The replicas that are paused, but not by the drill.
+    pub(crate) apart: Apart,
 }
 
 impl Measure {
@@ -62,7 +72,7 @@ impl Measure {
             bytes_sent: Mutex::default(),
             heals: Mutex::default(),
             apart: Mutex::default(),
-            traffic: Mutex::new(requests),
+            traffic: TrafficSampler::new(requests),
         });
         let mut measure = Self {
             shared,
@@ -165,23 +175,19 @@ impl Measure {
         Ok(())
     }
 
-    /// The unshipped writes that a region reported before it lost its disk: the least that all
-    /// other regions were missing. `None` where it reported nothing.
-    pub(crate) fn reported(&self, unshipped: &[FlowReport]) -> Option<ReportedBacklog> {
-        // The other regions may be missing different writes; all of them are missing the least.
-        let least = unshipped
-            .iter()
-            .filter(|flow| flow.backlog_mutations.is_some())
-            .min_by_key(|flow| flow.backlog_mutations)?;
-        let now_ms = self.shared.began_ms + u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
-        let age_ms = least.backlog_oldest_ms.map_or(0, |oldest_ms| {
-            now_ms.saturating_sub(self.shared.arrivals.lock().right_ms(&least.from, oldest_ms))
+    /// The unshipped writes that a region reported before it lost its disk at this time.
+    pub(crate) fn reported(&self, unshipped: &UnacknowledgedReport, lost: Duration) -> ReportedBacklog {
+        let lost_ms = self.shared.began_ms + u64::try_from(lost.as_millis()).unwrap_or(u64::MAX);
+        let oldest = unshipped.first_sequence.zip(unshipped.oldest_ms);
+        let age_ms = oldest.map_or(0, |(sequence, hybrid_ms)| {
+            let arrivals = self.shared.arrivals.lock();
+            lost_ms.saturating_sub(arrivals.committed_ms(&unshipped.region, sequence, hybrid_ms))
         });
-        Some(ReportedBacklog {
-            writes: least.backlog_mutations.unwrap_or(0),
-            bytes: least.backlog_bytes.unwrap_or(0),
+        ReportedBacklog {
+            writes: unshipped.mutations,
+            bytes: unshipped.bytes,
             seconds: Duration::from_millis(age_ms).as_secs_f64(),
-        })
+        }
     }
 
     /// Waits, after the load, until all regions hold the same data in the drill's tables, and
@@ -204,7 +210,11 @@ impl Measure {
     /// The sentence that says that the errors of applications have passed a limit; `None` if they
     /// have not.
     pub(crate) fn passed(&self, limit: AbortWhen) -> Option<String> {
-        limit.passed(&self.shared.traffic.lock().samples, self.now())
+        let recorder = self.shared.recorder.lock();
+        self.shared.traffic.look(|samples| {
+            let missing = |seconds: &Range<u64>| recorder.missing_requests(samples, seconds);
+            limit.passed(samples, missing, self.now())
+        })
     }
 
     /// Adds a note to the report.
@@ -217,27 +227,30 @@ impl Measure {
         self.shared.sample_traffic().await;
     }
 
-    /// Ends measuring once all arrivals until now are measured. Returns the recorder, the requests
-    /// of applications, and the number of commits whose arrivals were not measured; `None` if a
-    /// task still holds the recorder.
-    pub(crate) async fn end(mut self) -> Option<(Recorder, TrafficSamples, u64)> {
+    /// Ends measuring once all arrivals until now are measured. `None` if a task still holds the
+    /// recorder.
+    pub(crate) async fn end(mut self) -> Option<Measured> {
         let has_all = self.shared.has_heard_all(HEARD_IN_THE_END).await;
         self.tasks.shutdown().await;
         let shared = Arc::into_inner(self.shared)?;
         let mut recorder = shared.recorder.into_inner();
+        let mut arrivals = shared.arrivals.into_inner();
         if !has_all {
+            (0..shared.subscriptions.len()).for_each(|service| arrivals.interrupted(service));
             recorder.note(
                 "the last arrivals were not measured: a control service did not report them \
                     in time"
                     .to_owned(),
             );
         }
-        let mut arrivals = shared.arrivals.into_inner();
         for note in arrivals.finish(&mut recorder) {
             recorder.note(note);
         }
-        let missed_commits = arrivals.missed_commits();
-        let traffic = shared.traffic.into_inner().samples;
-        Some((recorder, traffic, missed_commits))
+        Some(Measured {
+            recorder,
+            traffic: shared.traffic.into_samples(),
+            arrivals,
+            apart: shared.apart.into_inner(),
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_workload::{CallError, Targets, WorkloadTable, is_active_with};
+use beringia_workload::{CallError, Targets, WorkloadTable, is_active_with, replica_added, replica_removed};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -46,7 +46,7 @@ pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: 
     call(targets, first, "CreateTable", definition).await?;
     active(targets, table, first, &[]).await?;
     for other in others {
-        call(targets, first, "UpdateTable", &adding(table, other)).await?;
+        call(targets, first, "UpdateTable", &replica_added(table, other)).await?;
         active(targets, table, first, std::slice::from_ref(other)).await?;
     }
     for region in regions {
@@ -87,7 +87,7 @@ pub(crate) async fn delete(targets: &impl Targets, table: &str, regions: &[Strin
     };
     for replica in described["Table"]["Replicas"].as_array().into_iter().flatten() {
         if let Some(other) = replica["RegionName"].as_str().filter(|other| other != first) {
-            insist(targets, first, &removing(table, other)).await?;
+            insist(targets, first, &replica_removed(table, other)).await?;
         }
     }
     let deadline = Instant::now() + PATIENCE;
@@ -98,16 +98,6 @@ pub(crate) async fn delete(targets: &impl Targets, table: &str, regions: &[Strin
             Err(_) => sleep(POLL).await,
         }
     }
-}
-
-/// The request that adds a replica.
-pub(crate) fn adding(table: &str, region: &str) -> Value {
-    json!({ "TableName": table, "ReplicaUpdates": [{ "Create": { "RegionName": region } }] })
-}
-
-/// The request that removes a replica.
-pub(crate) fn removing(table: &str, region: &str) -> Value {
-    json!({ "TableName": table, "ReplicaUpdates": [{ "Delete": { "RegionName": region } }] })
 }
 
 /// Asks a region to change a table, and repeats the request while the table is still changing.

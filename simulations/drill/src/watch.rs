@@ -17,7 +17,7 @@ use tokio::{
 use tonic::{Response, Status, Streaming};
 
 use crate::{
-    application::{ApplicationCounts, traffic},
+    application::{TrafficSampler, traffic},
     arrival_lag::Arrivals,
     arrival_subscription::ArrivalSubscription,
     error::DrillError,
@@ -54,7 +54,7 @@ pub(super) struct Shared {
     /// By table id and region, the replicas that are paused, but not by the drill.
     pub(super) apart: Mutex<Apart>,
     /// The requests of applications.
-    pub(super) traffic: Mutex<ApplicationCounts>,
+    pub(super) traffic: TrafficSampler,
 }
 
 /// A time by which everything written before has to arrive everywhere eventually.
@@ -85,6 +85,7 @@ impl Shared {
                 }
             }
             subscription.lost();
+            self.arrivals.lock().interrupted(index);
             sleep(RETRY).await;
             messages = subscription.hear(&mut client).await;
         }
@@ -183,9 +184,8 @@ impl Shared {
     /// Adds the requests of applications since the last sample. A control service that does not
     /// answer reports them later.
     pub(super) async fn sample_traffic(&self) {
-        if let Ok(answers) = self.scope.fleet.ask(traffic).await {
-            self.traffic.lock().counted(answers.replies, self.began.elapsed());
-        }
+        let answers = async { self.scope.fleet.ask(traffic).await.ok().map(|answers| answers.replies) };
+        self.traffic.sample(answers, || self.began.elapsed()).await;
     }
 
     pub(super) async fn watch_digests(self: Arc<Self>) {

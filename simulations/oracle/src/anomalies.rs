@@ -13,34 +13,31 @@ use crate::{
     violation::Violation,
 };
 
-/// Finds anomalies in a table, and reads of writes that no client made.
+/// Finds anomalies in a table, reads of writes that no client made, and reads of half transactions.
 pub(crate) fn find(
     table: &Table<'_>,
     outcomes: &BTreeMap<&str, Vec<CommittedOutcome>>,
     sightings: &mut Sightings,
     violations: &mut Vec<Violation>,
 ) {
-    let clocks: BTreeMap<&str, Ages> = table
-        .keys
-        .iter()
-        .map(|(key, writes)| (*key, Ages::of(writes)))
-        .collect();
+    let keys: Vec<&Key<'_>> = table.keys.values().collect();
     let mut reader = Reader {
         table,
-        ages: &clocks,
+        numbers: table.keys.keys().zip(0..).map(|(key, number)| (*key, number)).collect(),
+        ages: keys.iter().map(|key| Ages::of(key)).collect(),
+        keys: &keys,
         seen: BTreeMap::new(),
         wrote: BTreeMap::new(),
     };
     let mut observed: Vec<Observed<'_>> = Vec::with_capacity(table.operations.len());
     for operation in &table.operations {
-        let sights = reader.read(operation, sightings, violations);
-        reader.write(operation);
+        let observation = reader.observe(operation, sightings, violations);
         if operation.name == "TransactGetItems" {
-            find_torn(table, operation, &sights, sightings);
+            find_torn(table, operation, &observation.sights, sightings, violations);
         }
-        observed.push((operation, sights));
+        observed.push(observation);
     }
-    causality::find(table, &observed, sightings);
+    causality::find(table, &keys, &observed, sightings);
     snapshots::find(table, &observed, sightings);
     find_lost_updates(table, outcomes, sightings);
     if table.rules.never_below_zero {
@@ -108,31 +105,66 @@ impl Ages {
 }
 
 /// Goes through the operations in the order in which clients saw them.
-struct Reader<'a> {
-    table: &'a Table<'a>,
-    ages: &'a BTreeMap<&'a str, Ages>,
+struct Reader<'a, 'b> {
+    table: &'b Table<'a>,
+    numbers: BTreeMap<&'a str, usize>,
+    keys: &'b [&'b Key<'a>],
+    /// By the number of the key.
+    ages: Vec<Ages>,
     /// For each client and key, the greatest position that the client saw.
-    seen: BTreeMap<(u32, &'a str), usize>,
+    seen: BTreeMap<(u32, usize), usize>,
     /// For each client and key, the greatest position that was acknowledged to the client, and in
     /// which region.
-    wrote: BTreeMap<(u32, &'a str), (usize, &'a str)>,
+    wrote: BTreeMap<(u32, usize), (usize, &'a str)>,
 }
 
-impl<'a> Reader<'a> {
-    /// Returns what each read saw, where that is known.
-    fn read(
+impl<'a> Reader<'a, '_> {
+    /// Takes note of an operation, and returns what it read and wrote.
+    fn observe(
         &mut self,
         operation: &'a Operation,
         sightings: &mut Sightings,
         violations: &mut Vec<Violation>,
+    ) -> Observed<'a> {
+        let reads = operation.reads.iter();
+        let keys: Vec<Option<usize>> = reads.map(|seen| self.number_of(&seen.key)).collect();
+        let sights = self.read(operation, &keys, sightings, violations);
+        let asked = operation.writes.iter().filter_map(|write| {
+            let number = self.number_of(&write.key)?;
+            Some((number, self.keys[number].index_of_marker(&write.marker)?))
+        });
+        let writes: Vec<(usize, usize)> = asked.collect();
+        if operation.outcome == OperationOutcome::Ok {
+            self.write(operation, &writes);
+        }
+        Observed {
+            operation,
+            keys,
+            sights,
+            writes,
+        }
+    }
+
+    fn number_of(&self, key: &str) -> Option<usize> {
+        self.numbers.get(key).copied()
+    }
+
+    /// Returns what each read saw, where that is known. `keys` has the number of each read's key.
+    fn read(
+        &mut self,
+        operation: &'a Operation,
+        keys: &[Option<usize>],
+        sightings: &mut Sightings,
+        violations: &mut Vec<Violation>,
     ) -> Vec<Option<Sight>> {
         let mut sights = Vec::with_capacity(operation.reads.len());
-        for seen in &operation.reads {
-            let sight = self.sight_of(operation, seen, violations);
+        for (seen, key) in operation.reads.iter().zip(keys) {
+            let sight = self.sight_of(operation, seen, *key, violations);
             sights.push(sight);
-            let (Some(sight), Some(ages)) = (sight, self.ages.get(seen.key.as_str())) else {
+            let (Some(sight), Some(key)) = (sight, *key) else {
                 continue;
             };
+            let ages = &self.ages[key];
             if let Some(newer_us) = ages.newer_before(sight, operation.sent_us) {
                 let stale_us = operation.sent_us - newer_us;
                 sightings.note(Kind::StaleRead, 1, Some(stale_us), || {
@@ -143,7 +175,7 @@ impl<'a> Reader<'a> {
                     )
                 });
             }
-            let session = (operation.client, seen.key.as_str());
+            let session = (operation.client, key);
             match (self.wrote.get(&session), self.seen.get(&session)) {
                 (Some((wrote, written_in)), _) if sight < Sight::Commit(*wrote) => {
                     sightings.note(Kind::ReadYourWrites, 1, None, || {
@@ -168,13 +200,17 @@ impl<'a> Reader<'a> {
         sights
     }
 
-    fn sight_of(&self, operation: &Operation, seen: &Seen, violations: &mut Vec<Violation>) -> Option<Sight> {
-        let key = self.table.keys.get(seen.key.as_str());
+    fn sight_of(
+        &self,
+        operation: &Operation,
+        seen: &Seen,
+        key: Option<usize>,
+        violations: &mut Vec<Violation>,
+    ) -> Option<Sight> {
         let Some(marker) = &seen.marker else {
-            let ages = self.ages.get(seen.key.as_str())?;
-            return Some(ages.of_no_item(operation.done_us));
+            return Some(self.ages[key?].of_no_item(operation.done_us));
         };
-        let asked = key.and_then(|key| key.of_marker(marker));
+        let asked = key.and_then(|key| self.keys[key].of_marker(marker));
         if asked.is_none_or(|asked| !asked.may_have_happened()) {
             violations.push(Violation::SeenInvented {
                 table: self.table.name.to_owned(),
@@ -186,13 +222,11 @@ impl<'a> Reader<'a> {
         asked?.position.map(Sight::Commit)
     }
 
-    fn write(&mut self, operation: &'a Operation) {
-        if operation.outcome != OperationOutcome::Ok {
-            return;
-        }
-        for write in &operation.writes {
-            if let Some(position) = self.table.position_of(&write.key, &write.marker) {
-                let session = (operation.client, write.key.as_str());
+    /// Records what an acknowledged operation wrote: numbers of keys, and indexes of writes.
+    fn write(&mut self, operation: &'a Operation, writes: &[(usize, usize)]) {
+        for (key, asked) in writes {
+            if let Some(position) = self.keys[*key].asked[*asked].position {
+                let session = (operation.client, *key);
                 let greatest = self.wrote.entry(session).or_insert((position, &operation.region));
                 if position > greatest.0 {
                     *greatest = (position, &operation.region);
@@ -203,8 +237,15 @@ impl<'a> Reader<'a> {
 }
 
 /// Finds torn transactions. A transaction applies atomically in every region: a reader that sees
-/// one of its writes sees the others too, or newer ones.
-fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>], sightings: &mut Sightings) {
+/// one of its writes sees the others too, or newer ones. While rows are copied or repaired one by
+/// one, that does not hold, so a torn read is a violation only where nothing can have been.
+fn find_torn(
+    table: &Table<'_>,
+    operation: &Operation,
+    sights: &[Option<Sight>],
+    sightings: &mut Sightings,
+    violations: &mut Vec<Violation>,
+) {
     let seen: BTreeMap<&str, Option<Sight>> = operation
         .reads
         .iter()
@@ -233,6 +274,16 @@ fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>],
                     missed.marker
                 )
             });
+            if !table.is_disturbed() {
+                violations.push(Violation::TornRead {
+                    table: table.name.to_owned(),
+                    region: operation.region.clone(),
+                    key: read.key.clone(),
+                    sent_ms: operation.sent_us / 1_000,
+                    seen: read.marker.clone().unwrap_or_default(),
+                    missed: missed.marker.clone(),
+                });
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use beringia_history::{Operation, OperationOutcome, Seen};
 use beringia_item::VersionVector;
 
 use crate::{
-    index::{Among, Key, Table},
+    index::{Among, Asked, Key, Table},
     sightings::{Kind, Observed, Sight, Sightings, saw},
 };
 
@@ -18,69 +18,78 @@ use crate::{
 /// "Session guarantees for weakly consistent replicated data", 1994): monotonic writes, and writes
 /// that follow reads. All are judged in the region's favour: a read that saw something newer than
 /// what it had to see is content.
-pub(crate) fn find(table: &Table<'_>, observed: &[Observed<'_>], sightings: &mut Sightings) {
-    let sessions = Sessions::of(table, observed, sightings);
-    let mut readers: BTreeMap<u32, Reader<'_>> = BTreeMap::new();
-    for (operation, sights) in observed {
+///
+/// `keys` are those of the table, by their numbers.
+pub(crate) fn find(table: &Table<'_>, keys: &[&Key<'_>], observed: &[Observed<'_>], sightings: &mut Sightings) {
+    let sessions = Sessions::of(table, keys, observed, sightings);
+    let mut readers: BTreeMap<u32, Reader> = BTreeMap::new();
+    for observation in observed {
+        let operation = observation.operation;
         let reader = readers.entry(operation.client).or_default();
-        for (seen, sight) in operation.reads.iter().zip(sights) {
-            if let Some(Sight::Commit(position)) = sight {
-                reader.learn(table, &sessions, operation.client, &seen.key, *position);
-            }
+        for (key, position) in observation.commits() {
+            reader.learn(keys[key], &sessions.keys[key], operation.client, position);
         }
-        for (seen, sight) in operation.reads.iter().zip(sights) {
-            let Some(sight) = *sight else { continue };
-            reader.check(table, &sessions, (operation, seen, sight), sightings);
+        let reads = observation.keys.iter().zip(&observation.sights);
+        for (seen, (key, sight)) in operation.reads.iter().zip(reads) {
+            let (Some(key), Some(sight)) = (*key, *sight) else {
+                continue;
+            };
+            reader.check(
+                (key, keys[key], &sessions.keys[key]),
+                (operation, seen, sight),
+                sightings,
+            );
         }
-        reader.advance(operation, sights, &sessions);
+        reader.advance(observation, &sessions);
     }
 }
 
 /// For a client, the greatest position of a key that it had read or written, by its turn.
 type ByTurn = BTreeMap<u32, Vec<(usize, usize)>>;
 
-/// What each client did, in its own order.
-#[derive(Default)]
+/// What each client did, in its own order. A client's operations have the turns 0, 1 and so on.
 struct Sessions<'a> {
-    keys: BTreeMap<&'a str, OfKey<'a>>,
-    /// The client and the turn of each write, by marker. A client's operations have the turns 0, 1
-    /// and so on.
-    turns: BTreeMap<&'a str, (u32, usize)>,
+    /// By the number of the key.
+    keys: Vec<OfKey<'a>>,
 }
 
-#[derive(Default)]
 struct OfKey<'a> {
     /// All commits, for finding those that a causal context covers.
-    commits: Option<Among<'a>>,
+    commits: Among<'a>,
+    /// The turn of each write of the load that was asked for, by its index.
+    turns: Vec<Option<usize>>,
     read: ByTurn,
     written: ByTurn,
 }
 
 impl<'a> Sessions<'a> {
     /// Notes clients whose later write to an item has a lower version than an earlier one.
-    fn of(table: &Table<'a>, observed: &[Observed<'a>], sightings: &mut Sightings) -> Self {
-        let mut sessions = Self::default();
-        for (name, key) in &table.keys {
+    fn of(table: &Table<'_>, keys: &[&Key<'a>], observed: &[Observed<'_>], sightings: &mut Sightings) -> Self {
+        let of_key = |key: &&Key<'a>| {
             let all: Vec<usize> = (0..key.commits.len()).collect();
-            sessions.keys.entry(name).or_default().commits = Some(Among::new(&key.commits, &all));
-        }
-        let mut next: BTreeMap<u32, usize> = BTreeMap::new();
-        for (operation, sights) in observed {
-            let turn = next.entry(operation.client).or_default();
-            for (seen, sight) in operation.reads.iter().zip(sights) {
-                if let Some(Sight::Commit(position)) = sight {
-                    let read = &mut sessions.keys.entry(&seen.key).or_default().read;
-                    raise(read.entry(operation.client).or_default(), *turn, *position);
-                }
+            OfKey {
+                commits: Among::new(&key.commits, &all),
+                turns: vec![None; key.asked.len()],
+                read: ByTurn::new(),
+                written: ByTurn::new(),
             }
-            for write in &operation.writes {
-                sessions.turns.insert(&write.marker, (operation.client, *turn));
-                let position = table.position_of(&write.key, &write.marker);
+        };
+        let mut of_keys: Vec<OfKey<'_>> = keys.iter().map(of_key).collect();
+        let mut next: BTreeMap<u32, usize> = BTreeMap::new();
+        for observation in observed {
+            let operation = observation.operation;
+            let turn = next.entry(operation.client).or_default();
+            for (key, position) in observation.commits() {
+                let read = &mut of_keys[key].read;
+                raise(read.entry(operation.client).or_default(), *turn, position);
+            }
+            for (key, index) in &observation.writes {
+                of_keys[*key].turns[*index] = Some(*turn);
+                let Asked { write, position, .. } = &keys[*key].asked[*index];
                 let Some(position) = position.filter(|_| operation.outcome == OperationOutcome::Ok) else {
                     continue;
                 };
-                let written = &mut sessions.keys.entry(&write.key).or_default().written;
-                let written = written.entry(operation.client).or_default();
+                let written = of_keys[*key].written.entry(operation.client).or_default();
                 if written.last().is_some_and(|(_, before)| *before > position) {
                     sightings.note(Kind::MonotonicWrites, 1, None, || {
                         format!(
@@ -98,7 +107,7 @@ impl<'a> Sessions<'a> {
             }
             *turn += 1;
         }
-        sessions
+        Self { keys: of_keys }
     }
 }
 
@@ -110,29 +119,35 @@ fn raise(list: &mut Vec<(usize, usize)>, turn: usize, position: usize) {
 
 /// What a client has to see from now on, from what it has seen.
 #[derive(Default)]
-struct Reader<'a> {
+struct Reader {
+    /// The turn of its next operation.
+    turn: usize,
     /// The union of what it saw, with the causal contexts.
     context: VersionVector,
-    /// For each other client, the turn of the latest of its writes that this client saw.
-    others: BTreeMap<u32, usize>,
+    /// For each other client that made a write that this client saw, the turn of the latest, in the
+    /// order of the clients' numbers.
+    others: Vec<(u32, usize)>,
     /// For each key, the greatest position that the client itself read or wrote.
-    own: BTreeMap<&'a str, usize>,
+    own: BTreeMap<usize, usize>,
 }
 
-impl<'a> Reader<'a> {
-    fn learn(&mut self, table: &Table<'_>, sessions: &Sessions<'_>, client: u32, key: &str, position: usize) {
-        let Some(key) = table.keys.get(key) else { return };
+impl Reader {
+    fn learn(&mut self, key: &Key<'_>, of_key: &OfKey<'_>, client: u32, position: usize) {
         let commit = &key.commits[position];
         self.context.merge(&commit.logged.causal_context);
         self.context
             .advance(&commit.version().origin, commit.version().sequence);
-        let marker = commit.asked.map(|asked| key.asked[asked].write.marker.as_str());
-        let Some((writer, turn)) = marker.and_then(|marker| sessions.turns.get(marker)) else {
+        let asked = commit
+            .asked
+            .map(|asked| (key.asked[asked].operation.client, of_key.turns[asked]));
+        let Some((writer, Some(turn))) = asked else {
             return;
         };
-        if *writer != client {
-            let latest = self.others.entry(*writer).or_default();
-            *latest = (*turn).max(*latest);
+        if writer != client {
+            match self.others.binary_search_by_key(&writer, |(client, _)| *client) {
+                Ok(found) => self.others[found].1 = turn.max(self.others[found].1),
+                Err(place) => self.others.insert(place, (writer, turn)),
+            }
         }
     }
 
@@ -140,27 +155,19 @@ impl<'a> Reader<'a> {
     /// written is left to `non-monotonic-read` and `read-your-writes`.
     fn check(
         &self,
-        table: &Table<'_>,
-        sessions: &Sessions<'_>,
+        (number, key, of_key): (usize, &Key<'_>, &OfKey<'_>),
         (operation, seen, sight): (&Operation, &Seen, Sight),
         sightings: &mut Sightings,
     ) {
-        let key = seen.key.as_str();
-        let (Some(of_key), Some(commits)) = (sessions.keys.get(key), table.keys.get(key)) else {
-            return;
-        };
-        if self.own.get(key).is_some_and(|own| sight < Sight::Commit(*own)) {
+        if self.own.get(&number).is_some_and(|own| sight < Sight::Commit(*own)) {
             return;
         }
         let is_missed = |position: &usize| sight < Sight::Commit(*position);
-        let covered = of_key
-            .commits
-            .as_ref()
-            .and_then(|commits| commits.last_covered(&self.context));
+        let covered = of_key.commits.last_covered(&self.context);
         let mut note = |kind, missed: Option<usize>, why: &str| {
             if let Some(missed) = missed.filter(is_missed) {
                 sightings.note(kind, 1, None, || {
-                    let missed = shown(commits, missed);
+                    let missed = shown(key, missed);
                     format!("{} and not {missed}, {why}", saw(operation, seen))
                 });
             }
@@ -171,8 +178,11 @@ impl<'a> Reader<'a> {
             "on which something causally depends that the client had seen",
         );
         let before = |by_turn: &ByTurn, count: fn(usize) -> usize| {
+            let mut others = self.others.iter().peekable();
             let of_client = |(client, list): (&u32, &Vec<(usize, usize)>)| {
-                let end = count(*self.others.get(client)?);
+                while others.next_if(|(other, _)| other < client).is_some() {}
+                let (_, turn) = others.next_if(|(other, _)| other == client)?;
+                let end = count(*turn);
                 let last = list.partition_point(|(turn, _)| *turn < end).checked_sub(1)?;
                 Some(list[last].1)
             };
@@ -192,27 +202,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Records what the client itself read and wrote by this operation.
-    fn advance(&mut self, operation: &'a Operation, sights: &[Option<Sight>], sessions: &Sessions<'_>) {
-        let mut raise = |key: &'a str, position: usize| {
+    fn advance(&mut self, observation: &Observed<'_>, sessions: &Sessions<'_>) {
+        let mut raise = |key: usize, position: usize| {
             let own = self.own.entry(key).or_default();
             *own = position.max(*own);
         };
-        for (seen, sight) in operation.reads.iter().zip(sights) {
-            if let Some(Sight::Commit(position)) = sight {
-                raise(&seen.key, *position);
-            }
+        for (key, position) in observation.commits() {
+            raise(key, position);
         }
-        for write in &operation.writes {
-            let written = sessions.keys.get(write.key.as_str()).map(|key| &key.written);
-            let turn = sessions.turns.get(write.marker.as_str());
-            let list = written.and_then(|written| written.get(&operation.client));
-            if let (Some(list), Some((_, turn))) = (list, turn) {
-                let end = list.partition_point(|(other, _)| other <= turn);
-                end.checked_sub(1)
-                    .into_iter()
-                    .for_each(|last| raise(&write.key, list[last].1));
-            }
+        for (key, _) in &observation.writes {
+            let list = sessions.keys[*key].written.get(&observation.operation.client);
+            let list = list.map_or(&[][..], Vec::as_slice);
+            let end = list.partition_point(|(other, _)| *other <= self.turn);
+            end.checked_sub(1)
+                .into_iter()
+                .for_each(|last| raise(*key, list[last].1));
         }
+        self.turn += 1;
     }
 }
 

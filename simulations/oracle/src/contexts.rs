@@ -28,7 +28,7 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
                 continue;
             };
             let place = || (table.name.to_owned(), commit.origin.to_owned(), (*key).to_owned());
-            let missed = missed(writes, commit, asked).or_else(|| shown.missed(key, writes, commit, asked));
+            let missed = missed(writes, commit, asked).or_else(|| shown.missed(table, (key, writes), commit, asked));
             if let Some(missed) = missed {
                 let (table, region, key) = place();
                 violations.push(Violation::ContextTooSmall {
@@ -71,26 +71,29 @@ fn removed<'a>(asked: &Asked<'a>) -> Option<&'a str> {
     asked.replaced().filter(|_| asked.write.effect == Effect::Delete)
 }
 
-/// What reads had shown of each key in each region: the times at which they were answered, in
-/// microseconds and ascending, each with the greatest position that was shown until then.
-struct Shown<'a>(BTreeMap<(&'a str, &'a str), Vec<(u64, usize)>>);
+/// What reads had shown of each key in each life of each region: the times at which they were
+/// answered, in microseconds and ascending, each with the greatest position that was shown until
+/// then.
+struct Shown<'a>(BTreeMap<Place<'a>, Vec<(u64, usize)>>);
+
+/// A key, a region, and which life of the region it is ([`crate::lives`]).
+type Place<'a> = (&'a str, &'a str, usize);
 
 impl<'a> Shown<'a> {
-    /// Leaves out regions that lost what they had shown, with a disk or a replica.
+    /// Leaves out regions that lost what they had shown with a replica, at a time that is not
+    /// known. With a lost disk, a region loses what it had shown of other regions' writes. Its own
+    /// are in every context of its later ones.
     fn of(table: &Table<'a>) -> Self {
-        let is_lasting = |region: &String| {
-            !table.evidence.bootstrapped.contains(region) && table.lost_disks.iter().all(|disk| disk.region != *region)
-        };
-        let mut shown: BTreeMap<(&str, &str), Vec<(u64, usize)>> = BTreeMap::new();
-        for operation in table
-            .operations
-            .iter()
-            .filter(|operation| is_lasting(&operation.region))
-        {
+        let mut shown: BTreeMap<Place<'_>, Vec<(u64, usize)>> = BTreeMap::new();
+        for operation in &table.operations {
+            let life = table.life_of(operation);
+            let Some(life) = life.filter(|_| !table.evidence.bootstrapped.contains(&operation.region)) else {
+                continue;
+            };
             for seen in &operation.reads {
                 let position = |marker: &str| table.position_of(&seen.key, marker);
                 if let Some(position) = seen.marker.as_deref().and_then(position) {
-                    let of_place = shown.entry((&seen.key, &operation.region)).or_default();
+                    let of_place = shown.entry((&seen.key, &operation.region, life)).or_default();
                     of_place.push((operation.done_us, position));
                 }
             }
@@ -108,9 +111,16 @@ impl<'a> Shown<'a> {
 
     /// Returns the greatest write that had been shown where and before a commit was sent, if
     /// nothing that the commit's causal context covers is as great.
-    fn missed<'k>(&self, name: &str, key: &'k Key<'_>, commit: &Commit<'_>, asked: &Asked<'_>) -> Option<&'k Version> {
+    fn missed<'k>(
+        &self,
+        table: &Table<'_>,
+        (name, key): (&str, &'k Key<'_>),
+        commit: &Commit<'_>,
+        asked: &Asked<'_>,
+    ) -> Option<&'k Version> {
         let is_certain = asked.write.effect != Effect::Delete || removed(asked).is_some();
-        let of_place = self.0.get(&(name, commit.origin)).filter(|_| is_certain)?;
+        let life = table.life_of(asked.operation)?;
+        let of_place = self.0.get(&(name, commit.origin, life)).filter(|_| is_certain)?;
         let before = of_place.partition_point(|(done_us, _)| *done_us < asked.operation.sent_us);
         let (_, greatest) = of_place[before.checked_sub(1)?];
         (commit.replaced < Some(greatest)).then(|| key.commits[greatest].version())

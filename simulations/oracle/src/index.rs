@@ -110,7 +110,12 @@ impl<'a> Commit<'a> {
 impl<'a> Key<'a> {
     /// Returns the asked write with this marker.
     pub(crate) fn of_marker(&self, marker: &str) -> Option<&Asked<'a>> {
-        self.by_marker.get(marker).map(|index| &self.asked[*index])
+        self.index_of_marker(marker).map(|index| &self.asked[index])
+    }
+
+    /// Returns the index, among the writes asked for, of the one with this marker.
+    pub(crate) fn index_of_marker(&self, marker: &str) -> Option<usize> {
+        self.by_marker.get(marker).copied()
     }
 
     /// Returns the position of a version.
@@ -352,7 +357,9 @@ impl<'a> Table<'a> {
         disks.any(|disk| self.is_unshipped(disk, version))
     }
 
-    fn is_unshipped(&self, disk: &LostDisk, version: &Version) -> bool {
+    /// Returns whether a version of a disk's region may have been lost with the disk: some other
+    /// region did not have it then.
+    pub(crate) fn is_unshipped(&self, disk: &LostDisk, version: &Version) -> bool {
         disk.shipped
             .get(self.name)
             .is_none_or(|shipped| version.sequence > *shipped)
@@ -377,6 +384,12 @@ impl<'a> Table<'a> {
             || self.lost_after(asked).is_some()
             || self.evidence.bootstrapped.contains(region)
             || self.evidence.unshipped.contains_key(region)
+    }
+
+    /// Returns whether rows can have been copied or repaired one by one in some region, instead of
+    /// in the order of the log: a disk was lost, or a replica was bootstrapped, removed or dropped.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        !self.lost_disks.is_empty() || !self.evidence.bootstrapped.is_empty() || !self.evidence.unshipped.is_empty()
     }
 
     /// Returns what became of an acknowledged write that is in no log.

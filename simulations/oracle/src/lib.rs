@@ -23,6 +23,7 @@ mod effect;
 mod index;
 mod journals;
 mod lists;
+mod lives;
 mod logs;
 mod merge;
 mod outcomes;

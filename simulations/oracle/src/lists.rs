@@ -45,8 +45,31 @@ struct Lists<'t, 'a> {
     /// The base writes by position, ascending.
     bases: Vec<usize>,
     elements: BTreeMap<&'t str, Element<'t>>,
+    /// When the first write was sent, in microseconds, that decides about the list and may be lost
+    /// with a disk.
+    lost_us: Option<u64>,
     /// By marker, the lists that were seen with writes that are in no log.
     unlogged: BTreeMap<&'t str, &'t [String]>,
+}
+
+/// Returns when the first write to a key was sent, in microseconds, that decides about the list and
+/// that some region may be without since a disk was lost.
+fn lost_us(table: &Table<'_>, key: &Key<'_>) -> Option<u64> {
+    let decides = |effect: &Effect| *effect == Effect::Append || effect.is_whole();
+    let gone = key.asked.iter().filter(|asked| {
+        let is_missing = asked.position.is_none() && asked.may_have_happened();
+        is_missing && decides(&asked.write.effect) && table.lost_after(asked).is_some()
+    });
+    let partly = key.commits.iter().enumerate().filter(|(position, commit)| {
+        let is_append = key.effect(*position) == Some(&Effect::Append);
+        (is_append || key.is_base(*position)) && table.may_be_lost(key, commit)
+    });
+    let sent_us = |commit: &Commit<'_>| match commit.asked {
+        Some(asked) => key.asked[asked].operation.sent_us,
+        None => commit.since_us,
+    };
+    let gone = gone.map(|asked| asked.operation.sent_us);
+    gone.chain(partly.map(|(_, commit)| sent_us(commit))).min()
 }
 
 /// An element that a client saw.
@@ -77,6 +100,7 @@ impl<'t, 'a> Lists<'t, 'a> {
             key,
             bases: bases.collect(),
             elements: BTreeMap::new(),
+            lost_us: lost_us(table, key),
             unlogged: BTreeMap::new(),
         }
     }
@@ -213,7 +237,10 @@ impl<'t, 'a> Lists<'t, 'a> {
         if list == left {
             return Ok(());
         }
-        if is_item || !self.may_replace(list, left, commit, position) {
+        let may_be_lost = self
+            .lost_us
+            .is_some_and(|lost_us| lost_us <= sighting.operation.done_us);
+        if is_item || !may_be_lost && !self.may_replace(list, left, commit, position) {
             return Err(self.disorder(sighting, left));
         }
         Ok(())
@@ -222,10 +249,10 @@ impl<'t, 'a> Lists<'t, 'a> {
     /// Returns whether a region that shows a write can have another list than the write left, where
     /// attributes win or lose by themselves: the list of a concurrent append that wins over it and
     /// that is not later than what the region shows, or none if a base write is between the two.
-    /// What a lost disk or replica explains is not judged.
+    /// What a lost replica explains is not judged.
     fn may_replace(&self, list: &[String], left: &[String], commit: &Commit<'_>, shown: usize) -> bool {
         let evidence = self.table.evidence;
-        if !self.table.lost_disks.is_empty() || !evidence.bootstrapped.is_empty() || !evidence.unshipped.is_empty() {
+        if !evidence.bootstrapped.is_empty() || !evidence.unshipped.is_empty() {
             return true;
         }
         let appended = |list: &[String]| self.key.of_marker(list.last()?)?.position;

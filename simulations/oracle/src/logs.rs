@@ -151,17 +151,16 @@ fn find_wrong_order(place: &Place<'_>, key: &Key<'_>, violations: &mut Vec<Viola
         for pair in commits.windows(2).filter(|pair| pair[1].0 < pair[0].0) {
             went_down(pair[1].1);
         }
-        if place.table.lost_disks.iter().all(|disk| disk.region != origin) {
-            for commit in out_of_order(key, &commits) {
-                went_down(commit);
-            }
+        for commit in out_of_order(place.table, key, &commits) {
+            went_down(commit);
         }
     }
 }
 
-/// Returns commits with a lower version than one that had been acknowledged before they were sent.
-/// (A region that lost its disk also lost its stored clock bound, so its versions may start lower.)
-fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&'a Commit<'a>> {
+/// Returns commits with a lower version than one that had been acknowledged before they were sent,
+/// and that their region had not lost since. (A region that lost its disk also lost its stored
+/// clock bound, so its versions may start lower.)
+fn out_of_order<'a>(table: &Table<'_>, key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&'a Commit<'a>> {
     let asked = |commit: &Commit<'_>| commit.asked.map(|index| key.asked[index].operation);
     let known: Vec<(usize, &Commit<'_>, &Operation)> = commits
         .iter()
@@ -172,14 +171,19 @@ fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&
     sent.sort_by_key(|(_, _, operation)| operation.sent_us);
     done.sort_by_key(|(_, _, operation)| operation.done_us);
     let mut done = done.into_iter().peekable();
-    let mut greatest = None;
+    // By the life of the region.
+    let mut greatest: BTreeMap<usize, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (position, commit, operation) in sent {
         // A write that was done in the same microsecond may have been done after this one was sent.
-        while let Some((before, ..)) = done.next_if(|(_, _, before)| before.done_us < operation.sent_us) {
-            greatest = greatest.max(Some(before));
+        while let Some((before, made, asked)) = done.next_if(|(_, _, before)| before.done_us < operation.sent_us) {
+            for life in table.lives_with(asked, made.version()) {
+                let of_life = greatest.entry(life).or_default();
+                *of_life = before.max(*of_life);
+            }
         }
-        if Some(position) < greatest {
+        let of_life = table.life_of(operation).and_then(|life| greatest.get(&life));
+        if of_life.is_some_and(|greatest| position < *greatest) {
             wrong.push(commit);
         }
     }

@@ -92,8 +92,28 @@ impl Sightings {
     }
 }
 
-/// An operation and what each of its reads saw, where that is known.
-pub(crate) type Observed<'a> = (&'a Operation, Vec<Option<Sight>>);
+/// An operation, with what it read and wrote by number: keys are numbered in the order of
+/// [`Table::keys`](crate::index::Table).
+pub(crate) struct Observed<'a> {
+    pub(crate) operation: &'a Operation,
+    /// For each read, the number of its key; `None` if no one wrote to the key.
+    pub(crate) keys: Vec<Option<usize>>,
+    /// For each read, what it saw, where that is known.
+    pub(crate) sights: Vec<Option<Sight>>,
+    /// For each write, the number of its key and the index of the write among those asked for.
+    pub(crate) writes: Vec<(usize, usize)>,
+}
+
+impl Observed<'_> {
+    /// The commits that reads saw: the number of the key, and the position.
+    pub(crate) fn commits(&self) -> impl Iterator<Item = (usize, usize)> {
+        let reads = self.keys.iter().zip(&self.sights);
+        reads.filter_map(|(key, sight)| match (key, sight) {
+            (Some(key), Some(Sight::Commit(position))) => Some((*key, *position)),
+            _ => None,
+        })
+    }
+}
 
 /// The state of a key that a read saw, ordered from older to newer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -24,10 +24,11 @@ struct Snapshot<'a> {
 
 impl<'a> Snapshot<'a> {
     /// `None` if the operation did not read several items.
-    fn of((operation, sights): &Observed<'a>) -> Option<Self> {
+    fn of(observed: &Observed<'a>) -> Option<Self> {
+        let operation = observed.operation;
         let keys = operation.reads.iter().map(|seen| seen.key.as_str());
         let sights: BTreeMap<&str, Sight> = keys
-            .zip(sights)
+            .zip(&observed.sights)
             .filter_map(|(key, sight)| Some((key, (*sight)?)))
             .collect();
         (sights.len() > 1).then_some(Self { operation, sights })

@@ -139,6 +139,22 @@ pub enum Violation {
         committed: usize,
         asked: usize,
     },
+    /// A transactional read saw one write of a transaction, and another item as it was before,
+    /// although the region's rows were neither copied nor repaired.
+    #[error(
+        "{region} answered a transactional read of {table} {key}, sent at {sent_ms} ms, with {seen} and without {missed} of the same transaction"
+    )]
+    TornRead {
+        table: String,
+        region: String,
+        /// The key of the write that the read saw.
+        key: String,
+        sent_ms: u64,
+        /// The marker of the write that the read saw.
+        seen: String,
+        /// The marker of the write that the read missed.
+        missed: String,
+    },
     /// A region committed a conditional write although it had already replaced the write that the
     /// condition names.
     #[error(

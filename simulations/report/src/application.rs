@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 pub struct ApplicationTraffic {
     /// The region that the requests were for.
     pub region: String,
-    /// The application's access key id: empty for requests without one, and for those that the
-    /// endpoint for all regions could not deliver.
+    /// The application's access key id, as the requests claim it: empty for requests without one.
     pub identity: String,
     /// The requests to each table.
     pub tables: Vec<TableRequests>,
-    /// The requests in each second that had any.
+    /// The requests in each second that had any, or that missed any.
     pub seconds: Vec<ApplicationSecond>,
-    /// How many requests fewer than usual the application made while the region could not be
-    /// reached and no other region had them. Connections that a killed region refuses cannot be
-    /// counted, so this is their estimate; `None`: the usual rate is not known.
+    /// How many requests fewer than usual the application made while the region was down, or while
+    /// it made less than half of its usual requests in all regions, and no other region had them.
+    /// Connections that a killed region refuses cannot be counted, so this is their estimate;
+    /// `None`: the usual rate is not known.
     pub missing: Option<u64>,
 }
 
@@ -120,6 +120,20 @@ pub struct ApplicationSecond {
     /// How many requests ended in which way.
     #[serde(flatten)]
     pub requests: RequestCounts,
+    /// How many were answered within the objective's latency (`p99_ms`), or with an error of the
+    /// client's own. A latency is known by its bucket: it counts as late if the bucket's upper
+    /// bound is beyond the objective.
+    pub within: u64,
+    /// About how many requests are missing ([`ApplicationTraffic::missing`]).
+    pub missing: u64,
+}
+
+impl ApplicationSecond {
+    /// The requests that there were, and those that are missing.
+    #[must_use]
+    pub const fn due(&self) -> u64 {
+        self.requests.all() + self.missing
+    }
 }
 
 /// Requests of an application to a table in one region, that were counted between two samples.
@@ -140,7 +154,7 @@ pub struct TrafficSample {
 }
 
 /// Collects the samples of a drill.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct TrafficSamples {
     /// By the region and the identity.
     applications: BTreeMap<(String, String), Samples>,
@@ -148,10 +162,10 @@ pub struct TrafficSamples {
     rerouted: BTreeMap<(String, String), u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Samples {
     tables: BTreeMap<String, (RequestCounts, BTreeMap<u64, u64>)>,
-    seconds: BTreeMap<u64, ApplicationSecond>,
+    seconds: BTreeMap<u64, (RequestCounts, BTreeMap<u64, u64>)>,
 }
 
 impl TrafficSamples {
@@ -170,13 +184,13 @@ impl TrafficSamples {
         }
         let of = self.applications.entry((region, identity)).or_default();
         let (counts, buckets) = of.tables.entry(table).or_default();
+        let (of_second, latencies_of_second) = of.seconds.entry(since.as_secs()).or_default();
         counts.add(&requests);
+        of_second.add(&requests);
         for (at_most_us, count) in latencies {
             *buckets.entry(at_most_us).or_default() += count;
+            *latencies_of_second.entry(at_most_us).or_default() += count;
         }
-        let second = of.seconds.entry(since.as_secs()).or_default();
-        second.second = since.as_secs();
-        second.requests.add(&requests);
     }
 
     /// Adds requests for one region that another one answered.
@@ -203,20 +217,33 @@ impl TrafficSamples {
     pub fn recent(&self, now: Duration, seconds: u64) -> (u64, u64) {
         let from = now.as_secs().saturating_sub(seconds);
         let samples = self.applications.values().flat_map(|of| of.seconds.range(from..));
-        samples.fold((0, 0), |(errors, all), (_, second)| {
-            (errors + second.requests.errors(), all + second.requests.all())
+        samples.fold((0, 0), |(errors, all), (_, (requests, _))| {
+            (errors + requests.errors(), all + requests.all())
         })
     }
 
-    /// The traffic of every application in every region. What is missing is not estimated.
-    pub(crate) fn traffic(self) -> Vec<ApplicationTraffic> {
+    /// The traffic of every application in every region; `latency_max_us` is the latency of the
+    /// objective, in microseconds. What is missing is not estimated.
+    pub(crate) fn traffic(self, latency_max_us: f64) -> Vec<ApplicationTraffic> {
+        let second = |(second, (requests, buckets)): (u64, (RequestCounts, BTreeMap<u64, u64>))| {
+            let late = buckets
+                .iter()
+                .filter(|(at_most_us, _)| **at_most_us as f64 > latency_max_us);
+            let late: u64 = late.map(|(_, count)| count).sum();
+            ApplicationSecond {
+                second,
+                requests,
+                within: requests.served().saturating_sub(late),
+                missing: 0,
+            }
+        };
         let traffic = self.applications.into_iter();
         traffic
             .map(|((region, identity), of)| ApplicationTraffic {
                 region,
                 identity,
                 tables: of.tables.into_iter().map(of_table).collect(),
-                seconds: of.seconds.into_values().collect(),
+                seconds: of.seconds.into_iter().map(second).collect(),
                 missing: None,
             })
             .collect()
@@ -258,12 +285,29 @@ impl ApplicationTraffic {
     }
 
     /// The requests in one second.
-    pub(crate) fn at(&self, second: u64) -> RequestCounts {
+    pub(crate) fn at(&self, second: u64) -> ApplicationSecond {
         let found = self.seconds.binary_search_by_key(&second, |one| one.second);
-        found
-            .ok()
-            .and_then(|index| self.seconds.get(index))
-            .map_or_else(RequestCounts::default, |one| one.requests)
+        found.map_or_else(|_| ApplicationSecond::default(), |index| self.seconds[index])
+    }
+
+    /// The last second with requests, up to this one; `None` if there were none until then.
+    pub(crate) fn last_until(&self, second: u64) -> Option<u64> {
+        let end = self.seconds.partition_point(|one| one.second <= second);
+        end.checked_sub(1).map(|last| self.seconds[last].second)
+    }
+
+    /// The requests in one second, which is added if there were none.
+    pub(crate) fn at_mut(&mut self, second: u64) -> &mut ApplicationSecond {
+        let found = self.seconds.binary_search_by_key(&second, |one| one.second);
+        let index = found.unwrap_or_else(|index| {
+            let none = ApplicationSecond {
+                second,
+                ..ApplicationSecond::default()
+            };
+            self.seconds.insert(index, none);
+            index
+        });
+        &mut self.seconds[index]
     }
 }
 

@@ -43,7 +43,7 @@ pub struct EffectiveLoss {
     pub unheard: u64,
     /// The most mutations that the region shifted to was without: of all clients and of expiry,
     /// those that arrived there later or never, and the writes that were lost with the disk. In a
-    /// drill, mutations that never arrived are not known.
+    /// drill, mutations of applications that never arrived are not known.
     pub mutations_max: u64,
 }
 

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::{RequestCounts, Run, Users, page::page};
+use crate::{ApplicationOutage, RequestCounts, Run, Users, page::page};
 
 // The columns of the CSV files, in the order of the fields of their rows.
 const SECONDS: [&str; 18] = [
@@ -116,7 +116,7 @@ pub fn write(directory: &Path, run: &Run) -> Result<PathBuf, WriteError> {
         directory,
         "application_seconds.csv",
         csv_of(
-            &application_head(&["application", "region", "second"], &[]),
+            &application_head(&["application", "region", "second"], &["within", "missing"]),
             application_second_rows(run),
         ),
     )?;
@@ -211,10 +211,22 @@ fn outage_rows(run: &Run) -> impl Iterator<Item = impl Serialize> {
             (of, "", region, outage.from_ms, outage.until_ms, cause)
         })
     });
-    let of_applications = run.application_outages.iter().map(|outage| {
-        let (identity, region) = (outage.identity.as_str(), outage.region.as_str());
-        let cause = outage.cause.as_str();
-        ("application", identity, region, outage.from_ms, outage.until_ms, cause)
+    let of_applications = run.application_recoveries.iter().flat_map(|recovery| {
+        let (identity, region) = (
+            recovery.identity.as_str(),
+            recovery.region.as_deref().unwrap_or_default(),
+        );
+        let outages = recovery.outages.iter();
+        outages.map(move |ApplicationOutage { times, cause }| {
+            (
+                "application",
+                identity,
+                region,
+                times.from_ms,
+                times.until_ms,
+                cause.as_str(),
+            )
+        })
     });
     of_users.chain(of_applications)
 }
@@ -231,7 +243,7 @@ fn application_rows(run: &Run) -> impl Iterator<Item = Vec<String>> {
         application.tables.iter().map(|table| {
             let place = [&application.identity, &application.region, &table.table];
             let p99 = table.latency_ms_p99.map(|ms| ms.to_string()).unwrap_or_default();
-            application_row(place.map(String::clone), &table.requests, Some(p99))
+            application_row(place.map(String::clone), &table.requests, [p99])
         })
     })
 }
@@ -244,12 +256,13 @@ fn application_second_rows(run: &Run) -> impl Iterator<Item = Vec<String>> {
                 application.region.clone(),
                 second.second.to_string(),
             ];
-            application_row(place, &second.requests, None)
+            let more = [second.within.to_string(), second.missing.to_string()];
+            application_row(place, &second.requests, more)
         })
     })
 }
 
-fn application_row(place: [String; 3], requests: &RequestCounts, more: Option<String>) -> Vec<String> {
+fn application_row<const N: usize>(place: [String; 3], requests: &RequestCounts, more: [String; N]) -> Vec<String> {
     let outcomes = requests.outcomes().map(|(_, number)| number.to_string());
     place.into_iter().chain(outcomes).chain(more).collect()
 }

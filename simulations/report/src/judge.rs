@@ -351,7 +351,7 @@ fn of_lag(expected: &Expectations, run: &Run) -> Vec<Verdict> {
 }
 
 /// The writes of a pair of regions that never arrived, as text; `None`: all that were due did.
-fn absent_in_words(pair: &Pair) -> Option<String> {
+pub(crate) fn absent_in_words(pair: &Pair) -> Option<String> {
     let Pair { from, to, .. } = pair;
     if pair.missing > 0 {
         let (writes, age) = (writes_in_words(pair.missing), duration_ms(pair.missing_ms as f64));

@@ -8,6 +8,7 @@
 
 mod allowance;
 mod application;
+mod application_recovery;
 mod application_service;
 mod bound;
 mod causes;
@@ -23,6 +24,7 @@ mod identity;
 mod judge;
 mod judgement;
 mod least;
+mod missing;
 mod moves;
 mod outstanding;
 mod page;
@@ -38,7 +40,7 @@ pub use application::{
     ApplicationSecond, ApplicationTraffic, RequestCounts, ReroutedRequests, TableRequests, TrafficSample,
     TrafficSamples,
 };
-pub use application_service::ApplicationOutage;
+pub use application_recovery::{ApplicationOutage, ApplicationRecovery};
 pub use bound::{Shipment, least_convergence};
 pub use causes::FailureCounts;
 pub use comparison::{ComparedRun, Comparison, Measured};

@@ -129,7 +129,7 @@ impl Recorder {
             recoveries: Vec::new(),
             seconds: Vec::new(),
             applications: Vec::new(),
-            application_outages: Vec::new(),
+            application_recoveries: Vec::new(),
             rerouted: Vec::new(),
             latencies: Vec::new(),
             pairs: Vec::new(),

@@ -46,8 +46,9 @@ pub struct Run {
     pub seconds: Vec<RegionSecond>,
     /// The requests of applications, which an attached drill measures apart from its own.
     pub applications: Vec<crate::ApplicationTraffic>,
-    /// The times in which an application was not served, by application and time.
-    pub application_outages: Vec<crate::ApplicationOutage>,
+    /// How each application was served within the objective, in each region and in all, with its
+    /// outages.
+    pub application_recoveries: Vec<crate::ApplicationRecovery>,
     /// The requests of applications for one region that the endpoint for all regions had another
     /// one answer, since clients were moved or a region failed its health checks.
     pub rerouted: Vec<crate::ReroutedRequests>,
@@ -118,6 +119,16 @@ pub struct ReportedObjective {
     /// How long success must stay above its threshold until users count as served again, in
     /// milliseconds.
     pub window_ms: u64,
+}
+
+impl From<&ReportedObjective> for Objective {
+    fn from(reported: &ReportedObjective) -> Self {
+        Self {
+            success_percent_min: reported.success_percent,
+            latency_max: Duration::from_secs_f64(reported.p99_ms / 1000.0),
+            window: Duration::from_millis(reported.window_ms),
+        }
+    }
 }
 
 impl From<&Objective> for ReportedObjective {
@@ -276,7 +287,7 @@ pub struct Pair {
     /// where `to` has no replicas.
     pub due: u64,
     /// Mutations that `from` committed and that never arrived at `to`, where that is known for each
-    /// mutation (in simulation).
+    /// mutation: in simulation, and in a drill for its own tables.
     pub missing: u64,
     /// The age of the oldest of these at the end of the run, in milliseconds. It is not part of
     /// `lag_ms`.

@@ -4,11 +4,11 @@ use beringia_history::FailureCause;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::{
-    LoadSource, Quantiles, RegionSecond, Run,
+    ApplicationRecovery, LoadSource, Quantiles, RegionSecond, Run,
     application::name_of,
-    application_service::identities,
     figures::{figures, fingerprint, headline},
     format::{count, duration_ms, percent},
+    judge::absent_in_words,
     served::users_in_words,
 };
 
@@ -64,8 +64,14 @@ pub fn summary(run: &Run) -> String {
 
 fn lag(run: &Run) -> String {
     let mut pairs: Vec<_> = run.pairs.iter().filter(|pair| pair.lag_ms.count > 0).collect();
+    let absent: String = run
+        .pairs
+        .iter()
+        .filter_map(absent_in_words)
+        .map(|words| format!("  {words}\n"))
+        .collect();
     if pairs.is_empty() {
-        return String::new();
+        return absent;
     }
     let all = pairs.len();
     pairs.sort_by(|one, other| other.lag_ms.p99.total_cmp(&one.lag_ms.p99));
@@ -85,7 +91,7 @@ fn lag(run: &Run) -> String {
     } else {
         String::new()
     };
-    format!("\n{}\n{rest}", aligned(table))
+    format!("\n{}\n{rest}{absent}", aligned(table))
 }
 
 fn regions(run: &Run) -> String {
@@ -180,19 +186,34 @@ fn outages(run: &Run) -> String {
             add(who, outages.len(), (longest.length_ms(), cause), first.from_ms);
         }
     }
-    for identity in identities(run) {
-        let outages = || run.application_outages.iter().filter(|one| one.identity == identity);
-        let longest = outages().max_by_key(|one| one.length_ms(run));
-        if let (Some(first), Some(longest)) = (outages().next(), longest) {
-            let ms = longest.until_ms.map(|_| longest.length_ms(run));
-            let who = format!("application {}", name_of(identity));
-            add(who, outages().count(), (ms, &longest.cause), first.from_ms);
+    for recovery in &run.application_recoveries {
+        let outages = &recovery.outages;
+        let longest = outages
+            .iter()
+            .max_by_key(|one| one.times.length_ms().unwrap_or(u64::MAX));
+        if let (Some(first), Some(longest)) = (outages.first(), longest) {
+            let who = place_in_words(recovery);
+            add(
+                who,
+                outages.len(),
+                (longest.times.length_ms(), &longest.cause),
+                first.times.from_ms,
+            );
         }
     }
     if table.row_count() == 0 {
         return String::new();
     }
     format!("\n{}\n", aligned(table))
+}
+
+/// An application and the region that it called, as text.
+fn place_in_words(recovery: &ApplicationRecovery) -> String {
+    let name = name_of(&recovery.identity);
+    match &recovery.region {
+        Some(region) => format!("application {name} in {region}"),
+        None => format!("application {name}"),
+    }
 }
 
 /// The requests of applications, which the regions counted.

@@ -44,14 +44,15 @@ pub(crate) async fn gather(
     let mut evidence = Evidence::default();
     let digests = cluster.digests(table).await?;
     let holders: Vec<String> = digests.keys().cloned().collect();
-    let originals = gather_logs(cluster, table, replicas, &holders, &mut evidence).await?;
+    let logs = read_logs(cluster, table).await?;
+    let originals = gather_logs(cluster, &logs, table, replicas, &holders, &mut evidence)?;
     for region in cluster.names() {
         let store = cluster.store(&region)?;
         let Some(reader) = Reader::new(&region, &*store, table) else {
             continue;
         };
         if holders.contains(&region) {
-            reader.compare_copies(&originals, &mut evidence).await?;
+            reader.compare_copies(&logs, &originals, &mut evidence)?;
             let held = reader.held(&originals, &evidence).await?;
             evidence.held.insert(region.clone(), held);
             let journal = Journal {
@@ -80,15 +81,43 @@ pub(crate) async fn gather(
     Ok(evidence)
 }
 
+/// The records of a table's log: by region with a copy of the log, then by origin.
+type Logs = BTreeMap<String, BTreeMap<Origin, Vec<Mutation>>>;
+
+/// Reads the table's log in every region, once.
+async fn read_logs(cluster: &Cluster, table: &str) -> Result<Logs, SimulationError> {
+    let mut origins = Vec::new();
+    for name in cluster.names() {
+        origins.push(Origin::of_only_shard(&Region::new(&name)?));
+    }
+    let mut logs = Logs::new();
+    for region in cluster.names() {
+        let store = cluster.store(&region)?;
+        let Some(reader) = Reader::new(&region, &*store, table) else {
+            continue;
+        };
+        let mut by_origin: BTreeMap<Origin, Vec<Mutation>> = BTreeMap::new();
+        for mutation in reader.mutations(origins.clone()).await? {
+            match by_origin.get_mut(mutation.origin()) {
+                Some(records) => records.push(mutation),
+                None => drop(by_origin.insert(mutation.origin().clone(), vec![mutation])),
+            }
+        }
+        logs.insert(region, by_origin);
+    }
+    Ok(logs)
+}
+
 /// Adds the logs of all origins to the evidence, and returns the records of those whose own log has
 /// all of their writes.
-async fn gather_logs(
+fn gather_logs<'a>(
     cluster: &Cluster,
+    logs: &'a Logs,
     table: &str,
     replicas: &ReplicaHistory,
     holders: &[String],
     evidence: &mut Evidence,
-) -> Result<Originals, SimulationError> {
+) -> Result<Originals<'a>, SimulationError> {
     let mut originals = Originals::default();
     for name in cluster.names() {
         let origin = Origin::of_only_shard(&Region::new(&name)?);
@@ -97,16 +126,18 @@ async fn gather_logs(
         // itself.
         let sources = if is_whole { std::slice::from_ref(&name) } else { holders };
         for region in sources {
+            let Some(records) = logs.get(region).and_then(|by_origin| by_origin.get(&origin)) else {
+                continue;
+            };
             let store = cluster.store(region)?;
             let Some(reader) = Reader::new(region, &*store, table) else {
                 continue;
             };
-            let mutations = reader.mutations(origin.clone()).await?;
-            for mutation in &mutations {
+            for mutation in records {
                 evidence.log(reader.key_text(&mutation.key)?, reader.logged(mutation)?);
             }
             if is_whole {
-                originals.add(origin.clone(), mutations);
+                originals.add(origin.clone(), records);
             }
         }
     }
@@ -117,21 +148,16 @@ async fn gather_logs(
 /// The log records of origins whose own log has all of their writes, as they are encoded there. A
 /// copy that is equal to one need not be decoded again.
 #[derive(Default)]
-struct Originals(BTreeMap<Origin, Vec<Mutation>>);
+struct Originals<'a>(BTreeMap<Origin, &'a [Mutation]>);
 
-impl Originals {
+impl<'a> Originals<'a> {
     /// Adds the records of an origin, which are in the order of their sequences.
-    fn add(&mut self, origin: Origin, records: Vec<Mutation>) {
+    fn add(&mut self, origin: Origin, records: &'a [Mutation]) {
         self.0.insert(origin, records);
     }
 
-    /// The origins whose records are known.
-    fn origins(&self) -> impl Iterator<Item = &Origin> {
-        self.0.keys()
-    }
-
     /// The record of the write with this version.
-    fn get(&self, version: &Version) -> Option<&Mutation> {
+    fn get(&self, version: &Version) -> Option<&'a Mutation> {
         let records = self.0.get(&version.origin)?;
         let found = records.binary_search_by_key(&version.sequence, |record| record.version.sequence);
         found.ok().and_then(|index| records.get(index))
@@ -187,12 +213,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Compares the region's copies of the log records of other origins with the originals.
-    async fn compare_copies(&self, originals: &Originals, evidence: &mut Evidence) -> Result<(), SimulationError> {
-        for origin in originals.origins().filter(|origin| *origin != self.store.origin()) {
-            for copy in self.mutations(origin.clone()).await? {
-                if originals.get(&copy.version) != Some(&copy) {
-                    evidence.compare_copy(self.region, &self.key_text(&copy.key)?, &self.logged(&copy)?);
-                }
+    fn compare_copies(
+        &self,
+        logs: &Logs,
+        originals: &Originals<'_>,
+        evidence: &mut Evidence,
+    ) -> Result<(), SimulationError> {
+        let of_others = logs
+            .get(self.region)
+            .into_iter()
+            .flatten()
+            .filter(|(origin, _)| *origin != self.store.origin() && originals.0.contains_key(*origin));
+        for copy in of_others.flat_map(|(_, records)| records) {
+            if originals.get(&copy.version) != Some(copy) {
+                evidence.compare_copy(self.region, &self.key_text(&copy.key)?, &self.logged(copy)?);
             }
         }
         Ok(())
@@ -207,9 +241,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The writes of this origin that are in the region's log, as mutations in log order.
-    pub(crate) async fn mutations(&self, origin: Origin) -> Result<Vec<Mutation>, SimulationError> {
-        let mutations = self.table_evidence().logged(vec![origin]).try_collect().await;
+    /// The writes of these origins that are in the region's log, as mutations in log order.
+    pub(crate) async fn mutations(&self, origins: Vec<Origin>) -> Result<Vec<Mutation>, SimulationError> {
+        let mutations = self.table_evidence().logged(origins).try_collect().await;
         mutations.map_err(|error| self.failed(error))
     }
 
@@ -219,7 +253,7 @@ impl<'a> Reader<'a> {
 
     async fn held(
         &self,
-        originals: &Originals,
+        originals: &Originals<'_>,
         evidence: &Evidence,
     ) -> Result<BTreeMap<String, VersionedItem>, SimulationError> {
         let mut held = BTreeMap::new();

@@ -50,7 +50,7 @@ pub(crate) async fn look(
             continue;
         };
         let others: Vec<Region> = cluster.regions().filter(|other| **other != own).cloned().collect();
-        let mutations = reader.mutations(store.origin().clone()).await?;
+        let mutations = reader.mutations(vec![store.origin().clone()]).await?;
         let is_everywhere = |mutation: &&Mutation| {
             let mut holders = others.iter().filter(|other| may_hold(cluster, other, table));
             holders.all(|other| has(cluster, other, mutation.table, &mutation.version))

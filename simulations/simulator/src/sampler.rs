@@ -1,8 +1,11 @@
 //! Samples of a running cluster: the backlogs between regions, and their divergence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
-use beringia_item::{KeyBytes, RowFingerprint, TableId};
+use beringia_item::{KeyBytes, RANGES, RowFingerprint, TableId};
 use beringia_storage::{Backlog, Store};
 
 use crate::{Cluster, SimulationError};
@@ -15,8 +18,8 @@ const PAGE_ROWS: usize = 1_000;
 pub(crate) async fn backlogs(cluster: &Cluster) -> Result<Vec<(String, String, Backlog)>, SimulationError> {
     let mut backlogs = Vec::new();
     for from in cluster.names().into_iter().filter(|name| cluster.is_running(name)) {
-        for (to, peer) in cluster.node(&from)?.status().await.peers {
-            if let Some(backlog) = peer.backlog {
+        for (to, flow) in cluster.node(&from)?.flows().await {
+            if let Some(backlog) = flow.backlog {
                 backlogs.push((from.clone(), to.to_string(), backlog));
             }
         }
@@ -31,24 +34,34 @@ pub(crate) async fn divergent_keys(cluster: &Cluster, table: &str) -> Result<u64
     let Some(first) = all.next() else { return Ok(0) };
     let mut ranges = BTreeSet::new();
     for other in all {
-        let pairs = first.ranges.iter().zip(&other.ranges).enumerate();
+        let pairs = (0..RANGES).zip(first.ranges.iter().zip(&other.ranges));
         ranges.extend(pairs.filter(|(_, (one, other))| one != other).map(|(range, _)| range));
     }
     let mut divergent = 0;
+    let mut spans: Vec<RangeInclusive<u16>> = Vec::new();
     for range in ranges {
-        let range = u16::try_from(range).unwrap_or(u16::MAX);
-        let mut seen: BTreeMap<KeyBytes, (usize, BTreeSet<RowFingerprint>)> = BTreeMap::new();
+        match spans.last_mut() {
+            Some(span) if *span.end() + 1 == range => *span = *span.start()..=range,
+            _ => spans.push(range..=range),
+        }
+    }
+    for span in spans {
+        // By key: how many regions have the row, what the first of them has, and whether all have
+        // the same.
+        let mut seen: BTreeMap<KeyBytes, (usize, RowFingerprint, bool)> = BTreeMap::new();
         for region in digests.keys() {
             let id = cluster.table_id(region, table)?;
-            for (key, fingerprint) in live_rows(&*cluster.store(region)?, region, id, range).await? {
-                let (holders, fingerprints) = seen.entry(key).or_default();
-                *holders += 1;
-                fingerprints.insert(fingerprint);
+            for (key, fingerprint) in live_rows(&*cluster.store(region)?, region, id, &span).await? {
+                match seen.get_mut(&key) {
+                    Some((holders, first, is_equal)) => {
+                        *holders += 1;
+                        *is_equal &= *first == fingerprint;
+                    }
+                    None => drop(seen.insert(key, (1, fingerprint, true))),
+                }
             }
         }
-        let differs = |(holders, fingerprints): &&(usize, BTreeSet<RowFingerprint>)| {
-            *holders < digests.len() || fingerprints.len() > 1
-        };
+        let differs = |(holders, _, is_equal): &&(usize, _, bool)| *holders < digests.len() || !is_equal;
         divergent += seen.values().filter(differs).count() as u64;
     }
     Ok(divergent)
@@ -58,12 +71,12 @@ async fn live_rows(
     store: &dyn Store,
     region: &str,
     table: TableId,
-    range: u16,
+    span: &RangeInclusive<u16>,
 ) -> Result<Vec<(KeyBytes, RowFingerprint)>, SimulationError> {
     let mut live = Vec::new();
     let mut after = None;
     loop {
-        let rows = store.raw_rows(table, range, after, PAGE_ROWS).await;
+        let rows = store.raw_rows(table, span.clone(), after, PAGE_ROWS).await;
         let rows = rows.map_err(|source| SimulationError::Store {
             region: region.to_owned(),
             source,

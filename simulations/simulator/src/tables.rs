@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use beringia_history::FailureCause;
-use beringia_workload::{CallError, Target, Targets, WorkloadTable, is_active_with};
+use beringia_workload::{CallError, Target, Targets, WorkloadTable, is_active_with, replica_added};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -27,7 +27,7 @@ pub(crate) async fn create(cluster: &Cluster, definition: &Value, replicas: &[St
     call(&mut *client, first, "CreateTable", definition).await?;
     await_active(targets, table, first, &[]).await?;
     for other in others {
-        call(&mut *client, first, "UpdateTable", &add(table, other)).await?;
+        call(&mut *client, first, "UpdateTable", &replica_added(table, other)).await?;
         await_active(targets, table, first, &[other]).await?;
     }
     for name in replicas {
@@ -74,14 +74,6 @@ pub(crate) async fn set(
 ) -> Result<(), SimulationError> {
     let mut client = cluster.clients().target(region);
     call(&mut *client, region, operation, parameters).await.map(drop)
-}
-
-pub(crate) fn add(table: &str, region: &str) -> Value {
-    json!({ "TableName": table, "ReplicaUpdates": [{ "Create": { "RegionName": region } }] })
-}
-
-pub(crate) fn remove(table: &str, region: &str) -> Value {
-    json!({ "TableName": table, "ReplicaUpdates": [{ "Delete": { "RegionName": region } }] })
 }
 
 /// The result of a change that regions were asked for.

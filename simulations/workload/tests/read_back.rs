@@ -128,9 +128,10 @@ async fn items_that_a_read_omits_are_missing() {
     }
 }
 
-/// Both regions are scanned, and asked again until it is certain that they do not catch up.
+/// The indexes of both regions are scanned, and asked again until it is certain that they do not
+/// catch up. One region scans the table.
 #[tokio::test(start_paused = true)]
-async fn scans_are_compared_in_every_region() {
+async fn indexes_are_compared_in_every_region() {
     let missing = misread("Scan of by-n", "a", MisreadKind::Missing);
     assert_eq!(found("Scan of by-n", Vec::new()).await, [missing.clone(), missing]);
     let superfluous = misread("Scan of by-n", "b", MisreadKind::Superfluous);
@@ -141,5 +142,5 @@ async fn scans_are_compared_in_every_region() {
     assert_eq!(not_projected, [whole.clone(), whole]);
     let repeated = misread("Scan", "b", MisreadKind::Repeated);
     let twice = found("Scan", vec![a(), b(), b()]).await;
-    assert_eq!(twice, [repeated.clone(), repeated]);
+    assert_eq!(twice, [repeated]);
 }

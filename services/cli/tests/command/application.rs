@@ -177,6 +177,38 @@ fn with_health_checks_the_nearest_region_answers() {
     assert!(arn.contains(AP), "{arn}");
 }
 
+/// The probes move a second after the loss; the application does before that.
+#[test]
+fn with_health_checks_an_application_moves_in_a_drill() {
+    let up = up_with_table(&["--shift-policy", "health-check=2x100ms"]);
+    let (_, run, failed) = drill(&up, up.endpoint(), |_| AP);
+    let rerouted = run["rerouted"].as_array().unwrap();
+    let pairs: Vec<_> = rerouted.iter().map(|one| (&one["called"], &one["served_by"])).collect();
+    assert_eq!(pairs, [(&json!(AP), &json!("us-east-1"))], "{run}");
+    let requests = rerouted[0]["requests"].as_u64().unwrap();
+    assert!(requests > 20 && failed < requests, "{failed} failed, {requests} moved");
+    // The rate is an estimate: 50 requests per second, for four seconds.
+    let missing = in_tokyo(&run)["missing"].as_u64().unwrap();
+    assert!(missing <= 25, "they were served elsewhere, but for {missing}");
+    status_when(up.control(), "back", |status| status["reroutes"] == json!([]));
+}
+
+/// The region refuses its connections: nobody counts a single failure.
+#[test]
+fn a_drill_stops_when_a_killed_region_refuses() {
+    let up = up_with_table(&[]);
+    let regions = up.ready["regions"].as_array().unwrap();
+    let own = regions.iter().find(|region| region["name"] == AP).unwrap()["dynamodb"].clone();
+    let (output, failed) = play(&up, own.as_str().unwrap(), &["--abort-when", "errors=20"], |_| AP);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let printed = stderr(&output);
+    assert!(
+        printed.contains("aborted: ") && printed.contains("refused by killed regions"),
+        "{printed}"
+    );
+    assert!(failed > 20, "{failed}");
+}
+
 #[test]
 fn a_drill_stops_when_an_application_fails() {
     let up = up_with_table(&[]);

@@ -341,6 +341,7 @@ fn missing_above(
                 mutations: 1,
                 bytes: record.bytes()?,
                 oldest: Some(head.hybrid_time()),
+                first_sequence: Some(head.sequence),
             });
         }
         Ok(ControlFlow::Continue(()))

@@ -1,5 +1,7 @@
 //! Reads of rows for copy, repair and scrub.
 
+use std::ops::RangeInclusive;
+
 use beringia_decisions::{
     CurrentRecord, TableProgress, TableRow, check_table,
     layout::{above, number_key, range_keys, row_key, stored_key},
@@ -38,16 +40,16 @@ pub(crate) fn is_damaged(reading: &Reading<'_>, id: TableId, range: u16) -> Resu
     Ok(!damage.is_none_stored())
 }
 
-/// The rows of one range after a key, tombstones too.
+/// The rows of consecutive ranges after a key, tombstones too.
 pub(crate) fn raw_rows(
     reading: &Reading<'_>,
     table: TableId,
-    range: u16,
+    ranges: RangeInclusive<u16>,
     after: Option<&KeyBytes>,
     max_rows: usize,
 ) -> Result<Vec<RawRow>, StoreError> {
     let number = reading.view.table(table)?.number;
-    let mut keys = range_keys(number, range);
+    let mut keys = range_keys(number, ranges);
     if let Some(after) = after {
         keys.from = keys.from.max(above(row_key(number, &after.0)));
     }

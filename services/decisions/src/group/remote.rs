@@ -88,13 +88,9 @@ impl Group<'_> {
         let Some(from) = &batch.from else {
             return Cow::Borrowed(batch);
         };
-        let is_dropped = |table: &TableId| {
-            let definition = self.state.definitions().get(table);
-            definition.is_some_and(|definition| definition.is_dropped(from))
-        };
-        let tables = batch.mutations.iter().map(|mutation| mutation.table);
-        let tables = tables.chain(batch.progress.iter().map(|(table, _, _)| *table));
-        let dropped: BTreeSet<TableId> = tables.filter(is_dropped).collect();
+        let definitions = self.state.definitions().iter();
+        let dropped = definitions.filter(|(_, definition)| definition.is_dropped(from));
+        let dropped: BTreeSet<TableId> = dropped.map(|(table, _)| *table).collect();
         if dropped.is_empty() {
             return Cow::Borrowed(batch);
         }

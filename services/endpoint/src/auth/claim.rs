@@ -57,9 +57,11 @@ pub fn access_key(parts: &Parts) -> Option<String> {
     pieces(&credential).map(|[key, ..]| key.to_owned())
 }
 
-/// The region and the service that a credential is valid for.
+/// What a credential names: the access key, and the region and the service that it is valid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialScope<'c> {
+    /// The access key id, as the client claims it; the signature may not have been checked.
+    pub access_key: &'c str,
     /// The name of the region, as the client gives it.
     pub region: &'c str,
     /// The name of the service in signatures, such as `dynamodb`.
@@ -69,7 +71,11 @@ pub struct CredentialScope<'c> {
 impl<'c> CredentialScope<'c> {
     /// The scope of a credential; `None` if the credential is malformed.
     pub(crate) fn of(credential: &'c str) -> Option<Self> {
-        pieces(credential).map(|[_, _, region, service, _]| Self { region, service })
+        pieces(credential).map(|[access_key, _, region, service, _]| Self {
+            access_key,
+            region,
+            service,
+        })
     }
 }
 

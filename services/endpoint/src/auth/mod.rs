@@ -72,14 +72,7 @@ impl Authentication {
         let claim = Claim::read(parts)?;
         match self {
             Self::AcceptAny => Ok(()),
-            Self::Verify(secrets) => verify(
-                &claim,
-                parts,
-                body,
-                secrets,
-                CredentialScope { region, service },
-                now_ms / 1000,
-            ),
+            Self::Verify(secrets) => verify(&claim, parts, body, secrets, (region, service), now_ms / 1000),
         }
     }
 }
@@ -89,7 +82,7 @@ fn verify(
     parts: &Parts,
     body: &[u8],
     secrets: &BTreeMap<String, String>,
-    expected: CredentialScope<'_>,
+    (region, service): (&str, &str),
     now: u64,
 ) -> Result<(), EndpointRefusal> {
     check_date(claim, now)?;
@@ -104,7 +97,7 @@ fn verify(
             claim.algorithm
         )));
     }
-    check_scope(&claim.credential, &claim.date, expected)?;
+    check_scope(&claim.credential, &claim.date, (region, service))?;
     let secret = secrets
         .get(&claim.credential.key_id)
         .ok_or(EndpointRefusal::UnrecognizedClient(
@@ -166,18 +159,17 @@ fn check_date(claim: &Claim, now: u64) -> Result<(), EndpointRefusal> {
 }
 
 /// Reports every wrong part of the scope in one message.
-fn check_scope(credential: &Credential, date: &str, expected: CredentialScope<'_>) -> Result<(), EndpointRefusal> {
+fn check_scope(credential: &Credential, date: &str, (region, service): (&str, &str)) -> Result<(), EndpointRefusal> {
     let mut wrong = String::new();
-    if credential.region != expected.region {
+    if credential.region != region {
         wrong.push_str(&format!(
             "Credential should be scoped to a valid region, not '{}'. ",
             credential.region
         ));
     }
-    if credential.service != expected.service {
+    if credential.service != service {
         wrong.push_str(&format!(
-            "Credential should be scoped to correct service: '{}'. ",
-            expected.service
+            "Credential should be scoped to correct service: '{service}'. "
         ));
     }
     if credential.terminator != TERMINATOR {

@@ -62,7 +62,11 @@ fn regions(policy: ShiftPolicy) -> Arc<Regions> {
 
 /// The region that answers a request, and the one that it was rerouted from.
 fn found(regions: &Regions, region: &str, service: &str) -> Result<(String, Option<String>), Unroutable> {
-    let resolved = regions.resolve(Some(CredentialScope { region, service }))?;
+    let resolved = regions.resolve(Some(CredentialScope {
+        access_key: "any",
+        region,
+        service,
+    }))?;
     Ok((resolved.services.region().to_owned(), resolved.rerouted_from))
 }
 

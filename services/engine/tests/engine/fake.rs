@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    ops::Bound,
+    ops::{Bound, RangeInclusive},
     sync::{Arc, Mutex},
 };
 
@@ -352,7 +352,13 @@ impl Store for FakeStore {
     async fn verify_range(&self, _: TableId, _: u16) -> Result<bool, StoreError> {
         Err(StoreError::Closed)
     }
-    async fn raw_rows(&self, _: TableId, _: u16, _: Option<KeyBytes>, _: usize) -> Result<Vec<RawRow>, StoreError> {
+    async fn raw_rows(
+        &self,
+        _: TableId,
+        _: RangeInclusive<u16>,
+        _: Option<KeyBytes>,
+        _: usize,
+    ) -> Result<Vec<RawRow>, StoreError> {
         Err(StoreError::Closed)
     }
     async fn mutations_of(&self, _: TableId, _: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {

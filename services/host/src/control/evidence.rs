@@ -4,7 +4,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use beringia_history::{MARKER, VersionedItem};
-use beringia_item::{Cause, KeyBytes, Mutation, encode_item};
+use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, encode_item};
 use beringia_node::TableEvidence;
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, control_evidence::What,
@@ -54,8 +54,10 @@ pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl S
                 table,
                 sender: sender.clone(),
             };
-            let read = if rows_of.is_empty() {
-                reader.read(request.every_origin).await
+            let read = if request.copies_only {
+                reader.log(reader.others(&request.copies_of)).await
+            } else if rows_of.is_empty() {
+                reader.read(reader.others(&request.copies_of)).await
             } else {
                 reader.rows().await
             };
@@ -87,23 +89,26 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn read(&self, every_origin: bool) -> Result<(), Stop> {
-        self.log(every_origin).await?;
+    async fn read(&self, mut origins: Vec<Origin>) -> Result<(), Stop> {
+        origins.push(self.store.origin().clone());
+        self.log(origins).await?;
         self.rows().await?;
         self.journal().await?;
         self.unshipped().await
     }
 
-    async fn log(&self, every_origin: bool) -> Result<(), Stop> {
-        let origins = if every_origin {
-            let vectors = self.store.vectors();
-            let vector = vectors.get(&self.table.id);
-            vector
-                .map(|vector| vector.iter().map(|(origin, _)| origin.clone()).collect())
-                .unwrap_or_default()
-        } else {
-            vec![self.store.origin().clone()]
-        };
+    /// The origins of these regions, without this one.
+    fn others(&self, regions: &[String]) -> Vec<Origin> {
+        let regions = regions.iter().filter_map(|name| Region::new(name).ok());
+        let origins = regions.map(|region| Origin::of_only_shard(&region));
+        origins.filter(|origin| origin != self.store.origin()).collect()
+    }
+
+    /// Sends the writes of these origins that are in the region's log.
+    async fn log(&self, origins: Vec<Origin>) -> Result<(), Stop> {
+        if origins.is_empty() {
+            return Ok(());
+        }
         let mut logged = pin!(self.evidence.logged(origins));
         while let Some(mutation) = logged.next().await {
             let mutation = mutation.map_err(|error| self.failed(error))?;

@@ -209,10 +209,10 @@ impl Control for Service {
         if let Some(changes) = &mut lease {
             changes.kill(&self.host, &request.region).await;
         }
-        let flows = region.fail(request.lose_disk).await.map_err(refused)?;
+        let backlog = region.fail(request.lose_disk).await.map_err(refused)?;
         self.host.tap().note(What::Fail(request));
-        let flows = measure::of_region(region.name(), flows).collect();
-        Ok(Response::new(ControlFailRegionReply { flows }))
+        let unacknowledged = backlog.map(|backlog| measure::lost_with(region.name(), &backlog));
+        Ok(Response::new(ControlFailRegionReply { unacknowledged }))
     }
 
     async fn recover_region(&self, request: Request<ControlRecoverRegionRequest>) -> Answer<ControlRecoverRegionReply> {
@@ -228,7 +228,8 @@ impl Control for Service {
 
     async fn flows(&self, _request: Request<ControlFlowsRequest>) -> Answer<ControlFlowsReply> {
         let flows = measure::flows(&self.host).await;
-        Ok(Response::new(ControlFlowsReply { flows }))
+        let unacknowledged = measure::unacknowledged(&self.host).await;
+        Ok(Response::new(ControlFlowsReply { flows, unacknowledged }))
     }
 
     async fn traffic(&self, _request: Request<ControlTrafficRequest>) -> Answer<ControlTrafficReply> {

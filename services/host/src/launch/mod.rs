@@ -2,6 +2,8 @@
 
 mod alone;
 mod prepare;
+#[cfg(test)]
+mod tests;
 mod together;
 
 use std::{path::PathBuf, sync::Arc};

@@ -25,3 +25,4 @@ mod replicate;
 mod settings;
 mod streams;
 mod support;
+mod unacknowledged;

@@ -43,6 +43,27 @@ impl Replicator {
             .collect()
     }
 
+    /// For each global table with other replicas that stay: the greatest sequence of this region's
+    /// own writes that one of them has acknowledged, on its current or last stream. `None` for a
+    /// table of which no other replica has acknowledged anything.
+    #[must_use]
+    pub fn acknowledged_by_any(&self) -> BTreeMap<TableId, Option<u64>> {
+        let acknowledged = self.acknowledged_by_peer();
+        let own = &self.context.origin;
+        let mut tables = BTreeMap::new();
+        for (table, view) in &self.context.catalog {
+            let stays =
+                |(region, status): &(&Region, &ReplicaStatus)| **region != self.context.region && status.stays();
+            let others: Vec<&Region> = view.replicas.iter().filter(stays).map(|(region, _)| region).collect();
+            let reported = others.iter().filter_map(|region| acknowledged.get(*region)?.as_ref());
+            let sequences = reported.map(|vectors| vectors.get(table).map_or(0, |vector| vector.get(own)));
+            if !others.is_empty() {
+                tables.insert(*table, sequences.max());
+            }
+        }
+        tables
+    }
+
     fn peer_status(&self, receiver: &Receiver) -> PeerStreams {
         let region = &receiver.region;
         let receiving = match (receiver.session(), &receiver.refused) {

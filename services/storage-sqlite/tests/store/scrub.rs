@@ -101,7 +101,7 @@ impl Pair {
         assert_eq!(here.vector, there.vector);
         let mut repaired = 0;
         for range in (0..RANGES).filter(|range| here.ranges[usize::from(*range)] != there.ranges[usize::from(*range)]) {
-            let rows = self.peer.store.raw_rows(TABLE, range, None, 100).await.unwrap();
+            let rows = self.peer.store.raw_rows(TABLE, range..=range, None, 100).await.unwrap();
             let keys = rows.into_iter().map(|row| row.key).collect();
             let mutations = self.peer.store.mutations_of(TABLE, keys).await.unwrap();
             let batch = RemoteBatch {

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use beringia_clock::ManualClock;
+use beringia_item::TableId;
 use tokio::time::Instant;
 
-use super::{DiskMaker, fixture::*};
-use crate::{CommitError, StoreError, StoreOptions};
+use super::{Disk, DiskMaker, fixture::*};
+use crate::{CommitError, ReplicaStatus, StoreError, StoreOptions};
 
 /// The duration of a commit on a disk that is made slow.
 const SLOW: Duration = Duration::from_millis(40);
@@ -77,6 +78,43 @@ pub(super) async fn full_disk_refuses_writes_until_space_is_free(backend: &dyn D
     site.disk.fill(false);
     large(&site).await.unwrap();
     assert_eq!(scan(&*site.store, None).await.rows.len(), 2);
+}
+
+/// A region lost its disk, and the next one is full from the beginning: the region opens, and is
+/// bootstrapped as soon as there is space, with or without a restart before.
+pub(super) async fn bootstrap_on_a_full_disk_continues_with_space(backend: &dyn DiskMaker) {
+    let east = Site::new(backend, "us-east-1");
+    create_table(&*east.store, false).await;
+    edit(
+        &*east.store,
+        vec![set_replica(TABLE, "eu-west-1", ReplicaStatus::Active)],
+    )
+    .await;
+    for number in 0..3 {
+        let blob = ("blob", text(&"x".repeat(300_000)));
+        put(&*east.store, item("a", number, &[blob])).await;
+    }
+    for is_restarted in [false, true] {
+        let disk: Arc<dyn Disk> = backend.disk().into();
+        disk.fill(true);
+        let mut west = Site::on(disk, "eu-west-1", |_| {});
+        west.disk.fill(false);
+        ship(&east, &west, TableId::CATALOG).await;
+        west.disk.fill(true);
+        for _ in 0..2 {
+            let refused = west.store.apply(rows_of(&east, TABLE).await).await;
+            assert!(matches!(refused, Err(StoreError::DiskFull(_))), "{refused:?}");
+        }
+        if is_restarted {
+            west = west.restarted();
+        }
+        assert_eq!(scan(&*west.store, None).await.rows.len(), 0, "nothing of it is there");
+        west.disk.fill(false);
+        copy(&east, &west, TABLE).await;
+        let held = assert_agrees(&*west.store, TABLE).await;
+        assert_eq!(held, assert_agrees(&*east.store, TABLE).await);
+        assert_eq!(held.len(), 3);
+    }
 }
 
 pub(super) async fn commit_takes_as_long_as_the_disk(backend: &dyn DiskMaker) {

@@ -56,11 +56,15 @@ impl Site {
 
     /// Creates an empty region as [`Site::new`] does, with options changed by `set`.
     pub fn with(backend: &dyn DiskMaker, name: &str, set: impl FnOnce(&mut StoreOptions)) -> Self {
+        Self::on(backend.disk().into(), name, set)
+    }
+
+    /// Creates a region on an empty disk, as [`Site::with`] does.
+    pub fn on(disk: Arc<dyn Disk>, name: &str, set: impl FnOnce(&mut StoreOptions)) -> Self {
         let clock = Arc::new(ManualClock::new(START_MS));
         let mut options = StoreOptions::new(region(name), clock.clone());
         options.log_retention_ms = 0;
         set(&mut options);
-        let disk: Arc<dyn Disk> = backend.disk().into();
         Self {
             store: disk.open(options.clone()).unwrap(),
             disk,
@@ -245,31 +249,32 @@ pub async fn ship(from: &Site, to: &Site, table: TableId) -> Applied {
 
 /// Copies a table row by row, tombstones too, with the vector that `from` had at the start.
 pub async fn copy(from: &Site, to: &Site, table: TableId) -> Applied {
+    to.store.apply(rows_of(from, table).await).await.unwrap()
+}
+
+/// All rows of a table, as a copy transfers them.
+pub async fn rows_of(from: &Site, table: TableId) -> RemoteBatch {
     let vector = from.store.vectors()[&table].clone();
     let mut mutations = Vec::new();
-    for range in 0..beringia_item::RANGES {
-        let mut after = None;
-        loop {
-            let rows = from.store.raw_rows(table, range, after, 3).await.unwrap();
-            let Some(last) = rows.last() else { break };
-            after = Some(last.key.clone());
-            let keys = rows.into_iter().map(|row| row.key).collect();
-            mutations.extend(from.store.mutations_of(table, keys).await.unwrap());
-        }
+    let mut after = None;
+    loop {
+        let all = 0..=beringia_item::RANGES - 1;
+        let rows = from.store.raw_rows(table, all, after, 3).await.unwrap();
+        let Some(last) = rows.last() else { break };
+        after = Some(last.key.clone());
+        let keys = rows.into_iter().map(|row| row.key).collect();
+        mutations.extend(from.store.mutations_of(table, keys).await.unwrap());
     }
     let progress = vector
         .iter()
         .map(|(origin, sequence)| (table, origin.clone(), sequence))
         .collect();
-    to.store
-        .apply(RemoteBatch {
-            mutations,
-            progress,
-            kind: RemoteKind::Copy,
-            ..Default::default()
-        })
-        .await
-        .unwrap()
+    RemoteBatch {
+        mutations,
+        progress,
+        kind: RemoteKind::Copy,
+        ..RemoteBatch::default()
+    }
 }
 
 /// The filter for what `to` is missing of a table, over all origins that `from` may have.

@@ -86,6 +86,7 @@ pub(super) async fn backlog_is_exact(backend: &dyn DiskMaker) {
             mutations: missing.len() as u64,
             bytes: missing.iter().map(bytes).sum::<usize>() as u64,
             oldest: missing.first().map(|mutation| mutation.version.time),
+            first_sequence: missing.first().map(|mutation| mutation.version.sequence),
         };
         let peer = above(&site, TABLE, all[place].version.sequence);
         assert_eq!(

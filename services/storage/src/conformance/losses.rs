@@ -251,8 +251,8 @@ pub(super) async fn merged_rows_of_one_version_differ_in_digest(backend: &dyn Di
     reconcile(&east, &west).await;
     let range = beringia_item::range_of(&the_key());
     let (here, there) = (
-        south.store.raw_rows(TABLE, range, None, 9).await.unwrap(),
-        east.store.raw_rows(TABLE, range, None, 9).await.unwrap(),
+        south.store.raw_rows(TABLE, range..=range, None, 9).await.unwrap(),
+        east.store.raw_rows(TABLE, range..=range, None, 9).await.unwrap(),
     );
     assert_eq!(here[0].fingerprint.version, there[0].fingerprint.version);
     assert_ne!(here[0].fingerprint, there[0].fingerprint);

@@ -178,6 +178,7 @@ suite! {
         plain state_of_another_region_or_topology_is_refused;
         plain unreachable_times_of_peers_survive_a_restart;
         plain full_disk_refuses_writes_until_space_is_free;
+        plain bootstrap_on_a_full_disk_continues_with_space;
         plain commit_takes_as_long_as_the_disk;
     }
     dropped {

@@ -1,6 +1,6 @@
 //! The `Store` trait, the only way to a region's state.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
@@ -119,11 +119,12 @@ pub trait Store: Send + Sync + 'static {
     /// Returns true if anything was wrong.
     async fn verify_range(&self, table: TableId, range: u16) -> Result<bool, StoreError>;
 
-    /// Reads the rows (tombstones too) of one range after a key.
+    /// Reads the rows (tombstones too) of consecutive ranges after a key, by range and key, at most
+    /// `max_rows`.
     async fn raw_rows(
         &self,
         table: TableId,
-        range: u16,
+        ranges: RangeInclusive<u16>,
         after: Option<KeyBytes>,
         max_rows: usize,
     ) -> Result<Vec<RawRow>, StoreError>;

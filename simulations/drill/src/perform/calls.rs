@@ -11,7 +11,7 @@ use beringia_proto::v1::{
     control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, Ends};
-use beringia_workload::WorkloadTable;
+use beringia_workload::{WorkloadTable, replica_added, replica_removed};
 
 use crate::{error::DrillError, stage::Stage, tables};
 
@@ -150,8 +150,8 @@ pub(super) async fn replication(
 /// continues meanwhile.
 pub(super) fn change_replicas(stage: &Stage, action: &Action, own: &[WorkloadTable]) {
     let (region, update): (_, fn(&str, &str) -> serde_json::Value) = match action {
-        Action::AddReplica { region } => (region, tables::adding),
-        Action::RemoveReplica { region } => (region, tables::removing),
+        Action::AddReplica { region } => (region, replica_added),
+        Action::RemoveReplica { region } => (region, replica_removed),
         _ => return,
     };
     let Some(through) = stage.fleet.topology().into_iter().find(|other| other != region) else {

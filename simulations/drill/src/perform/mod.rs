@@ -12,9 +12,10 @@ use std::{
 use beringia_host::units::microseconds;
 use beringia_proto::v1::{
     ControlDrainReport, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlReplicationRequest,
-    ControlStatusRequest, ControlUndrainRequest, FlowReport, LinkReport, NetworkShow, PausedTable, ReplicationPause,
-    ReplicationResume, ReplicationShow, control_clock_request::Action as Clock, control_disk_request::Action as Disk,
-    control_network_request::Action as Change, control_replication_request::Action as Replication,
+    ControlStatusRequest, ControlUndrainRequest, LinkReport, NetworkShow, PausedTable, ReplicationPause,
+    ReplicationResume, ReplicationShow, UnacknowledgedReport, control_clock_request::Action as Clock,
+    control_disk_request::Action as Disk, control_network_request::Action as Change,
+    control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, ClockDeviation, Ends};
 use beringia_workload::{Load, WorkloadTable};
@@ -70,9 +71,9 @@ pub(crate) struct ActionTables<'a> {
 pub(crate) struct Done {
     /// The links after the action, if it changed them.
     pub(crate) links: Option<Vec<LinkReport>>,
-    /// The writes of a killed region that other regions had not acknowledged; empty where it did
-    /// not report them.
-    pub(crate) unshipped: Vec<FlowReport>,
+    /// The writes of a killed region that no other region had acknowledged; `None` where it did not
+    /// report them.
+    pub(crate) unshipped: Option<UnacknowledgedReport>,
     /// The region whose clock the action changed, and how far it is ahead now, in milliseconds.
     pub(crate) ahead: Option<(String, i64)>,
     /// The reports of a region that was closed for writes about its drain.
@@ -207,7 +208,7 @@ impl Performer {
                     .fail_region(stage.request(request))
                     .await?
                     .into_inner()
-                    .flows;
+                    .unacknowledged;
             }
             Action::Restart { region } => recover(stage, region).await?,
             Action::PauseReplication { region, table } => {
@@ -352,8 +353,8 @@ async fn killed_by_hook(stage: &Stage, hook: &Hook, action: &Action, region: &st
             // The region may not answer: that may be what the drill tests.
             answer = client.flows(ControlFlowsRequest {}) => {
                 if let Ok(answer) = answer {
-                    let flows = answer.into_inner().flows.into_iter();
-                    done.unshipped = flows.filter(|flow| flow.from == region).collect();
+                    let mut reports = answer.into_inner().unacknowledged.into_iter();
+                    done.unshipped = reports.find(|report| report.region == region);
                 }
                 sleep(ASKED_EVERY).await;
             }

@@ -7,18 +7,22 @@ use std::{
 
 use beringia_history::{ConflictEntry, Evidence, FinalReplicas, History, LostDisk, ReplicaHistory};
 use beringia_oracle::judge as judge_history;
-use beringia_proto::v1::ControlConflictsRequest;
+use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
 use beringia_report::{Recorder, Run, Verdict, judge};
+use beringia_scenario::Action;
 use beringia_workload::{read_back, replica_statuses};
 use tokio::time::sleep;
 
 use super::{Disk, RunningDrill, TICK};
 use crate::{
     application,
+    arrival_lag::Arrivals,
     error::DrillError,
     evidence::{gather, replica_epochs},
+    never_arrived::FinalArrivals,
     plan::{PROBES, is_probed},
     read_back::Rows,
+    scope::Apart,
 };
 
 /// How long replicas may take to become ACTIVE at the end.
@@ -33,16 +37,20 @@ impl RunningDrill<'_> {
         let (total, began_ms) = (measure.now(), measure.began_ms());
         // Messages of the control services may still be in transit.
         sleep(TICK).await;
-        let Some((mut recorder, traffic, missed)) = measure.end().await else {
+        let Some(measured) = measure.end().await else {
             return Err(DrillError::Measuring);
         };
+        let missed = measured.arrivals.missed_commits();
         if missed > 0 {
             self.stage.progress.note(&format!(
                 "the arrivals of {missed} commits were not measured: this machine is too slow"
             ));
         }
-        recorder.history(history);
         let evidence = self.evidence().await?;
+        let mut recorder = self
+            .recorded(measured.recorder, &measured.arrivals, &measured.apart, &evidence)
+            .await?;
+        recorder.history(history);
         if is_probed(self.plan) {
             self.journalled_conflicts(&mut recorder, began_ms).await?;
         } else {
@@ -51,10 +59,41 @@ impl RunningDrill<'_> {
         let judgement = judge_history(history, &evidence, &self.lost_disks());
         recorder.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
         let mut run = recorder.finish(total, replay);
-        run.used_by_applications(traffic);
+        run.used_by_applications(measured.traffic);
         run.notes.extend(application::note(&run));
         self.judge(&mut run);
         Ok(run)
+    }
+
+    /// Adds the writes that never arrived.
+    async fn recorded(
+        &self,
+        mut recorder: Recorder,
+        arrivals: &Arrivals,
+        apart: &Apart,
+        evidence: &BTreeMap<String, Evidence>,
+    ) -> Result<Recorder, DrillError> {
+        let digests = self
+            .stage
+            .fleet
+            .digests(ControlDigestsRequest::default())
+            .await?
+            .replies;
+        let killed = self.plan.timeline.iter().filter_map(|planned| match &planned.action {
+            Action::Crash { region, .. } => Some(region.clone()),
+            _ => None,
+        });
+        let known = FinalArrivals {
+            arrivals,
+            digests: &digests,
+            killed: &killed.collect(),
+            apart,
+            load_end: self.load_end,
+        };
+        for (table, evidence) in evidence {
+            known.record(table, evidence, &self.expected, &mut recorder);
+        }
+        Ok(recorder)
     }
 
     async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, DrillError> {

@@ -10,7 +10,7 @@ use std::{
 
 use beringia_clock::SystemClock;
 use beringia_history::{History, ReplicaEpochs};
-use beringia_proto::v1::{ControlDigestsRequest, ControlStatusRequest, FlowReport};
+use beringia_proto::v1::{ControlDigestsRequest, ControlStatusRequest, UnacknowledgedReport};
 use beringia_report::{LoadSource, Player, Recorder, ReportedBacklog, Run, heals};
 use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_workload::{Load, Loaded, Setting, WorkloadTable};
@@ -59,6 +59,8 @@ pub struct RunningDrill<'a> {
     replicated: Vec<String>,
     measure: Option<Measure>,
     load: Option<Load>,
+    /// When the load had ended, since it began.
+    load_end: Duration,
     disks: Vec<Disk>,
     /// The tables that had not converged at the end, and why, a line each.
     not_converged: Vec<String>,
@@ -115,6 +117,7 @@ impl<'a> RunningDrill<'a> {
                 replicated: Vec::new(),
                 measure: None,
                 load: None,
+                load_end: Duration::ZERO,
                 disks: Vec::new(),
                 not_converged: Vec::new(),
                 came_or_went: Vec::new(),
@@ -172,6 +175,7 @@ impl<'a> RunningDrill<'a> {
             Some(load) => load.stop().await,
             None => History::default(),
         };
+        self.load_end = self.measure.as_ref().map_or(Duration::ZERO, Measure::now);
         self.end_of_load().await?;
         self.conclude(&history, replay).await
     }
@@ -406,11 +410,13 @@ impl<'a> RunningDrill<'a> {
             // Only now is the region known to be dead: until here it may have acknowledged writes
             // that are lost.
             let at = measure.now();
+            // Among this is when the region committed what is lost.
+            measure.has_heard_all().await;
             self.disks.push(Disk {
                 region: region.clone(),
                 at,
                 shipped: shipped(&self.stage.fleet, region).await?,
-                backlog: self.reported_backlog(measure, action, region, &done.unshipped),
+                backlog: self.reported_backlog(measure, action, at, done.unshipped.as_ref()),
             });
         }
         if let Some(measure) = &mut self.measure {
@@ -433,20 +439,22 @@ impl<'a> RunningDrill<'a> {
         &self,
         measure: &Measure,
         action: &Action,
-        region: &str,
-        unshipped: &[FlowReport],
+        at: Duration,
+        unshipped: Option<&UnacknowledgedReport>,
     ) -> Option<ReportedBacklog> {
+        let unshipped = unshipped?;
         if self.stage.means(action) == Ok(Means::Hook) {
             if !is_probed(self.plan) && self.replicated.len() == self.tables.len() {
                 return None;
             }
             measure.note(format!(
-                "{region} reported its unshipped writes until the hook killed it: writes that it acknowledged \
+                "{} reported its unshipped writes until the hook killed it: writes that it acknowledged \
                  after its last report, some {} ms, are not in the RPO of applications",
+                unshipped.region,
                 ASKED_EVERY.as_millis()
             ));
         }
-        measure.reported(unshipped)
+        Some(measure.reported(unshipped, at))
     }
 
     /// Undoes what the timeline left in effect, and waits until the regions have converged.

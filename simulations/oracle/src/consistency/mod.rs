@@ -85,9 +85,9 @@ impl Place<'_, '_> {
             let missing = history.missing_us.iter().filter(|sent_us| **sent_us >= from_us);
             let until_us = missing.min().map_or(end_us, |missing| end_us.min(*missing));
             let is_of_life = |entry: &&Entry<'_>| {
-                // What a region that lost its disk did without an answer can have been before or
-                // after the loss.
-                let is_sure = lost_us.is_empty() || entry.done_us.is_some();
+                // What was sent before a loss and got no answer can have been done before or after
+                // it.
+                let is_sure = end_us == u64::MAX || entry.done_us.is_some();
                 let done_us = entry.done_us.unwrap_or(entry.sent_us);
                 is_sure && entry.sent_us >= from_us && done_us < until_us
             };

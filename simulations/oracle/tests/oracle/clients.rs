@@ -1,8 +1,9 @@
 //! Anomalies: each that clients could see is counted, and nothing else is.
 
 use beringia_history::{Effect, Merging, Operation, OperationOutcome};
+use beringia_oracle::Violation;
 
-use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_number, write};
+use crate::case::{Case, TABLE, held, item, put, put_number, seen, tombstone, with_number, write};
 
 /// `a/1`, then `b/1`, which depends on it, acknowledged at 11 and 21 ms.
 fn two_writes() -> Case {
@@ -120,7 +121,7 @@ fn additions_that_lose_a_conflict_are_lost_updates() {
 }
 
 #[test]
-fn a_read_of_half_a_transaction_is_counted() {
+fn a_read_of_half_a_transaction_is_a_violation() {
     let old = [item("a/1", 1, "a"), item("a/2", 2, "a")];
     let new = [item("a/3", 3, "a"), item("a/4", 4, "a")];
     let mut case = Case::new(Merging::Item);
@@ -139,6 +140,18 @@ fn a_read_of_half_a_transaction_is_counted() {
         operation.name = "TransactGetItems".to_owned();
         operation.reads = vec![seen("k", Some(one)), seen("other", Some(other))];
     }
+    let torn = |seen: &str, missed: &str| Violation::TornRead {
+        table: TABLE.to_owned(),
+        region: "b".to_owned(),
+        key: if seen == "a/3" { "k" } else { "other" }.to_owned(),
+        sent_ms: 12,
+        seen: seen.to_owned(),
+        missed: missed.to_owned(),
+    };
+    assert_eq!(case.violations(), [torn("a/3", "a/4"), torn("a/4", "a/3")]);
+    assert_eq!(case.anomaly("torn-transaction").0, 2);
+    // A replica that was bootstrapped shows rows in the order of their keys.
+    case.evidence.bootstrapped.insert("b".to_owned());
     assert_eq!(case.violations(), []);
     assert_eq!(case.anomaly("torn-transaction").0, 2);
 }

@@ -308,6 +308,38 @@ fn a_list_that_the_shown_write_had_overcome_is_found() {
     }
 }
 
+/// A lost disk explains a list only if it took a write that decides about the list.
+#[test]
+fn a_lost_disk_explains_only_lists_of_lost_writes() {
+    let judged = |region: &str, at_ms: u64, shipped: u64| {
+        let of_policy = |merging: Merging| {
+            let mut case = three_appends(merging);
+            reads(&mut case, "a", 50, "b/1", &["a/1", "a/2"]);
+            case.lost_disk_after(region, at_ms, shipped);
+            let wrong = |found: &Violation| matches!(found, Violation::WrongList { sent_ms: 50, .. });
+            case.violations().into_iter().filter(wrong).count()
+        };
+        [Merging::Attribute, Merging::Merge].map(of_policy)
+    };
+    assert_eq!(judged("b", 90, 2), [0, 0], "b/1 may be lost");
+    assert_eq!(judged("b", 90, 3), [1, 1], "every region had b/1");
+    assert_eq!(judged("b", 29, 0), [1, 1], "b/1 was sent after the loss");
+    assert_eq!(judged("a", 15, 1), [1, 1], "every region had a/1, and a/2 came later");
+    assert_eq!(judged("a", 90, 1), [0, 0], "a/2 may be lost");
+}
+
+/// The append that may be lost came after the read.
+#[test]
+fn a_later_lost_append_explains_no_list() {
+    for (at_ms, expected) in [(40, 0), (60, 1)] {
+        let mut case = three_appends(Merging::Attribute);
+        case.reported_so("a", "a/3", Effect::Append, at_ms, OperationOutcome::Unknown)
+            .lost_disk_after("a", 90, 2);
+        reads(&mut case, "a", 50, "b/1", &["a/1", "a/2"]);
+        assert_eq!(case.violations().len(), expected, "sent at {at_ms} ms");
+    }
+}
+
 #[test]
 fn a_list_begins_again_after_a_delete_or_a_put() {
     for (merging, is_delete) in POLICIES

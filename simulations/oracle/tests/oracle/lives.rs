@@ -116,7 +116,7 @@ fn a_read_of_a_lost_write_is_reported_once() {
 /// An unanswered write whose condition never held cannot have taken effect.
 #[test]
 fn a_write_against_its_condition_explains_no_read() {
-    let judged = |least: i64| {
+    let judged = |least: i64, lost_at_ms: Option<u64>| {
         let (first, second) = (held(with_number("a/1", 3), 1, "a"), held(with_number("a/2", 3), 2, "a"));
         let mut case = case();
         case.reported("a", "a/1", put_number(3), 10)
@@ -124,14 +124,20 @@ fn a_write_against_its_condition_explains_no_read() {
             .depending(&Basis::AtLeast(least));
         case.logged(&first).logged(&second).both_hold(&second);
         read(&mut case, "a", 30, Some("a/2"));
+        if let Some(at_ms) = lost_at_ms {
+            case.lost_disk("a", at_ms);
+        }
         case.violations()
     };
-    assert_eq!(judged(3), []);
-    let found = judged(4);
-    assert!(
-        matches!(&found[..], [Violation::InconsistentRead { seen, held, .. }] if seen == "a/2" && held == "a/1"),
-        "{found:?}"
-    );
+    for lost_at_ms in [None, Some(5)] {
+        assert_eq!(judged(3, lost_at_ms), []);
+        let found = judged(4, lost_at_ms);
+        assert!(
+            matches!(&found[..], [Violation::InconsistentRead { seen, held, .. }] if seen == "a/2" && held == "a/1"),
+            "{found:?}"
+        );
+    }
+    assert_eq!(judged(4, Some(25)), [], "it may have been made after the loss");
 }
 
 /// Region a was making another write when the other region's write arrived, on which a third one is

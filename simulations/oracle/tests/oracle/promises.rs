@@ -176,6 +176,25 @@ fn a_version_below_an_earlier_acknowledged_one_is_found() {
     assert_eq!(case.violations(), [], "two writes at once may come in either order");
 }
 
+/// A lost disk excuses a lower version only across its loss, and only below what was lost.
+#[test]
+fn a_lower_version_is_found_on_each_side_of_a_loss() {
+    let judged = |region: &str, at_ms: u64, shipped: u64| {
+        let (low, high) = (item("a/2", 1, "a"), item("a/1", 2, "a"));
+        let mut case = case();
+        case.reported("a", "a/1", put(), 10).reported("a", "a/2", put(), 20);
+        case.logged(&low).logged(&high).both_hold(&high);
+        case.lost_disk_after(region, at_ms, shipped);
+        let lower = |found: &Violation| matches!(found, Violation::VersionWentDown { .. });
+        case.violations().into_iter().filter(lower).count()
+    };
+    for (at_ms, expected) in [(5, 1), (10, 0), (15, 0), (21, 0), (22, 1)] {
+        assert_eq!(judged("a", at_ms, 0), expected, "lost at {at_ms} ms");
+        assert_eq!(judged("b", at_ms, 0), 1, "another region lost a disk at {at_ms} ms");
+    }
+    assert_eq!(judged("a", 15, 2), 1, "the greater version was not lost");
+}
+
 #[test]
 fn every_region_journals_conflicts_and_nothing_else() {
     let (older, newer) = (item("a/1", 1, "a"), item("b/1", 2, "b"));

@@ -7,7 +7,7 @@ use super::{
     panels::{Panel, Series, Shape},
 };
 use crate::{
-    ApplicationTraffic, RequestCounts, Run,
+    ApplicationOutage, ApplicationTraffic, RequestCounts, Run,
     application::name_of,
     application_service::identities,
     format::{count, duration_ms},
@@ -101,20 +101,24 @@ pub(crate) fn tables(run: &Run) -> String {
 }
 
 fn outages(run: &Run) -> String {
-    if run.application_outages.is_empty() {
+    let outages = run.application_recoveries.iter();
+    let outages: Vec<_> = outages
+        .flat_map(|of| of.outages.iter().map(move |outage| (of, outage)))
+        .collect();
+    if outages.is_empty() {
         return "<p class=\"says\">No application is known to have been without service.</p>".to_owned();
     }
-    let head = "<tr><th>not served</th><th>most in</th><th>from</th><th>until</th><th>mostly</th></tr>";
-    let rows = run.application_outages.iter().map(|outage| {
-        let until = outage
+    let head = "<tr><th>not served</th><th>in</th><th>from</th><th>until</th><th>mostly</th></tr>";
+    let rows = outages.into_iter().map(|(of, ApplicationOutage { times, cause })| {
+        let until = times
             .until_ms
             .map_or_else(|| "the end".to_owned(), |ms| duration_ms(ms as f64));
         format!(
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{until}</td><td>{}</td></tr>",
-            Text(name_of(&outage.identity)),
-            Text(&outage.region),
-            duration_ms(outage.from_ms as f64),
-            Text(&outage.cause)
+            Text(name_of(&of.identity)),
+            Text(of.region.as_deref().unwrap_or("all regions")),
+            duration_ms(times.from_ms as f64),
+            Text(cause)
         )
     });
     let table = format!(

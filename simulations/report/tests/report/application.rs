@@ -3,7 +3,8 @@
 use std::fs;
 
 use beringia_report::{
-    ApplicationOutage, Player, Recorder, RequestCounts, Run, TrafficSample, TrafficSamples, judge, summary, write,
+    ApplicationOutage, ApplicationRecovery, LoadSource, Outage, Player, Recorder, RequestCounts, Run, TrafficSample,
+    TrafficSamples, judge, summary, write,
 };
 use beringia_scenario::{Action, Availability, Expectations};
 
@@ -65,7 +66,7 @@ fn verdict(expected: &str, measured: &str, holds: bool) -> (String, String, bool
     (expected.to_owned(), measured.to_owned(), holds)
 }
 
-const AVAILABLE: &str = "applications in eu-west-1 answered at least 80 %";
+const AVAILABLE: &str = "applications in eu-west-1 answered at least 80 % within 1 s";
 const SERVED: &str = "application shop served again within 5 s";
 
 /// The region answers none of its requests, and counts none.
@@ -77,10 +78,37 @@ fn requests_that_a_killed_region_refused_are_missing() {
     assert_eq!(
         verdicts(&mut run),
         [
-            verdict(AVAILABLE, "66.66 %: 0 failed, about 200 missing of 600", false),
+            verdict(AVAILABLE, "66.66 %: 0 failed, 200 missing (estimated) of 600", false),
             verdict(SERVED, "not served for 20 s", false),
         ]
     );
+}
+
+/// They are known while the region is down.
+#[test]
+fn missing_requests_are_estimated_during_the_drill() {
+    let crash = Action::Crash {
+        region: LOST.to_owned(),
+        lose_disk: false,
+    };
+    let recorder = Recorder::new(&plan(vec![(20, crash)]), Player::Drill);
+    let mut samples = TrafficSamples::default();
+    let ten = RequestCounts {
+        answered: 10,
+        ..RequestCounts::default()
+    };
+    for second in 0..20 {
+        samples.add(TrafficSample {
+            since: seconds(second),
+            region: LOST.to_owned(),
+            identity: "shop".to_owned(),
+            table: "carts".to_owned(),
+            requests: ten,
+            latencies: Vec::new(),
+        });
+    }
+    let missing = |seconds| recorder.missing_requests(&samples, &seconds);
+    assert_eq!([missing(10..20), missing(15..23), missing(20..30)], [0, 30, 100]);
 }
 
 #[test]
@@ -100,7 +128,7 @@ fn an_application_that_moved_is_not_missing() {
     assert_eq!(
         verdicts(&mut run),
         [
-            verdict(AVAILABLE, "86.95 %: 0 failed, about 30 missing of 230", true),
+            verdict(AVAILABLE, "86.95 %: 0 failed, 30 missing (estimated) of 230", true),
             verdict(SERVED, "not served for 3 s", true),
         ]
     );
@@ -137,17 +165,24 @@ fn an_application_is_not_served_while_its_region_is_drained() {
             verdict(SERVED, "not served for 20 s", false),
         ]
     );
-    assert_eq!(run.application_outages[0].cause, "failed");
+    assert_eq!(run.application_recoveries[0].outages[0].cause, "failed");
 }
 
-/// Without a usual rate nothing is estimated, and nothing is judged by it.
+/// Without a usual rate nothing is estimated, and the verdict says so.
 #[test]
 fn an_application_without_a_usual_rate_is_not_estimated() {
     let mut run = run();
     use_by_shop(&mut run, |second| Some(LOST).filter(|_| second >= 41));
     assert_eq!(run.applications[0].missing, None);
     assert_eq!(run.applications[0].tables[0].latency_ms_p99, Some(5.0));
-    assert_eq!(verdicts(&mut run), [verdict(AVAILABLE, "100 %: 0 failed of 190", true)]);
+    let unknown = "always served; not measured: requests that no region counted (the usual rate is not known)";
+    assert_eq!(
+        verdicts(&mut run),
+        [
+            verdict(AVAILABLE, "100 %: 0 failed of 190", true),
+            verdict(SERVED, unknown, true)
+        ]
+    );
 }
 
 /// They are added up by the region called and the one that answered, and shown.
@@ -180,7 +215,7 @@ fn run_of_a_shop_that_moves() -> Run {
             since: seconds(second),
             region: region.to_owned(),
             identity: identity.to_owned(),
-            table: if identity.is_empty() { "" } else { "carts" }.to_owned(),
+            table: if requests.undelivered > 0 { "" } else { "carts" }.to_owned(),
             requests,
             latencies: vec![(5_000, requests.answered)],
         });
@@ -201,7 +236,7 @@ fn run_of_a_shop_that_moves() -> Run {
     for second in 0..60 {
         match second {
             0..20 => add(second, LOST, "shop", answered),
-            20..23 => add(second, LOST, "", undelivered),
+            20..23 => add(second, LOST, "shop", undelivered),
             23..40 => add(second, "us-east-1", "shop", answered),
             40..45 => add(second, "us-east-1", "shop", throttled),
             45..58 => add(second, "us-east-1", "shop", answered),
@@ -215,30 +250,37 @@ fn run_of_a_shop_that_moves() -> Run {
 #[test]
 fn outages_of_applications_have_place_time_and_cause() {
     let run = run_of_a_shop_that_moves();
-    let outage = |region: &str, from_ms, until_ms, cause: &str| ApplicationOutage {
-        identity: "shop".to_owned(),
-        region: region.to_owned(),
-        from_ms,
-        until_ms,
+    let outage = |from_ms, until_ms, cause: &str| ApplicationOutage {
+        times: Outage { from_ms, until_ms },
         cause: cause.to_owned(),
     };
+    let undelivered = outage(20_000, Some(23_000), "undelivered");
+    let throttled = outage(40_000, Some(45_000), "throttled");
+    let missing = outage(58_000, None, "missing");
+    let recovery = |region: Option<&str>, requests, within, outages: &[&ApplicationOutage]| ApplicationRecovery {
+        identity: "shop".to_owned(),
+        region: region.map(str::to_owned),
+        requests,
+        within,
+        outages: outages.iter().copied().cloned().collect(),
+    };
     assert_eq!(
-        run.application_outages,
+        run.application_recoveries,
         [
-            outage(LOST, 20_000, Some(23_000), "undelivered"),
-            outage(LOST, 40_000, Some(45_000), "throttled"),
-            outage(LOST, 58_000, None, "missing"),
+            recovery(Some(LOST), 230, 200, &[&undelivered]),
+            recovery(Some("us-east-1"), 370, 300, &[&throttled, &missing]),
+            recovery(None, 600, 500, &[&undelivered, &throttled, &missing]),
         ],
-        "usually it calls the lost region, so that is where most requests are not served"
+        "it leaves the lost region, so its outage there ends"
     );
     let text = summary(&run);
     let line = text
         .lines()
-        .find(|line| line.trim_start().starts_with("application shop"));
+        .find(|line| line.trim_start().starts_with("application shop  "));
     let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
     assert_eq!(
         words,
-        ["application", "shop", "3", "5", "s", "throttled", "20", "s"],
+        ["application", "shop", "3", "to", "the", "end", "missing", "20", "s"],
         "{text}"
     );
 }
@@ -251,12 +293,12 @@ fn the_page_and_the_files_show_applications() {
     for panel in ["requests", "requests answered", "requests throttled"] {
         assert!(page.contains(&format!("Application shop: {panel}<")), "{panel}");
     }
-    assert!(page.contains("Application unsigned: requests to a region that was down<"));
+    assert!(page.contains("Application shop: requests to a region that was down<"));
     assert!(
         !page.contains("Application shop: requests without an answer"),
         "there were none"
     );
-    assert!(page.contains("<td>shop</td><td>eu-west-1</td><td>40 s</td><td>45 s</td><td>throttled</td>"));
+    assert!(page.contains("<td>shop</td><td>us-east-1</td><td>40 s</td><td>45 s</td><td>throttled</td>"));
     let row = "<td>shop</td><td>us-east-1</td><td>270</td><td>30</td><td>0</td><td>50</td>";
     assert!(page.contains(row), "{page}");
     let file = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
@@ -265,20 +307,106 @@ fn the_page_and_the_files_show_applications() {
     assert_eq!(
         tables,
         [
-            ",eu-west-1,,0,0,0,0,0,0,30,",
+            "shop,eu-west-1,,0,0,0,0,0,0,30,",
             "shop,eu-west-1,carts,180,20,0,0,0,0,0,5",
             "shop,us-east-1,carts,270,30,0,50,0,0,0,5",
         ]
     );
     let of_seconds = file("application_seconds.csv");
-    assert_eq!(of_seconds.lines().count(), 1 + 3 + 20 + 35);
+    assert_eq!(of_seconds.lines().count(), 1 + 3 + 20 + 35 + 2);
     assert!(
-        of_seconds.contains("\nshop,us-east-1,41,0,0,0,10,0,0,0\n"),
+        of_seconds.contains("\nshop,us-east-1,41,0,0,0,10,0,0,0,0,0\n")
+            && of_seconds.ends_with("\nshop,us-east-1,59,0,0,0,0,0,0,0,0,10\n"),
         "{of_seconds}"
     );
     let outages = file("outages.csv");
-    assert!(
-        outages.ends_with("application,shop,eu-west-1,58000,,missing\n"),
-        "{outages}"
+    assert!(outages.ends_with("application,shop,,58000,,missing\n"), "{outages}");
+}
+
+/// An application that makes ten requests per second to the lost region. After the event, `of` says
+/// how they end, and after how many milliseconds those that are answered are.
+fn run_after(event: u64, of: impl Fn(u64) -> (RequestCounts, u64)) -> Run {
+    let mut run = run();
+    let mut samples = TrafficSamples::default();
+    for second in 0..60 {
+        let well = RequestCounts {
+            answered: 10,
+            ..RequestCounts::default()
+        };
+        let (requests, ms) = if second < event { (well, 5) } else { of(second) };
+        samples.add(TrafficSample {
+            since: seconds(second),
+            region: LOST.to_owned(),
+            identity: "shop".to_owned(),
+            table: "carts".to_owned(),
+            requests,
+            latencies: vec![(ms * 1000, requests.answered)],
+        });
+    }
+    run.used_by_applications(samples);
+    run
+}
+
+/// Two of ten fail after the failover: most requests are answered, and users are not served.
+#[test]
+fn an_application_of_which_a_fifth_fails_is_not_served() {
+    let fifth = RequestCounts {
+        answered: 8,
+        failed: 2,
+        ..RequestCounts::default()
+    };
+    let mut run = run_after(40, |_| (fifth, 5));
+    assert_eq!(
+        verdicts(&mut run),
+        [
+            verdict(AVAILABLE, "93.33 %: 40 failed of 600", true),
+            verdict(SERVED, "not served until the load ended", false),
+        ]
+    );
+    let outages = &run.application_recoveries[0].outages;
+    assert_eq!((outages.len(), outages[0].cause.as_str()), (1, "failed"));
+    assert!((40_000..41_000).contains(&outages[0].times.from_ms), "{outages:?}");
+}
+
+/// All are answered, but too late.
+#[test]
+fn an_application_that_is_answered_late_is_not_served() {
+    let answered = RequestCounts {
+        answered: 10,
+        ..RequestCounts::default()
+    };
+    let mut run = run_after(20, |second| (answered, if second < 50 { 4_000 } else { 5 }));
+    assert_eq!(
+        verdicts(&mut run),
+        [
+            verdict(AVAILABLE, "50 %: 0 failed, 300 late of 600", false),
+            verdict(SERVED, "not served for 30 s", false),
+        ]
+    );
+    assert_eq!(run.application_recoveries[0].outages[0].cause, "late");
+}
+
+/// Whatever the scenario expects.
+#[test]
+fn an_application_that_is_never_answered_breaks_a_promise() {
+    let refused = RequestCounts {
+        failed: 10,
+        ..RequestCounts::default()
+    };
+    let mut run = run_after(0, |_| (refused, 5));
+    judge(&Expectations::default(), &mut run);
+    let verdicts = run.verdicts.iter().filter(|one| one.expected.contains("application"));
+    let verdicts: Vec<_> = verdicts.map(|one| (one.measured.as_str(), one.holds)).collect();
+    assert_eq!(verdicts, [("none of 600 requests", false)]);
+}
+
+#[test]
+fn without_an_application_the_verdict_says_so() {
+    let mut run = run();
+    run.clients = LoadSource::ApplicationsAndProbes;
+    let nothing = "not measured: no application made a request";
+    assert_eq!(
+        verdicts(&mut run),
+        [verdict("applications served again within 5 s", nothing, true)]
     );
 }

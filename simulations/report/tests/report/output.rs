@@ -106,7 +106,7 @@ fn the_csv_files_of_an_empty_run_have_headers() {
     );
     assert_eq!(
         heads("application_seconds.csv"),
-        format!("application,region,second,{outcomes}\n")
+        format!("application,region,second,{outcomes},within,missing\n")
     );
     assert_eq!(heads("conflicts.csv"), "winner,loser,second,count\n");
     assert_eq!(
@@ -215,6 +215,24 @@ fn an_empty_run_has_a_page_and_a_summary() {
     assert!(page.contains("nothing measured") && page.contains("This run was not judged"));
     assert!(!page.contains("NaN") && !page.contains("inf"));
     assert!(summary(&run).contains("nothing was replicated"));
+}
+
+/// Below the lag of those that did.
+#[test]
+fn the_summary_names_writes_that_never_arrived() {
+    let mut run = sample(Topology::three());
+    for pair in &mut run.pairs {
+        pair.missing = 0;
+    }
+    assert!(!summary(&run).contains("never arrived"));
+    (run.pairs[1].missing, run.pairs[1].missing_ms) = (2, 40_000);
+    let (from, to) = (run.pairs[1].from.clone(), run.pairs[1].to.clone());
+    let line = format!("\n  2 writes never arrived in 40 s ({from} → {to})\n");
+    assert!(summary(&run).contains(&line), "{}", summary(&run));
+    for pair in &mut run.pairs {
+        pair.lag_ms.count = 0;
+    }
+    assert!(summary(&run).contains(&line), "without a write that arrived");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use beringia_scenario::Plan;
+use beringia_workload::{replica_added, replica_removed};
 use tokio::task::JoinHandle;
 
 use super::RunningSimulation;
@@ -32,9 +33,9 @@ impl RunningSimulation<'_> {
         let others: Vec<String> = self.cluster.names().into_iter().filter(|name| name != region).collect();
         for table in &self.tables {
             let update = if adds {
-                tables::add(table, region)
+                replica_added(table, region)
             } else {
-                tables::remove(table, region)
+                replica_removed(table, region)
             };
             let (targets, others, trace) = (
                 self.cluster.clients().clone(),

@@ -122,12 +122,10 @@ impl RegionServer {
             }
         }
         let mut rows = BTreeMap::new();
-        for range in 0..RANGES {
-            let keys = self.store.raw_rows(id, range, None, 10_000).await.expect("rows");
-            let keys = keys.into_iter().map(|row| row.key).collect();
-            for mutation in self.store.mutations_of(id, keys).await.expect("rows") {
-                rows.insert(self.key(table, &mutation), held(&mutation));
-            }
+        let keys = self.store.raw_rows(id, 0..=RANGES - 1, None, 100_000).await;
+        let keys = keys.expect("rows").into_iter().map(|row| row.key).collect();
+        for mutation in self.store.mutations_of(id, keys).await.expect("rows") {
+            rows.insert(self.key(table, &mutation), held(&mutation));
         }
         let journal = Journal {
             entries: Vec::new(),

@@ -89,7 +89,8 @@ pub(crate) struct DrillRunArguments {
     pub(crate) lease: Duration,
     /// With --attach: stop the drill, undo its changes and exit with code 1 when more requests of
     /// applications than this fail in 10 seconds: errors=5% (of at least 20), or errors=100.
-    /// Another window: errors=5%/30s. Throttled requests and those without an answer count.
+    /// Another window: errors=5%/30s. Throttled requests and those without an answer count,
+    /// and an estimate of those that killed regions refused.
     #[arg(long, value_name = "LIMIT", requires = "attach")]
     pub(crate) abort_when: Option<AbortWhen>,
     /// A program that carries out the actions that the control services cannot.

@@ -1,6 +1,6 @@
 //! A store without tables in which every operation fails.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use async_trait::async_trait;
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
@@ -140,7 +140,7 @@ impl Store for EmptyStore {
     async fn raw_rows(
         &self,
         _table: TableId,
-        _range: u16,
+        _ranges: RangeInclusive<u16>,
         _after: Option<KeyBytes>,
         _max_rows: usize,
     ) -> Answered<Vec<RawRow>> {
