@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use beringia_item::{AttributeValue, Item, KeyBytes, TableId, Version};
 use beringia_storage::{
-    Change, ItemEffect, ItemWrite, LogPosition, PlantedBug, Refusal, StoreError, backend::ReadScope,
+    Change, ItemEffect, ItemWrite, LogPosition, PlantedBug, RangePage, Refusal, StoreError, backend::ReadScope,
 };
 
 use crate::{read, store::RegionStore};
@@ -95,6 +95,17 @@ impl RegionStore {
                 }
             }
         }
+        if bug.omits_attributes() && item.len() > 4 {
+            item.pop_last();
+        }
         Some((version, item))
+    }
+
+    /// The page as a read of a range with the planted bug shows it.
+    pub(crate) fn page_shown(&self, mut page: RangePage) -> RangePage {
+        if self.shared.planted_bug.is_some_and(PlantedBug::omits_rows) && page.rows.len() > 2 {
+            page.rows.remove(1);
+        }
+        page
     }
 }

@@ -259,8 +259,9 @@ impl Store for RegionStore {
     }
 
     async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError> {
-        self.read_long(ReadScope::Snapshot, move |reading| read::range(reading, &read, None))
-            .await
+        let read = move |reading: &Reading<'_>| read::range(reading, &read, None);
+        let page = self.read_long(ReadScope::Snapshot, read).await?;
+        Ok(self.page_shown(page))
     }
 
     fn as_of(&self, ago: Duration) -> Option<LogPosition> {

@@ -39,6 +39,10 @@ pub enum PlantedBug {
     WaitingWritesRead,
     /// Reads of one item show the elements of its lists sorted.
     ListsReadSorted,
+    /// Reads of one item leave out one of several attributes.
+    AttributesOmitted,
+    /// Reads of a range leave out one of several items.
+    RowsOmitted,
 }
 
 /// A planted bug; without the feature `planted-bugs` there is none.
@@ -142,6 +146,18 @@ impl PlantedBug {
     pub const fn sorts_lists(self) -> bool {
         matches!(self, Self::ListsReadSorted)
     }
+
+    /// Whether reads of one item leave out an attribute.
+    #[must_use]
+    pub const fn omits_attributes(self) -> bool {
+        matches!(self, Self::AttributesOmitted)
+    }
+
+    /// Whether reads of a range leave out an item.
+    #[must_use]
+    pub const fn omits_rows(self) -> bool {
+        matches!(self, Self::RowsOmitted)
+    }
 }
 
 #[cfg(not(feature = "planted-bugs"))]
@@ -233,6 +249,18 @@ impl PlantedBug {
     /// Never called, since there is no bug.
     #[must_use]
     pub const fn sorts_lists(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn omits_attributes(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn omits_rows(self) -> bool {
         match self {}
     }
 }

@@ -125,17 +125,22 @@ impl Evidence {
     /// Compares a region's copy of a log record with the record in the origin's log, which must
     /// have been read wholly and sorted ([`Evidence::sort_logs`]). A difference is a mismatch.
     pub fn compare_copy(&mut self, region: &str, key: &str, copy: &Logged) {
-        let original = self.original(key, &copy.held.version);
-        if original == Some(copy) {
-            return;
+        if self.original(key, &copy.held.version) != Some(copy) {
+            self.note_mismatch(region, key, &copy.held.version);
         }
-        let mismatch = CopyMismatch {
+    }
+
+    /// Notes that a region's copy of the log record with this version differs from the record in
+    /// the origin's log, which must have been read wholly and sorted ([`Evidence::sort_logs`]).
+    pub fn note_mismatch(&mut self, region: &str, key: &str, version: &Version) {
+        let original = self.original(key, version);
+        let original = original.map(|original| original.held.version.clone());
+        self.mismatches.push(CopyMismatch {
             region: Some(region.to_owned()),
             key: key.to_owned(),
-            version: copy.held.version.clone(),
-            original: original.map(|original| original.held.version.clone()),
-        };
-        self.mismatches.push(mismatch);
+            version: version.clone(),
+            original,
+        });
     }
 
     /// The conflicts in the journals, ordered by key and loser. A conflict appears once, however
@@ -150,7 +155,8 @@ impl Evidence {
 }
 
 /// A copy of a log record that differs from the record of its origin in version, content, causal
-/// context or cause, or that the origin does not have.
+/// context or cause (in simulation, also in the state that the content does not express, or in the
+/// transaction), or that the origin does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyMismatch {
     /// The region with the copy; `None` if the origin's own log was lost, and the copies of other
@@ -318,9 +324,15 @@ impl Content {
                 _ => Vec::new(),
             },
             expires_s: expires.and_then(number).and_then(|seconds| u64::try_from(seconds).ok()),
-            image_hash: xxh3_64(&encode_item(item)),
+            image_hash: image_hash(item),
         }
     }
+}
+
+/// A hash of a whole item; equal items have equal hashes.
+#[must_use]
+pub fn image_hash(item: &Item) -> u64 {
+    xxh3_64(&encode_item(item))
 }
 
 /// An unshipped write: the last write to a key of a replica that the other regions dropped before

@@ -11,7 +11,7 @@ mod replicas;
 
 pub use evidence::{
     ConflictEntry, Content, CopyMismatch, EXPIRES, Evidence, FinalReplicas, Journal, KEY, LIST, Logged, LostDisk,
-    MARKER, Misread, MisreadKind, NUMBER, SET, SORT_KEY, UnshippedWrite, VersionedItem, is_field, key_text,
+    MARKER, Misread, MisreadKind, NUMBER, SET, SORT_KEY, UnshippedWrite, VersionedItem, image_hash, is_field, key_text,
     key_text_of_json,
 };
 pub use failure::{FailureCause, UNPROCESSED};

@@ -102,9 +102,9 @@ pub struct Operation {
     pub done_us: u64,
     /// The result as far as the client knows it.
     pub outcome: OperationOutcome,
-    /// Why a transaction was cancelled: for each of its writes the code of its reason, such as
-    /// `None`, `ConditionalCheckFailed` or `TransactionConflict`. Empty for other operations, and
-    /// for recorded ones.
+    /// Why a transaction was cancelled: for each of `writes`, then for each of `checked`, the code
+    /// of its reason, such as `None`, `ConditionalCheckFailed` or `TransactionConflict`. Empty for
+    /// other operations, and for recorded ones.
     pub cancellations: Vec<String>,
     /// Why it failed; `None`: the region did its duty ([`Operation::is_answered`]).
     pub failure: Option<FailureCause>,
@@ -113,6 +113,10 @@ pub struct Operation {
     /// The writes that the operation was to make. All writes of one operation are one transaction.
     /// A delete that found nothing is not here.
     pub writes: Vec<Write>,
+    /// The keys of the items that a transaction used and did not write: those that it read, also if
+    /// it was cancelled, or those of which it checked that they were as the operation had read
+    /// them. Empty for recorded operations.
+    pub checked: Vec<String>,
 }
 
 /// The name of an operation that reads an item, or several, and then writes one on the condition
@@ -173,6 +177,9 @@ pub struct Seen {
     /// The elements of the list that the workload keeps there, in their order; `None` if there is
     /// no list. Lists of recorded applications are not read.
     pub list: Option<Vec<String>>,
+    /// A hash of the whole item, like [`crate::Content::image_hash`]; `None` if there was no item,
+    /// or the read may not show all of it, as those of recorded applications.
+    pub image_hash: Option<u64>,
     /// Whether the read was strongly consistent: it asked for that, was part of a transaction, or
     /// shows the item that the same operation's write replaced.
     pub is_consistent: bool,

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Basis, Effect, Operation, OperationOutcome, Seen};
+use beringia_history::{Basis, Effect, Merging, Operation, OperationOutcome, Seen};
 
 use crate::{
     causality,
-    index::{Asked, Key, Table},
+    index::{Asked, Commit, Key, Table},
     outcomes::CommittedOutcome,
     sightings::{Kind, Observed, Sight, Sightings, saw},
     snapshots,
     violation::Violation,
 };
 
-/// Finds anomalies in a table, reads of writes that no client made, and reads of half transactions.
+/// Finds anomalies in a table, reads of writes that no client made or of other items than they
+/// left, and reads of half transactions.
 pub(crate) fn find(
     table: &Table<'_>,
     outcomes: &BTreeMap<&str, Vec<CommittedOutcome>>,
@@ -32,12 +33,12 @@ pub(crate) fn find(
     let mut observed: Vec<Observed<'_>> = Vec::with_capacity(table.operations.len());
     for operation in &table.operations {
         let observation = reader.observe(operation, sightings, violations);
-        if operation.name == "TransactGetItems" {
+        if operation.name == "TransactGetItems" || !operation.checked.is_empty() {
             find_torn(table, operation, &observation.sights, sightings, violations);
         }
         observed.push(observation);
     }
-    causality::find(table, &keys, &observed, sightings);
+    causality::find(table, &keys, &observed, sightings, violations);
     snapshots::find(table, &observed, sightings);
     find_lost_updates(table, outcomes, sightings);
     if table.rules.never_below_zero {
@@ -219,7 +220,25 @@ impl<'a> Reader<'a, '_> {
                 marker: marker.clone(),
             });
         }
-        asked?.position.map(Sight::Commit)
+        let position = asked?.position?;
+        self.compare_image(operation, seen, &self.keys[key?].commits[position], violations);
+        Some(Sight::Commit(position))
+    }
+
+    /// Compares the whole item that a read saw with the one that the write of its marker left, if
+    /// the last writer wins whole items.
+    fn compare_image(&self, operation: &Operation, seen: &Seen, commit: &Commit<'_>, violations: &mut Vec<Violation>) {
+        let left = commit.logged.held.content.as_ref().map(|content| content.image_hash);
+        let is_item = self.table.rules.merging == Merging::Item;
+        if is_item && seen.image_hash.is_some_and(|found| Some(found) != left) {
+            violations.push(Violation::WrongRead {
+                table: self.table.name.to_owned(),
+                region: operation.region.clone(),
+                key: seen.key.clone(),
+                sent_ms: operation.sent_us / 1_000,
+                marker: seen.marker.clone().unwrap_or_default(),
+            });
+        }
     }
 
     /// Records what an acknowledged operation wrote: numbers of keys, and indexes of writes.
@@ -238,7 +257,7 @@ impl<'a> Reader<'a, '_> {
 
 /// Finds torn transactions. A transaction applies atomically in every region: a reader that sees
 /// one of its writes sees the others too, or newer ones. While rows are copied or repaired one by
-/// one, that does not hold, so a torn read is a violation only where nothing can have been.
+/// one, that does not hold, so a torn read is a violation only where nothing can have been copied.
 fn find_torn(
     table: &Table<'_>,
     operation: &Operation,
@@ -274,7 +293,7 @@ fn find_torn(
                     missed.marker
                 )
             });
-            if !table.is_disturbed() {
+            if !table.may_be_copied(operation) {
                 violations.push(Violation::TornRead {
                     table: table.name.to_owned(),
                     region: operation.region.clone(),

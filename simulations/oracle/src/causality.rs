@@ -3,15 +3,20 @@
 //! What came before a write is told in two ways: by its causal context, which has everything that
 //! its region had applied, and by the session of the client that made it, which read and wrote
 //! before. The second needs no vectors.
+//!
+//! Writes of one origin become visible in their order, in every region. So a client that stays in
+//! one region and reads consistently misses none that came before one that it saw; otherwise the
+//! region has broken a promise.
 
 use std::collections::BTreeMap;
 
 use beringia_history::{Operation, OperationOutcome, Seen};
-use beringia_item::VersionVector;
+use beringia_item::{Version, VersionVector};
 
 use crate::{
     index::{Among, Asked, Key, Table},
     sightings::{Kind, Observed, Sight, Sightings, saw},
+    violation::Violation,
 };
 
 /// Finds causal violations, and violations of the session guarantees that span items (Terry et al.,
@@ -20,9 +25,15 @@ use crate::{
 /// what it had to see is content.
 ///
 /// `keys` are those of the table, by their numbers.
-pub(crate) fn find(table: &Table<'_>, keys: &[&Key<'_>], observed: &[Observed<'_>], sightings: &mut Sightings) {
+pub(crate) fn find<'a>(
+    table: &Table<'_>,
+    keys: &[&Key<'_>],
+    observed: &[Observed<'a>],
+    sightings: &mut Sightings,
+    violations: &mut Vec<Violation>,
+) {
     let sessions = Sessions::of(table, keys, observed, sightings);
-    let mut readers: BTreeMap<u32, Reader> = BTreeMap::new();
+    let mut readers: BTreeMap<u32, Reader<'a>> = BTreeMap::new();
     for observation in observed {
         let operation = observation.operation;
         let reader = readers.entry(operation.client).or_default();
@@ -34,12 +45,11 @@ pub(crate) fn find(table: &Table<'_>, keys: &[&Key<'_>], observed: &[Observed<'_
             let (Some(key), Some(sight)) = (*key, *sight) else {
                 continue;
             };
-            reader.check(
-                (key, keys[key], &sessions.keys[key]),
-                (operation, seen, sight),
-                sightings,
-            );
+            let of_key = (key, keys[key], &sessions.keys[key]);
+            reader.check(of_key, (operation, seen, sight), sightings);
+            reader.check_order(table, of_key, (operation, seen, sight), violations);
         }
+        reader.see(table, keys, observation);
         reader.advance(observation, &sessions);
     }
 }
@@ -119,7 +129,7 @@ fn raise(list: &mut Vec<(usize, usize)>, turn: usize, position: usize) {
 
 /// What a client has to see from now on, from what it has seen.
 #[derive(Default)]
-struct Reader {
+struct Reader<'a> {
     /// The turn of its next operation.
     turn: usize,
     /// The union of what it saw, with the causal contexts.
@@ -129,9 +139,12 @@ struct Reader {
     others: Vec<(u32, usize)>,
     /// For each key, the greatest position that the client itself read or wrote.
     own: BTreeMap<usize, usize>,
+    /// The region that it called last, and the greatest sequences that consistent reads showed it
+    /// there.
+    seen: (&'a str, VersionVector),
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
     fn learn(&mut self, key: &Key<'_>, of_key: &OfKey<'_>, client: u32, position: usize) {
         let commit = &key.commits[position];
         self.context.merge(&commit.logged.causal_context);
@@ -199,6 +212,53 @@ impl Reader {
             before(&of_key.written, |turn| turn),
             "which another client had written before a write of its own that the client had seen",
         );
+    }
+
+    /// Finds a consistent read that misses a write, although the client had seen a later one of the
+    /// same origin in the same region. What it had read of the same key is judged elsewhere.
+    fn check_order(
+        &self,
+        table: &Table<'_>,
+        (number, key, of_key): (usize, &Key<'_>, &OfKey<'_>),
+        (operation, seen, sight): (&Operation, &Seen, Sight),
+        violations: &mut Vec<Violation>,
+    ) {
+        let (region, shown_there) = &self.seen;
+        let is_known = self.own.get(&number).is_some_and(|own| sight < Sight::Commit(*own));
+        if is_known || !seen.is_consistent || *region != operation.region || table.may_be_copied(operation) {
+            return;
+        }
+        let missed = of_key.commits.last_covered(shown_there);
+        if let Some(missed) = missed.filter(|missed| sight < Sight::Commit(*missed)) {
+            violations.push(Violation::ReadOutOfOrder {
+                table: table.name.to_owned(),
+                region: operation.region.clone(),
+                key: seen.key.clone(),
+                sent_ms: operation.sent_us / 1_000,
+                seen: seen.marker.clone().unwrap_or_else(|| "nothing".to_owned()),
+                missed: shown(key, missed),
+            });
+        }
+    }
+
+    /// Records what consistent reads showed. An origin that lost its disk numbers writes anew.
+    fn see(&mut self, table: &Table<'_>, keys: &[&Key<'_>], observation: &Observed<'a>) {
+        let operation = observation.operation;
+        if self.seen.0 != operation.region {
+            self.seen = (&operation.region, VersionVector::default());
+        }
+        let reads = operation.reads.iter().zip(&observation.keys).zip(&observation.sights);
+        for ((seen, key), sight) in reads {
+            let (true, Some(key), Some(Sight::Commit(position))) = (seen.is_consistent, *key, *sight) else {
+                continue;
+            };
+            let commit = &keys[key].commits[position];
+            let is_shown = seen.marker.is_some() && table.lost_disks.iter().all(|disk| disk.region != commit.origin);
+            if is_shown {
+                let Version { origin, sequence, .. } = commit.version();
+                self.seen.1.advance(origin, *sequence);
+            }
+        }
     }
 
     /// Records what the client itself read and wrote by this operation.

@@ -264,6 +264,14 @@ impl<'a> Among<'a> {
         self.last(|origin| vector.get(origin))
     }
 
+    /// Returns the index of the last commit, by sequence, that the origin of this one, which may be
+    /// to another key, made before it.
+    pub(crate) fn last_before(&self, commit: &Commit<'_>) -> Option<usize> {
+        let OfOrigin { places, .. } = self.origins.get(commit.origin)?;
+        let end = places.partition_point(|(sequence, _)| *sequence < commit.version().sequence);
+        end.checked_sub(1).map(|last| places[last].1)
+    }
+
     /// Returns the index of the greatest commit that this one causally depends on.
     pub(crate) fn last_known_to(&self, commit: &Commit<'_>) -> Option<usize> {
         self.last(|origin| commit.known_of(origin))
@@ -386,10 +394,14 @@ impl<'a> Table<'a> {
             || self.evidence.unshipped.contains_key(region)
     }
 
-    /// Returns whether rows can have been copied or repaired one by one in some region, instead of
-    /// in the order of the log: a disk was lost, or a replica was bootstrapped, removed or dropped.
-    pub(crate) fn is_disturbed(&self) -> bool {
-        !self.lost_disks.is_empty() || !self.evidence.bootstrapped.is_empty() || !self.evidence.unshipped.is_empty()
+    /// Returns whether rows can have been copied or repaired one by one, instead of in the order of
+    /// the log, in the region of an operation and by the time when it was done: a disk was lost, the
+    /// region's replica was bootstrapped or removed, or some replica was dropped.
+    pub(crate) fn may_be_copied(&self, operation: &Operation) -> bool {
+        let is_before = |disk: &LostDisk| disk.at_us <= operation.done_us;
+        self.lost_disks.iter().any(is_before)
+            || self.evidence.bootstrapped.contains(&operation.region)
+            || !self.evidence.unshipped.is_empty()
     }
 
     /// Returns what became of an acknowledged write that is in no log.

@@ -46,7 +46,7 @@ pub(crate) fn compare(
             let outcomes = outcomes.get(key).map_or(&[][..], Vec::as_slice);
             for (position, commit) in displaced(table, writes) {
                 let is_lost = outcomes.get(position).is_some_and(|outcome| outcome.is_lost);
-                let least = least_loss(writes, position, is_lost);
+                let least = least_loss(table.rules.merging, writes, position, is_lost);
                 if losers.get(&(*key, commit.version())).is_none_or(|lost| *lost < least) {
                     violations.push(Violation::UnseenConflict {
                         table: table.name.to_owned(),
@@ -92,14 +92,43 @@ fn is_deleted_again(key: &Key<'_>, position: usize) -> bool {
     commit.is_delete() && later.any(|other| other.is_delete() && other.is_concurrent_with(commit))
 }
 
-/// The least that the journal must say about a displaced write. Sums of numbers and members of sets
-/// can be the same with another write's, so only their marker is lost for sure.
-fn least_loss(key: &Key<'_>, position: usize, is_lost: bool) -> Lost {
-    match key.effect(position) {
-        Some(Effect::Put { .. } | Effect::Append) if is_lost => Lost::More,
-        Some(Effect::Update { fields }) if is_lost && !fields.is_empty() => Lost::More,
-        _ => Lost::Marker,
-    }
+/// The least that the journal must say about a displaced write. A number or a set may be the same
+/// as another write left it, or be merged with it, and then only the marker is lost.
+fn least_loss(merging: Merging, key: &Key<'_>, position: usize, is_lost: bool) -> Lost {
+    let is_more = match key.effect(position) {
+        Some(Effect::Put { .. } | Effect::Append) => true,
+        Some(Effect::Update { fields }) => !fields.is_empty(),
+        Some(effect @ (Effect::Add(_) | Effect::Set { .. })) => {
+            merging == Merging::Attribute && is_replaced_by_another(key, position, effect)
+        }
+        Some(Effect::Delete | Effect::Recorded { .. }) | None => false,
+    };
+    if is_lost && is_more { Lost::More } else { Lost::Marker }
+}
+
+/// Returns whether every later write that can have decided about the number or the set of a
+/// displaced write left another one there.
+fn is_replaced_by_another(key: &Key<'_>, position: usize, effect: &Effect) -> bool {
+    // A delete leaves no number, and a set without members.
+    let left = |commit: &Commit<'_>| {
+        let content = commit.logged.held.content.as_ref();
+        let set = content.map(|content| content.set.clone()).unwrap_or_default();
+        (content.and_then(|content| content.number), set)
+    };
+    let own = left(&key.commits[position]);
+    let decides = |later: &usize| match key.effect(*later) {
+        Some(other) => other.is_whole() || std::mem::discriminant(other) == std::mem::discriminant(effect),
+        None => true,
+    };
+    let differs = |later: usize| {
+        let other = left(&key.commits[later]);
+        match effect {
+            Effect::Add(_) => own.0 != other.0,
+            _ => own.1 != other.1,
+        }
+    };
+    let mut deciding = (position + 1..key.commits.len()).filter(decides).peekable();
+    deciding.peek().is_some() && deciding.all(differs)
 }
 
 fn is_conflict(table: &Table<'_>, region: &str, entry: &ConflictEntry) -> bool {

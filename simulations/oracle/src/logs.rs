@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Basis, Effect, Operation};
+use beringia_history::{Basis, Effect, Operation, Seen};
 
 use crate::{
-    index::{Asked, Commit, Key, Missing, Table},
+    index::{Among, Asked, Commit, Key, Missing, Table},
     violation::Violation,
 };
 
@@ -23,6 +23,7 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
         }
         find_wrong_order(&place, writes, violations);
     }
+    find_broken_checks(table, violations);
     find_shared_versions(table, violations);
     find_torn(table, violations);
 }
@@ -114,6 +115,63 @@ fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, position: usize, viol
             marker: asked.write.marker.clone(),
             number,
         });
+    }
+}
+
+/// Finds transactions that were committed although an item that they checked, and did not write,
+/// had changed since they had read it: their region had committed the change before. (What it had
+/// applied of other regions is not known. A causal context is about one item.)
+fn find_broken_checks(table: &Table<'_>, violations: &mut Vec<Violation>) {
+    let mut commits: BTreeMap<&str, Among<'_>> = BTreeMap::new();
+    for operation in &table.operations {
+        let Some(write) = operation.writes.first().filter(|_| !operation.checked.is_empty()) else {
+            continue;
+        };
+        let written = table.keys.get(write.key.as_str());
+        let commit = written.and_then(|key| Some(&key.commits[key.of_marker(&write.marker)?.position?]));
+        let Some(commit) = commit else { continue };
+        for seen in operation
+            .reads
+            .iter()
+            .filter(|seen| operation.checked.contains(&seen.key))
+        {
+            let Some(key) = table.keys.get(seen.key.as_str()) else {
+                continue;
+            };
+            let of_key = commits.entry(&seen.key).or_insert_with(|| {
+                let all: Vec<usize> = (0..key.commits.len()).collect();
+                Among::new(&key.commits, &all)
+            });
+            let last = of_key.last_before(commit);
+            if last.is_some_and(|last| has_changed(table, operation, (key, last), seen)) {
+                violations.push(Violation::ConditionIgnored {
+                    table: table.name.to_owned(),
+                    region: commit.origin.to_owned(),
+                    key: seen.key.clone(),
+                    marker: write.marker.clone(),
+                    expected: seen.marker.clone().unwrap_or_else(|| "nothing".to_owned()),
+                });
+            }
+        }
+    }
+}
+
+/// Returns whether an item was not as an operation had read it, when a write of the operation was
+/// committed: `last` is the position of the last commit to it that the region made before.
+fn has_changed(table: &Table<'_>, operation: &Operation, (key, last): (&Key<'_>, usize), seen: &Seen) -> bool {
+    // A region that lost its disk begins again with lesser sequences.
+    let asked = key.commits[last].asked.map(|asked| &key.asked[asked]);
+    let life = asked.and_then(|asked| table.life_of(asked.operation));
+    if life.is_none() || life != table.life_of(operation) {
+        return false;
+    }
+    match &seen.marker {
+        Some(marker) => {
+            let expected = key.of_marker(marker).and_then(|asked| asked.position);
+            expected.is_some_and(|expected| expected < last)
+        }
+        // A delete of another region may have arrived.
+        None => !key.commits[last..].iter().any(Commit::is_delete),
     }
 }
 

@@ -48,21 +48,33 @@ pub(crate) struct Times<'a> {
 
 impl<'a> Times<'a> {
     pub(crate) fn of(table: &Table<'a>, region: &str, unlogged: &UnloggedWrites<'a>) -> Self {
-        let mut known: Vec<(&Version, &Asked<'_>)> = Vec::new();
+        // With each version, when it was sent at the earliest, and when its answer came.
+        let mut known: Vec<(&Version, u64, Option<u64>)> = Vec::new();
+        let done_us = |asked: &Asked<'_>| asked.operation.is_reported().then_some(asked.operation.done_us);
         for (key, writes) in &table.keys {
             let committed = writes.commits.iter().filter(|commit| commit.origin == region);
-            known.extend(committed.filter_map(|commit| Some((commit.version(), &writes.asked[commit.asked?]))));
+            known.extend(committed.filter_map(|commit| {
+                let asked = &writes.asked[commit.asked?];
+                // Which delete made a tombstone may be uncertain: then it is one of those since
+                // then.
+                let is_certain = !commit.is_delete() || asked.replaced().is_some();
+                let (sent_us, done_us) = match is_certain {
+                    true => (asked.operation.sent_us, done_us(asked)),
+                    false => (commit.since_us, None),
+                };
+                Some((commit.version(), sent_us, done_us))
+            }));
             for write in unlogged.get(key).into_iter().flatten() {
                 let asked = write.marker.and_then(|marker| writes.of_marker(marker));
                 let own = asked.filter(|_| write.is_of(region));
-                known.extend(own.map(|asked| (write.version, asked)));
+                known.extend(own.map(|asked| (write.version, asked.operation.sent_us, done_us(asked))));
             }
         }
-        known.sort_by_key(|(version, _)| version.sequence);
+        known.sort_by_key(|(version, ..)| version.sequence);
         let mut times = Self::default();
         let mut last_us = 0;
-        for (version, asked) in &known {
-            last_us = asked.operation.sent_us.max(last_us);
+        for (version, sent_us, _) in &known {
+            last_us = last_us.max(*sent_us);
             times.versions.push(version);
             times.sent_us.push(last_us);
         }
@@ -70,10 +82,8 @@ impl<'a> Times<'a> {
         times.done_us = known
             .iter()
             .rev()
-            .map(|(_, asked)| {
-                if asked.operation.is_reported() {
-                    first_us = asked.operation.done_us.min(first_us);
-                }
+            .map(|(_, _, done_us)| {
+                first_us = done_us.unwrap_or(u64::MAX).min(first_us);
                 first_us
             })
             .collect();

@@ -102,15 +102,16 @@ pub enum Violation {
         /// What the region held instead, as in `InconsistentRead`.
         held: String,
     },
-    /// A region refused a write because of a transaction in progress, and none was, or cancelled a
-    /// transaction without a reason.
-    #[error("{region} cancelled {marker} to {table} {key}, sent at {sent_ms} ms, although no transaction conflicted")]
+    /// A region refused an operation because of a transaction in progress, or a transactional read
+    /// because of a write in progress, and none was, or cancelled a transaction without a reason.
+    #[error("{region} cancelled {operation} of {table} {key}, sent at {sent_ms} ms, although nothing conflicted")]
     CancelledWithoutConflict {
         table: String,
         region: String,
         key: String,
         sent_ms: u64,
-        marker: String,
+        /// The name of the operation.
+        operation: String,
     },
     /// Two writes have one version.
     #[error("two writes share the version {version:?}, one to {table} {key}")]
@@ -138,6 +139,33 @@ pub enum Violation {
         marker: String,
         committed: usize,
         asked: usize,
+    },
+    /// A consistent read missed a write, although the same client had seen a later write of the same
+    /// origin in the same region, and the region's rows were neither copied nor repaired.
+    #[error(
+        "{region} answered a consistent read of {table} {key}, sent at {sent_ms} ms, with {seen} and without {missed}, after it had shown a later write of the same origin"
+    )]
+    ReadOutOfOrder {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        /// The marker that the read saw; `nothing` if there was no item.
+        seen: String,
+        /// The write that the read missed.
+        missed: String,
+    },
+    /// A read showed a write's marker, and another item than that write left.
+    #[error(
+        "{region} answered a read of {table} {key}, sent at {sent_ms} ms, with {marker} and another item than that write left"
+    )]
+    WrongRead {
+        table: String,
+        region: String,
+        key: String,
+        sent_ms: u64,
+        /// The marker that the read saw.
+        marker: String,
     },
     /// A transactional read saw one write of a transaction, and another item as it was before,
     /// although the region's rows were neither copied nor repaired.

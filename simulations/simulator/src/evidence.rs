@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
             .filter(|(origin, _)| *origin != self.store.origin() && originals.0.contains_key(*origin));
         for copy in of_others.flat_map(|(_, records)| records) {
             if originals.get(&copy.version) != Some(copy) {
-                evidence.compare_copy(self.region, &self.key_text(&copy.key)?, &self.logged(copy)?);
+                evidence.note_mismatch(self.region, &self.key_text(&copy.key)?, &copy.version);
             }
         }
         Ok(())
@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
             let key = self.key_text(&row.key)?;
             let original = originals
                 .get(&row.version)
-                .filter(|original| original.image == row.image);
+                .filter(|original| original.version == row.version && original.image == row.image);
             let logged = original.and_then(|_| evidence.original(&key, &row.version));
             let item = logged.map_or_else(|| self.held_by(&row), |logged| Ok(logged.held.clone()))?;
             held.insert(key, item);

@@ -68,6 +68,7 @@ impl RunHash {
             self.number(seen.number.unwrap_or_default().cast_unsigned());
             self.number(seen.list.is_some().into());
             self.texts(seen.list.as_deref().unwrap_or_default());
+            self.number(seen.image_hash.unwrap_or_default());
             self.number(seen.is_consistent.into());
         }
         self.number(operation.writes.len() as u64);

@@ -51,9 +51,14 @@ pub(crate) async fn look(
         };
         let others: Vec<Region> = cluster.regions().filter(|other| **other != own).cloned().collect();
         let mutations = reader.mutations(vec![store.origin().clone()]).await?;
+        let holders = others.iter().filter(|other| may_hold(cluster, other, table));
+        let holders: Vec<&Region> = holders.collect();
         let is_everywhere = |mutation: &&Mutation| {
-            let mut holders = others.iter().filter(|other| may_hold(cluster, other, table));
-            holders.all(|other| has(cluster, other, mutation.table, &mutation.version))
+            let mut having = holders
+                .iter()
+                .map(|other| has(cluster, other, mutation.table, &mutation.version));
+            // Without another replica, nothing was shipped.
+            !holders.is_empty() && having.all(|has| has)
         };
         let everywhere = mutations.iter().take_while(is_everywhere).last();
         shipped.insert(table.clone(), everywhere.map_or(0, |last| last.version.sequence));

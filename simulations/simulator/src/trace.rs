@@ -128,6 +128,7 @@ fn shown(operation: &Operation) -> String {
         failure,
         reads,
         writes,
+        checked,
     } = operation;
     let mut line = format!("{workload} {home}#{client}");
     if home != region {
@@ -150,6 +151,9 @@ fn shown(operation: &Operation) -> String {
     }
     for write in writes {
         line += &format!("; {} {:?} {}", write.key, write.effect, write.marker);
+    }
+    if !checked.is_empty() {
+        line += &format!("; checked {}", checked.join(", "));
     }
     line
 }

@@ -387,3 +387,37 @@ fn finds_lists_that_reads_show_in_another_order() {
     let says = |violation: &str| violation.contains(" before ") && violation.contains(" in the list of ");
     assert_found(PlantedBug::ListsReadSorted, scenario, says);
 }
+
+/// The rows hold the right items, and reads show the right markers.
+#[test]
+fn finds_reads_that_leave_out_an_attribute() {
+    let scenario = r#"
+        about = "Two regions update and read the same items."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 40
+        keys = 20
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains("another item than that write left");
+    assert_found(PlantedBug::AttributesOmitted, scenario, says);
+}
+
+/// The items that a read returns are right.
+#[test]
+fn finds_consistent_scans_that_leave_out_an_item() {
+    let scenario = r#"
+        about = "Two regions insert and scan items."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "ycsb-e"
+        rate = 40
+        keys = 60
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains("answered a consistent read") && violation.contains("with nothing");
+    assert_found(PlantedBug::RowsOmitted, scenario, says);
+}

@@ -103,6 +103,7 @@ impl Client {
                 failure: done.failure,
                 reads: done.reads,
                 writes: done.writes,
+                checked: done.checked,
             });
             let operations: Vec<Operation> = operations.collect();
             shared.count(&self.post.home, Request(&operations));

@@ -11,25 +11,28 @@ pub(crate) struct IndexShape {
     /// The name of the index; `None` for the table itself.
     pub(crate) name: Option<String>,
     pub(crate) keys: KeySchema,
+    /// Whether it can be read: a new index cannot until it is ACTIVE.
+    pub(crate) is_active: bool,
     /// The attributes that the index copies, keys included; `None` if it copies all of them.
     copies: Option<BTreeSet<String>>,
 }
 
 impl IndexShape {
-    /// The table and those of its indexes that can be read, from an answer to `DescribeTable`.
-    /// `None` if the answer lacks a key.
+    /// The table and its indexes, but those that are being deleted, from an answer to
+    /// `DescribeTable`. `None` if the answer lacks a key.
     pub(crate) fn all(described: &Value) -> Option<Vec<Self>> {
         let table = &described["Table"];
         let keys = key_schema(&table["KeySchema"], &table["AttributeDefinitions"])?;
         let listed = |name: &str| table[name].as_array().into_iter().flatten();
-        let active = listed("GlobalSecondaryIndexes").filter(|index| index["IndexStatus"] == "ACTIVE");
-        let indexes = listed("LocalSecondaryIndexes").chain(active);
+        let global = listed("GlobalSecondaryIndexes").filter(|index| index["IndexStatus"] != "DELETING");
+        let indexes = listed("LocalSecondaryIndexes").chain(global);
         let indexes = indexes.map(|index| Self::of(index, &keys, &table["AttributeDefinitions"]));
         let mut shapes = indexes.collect::<Option<Vec<Self>>>()?;
         shapes.insert(
             0,
             Self {
                 name: None,
+                is_active: true,
                 keys,
                 copies: None,
             },
@@ -46,6 +49,7 @@ impl IndexShape {
         let copies = (projection["ProjectionType"] != "ALL").then(|| parts.chain(included).collect());
         Some(Self {
             name: Some(index["IndexName"].as_str()?.to_owned()),
+            is_active: index["IndexStatus"].as_str().is_none_or(|status| status == "ACTIVE"),
             copies,
             keys,
         })

@@ -165,5 +165,6 @@ fn operation(table: &str, region: &str, put: &Put) -> Operation {
         failure: None,
         reads: Vec::new(),
         writes: vec![put.write.clone()],
+        checked: Vec::new(),
     }
 }

@@ -25,6 +25,8 @@ use crate::{Target, Targets, index_shape::IndexShape};
 const ATTEMPTS: usize = 10;
 /// How often a throttled request is sent.
 const THROTTLED_MAX: usize = 120;
+/// The key of a difference that concerns all of them.
+const ALL: &str = "(all)";
 /// The pause before another attempt.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -77,6 +79,7 @@ pub async fn read_back<R: HeldRows>(
     rows: &R,
 ) -> Result<Vec<Misread>, R::Error> {
     let mut misreads = Vec::new();
+    let mut indexes: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     // Regions that converged hold the same rows, which are read once then.
     let mut known: Option<(String, HeldItems)> = None;
     for (number, region) in holders.iter().enumerate() {
@@ -100,12 +103,30 @@ pub async fn read_back<R: HeldRows>(
             if attempt == ATTEMPTS || is_still && (!wrong.is_empty() || reader.misreads.is_empty()) {
                 misreads.extend(wrong);
                 misreads.append(&mut reader.misreads);
+                indexes.insert(region, reader.indexes().map(str::to_owned).collect());
                 break;
             }
             sleep(PAUSE).await;
         }
     }
+    misreads.extend(missing_indexes(&indexes));
     Ok(misreads)
+}
+
+/// The indexes that some regions describe and others do not.
+fn missing_indexes(indexes: &BTreeMap<&str, BTreeSet<String>>) -> Vec<Misread> {
+    let all: BTreeSet<&String> = indexes.values().flatten().collect();
+    let of_region = |(region, own): (&&str, &BTreeSet<String>)| {
+        let missing = all.iter().filter(|name| !own.contains(**name));
+        let note = |name: &&String| Misread {
+            region: (*region).to_owned(),
+            by: format!("Scan of {name}"),
+            key: ALL.to_owned(),
+            kind: MisreadKind::Refused("DescribeTable does not show the index".to_owned()),
+        };
+        missing.map(note).collect::<Vec<Misread>>()
+    };
+    indexes.iter().flat_map(of_region).collect()
 }
 
 /// One attempt to read a table back in one region.
@@ -216,7 +237,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Scans each index that can be read, and the table if its turn comes first.
+    /// The names of the table's indexes.
+    fn indexes(&self) -> impl Iterator<Item = &str> {
+        self.shapes.iter().filter_map(|shape| shape.name.as_deref())
+    }
+
+    /// Scans each index, and the table if its turn comes first.
     async fn scan_all(&mut self, turn: Turn) {
         for shape in &self.shapes.clone() {
             if shape.name.is_none() && !turn.has(0) {
@@ -234,8 +260,11 @@ impl<'a> Reader<'a> {
                     entries.collect()
                 }
             };
-            let returned = pages(&mut *self.target, "Scan", parameters).await;
-            self.compare(&by, "(all)", expected, returned);
+            let returned = match shape.is_active {
+                true => pages(&mut *self.target, "Scan", parameters).await,
+                false => Err("the index is not ACTIVE".to_owned()),
+            };
+            self.compare(&by, ALL, expected, returned);
         }
     }
 

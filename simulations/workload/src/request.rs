@@ -2,7 +2,8 @@
 
 use std::io;
 
-use beringia_history::{Basis, Effect, KEY, LIST, MARKER, NUMBER, SET, Seen, Write};
+use beringia_history::{Basis, Effect, KEY, LIST, MARKER, NUMBER, SET, Seen, Write, image_hash};
+use beringia_item::item_from_json;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -137,7 +138,7 @@ pub(crate) fn unchanged(table: &str, spot: &Spot, marker: Option<String>) -> Val
     check
 }
 
-/// The item under a key according to an answer, or none.
+/// The item under a key according to an answer that shows whole items, or none.
 pub(crate) fn seen(key: String, item: Option<&Value>, is_consistent: bool) -> Seen {
     let text = |name: &str, kind: &str| item?.get(name)?.get(kind)?.as_str().map(str::to_owned);
     let list = || item?.get(LIST)?.get("L")?.as_array();
@@ -151,6 +152,9 @@ pub(crate) fn seen(key: String, item: Option<&Value>, is_consistent: bool) -> Se
         marker: item.map(|_| text(MARKER, "S").unwrap_or_default()),
         number: text(NUMBER, "N").and_then(|number| number.parse().ok()),
         list: list().map(elements),
+        image_hash: item
+            .and_then(|item| item_from_json(item.clone()).ok())
+            .map(|item| image_hash(&item)),
         is_consistent,
     }
 }

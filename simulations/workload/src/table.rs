@@ -214,6 +214,11 @@ pub(crate) fn partition(kind: &WorkloadKind, number: u64) -> String {
     }
 }
 
+/// The greatest number of a key in the partition of this one, where partitions have several keys.
+pub(crate) const fn last_of_partition(number: u64) -> u64 {
+    number - number % PARTITION + PARTITION - 1
+}
+
 /// The item that a key has when the load begins, as an effect; `None` for no item.
 pub(crate) fn initial(kind: &WorkloadKind) -> Option<Effect> {
     let number = match kind {

@@ -18,6 +18,10 @@ type Answers = Arc<dyn Fn(&str) -> Option<Vec<Value>> + Send + Sync>;
 #[derive(Clone)]
 struct Regions {
     answers: Answers,
+    /// The status of the index in each region; without one, the region does not have it.
+    index: [Option<&'static str>; 2],
+    /// The number of the region that is called.
+    called: usize,
 }
 
 fn a() -> Value {
@@ -50,6 +54,14 @@ impl Target for Regions {
             _ => Vec::new(),
         };
         let items = (self.answers)(&read).unwrap_or(right);
+        let index = |status: &str| {
+            json!({
+                "IndexName": "by-n", "IndexStatus": status,
+                "KeySchema": [{ "AttributeName": "n", "KeyType": "HASH" }],
+                "Projection": { "ProjectionType": "KEYS_ONLY" },
+            })
+        };
+        let indexes: Vec<Value> = self.index[self.called].into_iter().map(index).collect();
         Ok(match operation {
             "DescribeTable" => json!({ "Table": {
                 "AttributeDefinitions": [
@@ -57,11 +69,7 @@ impl Target for Regions {
                     { "AttributeName": "n", "AttributeType": "N" },
                 ],
                 "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
-                "GlobalSecondaryIndexes": [{
-                    "IndexName": "by-n", "IndexStatus": "ACTIVE",
-                    "KeySchema": [{ "AttributeName": "n", "KeyType": "HASH" }],
-                    "Projection": { "ProjectionType": "KEYS_ONLY" },
-                }],
+                "GlobalSecondaryIndexes": indexes,
             }}),
             "GetItem" => json!({ "Item": items.first() }),
             _ => json!({ "Items": items }),
@@ -70,8 +78,9 @@ impl Target for Regions {
 }
 
 impl Targets for Regions {
-    fn target(&self, _region: &str) -> Box<dyn Target> {
-        Box::new(self.clone())
+    fn target(&self, region: &str) -> Box<dyn Target> {
+        let called = usize::from(region == "r2");
+        Box::new(Self { called, ..self.clone() })
     }
 }
 
@@ -102,10 +111,20 @@ impl HeldRows for Rows {
 /// The wrong answers of two regions, where `read` returns `items`: operation, key and kind.
 async fn found(read: &'static str, items: Vec<Value>) -> Vec<(String, String, MisreadKind)> {
     let answers: Answers = Arc::new(move |asked| (asked == read).then(|| items.clone()));
-    let holders = ["r1".to_owned(), "r2".to_owned()];
-    let misreads = read_back(&Regions { answers }, "t", &holders, &Rows).await;
-    let misreads = misreads.expect("rows without errors").into_iter();
+    let misreads = misreads([Some("ACTIVE"); 2], answers).await.into_iter();
     misreads.map(|Misread { by, key, kind, .. }| (by, key, kind)).collect()
+}
+
+/// The wrong answers of two regions with the index in these states.
+async fn misreads(index: [Option<&'static str>; 2], answers: Answers) -> Vec<Misread> {
+    let regions = Regions {
+        answers,
+        index,
+        called: 0,
+    };
+    let holders = ["r1".to_owned(), "r2".to_owned()];
+    let misreads = read_back(&regions, "t", &holders, &Rows).await;
+    misreads.expect("rows without errors")
 }
 
 fn misread(by: &str, key: &str, kind: MisreadKind) -> (String, String, MisreadKind) {
@@ -143,4 +162,22 @@ async fn indexes_are_compared_in_every_region() {
     let repeated = misread("Scan", "b", MisreadKind::Repeated);
     let twice = found("Scan", vec![a(), b(), b()]).await;
     assert_eq!(twice, [repeated]);
+}
+
+/// Each region must have the index, and be able to read it.
+#[tokio::test(start_paused = true)]
+async fn indexes_that_cannot_be_read_are_reported() {
+    for (status, says) in [
+        (Some("CREATING"), "the index is not ACTIVE"),
+        (None, "DescribeTable does not show the index"),
+    ] {
+        let found = misreads([Some("ACTIVE"), status], Arc::new(|_| None)).await;
+        let refused = MisreadKind::Refused(says.to_owned());
+        assert!(
+            matches!(&found[..], [Misread { region, by, kind, .. }]
+                if region == "r2" && by == "Scan of by-n" && *kind == refused),
+            "{status:?}: {found:?}"
+        );
+    }
+    assert_eq!(misreads([None, None], Arc::new(|_| None)).await, []);
 }

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use beringia_history::{Basis, Effect, Operation, OperationOutcome, READ_MODIFY_WRITE, Seen, Write};
 
-use super::{
-    refusals::Transactions,
-    replica::{Call, Condition},
-};
+use super::replica::{Call, Condition};
 use crate::{
     index::{Key, Table},
     violation::Violation,
@@ -54,30 +51,29 @@ impl Entry<'_> {
     }
 }
 
-/// Gathers the histories of a table and its transactions. Reads of writes that never became durable
-/// are violations.
-pub(super) fn of<'a>(table: &Table<'a>, violations: &mut Vec<Violation>) -> (Histories<'a>, Transactions<'a>) {
+/// Gathers the histories of a table. Reads of writes that never became durable are violations.
+pub(super) fn of<'a>(table: &Table<'a>, violations: &mut Vec<Violation>) -> Histories<'a> {
     let mut gathering = Gathering {
         table,
         histories: Histories::new(),
-        transactions: Transactions::default(),
     };
     for operation in &table.operations {
-        gathering.transactions.note(operation);
         for seen in &operation.reads {
             gathering.read(operation, seen, violations);
         }
         for (place, write) in operation.writes.iter().enumerate() {
             gathering.write(operation, place, write);
         }
+        for (place, key) in (operation.writes.len()..).zip(&operation.checked) {
+            gathering.check(operation, place, key);
+        }
     }
-    (gathering.histories, gathering.transactions)
+    gathering.histories
 }
 
 struct Gathering<'t, 'a> {
     table: &'t Table<'a>,
     histories: Histories<'a>,
-    transactions: Transactions<'a>,
 }
 
 impl<'a> Gathering<'_, 'a> {
@@ -143,15 +139,26 @@ impl<'a> Gathering<'_, 'a> {
                 self.refused(operation, key, write);
             }
             OperationOutcome::Refused(_) => {
-                if operation
-                    .cancellations
-                    .get(place)
-                    .is_some_and(|code| code == "ConditionalCheckFailed")
-                {
+                if has_failed_check(operation, place) {
                     self.refused(operation, key, write);
                 }
             }
             OperationOutcome::Unreachable => {}
+        }
+    }
+
+    /// A check that an item is as the operation had read it.
+    fn check(&mut self, operation: &'a Operation, place: usize, key_text: &'a str) {
+        let seen = operation.reads.iter().find(|seen| seen.key == key_text);
+        let (Some(seen), Some(write)) = (seen, operation.writes.first()) else {
+            return;
+        };
+        let basis = Basis::unchanged(seen.marker.clone());
+        let key = self.table.keys.get(key_text);
+        let condition = key.and_then(|key| condition(key, &basis));
+        if let Some(condition) = condition.filter(|_| has_failed_check(operation, place)) {
+            let answer = Answer::Refused(&write.marker);
+            self.add(operation, key_text, Call::Refused(condition), answer);
         }
     }
 
@@ -190,6 +197,12 @@ impl<'a> Gathering<'_, 'a> {
             self.add(operation, &write.key, Call::Refused(condition), answer);
         }
     }
+}
+
+/// Returns whether a transaction was cancelled because the condition of this place did not hold.
+fn has_failed_check(operation: &Operation, place: usize) -> bool {
+    let reason = operation.cancellations.get(place);
+    reason.is_some_and(|code| code == "ConditionalCheckFailed")
 }
 
 /// A write's condition by position; `None` if it is not known, or names a write that is in no log.

@@ -17,7 +17,7 @@ use self::{
     replica::{Replica, State},
 };
 use crate::{
-    index::{Key, Table},
+    index::{Asked, Commit, Key, Table},
     violation::Violation,
 };
 
@@ -28,8 +28,8 @@ const STEPS_PER_OPERATION_MAX: u64 = 200;
 /// Judges all keys of a table in all regions, and finds reads of writes that never became durable.
 /// Returns the number of keys and regions for which the check took too many steps.
 pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) -> u64 {
-    let (histories, transactions) = history::of(table, violations);
-    refusals::compare(table, &transactions, violations);
+    let histories = history::of(table, violations);
+    refusals::compare(table, violations);
     let mut undecided = 0;
     let mut since: Option<(&str, Vec<u64>)> = None;
     for ((key_text, region), history) in &histories {
@@ -53,7 +53,7 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) -> u64
 
 /// Returns when each commit of a key was sent at the earliest, in microseconds.
 fn sent_us(key: &Key<'_>) -> Vec<u64> {
-    let of = |commit: &crate::index::Commit<'_>| match commit.asked {
+    let of = |commit: &Commit<'_>| match commit.asked {
         Some(asked) if !commit.is_delete() => key.asked[asked].operation.sent_us,
         _ => commit.since_us,
     };
@@ -92,7 +92,7 @@ impl Place<'_, '_> {
                 is_sure && entry.sent_us >= from_us && done_us < until_us
             };
             let entries: Vec<&Entry<'_>> = history.entries.iter().filter(is_of_life).collect();
-            match self.judge_life(&entries, life == 0) {
+            match self.judge_life(&entries, life) {
                 Ok(Some((entry, states))) => violations.push(self.violation(entry, &states)),
                 Ok(None) => {}
                 Err(Undecided) => return None,
@@ -105,7 +105,7 @@ impl Place<'_, '_> {
     fn judge_life<'e, 'b>(
         &self,
         entries: &[&'e Entry<'b>],
-        is_first: bool,
+        life: usize,
     ) -> Result<Option<(&'e Entry<'b>, Vec<State>)>, Undecided> {
         if entries.is_empty() {
             return Ok(None);
@@ -117,16 +117,21 @@ impl Place<'_, '_> {
                 arrives_us[position] = may_start_over.then(|| entry.done_us.unwrap_or(entry.sent_us));
             }
         }
-        let loaded = || {
-            let commits = self.key.commits.iter().enumerate().rev();
-            let mut own = commits.filter(|(_, commit)| commit.origin == self.region);
-            own.find(|(_, commit)| commit.asked.is_some_and(|asked| self.key.asked[asked].is_load))
-                .map(|(position, _)| position)
+        // What the region has at the beginning of its life: what was loaded, or was not lost.
+        let is_there = |commit: &Commit<'_>| {
+            let asked = commit.asked.map(|asked| &self.key.asked[asked]);
+            asked.is_some_and(|asked| match life {
+                0 => asked.is_load,
+                _ => self.survived(asked, commit, life),
+            })
         };
+        let commits = self.key.commits.iter().enumerate().rev();
+        let mut own = commits.filter(|(_, commit)| commit.origin == self.region);
+        let first = own.find(|(_, commit)| is_there(commit)).map(|(position, _)| position);
         let replica = Replica {
             key: self.key,
             merging: self.table.rules.merging,
-            first: if is_first { loaded() } else { None },
+            first,
             arrives_us,
             may_start_over,
         };
@@ -142,6 +147,12 @@ impl Place<'_, '_> {
             Decision::Impossible(Obstacle { operation, states }) => Ok(Some((entries[operation], states))),
             Decision::Undecided => Err(Undecided),
         }
+    }
+
+    /// Returns whether the region made a write in an earlier life, and has it in this one for sure.
+    fn survived(&self, asked: &Asked<'_>, commit: &Commit<'_>, life: usize) -> bool {
+        let lives = self.table.lives_with(asked.operation, commit.version());
+        lives.start < life && lives.contains(&life)
     }
 
     fn violation(&self, entry: &Entry<'_>, states: &[State]) -> Violation {

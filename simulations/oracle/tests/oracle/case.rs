@@ -72,6 +72,7 @@ pub(crate) fn seen(key: &str, marker: Option<&str>) -> Seen {
         marker: marker.map(str::to_owned),
         number: None,
         list: None,
+        image_hash: None,
         is_consistent: false,
     }
 }
@@ -151,6 +152,7 @@ impl Case {
             failure: None,
             reads: Vec::new(),
             writes: Vec::new(),
+            checked: Vec::new(),
         });
         self.history.operations.last_mut().expect("just pushed")
     }

@@ -380,26 +380,84 @@ fn a_hot_key_is_decided() {
     assert_eq!(judgement.violations, []);
 }
 
-/// A rewrite that reads other items than it writes checks them in a transaction with its write.
+/// A rewrite that checks other items than it writes does so in a transaction with its write.
 #[test]
 fn a_rewrite_that_checks_other_items_is_a_transaction() {
-    let conflict_with = |reads: &[&str], writes: &str| {
+    let conflict_with = |checked: &[&str], writes: &str| {
         let mut case = three_writes(Merging::Item);
         case.reported_so("a", "a/5", put(), 50, refused("TransactionConflictException"));
         let rewrite = case.operation("a", 3, 50, OperationOutcome::Unreachable);
         rewrite.name = READ_MODIFY_WRITE.to_owned();
         rewrite.outcome = OperationOutcome::Unknown;
-        rewrite.reads = reads.iter().map(|key| seen(key, None)).collect();
+        rewrite.reads = checked.iter().map(|key| seen(key, None)).collect();
         rewrite.writes = vec![write(writes, "a/6", put())];
+        rewrite.checked = checked.iter().map(|key| (*key).to_owned()).collect();
         case.violations()
     };
-    assert_eq!(conflict_with(&["k", "l"], "l"), [], "it checks k");
-    assert_eq!(conflict_with(&["l", "m"], "k"), [], "it writes k");
-    for (reads, writes) in [(&["k"][..], "k"), (&["l", "m"], "l")] {
-        let found = conflict_with(reads, writes);
+    assert_eq!(conflict_with(&["k"], "l"), [], "it checks k");
+    assert_eq!(conflict_with(&["l"], "k"), [], "it writes k");
+    for (checked, writes) in [(&[][..], "k"), (&["m"], "l")] {
+        let found = conflict_with(checked, writes);
         assert!(
             matches!(&found[..], [Violation::CancelledWithoutConflict { sent_ms: 50, .. }]),
-            "{reads:?}: {found:?}"
+            "{checked:?}: {found:?}"
+        );
+    }
+}
+
+/// A rewrite of `l`, sent at 50 ms, that was cancelled since `k` was not as it had been read.
+#[test]
+fn a_check_of_another_item_is_refused_only_with_cause() {
+    let refused_after = |marker: Option<&str>| {
+        let mut case = three_writes(Merging::Item);
+        let rewrite = case.operation("a", 3, 50, refused("TransactionCanceledException"));
+        rewrite.name = READ_MODIFY_WRITE.to_owned();
+        rewrite.cancellations = ["None", "ConditionalCheckFailed"].map(str::to_owned).into();
+        rewrite.reads = vec![seen("l", None), seen("k", marker)];
+        rewrite.writes = vec![write("l", "a/6", put())];
+        rewrite.checked = vec!["k".to_owned()];
+        case.violations()
+    };
+    let found = refused_after(Some("a/2"));
+    assert!(
+        matches!(&found[..], [Violation::RefusedWithoutCause { key, sent_ms: 50, .. }] if key == "k"),
+        "{found:?}"
+    );
+    for marker in [Some("a/1"), None] {
+        assert_eq!(refused_after(marker), [], "{marker:?} was read too early");
+    }
+}
+
+/// A transactional read of `l` and `k`, at 40 ms, that was cancelled because of `k`, beside another
+/// operation on `k`, or one that found nothing there.
+#[test]
+fn a_transactional_read_is_cancelled_only_by_a_write() {
+    let cancelled_beside = |name: &str, region: &str, at_ms: u64| {
+        let mut case = Case::new(Merging::Item);
+        let read = case.operation("a", 3, 40, refused("TransactionCanceledException"));
+        read.name = "TransactGetItems".to_owned();
+        read.cancellations = ["None", "TransactionConflict"].map(str::to_owned).into();
+        read.checked = ["l", "k"].map(str::to_owned).into();
+        let other = case.operation(region, 4, at_ms, OperationOutcome::Ok);
+        other.name = name.to_owned();
+        match name {
+            "PutItem" => {
+                other.outcome = refused("ConditionalCheckFailedException");
+                other.writes = vec![write("k", "a/6", put())];
+                other.writes[0].based_on = Basis::Item;
+            }
+            _ => other.reads = vec![seen("k", None)],
+        }
+        case.violations()
+    };
+    assert_eq!(cancelled_beside("PutItem", "a", 40), []);
+    assert_eq!(cancelled_beside("DeleteItem", "a", 39), []);
+    for (name, region, at_ms) in [("PutItem", "a", 38), ("PutItem", "b", 40), ("GetItem", "a", 40)] {
+        let found = cancelled_beside(name, region, at_ms);
+        assert!(
+            matches!(&found[..], [Violation::CancelledWithoutConflict { key, operation, .. }]
+                if key == "k" && operation == "TransactGetItems"),
+            "{name} in {region} at {at_ms} ms: {found:?}"
         );
     }
 }

@@ -1,9 +1,9 @@
 //! Contents: what each write left, and what every region holds, image by image.
 
-use beringia_history::{Content, Effect, Merging, VersionedItem};
+use beringia_history::{Content, Effect, Merging, OperationOutcome, Seen, VersionedItem};
 use beringia_oracle::Violation;
 
-use crate::case::{Case, content, held, item, put, put_number, with_number};
+use crate::case::{Case, content, held, item, put, put_number, seen, with_number};
 
 fn with_image(marker: &str, image_hash: u64) -> Content {
     Content {
@@ -52,6 +52,32 @@ fn a_region_with_other_contents_is_found_once() {
             "{merging:?}: {found:?}"
         );
     }
+}
+
+/// Where attributes win or lose by themselves, a region may show a write with what others left.
+#[test]
+fn a_read_shows_the_item_that_the_write_left() {
+    let read = |merging: Merging, image_hash: Option<u64>| {
+        let mut case = Case::new(merging);
+        let item = held(with_image("a/1", 7), 1, "a");
+        case.reported("a", "a/1", put(), 1).logged(&item).both_hold(&item);
+        let seen = Seen {
+            image_hash,
+            ..seen("k", Some("a/1"))
+        };
+        case.operation("b", 2, 9, OperationOutcome::Ok).reads = vec![seen];
+        case.violations()
+    };
+    for hash in [Some(7), None] {
+        assert_eq!(read(Merging::Item, hash), [], "{hash:?}");
+    }
+    let found = read(Merging::Item, Some(8));
+    assert!(
+        matches!(&found[..], [Violation::WrongRead { region, marker, sent_ms: 9, .. }]
+            if region == "b" && marker == "a/1"),
+        "{found:?}"
+    );
+    assert_eq!(read(Merging::Attribute, Some(8)), []);
 }
 
 #[test]

@@ -156,6 +156,18 @@ impl Row {
         }
         let of_list = |row: &Self| row.list.as_ref().map(|(version, _)| version.clone());
         compare(of_list(self).as_ref(), of_list(merged).as_ref());
+        // A number or a set that another write left the same is not lost.
+        let left = merged.held().and_then(|held| held.content);
+        if let Some((ours, number)) = &self.number
+            && left.as_ref().is_none_or(|left| left.number != *number)
+        {
+            compare(Some(ours), merged.number.as_ref().map(|(version, _)| version));
+        }
+        if let Some((ours, set)) = &self.set
+            && left.as_ref().is_none_or(|left| left.set != *set)
+        {
+            compare(Some(ours), merged.set.as_ref().map(|(version, _)| version));
+        }
         if let (Some(ours), Some(winner)) = (
             self.version(),
             merged.version().filter(|now| self.version() != Some(now)),
@@ -390,6 +402,7 @@ impl Model {
             key: key.to_owned(),
             marker: content.as_ref().map(|content| content.marker.clone()),
             number: content.as_ref().and_then(|content| content.number),
+            image_hash: content.as_ref().map(|content| content.image_hash),
             list: content.map(|content| content.list),
             is_consistent: true,
         }
@@ -418,6 +431,7 @@ impl Model {
             failure: None,
             reads,
             writes,
+            checked: Vec::new(),
         });
     }
 

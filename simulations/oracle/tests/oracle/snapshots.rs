@@ -1,6 +1,7 @@
 //! Anomalies of reads of several items: long forks and write skew.
 
 use beringia_history::{Merging, Operation, OperationOutcome, READ_MODIFY_WRITE};
+use beringia_oracle::Violation;
 
 use crate::case::{Case, item, put, seen, write};
 
@@ -112,6 +113,37 @@ fn transactions_of_which_one_saw_the_other_are_no_write_skew() {
     transactions(&mut case, [["a/x", "a/y"], ["a/x", "a/y"]]);
     case.history.operations[2].outcome = OperationOutcome::Unknown;
     assert_eq!(count(&case, "write-skew"), 0, "nobody knows what it checked");
+}
+
+/// A transaction reads `y` and `x`, writes `y` and checks `x`. Region a commits it after `a/1`.
+#[test]
+fn a_check_of_an_item_that_its_region_changed_is_found() {
+    let checked = |region: &str, read: Option<&str>| {
+        let mut case = two_writes(&[("a", 3)]);
+        let last = item("c/2", 6, region);
+        let operation = case.operation(region, 3, 20, OperationOutcome::Ok);
+        operation.name = READ_MODIFY_WRITE.to_owned();
+        operation.reads = vec![seen("y", Some("b/1")), seen("x", read)];
+        operation.writes = vec![write("y", "c/2", put())];
+        operation.checked = vec!["x".to_owned()];
+        let context = if region == "a" { ("b", 4) } else { ("a", 3) };
+        case.logged_under("y", &last, &[context]);
+        for region in ["a", "b"] {
+            case.holds_under("y", region, &last);
+        }
+        case.evidence.sort_logs();
+        case.violations()
+    };
+    assert_eq!(checked("a", Some("a/1")), []);
+    assert_eq!(checked("b", Some("a/x")), [], "a/1 may not have arrived");
+    for (read, expects) in [(Some("a/x"), "a/x"), (None, "nothing")] {
+        let found = checked("a", read);
+        assert!(
+            matches!(&found[..], [Violation::ConditionIgnored { region, key, marker, expected, .. }]
+                if region == "a" && key == "x" && marker == "c/2" && expected == expects),
+            "{found:?}"
+        );
+    }
 }
 
 /// They overwrite each other, which is a conflict and perhaps a lost update.

@@ -65,6 +65,7 @@ fn a_request_is_one_operation_with_all_its_parts() {
             based_on: Basis::Anything,
             bytes: 100,
         }],
+        checked: Vec::new(),
     };
     let short = (0..25).map(|number| part(1, number, 1_000, number < 23));
     let whole = (0..25).map(|number| part(2, number, 1_000, true));

@@ -16,6 +16,7 @@ pub(super) struct Done {
     pub(super) failure: Option<FailureCause>,
     pub(super) reads: Vec<Seen>,
     pub(super) writes: Vec<Write>,
+    pub(super) checked: Vec<String>,
 }
 
 impl Done {
@@ -35,6 +36,7 @@ impl Done {
             failure,
             reads,
             writes,
+            checked: Vec::new(),
         };
         (table, done)
     }
@@ -47,6 +49,7 @@ impl Done {
             failure: Some(FailureCause::NotSent),
             reads: Vec::new(),
             writes: Vec::new(),
+            checked: Vec::new(),
         }
     }
 
@@ -58,6 +61,7 @@ impl Done {
             failure: None,
             reads,
             writes: Vec::new(),
+            checked: Vec::new(),
         }
     }
 
@@ -65,10 +69,11 @@ impl Done {
         Self {
             name: name.to_owned(),
             outcome: outcome(error),
-            cancellations: Vec::new(),
+            cancellations: cancellations(error),
             failure: error.failure(),
             reads: Vec::new(),
             writes: Vec::new(),
+            checked: Vec::new(),
         }
     }
 
@@ -81,6 +86,12 @@ impl Done {
             failure: error.as_ref().and_then(CallError::failure),
             reads: Vec::new(),
             writes,
+            checked: Vec::new(),
         }
+    }
+
+    /// Names the items that the transaction used and did not write.
+    pub(super) fn checking(self, checked: Vec<String>) -> Self {
+        Self { checked, ..self }
     }
 }

@@ -1,5 +1,7 @@
 //! Reads of clients: of an item, of a range of items, and by an index.
 
+use std::collections::BTreeSet;
+
 use beringia_clock::Randomness;
 use beringia_history::{KEY, SORT_KEY, Seen};
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use super::{Chosen, Client, Done, user};
 use crate::{
     CallError,
     request::seen,
-    table::{BY_USER, Spot, USER, has_sort_key, partition},
+    table::{BY_USER, Spot, USER, has_sort_key, last_of_partition, partition},
 };
 
 impl Client {
@@ -45,7 +47,35 @@ impl Client {
             "Limit": limit,
             "ConsistentRead": is_consistent,
         });
-        self.query(region, parameters).await
+        let answer = match self.call(region, "Query", parameters).await {
+            Ok(answer) => answer,
+            Err(error) => return Done::failed("Query", &error),
+        };
+        let mut reads = self.items(&answer, is_consistent);
+        reads.extend(self.absent(&answer, from, is_consistent));
+        Done::read("Query", reads)
+    }
+
+    /// The keys that the answer to a scan passed over, as reads of no item: those up to the last
+    /// key of the answer or, if nothing is left behind it, up to the partition's end.
+    fn absent(&self, answer: &Value, from: u64, is_consistent: bool) -> Vec<Seen> {
+        let kind = &self.post.workload.kind;
+        let number = |key: &Value| key[SORT_KEY]["N"].as_str()?.parse::<u64>().ok();
+        let items = answer["Items"].as_array().into_iter().flatten();
+        let returned: BTreeSet<u64> = items.filter_map(number).collect();
+        let last = match number(&answer["LastEvaluatedKey"]) {
+            Some(last) => last,
+            None => last_of_partition(from).min(self.last_number()),
+        };
+        let absent = (from..=last).filter(|number| !returned.contains(number));
+        let key = |number| Spot::of(kind, number).text;
+        absent.map(|number| seen(key(number), None, is_consistent)).collect()
+    }
+
+    /// The greatest number of a key that was written.
+    fn last_number(&self) -> u64 {
+        let inserted = self.post.inserted.0.lock().last().copied();
+        inserted.unwrap_or(0).max(self.post.workload.keys.saturating_sub(1))
     }
 
     pub(super) async fn of_user(&mut self, region: &str, key: Chosen) -> Done {
@@ -56,7 +86,10 @@ impl Client {
             "ExpressionAttributeNames": { "#user": USER },
             "ExpressionAttributeValues": { ":user": { "S": user(self.number_of(key)) } },
         });
-        self.query(region, parameters).await
+        match self.call(region, "Query", parameters).await {
+            Ok(answer) => Done::read("Query", self.items(&answer, false)),
+            Err(error) => Done::failed("Query", &error),
+        }
     }
 
     /// Draws whether the next read is a consistent one.
@@ -64,12 +97,8 @@ impl Client {
         self.consistency.below(100) < u64::from(self.post.workload.consistent_percent)
     }
 
-    async fn query(&mut self, region: &str, parameters: Value) -> Done {
-        let is_consistent = parameters["ConsistentRead"] == true;
-        let answer = match self.call(region, "Query", parameters).await {
-            Ok(answer) => answer,
-            Err(error) => return Done::failed("Query", &error),
-        };
+    /// The items that an answer shows.
+    fn items(&self, answer: &Value, is_consistent: bool) -> Vec<Seen> {
         let has_sort_key = has_sort_key(&self.post.workload.kind);
         let items = answer["Items"].as_array().into_iter().flatten();
         let reads = items.map(|item| {
@@ -81,6 +110,6 @@ impl Client {
             };
             seen(key, Some(item), is_consistent)
         });
-        Done::read("Query", reads.collect())
+        reads.collect()
     }
 }

@@ -17,10 +17,11 @@ impl Client {
         let spots: Vec<Spot> = accounts
             .map(|number| Spot::of(&self.post.workload.kind, number))
             .collect();
-        match self.transact_get(region, &spots).await {
+        let done = match self.transact_get(region, &spots).await {
             Ok(reads) => Done::read("TransactGetItems", reads),
             Err(error) => Done::failed("TransactGetItems", &error),
-        }
+        };
+        done.checking(spots.into_iter().map(|spot| spot.text).collect())
     }
 
     async fn transact_get(&mut self, region: &str, spots: &[Spot]) -> Result<Vec<Seen>, CallError> {
@@ -41,7 +42,10 @@ impl Client {
         let [own, other] = pair.map(|number| Spot::of(&self.post.workload.kind, number));
         let seen = match self.transact_get(region, &[own.clone(), other.clone()]).await {
             Ok(seen) => seen,
-            Err(error) => return Done::failed(READ_MODIFY_WRITE, &error),
+            Err(error) => {
+                let checked = vec![own.text, other.text];
+                return Done::failed(READ_MODIFY_WRITE, &error).checking(checked);
+            }
         };
         let marker_of = |index: usize| seen.get(index).and_then(|seen: &Seen| seen.marker.clone());
         let check = unchanged(self.table(), &other, marker_of(1));
@@ -52,7 +56,7 @@ impl Client {
         let answer = self.call(region, "TransactWriteItems", parameters).await;
         let mut done = Done::wrote(READ_MODIFY_WRITE, answer.map(|_| ()), vec![write]);
         done.reads = seen;
-        done
+        done.checking(vec![other.text])
     }
 
     pub(super) async fn transfer(&mut self, region: &str, from: u64, to: u64, amount: i64) -> Done {

@@ -140,6 +140,7 @@ impl Prepared<'_> {
                     marker,
                     number: None,
                     list: None,
+                    image_hash: None,
                     is_consistent,
                 };
                 reads.push((name_of(table).to_owned(), seen));
