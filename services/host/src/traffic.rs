@@ -45,7 +45,7 @@ struct OfRegion {
 struct Counts {
     /// In the order of [`RequestOutcome::ALL`].
     outcomes: [u64; RequestOutcome::ALL.len()],
-    /// The latencies of answered requests, by bucket.
+    /// The latencies of the requests that [`is_answer`] means, by bucket.
     latencies: [u64; BUCKETS],
 }
 
@@ -66,7 +66,7 @@ impl Traffic {
         let tables = at(clients, request.identity.unwrap_or_default(), IDENTITIES_MAX);
         let counts = at(tables, request.table.unwrap_or_default(), TABLES_MAX);
         counts.outcomes[request.outcome as usize] += 1;
-        if request.outcome == RequestOutcome::Answered {
+        if is_answer(request.outcome) {
             counts.latencies[bucket(request.latency)] += 1;
         }
     }
@@ -155,6 +155,15 @@ fn at<'m, T: Default>(entries: &'m mut BTreeMap<String, T>, name: &str, most: us
     entries.entry(name.to_owned()).or_default()
 }
 
+/// Whether the region answered a request, if only with the client's own error. Such an answer is a
+/// success unless it is late, so its latency is counted.
+const fn is_answer(outcome: RequestOutcome) -> bool {
+    match outcome {
+        RequestOutcome::Answered | RequestOutcome::ConditionFailed | RequestOutcome::Invalid => true,
+        RequestOutcome::Throttled | RequestOutcome::Failed | RequestOutcome::Abandoned => false,
+    }
+}
+
 /// The bucket of a latency: the first whose bound is not below it.
 fn bucket(latency: Duration) -> usize {
     let us = latency.as_nanos().div_ceil(1000);
@@ -205,7 +214,10 @@ mod tests {
         assert_eq!((carts.throttled, carts.failed, carts.abandoned), (1, 1, 1));
         assert_eq!(carts.latencies.len(), 1);
         let latency = carts.latencies[0];
-        assert_eq!(latency.count, 2);
+        assert_eq!(
+            latency.count, 4,
+            "a rejection is an answer, and can be late like any other"
+        );
         assert_eq!(latency.at_most_us, 3_000);
         assert_eq!(reports[2].failed, 1);
     }

@@ -135,6 +135,7 @@ mod tests {
             let errors = if second < 5 { 9 } else { 1 };
             samples.add(TrafficSample {
                 since: Duration::from_secs(second),
+                until: Duration::from_secs(second + 1),
                 region: "a".to_owned(),
                 identity: "shop".to_owned(),
                 table: "carts".to_owned(),

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     time::Duration,
 };
 
@@ -17,7 +18,8 @@ use tonic::{Response, Status};
 const NO_REQUESTS: &str = "no application made a request: availability and RTO are those of the drill's probes alone";
 /// The note in a drill that took a region down while applications used it.
 const REFUSED: &str = "not measured: the connections of applications that a killed region refused; the \
-                       requests that are missing are estimated from the rate before the first event";
+                       requests that are missing are estimated from the rate before the first event, where \
+                       that is known";
 
 /// Samples the counts of applications' requests, with one question at a time: an answer that a
 /// later one overtook would be taken for that of a process that was restarted.
@@ -90,18 +92,19 @@ impl ApplicationCounts {
 
     /// Adds what was counted since the last sample.
     pub(super) fn counted(&mut self, replies: Vec<ControlTrafficReply>, now: Duration) {
+        let during = self.sampled..now;
         for reply in replies {
             let of_applications = |report: &TrafficReport| !self.own.contains(&report.table);
             for report in reply.traffic.into_iter().filter(of_applications) {
                 let before = self.last.insert(key(&report), report.clone());
                 // A process that was restarted counts from zero.
                 let before = before.filter(|before| all(before) <= all(&report)).unwrap_or_default();
-                self.samples.add(difference(&before, report, self.sampled));
+                self.samples.add(difference(&before, report, during.clone()));
             }
             for ((called, served_by), all) in reply.rerouted.into_iter().map(of_regions) {
                 let before = self.rerouted_before.insert((called.clone(), served_by.clone()), all);
                 let before = before.filter(|before| *before <= all).unwrap_or_default();
-                self.samples.rerouted(called, served_by, all - before);
+                self.samples.rerouted(&during, called, served_by, all - before);
             }
         }
         self.sampled = now;
@@ -133,12 +136,13 @@ fn all(report: &TrafficReport) -> u64 {
     counts(report).all()
 }
 
-fn difference(before: &TrafficReport, now: TrafficReport, since: Duration) -> TrafficSample {
+fn difference(before: &TrafficReport, now: TrafficReport, during: Range<Duration>) -> TrafficSample {
     let (was, is) = (counts(before), counts(&now));
     let known: BTreeMap<u64, u64> = before.latencies.iter().map(|one| (one.at_most_us, one.count)).collect();
     let more = |at_most_us: u64, count: u64| count.saturating_sub(known.get(&at_most_us).copied().unwrap_or(0));
     TrafficSample {
-        since,
+        since: during.start,
+        until: during.end,
         latencies: now
             .latencies
             .iter()
@@ -256,7 +260,7 @@ mod tests {
         sample(1, 110, 7);
         sample(2, 110, 12);
         sample(3, 54, 0);
-        run.used_by_applications(counted.samples);
+        run.used_by_applications(&counted.samples);
         let rerouted = run.rerouted.iter();
         let numbers: Vec<_> = rerouted.map(|one| (one.called.as_str(), one.requests)).collect();
         assert_eq!(numbers, [("eu-west-1", 14)]);

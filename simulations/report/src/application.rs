@@ -1,8 +1,6 @@
 //! The requests of applications in a drill, as the regions counted them, apart from the drill's own
 //! probes and load.
 
-use std::{collections::BTreeMap, time::Duration};
-
 use serde::{Deserialize, Serialize};
 
 /// The requests of one application to one region. An application is told by its access key id.
@@ -31,8 +29,8 @@ pub struct TableRequests {
     /// How many requests ended in which way.
     #[serde(flatten)]
     pub requests: RequestCounts,
-    /// The 99th percentile of the latency of answered requests, as the upper bound of its bucket,
-    /// milliseconds; `None` if none was answered.
+    /// The 99th percentile of the latency of answered and rejected requests, as the upper bound of
+    /// its bucket, milliseconds; `None` if there were none.
     pub latency_ms_p99: Option<f64>,
 }
 
@@ -100,6 +98,19 @@ impl RequestCounts {
         ]
     }
 
+    /// The number of requests with each outcome, in the order of [`RequestCounts::outcomes`].
+    pub(crate) const fn numbers_mut(&mut self) -> [&mut u64; 7] {
+        [
+            &mut self.answered,
+            &mut self.condition_failed,
+            &mut self.invalid,
+            &mut self.throttled,
+            &mut self.failed,
+            &mut self.abandoned,
+            &mut self.undelivered,
+        ]
+    }
+
     /// Adds the counts of other requests.
     pub const fn add(&mut self, other: &Self) {
         self.answered += other.answered;
@@ -120,8 +131,8 @@ pub struct ApplicationSecond {
     /// How many requests ended in which way.
     #[serde(flatten)]
     pub requests: RequestCounts,
-    /// How many were answered within the objective's latency (`p99_ms`), or with an error of the
-    /// client's own. A latency is known by its bucket: it counts as late if the bucket's upper
+    /// How many were answered within the objective's latency (`p99_ms`), if only with an error of
+    /// the client's own. A latency is known by its bucket: it counts as late if the bucket's upper
     /// bound is beyond the objective.
     pub within: u64,
     /// About how many requests are missing ([`ApplicationTraffic::missing`]).
@@ -133,139 +144,6 @@ impl ApplicationSecond {
     #[must_use]
     pub const fn due(&self) -> u64 {
         self.requests.all() + self.missing
-    }
-}
-
-/// Requests of an application to a table in one region, that were counted between two samples.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrafficSample {
-    /// When the sample before was taken, since the load began.
-    pub since: Duration,
-    /// The region that the requests were for.
-    pub region: String,
-    /// The application's access key id, or empty.
-    pub identity: String,
-    /// The first table that the requests name, or empty.
-    pub table: String,
-    /// The outcomes of the requests.
-    pub requests: RequestCounts,
-    /// For each bucket of latencies its upper bound in microseconds, and how many were in it.
-    pub latencies: Vec<(u64, u64)>,
-}
-
-/// Collects the samples of a drill.
-#[derive(Debug, Clone, Default)]
-pub struct TrafficSamples {
-    /// By the region and the identity.
-    applications: BTreeMap<(String, String), Samples>,
-    /// By the region called and the one that answered.
-    rerouted: BTreeMap<(String, String), u64>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Samples {
-    tables: BTreeMap<String, (RequestCounts, BTreeMap<u64, u64>)>,
-    seconds: BTreeMap<u64, (RequestCounts, BTreeMap<u64, u64>)>,
-}
-
-impl TrafficSamples {
-    /// Adds a sample; one without requests adds nothing.
-    pub fn add(&mut self, sample: TrafficSample) {
-        let TrafficSample {
-            since,
-            region,
-            identity,
-            table,
-            requests,
-            latencies,
-        } = sample;
-        if requests == RequestCounts::default() {
-            return;
-        }
-        let of = self.applications.entry((region, identity)).or_default();
-        let (counts, buckets) = of.tables.entry(table).or_default();
-        let (of_second, latencies_of_second) = of.seconds.entry(since.as_secs()).or_default();
-        counts.add(&requests);
-        of_second.add(&requests);
-        for (at_most_us, count) in latencies {
-            *buckets.entry(at_most_us).or_default() += count;
-            *latencies_of_second.entry(at_most_us).or_default() += count;
-        }
-    }
-
-    /// Adds requests for one region that another one answered.
-    pub fn rerouted(&mut self, called: String, served_by: String, requests: u64) {
-        if requests > 0 {
-            *self.rerouted.entry((called, served_by)).or_default() += requests;
-        }
-    }
-
-    /// The rerouted requests, by the region called and the one that answered.
-    #[must_use]
-    pub fn rerouted_requests(&self) -> Vec<ReroutedRequests> {
-        let requests = self.rerouted.iter();
-        let requests = requests.map(|((called, served_by), requests)| ReroutedRequests {
-            called: called.clone(),
-            served_by: served_by.clone(),
-            requests: *requests,
-        });
-        requests.collect()
-    }
-
-    /// The failed requests, and all, in the last `seconds` whole seconds before `now`.
-    #[must_use]
-    pub fn recent(&self, now: Duration, seconds: u64) -> (u64, u64) {
-        let from = now.as_secs().saturating_sub(seconds);
-        let samples = self.applications.values().flat_map(|of| of.seconds.range(from..));
-        samples.fold((0, 0), |(errors, all), (_, (requests, _))| {
-            (errors + requests.errors(), all + requests.all())
-        })
-    }
-
-    /// The traffic of every application in every region; `latency_max_us` is the latency of the
-    /// objective, in microseconds. What is missing is not estimated.
-    pub(crate) fn traffic(self, latency_max_us: f64) -> Vec<ApplicationTraffic> {
-        let second = |(second, (requests, buckets)): (u64, (RequestCounts, BTreeMap<u64, u64>))| {
-            let late = buckets
-                .iter()
-                .filter(|(at_most_us, _)| **at_most_us as f64 > latency_max_us);
-            let late: u64 = late.map(|(_, count)| count).sum();
-            ApplicationSecond {
-                second,
-                requests,
-                within: requests.served().saturating_sub(late),
-                missing: 0,
-            }
-        };
-        let traffic = self.applications.into_iter();
-        traffic
-            .map(|((region, identity), of)| ApplicationTraffic {
-                region,
-                identity,
-                tables: of.tables.into_iter().map(of_table).collect(),
-                seconds: of.seconds.into_iter().map(second).collect(),
-                missing: None,
-            })
-            .collect()
-    }
-}
-
-fn of_table((table, (requests, buckets)): (String, (RequestCounts, BTreeMap<u64, u64>))) -> TableRequests {
-    let all: u64 = buckets.values().sum();
-    // The rank of the 99th percentile, rounded up.
-    let rank = (all - all / 100).max(1);
-    let bound = buckets.iter().scan(0, |sum, (at_most_us, count)| {
-        *sum += count;
-        Some((*sum, *at_most_us))
-    });
-    let p99_us = bound
-        .into_iter()
-        .find(|(sum, _)| *sum >= rank)
-        .map(|(_, at_most_us)| at_most_us);
-    TableRequests {
-        table,
-        requests,
-        latency_ms_p99: p99_us.map(|us| us as f64 / 1000.0),
     }
 }
 

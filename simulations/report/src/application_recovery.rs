@@ -59,7 +59,7 @@ pub(crate) fn of(run: &Run) -> Vec<ApplicationRecovery> {
     for identity in identities(run) {
         let traffic: Vec<_> = run.applications.iter().filter(|one| one.identity == identity).collect();
         let mut add = |region: Option<&String>, traffic: &[&ApplicationTraffic]| {
-            let seconds = together(traffic, run.load_ms.div_ceil(1000));
+            let seconds = together(traffic);
             if seconds.is_empty() {
                 return;
             }
@@ -79,14 +79,10 @@ pub(crate) fn of(run: &Run) -> Vec<ApplicationRecovery> {
     recoveries
 }
 
-/// The requests of all of this traffic in each second before `end` that had any.
-fn together(traffic: &[&ApplicationTraffic], end: u64) -> Vec<ApplicationSecond> {
+/// The requests of all of this traffic in each second that had any.
+fn together(traffic: &[&ApplicationTraffic]) -> Vec<ApplicationSecond> {
     let mut seconds = std::collections::BTreeMap::new();
-    for one in traffic
-        .iter()
-        .flat_map(|one| &one.seconds)
-        .filter(|one| one.second < end)
-    {
+    for one in traffic.iter().flat_map(|one| &one.seconds) {
         let sum: &mut ApplicationSecond = seconds.entry(one.second).or_default();
         sum.second = one.second;
         sum.requests.add(&one.requests);

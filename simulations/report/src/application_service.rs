@@ -13,15 +13,20 @@ use crate::{
     missing,
 };
 
-/// The resolution of the counts, milliseconds: a time that is bounded may be this much longer.
+/// The resolution of the counts, milliseconds: a time that is bounded may be this much longer, and
+/// the expectation says so.
 const RESOLUTION_MS: u64 = 1_000;
+/// The end of a verdict about applications of which one has no usual rate.
+const NOT_ESTIMATED: &str = "; not measured: requests that no region counted (the usual rate is not known)";
 
 impl Run {
-    /// Adds the traffic of applications, with an estimate of what is missing, and their outages.
-    /// The run must have its faults.
-    pub fn used_by_applications(&mut self, samples: TrafficSamples) {
-        self.rerouted = samples.rerouted_requests();
-        let mut traffic = samples.traffic(self.objective.p99_ms * 1000.0);
+    /// Adds the traffic of applications during the load, with an estimate of what is missing, and
+    /// their outages. Afterwards faults are undone, so later requests would flatter. The run must
+    /// have its faults.
+    pub fn used_by_applications(&mut self, samples: &TrafficSamples) {
+        let load_end = self.load_ms.div_ceil(1000);
+        self.rerouted = samples.rerouted_requests(load_end);
+        let mut traffic = samples.traffic(self.objective.p99_ms * 1000.0, load_end);
         missing::estimate(self, &mut traffic);
         self.applications = traffic;
         self.application_recoveries = application_recovery::of(self);
@@ -50,7 +55,7 @@ pub(crate) fn verdicts(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     };
     if run.clients == LoadSource::ApplicationsAndProbes && run.applications.is_empty() {
         verdicts.push(Verdict {
-            expected: format!("applications served again within {}", bound_in_words(expected, most)),
+            expected: format!("applications {}", served_again(expected, most)),
             measured: "not measured: no application made a request".to_owned(),
             holds: true,
         });
@@ -93,6 +98,11 @@ fn availability(expected: &Expectations, run: &Run, region: &str, least: &Availa
         0 => String::new(),
         number => format!(", {}{what}", count(number)),
     };
+    let unknown = if of_region().any(|one| one.missing.is_none()) {
+        NOT_ESTIMATED
+    } else {
+        ""
+    };
     Verdict {
         expected: format!(
             "applications in {region} answered at least {} within {}{}",
@@ -101,7 +111,7 @@ fn availability(expected: &Expectations, run: &Run, region: &str, least: &Availa
             allowed(expected)
         ),
         measured: format!(
-            "{}: {} failed{}{} of {}",
+            "{}: {} failed{}{} of {}{unknown}",
             percent(share),
             count(requests.errors()),
             part(requests.served().saturating_sub(within), " late"),
@@ -110,6 +120,15 @@ fn availability(expected: &Expectations, run: &Run, region: &str, least: &Availa
         ),
         holds: share >= least_percent(expected, run, least.percent_min),
     }
+}
+
+/// The bound of the times in which applications are not served, as text.
+fn served_again(expected: &Expectations, most: Duration) -> String {
+    format!(
+        "served again within {} (plus {}: counted in whole seconds)",
+        bound_in_words(expected, most),
+        duration_ms(RESOLUTION_MS as f64)
+    )
 }
 
 /// Checks the longest time in which an application was not served, in one region or in all.
@@ -129,15 +148,11 @@ fn recovery(expected: &Expectations, run: &Run, identity: &str, most: Duration) 
     };
     let mut of_application = run.applications.iter().filter(|one| one.identity == identity);
     if of_application.any(|one| one.missing.is_none()) {
-        measured.push_str("; not measured: requests that no region counted (the usual rate is not known)");
+        measured.push_str(NOT_ESTIMATED);
     }
     let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
     Verdict {
-        expected: format!(
-            "application {} served again within {}",
-            name_of(identity),
-            bound_in_words(expected, most)
-        ),
+        expected: format!("application {} {}", name_of(identity), served_again(expected, most)),
         measured,
         holds: longest_ms.is_some_and(|longest_ms| longest_ms <= most_ms.saturating_add(RESOLUTION_MS)),
     }

@@ -9,6 +9,7 @@ use crate::{
     distribution::{Distribution, Elapsed, plain, shown},
     files::{csv_of, make, put},
     format::{count, decimals},
+    judge::absent_in_words,
     page::comparison_page,
     summary::{aligned, table},
 };
@@ -54,8 +55,8 @@ pub struct Measured {
     pub converged_ms: Option<Elapsed>,
     /// The slowest convergence as a multiple of its lower bound.
     pub converged_ratio: Option<f64>,
-    /// The 99th percentile of the lag of the worst pair, in milliseconds.
-    pub lag_p99_ms: Option<f64>,
+    /// The 99th percentile of the lag of the worst pair; `Never` where writes never arrived.
+    pub lag_p99_ms: Option<Elapsed>,
     /// Bytes on the wire per mutation that arrived.
     pub wire_bytes_per_mutation: Option<f64>,
     /// The longest time in which users of a region were not served within the objective.
@@ -67,9 +68,12 @@ pub struct Measured {
     pub effective_loss: Option<f64>,
     /// Acknowledged writes that were lost with a disk; `None` where no disk was lost.
     pub lost_with_disk: Option<f64>,
+    /// Acknowledged writes that their regions keep as unshipped.
+    pub unshipped: f64,
 }
 
-/// The mean, the least and the greatest of a measure over the runs of one point.
+/// The least and the greatest of a measure over the runs of one point, and its mean over those that
+/// ended. What did not end is infinite, and so is the mean where none did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) mean: f64,
@@ -87,7 +91,7 @@ pub(crate) struct Measure {
 }
 
 /// Every measure, in the order in which they are shown.
-pub(crate) const MEASURES: [Measure; 12] = [
+pub(crate) const MEASURES: [Measure; 13] = [
     Measure {
         title: "conflicts",
         unit: "per 100 writes",
@@ -127,7 +131,7 @@ pub(crate) const MEASURES: [Measure; 12] = [
     Measure {
         title: "lag p99",
         unit: "ms",
-        of: |measured| measured.lag_p99_ms,
+        of: |measured| measured.lag_p99_ms.map(Elapsed::ms),
         more_is_better: false,
     },
     Measure {
@@ -158,6 +162,12 @@ pub(crate) const MEASURES: [Measure; 12] = [
         title: "lost with a disk",
         unit: "writes",
         of: |measured| measured.lost_with_disk,
+        more_is_better: false,
+    },
+    Measure {
+        title: "unshipped",
+        unit: "writes",
+        of: |measured| Some(measured.unshipped),
         more_is_better: false,
     },
 ];
@@ -191,7 +201,8 @@ impl Comparison {
     }
 
     /// A table with a line for each point of the grid. Where a point has several runs, a cell has
-    /// the mean, and the least and the greatest in brackets.
+    /// the mean, and the least and the greatest in brackets. The mean is that of the runs that
+    /// ended; where one did not, the greatest is `never`.
     #[must_use]
     pub fn table(&self) -> String {
         let measures = MEASURES.iter().map(|measure| match measure.unit {
@@ -278,6 +289,7 @@ impl Comparison {
             "objective_ms",
             "effective_loss",
             "lost_with_disk",
+            "unshipped",
         ];
         let fixed = ["seed", "holds"].into_iter().chain(measured).map(str::to_owned);
         self.varied.iter().cloned().chain(fixed).collect()
@@ -303,14 +315,7 @@ impl Measured {
         let percent = |number: u64| (acknowledged > 0.0).then(|| round(number as f64 * 100.0 / acknowledged));
         let mutations: u64 = run.pairs.iter().map(|pair| pair.mutations).sum();
         let wire_bytes: u64 = run.pairs.iter().map(|pair| pair.wire_bytes).sum();
-        let lags = run
-            .pairs
-            .iter()
-            .filter(|pair| pair.lag_ms.count > 0)
-            .map(|pair| pair.lag_ms.p99);
-        let slowest = run
-            .undisturbed()
-            .max_by_key(|convergence| convergence.elapsed_ms.unwrap_or(u64::MAX));
+        let slowest = run.slowest_convergence();
         let to_objective = run.failovers.iter().map(crate::Failover::until_objective_ms);
         Self {
             acknowledged,
@@ -320,7 +325,7 @@ impl Measured {
             lost_updates: Some(run.anomaly_count("lost-update") as f64),
             converged_ms: slowest.map(|one| Elapsed::of(one.elapsed_ms)),
             converged_ratio: slowest.and_then(crate::Convergence::ratio).map(round),
-            lag_p99_ms: lags.reduce(f64::max),
+            lag_p99_ms: lag_p99(run),
             wire_bytes_per_mutation: (mutations > 0).then(|| round(wire_bytes as f64 / mutations as f64)),
             recovery_ms: run.slowest_recovery().map(|slowest| Elapsed::of(slowest.longest_ms())),
             objective_ms: to_objective.max_by_key(|ms| ms.unwrap_or(u64::MAX)).map(Elapsed::of),
@@ -330,8 +335,18 @@ impl Measured {
                 .map(|failover| failover.effective_loss.writes() as f64)
                 .reduce(f64::max),
             lost_with_disk: (!run.disk_losses.is_empty()).then_some(run.writes.lost_with_disk as f64),
+            unshipped: run.writes.unshipped as f64,
         }
     }
+}
+
+/// The 99th percentile of the lag of the worst pair; `None` where nothing was replicated.
+fn lag_p99(run: &Run) -> Option<Elapsed> {
+    if run.pairs.iter().find_map(absent_in_words).is_some() {
+        return Some(Elapsed::Never);
+    }
+    let busy = run.pairs.iter().filter(|pair| pair.lag_ms.count > 0);
+    busy.map(|pair| pair.lag_ms.p99).reduce(f64::max).map(Elapsed::Ms)
 }
 
 /// Rounds to four decimals, so that a value survives JSON unchanged.
@@ -339,18 +354,17 @@ fn round(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 
-/// The spread of a measure over the runs in which it ended; `None` where there is none.
+/// The spread of a measure over the runs that have it; `None` where none has.
 pub(crate) fn spread(runs: &[&ComparedRun], of: fn(&Measured) -> Option<f64>) -> Option<Spread> {
-    let values = runs.iter().filter_map(|run| of(&run.measured));
-    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-    let sum: f64 = values.iter().sum();
+    let values: Vec<f64> = runs.iter().filter_map(|run| of(&run.measured)).collect();
     let least = values.iter().copied().reduce(f64::min)?;
     let greatest = values.iter().copied().reduce(f64::max)?;
-    Some(Spread {
-        mean: sum / values.len() as f64,
-        least,
-        greatest,
-    })
+    let ended: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+    let mean = match ended.as_slice() {
+        [] => f64::INFINITY,
+        ended => ended.iter().sum::<f64>() / ended.len() as f64,
+    };
+    Some(Spread { mean, least, greatest })
 }
 
 impl Spread {

@@ -42,9 +42,11 @@ pub struct EffectiveLoss {
     /// They may have arrived in time, with a copy of the table for example.
     pub unheard: u64,
     /// The most mutations that the region shifted to was without: of all clients and of expiry,
-    /// those that arrived there later or never, and the writes that were lost with the disk. In a
-    /// drill, mutations of applications that never arrived are not known.
-    pub mutations_max: u64,
+    /// those that arrived there later or never, and the writes that were lost with the disk. Of
+    /// applications, these are at most the backlog that the region reported before the loss; `None`
+    /// if it reported none. In a drill, mutations of applications that never arrived for another
+    /// reason are not known.
+    pub mutations_max: Option<u64>,
 }
 
 impl EffectiveLoss {

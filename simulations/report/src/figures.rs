@@ -3,7 +3,7 @@
 use crate::{
     DrainTimes, Failover, LoadSource, Outage, ReportedBacklog, Run,
     format::{and_unshipped, and_with_disk, bytes, count, decimals, duration_ms, percent},
-    judge::{UNKNOWN_LOSS, drain_in_words, whose, writes_in_words},
+    judge::{UNKNOWN_LOSS, absent_in_words, drain_in_words, whose, writes_in_words},
     served::users_in_words,
 };
 
@@ -184,13 +184,15 @@ fn effective_loss(run: &Run, failover: &Failover) -> Figure {
     if !parts.is_empty() {
         more.push_str(&format!(": {}", parts.join(", ")));
     }
+    let is_known = loss.mutations_max.is_some();
     if run.clients != LoadSource::Scenario {
-        more.push_str(&format!(
-            "; with applications at most {} mutations",
-            count(loss.mutations_max)
-        ));
+        let most = match loss.mutations_max {
+            Some(most) => format!("at most {} mutations", count(most)),
+            None => UNKNOWN_LOSS.to_owned(),
+        };
+        more.push_str(&format!("; with applications {most}"));
     }
-    figure("Effective loss", writes_in_words(loss.writes()), more, false)
+    figure("Effective loss", writes_in_words(loss.writes()), more, !is_known)
 }
 
 fn drain(drain: &DrainTimes) -> Figure {
@@ -216,8 +218,7 @@ fn drain(drain: &DrainTimes) -> Figure {
 }
 
 fn convergence(run: &Run) -> Figure {
-    let slowest = run.undisturbed().max_by_key(|one| one.elapsed_ms.unwrap_or(u64::MAX));
-    let Some(slowest) = slowest else {
+    let Some(slowest) = run.slowest_convergence() else {
         return figure("Converged", "–".to_owned(), "nothing had to converge".to_owned(), false);
     };
     let Some(elapsed) = slowest.elapsed_ms else {
@@ -295,11 +296,16 @@ fn lost(run: &Run) -> Figure {
 }
 
 fn lag(run: &Run) -> Figure {
+    const NAME: &str = "Lag p99";
+    // Writes that never arrived have no lag, however good the lag of the others is.
+    if let Some(absent) = run.pairs.iter().find_map(absent_in_words) {
+        return figure(NAME, "never".to_owned(), absent, true);
+    }
     let busy = run.pairs.iter().filter(|pair| pair.lag_ms.count > 0);
     match busy.max_by(|one, other| one.lag_ms.p99.total_cmp(&other.lag_ms.p99)) {
-        None => figure("Lag p99", "–".to_owned(), "nothing was replicated".to_owned(), false),
+        None => figure(NAME, "–".to_owned(), "nothing was replicated".to_owned(), false),
         Some(pair) => figure(
-            "Lag p99",
+            NAME,
             duration_ms(pair.lag_ms.p99),
             format!("{} → {}", pair.from, pair.to),
             false,

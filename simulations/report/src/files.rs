@@ -283,9 +283,14 @@ fn move_row(failover: &crate::Failover) -> impl Serialize {
         loss.unshipped,
         loss.missing,
         loss.unheard,
-        loss.mutations_max,
     ];
-    (failover.from.clone(), failover.to.clone(), times, became)
+    (
+        failover.from.clone(),
+        failover.to.clone(),
+        times,
+        became,
+        loss.mutations_max,
+    )
 }
 
 fn latency_rows(run: &Run) -> impl Iterator<Item = impl Serialize> {

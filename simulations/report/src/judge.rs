@@ -17,7 +17,7 @@ use crate::{
 const SAME_SECONDS: f64 = 1e-6;
 /// The precision of times in a drill: commits, and the beginning of the load, have milliseconds of
 /// one clock each.
-const CLOCK_SECONDS: f64 = 0.002;
+pub(crate) const CLOCK_SECONDS: f64 = 0.002;
 
 /// The RPO if applications lost writes with a disk, and the region did not report its backlog.
 pub(crate) const UNKNOWN_LOSS: &str = "unknown: the region did not report its backlog";
@@ -27,6 +27,9 @@ pub(crate) const UNKNOWN_LOSS: &str = "unknown: the region did not report its ba
 /// the RPO and of the RTO are the exception: where no disk was lost, nothing was lost, and where no
 /// operation failed, nobody waited; they hold.
 pub fn judge(expected: &Expectations, run: &mut Run) -> bool {
+    for convergence in &mut run.convergences {
+        convergence.is_late = latest_ms(expected, convergence).is_some_and(|most_ms| convergence.took_longer(most_ms));
+    }
     let mut verdicts = always(run);
     verdicts.extend(of_disks(expected, run));
     verdicts.extend(of_recovery(expected, run));
@@ -46,6 +49,17 @@ impl Run {
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.verdicts.is_empty() && self.verdicts.iter().all(|verdict| verdict.holds)
+    }
+
+    /// The convergence that took longest, of those that are judged: nothing else kept regions apart
+    /// meanwhile, or they were late already when it began to. One that did not end comes first.
+    #[must_use]
+    pub fn slowest_convergence(&self) -> Option<&Convergence> {
+        let judged = self
+            .convergences
+            .iter()
+            .filter(|one| one.disturbed_after_ms.is_none() || one.is_late);
+        judged.max_by_key(|one| one.elapsed_ms.unwrap_or(u64::MAX))
     }
 
     /// The convergences during which nothing else kept regions apart.
@@ -119,6 +133,12 @@ fn of_completeness(run: &Run) -> Vec<Verdict> {
         verdicts.push(Verdict {
             expected: "operations were sent".to_owned(),
             measured: "none were due, so nothing was tested".to_owned(),
+            holds: false,
+        });
+    } else if run.seconds.iter().all(|second| second.answered == 0) {
+        verdicts.push(Verdict {
+            expected: "operations were answered".to_owned(),
+            measured: format!("none of {}, so nothing was tested", count(due)),
             holds: false,
         });
     }
@@ -267,7 +287,7 @@ fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     let nothing = "nothing had to converge";
     // Of those that something else interrupted, the ones whose time had run out before.
     let judged = |most_ms: &dyn Fn(&Convergence) -> f64| -> Vec<&Convergence> {
-        let is_judged = |one: &&Convergence| one.disturbed_after_ms.is_none() || one.is_late(most_ms(one));
+        let is_judged = |one: &&Convergence| one.disturbed_after_ms.is_none() || one.took_longer(most_ms(one));
         run.convergences.iter().filter(is_judged).collect()
     };
     let never = run.undisturbed().find(|convergence| convergence.elapsed_ms.is_none());
@@ -291,7 +311,7 @@ fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     if let Some(most) = expected.converged_ratio_max {
         // Where nothing had to be sent, there is no bound to compare with.
         let allowance = expected.allowance;
-        let judged = judged(&|convergence| convergence.bound_ms * most + allowance.as_secs_f64() * 1000.0);
+        let judged = judged(&|convergence| latest_by_ratio_ms(most, allowance, convergence));
         let bounded = judged.into_iter().filter(|convergence| convergence.bound_ms > 0.0);
         let ratios: Vec<Option<f64>> = bounded.map(|one| one.ratio_beyond(allowance)).collect();
         let worst = ratios.iter().flatten().copied().fold(0.0, f64::max);
@@ -306,6 +326,18 @@ fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
         });
     }
     verdicts
+}
+
+/// The longest time that a convergence may take by the scenario, in milliseconds; `None`: any.
+fn latest_ms(expected: &Expectations, convergence: &Convergence) -> Option<f64> {
+    let within = expected.converged_within.map(|most| most.as_secs_f64() * 1000.0);
+    let ratio = expected.converged_ratio_max.filter(|_| convergence.bound_ms > 0.0);
+    let by_ratio = ratio.map(|most| latest_by_ratio_ms(most, expected.allowance, convergence));
+    within.into_iter().chain(by_ratio).reduce(f64::min)
+}
+
+fn latest_by_ratio_ms(most: f64, allowance: Duration, convergence: &Convergence) -> f64 {
+    convergence.bound_ms * most + allowance.as_secs_f64() * 1000.0
 }
 
 /// Checks that the greatest of some times is within a bound, and that none is missing.

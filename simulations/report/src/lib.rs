@@ -35,11 +35,9 @@ mod run;
 mod series;
 mod served;
 mod summary;
+mod traffic;
 
-pub use application::{
-    ApplicationSecond, ApplicationTraffic, RequestCounts, ReroutedRequests, TableRequests, TrafficSample,
-    TrafficSamples,
-};
+pub use application::{ApplicationSecond, ApplicationTraffic, RequestCounts, ReroutedRequests, TableRequests};
 pub use application_recovery::{ApplicationOutage, ApplicationRecovery};
 pub use bound::{Shipment, least_convergence};
 pub use causes::FailureCounts;
@@ -59,3 +57,4 @@ pub use run::{
     LagPoint, LoadSource, Pair, Player, Quantiles, RegionSecond, ReportedBacklog, ReportedObjective, Run, Verdict,
 };
 pub use summary::summary;
+pub use traffic::{TrafficSample, TrafficSamples};

@@ -10,6 +10,9 @@ const USUAL_SECONDS_MIN: u64 = 2;
 const USUAL_RATE_MIN: f64 = 1.0;
 /// An application that makes less than this share of its usual requests is kept from making them.
 const USUAL_SHARE: f64 = 0.5;
+/// Of an application that makes this share of its usual requests in all regions, none are missing:
+/// its rate varies by itself, and other regions have what it made of a region that is down.
+const ALL_SHARE: f64 = 0.9;
 
 impl Recorder {
     /// An estimate, until now, of the requests of applications in these whole seconds since the
@@ -17,7 +20,7 @@ impl Recorder {
     /// refused them. Applications whose usual rate is not known do not count.
     #[must_use]
     pub fn missing_requests(&self, samples: &TrafficSamples, seconds: &Range<u64>) -> u64 {
-        let traffic = samples.clone().traffic(f64::INFINITY);
+        let traffic = samples.traffic(f64::INFINITY, u64::MAX);
         let of_each = traffic
             .iter()
             .filter_map(|one| missing(&self.run, &traffic, one, seconds.clone()));
@@ -81,7 +84,8 @@ fn usual_rate<'t>(run: &Run, traffic: impl Iterator<Item = &'t ApplicationTraffi
 /// those of these seconds that have any; `None` if the application's usual rate is not known.
 ///
 /// Requests are missing while a region is down that the application usually calls: as many as it
-/// makes fewer there, and in all. They are also missing, from the first event on, while it makes
+/// makes fewer there, and in all, if it makes less than nine tenths of its usual requests in all
+/// regions. They are also missing, from the first event on, while it makes
 /// less than half of its usual requests in all regions: it waits for answers, or connects in vain.
 /// These count in the region that it called last.
 fn missing(
@@ -101,7 +105,8 @@ fn missing(
     let mut estimate = Vec::new();
     for second in seconds {
         let in_all: f64 = everywhere().map(|other| made(other, second)).sum();
-        let fewer = (usual - in_all).max(0.0);
+        let is_all = in_all >= usual * ALL_SHARE;
+        let fewer = if is_all { 0.0 } else { usual - in_all };
         if used.iter().any(|region| is_down(run, region, second)) {
             let is_here = is_down(run, &one.region, second);
             sum += if is_here {

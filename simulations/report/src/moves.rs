@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use beringia_oracle::{JudgedWrite, WriteOutcome};
 use beringia_scenario::{Action, Plan};
 
-use crate::{EffectiveLoss, Failover, OperationSample, fault_spans, recorder::whole_millis};
+use crate::{
+    EffectiveLoss, Failover, LoadSource, OperationSample, Run, fault_spans, judge::CLOCK_SECONDS,
+    recorder::whole_millis,
+};
 
 /// The moves of clients in a run.
 #[derive(Debug, Default)]
@@ -63,17 +66,18 @@ impl Moves {
             .collect();
     }
 
-    /// The moves. `served_from_ms` says when the users of a region were served from a time on.
-    pub(crate) fn finish(self, served_from_ms: impl Fn(&str, u64) -> Option<u64>) -> Vec<Failover> {
+    /// The moves of a run. `served_from_ms` says when the users of a region were served from a time
+    /// on.
+    pub(crate) fn finish(self, run: &Run, served_from_ms: impl Fn(&str, u64) -> Option<u64>) -> Vec<Failover> {
         let finished = self.failovers.iter().map(|failover| Failover {
             objective_ms: served_from_ms(&failover.from, failover.shifted_ms),
-            effective_loss: self.effective_loss(failover),
+            effective_loss: self.effective_loss(run, failover),
             ..failover.clone()
         });
         finished.collect()
     }
 
-    fn effective_loss(&self, failover: &Failover) -> EffectiveLoss {
+    fn effective_loss(&self, run: &Run, failover: &Failover) -> EffectiveLoss {
         let mut loss = EffectiveLoss::default();
         let pair = (failover.from.clone(), failover.to.clone());
         let mutations = self.mutations.get(&pair);
@@ -103,9 +107,33 @@ impl Moves {
         let was_unseen =
             |mutation: &&MutationTimes| (mutation.committed_ms..mutation.visible_ms).contains(&failover.shifted_ms);
         let unseen = mutations.into_iter().flat_map(BTreeMap::values).filter(was_unseen);
-        loss.mutations_max = unseen.count() as u64 + loss.lost_with_disk;
+        let lost_with_disk = most_lost_with_disk(run, failover, loss.lost_with_disk);
+        loss.mutations_max = lost_with_disk.map(|most| most.saturating_add(unseen.count() as u64));
         loss
     }
+}
+
+/// The most writes from before a move that the region lost with its disk; `None`: not known. Of
+/// recorded clients, these are the `recorded` ones. Where applications used the region, too, it is
+/// at least the backlog that the region reported before each loss, which includes their writes.
+fn most_lost_with_disk(run: &Run, failover: &Failover, recorded: u64) -> Option<u64> {
+    if run.clients == LoadSource::Scenario {
+        return Some(recorded);
+    }
+    let losses = run.disk_losses.iter().filter(|loss| loss.region == failover.from);
+    let reported: Option<u64> = losses
+        .map(|loss| {
+            let reported = loss.reported_backlog?;
+            // A backlog that is younger than the move has nothing from before it.
+            let oldest_ms = loss.at_ms as f64 - (reported.seconds + CLOCK_SECONDS) * 1000.0;
+            Some(if oldest_ms > failover.shifted_ms as f64 {
+                0
+            } else {
+                reported.writes
+            })
+        })
+        .sum();
+    Some(reported?.max(recorded))
 }
 
 /// When a mutation was committed and became visible in another region, in milliseconds since the

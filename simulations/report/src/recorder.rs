@@ -345,6 +345,7 @@ impl Recorder {
             elapsed_ms: None,
             bound_ms: 0.0,
             disturbed_after_ms: None,
+            is_late: false,
         });
         self.outstanding.push(Outstanding::new(from, links));
         debug_assert_eq!(
@@ -429,7 +430,7 @@ impl Recorder {
         let (homes, recoveries) = self.requests.finish(&self.run.regions, &self.objective, end);
         self.run.recoveries = recoveries;
         let served_from_ms = |region: &str, ms| homes.get(region).and_then(|success| success.served_from_ms(ms));
-        self.run.failovers = self.moves.finish(served_from_ms);
+        self.run.failovers = self.moves.finish(&self.run, served_from_ms);
         self.run.replay = replay.to_owned();
         self.run
     }

@@ -342,12 +342,15 @@ pub struct Convergence {
     /// `None` if nothing did before the regions had converged. A convergence is judged by the time
     /// until then.
     pub disturbed_after_ms: Option<u64>,
+    /// Whether it took longer than the scenario allows, although nothing else kept regions apart
+    /// until then: the run fails. It is set by [`judge`](crate::judge).
+    pub is_late: bool,
 }
 
 impl Convergence {
     /// Whether it took longer than `most_ms`, although nothing else kept regions apart until then.
     #[must_use]
-    pub fn is_late(&self, most_ms: f64) -> bool {
+    pub fn took_longer(&self, most_ms: f64) -> bool {
         let was_undisturbed = self.disturbed_after_ms.is_none_or(|ms| ms as f64 >= most_ms);
         was_undisturbed && self.elapsed_ms.is_none_or(|ms| ms as f64 > most_ms)
     }

@@ -133,7 +133,7 @@ impl<D: Dial> Target for HttpTarget<D> {
                 self.connection = Some(connection);
                 understand(status.as_u16(), &body)
             }
-            Ok(Err(error)) => Err(CallError::Unknown(FailureCause::Reset, error.to_string())),
+            Ok(Err(error)) => Err(CallError::Unknown(cause_of_broken(&error), error.to_string())),
             Err(_) => Err(CallError::Unknown(
                 FailureCause::Timeout,
                 format!("none within {:?}", self.patience),
@@ -206,3 +206,15 @@ fn cause_of(error: &io::Error) -> FailureCause {
         _ => FailureCause::Error,
     }
 }
+
+/// Why an exchange broke off. What was answered may not be HTTP.
+fn cause_of_broken(error: &hyper::Error) -> FailureCause {
+    if error.is_parse() {
+        FailureCause::Error
+    } else {
+        FailureCause::Reset
+    }
+}
+
+#[cfg(test)]
+mod tests;

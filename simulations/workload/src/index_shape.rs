@@ -124,15 +124,18 @@ mod tests {
                     "KeySchema": [{ "AttributeName": "user", "KeyType": "HASH" }],
                     "Projection": { "ProjectionType": "ALL" },
                 },
+                {
+                    "IndexName": "old", "IndexStatus": "DELETING",
+                    "KeySchema": [{ "AttributeName": "user", "KeyType": "HASH" }],
+                    "Projection": { "ProjectionType": "ALL" },
+                },
             ],
         }});
         let shapes = IndexShape::all(&described).expect("shapes");
         let names: Vec<Option<&str>> = shapes.iter().map(|shape| shape.name.as_deref()).collect();
-        assert_eq!(
-            names,
-            [None, Some("some")],
-            "an index that is being created cannot be read"
-        );
+        assert_eq!(names, [None, Some("some"), Some("new")], "one that is deleted is none");
+        let can_be_read: Vec<bool> = shapes.iter().map(|shape| shape.is_active).collect();
+        assert_eq!(can_be_read, [true, true, false]);
         let whole = item(json!({ "pk": { "S": "k" }, "user": { "N": "7" }, "a": { "S": "x" }, "b": { "S": "y" } }));
         assert_eq!(shapes[0].of_item(&whole), Some(whole.clone()));
         let copied = item(json!({ "pk": { "S": "k" }, "user": { "N": "7" }, "a": { "S": "x" } }));

@@ -13,6 +13,7 @@ mod drain;
 mod drill;
 mod dynamodb;
 mod help;
+mod hook;
 mod lease;
 mod listen;
 mod loss;

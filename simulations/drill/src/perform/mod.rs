@@ -1,38 +1,34 @@
 //! Carries out the actions of a timeline, and records what has to be undone.
 
 mod calls;
+mod last_report;
 mod undo;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    pin::pin,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_host::units::microseconds;
 use beringia_proto::v1::{
     ControlDrainReport, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlReplicationRequest,
     ControlStatusRequest, ControlUndrainRequest, LinkReport, NetworkShow, PausedTable, ReplicationPause,
-    ReplicationResume, ReplicationShow, UnacknowledgedReport, control_clock_request::Action as Clock,
-    control_disk_request::Action as Disk, control_network_request::Action as Change,
-    control_replication_request::Action as Replication,
+    ReplicationResume, ReplicationShow, control_clock_request::Action as Clock, control_disk_request::Action as Disk,
+    control_network_request::Action as Change, control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, ClockDeviation, Ends};
 use beringia_workload::{Load, WorkloadTable};
-use tokio::time::sleep;
 use tonic::Streaming;
 
-use self::calls::{
-    Way, as_change, change, change_replicas, heal_one_way, recover, replication, reroute, set_clock, set_disk, ways,
+pub(crate) use self::last_report::LastReport;
+use self::{
+    calls::{
+        Way, as_change, change, change_replicas, heal_one_way, recover, replication, reroute, set_clock, set_disk, ways,
+    },
+    last_report::until_killed,
 };
 use crate::{
     error::DrillError,
     hook::Hook,
     stage::{Means, Stage},
 };
-
-/// How often a region is asked for its unshipped writes while a hook kills it.
-pub(crate) const ASKED_EVERY: Duration = Duration::from_millis(10);
 
 /// The actions that are in effect and have to be undone.
 #[derive(Debug, Default)]
@@ -73,7 +69,7 @@ pub(crate) struct Done {
     pub(crate) links: Option<Vec<LinkReport>>,
     /// The writes of a killed region that no other region had acknowledged; `None` where it did not
     /// report them.
-    pub(crate) unshipped: Option<UnacknowledgedReport>,
+    pub(crate) unshipped: Option<LastReport>,
     /// The region whose clock the action changed, and how far it is ahead now, in milliseconds.
     pub(crate) ahead: Option<(String, i64)>,
     /// The reports of a region that was closed for writes about its drain.
@@ -202,13 +198,8 @@ impl Performer {
                     region: region.clone(),
                     lose_disk: *lose_disk,
                 };
-                done.unshipped = stage
-                    .fleet
-                    .hosting(region)?
-                    .fail_region(stage.request(request))
-                    .await?
-                    .into_inner()
-                    .unacknowledged;
+                let failed = stage.fleet.hosting(region)?.fail_region(stage.request(request)).await?;
+                done.unshipped = failed.into_inner().unacknowledged.map(LastReport::final_one);
             }
             Action::Restart { region } => recover(stage, region).await?,
             Action::PauseReplication { region, table } => {
@@ -340,24 +331,17 @@ impl Performer {
 /// them until it is dead. Until then it is asked again and again for its unshipped writes; the last
 /// answer counts.
 async fn killed_by_hook(stage: &Stage, hook: &Hook, action: &Action, region: &str) -> Result<Done, DrillError> {
-    let mut done = Done::default();
-    let mut client = stage.fleet.hosting(region)?;
-    let mut killing = pin!(hook.act(action));
-    loop {
-        tokio::select! {
-            biased;
-            killed = &mut killing => {
-                killed?;
-                return Ok(done);
-            }
-            // The region may not answer: that may be what the drill tests.
-            answer = client.flows(ControlFlowsRequest {}) => {
-                if let Ok(answer) = answer {
-                    let mut reports = answer.into_inner().unacknowledged.into_iter();
-                    done.unshipped = reports.find(|report| report.region == region);
-                }
-                sleep(ASKED_EVERY).await;
-            }
+    let client = stage.fleet.hosting(region)?;
+    let ask = || {
+        let mut client = client.clone();
+        async move {
+            let flows = client.flows(ControlFlowsRequest {}).await?.into_inner();
+            let mut reports = flows.unacknowledged.into_iter();
+            Ok(reports.find(|report| report.region == region))
         }
-    }
+    };
+    Ok(Done {
+        unshipped: until_killed(hook.act(action), ask).await?,
+        ..Done::default()
+    })
 }

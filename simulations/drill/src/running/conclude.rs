@@ -59,7 +59,7 @@ impl RunningDrill<'_> {
         let judgement = judge_history(history, &evidence, &self.lost_disks());
         recorder.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
         let mut run = recorder.finish(total, replay);
-        run.used_by_applications(measured.traffic);
+        run.used_by_applications(&measured.traffic);
         run.notes.extend(application::note(&run));
         self.judge(&mut run);
         Ok(run)

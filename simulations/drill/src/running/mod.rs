@@ -10,7 +10,7 @@ use std::{
 
 use beringia_clock::SystemClock;
 use beringia_history::{History, ReplicaEpochs};
-use beringia_proto::v1::{ControlDigestsRequest, ControlStatusRequest, UnacknowledgedReport};
+use beringia_proto::v1::{ControlDigestsRequest, ControlStatusRequest};
 use beringia_report::{LoadSource, Player, Recorder, ReportedBacklog, Run, heals};
 use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_workload::{Load, Loaded, Setting, WorkloadTable};
@@ -27,7 +27,7 @@ use crate::{
     evidence::{replica_epochs, shipped},
     lease::LeaseKeeper,
     measure::Measure,
-    perform::{ASKED_EVERY, ActionTables, Performer},
+    perform::{ActionTables, LastReport, Performer},
     plan::is_probed,
     scope::DrillScope,
     stage::{Means, Stage},
@@ -434,27 +434,22 @@ impl<'a> RunningDrill<'a> {
 
     /// The unshipped writes that a region reported when it was killed. A hook kills it some time
     /// after the last report, so that the loss of the drill's own load, which the oracle knows, is
-    /// not compared with it.
+    /// not compared with it. `None` if that time is too long.
     fn reported_backlog(
         &self,
         measure: &Measure,
         action: &Action,
         at: Duration,
-        unshipped: Option<&UnacknowledgedReport>,
+        unshipped: Option<&LastReport>,
     ) -> Option<ReportedBacklog> {
-        let unshipped = unshipped?;
+        let last = unshipped?;
         if self.stage.means(action) == Ok(Means::Hook) {
             if !is_probed(self.plan) && self.replicated.len() == self.tables.len() {
                 return None;
             }
-            measure.note(format!(
-                "{} reported its unshipped writes until the hook killed it: writes that it acknowledged \
-                 after its last report, some {} ms, are not in the RPO of applications",
-                unshipped.region,
-                ASKED_EVERY.as_millis()
-            ));
+            measure.note(last.note());
         }
-        Some(measure.reported(unshipped, at))
+        last.counts().then(|| measure.reported(&last.unshipped, at))
     }
 
     /// Undoes what the timeline left in effect, and waits until the regions have converged.

@@ -56,7 +56,8 @@ pub(crate) fn comparison_page(comparison: &Comparison) -> String {
     };
     let header = format!(
         "<header><div class=\"name\"><h1>{}: {}</h1><span class=\"badge {class}\">{word}</span></div>\
-         <p class=\"facts\">{} runs of {} points. Dots are means; a bar through a dot goes from the least to the greatest run.</p></header>",
+         <p class=\"facts\">{} runs of {} points. Dots are means of the runs that ended; a bar through a dot goes from the least to the greatest run, \
+         and to the upper edge if one did not end.</p></header>",
         Text(&comparison.scenario),
         Text(&comparison.varied.join(" × ")),
         count(comparison.runs.len() as u64),
@@ -155,7 +156,8 @@ fn chart(comparison: &Comparison, layout: &Layout<'_>, measure: &Measure) -> Str
         .iter()
         .flatten()
         .flatten()
-        .map(|spread| spread.greatest)
+        .flat_map(|spread| [spread.mean, spread.greatest])
+        .filter(|value| value.is_finite())
         .fold(0.0, f64::max);
     let mut out = heading((LEFT, TOP - 12.0), measure.title, measure.unit);
     let axis = Axis::linear(0.0, if most > 0.0 { most * 1.08 } else { 1.0 }, (BOTTOM, TOP));
@@ -201,6 +203,7 @@ fn draw(index: usize, spreads: &[Option<Spread>], layout: &Layout<'_>, axis: &Ax
     if layout.numbers {
         let path: String = points
             .iter()
+            .filter(|(_, spread)| spread.mean.is_finite())
             .map(|(x, spread)| format!("L{} {}", Px(*x), Px(axis.at(spread.mean))))
             .collect();
         out.push_str(&format!(
@@ -209,6 +212,10 @@ fn draw(index: usize, spreads: &[Option<Spread>], layout: &Layout<'_>, axis: &Ax
         ));
     }
     for (x, spread) in points {
+        if spread.mean.is_infinite() {
+            out.push_str(&label(x, TOP + 4.0, "tick", "middle", "never"));
+            continue;
+        }
         let (low, high) = (axis.at(spread.least), axis.at(spread.greatest));
         out.push_str(&line(&format!("line {class}"), (x, low), (x, high)));
         let (x, y) = (Px(x), Px(axis.at(spread.mean)));

@@ -15,8 +15,7 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = WIDTH - 24.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 226.0;
-/// The most convergences that are drawn: the slowest, undisturbed ones first, since those are
-/// judged.
+/// The most convergences that are drawn: the slowest, those that are judged first.
 const CURVES_MAX: usize = 6;
 
 /// The keys that still differ, from when regions had to converge; `None` where nothing had to
@@ -25,7 +24,7 @@ pub(crate) fn curves(run: &Run) -> Option<String> {
     let mut slowest: Vec<&Convergence> = run.convergences.iter().collect();
     slowest.sort_by_key(|one| {
         (
-            one.disturbed_after_ms.is_some(),
+            one.disturbed_after_ms.is_some() && !one.is_late,
             std::cmp::Reverse(one.elapsed_ms.unwrap_or(u64::MAX)),
         )
     });

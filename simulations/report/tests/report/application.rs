@@ -10,10 +10,10 @@ use beringia_scenario::{Action, Availability, Expectations};
 
 use crate::support::{plan, seconds};
 
-const LOST: &str = "eu-west-1";
+pub(crate) const LOST: &str = "eu-west-1";
 
 /// A region is down from 20 to 40 s of a minute.
-fn run() -> Run {
+pub(crate) fn run() -> Run {
     let crash = Action::Crash {
         region: LOST.to_owned(),
         lose_disk: false,
@@ -32,6 +32,7 @@ fn use_by_shop(run: &mut Run, choose: impl Fn(u64) -> Option<&'static str>) {
         let Some(region) = choose(second) else { continue };
         samples.add(TrafficSample {
             since: seconds(second),
+            until: seconds(second + 1),
             region: region.to_owned(),
             identity: "shop".to_owned(),
             table: "carts".to_owned(),
@@ -43,7 +44,20 @@ fn use_by_shop(run: &mut Run, choose: impl Fn(u64) -> Option<&'static str>) {
             latencies: vec![(5_000, 9)],
         });
     }
-    run.used_by_applications(samples);
+    run.used_by_applications(&samples);
+}
+
+/// Requests of the shop to the lost region in one second, which were answered after this time.
+pub(crate) fn sample(second: u64, requests: RequestCounts, ms: u64) -> TrafficSample {
+    TrafficSample {
+        since: seconds(second),
+        until: seconds(second + 1),
+        region: LOST.to_owned(),
+        identity: "shop".to_owned(),
+        table: "carts".to_owned(),
+        requests,
+        latencies: vec![(ms * 1000, requests.served())],
+    }
 }
 
 fn verdicts(run: &mut Run) -> Vec<(String, String, bool)> {
@@ -67,7 +81,7 @@ fn verdict(expected: &str, measured: &str, holds: bool) -> (String, String, bool
 }
 
 const AVAILABLE: &str = "applications in eu-west-1 answered at least 80 % within 1 s";
-const SERVED: &str = "application shop served again within 5 s";
+const SERVED: &str = "application shop served again within 5 s (plus 1 s: counted in whole seconds)";
 
 /// The region answers none of its requests, and counts none.
 #[test]
@@ -98,17 +112,31 @@ fn missing_requests_are_estimated_during_the_drill() {
         ..RequestCounts::default()
     };
     for second in 0..20 {
-        samples.add(TrafficSample {
-            since: seconds(second),
-            region: LOST.to_owned(),
-            identity: "shop".to_owned(),
-            table: "carts".to_owned(),
-            requests: ten,
-            latencies: Vec::new(),
-        });
+        samples.add(sample(second, ten, 5));
     }
     let missing = |seconds| recorder.missing_requests(&samples, &seconds);
     assert_eq!([missing(10..20), missing(15..23), missing(20..30)], [0, 30, 100]);
+}
+
+/// It makes a request fewer than usual in every other second, and none is missing for that.
+#[test]
+fn a_rate_that_varies_after_a_move_misses_nothing() {
+    let mut run = run();
+    let mut samples = TrafficSamples::default();
+    for second in 0..60 {
+        let counts = RequestCounts {
+            answered: 10 - second % 2,
+            ..RequestCounts::default()
+        };
+        let region = if second < 20 { LOST } else { "us-east-1" };
+        samples.add(TrafficSample {
+            region: region.to_owned(),
+            ..sample(second, counts, 5)
+        });
+    }
+    run.used_by_applications(&samples);
+    let missing: Vec<_> = run.applications.iter().map(|one| one.missing).collect();
+    assert_eq!(missing, [Some(0), Some(0)]);
 }
 
 #[test]
@@ -144,20 +172,14 @@ fn an_application_is_not_served_while_its_region_is_drained() {
     let mut samples = TrafficSamples::default();
     for second in 0..60 {
         let is_closed = (20..40).contains(&second);
-        samples.add(TrafficSample {
-            since: seconds(second),
-            region: LOST.to_owned(),
-            identity: "shop".to_owned(),
-            table: "carts".to_owned(),
-            requests: RequestCounts {
-                answered: if is_closed { 0 } else { 10 },
-                failed: if is_closed { 10 } else { 0 },
-                ..RequestCounts::default()
-            },
-            latencies: Vec::new(),
-        });
+        let requests = RequestCounts {
+            answered: if is_closed { 0 } else { 10 },
+            failed: if is_closed { 10 } else { 0 },
+            ..RequestCounts::default()
+        };
+        samples.add(sample(second, requests, 5));
     }
-    run.used_by_applications(samples);
+    run.used_by_applications(&samples);
     assert_eq!(
         verdicts(&mut run),
         [
@@ -175,33 +197,13 @@ fn an_application_without_a_usual_rate_is_not_estimated() {
     use_by_shop(&mut run, |second| Some(LOST).filter(|_| second >= 41));
     assert_eq!(run.applications[0].missing, None);
     assert_eq!(run.applications[0].tables[0].latency_ms_p99, Some(5.0));
-    let unknown = "always served; not measured: requests that no region counted (the usual rate is not known)";
+    let unknown = "; not measured: requests that no region counted (the usual rate is not known)";
     assert_eq!(
         verdicts(&mut run),
         [
-            verdict(AVAILABLE, "100 %: 0 failed of 190", true),
-            verdict(SERVED, unknown, true)
+            verdict(AVAILABLE, &format!("100 %: 0 failed of 190{unknown}"), true),
+            verdict(SERVED, &format!("always served{unknown}"), true)
         ]
-    );
-}
-
-/// They are added up by the region called and the one that answered, and shown.
-#[test]
-fn rerouted_requests_are_in_the_summary() {
-    let mut run = run();
-    assert!(!summary(&run).contains("rerouted"));
-    let mut samples = TrafficSamples::default();
-    for (to, requests) in [("us-east-1", 3), ("ap-northeast-1", 0), ("us-east-1", 4)] {
-        samples.rerouted(LOST.to_owned(), to.to_owned(), requests);
-    }
-    run.used_by_applications(samples);
-    let summary = summary(&run);
-    let table: Vec<&str> = summary.lines().skip_while(|line| !line.contains("rerouted")).collect();
-    let cells: Vec<&str> = table[1].split_whitespace().collect();
-    assert_eq!(
-        (cells, run.rerouted.len()),
-        (vec![LOST, "us-east-1", "7"], 1),
-        "{summary}"
     );
 }
 
@@ -213,6 +215,7 @@ fn run_of_a_shop_that_moves() -> Run {
     let mut add = |second: u64, region: &str, identity: &str, requests: RequestCounts| {
         samples.add(TrafficSample {
             since: seconds(second),
+            until: seconds(second + 1),
             region: region.to_owned(),
             identity: identity.to_owned(),
             table: if requests.undelivered > 0 { "" } else { "carts" }.to_owned(),
@@ -243,7 +246,7 @@ fn run_of_a_shop_that_moves() -> Run {
             _ => {}
         }
     }
-    run.used_by_applications(samples);
+    run.used_by_applications(&samples);
     run
 }
 
@@ -334,16 +337,9 @@ fn run_after(event: u64, of: impl Fn(u64) -> (RequestCounts, u64)) -> Run {
             ..RequestCounts::default()
         };
         let (requests, ms) = if second < event { (well, 5) } else { of(second) };
-        samples.add(TrafficSample {
-            since: seconds(second),
-            region: LOST.to_owned(),
-            identity: "shop".to_owned(),
-            table: "carts".to_owned(),
-            requests,
-            latencies: vec![(ms * 1000, requests.answered)],
-        });
+        samples.add(sample(second, requests, ms));
     }
-    run.used_by_applications(samples);
+    run.used_by_applications(&samples);
     run
 }
 
@@ -368,11 +364,45 @@ fn an_application_of_which_a_fifth_fails_is_not_served() {
     assert!((40_000..41_000).contains(&outages[0].times.from_ms), "{outages:?}");
 }
 
+/// The region is back after the load, while the drill waits for convergence.
+#[test]
+fn requests_after_the_load_do_not_count() {
+    let failed = RequestCounts {
+        failed: 10,
+        ..RequestCounts::default()
+    };
+    let answered = RequestCounts {
+        answered: 10,
+        ..RequestCounts::default()
+    };
+    let mut samples = TrafficSamples::default();
+    for second in 0..90 {
+        samples.add(sample(second, if second < 60 { failed } else { answered }, 5));
+    }
+    let mut run = run();
+    run.used_by_applications(&samples);
+    let never = verdict("application shop answered", "none of 600 requests", false);
+    assert_eq!(
+        verdicts(&mut run),
+        [
+            never,
+            verdict(AVAILABLE, "0 %: 600 failed of 600", false),
+            verdict(SERVED, "not served until the load ended", false),
+        ]
+    );
+    assert_eq!(run.applications[0].seconds.len(), 60);
+    let table = &run.applications[0].tables[0];
+    assert_eq!((table.requests.all(), table.latency_ms_p99), (600, None));
+}
+
 /// All are answered, but too late.
 #[test]
 fn an_application_that_is_answered_late_is_not_served() {
+    // A rejection is an answer, and late like any other.
     let answered = RequestCounts {
-        answered: 10,
+        answered: 7,
+        condition_failed: 2,
+        invalid: 1,
         ..RequestCounts::default()
     };
     let mut run = run_after(20, |second| (answered, if second < 50 { 4_000 } else { 5 }));
@@ -407,6 +437,10 @@ fn without_an_application_the_verdict_says_so() {
     let nothing = "not measured: no application made a request";
     assert_eq!(
         verdicts(&mut run),
-        [verdict("applications served again within 5 s", nothing, true)]
+        [verdict(
+            "applications served again within 5 s (plus 1 s: counted in whole seconds)",
+            nothing,
+            true
+        )]
     );
 }

@@ -76,6 +76,54 @@ fn a_run_without_convergence_failed_and_has_no_time() {
     );
 }
 
+/// The mean is that of the runs that ended.
+#[test]
+fn a_point_shows_that_a_run_did_not_end() {
+    let sample = sample(Topology::three());
+    let mut comparison = Comparison::new("partition", strings(&["policy"]));
+    comparison.add(strings(&["item"]), &run(&sample, 10, Some(2_500), 1));
+    comparison.add(strings(&["item"]), &run(&sample, 10, None, 2));
+    comparison.add(strings(&["merge"]), &run(&sample, 10, None, 1));
+    let table = comparison.table();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[1].contains("2.5 s (2.5 s–never)"), "{table}");
+    let words: Vec<&str> = lines[2].split_whitespace().collect();
+    assert!(words.contains(&"never"), "{table}");
+    let directory = tempfile::tempdir().unwrap();
+    let page = fs::read_to_string(comparison.write(directory.path()).unwrap()).unwrap();
+    assert!(page.contains("<title>2.5 s (2.5 s–never)</title>"), "{page}");
+    assert!(
+        page.contains(">never</text>"),
+        "where no run ended, there is no mean to draw"
+    );
+    assert!(!page.contains("inf") && !page.contains("NaN"), "{page}");
+}
+
+#[test]
+fn writes_that_never_arrived_and_unshipped_ones_compare() {
+    let sample = sample(Topology::three());
+    let mut comparison = Comparison::new("partition", Vec::new());
+    for (seed, missing, unshipped) in [(1, 0, 0), (2, 0, 4), (3, 1, 2)] {
+        let mut run = run(&sample, 10, Some(2_500), seed);
+        (run.pairs[0].missing, run.writes.unshipped) = (missing, unshipped);
+        comparison.add(Vec::new(), &run);
+    }
+    let distributions = comparison.distributions();
+    let of = |title: &str| {
+        let found = distributions.iter().find(|one| one.title == title);
+        found.map(|one| (one.runs, one.p50, one.worst, one.worst_seed))
+    };
+    let worst = of("lag p99").map(|(runs, p50, worst, seed)| (runs, p50.is_finite(), worst, seed));
+    assert_eq!(worst, Some((3, true, f64::INFINITY, 3)));
+    assert_eq!(of("unshipped"), Some((3, 2.0, 4.0, 2)));
+    let directory = tempfile::tempdir().unwrap();
+    comparison.write(directory.path()).unwrap();
+    let csv = fs::read_to_string(directory.path().join("sweep.csv")).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].ends_with(",lost_with_disk,unshipped"), "{csv}");
+    assert!(lines[3].contains(",never,") && lines[3].ends_with(",2"), "{csv}");
+}
+
 #[test]
 fn the_files_have_every_run_and_the_page_every_measure() {
     let comparison = compared();
@@ -91,10 +139,10 @@ fn the_files_have_every_run_and_the_page_every_measure() {
     assert!(lines[1].starts_with("item,5,1,true,1000,2.1,"), "{csv}");
     let json: Comparison = serde_json::from_slice(&fs::read(directory.path().join("sweep.json")).unwrap()).unwrap();
     assert_eq!(json, comparison);
-    // Twelve measures, three policies, four delays.
-    assert_eq!(page.matches("<circle ").count(), 12 * 3 * 4);
+    // Thirteen measures, three policies, four delays.
+    assert_eq!(page.matches("<circle ").count(), 13 * 3 * 4);
     let distributions = fs::read_to_string(directory.path().join("distributions.csv")).unwrap();
-    assert_eq!(distributions.lines().count(), 1 + 12, "{distributions}");
+    assert_eq!(distributions.lines().count(), 1 + 13, "{distributions}");
     assert!(
         page.contains("policy merge") && page.contains(">320</text>"),
         "the numbers stand across"

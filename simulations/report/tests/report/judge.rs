@@ -5,7 +5,7 @@ use beringia_report::{
 };
 use beringia_scenario::{Count, Expectations};
 
-use crate::support::{REGIONS, empty_run, millis, seconds, used_run};
+use crate::support::{REGIONS, empty_run, millis, operation, recorded, seconds, used_run};
 
 /// The one verdict whose expectation contains `format`: the measured value, and whether it holds.
 pub(crate) fn verdict(expected: &Expectations, run: &mut Run, format: &str) -> (String, bool) {
@@ -25,6 +25,7 @@ fn convergence(elapsed_ms: Option<u64>, bound_ms: f64) -> Convergence {
         elapsed_ms,
         bound_ms,
         disturbed_after_ms: None,
+        is_late: false,
     }
 }
 
@@ -38,6 +39,23 @@ fn a_run_without_operations_fails() {
         ("none were due, so nothing was tested", false, false)
     );
     assert!(judge(&Expectations::default(), &mut used_run()));
+}
+
+/// No write was acknowledged, so none was lost: that, too, shows nothing.
+#[test]
+fn a_run_in_which_nothing_was_answered_fails() {
+    let [region, ..] = REGIONS;
+    let of = |answered| {
+        recorded(Vec::new(), |recorder| {
+            for second in 0..2 {
+                recorder.operation(&operation(region, region, seconds(second), millis(5), false));
+            }
+            recorder.operation(&operation(region, region, seconds(2), millis(5), answered));
+        })
+    };
+    let (measured, holds) = verdict(&Expectations::default(), &mut of(false), "operations were answered");
+    assert_eq!((measured.as_str(), holds), ("none of 3, so nothing was tested", false));
+    assert!(judge(&Expectations::default(), &mut of(true)));
 }
 
 #[test]

@@ -14,3 +14,4 @@ mod recorder;
 mod sample;
 mod served;
 mod support;
+mod traffic;

@@ -1,9 +1,9 @@
 //! The moves of clients: their times, and what they could not see.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
-use beringia_oracle::{JudgedWrite, Judgement, WriteOutcome};
-use beringia_report::{ArrivalSample, EffectiveLoss, summary};
+use beringia_oracle::{DataLoss, JudgedWrite, Judgement, WriteOutcome};
+use beringia_report::{ArrivalSample, EffectiveLoss, LoadSource, ReportedBacklog, Run, summary, write};
 use beringia_scenario::{Action, Ends};
 
 use crate::support::{REGIONS, millis, operation, recorded, seconds};
@@ -131,7 +131,7 @@ fn effective_loss_says_what_became_of_each_write() {
         unshipped: 1,
         missing: 2,
         unheard: 2,
-        mutations_max: 6,
+        mutations_max: Some(6),
     };
     assert_eq!((first.effective_loss, first.effective_loss.writes()), (expected, 7));
     let known = EffectiveLoss {
@@ -139,7 +139,7 @@ fn effective_loss_says_what_became_of_each_write() {
         lost_to_conflicts: 0,
         missing: 1,
         unheard: 1,
-        mutations_max: 2,
+        mutations_max: Some(2),
         ..expected
     };
     assert_eq!(second.effective_loss, known, "the third region saw what has a sequence");
@@ -151,6 +151,64 @@ fn effective_loss_says_what_became_of_each_write() {
         text.contains(&format!("Effective loss  7 writes     {became}")),
         "{text}"
     );
+}
+
+/// The probes lost no write with the disk, but the region reported seven of applications.
+#[test]
+fn applications_may_lose_the_reported_backlog() {
+    let [from, to, third] = REGIONS;
+    let shift = |from: &str, to: &str| Action::Shift {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    let report = |writes, seconds| ReportedBacklog {
+        writes,
+        bytes: 1,
+        seconds,
+    };
+    let lost = |region: &str, at_s: u64| DataLoss {
+        region: region.to_owned(),
+        at_us: at_s * 1_000_000,
+        ..DataLoss::default()
+    };
+    let of = |clients, reported: [Option<ReportedBacklog>; 2]| {
+        let judgement = Judgement {
+            losses: vec![lost(from, 14), lost(from, 30)],
+            ..judgement()
+        };
+        recorded(vec![(15, shift(from, to)), (15, shift(third, to))], |recorder| {
+            recorder.used_by(clients);
+            recorder.never_arrived(from, to, 5, seconds(13));
+            recorder.judged(&judgement, reported);
+        })
+    };
+    let most = |run: &Run| [0, 1].map(|index| run.failovers[index].effective_loss.mutations_max);
+    let attached = LoadSource::ApplicationsAndProbes;
+    let young = Some(report(90, 14.0));
+    let run = of(attached, [Some(report(7, 1.0)), young]);
+    assert_eq!(
+        most(&run),
+        [Some(1 + 7), Some(0)],
+        "what was lost later is younger than the move"
+    );
+    assert!(summary(&run).contains("; with applications at most 8 mutations"));
+    let run = of(attached, [Some(report(7, 1.0)), Some(report(90, 15.0))]);
+    assert_eq!(most(&run), [Some(1 + 97), Some(0)]);
+    let run = of(attached, [Some(report(1, 1.0)), young]);
+    assert_eq!(most(&run), [Some(1 + 2), Some(0)], "the probes themselves lost two");
+    let run = of(LoadSource::Scenario, [None, None]);
+    assert_eq!(most(&run), [Some(1 + 2), Some(0)], "there are no applications");
+    let run = of(attached, [None, young]);
+    assert_eq!(most(&run), [None, Some(0)]);
+    let unknown = "; with applications unknown: the region did not report its backlog";
+    assert!(summary(&run).contains(unknown), "{}", summary(&run));
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), &run).unwrap();
+    let moves = fs::read_to_string(directory.path().join("moves.csv")).unwrap();
+    assert!(moves.lines().nth(1).unwrap().ends_with(','), "{moves}");
+    let json = serde_json::to_value(&run).unwrap();
+    assert!(json["failovers"][0]["effective_loss"]["mutations_max"].is_null());
+    assert_eq!(serde_json::from_value::<Run>(json).unwrap(), run);
 }
 
 /// Only faults count that made the region unreachable and have not ended when traffic moves.

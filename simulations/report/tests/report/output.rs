@@ -3,9 +3,13 @@
 use std::{fs, path::Path};
 
 use beringia_regions::Topology;
-use beringia_report::{FaultKind, FaultSpan, Run, summary, write};
+use beringia_report::{FaultKind, FaultSpan, Run, judge, summary, write};
+use beringia_scenario::Expectations;
 
-use crate::{sample::sample, support::empty_run};
+use crate::{
+    sample::sample,
+    support::{empty_run, seconds},
+};
 
 /// A name that would end every element that contains it, if it were not escaped.
 const HOSTILE: &str = "</script><script>alert('x')</script>\"&<b>";
@@ -233,6 +237,55 @@ fn the_summary_names_writes_that_never_arrived() {
         pair.lag_ms.count = 0;
     }
     assert!(summary(&run).contains(&line), "without a write that arrived");
+}
+
+/// The value and the explanation of a headline figure.
+fn headline_figure(run: &Run, name: &str) -> String {
+    let text = summary(run);
+    let line = text.lines().find(|line| line.trim_start().starts_with(name));
+    let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    words.join(" ")
+}
+
+/// However good the lag of the others is.
+#[test]
+fn the_headline_lag_is_never_where_writes_are_missing() {
+    let mut run = sample(Topology::three());
+    assert!(
+        headline_figure(&run, "Lag p99").starts_with("Lag p99 38.86 s"),
+        "{}",
+        summary(&run)
+    );
+    let (from, to) = (run.pairs[1].from.clone(), run.pairs[1].to.clone());
+    (run.pairs[1].missing, run.pairs[1].missing_ms) = (2, 40_000);
+    let missing = format!("Lag p99 never 2 writes never arrived in 40 s ({from} → {to})");
+    assert_eq!(headline_figure(&run, "Lag p99"), missing);
+    (run.pairs[1].missing, run.pairs[1].due, run.pairs[1].lag_ms.count) = (0, 9, 0);
+    let silent = format!("Lag p99 never none of 9 writes arrived ({from} → {to})");
+    assert_eq!(headline_figure(&run, "Lag p99"), silent);
+}
+
+/// Its time had run out when something else kept the regions apart, and it fails the run.
+#[test]
+fn the_headline_has_late_convergences_that_were_interrupted() {
+    let within = Expectations {
+        converged_within: Some(seconds(5)),
+        ..Expectations::default()
+    };
+    let mut run = sample(Topology::three());
+    for (disturbed_after_ms, holds, figure) in [
+        (4_999, true, "Converged 2.01 s after heal"),
+        (5_000, false, "Converged never after restart us-east-1"),
+    ] {
+        let mut interrupted = run.convergences[0].clone();
+        interrupted.after = "restart us-east-1".to_owned();
+        (interrupted.elapsed_ms, interrupted.disturbed_after_ms) = (None, Some(disturbed_after_ms));
+        run.convergences.truncate(2);
+        run.convergences.push(interrupted);
+        assert_eq!(judge(&within, &mut run), holds, "{:?}", run.verdicts);
+        let found = headline_figure(&run, "Converged");
+        assert!(found.starts_with(figure), "{found}");
+    }
 }
 
 #[test]
