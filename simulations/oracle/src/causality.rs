@@ -241,7 +241,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Records what consistent reads showed. An origin that lost its disk numbers writes anew.
+    /// Records what consistent reads showed, but for origins that lost a disk: their sequences
+    /// began lower again.
     fn see(&mut self, table: &Table<'_>, keys: &[&Key<'_>], observation: &Observed<'a>) {
         let operation = observation.operation;
         if self.seen.0 != operation.region {

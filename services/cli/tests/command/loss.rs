@@ -89,6 +89,8 @@ fn a_count_from_outside_agrees_with_the_drill() {
         difference <= in_flight && reported >= gone,
         "{gone} are gone; the drill reported {reported}, {probes} probes among them; up to {in_flight} were in flight"
     );
+    let effective = &run["failovers"][0]["effective_loss"]["mutations_max"];
+    assert!(effective.as_u64().unwrap() >= gone, "{gone} are gone: {effective}");
     let rpo = run["verdicts"].as_array().unwrap();
     let rpo = rpo
         .iter()
