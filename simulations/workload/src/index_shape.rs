@@ -55,6 +55,14 @@ impl IndexShape {
         })
     }
 
+    /// An operation on the table or the index, as text.
+    pub(crate) fn name_of(&self, operation: &str) -> String {
+        match &self.name {
+            None => operation.to_owned(),
+            Some(index) => format!("{operation} of {index}"),
+        }
+    }
+
     /// The item as a read of the index returns it; `None` if the index has no entry for it.
     pub(crate) fn of_item(&self, item: &Item) -> Option<Item> {
         self.keys.key_of(item).ok()?;

@@ -1,10 +1,10 @@
-//! Reads every key back at the end of a run, through the API: by GetItem, by Query, and by Scan of
+//! Reads every key back at the end of a run, through the API: by GetItem, and by Query and Scan of
 //! the table and of each index.
 //!
 //! What a region holds is in its store. Whether its clients can read that is another question,
-//! which only the answers to requests decide. GetItem of each key and Query of each partition take
-//! turns among the regions, and one region answers a Scan of the table; each region answers a Scan
-//! of each index.
+//! which only the answers to requests decide. GetItem of each key and Query of each partition, also
+//! of indexes, take turns among the regions, and one region answers a Scan of the table; each region
+//! answers a Scan of each index.
 
 use std::{
     borrow::Cow,
@@ -95,7 +95,9 @@ pub async fn read_back<R: HeldRows>(
             let items = known.as_ref().map(|(_, items)| items);
             let mut reader = Reader::begin(targets, table, region, items.into_iter().flatten()).await;
             reader.get_items(turn).await;
-            reader.query_partitions(turn.next()).await;
+            if let Some(table) = reader.shapes.first().cloned() {
+                reader.query_partitions(&table, turn.next()).await;
+            }
             let wrong = std::mem::take(&mut reader.misreads);
             reader.scan_all(turn).await;
             let is_still = before == rows.digest(region).await?;
@@ -210,30 +212,37 @@ impl<'a> Reader<'a> {
         }
     }
 
-    async fn query_partitions(&mut self, turn: Turn) {
-        let Some(part) = self.parts.first().cloned() else {
-            return;
-        };
-        let mut partitions: BTreeMap<String, (Value, ExpectedItems<'a>)> = BTreeMap::new();
+    /// Queries each partition of the table, or of an index, that has its turn.
+    async fn query_partitions(&mut self, shape: &IndexShape, turn: Turn) {
+        let parts: Vec<&str> = shape.keys.partition.iter().map(|part| part.name.as_str()).collect();
+        let mut partitions: BTreeMap<String, (Vec<Value>, ExpectedItems<'a>)> = BTreeMap::new();
         for (text, key, held) in &self.rows {
-            let value = item_to_json(key)[&part].take();
-            let name = value.to_string();
-            let (_, items) = partitions.entry(name).or_insert_with(|| (value, ExpectedItems::new()));
-            items.extend(held.map(|item| (*text, Cow::Borrowed(item))));
+            let entry = held.and_then(|item| match shape.name {
+                None => Some(Cow::Borrowed(item)),
+                Some(_) => shape.of_item(item).map(Cow::Owned),
+            });
+            // A partition of the table in which all items are deleted is read, too.
+            let named = entry.as_deref().or(Some(*key).filter(|_| shape.name.is_none()));
+            let Some(mut named) = named.map(item_to_json) else {
+                continue;
+            };
+            let values: Vec<Value> = parts.iter().map(|part| named[*part].take()).collect();
+            let name = values.iter().map(Value::to_string).collect::<Vec<_>>().join(" ");
+            let (_, items) = partitions.entry(name).or_insert_with(|| (values, ExpectedItems::new()));
+            items.extend(entry.map(|item| (*text, item)));
         }
-        for (index, (name, (value, expected))) in partitions.into_iter().enumerate() {
+        let by = shape.name_of("Query");
+        for (index, (name, (values, expected))) in partitions.into_iter().enumerate() {
             if !turn.has(index) {
                 continue;
             }
-            let parameters = json!({
-                "TableName": self.table,
-                "KeyConditionExpression": "#p = :p",
-                "ExpressionAttributeNames": { "#p": part },
-                "ExpressionAttributeValues": { ":p": value },
-                "ConsistentRead": true,
-            });
+            let mut parameters = query(self.table, &parts, values);
+            match &shape.name {
+                None => parameters["ConsistentRead"] = json!(true),
+                Some(index) => parameters["IndexName"] = json!(index),
+            }
             let returned = pages(&mut *self.target, "Query", parameters).await;
-            self.compare("Query", &name, expected, returned);
+            self.compare(&by, &name, expected, returned);
         }
     }
 
@@ -242,19 +251,19 @@ impl<'a> Reader<'a> {
         self.shapes.iter().filter_map(|shape| shape.name.as_deref())
     }
 
-    /// Scans each index, and the table if its turn comes first.
+    /// Scans each index, and queries its partitions that have their turn. Scans the table if its
+    /// turn comes first.
     async fn scan_all(&mut self, turn: Turn) {
         for shape in &self.shapes.clone() {
             if shape.name.is_none() && !turn.has(0) {
                 continue;
             }
             let mut parameters = json!({ "TableName": self.table });
-            let mut by = "Scan".to_owned();
+            let by = shape.name_of("Scan");
             let live = self.rows.iter().filter_map(|(text, _, held)| Some((*text, (*held)?)));
             let expected = match &shape.name {
                 None => live.map(|(text, item)| (text, Cow::Borrowed(item))).collect(),
                 Some(name) => {
-                    by = format!("Scan of {name}");
                     parameters["IndexName"] = json!(name);
                     let entries = live.filter_map(|(text, item)| Some((text, Cow::Owned(shape.of_item(item)?))));
                     entries.collect()
@@ -265,6 +274,9 @@ impl<'a> Reader<'a> {
                 false => Err("the index is not ACTIVE".to_owned()),
             };
             self.compare(&by, ALL, expected, returned);
+            if shape.name.is_some() && shape.is_active {
+                self.query_partitions(shape, turn).await;
+            }
         }
     }
 
@@ -292,6 +304,22 @@ impl<'a> Reader<'a> {
             self.note(by, key, MisreadKind::Missing);
         }
     }
+}
+
+/// The parameters of a Query of the partition with these attributes.
+fn query(table: &str, parts: &[&str], values: Vec<Value>) -> Value {
+    let (mut names, mut of_parts, mut conditions) = (json!({}), json!({}), Vec::new());
+    for (place, (part, value)) in parts.iter().zip(values).enumerate() {
+        names[format!("#p{place}")] = json!(part);
+        of_parts[format!(":p{place}")] = value;
+        conditions.push(format!("#p{place} = :p{place}"));
+    }
+    json!({
+        "TableName": table,
+        "KeyConditionExpression": conditions.join(" AND "),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": of_parts,
+    })
 }
 
 /// Reads all pages of a Query or a Scan.

@@ -44,10 +44,10 @@ impl Target for Regions {
         let read = index.map_or_else(|| operation.to_owned(), |index| format!("{operation} of {index}"));
         let wanted = match operation {
             "GetItem" => parameters["Key"]["pk"]["S"].clone(),
-            _ => parameters["ExpressionAttributeValues"][":p"]["S"].clone(),
+            _ => parameters["ExpressionAttributeValues"][":p0"]["S"].clone(),
         };
         let right = match (read.as_str(), wanted.as_str()) {
-            ("Scan of by-n", _) => vec![entry()],
+            ("Scan of by-n" | "Query of by-n", _) => vec![entry()],
             ("Scan", _) => vec![a(), b()],
             (_, Some("a")) => vec![a()],
             (_, Some("b")) => vec![b()],
@@ -159,6 +159,12 @@ async fn indexes_are_compared_in_every_region() {
     let whole = misread("Scan of by-n", "a", MisreadKind::Different);
     let not_projected = found("Scan of by-n", vec![a()]).await;
     assert_eq!(not_projected, [whole.clone(), whole]);
+    let of_partition = misread("Query of by-n", "a", MisreadKind::Missing);
+    assert_eq!(
+        found("Query of by-n", Vec::new()).await,
+        [of_partition],
+        "in one region"
+    );
     let repeated = misread("Scan", "b", MisreadKind::Repeated);
     let twice = found("Scan", vec![a(), b(), b()]).await;
     assert_eq!(twice, [repeated]);
