@@ -395,8 +395,8 @@ impl<'a> Table<'a> {
     }
 
     /// Returns whether rows can have been copied or repaired one by one, instead of in the order of
-    /// the log, in the region of an operation and by the time when it was done: a disk was lost, the
-    /// region's replica was bootstrapped or removed, or some replica was dropped.
+    /// the log, in the region of an operation and by the time when it was done: a disk was lost,
+    /// the region's replica was bootstrapped or removed, or some replica was dropped.
     pub(crate) fn may_be_copied(&self, operation: &Operation) -> bool {
         let is_before = |disk: &LostDisk| disk.at_us <= operation.done_us;
         self.lost_disks.iter().any(is_before)

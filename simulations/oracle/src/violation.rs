@@ -140,8 +140,8 @@ pub enum Violation {
         committed: usize,
         asked: usize,
     },
-    /// A consistent read missed a write, although the same client had seen a later write of the same
-    /// origin in the same region, and the region's rows were neither copied nor repaired.
+    /// A consistent read missed a write, although the same client had seen a later write of the
+    /// same origin in the same region, and the region's rows were neither copied nor repaired.
     #[error(
         "{region} answered a consistent read of {table} {key}, sent at {sent_ms} ms, with {seen} and without {missed}, after it had shown a later write of the same origin"
     )]

@@ -3,8 +3,8 @@
 //!
 //! What a region holds is in its store. Whether its clients can read that is another question,
 //! which only the answers to requests decide. GetItem of each key and Query of each partition, also
-//! of indexes, take turns among the regions, and one region answers a Scan of the table; each region
-//! answers a Scan of each index.
+//! of indexes, take turns among the regions, and one region answers a Scan of the table; each
+//! region answers a Scan of each index.
 
 use std::{
     borrow::Cow,

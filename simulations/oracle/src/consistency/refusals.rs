@@ -76,8 +76,8 @@ impl<'a> Writers<'a> {
         Self(by_place)
     }
 
-    /// Returns whether another operation was in progress in the same region, at any time between
-    /// the call of this one and its answer, that makes it be refused for this key: a transaction or,
+    /// Returns whether another operation that makes this one be refused for this key was in
+    /// progress in the same region, at any time between its call and its answer: a transaction or,
     /// for transactional reads, any write. One without an answer may still have been in progress.
     fn contend_with(&self, operation: &Operation, key: &str) -> bool {
         let place = (key, operation.region.as_str());
