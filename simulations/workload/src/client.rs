@@ -239,10 +239,11 @@ impl Client {
         };
         match self.call(region, "DeleteItem", parameters).await {
             // The delete saw what it deleted. If there was nothing, it wrote nothing.
-            Ok(answer) => {
-                let old = answer.get("Attributes");
-                let mut done = Done::read("DeleteItem", vec![seen(spot.text, old, true)]);
-                done.writes.extend(old.map(|_| write));
+            Ok(mut answer) => {
+                let old = seen(spot.text, answer["Attributes"].take(), true);
+                let is_there = old.marker.is_some();
+                let mut done = Done::read("DeleteItem", vec![old]);
+                done.writes.extend(is_there.then_some(write));
                 done
             }
             Err(error) => Done::wrote("DeleteItem", Err(error), vec![write]),

@@ -3,7 +3,7 @@
 use std::io;
 
 use beringia_history::{Basis, Effect, KEY, LIST, MARKER, NUMBER, SET, Seen, Write, image_hash};
-use beringia_item::item_from_json;
+use beringia_item::{AttributeValue, item_from_json};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -138,23 +138,28 @@ pub(crate) fn unchanged(table: &str, spot: &Spot, marker: Option<String>) -> Val
     check
 }
 
-/// The item under a key according to an answer that shows whole items, or none.
-pub(crate) fn seen(key: String, item: Option<&Value>, is_consistent: bool) -> Seen {
-    let text = |name: &str, kind: &str| item?.get(name)?.get(kind)?.as_str().map(str::to_owned);
-    let list = || item?.get(LIST)?.get("L")?.as_array();
-    let elements = |list: &Vec<Value>| {
-        let elements = list.iter().filter_map(|element| element.get("S")?.as_str());
-        elements.map(str::to_owned).collect()
+/// The item under a key according to an answer that shows whole items; `Null` if there is none.
+pub(crate) fn seen(key: String, item: Value, is_consistent: bool) -> Seen {
+    let is_there = !item.is_null();
+    let item = item_from_json(item).ok();
+    let text = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => Some(text.clone()),
+        _ => None,
     };
+    let attribute = |name: &str| item.as_ref()?.get(name);
     Seen {
         key,
         // An item without a marker is still an item.
-        marker: item.map(|_| text(MARKER, "S").unwrap_or_default()),
-        number: text(NUMBER, "N").and_then(|number| number.parse().ok()),
-        list: list().map(elements),
-        image_hash: item
-            .and_then(|item| item_from_json(item.clone()).ok())
-            .map(|item| image_hash(&item)),
+        marker: is_there.then(|| attribute(MARKER).and_then(text).unwrap_or_default()),
+        number: match attribute(NUMBER) {
+            Some(AttributeValue::N(number)) => number.to_i64(),
+            _ => None,
+        },
+        list: match attribute(LIST) {
+            Some(AttributeValue::L(elements)) => Some(elements.iter().filter_map(text).collect()),
+            _ => None,
+        },
+        image_hash: item.as_ref().map(image_hash),
         is_consistent,
     }
 }

@@ -29,8 +29,8 @@ impl Client {
             "Key": spot.attributes,
             "ConsistentRead": is_consistent,
         });
-        let answer = self.call(region, "GetItem", parameters).await?;
-        Ok(seen(spot.text.clone(), answer.get("Item"), is_consistent))
+        let mut answer = self.call(region, "GetItem", parameters).await?;
+        Ok(seen(spot.text.clone(), answer["Item"].take(), is_consistent))
     }
 
     pub(super) async fn scan(&mut self, region: &str, from: Chosen, limit: u64) -> Done {
@@ -51,8 +51,9 @@ impl Client {
             Ok(answer) => answer,
             Err(error) => return Done::failed("Query", &error),
         };
-        let mut reads = self.items(&answer, is_consistent);
-        reads.extend(self.absent(&answer, from, is_consistent));
+        let absent = self.absent(&answer, from, is_consistent);
+        let mut reads = self.items(answer, is_consistent);
+        reads.extend(absent);
         Done::read("Query", reads)
     }
 
@@ -69,7 +70,9 @@ impl Client {
         };
         let absent = (from..=last).filter(|number| !returned.contains(number));
         let key = |number| Spot::of(kind, number).text;
-        absent.map(|number| seen(key(number), None, is_consistent)).collect()
+        absent
+            .map(|number| seen(key(number), Value::Null, is_consistent))
+            .collect()
     }
 
     /// The greatest number of a key that was written.
@@ -87,7 +90,7 @@ impl Client {
             "ExpressionAttributeValues": { ":user": { "S": user(self.number_of(key)) } },
         });
         match self.call(region, "Query", parameters).await {
-            Ok(answer) => Done::read("Query", self.items(&answer, false)),
+            Ok(answer) => Done::read("Query", self.items(answer, false)),
             Err(error) => Done::failed("Query", &error),
         }
     }
@@ -98,17 +101,19 @@ impl Client {
     }
 
     /// The items that an answer shows.
-    fn items(&self, answer: &Value, is_consistent: bool) -> Vec<Seen> {
+    fn items(&self, mut answer: Value, is_consistent: bool) -> Vec<Seen> {
         let has_sort_key = has_sort_key(&self.post.workload.kind);
-        let items = answer["Items"].as_array().into_iter().flatten();
-        let reads = items.map(|item| {
+        let Value::Array(items) = answer["Items"].take() else {
+            return Vec::new();
+        };
+        let reads = items.into_iter().map(|item| {
             let partition = item[KEY]["S"].as_str().unwrap_or_default();
             let key = if has_sort_key {
                 format!("{partition}/{}", item[SORT_KEY]["N"].as_str().unwrap_or_default())
             } else {
                 partition.to_owned()
             };
-            seen(key, Some(item), is_consistent)
+            seen(key, item, is_consistent)
         });
         reads.collect()
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use beringia_history::{Effect, READ_MODIFY_WRITE, Seen};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Chosen, Client, Done};
 use crate::{
@@ -27,11 +27,13 @@ impl Client {
     async fn transact_get(&mut self, region: &str, spots: &[Spot]) -> Result<Vec<Seen>, CallError> {
         let get = |spot: &Spot| json!({ "Get": { "TableName": self.table(), "Key": spot.attributes } });
         let parameters = json!({ "TransactItems": spots.iter().map(get).collect::<Vec<_>>() });
-        let answer = self.call(region, "TransactGetItems", parameters).await?;
-        let answers = answer["Responses"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut answer = self.call(region, "TransactGetItems", parameters).await?;
+        let Value::Array(answers) = answer["Responses"].take() else {
+            return Ok(Vec::new());
+        };
         let reads = spots.iter().zip(answers);
         Ok(reads
-            .map(|(spot, answer)| seen(spot.text.clone(), answer.get("Item"), true))
+            .map(|(spot, mut answer)| seen(spot.text.clone(), answer["Item"].take(), true))
             .collect())
     }
 
