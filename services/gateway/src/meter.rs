@@ -35,11 +35,12 @@ pub enum RequestOutcome {
     Answered,
     /// Rejected by a condition of the client: of a write, or of an action of a transaction.
     ConditionFailed,
-    /// Rejected for another reason of the client, such as a wrong parameter or a missing table.
+    /// Rejected for another reason of the client, such as a wrong parameter.
     Invalid,
     /// Refused because a throughput was exceeded.
     Throttled,
-    /// Failed in the region, or refused because the region is closed.
+    /// Failed in the region, refused because the region is closed, or for a table that the region
+    /// does not have: a region that lost its disk is without tables until it has got them again.
     Failed,
     /// Not answered: the client gave up, or the region was killed.
     Abandoned,
@@ -76,6 +77,7 @@ impl RequestOutcome {
             Err(RequestError::Api(ApiError::ProvisionedThroughputExceeded { .. } | ApiError::Throttling { .. })) => {
                 Self::Throttled
             }
+            Err(RequestError::Api(ApiError::ResourceNotFound(_))) => Self::Failed,
             Err(failure) if failure.status() >= StatusCode::INTERNAL_SERVER_ERROR => Self::Failed,
             Err(_) => Self::Invalid,
         }
@@ -160,6 +162,7 @@ mod tests {
         assert_eq!(of(throttled), RequestOutcome::Throttled);
         assert_eq!(of(ApiError::Validation(String::new())), RequestOutcome::Invalid);
         assert_eq!(of(ApiError::ServiceUnavailable(String::new())), RequestOutcome::Failed);
+        assert_eq!(of(ApiError::ResourceNotFound(String::new())), RequestOutcome::Failed);
         let malformed = Err::<(), _>(RequestError::Refusal(EndpointRefusal::MalformedJson));
         assert_eq!(RequestOutcome::of(&malformed), RequestOutcome::Invalid);
         assert_eq!(RequestOutcome::of(&Ok(())), RequestOutcome::Answered);
