@@ -40,14 +40,14 @@ pub(crate) fn find<'a>(
         for (key, position) in observation.commits() {
             reader.learn(keys[key], &sessions.keys[key], operation.client, position);
         }
-        let reads = observation.keys.iter().zip(&observation.sights);
-        for (seen, (key, sight)) in operation.reads.iter().zip(reads) {
-            let (Some(key), Some(sight)) = (*key, *sight) else {
-                continue;
-            };
-            let of_key = (key, keys[key], &sessions.keys[key]);
-            reader.check(of_key, (operation, seen, sight), sightings);
-            reader.check_order(table, of_key, (operation, seen, sight), violations);
+        for (seen, key, sight) in observation.reads() {
+            // What the client itself had read or written is left to `non-monotonic-read`,
+            // `read-your-writes` and the consistency of its region.
+            if !reader.knows_newer(key, sight) {
+                let of_key = (keys[key], &sessions.keys[key]);
+                reader.check(of_key, (operation, seen, sight), sightings);
+                reader.check_order(table, of_key, (operation, seen, sight), violations);
+            }
         }
         reader.see(table, keys, observation);
         reader.advance(observation, &sessions);
@@ -164,17 +164,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes what a read misses, at most once of each kind. What the client itself had read or
-    /// written is left to `non-monotonic-read` and `read-your-writes`.
+    /// Returns whether the client itself had read or written something newer under a key.
+    fn knows_newer(&self, key: usize, sight: Sight) -> bool {
+        self.own.get(&key).is_some_and(|own| sight < Sight::Commit(*own))
+    }
+
+    /// Notes what a read misses, at most once of each kind.
     fn check(
         &self,
-        (number, key, of_key): (usize, &Key<'_>, &OfKey<'_>),
+        (key, of_key): (&Key<'_>, &OfKey<'_>),
         (operation, seen, sight): (&Operation, &Seen, Sight),
         sightings: &mut Sightings,
     ) {
-        if self.own.get(&number).is_some_and(|own| sight < Sight::Commit(*own)) {
-            return;
-        }
         let is_missed = |position: &usize| sight < Sight::Commit(*position);
         let covered = of_key.commits.last_covered(&self.context);
         let mut note = |kind, missed: Option<usize>, why: &str| {
@@ -215,17 +216,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Finds a consistent read that misses a write, although the client had seen a later one of the
-    /// same origin in the same region. What it had read of the same key is judged elsewhere.
+    /// same origin in the same region.
     fn check_order(
         &self,
         table: &Table<'_>,
-        (number, key, of_key): (usize, &Key<'_>, &OfKey<'_>),
+        (key, of_key): (&Key<'_>, &OfKey<'_>),
         (operation, seen, sight): (&Operation, &Seen, Sight),
         violations: &mut Vec<Violation>,
     ) {
         let (region, shown_there) = &self.seen;
-        let is_known = self.own.get(&number).is_some_and(|own| sight < Sight::Commit(*own));
-        if is_known || !seen.is_consistent || *region != operation.region || table.may_be_copied(operation) {
+        if !seen.is_consistent || *region != operation.region || table.may_be_copied(operation) {
             return;
         }
         let missed = of_key.commits.last_covered(shown_there);
@@ -248,14 +248,12 @@ impl<'a> Reader<'a> {
         if self.seen.0 != operation.region {
             self.seen = (&operation.region, VersionVector::default());
         }
-        let reads = operation.reads.iter().zip(&observation.keys).zip(&observation.sights);
-        for ((seen, key), sight) in reads {
-            let (true, Some(key), Some(Sight::Commit(position))) = (seen.is_consistent, *key, *sight) else {
+        for (seen, key, sight) in observation.reads() {
+            let (true, Sight::Commit(position)) = (seen.is_consistent && seen.marker.is_some(), sight) else {
                 continue;
             };
             let commit = &keys[key].commits[position];
-            let is_shown = seen.marker.is_some() && table.lost_disks.iter().all(|disk| disk.region != commit.origin);
-            if is_shown {
+            if table.lost_disks.iter().all(|disk| disk.region != commit.origin) {
                 let Version { origin, sequence, .. } = commit.version();
                 self.seen.1.advance(origin, *sequence);
             }

@@ -104,13 +104,18 @@ pub(crate) struct Observed<'a> {
     pub(crate) writes: Vec<(usize, usize)>,
 }
 
-impl Observed<'_> {
+impl<'a> Observed<'a> {
+    /// The reads of which it is known what they saw, each with the number of its key.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = (&'a Seen, usize, Sight)> {
+        let reads = self.operation.reads.iter().zip(&self.keys).zip(&self.sights);
+        reads.filter_map(|((seen, key), sight)| Some((seen, (*key)?, (*sight)?)))
+    }
+
     /// The commits that reads saw: the number of the key, and the position.
     pub(crate) fn commits(&self) -> impl Iterator<Item = (usize, usize)> {
-        let reads = self.keys.iter().zip(&self.sights);
-        reads.filter_map(|(key, sight)| match (key, sight) {
-            (Some(key), Some(Sight::Commit(position))) => Some((*key, *position)),
-            _ => None,
+        self.reads().filter_map(|(_, key, sight)| match sight {
+            Sight::Commit(position) => Some((key, position)),
+            Sight::NoCommit => None,
         })
     }
 }

@@ -149,14 +149,16 @@ impl<'a> Gathering<'_, 'a> {
 
     /// A check that an item is as the operation had read it.
     fn check(&mut self, operation: &'a Operation, place: usize, key_text: &'a str) {
+        if !has_failed_check(operation, place) {
+            return;
+        }
         let seen = operation.reads.iter().find(|seen| seen.key == key_text);
         let (Some(seen), Some(write)) = (seen, operation.writes.first()) else {
             return;
         };
         let basis = Basis::unchanged(seen.marker.clone());
         let key = self.table.keys.get(key_text);
-        let condition = key.and_then(|key| condition(key, &basis));
-        if let Some(condition) = condition.filter(|_| has_failed_check(operation, place)) {
+        if let Some(condition) = key.and_then(|key| condition(key, &basis)) {
             let answer = Answer::Refused(&write.marker);
             self.add(operation, key_text, Call::Refused(condition), answer);
         }

@@ -276,6 +276,24 @@ fn a_lost_disk_excuses_no_other_staleness() {
 
 /// Where the time of a new start is not known, the region may start over, and still shows no write
 /// before it was sent.
+/// Region a loses its disk at 30 ms; the other regions had what it wrote up to this sequence.
+#[test]
+fn a_region_has_what_it_had_shipped_after_its_loss() {
+    let read_nothing = |shipped: u64| {
+        let mut case = three_writes(Merging::Item);
+        case.lost_disk_after("a", 30, shipped);
+        read(&mut case, "a", 35, None);
+        case.violations()
+    };
+    assert_eq!(read_nothing(0), [], "a/1 may be lost there");
+    let found = read_nothing(1);
+    assert!(
+        matches!(&found[..], [Violation::InconsistentRead { region, held, sent_ms: 35, .. }]
+            if region == "a" && held == "a/1"),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn a_bootstrapped_replica_may_start_over() {
     let case = |reads: &[(u64, Option<&str>)]| {

@@ -1,6 +1,6 @@
 //! Anomalies of reads of several items: long forks and write skew.
 
-use beringia_history::{Merging, Operation, OperationOutcome, READ_MODIFY_WRITE};
+use beringia_history::{Merging, Operation, OperationOutcome, READ_MODIFY_WRITE, Seen};
 use beringia_oracle::Violation;
 
 use crate::case::{Case, item, put, seen, write};
@@ -144,6 +144,30 @@ fn a_check_of_an_item_that_its_region_changed_is_found() {
             "{found:?}"
         );
     }
+}
+
+/// A client in region c sees `a/1`, and then not `a/y`, which region a had written before.
+#[test]
+fn reads_that_miss_an_earlier_write_of_an_origin_are_found() {
+    let read = |regions: [&str; 2], is_consistent: bool| {
+        let mut case = two_writes(&[("a", 2)]);
+        let (first, then) = (seen("x", Some("a/1")), seen("y", None));
+        for (region, (at_ms, read)) in regions.into_iter().zip([(20, first), (25, then)]) {
+            case.operation(region, 9, at_ms, OperationOutcome::Ok).reads = vec![Seen { is_consistent, ..read }];
+        }
+        case
+    };
+    let found = read(["c", "c"], true).violations();
+    assert!(
+        matches!(&found[..], [Violation::ReadOutOfOrder { region, key, seen, missed, sent_ms: 25, .. }]
+            if region == "c" && key == "y" && seen == "nothing" && missed == "a/y"),
+        "{found:?}"
+    );
+    assert_eq!(read(["c", "c"], false).violations(), [], "they may be stale");
+    assert_eq!(read(["d", "c"], true).violations(), [], "the client moved");
+    let mut copied = read(["c", "c"], true);
+    copied.evidence.bootstrapped.insert("c".to_owned());
+    assert_eq!(copied.violations(), [], "rows arrive in the order of keys");
 }
 
 /// They overwrite each other, which is a conflict and perhaps a lost update.
