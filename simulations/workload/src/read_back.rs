@@ -15,6 +15,7 @@ use std::{
 use async_trait::async_trait;
 use beringia_history::{FailureCause, Misread, MisreadKind, key_text};
 use beringia_item::{Item, item_from_json, item_to_json};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -23,7 +24,11 @@ use crate::{Target, Targets, index_shape::IndexShape};
 /// How often a region is read again where eventually consistent reads are behind, or where items
 /// changed meanwhile.
 const ATTEMPTS: usize = 10;
-/// How often a throttled request is sent.
+/// The number of connections over which a region is read: as many reads are under way at once.
+const CONNECTIONS: usize = 16;
+/// The most reads whose answers are held before they are compared.
+const BATCH: usize = 512;
+/// How often a throttled request is sent again.
 const THROTTLED_MAX: usize = 120;
 /// The key of a difference that concerns all of them.
 const ALL: &str = "(all)";
@@ -141,12 +146,20 @@ struct Reader<'a> {
     shapes: Vec<IndexShape>,
     /// The rows of the region, in the order of their key texts.
     rows: Vec<(&'a str, &'a Item, Option<&'a Item>)>,
-    target: Box<dyn Target>,
+    connections: Vec<Box<dyn Target>>,
     misreads: Vec<Misread>,
 }
 
 /// The items that an answer must have, by key text.
 type ExpectedItems<'a> = BTreeMap<&'a str, Cow<'a, Item>>;
+
+/// A read, and what it must return.
+struct Read<'a> {
+    /// The key or partition that is read, for messages.
+    asked: String,
+    parameters: Value,
+    expected: ExpectedItems<'a>,
+}
 
 impl<'a> Reader<'a> {
     async fn begin(
@@ -162,10 +175,15 @@ impl<'a> Reader<'a> {
             parts: Vec::new(),
             shapes: Vec::new(),
             rows: rows.collect(),
-            target: targets.target(region),
+            connections: (0..CONNECTIONS).map(|_| targets.target(region)).collect(),
             misreads: Vec::new(),
         };
-        let described = call(&mut *reader.target, "DescribeTable", json!({ "TableName": table })).await;
+        let described = call(
+            &mut *reader.connections[0],
+            "DescribeTable",
+            &json!({ "TableName": table }),
+        )
+        .await;
         match described.map(|answer| IndexShape::all(&answer)) {
             Ok(Some(shapes)) => {
                 let keys = shapes.first().into_iter().flat_map(|table| table.keys.parts());
@@ -195,21 +213,19 @@ impl<'a> Reader<'a> {
         if self.parts.is_empty() {
             return;
         }
-        for index in (0..self.rows.len()).filter(|index| turn.has(*index)) {
-            let (text, key, held) = self.rows[index];
-            let parameters = json!({
-                "TableName": self.table,
+        let table = self.table;
+        let asked = move |(text, key, held): (&'a str, &Item, Option<&'a Item>)| Read {
+            asked: text.to_owned(),
+            parameters: json!({
+                "TableName": table,
                 "Key": item_to_json(key),
                 "ConsistentRead": true,
-            });
-            let answer = call(&mut *self.target, "GetItem", parameters).await;
-            let returned = answer.and_then(|mut answer| match answer["Item"].take() {
-                Value::Null => Ok(Vec::new()),
-                item => Ok(vec![item_of(item)?]),
-            });
-            let expected = held.map(|item| (text, Cow::Borrowed(item)));
-            self.compare("GetItem", text, expected.into_iter().collect(), returned);
-        }
+            }),
+            expected: held.into_iter().map(|item| (text, Cow::Borrowed(item))).collect(),
+        };
+        let rows = self.rows.iter().enumerate().filter(|(index, _)| turn.has(*index));
+        let rows: Vec<_> = rows.map(|(_, row)| *row).collect();
+        self.read("GetItem", "GetItem", rows.into_iter().map(asked)).await;
     }
 
     /// Queries each partition of the table, or of an index, that has its turn.
@@ -231,19 +247,23 @@ impl<'a> Reader<'a> {
             let (_, items) = partitions.entry(name).or_insert_with(|| (values, ExpectedItems::new()));
             items.extend(entry.map(|item| (*text, item)));
         }
-        let by = shape.name_of("Query");
-        for (index, (name, (values, expected))) in partitions.into_iter().enumerate() {
-            if !turn.has(index) {
-                continue;
-            }
-            let mut parameters = query(self.table, &parts, values);
+        let table = self.table;
+        let asked = |(name, (values, expected))| {
+            let mut parameters = query(table, &parts, values);
             match &shape.name {
                 None => parameters["ConsistentRead"] = json!(true),
                 Some(index) => parameters["IndexName"] = json!(index),
             }
-            let returned = pages(&mut *self.target, "Query", parameters).await;
-            self.compare(&by, &name, expected, returned);
-        }
+            Read {
+                asked: name,
+                parameters,
+                expected,
+            }
+        };
+        let partitions = partitions.into_iter().enumerate();
+        let partitions = partitions.filter(|(index, _)| turn.has(*index));
+        let reads = partitions.map(|(_, partition)| asked(partition));
+        self.read("Query", &shape.name_of("Query"), reads).await;
     }
 
     /// The names of the table's indexes.
@@ -269,13 +289,41 @@ impl<'a> Reader<'a> {
                     entries.collect()
                 }
             };
-            let returned = match shape.is_active {
-                true => pages(&mut *self.target, "Scan", parameters).await,
-                false => Err("the index is not ACTIVE".to_owned()),
+            if !shape.is_active {
+                self.note(&by, ALL, MisreadKind::Refused("the index is not ACTIVE".to_owned()));
+                continue;
+            }
+            let scan = Read {
+                asked: ALL.to_owned(),
+                parameters,
+                expected,
             };
-            self.compare(&by, ALL, expected, returned);
-            if shape.name.is_some() && shape.is_active {
+            self.read("Scan", &by, std::iter::once(scan)).await;
+            if shape.name.is_some() {
                 self.query_partitions(shape, turn).await;
+            }
+        }
+    }
+
+    /// Reads over all connections at once, and compares the answers in the order of `reads`.
+    async fn read(&mut self, operation: &str, by: &str, mut reads: impl Iterator<Item = Read<'a>>) {
+        loop {
+            let mut expected = Vec::new();
+            let mut shares: Vec<Vec<Value>> = vec![Vec::new(); self.connections.len()];
+            for (index, read) in reads.by_ref().take(BATCH).enumerate() {
+                shares[index % CONNECTIONS].push(read.parameters);
+                expected.push((read.asked, read.expected));
+            }
+            if expected.is_empty() {
+                return;
+            }
+            let connections = self.connections.iter_mut().zip(shares);
+            let answers = connections.map(|(connection, share)| in_turn(&mut **connection, operation, share));
+            let mut answers: Vec<_> = join_all(answers).await.into_iter().map(Vec::into_iter).collect();
+            for (index, (asked, expected)) in expected.into_iter().enumerate() {
+                let answer = answers[index % CONNECTIONS].next();
+                let returned = answer.unwrap_or_else(|| Err("the read was not sent".to_owned()));
+                self.compare(by, &asked, expected, returned);
             }
         }
     }
@@ -322,33 +370,47 @@ fn query(table: &str, parts: &[&str], values: Vec<Value>) -> Value {
     })
 }
 
-/// Reads all pages of a Query or a Scan.
+/// Sends reads over one connection, one after the other.
+async fn in_turn(target: &mut dyn Target, operation: &str, reads: Vec<Value>) -> Vec<Result<Vec<Item>, String>> {
+    let mut answers = Vec::with_capacity(reads.len());
+    for parameters in reads {
+        answers.push(pages(target, operation, parameters).await);
+    }
+    answers
+}
+
+/// Reads the item of a GetItem, or all pages of a Query or a Scan.
 async fn pages(target: &mut dyn Target, operation: &str, mut parameters: Value) -> Result<Vec<Item>, String> {
     let mut items = Vec::new();
     loop {
-        let mut answer = call(target, operation, parameters.clone()).await?;
-        if let Value::Array(page) = answer["Items"].take() {
+        let mut answer = call(target, operation, &parameters).await?;
+        if let Some(item) = answer.get_mut("Item").filter(|item| !item.is_null()) {
+            items.push(item_of(item.take())?);
+        }
+        if let Some(Value::Array(page)) = answer.get_mut("Items").map(Value::take) {
             for item in page {
                 items.push(item_of(item)?);
             }
         }
-        match answer["LastEvaluatedKey"].take() {
-            Value::Null => return Ok(items),
-            last => parameters["ExclusiveStartKey"] = last,
+        match answer.get_mut("LastEvaluatedKey").map(Value::take) {
+            None | Some(Value::Null) => return Ok(items),
+            Some(last) => parameters["ExclusiveStartKey"] = last,
         }
     }
 }
 
 /// Calls an operation, again and again while it is throttled.
-async fn call(target: &mut dyn Target, operation: &str, parameters: Value) -> Result<Value, String> {
-    for _ in 1..THROTTLED_MAX {
+async fn call(target: &mut dyn Target, operation: &str, parameters: &Value) -> Result<Value, String> {
+    let mut throttled = 0;
+    loop {
         match target.call(operation, parameters.clone()).await {
-            Err(error) if error.failure() == Some(FailureCause::Throttled) => sleep(PAUSE).await,
+            Err(error) if throttled < THROTTLED_MAX && error.failure() == Some(FailureCause::Throttled) => {
+                throttled += 1;
+                sleep(PAUSE).await;
+            }
             answer => return answer.map_err(|error| error.to_string()),
         }
     }
-    let answer = target.call(operation, parameters).await;
-    answer.map_err(|error| error.to_string())
 }
 
 fn item_of(item: Value) -> Result<Item, String> {
