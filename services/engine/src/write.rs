@@ -114,6 +114,7 @@ impl ConditionalWrite {
     pub(crate) fn on(self, table: &Table, key: KeyBytes) -> ItemWrite {
         ItemWrite {
             table: table.id,
+            replica_epoch: Some(table.replica_epoch),
             key,
             cause: Cause::Client,
             change: Box::new(self),

@@ -72,6 +72,7 @@ fn key(n: u64) -> KeyBytes {
 fn put(n: u64, value_bytes: usize) -> ItemWrite {
     ItemWrite {
         table: TABLE,
+        replica_epoch: None,
         key: key(n),
         cause: Cause::Client,
         change: Box::new(Put(Arc::new(item(n, value_bytes)))),

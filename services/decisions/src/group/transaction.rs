@@ -109,6 +109,10 @@ impl Group<'_> {
             return Err(Fail::Command(StoreError::UnknownTable(id)));
         }
         let table = self.table(id)?;
+        // The rows that it was accepted for may be gone, and those of the next copy not be there.
+        if write.replica_epoch.is_some_and(|epoch| epoch != table.number) {
+            return Err(Fail::Command(StoreError::UnknownTable(id)));
+        }
         let row_key = table.row_key(&write.key);
         let needs_current = write.change.needs_current();
         let knows_others = self.state.origins.names().len() > 1;

@@ -84,6 +84,7 @@ impl Engine {
         }
         let write = ItemWrite {
             table: table.id,
+            replica_epoch: Some(table.replica_epoch),
             key,
             cause: Cause::Client,
             change: Box::new(Restore { table, lost }),

@@ -143,6 +143,7 @@ impl Engine {
         };
         let write = |key, change| ItemWrite {
             table,
+            replica_epoch: None,
             key,
             cause: Cause::Client,
             change,

@@ -74,6 +74,7 @@ impl Engine {
             let writes = page.rows.iter().filter(ours).filter_map(|row| {
                 Some(ItemWrite {
                     table: table.id,
+                    replica_epoch: Some(table.replica_epoch),
                     key: table.core.keys.key_of(&row.item).ok()?,
                     cause: Cause::TimeToLive,
                     change: Box::new(expired.clone()),

@@ -191,9 +191,11 @@ impl Store for FakeStore {
         let mut decided = Vec::new();
         let mut refusals = Vec::new();
         for mut write in transaction {
-            if !state.tables.contains_key(&write.table) {
+            let Some(table) = state.tables.get(&write.table) else {
                 return Err(StoreError::UnknownTable(write.table).into());
-            }
+            };
+            let is_local = write.table == TableId::LOCAL;
+            assert_eq!(write.replica_epoch, (!is_local).then_some(table.replica_epoch));
             let place = (write.table, write.key.clone());
             let current = state
                 .items

@@ -235,6 +235,7 @@ async fn only_the_expiring_region_attributes_the_delete_to_ttl() {
         .await;
     let expire = ItemWrite {
         table: cluster.table_id(0, TABLE),
+        replica_epoch: None,
         key: cluster.key(0, TABLE, "session"),
         cause: Cause::TimeToLive,
         change: Box::new(Expire),

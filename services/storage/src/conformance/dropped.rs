@@ -7,7 +7,8 @@ use beringia_item::{KeyBytes, TableId, VersionVector};
 
 use super::{DiskMaker, fixture::*};
 use crate::{
-    Acknowledged, Aspect, AspectName, Edit, LocalSettings, RemoteBatch, RemoteKind, Replica, ReplicaStatus, Unshipped,
+    Acknowledged, Aspect, AspectName, CommitError, Edit, ItemWrite, LocalSettings, RemoteBatch, RemoteKind, Replica,
+    ReplicaStatus, StoreError, Unshipped,
 };
 
 /// Writes in one region that another one's replica was dropped, up to what has arrived here.
@@ -136,6 +137,35 @@ pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backe
     );
     let far = far.restarted();
     assert_eq!(kept(&far, 3).await, unshipped, "also after a restart");
+}
+
+/// A write waits in the committer's queue while the region learns that its replica was dropped.
+pub(super) async fn write_for_a_former_replica_is_refused(backend: &dyn DiskMaker) {
+    let [east, _, far] = three(backend).await;
+    let epoch = |site: &Site| site.store.catalog().by_id[&TABLE].replica_epoch;
+    let put_for = |replica_epoch| ItemWrite {
+        replica_epoch: Some(replica_epoch),
+        ..write(key("a", 1), Do::Put(item("a", 1, &[("color", text("partial"))])))
+    };
+    let former = epoch(&far);
+    commit(&*far.store, vec![put_for(former)]).await.unwrap();
+    drop_replica(&east, &far).await;
+    ship(&east, &far, TableId::CATALOG).await;
+    let vectors = far.store.vectors();
+    // It is refused with the rest of its transaction.
+    let other = write(key("b", 1), Do::Put(item("b", 1, &[])));
+    for transaction in [vec![put_for(former)], vec![other, put_for(former)]] {
+        let refused = commit(&*far.store, transaction).await.unwrap_err();
+        assert!(
+            matches!(refused, CommitError::Store(StoreError::UnknownTable(TABLE))),
+            "{refused:?}"
+        );
+    }
+    assert!(assert_agrees(&*far.store, TABLE).await.is_empty());
+    assert_eq!(far.store.vectors(), vectors);
+    copy(&east, &far, TABLE).await;
+    assert!(commit(&*far.store, vec![put_for(former)]).await.is_err());
+    commit(&*far.store, vec![put_for(epoch(&far))]).await.unwrap();
 }
 
 /// The crash and the trimming happen while the rows of the dropped replica are being removed.

@@ -387,6 +387,7 @@ pub async fn put_counted(store: &dyn Store, item: Item) -> u32 {
 pub fn write(key: KeyBytes, what: Do) -> ItemWrite {
     ItemWrite {
         table: TABLE,
+        replica_epoch: None,
         key,
         cause: Cause::Client,
         change: Box::new(what),

@@ -62,6 +62,11 @@ pub trait Change: Send {
 pub struct ItemWrite {
     /// The table to write to.
     pub table: TableId,
+    /// The replica epoch ([`Table::replica_epoch`](crate::Table::replica_epoch)) for which the write
+    /// was accepted. If the region discarded that replica's rows since, the write is refused as for
+    /// a missing table: it would be decided on a replica that is still empty. `None` writes to
+    /// whichever replica there is.
+    pub replica_epoch: Option<u32>,
     /// The stored key of the item.
     pub key: KeyBytes,
     /// The cause of the write: a client or expiry.

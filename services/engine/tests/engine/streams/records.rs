@@ -136,6 +136,7 @@ async fn only_a_delete_by_time_to_live_has_an_identity() {
     let table = harness.store.catalog().by_name["simple"].clone();
     let write = ItemWrite {
         table: table.id,
+        replica_epoch: None,
         key: table.core.keys.key_of(&with("a", 1)).unwrap(),
         cause: Cause::TimeToLive,
         change: Box::new(Expired),
