@@ -24,8 +24,8 @@
 
 use std::fmt;
 
-/// The default limit, in milliseconds, on how far a remote time may be ahead of this region's wall
-/// clock.
+/// The default limit, in milliseconds, on how far a remote time, and this region's own hybrid time,
+/// may be ahead of this region's wall clock.
 pub const DEFAULT_MAX_OFFSET_MS: u64 = 500;
 
 /// A point in hybrid time: 48 bits of milliseconds since the Unix epoch, then 16 bits of counter.
@@ -104,9 +104,32 @@ pub enum ClockError {
         /// How far ahead a time may be, in milliseconds.
         limit_ms: u64,
     },
+    /// Hybrid time is further ahead of this region's wall clock than the limit, because the wall
+    /// clock went back. Peers whose clocks are right would quarantine what is issued now.
+    #[error(
+        "hybrid time is {} ms ahead of this region's wall clock, more than the {} ms allowed", .0.ahead_ms, .0.limit_ms
+    )]
+    WallClockBehind(HybridOffset),
     /// The greatest hybrid time has been issued: the wall clock is in the year 10889.
     #[error("hybrid time is used up: the wall clock is set beyond the year 10888")]
     Exhausted,
+}
+
+/// The offset of a region's hybrid time from its wall clock, as far as hybrid time is ahead.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct HybridOffset {
+    /// How far hybrid time is ahead of the wall clock, in milliseconds; 0 if it is not.
+    pub ahead_ms: u64,
+    /// How far ahead it may be, in milliseconds. Beyond that the clock does not tick.
+    pub limit_ms: u64,
+}
+
+impl HybridOffset {
+    /// Whether the clock ticks.
+    #[must_use]
+    pub const fn is_allowed(self) -> bool {
+        self.ahead_ms <= self.limit_ms
+    }
 }
 
 /// A region's hybrid clock. It has one owner, the committer, which ticks it. It reads no clock
@@ -138,8 +161,13 @@ impl HybridClock {
     /// observed before, and is at least the wall clock's.
     ///
     /// # Errors
-    /// [`ClockError::Exhausted`] in the year 10889.
+    /// [`ClockError::WallClockBehind`] if hybrid time is too far ahead of the wall clock, and
+    /// [`ClockError::Exhausted`] in the year 10889. The clock is then unchanged.
     pub fn tick(&mut self, wall_ms: u64) -> Result<HybridTime, ClockError> {
+        let offset = self.offset(wall_ms);
+        if !offset.is_allowed() {
+            return Err(ClockError::WallClockBehind(offset));
+        }
         let wall = HybridTime::from_parts(wall_ms, 0);
         let next = if wall > self.last {
             wall
@@ -185,6 +213,15 @@ impl HybridClock {
         Ok(())
     }
 
+    /// How far hybrid time is ahead of the wall clock.
+    #[must_use]
+    pub const fn offset(&self, wall_ms: u64) -> HybridOffset {
+        HybridOffset {
+            ahead_ms: self.last.millis().saturating_sub(wall_ms),
+            limit_ms: self.max_offset_ms,
+        }
+    }
+
     /// The greatest time that was issued or observed. Persist it in the transaction of the writes
     /// that carry the times: a clock restored from it repeats none of them.
     #[must_use]
@@ -192,7 +229,8 @@ impl HybridClock {
         self.last
     }
 
-    /// The limit, in milliseconds, on how far a remote time may be ahead of the wall clock.
+    /// The limit, in milliseconds, on how far a remote time, and this region's own hybrid time, may
+    /// be ahead of the wall clock.
     #[must_use]
     pub const fn max_offset_ms(&self) -> u64 {
         self.max_offset_ms

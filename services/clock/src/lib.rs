@@ -8,7 +8,7 @@ mod skewed;
 mod tokio_clock;
 mod wall;
 
-pub use hybrid::{ClockError, DEFAULT_MAX_OFFSET_MS, HybridClock, HybridTime};
+pub use hybrid::{ClockError, DEFAULT_MAX_OFFSET_MS, HybridClock, HybridOffset, HybridTime};
 pub use random::{Randomness, SeededRandomness, SystemRandomness};
 pub use skewed::SkewedClock;
 #[cfg(feature = "tokio")]

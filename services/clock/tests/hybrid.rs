@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use beringia_clock::{ClockError, DEFAULT_MAX_OFFSET_MS, HybridClock, HybridTime, ManualClock, WallClock as _};
+use beringia_clock::{
+    ClockError, DEFAULT_MAX_OFFSET_MS, HybridClock, HybridOffset, HybridTime, ManualClock, WallClock as _,
+};
 use proptest::{collection, prelude::*};
 
 const BASE_MS: u64 = 1_763_700_000_000;
@@ -34,7 +36,7 @@ fn tick_follows_wall_time_and_counts_within_a_millisecond() {
     assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS, 1)));
     wall.set(BASE_MS + 1);
     assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 1, 0)));
-    wall.set(BASE_MS - 10_000);
+    wall.set(BASE_MS + 1 - DEFAULT_MAX_OFFSET_MS);
     assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 1, 1)));
 }
 
@@ -59,9 +61,34 @@ fn tick_exceeds_every_observed_time() {
 fn restored_clock_issues_only_times_above_its_bound() {
     let (wall, mut clock) = clock_at(BASE_MS);
     let issued = clock.tick(wall.now_ms()).unwrap();
-    wall.set(BASE_MS - 86_400_000);
+    wall.set(BASE_MS - 500);
     let mut restored = HybridClock::restore(clock.upper_bound(), 500);
     assert!(restored.tick(wall.now_ms()).unwrap() > issued);
+}
+
+/// The wall clock steps ahead for one write and is corrected. What would be issued then is refused
+/// by all peers, so it is not issued, also after a restart.
+#[test]
+fn no_time_is_issued_far_ahead_of_the_wall_clock() {
+    let limit_ms = DEFAULT_MAX_OFFSET_MS;
+    let (wall, mut clock) = clock_at(BASE_MS);
+    for step_ms in [3_600_000, 1_000_000_000_000_000] {
+        wall.set(BASE_MS + step_ms);
+        let issued = clock.tick(wall.now_ms()).unwrap();
+        let from_ms = issued.millis() - limit_ms;
+        for wall_ms in [BASE_MS, from_ms - 1] {
+            wall.set(wall_ms);
+            let ahead_ms = issued.millis() - wall_ms;
+            let offset = HybridOffset { ahead_ms, limit_ms };
+            assert_eq!(clock.offset(wall_ms), offset);
+            clock = HybridClock::restore(clock.upper_bound(), limit_ms);
+            let refused = Err(ClockError::WallClockBehind(offset));
+            assert_eq!(clock.tick(wall_ms), refused);
+            assert_eq!(clock.upper_bound(), issued, "a refused tick moves nothing");
+        }
+        let mut caught_up = clock;
+        assert_eq!(caught_up.tick(from_ms), Ok(time(issued.millis(), issued.counter() + 1)));
+    }
 }
 
 #[test]
@@ -152,7 +179,12 @@ proptest! {
         for event in events {
             match event {
                 Event::Tick => {
-                    let issued = clock.tick(wall.now_ms()).unwrap();
+                    let ahead_ms = greatest.millis().saturating_sub(wall_ms);
+                    let Ok(issued) = clock.tick(wall.now_ms()) else {
+                        prop_assert!(ahead_ms > DEFAULT_MAX_OFFSET_MS);
+                        continue;
+                    };
+                    prop_assert!(ahead_ms <= DEFAULT_MAX_OFFSET_MS);
                     prop_assert!(issued > greatest);
                     prop_assert!(issued.millis() >= wall_ms);
                     greatest = issued;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use beringia_clock::HybridOffset;
 use beringia_decisions::{RegionRow, first_rows};
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
@@ -342,6 +343,10 @@ impl Store for RegionStore {
 
     fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
         Arc::clone(&self.shared.view.load().vectors)
+    }
+
+    fn hybrid_offset(&self) -> HybridOffset {
+        self.shared.view.load().clock.offset(self.shared.clock.now_ms())
     }
 
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError> {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use beringia_clock::HybridClock;
 use beringia_decisions::{KeptStreams, LogTimes, State, TableState};
 use beringia_item::{TableId, VersionVector};
 use beringia_storage::{Catalog, StoreError};
@@ -16,6 +17,8 @@ pub(crate) struct View {
     pub(crate) held: Arc<BTreeMap<TableId, Arc<TableState>>>,
     /// The vectors of all tables except the local one.
     pub(crate) vectors: Arc<BTreeMap<TableId, VersionVector>>,
+    /// The hybrid clock, with the latest time that was issued or taken in.
+    pub(crate) clock: HybridClock,
     /// The last position of the log.
     pub(crate) end: u64,
     /// Whether unshipped writes of removed rows are still being saved.
@@ -34,6 +37,7 @@ impl View {
             log_times: state.log.times().clone(),
             held: held.clone(),
             vectors,
+            clock: state.clock(),
             end: state.log.last,
             keeps_unshipped: state.keeps_unshipped(),
         }

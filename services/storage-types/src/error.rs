@@ -1,5 +1,6 @@
 //! Errors of the store.
 
+use beringia_clock::HybridOffset;
 use beringia_item::{Origin, TableId};
 
 use crate::{LogPosition, ShardKey};
@@ -55,6 +56,15 @@ pub enum StoreError {
         /// Why it cannot be read, in words.
         what: String,
     },
+    /// The wall clock of this region went back: its hybrid time is further ahead of it than the
+    /// allowed offset. Peers would hold a write back until then. Reads continue; writes work again
+    /// once the wall clock has caught up.
+    #[error(
+        "this region's clock went back: it is {} ms behind the region's latest writes, more than the allowed {} ms, so no writes are accepted until it has caught up",
+        .0.ahead_ms,
+        .0.limit_ms
+    )]
+    ClockBehind(HybridOffset),
     /// A batch contained a write from further in the future than the allowed offset. Nothing of the
     /// batch was applied.
     #[error(

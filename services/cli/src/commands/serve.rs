@@ -48,7 +48,8 @@ pub(crate) struct ServeArguments {
     )]
     pub(crate) access_keys: Vec<String>,
     /// How far another region's clock may be ahead of this region's, in milliseconds, before its
-    /// writes are quarantined.
+    /// writes are quarantined; and how far this region's clock may be behind its own latest writes
+    /// before it accepts no more. The same in all regions.
     #[arg(long, value_name = "MS", default_value_t = 500)]
     pub(crate) max_clock_offset_ms: u64,
     /// The age at which a shard of a stream is closed and a child shard continues, in milliseconds:

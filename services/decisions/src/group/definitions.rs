@@ -157,6 +157,15 @@ impl Group<'_> {
         Ok(())
     }
 
+    /// Writes definitions in consequence of others that arrived. If that fails, so does the group:
+    /// what arrived must not stay without its consequences.
+    pub(super) fn write_consequences(&mut self, plan: &Plan) -> Result<()> {
+        self.write_definitions(plan).map_err(|fail| match fail {
+            Fail::Command(error) => Fail::Group(error),
+            fail => fail,
+        })
+    }
+
     /// Writes the difference between the current and the planned definitions, as one transaction.
     pub(super) fn write_definitions(&mut self, plan: &Plan) -> Result<()> {
         let mut writes = Vec::new();

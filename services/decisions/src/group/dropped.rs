@@ -98,7 +98,7 @@ impl Group<'_> {
             shared: after.shared.clone(),
             ..Definition::default()
         };
-        self.write_definitions(&[(id, after)].into())?;
+        self.write_consequences(&[(id, after)].into())?;
         let Some(former) = self.state.tables().get(&id).map(|table| table.number) else {
             return Ok(None);
         };

@@ -153,7 +153,7 @@ impl Group<'_> {
                 shared: definition.shared.clone(),
                 ..Definition::default()
             };
-            self.write_definitions(&[(id, shared_only)].into())?;
+            self.write_consequences(&[(id, shared_only)].into())?;
         }
         Ok(())
     }

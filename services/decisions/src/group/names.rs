@@ -44,7 +44,7 @@ impl Group<'_> {
             without.shared.remove(&AspectName::Replica(region.clone()));
             let stays = without.replicas().any(|(_, replica)| !has_failed(replica));
             if stays {
-                self.write_definitions(&[(id, without)].into())?;
+                self.write_consequences(&[(id, without)].into())?;
             }
             return Ok(false);
         }
@@ -143,7 +143,7 @@ impl Group<'_> {
         definition
             .shared
             .insert(AspectName::Replica(region.clone()), Aspect::Replica { region, replica });
-        self.write_definitions(&[(id, definition)].into())
+        self.write_consequences(&[(id, definition)].into())
     }
 }
 

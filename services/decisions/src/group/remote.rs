@@ -119,7 +119,7 @@ impl Group<'_> {
                     ahead_ms,
                     limit_ms,
                 },
-                ClockError::Exhausted => StoreError::Database(error.to_string()),
+                ClockError::WallClockBehind(_) | ClockError::Exhausted => StoreError::Database(error.to_string()),
             }));
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use beringia_clock::ClockError;
 use beringia_item::{
     Cause, ConflictPolicy, Item, ItemState, KeyBytes, TableId, Touched, Transaction, Version, VersionVector,
     decode_item, encode_item,
@@ -190,7 +191,12 @@ impl Group<'_> {
             return Ok(Vec::new());
         }
         let ticked = self.state.clock.tick(self.environment.now_ms);
-        let time = ticked.map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
+        let time = ticked.map_err(|error| {
+            Fail::Command(match error {
+                ClockError::WallClockBehind(offset) => StoreError::ClockBehind(offset),
+                ClockError::TooFarAhead { .. } | ClockError::Exhausted => StoreError::Database(error.to_string()),
+            })
+        })?;
         let own = self.state.origins.own();
         let origin = self.state.origins.name(own)?.clone();
         let transaction = Transaction {

@@ -249,6 +249,12 @@ impl State {
         }
     }
 
+    /// The region's hybrid clock.
+    #[must_use]
+    pub const fn clock(&self) -> HybridClock {
+        self.clock
+    }
+
     /// Whether there is background work.
     #[must_use]
     pub fn has_jobs(&self) -> bool {

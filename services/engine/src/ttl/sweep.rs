@@ -24,11 +24,16 @@ const PAGE_BYTES: usize = 1 << 20;
 
 impl Engine {
     /// Deletes the expired items of all tables and returns their number. Items that another region
-    /// wrote last are left to that region for `grace_s` seconds.
+    /// wrote last are left to that region for `grace_s` seconds. Deletes nothing while the region
+    /// accepts no writes because its clock went back.
     ///
     /// # Errors
     /// The store's error; earlier deletes remain in effect.
     pub async fn expire(&self, grace_s: u64) -> Result<u64, StoreError> {
+        // While its clock is far behind, the region can delete nothing.
+        if !self.store.hybrid_offset().is_allowed() {
+            return Ok(0);
+        }
         let catalog = self.store.catalog();
         let mut deleted = 0;
         for table in catalog.by_name.values().filter(|table| usable(table, self.region())) {

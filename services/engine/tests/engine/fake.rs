@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use beringia_clock::HybridTime;
+use beringia_clock::{HybridOffset, HybridTime};
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector, item_size};
 use beringia_storage::{
     Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Explained, IndexState,
@@ -347,6 +347,10 @@ impl Store for FakeStore {
     }
     fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
         Arc::default()
+    }
+
+    fn hybrid_offset(&self) -> HybridOffset {
+        HybridOffset::default()
     }
     async fn digest(&self, _: TableId) -> Result<TableDigest, StoreError> {
         Err(StoreError::Closed)

@@ -19,6 +19,7 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
         };
     };
     let catalog = store.catalog();
+    let behind = Some(store.hybrid_offset()).filter(|offset| !offset.is_allowed());
     RegionReport {
         name,
         running: true,
@@ -31,6 +32,8 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
         paused: pauses::of(region).await,
         draining: region.drains().await,
         refused: region.with_node(|node| refused_report(node.refused())).await,
+        clock_behind_ms: behind.map(|offset| offset.ahead_ms),
+        clock_limit_ms: behind.map(|offset| offset.limit_ms),
     }
 }
 

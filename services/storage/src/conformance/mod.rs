@@ -253,6 +253,7 @@ suite! {
         plain concurrent_delete_and_update_converge_in_any_order;
         plain stale_write_does_not_revive_a_deleted_item;
         plain write_from_too_far_in_the_future_is_quarantined;
+        plain region_whose_clock_went_back_takes_no_writes;
         plain write_to_a_table_without_a_replica_is_skipped;
         plain malformed_mutation_is_refused_with_its_batch;
         plain region_relays_even_writes_that_lost_there;

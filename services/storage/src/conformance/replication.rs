@@ -1,10 +1,10 @@
 //! Applying the writes of other regions.
 
-use beringia_clock::{HybridTime, WallClock};
+use beringia_clock::{HybridOffset, HybridTime, WallClock};
 use beringia_item::{Mutation, TableId, Transaction, Version, encode_item};
 
 use super::{DiskMaker, fixture::*};
-use crate::{Applied, ConflictRule, RemoteBatch, RemoteKind, StoreError};
+use crate::{Applied, Aspect, Catalog, CommitError, ConflictRule, RemoteBatch, RemoteKind, SchemaError, StoreError};
 
 /// Two regions with the table in both.
 async fn pair(backend: &dyn DiskMaker) -> (Site, Site) {
@@ -324,6 +324,57 @@ pub(super) async fn write_from_too_far_in_the_future_is_quarantined(backend: &dy
     assert_eq!(west.store.apply(batch).await.unwrap().newer, 2);
     let next = put(&*west.store, item("a", 2, &[])).await;
     assert!(next.time > HybridTime::from_parts(START_MS + 501, 0));
+}
+
+/// The wall clock steps ahead for one write and is corrected. Peers would quarantine what the
+/// region wrote until its time has come.
+pub(super) async fn region_whose_clock_went_back_takes_no_writes(backend: &dyn DiskMaker) {
+    let (east, west) = pair(backend).await;
+    east.clock.set(START_MS + 20_000);
+    put(&*east.store, item("a", 1, &[])).await;
+    east.clock.set(START_MS);
+    put(&*west.store, item("a", 7, &[])).await;
+    let offset = HybridOffset {
+        ahead_ms: 20_000,
+        limit_ms: 500,
+    };
+    let behind = StoreError::ClockBehind(offset);
+    let before = east.store.vectors();
+    let mut east = east;
+    for _ in 0..2 {
+        let store = &*east.store;
+        for what in [Do::Put(item("a", 1, &[])), Do::Delete] {
+            let refused = commit(store, vec![write(key("a", 1), what)]).await.unwrap_err();
+            assert!(
+                matches!(&refused, CommitError::Store(error) if *error == behind),
+                "{refused:?}"
+            );
+        }
+        let change = set(TABLE, Aspect::TimeToLive(Some("expires".to_owned())));
+        let change = move |_: &Catalog| Ok(vec![change.clone()]);
+        let refused = store.change_schema(Box::new(change)).await;
+        assert!(
+            matches!(&refused, Err(SchemaError::Store(error)) if *error == behind),
+            "{refused:?}"
+        );
+        assert_eq!(store.vectors(), before, "nothing is written");
+        assert_eq!(store.hybrid_offset(), offset);
+        east = east.restarted();
+    }
+    // It takes in what its peers write, and writes again once its clock has caught up.
+    assert_eq!(ship(&west, &east, TABLE).await.newer, 1);
+    east.clock.set(START_MS + 19_499);
+    assert!(!east.store.hybrid_offset().is_allowed());
+    assert_eq!(
+        delete(&*east.store, key("a", 2)).await,
+        None,
+        "there is nothing to write"
+    );
+    let delete_it = || commit(&*east.store, vec![write(key("a", 1), Do::Delete)]);
+    assert!(delete_it().await.is_err());
+    east.clock.set(START_MS + 19_500);
+    assert!(east.store.hybrid_offset().is_allowed());
+    assert!(delete_it().await.is_ok());
 }
 
 pub(super) async fn write_to_a_table_without_a_replica_is_skipped(backend: &dyn DiskMaker) {

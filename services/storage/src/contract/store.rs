@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use beringia_clock::HybridOffset;
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use tokio::sync::Notify;
 
@@ -110,6 +111,10 @@ pub trait Store: Send + Sync + 'static {
     /// The applied vector (own writes included) of every table that this region holds, and of the
     /// catalog.
     fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>>;
+
+    /// How far the region's hybrid time is ahead of its wall clock. Beyond the limit every write of
+    /// this region fails with [`StoreError::ClockBehind`].
+    fn hybrid_offset(&self) -> HybridOffset;
 
     /// The digests of a table: the stored sums of its 256 ranges.
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError>;

@@ -65,6 +65,10 @@ struct RegionJson {
     state: &'static str,
     /// Whether the region is closed for clients' writes.
     draining: bool,
+    /// While the region accepts no writes because its clock went back: how far the clock is behind
+    /// the region's latest writes, and how far it may be, in milliseconds.
+    clock_behind_ms: Option<u64>,
+    clock_limit_ms: Option<u64>,
     /// The requests that the region has refused since its start; null if it cannot be asked.
     refused: Option<RefusedJson>,
 }
@@ -235,6 +239,8 @@ impl RegionJson {
             name: name.to_owned(),
             state,
             draining: report.is_some_and(|report| report.draining),
+            clock_behind_ms: report.and_then(|report| report.clock_behind_ms),
+            clock_limit_ms: report.and_then(|report| report.clock_limit_ms),
             refused: report.and_then(|report| report.refused).map(|refused| RefusedJson {
                 throttled_reads: refused.throttled_reads,
                 throttled_writes: refused.throttled_writes,
@@ -244,11 +250,16 @@ impl RegionJson {
     }
 
     fn state_text(&self) -> String {
+        let mut text = self.state.to_owned();
         if self.draining {
-            format!("{}, closed for writes", self.state)
-        } else {
-            self.state.to_owned()
+            text.push_str(", closed for writes");
         }
+        if let (Some(behind), Some(limit)) = (self.clock_behind_ms, self.clock_limit_ms) {
+            text.push_str(&format!(
+                ", accepts no writes: its clock is {behind} ms behind its latest writes, the limit is {limit} ms"
+            ));
+        }
+        text
     }
 
     /// The requests that the region has refused; empty if there are none.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use async_trait::async_trait;
+use beringia_clock::HybridOffset;
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, RangePage,
@@ -80,6 +81,10 @@ impl Store for EmptyStore {
 
     fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
         Arc::default()
+    }
+
+    fn hybrid_offset(&self) -> HybridOffset {
+        HybridOffset::default()
     }
 
     async fn change_schema(&self, _change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError> {
