@@ -12,7 +12,7 @@ use beringia_replication::{
     StoreCall, StreamSide,
 };
 use beringia_storage::{Catalog, RemoteBatch, RemoteKind};
-use tracing::{Level, Span, debug, enabled, field::display, info, info_span};
+use tracing::{Level, Span, debug, enabled, error, field::display, info, info_span};
 
 /// Logs the state changes of one region's replication.
 pub(crate) struct ChangeLog {
@@ -172,6 +172,10 @@ impl ChangeLog {
                 };
                 info!(%region, table, cause, "re-bootstrap began");
             }
+            ReplicaChange::SetAside { origin, reason } => {
+                error!(%region, table, %origin, reason, "table set aside: a write cannot be read");
+            }
+            ReplicaChange::TakenBack => info!(%region, table, "table taken back"),
             ReplicaChange::Paused => info!(%region, table, "replication paused"),
             ReplicaChange::Resumed => info!(%region, table, "replication resumed"),
         }

@@ -79,6 +79,8 @@ pub struct TableStatus {
     pub repaired_rows: u64,
     /// Whether the table's replication is paused in this region.
     pub paused: bool,
+    /// Why the region takes no writes to the table for now, if it cannot read one of them.
+    pub set_aside: Option<String>,
 }
 
 /// The number of one origin's writes that were applied in the last five minutes (at times up to
@@ -125,6 +127,7 @@ pub(crate) async fn of(driver: &Driver) -> NodeStatus {
     let mut bootstraps = replication.bootstraps;
     let mut divergent = replication.divergent;
     let mut repaired = replication.repaired_rows;
+    let mut set_aside = replication.set_aside;
     let tables = global_vectors(&**store).into_iter().map(|(table, vector)| {
         let status = TableStatus {
             vector,
@@ -132,6 +135,7 @@ pub(crate) async fn of(driver: &Driver) -> NodeStatus {
             divergent: divergent.remove(&table).unwrap_or_default(),
             repaired_rows: repaired.remove(&table).unwrap_or(0),
             paused: replication.paused.contains(&table),
+            set_aside: set_aside.remove(&table),
         };
         (table, status)
     });

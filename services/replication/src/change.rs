@@ -160,6 +160,17 @@ pub enum ReplicaChange {
         /// Why a full copy is needed.
         cause: RebootstrapCause,
     },
+    /// This region takes no more writes to the table, since it cannot read one of them. It tries
+    /// again later.
+    SetAside {
+        /// The origin of the write that cannot be read.
+        origin: Origin,
+        /// The reason, as text for people.
+        reason: String,
+    },
+    /// This region takes writes to the table again: the one that could not be read was replaced, or
+    /// can be read now.
+    TakenBack,
     /// The replication of the table is paused in this region.
     Paused,
     /// The replication of the table continues in this region.

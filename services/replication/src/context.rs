@@ -42,6 +42,21 @@ pub(crate) struct Context {
     pub(crate) unreachable: BTreeMap<Region, Unreachable>,
     /// Tables whose replication an operator or a fault injection experiment has paused.
     pub(crate) paused: BTreeSet<TableId>,
+    /// Tables that are not subscribed to for now because this region cannot read one of their
+    /// writes.
+    pub(crate) set_aside: BTreeMap<TableId, SetAsideTable>,
+}
+
+/// A table with a write that this region cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SetAsideTable {
+    /// The origin of the write.
+    pub(crate) origin: Origin,
+    /// Why it cannot be read.
+    pub(crate) reason: String,
+    /// When the table is subscribed to again, on the monotonic clock. The table stays set aside
+    /// until the store accepts writes of that origin to it.
+    pub(crate) retry_at_ms: u64,
 }
 
 /// An origin whose writes wait, since its clock is too far ahead.
@@ -113,7 +128,23 @@ impl Context {
 
     /// Whether this region takes the table's writes from the streams.
     pub(crate) fn streams(&self, table: TableId) -> bool {
-        (self.is_complete(table) || self.catching_up.contains(&table)) && !self.paused.contains(&table)
+        let waits = |aside: &SetAsideTable| aside.retry_at_ms > self.now.elapsed_ms;
+        (self.is_complete(table) || self.catching_up.contains(&table))
+            && !self.paused.contains(&table)
+            && !self.set_aside.get(&table).is_some_and(waits)
+    }
+
+    /// The tables that are set aside, each with the reason and the origin of the write.
+    pub(crate) fn set_aside(&self) -> BTreeMap<TableId, String> {
+        let tables = self.set_aside.iter();
+        tables
+            .map(|(table, aside)| {
+                (
+                    *table,
+                    format!("a write of {} cannot be read: {}", aside.origin, aside.reason),
+                )
+            })
+            .collect()
     }
 
     /// Whether the peer has a replica of the table, in any status, according to this region.

@@ -19,6 +19,8 @@ pub struct Status {
     pub repaired_rows: BTreeMap<TableId, u64>,
     /// Tables whose replication is paused here.
     pub paused: BTreeSet<TableId>,
+    /// Tables whose writes are not taken for now, and why: this region cannot read one of them.
+    pub set_aside: BTreeMap<TableId, String>,
 }
 
 /// The state of a stream.

@@ -51,6 +51,9 @@ pub struct Tuning {
     pub digest_pause_ms: u64,
     /// The longest pause before writes from a clock too far ahead are retried, milliseconds.
     pub quarantine_retry_ms_max: u64,
+    /// The pause before a table with a write that cannot be read is subscribed to again,
+    /// milliseconds.
+    pub set_aside_retry_ms: u64,
     /// How long a bootstrap waits for the region that it is to copy from before it chooses
     /// another, milliseconds.
     pub bootstrap_patience_ms: u64,
@@ -83,6 +86,7 @@ impl Default for Tuning {
             digest_ms: 10_000,
             digest_pause_ms: 100,
             quarantine_retry_ms_max: 5000,
+            set_aside_retry_ms: 60_000,
             bootstrap_patience_ms: 5000,
             unreachable_ms_max: DEFAULT_UNREACHABLE_MS_MAX,
             accepted_max: 64,

@@ -49,8 +49,10 @@ pub enum StoreError {
     #[error("the store is shut down")]
     Closed,
     /// A batch contained a mutation that this region cannot read. Nothing of the batch was applied.
-    #[error("a write of {origin} cannot be read: {what}")]
+    #[error("a write of {origin} to table {table} cannot be read: {what}")]
     Malformed {
+        /// The table that the unreadable write is for.
+        table: TableId,
         /// The origin of the unreadable write.
         origin: Origin,
         /// Why it cannot be read, in words.

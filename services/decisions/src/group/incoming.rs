@@ -86,6 +86,7 @@ impl Incoming<'_> {
 
 pub(super) fn malformed(mutation: &Mutation, what: &dyn std::fmt::Display) -> StoreError {
     StoreError::Malformed {
+        table: mutation.table,
         origin: mutation.origin().clone(),
         what: what.to_string(),
     }

@@ -4,6 +4,7 @@ use beringia_item::TableId;
 use beringia_proto::v1::{PausedTable, ReplicationPause, ReplicationResume, control_replication_request::Action};
 use tonic::Status;
 
+use super::reports;
 use crate::{faults::PauseError, host::Host, region::Hosted};
 
 /// Pauses or resumes replication as requested.
@@ -35,11 +36,7 @@ pub(crate) async fn of(region: &Hosted) -> Vec<PausedTable> {
     let paused = |id: TableId| PausedTable {
         region: region.name().to_string(),
         table_id: id.to_string(),
-        table: catalog
-            .by_id
-            .get(&id)
-            .map(|table| table.core.name.clone())
-            .unwrap_or_default(),
+        table: reports::name_of(id, &catalog),
     };
     tables.into_iter().map(paused).collect()
 }

@@ -1,8 +1,8 @@
 //! The status of regions, in the form of the control protocol.
 
-use beringia_item::Region;
-use beringia_node::{BootstrapStage, LinkState, NodeStatus, PeerStatus, Refused};
-use beringia_proto::v1::{Arrivals, BootstrapReport, PeerReport, RefusedReport, RegionReport};
+use beringia_item::{Region, TableId};
+use beringia_node::{BootstrapStage, LinkState, NodeStatus, PeerStatus, Refused, TableStatus};
+use beringia_proto::v1::{Arrivals, BootstrapReport, PeerReport, RefusedReport, RegionReport, SetAsideTable};
 use beringia_storage::Catalog;
 
 use super::pauses;
@@ -30,6 +30,7 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
             .collect(),
         bootstraps: bootstraps(&status, &catalog),
         paused: pauses::of(region).await,
+        set_aside: set_aside(&status, &catalog),
         draining: region.drains().await,
         refused: region.with_node(|node| refused_report(node.refused())).await,
         clock_behind_ms: behind.map(|offset| offset.ahead_ms),
@@ -87,6 +88,25 @@ fn state(state: &LinkState) -> &'static str {
     }
 }
 
+fn set_aside(status: &NodeStatus, catalog: &Catalog) -> Vec<SetAsideTable> {
+    let reason = |table: &TableStatus| table.set_aside.clone();
+    let tables = status.tables.iter();
+    let tables = tables.filter_map(|(id, table)| Some((*id, reason(table)?)));
+    tables
+        .map(|(id, reason)| SetAsideTable {
+            table_id: id.to_string(),
+            table: name_of(id, catalog),
+            reason,
+        })
+        .collect()
+}
+
+/// A table's name; empty if it is not known.
+pub(crate) fn name_of(id: TableId, catalog: &Catalog) -> String {
+    let table = catalog.by_id.get(&id);
+    table.map(|table| table.core.name.clone()).unwrap_or_default()
+}
+
 fn bootstraps(status: &NodeStatus, catalog: &Catalog) -> Vec<BootstrapReport> {
     status
         .tables
@@ -95,11 +115,7 @@ fn bootstraps(status: &NodeStatus, catalog: &Catalog) -> Vec<BootstrapReport> {
             let bootstrap = table.bootstrap.as_ref()?;
             Some(BootstrapReport {
                 table_id: id.to_string(),
-                table: catalog
-                    .by_id
-                    .get(id)
-                    .map(|table| table.core.name.clone())
-                    .unwrap_or_default(),
+                table: name_of(*id, catalog),
                 source: bootstrap.source.as_ref().map(ToString::to_string).unwrap_or_default(),
                 stage: match bootstrap.stage {
                     BootstrapStage::Waiting => "waiting",

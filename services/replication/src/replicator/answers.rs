@@ -5,8 +5,8 @@ use beringia_storage_types::StoreError;
 
 use super::{Replicator, links::syncs_of};
 use crate::{
-    change::{OriginChange, StateChange},
-    context::QuarantinedOrigin,
+    change::{OriginChange, ReplicaChange, StateChange},
+    context::{QuarantinedOrigin, SetAsideTable},
     event::{AcceptId, DialId, StoreAnswer, Ticket},
     message::{Goodbye, TableVectors},
     out::{Purpose, RangeSyncId},
@@ -42,8 +42,9 @@ impl Replicator {
         }
     }
 
-    /// Records this region's vectors, and releases from quarantine the origins whose writes the
-    /// store accepted, unless later writes of theirs have to wait.
+    /// Records this region's vectors. Releases from quarantine the origins whose writes the store
+    /// accepted, unless later writes of theirs have to wait, and takes back tables that were set
+    /// aside.
     fn learn(&mut self, vectors: &TableVectors) {
         let local = &self.context.local;
         let advanced = |origin: &Origin| {
@@ -56,6 +57,15 @@ impl Replicator {
         for (origin, _) in self.context.quarantine.extract_if(.., is_over) {
             let change = OriginChange::QuarantineEnded;
             self.out.report(StateChange::Origin { origin, change });
+        }
+        let local = &self.context.local;
+        let accepts = |table: &TableId, aside: &mut SetAsideTable| {
+            let sequence = |vectors: &TableVectors| vectors.get(table).map_or(0, |vector| vector.get(&aside.origin));
+            aside.retry_at_ms <= now_ms && sequence(vectors) > sequence(local)
+        };
+        for (table, _) in self.context.set_aside.extract_if(.., accepts) {
+            let change = ReplicaChange::TakenBack;
+            self.out.report(StateChange::Replica { table, change });
         }
         self.context.learn(vectors);
     }
@@ -91,12 +101,35 @@ impl Replicator {
                 let seen = Quarantine { ahead_ms, limit_ms };
                 self.hold(waiting.unwrap_or_else(|| [(origin, seen)].into()));
             }
+            StoreError::Malformed { table, origin, what } => {
+                session.restart(&mut self.out, ticket);
+                self.set_aside(table, origin, what);
+            }
             failure => {
                 let region = session.region().clone();
                 let reason = format!("{} cannot apply the received batches: {failure}", self.context.region);
                 self.hang_up(&region, Goodbye::for_now(reason));
             }
         }
+    }
+
+    /// Leaves a table with a write that cannot be read out of the subscriptions for a while. Its
+    /// sources keep the write, since it is not acknowledged; other tables go on.
+    fn set_aside(&mut self, table: TableId, origin: Origin, reason: String) {
+        let aside = SetAsideTable {
+            retry_at_ms: self.context.now.elapsed_ms + self.context.tuning.set_aside_retry_ms,
+            origin,
+            reason,
+        };
+        let before = self.context.set_aside.get(&table);
+        if before.is_none_or(|before| before.reason != aside.reason) {
+            let change = ReplicaChange::SetAside {
+                origin: aside.origin.clone(),
+                reason: aside.reason.clone(),
+            };
+            self.out.report(StateChange::Replica { table, change });
+        }
+        self.context.set_aside.insert(table, aside);
     }
 
     /// Leaves these origins out of the subscriptions for a while.

@@ -93,6 +93,7 @@ impl Replicator {
             finishing: BTreeSet::new(),
             unreachable,
             paused: BTreeSet::new(),
+            set_aside: BTreeMap::new(),
         };
         Self {
             dialled: Dialled::new(&peers, &context),
@@ -186,6 +187,9 @@ impl Replicator {
         self.context
             .paused
             .retain(|table| self.context.catalog.contains_key(table));
+        self.context
+            .set_aside
+            .retain(|table, _| *table == TableId::CATALOG || self.context.catalog.contains_key(table));
         self.dirty = true;
         self.bootstraps.want_bootstraps(&self.context, &mut self.out);
     }

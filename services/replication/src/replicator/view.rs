@@ -30,6 +30,7 @@ impl Replicator {
             divergent: self.comparisons.divergent.clone(),
             repaired_rows: self.comparisons.repaired_rows.clone(),
             paused: self.context.paused.clone(),
+            set_aside: self.context.set_aside(),
         }
     }
 

@@ -227,6 +227,49 @@ fn quarantined_writes_are_requested_again_in_order() {
     assert_eq!(script.replicator.status().peers[&region("us")].quarantined, None);
 }
 
+/// The table with the write is left out of the subscription, and tried again a minute later. Other
+/// tables, and the stream, go on.
+#[test]
+fn table_with_an_unreadable_write_is_set_aside() {
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (link, _) = script.connected("us");
+    let unreadable = StoreError::Malformed {
+        table: CARTS,
+        origin: origin("us"),
+        what: "its image ends early".to_owned(),
+    };
+    let (ticket, _) = apply_in(&script.source_says(link, batch(1, 1, &[1]))).unwrap();
+    script.source_says(link, batch(2, 1, &[2]));
+    let commands = script.fail(ticket, unreadable.clone());
+    assert_eq!(goodbye_in(&commands), None);
+    assert_eq!(acknowledged_in(&commands), Some(2), "so that the window opens");
+    let without = subscription_in(&commands).unwrap();
+    assert_eq!((without.generation, &without.origins[..]), (2, &[origin("us")][..]));
+    assert!(without.tables.contains_key(&TableId::CATALOG) && !without.tables.contains_key(&CARTS));
+    let reason = "a write of us cannot be read: its image ends early";
+    let shown = |script: &ScriptedRegion| script.replicator.status().set_aside;
+    assert_eq!(shown(&script), [(CARTS, reason.to_owned())].into());
+
+    assert_eq!(subscription_in(&script.tick(59_999)), None);
+    let again = subscription_in(&script.tick(1)).unwrap();
+    assert_eq!(again.tables[&CARTS].get(&origin("us")), 0, "from what is durable here");
+    assert_eq!(shown(&script).len(), 1, "until it can be read");
+    let (ticket, _) = apply_in(&script.source_says(link, batch(3, 3, &[1]))).unwrap();
+    let commands = script.fail(ticket, unreadable);
+    assert!(!subscription_in(&commands).unwrap().tables.contains_key(&CARTS));
+
+    assert!(
+        subscription_in(&script.tick(60_000))
+            .unwrap()
+            .tables
+            .contains_key(&CARTS)
+    );
+    let (ticket, apply) = apply_in(&script.source_says(link, batch(4, 5, &[1, 2]))).unwrap();
+    assert_eq!(sequences(&apply), [1, 2]);
+    script.answer(ticket, applied(2));
+    assert!(shown(&script).is_empty());
+}
+
 /// A region that has lost `us` and, a little later, takes its writes from `ap`, which relays them.
 fn relayed(script: &mut ScriptedRegion) -> DialId {
     let (us, _) = script.connected("us");

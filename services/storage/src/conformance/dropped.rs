@@ -168,6 +168,33 @@ pub(super) async fn write_for_a_former_replica_is_refused(backend: &dyn DiskMake
     commit(&*far.store, vec![put_for(epoch(&far))]).await.unwrap();
 }
 
+/// A region cannot answer the drop of its replica while its clock is far behind. Commands that are
+/// decided together with that batch do not fail with it.
+pub(super) async fn batch_that_cannot_be_applied_fails_alone(backend: &dyn DiskMaker) {
+    let [east, _, far] = three(backend).await;
+    drop_replica(&east, &far).await;
+    far.clock.set(START_MS + 20_000);
+    put(&*far.store, item("a", 5, &[])).await;
+    far.clock.set(START_MS);
+    let drops = RemoteBatch {
+        mutations: read_all(&*east.store, &wants(&east, &far, TableId::CATALOG)).await,
+        ..RemoteBatch::default()
+    };
+    let nothing = || commit(&*far.store, vec![write(key("a", 77), Do::Delete)]);
+    let (first, dropped, last) = tokio::join!(nothing(), far.store.apply(drops.clone()), nothing());
+    let behind = StoreError::ClockBehind(far.store.hybrid_offset());
+    assert_eq!(dropped.unwrap_err(), behind);
+    assert!(first.is_ok() && last.is_ok(), "{first:?} {last:?}");
+    assert_eq!(
+        status_of(&far, &far),
+        ReplicaStatus::Active,
+        "nothing of the batch is applied"
+    );
+    far.clock.set(START_MS + 19_500);
+    far.store.apply(drops).await.unwrap();
+    assert!(matches!(status_of(&far, &far), ReplicaStatus::Creating { .. }));
+}
+
 /// The crash and the trimming happen while the rows of the dropped replica are being removed.
 pub(super) async fn unshipped_writes_survive_a_crash_and_trimming(backend: &dyn DiskMaker) {
     let [east, _, far] = three(backend).await;

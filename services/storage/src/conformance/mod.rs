@@ -184,6 +184,7 @@ suite! {
     dropped {
         plain dropped_replica_starts_over_and_keeps_unshipped_writes;
         plain write_for_a_former_replica_is_refused;
+        plain batch_that_cannot_be_applied_fails_alone;
         plain unshipped_writes_survive_a_crash_and_trimming;
         plain write_of_the_dropped_region_does_not_undo_the_drop;
         plain dropped_replica_that_was_then_removed_keeps_its_writes;

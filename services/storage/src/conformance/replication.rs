@@ -414,7 +414,10 @@ pub(super) async fn malformed_mutation_is_refused_with_its_batch(backend: &dyn D
     };
     for bad in [torn, odd] {
         let refused = west.store.apply(stream(bad)).await;
-        assert!(matches!(refused, Err(StoreError::Malformed { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError::Malformed { table: TABLE, .. })),
+            "{refused:?}"
+        );
         assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
     }
     assert_eq!(west.store.apply(stream(good)).await.unwrap().newer, 2);

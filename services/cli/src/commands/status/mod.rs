@@ -51,6 +51,8 @@ struct StatusJson {
     bootstraps: Vec<BootstrapJson>,
     /// Tables whose replication is paused in a region.
     paused: Vec<PauseJson>,
+    /// Tables whose writes a region does not take for now, since it cannot read one of them.
+    set_aside: Vec<SetAsideJson>,
     /// The leases of drills: those that are held, and the last ones that expired.
     leases: Vec<LeaseJson>,
     /// The regions whose clients were moved, and those that fail the health checks of the endpoint
@@ -87,6 +89,14 @@ struct RefusedJson {
 struct PauseJson {
     region: String,
     table: String,
+}
+
+#[derive(Debug, Serialize)]
+struct SetAsideJson {
+    region: String,
+    /// The table's name, or its id where the region does not know the name.
+    table: String,
+    reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -168,6 +178,7 @@ impl StatusJson {
                 .flat_map(|report| &report.paused)
                 .map(PauseJson::of)
                 .collect(),
+            set_aside: reports.values().flat_map(|report| SetAsideJson::of(report)).collect(),
             leases: replies
                 .iter()
                 .flat_map(|reply| &reply.leases)
@@ -226,6 +237,15 @@ impl StatusJson {
                 self.paused
                     .iter()
                     .map(|pause| [pause.region.clone(), pause.table.clone()]),
+            )?;
+        }
+        if !self.set_aside.is_empty() {
+            output::line("")?;
+            output::table(
+                ["SET ASIDE IN", "TABLE", "REASON"],
+                self.set_aside
+                    .iter()
+                    .map(|aside| [aside.region.clone(), aside.table.clone(), aside.reason.clone()]),
             )?;
         }
         leases::print_any(&self.leases)?;
@@ -288,21 +308,34 @@ impl PauseJson {
     }
 }
 
+impl SetAsideJson {
+    fn of(report: &RegionReport) -> impl Iterator<Item = Self> {
+        report.set_aside.iter().map(|aside| Self {
+            region: report.name.clone(),
+            table: name_or_id(&aside.table, &aside.table_id),
+            reason: aside.reason.clone(),
+        })
+    }
+}
+
 /// The report of `region` about `peer`.
 fn peer_of<'a>(reports: &BTreeMap<&str, &'a RegionReport>, region: &str, peer: &str) -> Option<&'a PeerReport> {
     reports.get(region)?.peers.iter().find(|report| report.peer == peer)
 }
 
+fn name_or_id(name: &str, id: &str) -> String {
+    if name.is_empty() {
+        id.to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
 impl BootstrapJson {
     fn of(region: &str, bootstrap: &BootstrapReport) -> Self {
-        let table = if bootstrap.table.is_empty() {
-            bootstrap.table_id.clone()
-        } else {
-            bootstrap.table.clone()
-        };
         Self {
             region: region.to_owned(),
-            table,
+            table: name_or_id(&bootstrap.table, &bootstrap.table_id),
             source: Some(bootstrap.source.clone()).filter(|source| !source.is_empty()),
             stage: bootstrap.stage.clone(),
             ranges_done: bootstrap.ranges_done,
