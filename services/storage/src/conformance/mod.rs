@@ -167,6 +167,7 @@ suite! {
         plain concurrent_tables_of_one_name_stay_in_their_regions;
         plain region_adopts_active_or_else_older_table_of_a_name;
         plain removed_replica_returns_empty;
+        plain leaving_replica_stays_for_an_unacked_write;
         plain last_region_that_drops_a_table_removes_its_definition;
         plain new_index_is_filled_during_writes;
         plain filling_an_index_continues_after_a_crash;
