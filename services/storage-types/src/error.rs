@@ -47,7 +47,8 @@ pub enum StoreError {
     /// The store was closed, or its disk was taken away as in a crash.
     #[error("the store is shut down")]
     Closed,
-    /// A batch contained a mutation that this region cannot read. Nothing of the batch was applied.
+    /// A batch contained a mutation that this region cannot read, or whose item has another key
+    /// than the mutation is written to. Nothing of the batch was applied.
     #[error("a write of {origin} cannot be read: {what}")]
     Malformed {
         /// The origin of the unreadable write.

@@ -255,6 +255,9 @@ suite! {
         plain write_from_too_far_in_the_future_is_quarantined;
         plain write_to_a_table_without_a_replica_is_skipped;
         plain malformed_mutation_is_refused_with_its_batch;
+        plain mutation_of_another_items_key_is_refused;
+        plain mutation_is_checked_in_a_batch_that_defines_its_table;
+        plain delete_under_a_damaged_key_is_refused;
         plain region_relays_even_writes_that_lost_there;
         plain writes_of_another_shard_keep_their_origin;
         plain only_progress_of_a_copy_advances_the_vector;
