@@ -57,17 +57,17 @@ impl Incoming<'_> {
     }
 
     /// The same while the batch is being applied. A failure to read it now means that the batch
-    /// itself defined the table; the whole group is then undone.
+    /// itself defined the table.
     pub(super) fn known_state(&self, keys: &KeySchema) -> Result<ItemState> {
         self.state(keys)
-            .map_err(|error| Fail::Group(malformed(self.mutation, &error)))
+            .map_err(|error| Fail::Written(malformed(self.mutation, &error)))
     }
 
     /// The decoded image while the batch is being applied. A failure is as in
     /// [`Incoming::known_state`].
     pub(super) fn known_item(&self) -> Result<Option<&Item>> {
         self.item()
-            .map_err(|error| Fail::Group(malformed(self.mutation, &error)))
+            .map_err(|error| Fail::Written(malformed(self.mutation, &error)))
     }
 
     pub(super) fn record(&self, flags: RecordFlags, previous: Option<u64>, merged: Option<&MergedRow>) -> LogRecord {

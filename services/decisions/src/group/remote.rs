@@ -187,7 +187,7 @@ impl Group<'_> {
         let table = self.table(mutation.table)?;
         if !incoming.has_checked_key {
             self.checked_size(mutation, Some(&table.keys))
-                .map_err(|error| Fail::Group(malformed(mutation, &error)))?;
+                .map_err(|error| Fail::Written(malformed(mutation, &error)))?;
         }
         let row_key = table.row_key(&mutation.key);
         let current = self.item_row(&row_key)?;

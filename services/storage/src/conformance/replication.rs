@@ -4,7 +4,7 @@ use beringia_clock::{HybridTime, WallClock};
 use beringia_item::{Item, Mutation, TableId, Transaction, Version, encode_item};
 
 use super::{DiskMaker, fixture::*};
-use crate::{Applied, ConflictRule, RemoteBatch, RemoteKind, ReplicaStatus, StoreError};
+use crate::{Applied, Aspect, ConflictRule, RemoteBatch, RemoteKind, ReplicaStatus, StoreError};
 
 /// Two regions with the table in both.
 async fn pair(backend: &dyn DiskMaker) -> (Site, Site) {
@@ -430,9 +430,13 @@ pub(super) async fn mutation_is_checked_in_a_batch_that_defines_its_table(backen
         batch.mutations.extend(mutations);
         far.store.apply(batch).await
     };
-    let refused = apply(with_image_of(&good, &item("a", 1, &[]))).await;
+    // A change that is decided in the same group is carried out.
+    let (refused, ()) = tokio::join!(
+        apply(with_image_of(&good, &item("a", 1, &[]))),
+        edit(&*far.store, vec![set(TableId(7), Aspect::Core(core("others", false)))])
+    );
     assert!(matches!(refused, Err(StoreError::Malformed { .. })), "{refused:?}");
-    assert!(far.store.catalog().by_id.is_empty());
+    assert_eq!(far.store.catalog().by_id.keys().collect::<Vec<_>>(), [&TableId(7)]);
     apply(good).await.unwrap();
     assert_eq!(assert_agrees(&*far.store, TABLE).await.len(), 2);
 }
