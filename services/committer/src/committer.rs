@@ -133,22 +133,6 @@ impl Reply {
     }
 }
 
-/// Why a group was not carried out.
-enum Failure {
-    /// It could not be decided; nothing was handed to the backend. Perhaps one command is to blame.
-    Undecided(StoreError),
-    /// The backend failed, whatever the commands are.
-    Backend(StoreError),
-}
-
-impl Failure {
-    fn into_error(self) -> StoreError {
-        match self {
-            Self::Undecided(error) | Self::Backend(error) => error,
-        }
-    }
-}
-
 /// The writing half of the store.
 pub(crate) struct Committer {
     writer: Box<dyn Writer>,
@@ -197,23 +181,7 @@ impl Committer {
                     reply.send(answer);
                 }
             }
-            // One of them cannot be decided, and the others must not fail with it.
-            Err(Failure::Undecided(_)) if commands.len() > 1 => {
-                for (command, reply) in commands.iter_mut().zip(replies) {
-                    match self
-                        .carry_out(std::slice::from_mut(command))
-                        .map(|mut answers| answers.pop())
-                    {
-                        Ok(Some(answer)) => reply.send(answer),
-                        Ok(None) => reply.fail(StoreError::Database("a command got no answer".to_owned())),
-                        Err(failure) => reply.fail(failure.into_error()),
-                    }
-                }
-            }
-            Err(failure) => {
-                let error = failure.into_error();
-                replies.into_iter().for_each(|reply| reply.fail(error.clone()));
-            }
+            Err(error) => replies.into_iter().for_each(|reply| reply.fail(error.clone())),
         }
     }
 
@@ -226,7 +194,6 @@ impl Committer {
     pub(crate) fn work(&mut self) -> bool {
         let _inside = trail::commit_span(self.shared.origin.region(), [].iter()).entered();
         let worked = self.carry_out(&mut [StoreCommand::Work]);
-        let worked = worked.map_err(Failure::into_error);
         if let Err(error) = &worked {
             tracing::warn!(region = %self.shared.origin.region(), %error, "background work failed and will be retried");
         }
@@ -250,20 +217,18 @@ impl Committer {
     }
 
     /// Decides a group, commits it, and publishes the result to readers.
-    fn carry_out(&mut self, commands: &mut [StoreCommand]) -> Result<Vec<CommandAnswer>, Failure> {
+    fn carry_out(&mut self, commands: &mut [StoreCommand]) -> Result<Vec<CommandAnswer>, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
-            self.refresh().map_err(Failure::Backend)?;
+            self.refresh()?;
             let environment = self.environment();
             let mut rows = Rows::default();
             // The rows for upkeep are determined by deciding it alone, instead of deciding the
             // whole group repeatedly.
             let upkeep = commands.iter().take_while(|command| is_upkeep(command)).count();
             if upkeep > 0 && upkeep < commands.len() {
-                self.decide(&mut commands[..upkeep], &mut rows, &environment)
-                    .map_err(Failure::Undecided)?;
+                self.decide(&mut commands[..upkeep], &mut rows, &environment)?;
             }
-            let decided = self.decide(commands, &mut rows, &environment);
-            let mut decision = decided.map_err(Failure::Undecided)?;
+            let mut decision = self.decide(commands, &mut rows, &environment)?;
             if decision.writes.is_empty() {
                 return Ok(self.adopt(decision));
             }
@@ -284,22 +249,22 @@ impl Committer {
                 Err(CommitFailure::LeaseLost) => {
                     tracing::warn!(region = %self.shared.origin.region(), "another committer took the lease of this region");
                     self.is_stale = true;
-                    return Err(Failure::Backend(StoreError::Closed));
+                    return Err(StoreError::Closed);
                 }
                 Err(CommitFailure::Unknown(error)) => {
                     self.state = self.state.clone().beyond(&decision.state);
                     self.is_stale = true;
-                    return Err(Failure::Backend(error));
+                    return Err(error);
                 }
                 Err(CommitFailure::Failed(error)) => {
                     self.state = self.state.clone().beyond(&decision.state);
-                    return Err(Failure::Backend(error));
+                    return Err(error);
                 }
             }
         }
-        Err(Failure::Backend(StoreError::Database(format!(
+        Err(StoreError::Database(format!(
             "the state changed {ATTEMPTS_MAX} times while a group was decided"
-        ))))
+        )))
     }
 
     /// Decides commands, and reads the rows that they need until that succeeds.

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use beringia_clock::HybridOffset;
 use beringia_decisions::{RegionRow, first_rows};
-use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
+use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector, range_of};
 use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
     LogPosition, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StoreOptions,
@@ -160,6 +160,27 @@ impl RegionStore {
         let reading = tokio::task::spawn_blocking(read);
         reading.await.map_err(|error| StoreError::Database(error.to_string()))?
     }
+
+    /// Repairs the range of the item, if a request failed because the item's log record is missing.
+    /// The request can then be repeated.
+    async fn repair_after(&self, error: &StoreError) {
+        let StoreError::Corrupt { table, key } = error else {
+            return;
+        };
+        let region = self.shared.origin.region();
+        tracing::error!(%region, %table, ?key, "the log record of an item is missing");
+        if let Err(error) = self.verify_range(*table, range_of(key)).await {
+            tracing::warn!(%region, %table, ?key, %error, "cannot repair the range of a damaged item");
+        }
+    }
+
+    /// Returns the result of a read, after a repair if it found damage.
+    async fn read_result<T: Send>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &result {
+            self.repair_after(error).await;
+        }
+        result
+    }
 }
 
 /// Writes the first rows of a new database.
@@ -231,6 +252,9 @@ impl Store for RegionStore {
             .ask(Priority::Client, |to| Request::Transaction(transaction, to))
             .await;
         self.forget_waiting(waiting);
+        if let Err(CommitError::Store(error)) = &committed {
+            self.repair_after(error).await;
+        }
         committed.inspect(|outcomes| trail::written(outcomes))
     }
 
@@ -239,7 +263,11 @@ impl Store for RegionStore {
     }
 
     async fn apply(&self, batch: RemoteBatch) -> Result<Applied, StoreError> {
-        self.ask(Priority::Remote, |to| Request::Apply(batch, to)).await
+        let applied = self.ask(Priority::Remote, |to| Request::Apply(batch, to)).await;
+        if let Err(error) = &applied {
+            self.repair_after(error).await;
+        }
+        applied
     }
 
     async fn get(&self, table: TableId, key: &KeyBytes) -> Result<Option<(Version, Item)>, StoreError> {
@@ -247,21 +275,25 @@ impl Store for RegionStore {
             let found = self.get_many_at(vec![(table, key.clone())], at).await?;
             return Ok(found.into_iter().next().flatten());
         }
-        let found = self.read(ReadScope::Call, |reading| read::get(reading, table, key))?;
+        let found = self.read(ReadScope::Call, |reading| read::get(reading, table, key));
+        let found = self.read_result(found).await?;
         Ok(self.shown((table, key), found))
     }
 
     async fn get_many(&self, keys: Vec<(TableId, KeyBytes)>) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
-        if keys.len() <= SHORT_READ_KEYS {
-            return self.read(ReadScope::Snapshot, |reading| read::get_many(reading, &keys));
-        }
-        self.read_long(ReadScope::Snapshot, move |reading| read::get_many(reading, &keys))
-            .await
+        let found = if keys.len() <= SHORT_READ_KEYS {
+            self.read(ReadScope::Snapshot, |reading| read::get_many(reading, &keys))
+        } else {
+            self.read_long(ReadScope::Snapshot, move |reading| read::get_many(reading, &keys))
+                .await
+        };
+        self.read_result(found).await
     }
 
     async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError> {
         let read = move |reading: &Reading<'_>| read::range(reading, &read, None);
-        let page = self.read_long(ReadScope::Snapshot, read).await?;
+        let page = self.read_long(ReadScope::Snapshot, read).await;
+        let page = self.read_result(page).await?;
         Ok(self.page_shown(page))
     }
 
@@ -274,20 +306,21 @@ impl Store for RegionStore {
         keys: Vec<(TableId, KeyBytes)>,
         at: LogPosition,
     ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
-        if keys.len() <= SHORT_READ_KEYS {
-            return self.read(ReadScope::Snapshot, |reading| read::get_many_at(reading, &keys, at));
-        }
-        self.read_long(ReadScope::Snapshot, move |reading| {
-            read::get_many_at(reading, &keys, at)
-        })
-        .await
+        let found = if keys.len() <= SHORT_READ_KEYS {
+            self.read(ReadScope::Snapshot, |reading| read::get_many_at(reading, &keys, at))
+        } else {
+            self.read_long(ReadScope::Snapshot, move |reading| {
+                read::get_many_at(reading, &keys, at)
+            })
+            .await
+        };
+        self.read_result(found).await
     }
 
     async fn range_at(&self, read: RangeRead, at: LogPosition) -> Result<RangePage, StoreError> {
-        self.read_long(ReadScope::Snapshot, move |reading| {
-            read::range(reading, &read, Some(at))
-        })
-        .await
+        let read = move |reading: &Reading<'_>| read::range(reading, &read, Some(at));
+        let page = self.read_long(ReadScope::Snapshot, read).await;
+        self.read_result(page).await
     }
 
     fn log_appended(&self) -> &Notify {
@@ -382,10 +415,9 @@ impl Store for RegionStore {
     }
 
     async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {
-        self.read_long(ReadScope::Snapshot, move |reading| {
-            read::mutations_of(reading, table, &keys)
-        })
-        .await
+        let read = move |reading: &Reading<'_>| read::mutations_of(reading, table, &keys);
+        let mutations = self.read_long(ReadScope::Snapshot, read).await;
+        self.read_result(mutations).await
     }
 
     async fn conflicts(&self, table: Option<TableId>, after: u64, max: usize) -> Result<Vec<Conflict>, StoreError> {

@@ -18,7 +18,7 @@ pub(crate) use self::{
     writer::{write_bytes, write_value, write_varint},
 };
 
-use crate::Item;
+use crate::{Item, value_size};
 
 /// The format version that is written.
 const VERSION: u8 = 1;
@@ -72,6 +72,26 @@ pub fn decode_item(bytes: &[u8]) -> Result<Item, CodecError> {
 /// # Errors
 /// [`CodecError`] where [`decode_item`] returns one.
 pub fn encoded_item_size(bytes: &[u8]) -> Result<usize, CodecError> {
-    let (_, size) = Reader::new(bytes).whole(|reader| measure::item(reader, 1))?;
-    Ok(size)
+    encoded_attributes(bytes, |_| false).map(|(size, _)| size)
+}
+
+/// The size of an encoded item, as [`encoded_item_size`] returns it, with those of its attributes
+/// whose names are wanted. The others are not decoded.
+///
+/// # Errors
+/// [`CodecError`] where [`decode_item`] returns one.
+pub fn encoded_attributes(bytes: &[u8], is_wanted: impl Fn(&str) -> bool) -> Result<(usize, Item), CodecError> {
+    let mut wanted = Item::new();
+    let measured = Reader::new(bytes).whole(|reader| {
+        measure::attributes(reader, |reader, name| {
+            if !is_wanted(name) {
+                return measure::value(reader, 1);
+            }
+            let value = reader.value(1)?;
+            let size = value_size(&value);
+            wanted.insert(name.to_owned(), value);
+            Ok(size)
+        })
+    });
+    measured.map(|(_, size)| (size, wanted))
 }

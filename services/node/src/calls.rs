@@ -1,5 +1,8 @@
 //! Carries out the store calls of the state machine.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use beringia_clock::WallClock;
@@ -186,25 +189,13 @@ impl Calls {
         self.change_schema(Box::new(change)).await
     }
 
-    /// Removes this region's replica, if it is still being deleted and has written nothing since it
-    /// was found to be unneeded.
-    async fn leave(&self, table: TableId, sequence: u64) -> Result<StoreAnswer, StoreError> {
-        let store = self.store.clone();
-        let change = move |catalog: &beringia_storage::Catalog| {
-            let region = store.region();
-            let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(region));
-            let is_leaving = replica.is_some_and(|replica| replica.status == ReplicaStatus::Deleting);
-            let written = store
-                .vectors()
-                .get(&table)
-                .map_or(0, |vector| vector.get(store.origin()));
-            Ok(if is_leaving && written <= sequence {
-                vec![Edit::Drop { table }]
-            } else {
-                Vec::new()
-            })
-        };
-        self.change_schema(Box::new(change)).await
+    /// Removes this region's replica, if it is still being deleted and the other regions have
+    /// acknowledged all that it has written. The committer decides that: a write that it decided
+    /// just before is not published yet.
+    async fn leave(&self, table: TableId, acknowledged: u64) -> Result<StoreAnswer, StoreError> {
+        let leave = Edit::Leave { table, acknowledged };
+        self.change_schema(Box::new(move |_: &beringia_storage::Catalog| Ok(vec![leave.clone()])))
+            .await
     }
 
     async fn change_schema(&self, change: Box<dyn SchemaChange>) -> Result<StoreAnswer, StoreError> {

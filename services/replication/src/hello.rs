@@ -4,7 +4,7 @@ use beringia_item::Region;
 
 use crate::{
     context::Context,
-    message::{Goodbye, Hello, PROTOCOL},
+    message::{Goodbye, Hello, PROTOCOL, other_protocol},
 };
 
 /// Builds this region's hello for `peer`.
@@ -30,10 +30,7 @@ pub(crate) fn check_hello(context: &Context, hello: &Hello, expected: Option<&Re
     let me = &context.region;
     let them = &hello.region;
     let reason = if hello.protocol != PROTOCOL {
-        format!(
-            "{me} speaks version {PROTOCOL} of the protocol, {them} version {}",
-            hello.protocol
-        )
+        other_protocol(me.as_str(), them.as_str(), hello.protocol)
     } else if them == me {
         format!("{me} was connected to a region of its own name")
     } else if let Some(expected) = expected.filter(|expected| *expected != them) {

@@ -8,6 +8,15 @@ use beringia_storage_types::TableDigest;
 /// The protocol version of this code. Regions with different versions refuse each other.
 pub const PROTOCOL: u32 = 5;
 
+/// The reason with which a side that speaks [`PROTOCOL`] refuses one with another version.
+#[must_use]
+pub fn other_protocol(here: &str, there: &str, protocol: u32) -> String {
+    format!(
+        "{here} speaks version {PROTOCOL} of the replication protocol, {there} version {protocol} \
+         (run the same version of beringia in both regions)"
+    )
+}
+
 /// A version vector for each table, by the table's id.
 pub type TableVectors = BTreeMap<TableId, VersionVector>;
 

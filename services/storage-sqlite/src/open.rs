@@ -187,7 +187,11 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
     if field(60) != FORMAT.cast_unsigned() {
         return Err(unusable(
             path,
-            format!("has format {}, and this version reads format {FORMAT}", field(60)),
+            format!(
+                "has format {}, and this version of beringia reads format {FORMAT} (run the version that wrote it, \
+                 or move the file away to start with an empty database)",
+                field(60)
+            ),
         ));
     }
     let page_bytes = match u64::from(u16::from_be_bytes([header[16], header[17]])) {

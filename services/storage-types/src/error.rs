@@ -1,7 +1,7 @@
 //! Errors of the store.
 
 use beringia_clock::HybridOffset;
-use beringia_item::{Origin, TableId};
+use beringia_item::{KeyBytes, Origin, TableId};
 
 use crate::{LogPosition, ShardKey};
 
@@ -25,6 +25,18 @@ pub enum StoreError {
     /// The storage backend failed, or its contents are damaged.
     #[error("the database failed: {0}")]
     Database(String),
+    /// The log record that an item's row points to is missing, so the item is unknown. Nothing of
+    /// the request was written. The store has repaired the item's range, as a scrub does: the row
+    /// is gone, and repair from another replica restores the item. The request can be repeated.
+    #[error(
+        "the log record of the item with the key {key:?} in table {table} is missing: the item's row was removed, and the item returns if another replica has it (repeat the request)"
+    )]
+    Corrupt {
+        /// The table of the item.
+        table: TableId,
+        /// The stored key of the item.
+        key: KeyBytes,
+    },
     /// This region has no replica of a table with this id.
     #[error("this region has no table {0}")]
     UnknownTable(TableId),
@@ -48,7 +60,8 @@ pub enum StoreError {
     /// The store was closed, or its disk was taken away as in a crash.
     #[error("the store is shut down")]
     Closed,
-    /// A batch contained a mutation that this region cannot read. Nothing of the batch was applied.
+    /// A batch contained a mutation that this region cannot read, or whose item has another key
+    /// than the mutation is written to. Nothing of the batch was applied.
     #[error("a write of {origin} to table {table} cannot be read: {what}")]
     Malformed {
         /// The table that the unreadable write is for.

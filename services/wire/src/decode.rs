@@ -8,8 +8,8 @@ use beringia_item::{
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, PeerAnswer, Question, RangeSpan, Reply,
-    Request, RowPage, Subscription, TableVectors, ToReceiver, ToSource,
+    Acknowledgement, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, PROTOCOL, PeerAnswer, Question, RangeSpan,
+    Reply, Request, RowPage, Subscription, TableVectors, ToReceiver, ToSource, other_protocol,
 };
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
@@ -65,7 +65,20 @@ pub fn from_source(message: v1::FromSource) -> Result<ToReceiver> {
     })
 }
 
+/// Decodes a hello. If it is invalid and of another version of the protocol, the version is the
+/// reason: the rest may be written in another way there. A valid one of another version is refused
+/// by the state machine, which knows the regions.
 fn decode_hello(hello: &v1::Hello) -> Result<Hello> {
+    decode_hello_of_this_version(hello).map_err(|unreadable| {
+        if hello.protocol == PROTOCOL {
+            unreadable
+        } else {
+            Unreadable(other_protocol("this region", "its peer", hello.protocol))
+        }
+    })
+}
+
+fn decode_hello_of_this_version(hello: &v1::Hello) -> Result<Hello> {
     let Ok(incarnation) = <[u8; 16]>::try_from(hello.incarnation.as_ref()) else {
         return unreadable("an incarnation must have 16 bytes");
     };

@@ -6,8 +6,8 @@ use beringia_item::{
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, PeerAnswer, Question, RangeSpan, Reply,
-    Request, RowPage, Subscription, TableVectors, ToReceiver, ToSource,
+    Acknowledgement, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, PROTOCOL, PeerAnswer, Question, RangeSpan,
+    Reply, Request, RowPage, Subscription, TableVectors, ToReceiver, ToSource,
 };
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
@@ -487,4 +487,40 @@ fn invalid_or_oversized_frame_is_refused() {
         "it is compressed twice"
     );
     assert!(refused(zstd::bulk::compress(&[0xFF; 9], 1).unwrap()).starts_with("it cannot be decompressed: "));
+}
+
+/// Another version of the protocol may write the rest of a hello in another way.
+#[test]
+fn invalid_hello_of_another_version_names_both_versions() {
+    let hello = |protocol, region: &str, incarnation: &'static [u8]| v1::Hello {
+        protocol,
+        region: region.to_owned(),
+        incarnation: Bytes::from_static(incarnation),
+        ..v1::Hello::default()
+    };
+    let both = |hello: v1::Hello| {
+        let from_receiver = from_receiver(v1::FromReceiver {
+            kind: Some(v1::from_receiver::Kind::Hello(hello.clone())),
+        });
+        let from_source = from_source(v1::FromSource {
+            kind: Some(v1::from_source::Kind::Hello(hello)),
+        });
+        [from_receiver.unwrap_err(), from_source.unwrap_err()]
+    };
+    let invalid = [("eu", &[7; 5][..]), ("No Region", &[7; 16])];
+    for (region, incarnation) in invalid {
+        for refused in both(hello(PROTOCOL + 1, region, incarnation)) {
+            assert_eq!(
+                refused.to_string(),
+                format!(
+                    "invalid message: this region speaks version {PROTOCOL} of the replication protocol, its peer \
+                     version {} (run the same version of beringia in both regions)",
+                    PROTOCOL + 1
+                )
+            );
+        }
+        for refused in both(hello(PROTOCOL, region, incarnation)) {
+            assert!(!refused.to_string().contains("version"), "{refused}");
+        }
+    }
 }

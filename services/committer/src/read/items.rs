@@ -1,6 +1,6 @@
 //! Reads of live items: by key, and several at once.
 
-use beringia_decisions::layout::row_key;
+use beringia_decisions::layout::{row_key, stored_key};
 use beringia_item::{Item, KeyBytes, TableId, Version, decode_item};
 use beringia_storage::{
     StoreError,
@@ -17,33 +17,40 @@ pub(crate) fn get(
     key: &KeyBytes,
 ) -> Result<Option<(Version, Item)>, StoreError> {
     let number = reading.view.table(table)?.number;
-    find(reading, &row_key(number, &key.0))
+    find(reading, table, &row_key(number, &key.0))
 }
 
-/// Reads the live item under a row key.
-pub(super) fn find(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<(Version, Item)>, StoreError> {
+/// Reads the live item under a row key of a table.
+pub(super) fn find(
+    reading: &Reading<'_>,
+    table: TableId,
+    row_key: &[u8],
+) -> Result<Option<(Version, Item)>, StoreError> {
     let mut found = None;
     reading
         .snapshot
         .items(&[row_key], Detail::Item, &mut |_, row, record| {
-            found = version_and_item(reading, row, record)?;
+            found = version_and_item(reading, (table, row_key), row, record)?;
             Ok(())
         })?;
     Ok(found)
 }
 
-/// The item of a row. `None` for a tombstone, and if its record is missing, which verification
-/// repairs.
+/// The item of the row under a row key of a table; `None` for a tombstone.
 pub(super) fn version_and_item(
     reading: &Reading<'_>,
+    (table, row_key): (TableId, &[u8]),
     row: &ItemRow,
     record: Option<&dyn StoredRecord>,
 ) -> Result<Option<(Version, Item)>, StoreError> {
-    let Some(record) = record.filter(|_| row.is_live()) else {
+    if !row.is_live() {
         return Ok(None);
-    };
-    let image = record.current_image()?;
-    let image = image.ok_or_else(|| StoreError::damaged("the image of a live item is missing"))?;
+    }
+    let image = record.map(|record| record.current_image()).transpose()?.flatten();
+    let image = image.ok_or_else(|| StoreError::Corrupt {
+        table,
+        key: stored_key(row_key),
+    })?;
     let item = decode_item(image).map_err(|error| StoreError::damaged(&error.to_string()))?;
     Ok(Some((row.version(&reading.names())?, item)))
 }
@@ -63,7 +70,7 @@ pub(crate) fn get_many(
     reading
         .snapshot
         .items(&row_keys, Detail::Item, &mut |place, row, record| {
-            found[place] = version_and_item(reading, row, record)?;
+            found[place] = version_and_item(reading, (keys[place].0, row_keys[place]), row, record)?;
             Ok(())
         })?;
     Ok(found)

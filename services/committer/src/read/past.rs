@@ -25,12 +25,12 @@ pub(crate) fn get_many_at(
         let number = reading.view.table(*table)?.number;
         let row_key = row_key(number, &key.0);
         match version_at(reading, &row_key, at)? {
-            Then::AsNow => items::find(reading, &row_key),
+            Then::AsNow => items::find(reading, *table, &row_key),
             Then::Nothing => Ok(None),
             Then::At(position) => match record_at(reading, position)? {
                 Recorded::Item(version, item) => Ok(Some((version, item))),
                 Recorded::Tombstone => Ok(None),
-                Recorded::Trimmed => items::find(reading, &row_key),
+                Recorded::Trimmed => items::find(reading, *table, &row_key),
             },
         }
     };

@@ -126,7 +126,7 @@ fn table_range(reading: &Reading<'_>, number: u32, read: &RangeRead, page: &mut 
     reading
         .snapshot
         .scan_items(&range, Detail::Item, &mut |row_key, row, record| {
-            if let Some((version, item)) = version_and_item(reading, row, record)? {
+            if let Some((version, item)) = version_and_item(reading, (read.table, row_key), row, record)? {
                 let key = stored_key(row_key);
                 page.take(reading, &key.clone(), Row { key, version, item }, item_size)?;
             }
@@ -149,8 +149,8 @@ fn index_range(
         let Some((_, base)) = index.definition.keys.split_index_key(&key) else {
             return Err(StoreError::damaged("an index entry has an invalid key"));
         };
-        // An entry without its item is damage, which verification removes.
-        if let Some((version, item)) = find(reading, &row_key(number, &base.0))? {
+        // An entry without its item's row is damage, which verification removes.
+        if let Some((version, item)) = find(reading, read.table, &row_key(number, &base.0))? {
             page.take(reading, &base, Row { key, version, item }, shown)?;
         }
         Ok(page.more())

@@ -81,9 +81,11 @@ pub(crate) fn mutations_of(
     reading
         .snapshot
         .items(&row_keys, Detail::Record, &mut |place, _, record| {
-            found[place] = record
-                .map(|record| CurrentRecord::read(record, Detail::Record))
-                .transpose()?;
+            let record = record.ok_or_else(|| StoreError::Corrupt {
+                table,
+                key: keys[place].clone(),
+            })?;
+            found[place] = Some(CurrentRecord::read(record, Detail::Record)?);
             Ok(())
         })?;
     let names = reading.names();

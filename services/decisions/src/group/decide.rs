@@ -55,44 +55,65 @@ pub fn decide(
     rows: &Rows,
     environment: &Environment,
 ) -> Result<Decision, Undecided> {
-    let mut group = Group {
-        state: state.clone(),
-        writes: WriteSet::default(),
-        rows,
-        missing: RefCell::default(),
-        assumptions: RefCell::default(),
-        environment,
-        own: environment.wants_own.then(Vec::new),
-        events: Vec::new(),
-    };
-    let decided = group.carry_out_all(commands, state);
-    let mut missing = group.missing.into_inner();
-    let assumptions = group.assumptions.into_inner();
-    if !missing.is_empty() {
-        missing.rows.extend(assumptions.rows());
-        return Err(Undecided::Needs(Box::new(missing)));
-    }
-    match decided {
-        Ok(answers) => Ok(Decision {
-            state: group.state,
-            writes: group.writes,
-            answers,
-            own: group.own,
-            events: group.events,
-            assumptions,
-        }),
-        Err(Fail::Group(error) | Fail::Command(error)) => Err(Undecided::Failed(error)),
-        // All missing rows have been noted.
-        Err(Fail::Missing) => Err(Undecided::Failed(StoreError::damaged("a missing row was not noted"))),
+    let mut refused = BTreeMap::new();
+    loop {
+        let mut group = Group {
+            state: state.clone(),
+            writes: WriteSet::default(),
+            rows,
+            missing: RefCell::default(),
+            assumptions: RefCell::default(),
+            environment,
+            own: environment.wants_own.then(Vec::new),
+            events: Vec::new(),
+        };
+        let decided = group.carry_out_all(commands, state, &mut refused);
+        let mut missing = group.missing.into_inner();
+        let assumptions = group.assumptions.into_inner();
+        if !missing.is_empty() {
+            missing.rows.extend(assumptions.rows());
+            return Err(Undecided::Needs(Box::new(missing)));
+        }
+        return match decided {
+            Ok(answers) => Ok(Decision {
+                state: group.state,
+                writes: group.writes,
+                answers,
+                own: group.own,
+                events: group.events,
+                assumptions,
+            }),
+            // The command is among the refused ones now.
+            Err(Fail::Written(_)) => continue,
+            Err(Fail::Group(error) | Fail::Command(error)) => Err(Undecided::Failed(error)),
+            // All missing rows have been noted.
+            Err(Fail::Missing) => Err(Undecided::Failed(StoreError::damaged("a missing row was not noted"))),
+        };
     }
 }
 
 impl Group<'_> {
-    fn carry_out_all(&mut self, commands: &mut [StoreCommand], before: &State) -> Result<Vec<CommandAnswer>> {
+    /// Carries out all commands but the refused ones, which are answered with their errors.
+    /// `refused` has their places among the commands, and gets that of a command that fails after
+    /// it may have written.
+    fn carry_out_all(
+        &mut self,
+        commands: &mut [StoreCommand],
+        before: &State,
+        refused: &mut BTreeMap<usize, StoreError>,
+    ) -> Result<Vec<CommandAnswer>> {
         let mut answers = Vec::with_capacity(commands.len());
         let mut misses = Misses::default();
-        for command in commands {
-            answers.extend(misses.note(self.carry_out(command))?);
+        for (place, command) in commands.iter_mut().enumerate() {
+            if let Some(error) = refused.get(&place) {
+                answers.push(failed(command, error.clone()));
+                continue;
+            }
+            let carried_out = self.carry_out(command);
+            if let Err(Fail::Written(error)) = &carried_out {
+                refused.insert(place, error.clone());
+            }
+            answers.extend(misses.note(carried_out)?);
         }
         misses.check()?;
         let now_ms = self.environment.now_ms;
@@ -131,6 +152,17 @@ impl Group<'_> {
             self.writes.rows.insert(row(region), Some(ms.to_be_bytes().to_vec()));
         }
         self.state.unreachable = Arc::new(unreachable_ms.clone());
+    }
+}
+
+/// The answer to a command that failed.
+fn failed(command: &StoreCommand, error: StoreError) -> CommandAnswer {
+    match command {
+        StoreCommand::Transaction(_) => CommandAnswer::Transaction(Err(error.into())),
+        StoreCommand::Schema(_) => CommandAnswer::Schema(Err(error.into())),
+        StoreCommand::Apply(_) => CommandAnswer::Apply(Err(error)),
+        StoreCommand::Trim(_) | StoreCommand::Repair(..) => CommandAnswer::More(Err(error)),
+        StoreCommand::NoteUnreachable(_) | StoreCommand::Work => CommandAnswer::Done(Err(error)),
     }
 }
 

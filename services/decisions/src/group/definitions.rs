@@ -60,7 +60,10 @@ impl Group<'_> {
     fn plan(&self, edits: Vec<Edit>) -> Result<Plan> {
         let mut plan = Plan::new();
         for edit in edits {
-            let (Edit::Set { table, .. } | Edit::Remove { table, .. } | Edit::Drop { table }) = &edit;
+            let (Edit::Set { table, .. }
+            | Edit::Remove { table, .. }
+            | Edit::Drop { table }
+            | Edit::Leave { table, .. }) = &edit;
             if Home::of(*table).is_some() {
                 return Err(Fail::Command(StoreError::UnknownTable(*table)));
             }
@@ -81,6 +84,11 @@ impl Group<'_> {
                     definition.home_mut(home).remove(&aspect);
                 }
                 Edit::Drop { .. } => self.leave(definition),
+                Edit::Leave { table, acknowledged } => {
+                    if self.may_leave(table, definition, acknowledged) {
+                        self.leave(definition);
+                    }
+                }
             }
         }
         for (id, definition) in &mut plan {
@@ -103,6 +111,16 @@ impl Group<'_> {
             }
         }
         Ok(plan)
+    }
+
+    /// Whether this region's replica is being deleted, and has no write above `acknowledged`. The
+    /// writes that this group decided before count.
+    fn may_leave(&self, id: TableId, definition: &Definition, acknowledged: u64) -> bool {
+        let replica = definition.replica(&self.environment.region);
+        let is_deleting = replica.is_some_and(|replica| replica.status == ReplicaStatus::Deleting);
+        let own = self.state.origins.own();
+        let table = self.state.tables().get(&id);
+        is_deleting && table.is_none_or(|table| table.progress.origin(own).applied <= acknowledged)
     }
 
     /// Removes this region's replica from a definition, and the whole definition if no other region
@@ -157,11 +175,11 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Writes definitions in consequence of others that arrived. If that fails, so does the group:
-    /// what arrived must not stay without its consequences.
+    /// Writes definitions in consequence of others that arrived, which must not stay without their
+    /// consequences.
     pub(super) fn write_consequences(&mut self, plan: &Plan) -> Result<()> {
         self.write_definitions(plan).map_err(|fail| match fail {
-            Fail::Command(error) => Fail::Group(error),
+            Fail::Command(error) => Fail::Written(error),
             fail => fail,
         })
     }

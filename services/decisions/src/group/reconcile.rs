@@ -4,12 +4,15 @@
 use std::cmp::Ordering;
 
 use beringia_item::{Cause, Item, ItemState, Loss, Version, VersionVector, encode_item};
-use beringia_storage::backend::{Detail, ItemRow, Keyspace, MergedRow};
+use beringia_storage::{
+    StoreError,
+    backend::{Detail, ItemRow, Keyspace, MergedRow},
+};
 use bytes::Bytes;
 
 use super::{
     incoming::Incoming,
-    workspace::{Group, Result},
+    workspace::{Fail, Group, Result},
 };
 use crate::{
     current::CurrentRecord,
@@ -73,12 +76,10 @@ impl Group<'_> {
         }
         let current = self.with_record(row_key, *row, Detail::Record)?;
         let Some(record) = current.record.filter(|record| record.is_of(row)) else {
-            tracing::error!(table = %mutation.table, key = ?mutation.key, "the log record of an item is missing");
-            let outcome = match outcome {
-                Reconciled::Same => Reconciled::Stale,
-                outcome => outcome,
-            };
-            return Ok((outcome, 0));
+            return Err(Fail::Written(StoreError::Corrupt {
+                table: mutation.table,
+                key: mutation.key.clone(),
+            }));
         };
         if whole {
             self.reconcile_whole(incoming, &record, &version, outcome)

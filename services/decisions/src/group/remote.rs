@@ -4,9 +4,7 @@
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet};
 
 use beringia_clock::ClockError;
-use beringia_item::{
-    KeyBytes, Mutation, Origin, RowFingerprint, TableId, Transaction, VersionVector, encoded_item_size,
-};
+use beringia_item::{KeyBytes, KeySchema, Mutation, Origin, RowFingerprint, TableId, Transaction, VersionVector};
 use beringia_storage::{
     Applied, RemoteBatch, RemoteKind, StoreError,
     backend::{ItemRow, LogRecord, OriginNumber, RecordFlags, RecordHead},
@@ -15,10 +13,10 @@ use bytes::Bytes;
 
 use super::{
     event::StoreEvent,
-    incoming::{Incoming, malformed},
+    incoming::{self, Incoming, malformed},
     reconcile::{Merged, Reconciled},
     workspace::{Fail, Group, Misses, Result},
-    write::{NewRow, live_size, row_size},
+    write::{NewRow, row_size},
 };
 use crate::{
     layout::encode_context,
@@ -43,7 +41,8 @@ pub(super) fn wants(state: &State, mutation: &Mutation, kind: RemoteKind) -> boo
 
 impl Group<'_> {
     /// Applies a batch of other regions' mutations, wholly or not at all. Refuses it if one of its
-    /// writes is from too far in the future, or cannot be read.
+    /// writes is from too far in the future, cannot be read, or is written to another key than its
+    /// item has.
     pub(super) fn apply(&mut self, batch: &RemoteBatch) -> Result<Applied> {
         let batch = &*self.without_dropped(batch);
         self.check_clocks(batch)?;
@@ -139,12 +138,13 @@ impl Group<'_> {
                 continue;
             }
             let refused = |what: &dyn std::fmt::Display| Fail::Command(malformed(mutation, what));
-            let size = mutation.image.as_deref().map(encoded_item_size).transpose();
-            let size = size.map_err(|error| refused(&error))?;
+            let table = self.state.tables().get(&mutation.table);
+            let size = self.checked_size(mutation, table.map(|table| &*table.keys));
             let read = Incoming {
                 mutation,
                 origin: 0,
-                size: size.map_or(0, live_size),
+                size: size.map_err(|error| refused(&error))?,
+                has_checked_key: table.is_some(),
                 item: OnceCell::new(),
                 context: Bytes::new(),
             };
@@ -152,7 +152,7 @@ impl Group<'_> {
                 return Err(refused(&"its transaction does not contain its sequence"));
             }
             // Without metadata the image is the whole state.
-            if let Some(table) = self.state.tables().get(&mutation.table)
+            if let Some(table) = table
                 && mutation.metadata.is_some()
             {
                 read.state(&table.keys).map_err(|error| refused(&error))?;
@@ -167,13 +167,29 @@ impl Group<'_> {
         Ok(incoming)
     }
 
+    /// As [`incoming::checked_size`]; the reason for a failure names the table.
+    fn checked_size(&self, mutation: &Mutation, keys: Option<&KeySchema>) -> Result<u64, String> {
+        incoming::checked_size(mutation, keys).map_err(|what| {
+            let id = mutation.table;
+            let definition = self.state.definitions().get(&id);
+            let core = definition.and_then(|definition| definition.core());
+            let table = core.map_or_else(|| id.to_string(), |core| core.name.clone());
+            format!("in table {table}, {what}")
+        })
+    }
+
     fn apply_one(&mut self, incoming: &Incoming<'_>, kind: RemoteKind, applied: &mut Applied) -> Result<()> {
         let mutation = incoming.mutation;
         if !wants(&self.state, mutation, kind) {
             applied.skipped += 1;
             return Ok(());
         }
-        let row_key = self.table(mutation.table)?.row_key(&mutation.key);
+        let table = self.table(mutation.table)?;
+        if !incoming.has_checked_key {
+            self.checked_size(mutation, Some(&table.keys))
+                .map_err(|error| Fail::Written(malformed(mutation, &error)))?;
+        }
+        let row_key = table.row_key(&mutation.key);
         let current = self.item_row(&row_key)?;
         if self.is_ignored(mutation, kind, current.as_ref()) {
             return self.count(incoming, kind);

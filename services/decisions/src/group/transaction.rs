@@ -120,7 +120,7 @@ impl Group<'_> {
         let current = self.current(&row_key, detail_of(table, needs_current, knows_others))?;
         let live = current.as_ref().filter(|current| current.row.is_live());
         let before = match live {
-            Some(current) if needs_current => item_of(current, id, &write.key)?,
+            Some(current) if needs_current => Some(item_of(current, id, &write.key)?),
             _ => None,
         };
         if let Some(refusal) = self.refusal_without_item(write) {
@@ -301,13 +301,11 @@ fn covered(current: &CurrentRow) -> Result<Vec<(OriginNumber, u64)>> {
     }
 }
 
-/// The current item, which is live and whose image was asked for. A missing image is damage, and is
-/// treated as a missing row.
-fn item_of(current: &CurrentRow, table: TableId, key: &KeyBytes) -> Result<Option<Item>> {
+/// The current item, which is live and whose image was asked for.
+fn item_of(current: &CurrentRow, table: TableId, key: &KeyBytes) -> Result<Item> {
     let Some(image) = current.image() else {
-        tracing::error!(%table, ?key, "the log record of an item is missing");
-        return Ok(None);
+        let key = key.clone();
+        return Err(Fail::Command(StoreError::Corrupt { table, key }));
     };
-    let item = decode_item(image).map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
-    Ok(Some(item))
+    decode_item(image).map_err(|error| Fail::Command(StoreError::Database(error.to_string())))
 }

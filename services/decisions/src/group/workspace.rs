@@ -29,6 +29,9 @@ pub struct OwnRecord {
 pub(crate) enum Fail {
     /// Only the current command fails. It has not written anything yet.
     Command(StoreError),
+    /// Only the current command fails, but it may have written. The group is decided again without
+    /// it.
+    Written(StoreError),
     /// No command of the group can be carried out.
     Group(StoreError),
     /// A row has to be read first; it has been noted.

@@ -133,6 +133,7 @@ impl State {
                 self.tables.remove(&table);
                 self.items.retain(|(of, _), _| *of != table);
             }
+            Edit::Leave { .. } => panic!("only replication removes a replica that is being deleted"),
         }
     }
 

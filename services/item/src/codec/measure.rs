@@ -10,8 +10,12 @@ use crate::{
 
 type Read<T> = Result<T, CodecError>;
 
-/// Returns the number of attributes of an item, and the bytes of their names and values.
-pub(super) fn item(reader: &mut Reader<'_>, depth: usize) -> Read<(usize, usize)> {
+/// Returns the number of attributes of an item, and the bytes of their names and values. `value`
+/// reads the value of an attribute, given its name, and returns its size.
+pub(super) fn attributes<'a>(
+    reader: &mut Reader<'a>,
+    mut value: impl FnMut(&mut Reader<'a>, &'a str) -> Read<usize>,
+) -> Read<(usize, usize)> {
     let count = reader.count()?;
     let mut previous: Option<&str> = None;
     let mut bytes = 0;
@@ -19,12 +23,13 @@ pub(super) fn item(reader: &mut Reader<'_>, depth: usize) -> Read<(usize, usize)
         let name = reader.text()?;
         reader.check_name(previous, name)?;
         previous = Some(name);
-        bytes += name.len() + value(reader, depth)?;
+        bytes += name.len() + value(reader, name)?;
     }
     Ok((count, bytes))
 }
 
-fn value(reader: &mut Reader<'_>, depth: usize) -> Read<usize> {
+/// Returns the size of a value at this depth of its item.
+pub(super) fn value(reader: &mut Reader<'_>, depth: usize) -> Read<usize> {
     if depth > MAX_DEPTH {
         return Err(reader.damaged("values are nested too deeply"));
     }
@@ -39,7 +44,7 @@ fn value(reader: &mut Reader<'_>, depth: usize) -> Read<usize> {
             DOCUMENT_BYTES + members.sum::<Read<usize>>()?
         }
         MAP => {
-            let (count, bytes) = item(reader, depth + 1)?;
+            let (count, bytes) = attributes(reader, |reader, _| value(reader, depth + 1))?;
             DOCUMENT_BYTES + MEMBER_BYTES * count + bytes
         }
         STRING_SET => set(reader, Reader::text, |member| member.len())?,

@@ -1,13 +1,15 @@
 //! The compact form: round trips, one encoding per item, and robustness against any bytes.
 
 use beringia_item::{
-    AttributeValue, CodecError, Item, MAX_DEPTH, decode_item, encode_item, encoded_item_size, item_size,
+    AttributeValue, CodecError, Item, MAX_DEPTH, decode_item, encode_item, encoded_attributes, encoded_item_size,
+    item_size,
 };
 use proptest::prelude::*;
 
 use crate::strategies::{any_item, item_of, nested};
 
-/// Decodes an item, and checks that it can be measured exactly if it can be decoded.
+/// Decodes an item, and checks that it can be measured exactly if it can be decoded, also while
+/// some of its attributes are decoded.
 fn decoded(bytes: &[u8]) -> Result<Item, CodecError> {
     let item = decode_item(bytes);
     assert_eq!(
@@ -15,6 +17,14 @@ fn decoded(bytes: &[u8]) -> Result<Item, CodecError> {
         item.as_ref().ok().map(item_size),
         "{bytes:02x?}"
     );
+    let is_wanted = |name: &str| name.len() % 2 == 1;
+    let wanted = |mut item: Item| {
+        let size = item_size(&item);
+        item.retain(|name, _| is_wanted(name));
+        (size, item)
+    };
+    let expected = item.clone().ok().map(wanted);
+    assert_eq!(encoded_attributes(bytes, is_wanted).ok(), expected, "{bytes:02x?}");
     item
 }
 

@@ -102,7 +102,8 @@ async fn another_protocol_version_is_refused_with_the_reason() {
     assert_eq!(
         reason,
         format!(
-            "eu-west-1 speaks version {PROTOCOL} of the protocol, us-east-1 version {}",
+            "eu-west-1 speaks version {PROTOCOL} of the replication protocol, us-east-1 version {} \
+             (run the same version of beringia in both regions)",
             PROTOCOL + 1
         )
     );
@@ -138,6 +139,7 @@ async fn malformed_messages_end_the_stream_with_a_reason() {
         (hello(PROTOCOL, "No Region", ""), "`No Region` is not a region name"),
         (
             from_receiver::Kind::Hello(Hello {
+                protocol: PROTOCOL,
                 incarnation: Bytes::new(),
                 region: "a".to_owned(),
                 ..Hello::default()

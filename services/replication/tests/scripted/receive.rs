@@ -612,7 +612,8 @@ fn refuses_another_protocol_version_and_retries_rarely() {
     hello.protocol = PROTOCOL + 1;
     let commands = script.source_says(link, ToReceiver::Hello(hello));
     let reason = format!(
-        "eu speaks version {PROTOCOL} of the protocol, us version {}",
+        "eu speaks version {PROTOCOL} of the replication protocol, us version {} \
+         (run the same version of beringia in both regions)",
         PROTOCOL + 1
     );
     let goodbye = ToSource::Goodbye(Goodbye {

@@ -73,7 +73,11 @@ fn foreign_file_is_refused_and_left_unchanged() {
         (b"hello".to_vec(), "is not a database: it has only 5 bytes"),
         (vec![7; 5000], "is not an SQLite database"),
         (foreign, "is an SQLite database, but not one of Beringia's"),
-        (newer, "has format 77, and this version reads format 9"),
+        (
+            newer,
+            "has format 77, and this version of beringia reads format 9 (run the version that wrote it, or move the \
+             file away to start with an empty database)",
+        ),
     ];
     for (bytes, expected) in cases {
         fs::write(&path, &bytes).unwrap();

@@ -5,7 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use beringia_clock::ManualClock;
 use beringia_item::RANGES;
-use beringia_storage::{RemoteBatch, RemoteKind, Store, StoreOptions, conformance::fixture::*};
+use beringia_storage::{
+    CommitError, RemoteBatch, RemoteKind, Store, StoreError, StoreOptions, conformance::fixture::*,
+};
 use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 use rusqlite::Connection;
 
@@ -28,7 +30,7 @@ impl Pair {
         let options = Options::new(
             StoreOptions::new(region("us-east-1"), clock.clone()),
             database,
-            Execution::Threads,
+            Execution::Inline,
         );
         let (store, peer) = (
             beringia_storage_sqlite::open(&options).unwrap(),
@@ -212,15 +214,97 @@ async fn changed_digest_is_repaired() {
     pair.assert_whole().await;
 }
 
+/// The error for the item of this number.
+fn corrupt(n: u64) -> StoreError {
+    StoreError::Corrupt {
+        table: TABLE,
+        key: key(&format!("p{n}"), n),
+    }
+}
+
+/// A put that needs nothing of the item that it replaces.
 #[tokio::test]
-async fn damaged_items_can_still_be_written() {
+async fn item_without_its_log_record_can_be_put() {
     let pair = Pair::new().await;
     pair.vandalize("DELETE FROM log WHERE pos > (SELECT max(pos) - 50 FROM log)");
     for n in 0..50 {
-        let pk = format!("p{n}");
-        assert_eq!(pair.store.get(TABLE, &key(&pk, n)).await.unwrap(), None);
-        put(&pair.store, item(&pk, n, &[("color", text("new"))])).await;
+        put(&pair.store, item(&format!("p{n}"), n, &[("color", text("new"))])).await;
     }
+    pair.scrub().await;
+    assert_eq!(assert_agrees(&pair.store, TABLE).await.len(), 50);
+}
+
+/// The read that finds the damage has the range repaired, so that a peer can restore the item.
+#[tokio::test]
+async fn read_of_an_item_without_its_log_record_fails() {
+    let pair = Pair::new().await;
+    pair.vandalize("DELETE FROM log WHERE pos > (SELECT max(pos) - 4 FROM log)");
+    let keys = |n: u64| vec![(TABLE, key(&format!("p{n}"), n))];
+    assert_eq!(pair.store.get(TABLE, &key("p49", 49)).await, Err(corrupt(49)));
+    assert_eq!(pair.store.get(TABLE, &key("p49", 49)).await, Ok(None));
+    assert_eq!(pair.store.get_many(keys(48)).await, Err(corrupt(48)));
+    assert_eq!(pair.store.get_many(keys(48)).await, Ok(vec![None]));
+    let sent = pair.store.mutations_of(TABLE, vec![key("p47", 47)]).await;
+    assert_eq!(sent, Err(corrupt(47)));
+    for index in [None, Some("by_color")] {
+        let page = pair.store.range(whole(TABLE, index)).await;
+        match index {
+            None => assert_eq!(page.map(drop), Err(corrupt(46))),
+            Some(_) => assert_eq!(page.unwrap().rows.len(), 46),
+        }
+    }
+    // The index entries are in other ranges.
+    pair.scrub().await;
+    assert_eq!(pair.repair().await, 4);
+    pair.assert_whole().await;
+}
+
+#[tokio::test]
+async fn condition_on_an_item_without_its_log_record_fails() {
+    let pair = Pair::new().await;
+    pair.vandalize("DELETE FROM log WHERE pos = (SELECT max(pos) FROM log)");
+    let put_if_absent = || write(key("p49", 49), Do::If(|item| item.is_none(), item("p49", 49, &[])));
+    let refused = commit(&pair.store, vec![put_if_absent()]).await;
+    assert!(
+        matches!(&refused, Err(CommitError::Store(error)) if *error == corrupt(49)),
+        "{refused:?}"
+    );
+    assert_eq!(pair.repair().await, 1);
+    let refused = commit(&pair.store, vec![put_if_absent()]).await;
+    assert!(matches!(refused, Err(CommitError::Refused(_))), "{refused:?}");
+    pair.assert_whole().await;
+}
+
+/// A mutation that is concurrent with the item cannot be reconciled. The batch is refused as a
+/// whole, and the client's write that is decided in the same group is not.
+#[tokio::test]
+async fn mutation_over_an_item_without_its_log_record_is_refused() {
+    let pair = Pair::new().await;
+    pair.peer.advance_ms(5);
+    for n in [7, 8] {
+        put(&*pair.peer.store, item(&format!("p{n}"), n, &[("color", text("east"))])).await;
+    }
+    put(&pair.store, item("p8", 8, &[("color", text("west"))])).await;
+    pair.vandalize("DELETE FROM log WHERE pos = (SELECT max(pos) FROM log)");
+    let batch = RemoteBatch {
+        mutations: read_all(&*pair.peer.store, &all_of(pair.peer.store.origin())).await,
+        ..RemoteBatch::default()
+    };
+    let before = pair.store.vectors();
+    let (wrote, refused) = tokio::join!(
+        put(&pair.store, item("p9", 9, &[("color", text("west"))])),
+        pair.store.apply(batch.clone())
+    );
+    assert_eq!(refused, Err(corrupt(8)));
+    let origin = pair.peer.store.origin();
+    let vectors = pair.store.vectors();
+    assert_eq!(vectors[&TABLE].get(origin), before[&TABLE].get(origin));
+    let written = pair.store.get(TABLE, &key("p9", 9)).await.unwrap();
+    assert_eq!(written.map(|(version, _)| version), Some(wrote));
+    let untouched = pair.store.get(TABLE, &key("p7", 7)).await.unwrap().unwrap();
+    assert_eq!(untouched.1["color"], text("c1"));
+    // The range was repaired, so the batch is applied when it arrives again.
+    assert_eq!(pair.store.apply(batch).await.unwrap().newer, 2);
     pair.scrub().await;
     assert_eq!(assert_agrees(&pair.store, TABLE).await.len(), 50);
 }

@@ -414,6 +414,32 @@ pub(super) async fn removed_replica_returns_empty(backend: &dyn DiskMaker) {
     assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
 }
 
+/// Even if the store decides the write and the removal of the replica in one group.
+pub(super) async fn leaving_replica_stays_for_an_unacked_write(backend: &dyn DiskMaker) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
+    create_global_table(&[&east, &west], true).await;
+    let leave = |acknowledged| {
+        let table = TABLE;
+        edit(&*east.store, vec![Edit::Leave { table, acknowledged }])
+    };
+    leave(u64::MAX).await;
+    assert!(
+        east.store.catalog().by_id[&TABLE].held,
+        "an active replica does not leave"
+    );
+    let acked = put(&*east.store, item("a", 1, &[])).await;
+    let deleting = set_replica(TABLE, "us-east-1", ReplicaStatus::Deleting);
+    edit(&*east.store, vec![deleting]).await;
+    let (unacked, ()) = tokio::join!(put(&*east.store, item("a", 2, &[])), leave(acked.sequence));
+    assert!(east.store.catalog().by_id[&TABLE].held);
+    assert_eq!(
+        east.store.get(TABLE, &key("a", 2)).await.unwrap(),
+        Some((unacked.clone(), item("a", 2, &[])))
+    );
+    leave(unacked.sequence).await;
+    assert!(!east.store.vectors().contains_key(&TABLE));
+}
+
 pub(super) async fn last_region_that_drops_a_table_removes_its_definition(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;

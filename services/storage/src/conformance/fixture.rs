@@ -444,6 +444,10 @@ pub async fn assert_agrees(store: &dyn Store, table: TableId) -> BTreeMap<KeyByt
         );
     }
     if let Some(described) = catalog.by_id.get(&table) {
+        for row in &page.rows {
+            let own = described.core.keys.key_of(&row.item);
+            assert_eq!(own.as_ref(), Ok(&row.key), "the key of {:?}", row.item);
+        }
         let bytes: usize = page.rows.iter().map(|row| beringia_item::item_size(&row.item)).sum();
         assert_eq!(described.size.items(), page.rows.len() as u64, "the number of items");
         assert_eq!(described.size.bytes(), bytes as u64, "the bytes of the items");

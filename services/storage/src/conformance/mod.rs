@@ -167,6 +167,7 @@ suite! {
         plain concurrent_tables_of_one_name_stay_in_their_regions;
         plain region_adopts_active_or_else_older_table_of_a_name;
         plain removed_replica_returns_empty;
+        plain leaving_replica_stays_for_an_unacked_write;
         plain last_region_that_drops_a_table_removes_its_definition;
         plain new_index_is_filled_during_writes;
         plain filling_an_index_continues_after_a_crash;
@@ -257,6 +258,9 @@ suite! {
         plain region_whose_clock_went_back_takes_no_writes;
         plain write_to_a_table_without_a_replica_is_skipped;
         plain malformed_mutation_is_refused_with_its_batch;
+        plain mutation_of_another_items_key_is_refused;
+        plain mutation_is_checked_in_a_batch_that_defines_its_table;
+        plain delete_under_a_damaged_key_is_refused;
         plain region_relays_even_writes_that_lost_there;
         plain writes_of_another_shard_keep_their_origin;
         plain only_progress_of_a_copy_advances_the_vector;

@@ -1,10 +1,13 @@
 //! Applying the writes of other regions.
 
 use beringia_clock::{HybridOffset, HybridTime, WallClock};
-use beringia_item::{Mutation, TableId, Transaction, Version, encode_item};
+use beringia_item::{Item, Mutation, TableId, Transaction, Version, encode_item};
 
 use super::{DiskMaker, fixture::*};
-use crate::{Applied, Aspect, Catalog, CommitError, ConflictRule, RemoteBatch, RemoteKind, SchemaError, StoreError};
+use crate::{
+    Applied, Aspect, Catalog, CommitError, ConflictRule, RemoteBatch, RemoteKind, ReplicaStatus, SchemaError,
+    StoreError,
+};
 
 /// Two regions with the table in both.
 async fn pair(backend: &dyn DiskMaker) -> (Site, Site) {
@@ -423,6 +426,98 @@ pub(super) async fn malformed_mutation_is_refused_with_its_batch(backend: &dyn D
     assert_eq!(west.store.apply(stream(good)).await.unwrap().newer, 2);
 }
 
+/// The second of east's two mutations, with the image of this item.
+fn with_image_of(good: &[Mutation], item: &Item) -> Vec<Mutation> {
+    let mut bad = good.to_vec();
+    bad[1].image = Some(encode_item(item));
+    bad
+}
+
+/// However it arrives: it would show as a second item of that key in a scan.
+pub(super) async fn mutation_of_another_items_key_is_refused(backend: &dyn DiskMaker) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
+    put(&*east.store, item("a", 2, &[])).await;
+    let good = mutations(&east).await;
+    let mut unsorted = item("a", 2, &[]);
+    unsorted.remove("sk");
+    let reasons = [
+        (item("a", 1, &[]), r#"has the key {"pk":{"S":"a"},"sk":{"N":"1"}}"#),
+        (unsorted, "has no key of the table: missing the key sk"),
+    ];
+    let apply = async |item: &Item, kind| {
+        let batch = RemoteBatch {
+            kind,
+            ..stream(with_image_of(&good, item))
+        };
+        west.store.apply(batch).await
+    };
+    let refused = |item: &Item, reason: &str| {
+        let under = r#"in table things, the item under the key {"pk":{"S":"a"},"sk":{"N":"2"}}"#;
+        let what = format!("{under} {reason}");
+        let origin = east.store.origin().clone();
+        (
+            item.clone(),
+            Err(StoreError::Malformed {
+                table: TABLE,
+                origin,
+                what,
+            }),
+        )
+    };
+    for (item, expected) in reasons.iter().map(|(item, reason)| refused(item, reason)) {
+        for kind in [RemoteKind::Stream, RemoteKind::Copy] {
+            assert_eq!(apply(&item, kind).await, expected, "{kind:?}");
+        }
+        assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
+    }
+    assert_eq!(west.store.apply(stream(good.clone())).await.unwrap().newer, 2);
+    for (item, expected) in reasons.iter().map(|(item, reason)| refused(item, reason)) {
+        assert_eq!(apply(&item, RemoteKind::Repair).await, expected);
+    }
+    assert_eq!(assert_agrees(&*west.store, TABLE).await.len(), 2);
+}
+
+/// The table and its key schema are unknown until the batch is being applied.
+pub(super) async fn mutation_is_checked_in_a_batch_that_defines_its_table(backend: &dyn DiskMaker) {
+    let (east, _west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
+    put(&*east.store, item("a", 2, &[])).await;
+    let good = mutations(&east).await;
+    let far = Site::new(backend, "ap-south-1");
+    let creating = ReplicaStatus::Creating {
+        from: east.store.region().clone(),
+    };
+    edit(&*east.store, vec![set_replica(TABLE, "ap-south-1", creating)]).await;
+    let apply = async |mutations: Vec<Mutation>| {
+        let mut batch = rows_of(&east, TableId::CATALOG).await;
+        batch.mutations.extend(mutations);
+        far.store.apply(batch).await
+    };
+    // A change that is decided in the same group is carried out.
+    let (refused, ()) = tokio::join!(
+        apply(with_image_of(&good, &item("a", 1, &[]))),
+        edit(&*far.store, vec![set(TableId(7), Aspect::Core(core("others", false)))])
+    );
+    assert!(matches!(refused, Err(StoreError::Malformed { .. })), "{refused:?}");
+    assert_eq!(far.store.catalog().by_id.keys().collect::<Vec<_>>(), [&TableId(7)]);
+    apply(good).await.unwrap();
+    assert_eq!(assert_agrees(&*far.store, TABLE).await.len(), 2);
+}
+
+pub(super) async fn delete_under_a_damaged_key_is_refused(backend: &dyn DiskMaker) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
+    delete(&*east.store, key("a", 1)).await;
+    let mut bad = mutations(&east).await;
+    let mut damaged = bad[1].key.0.to_vec();
+    // Another hash, and so another range of the table.
+    damaged[0] ^= 1;
+    bad[1].key = damaged.into();
+    let refused = west.store.apply(stream(bad)).await;
+    assert!(matches!(refused, Err(StoreError::Malformed { .. })), "{refused:?}");
+}
+
 pub(super) async fn region_relays_even_writes_that_lost_there(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
@@ -499,7 +594,7 @@ pub(super) async fn only_progress_of_a_copy_advances_the_vector(backend: &dyn Di
     ship(&east, &far, TableId::CATALOG).await;
     edit(
         &*east.store,
-        vec![set_replica(TABLE, "ap-south-1", crate::ReplicaStatus::Active)],
+        vec![set_replica(TABLE, "ap-south-1", ReplicaStatus::Active)],
     )
     .await;
     ship(&east, &far, TableId::CATALOG).await;

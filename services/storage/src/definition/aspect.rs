@@ -305,4 +305,14 @@ pub enum Edit {
         /// The table that this region no longer has.
         table: TableId,
     },
+    /// Drops this region's replica of a global table, as [`Edit::Drop`] does, if it is being
+    /// deleted and all of this region's writes to it are at or below a sequence that the other
+    /// replicas have acknowledged. Otherwise nothing changes. The writes that count include those
+    /// that the store decided before this change and has not committed yet.
+    Leave {
+        /// The table whose replica is being deleted.
+        table: TableId,
+        /// The sequence that the other replicas have acknowledged.
+        acknowledged: u64,
+    },
 }
