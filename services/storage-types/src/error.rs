@@ -44,6 +44,10 @@ pub enum StoreError {
     /// A change of definitions that would make them inconsistent, such as two tables of one name.
     #[error("the definitions cannot be changed: {0}")]
     Definition(String),
+    /// The committer has failed, for this reason. Reads continue; the store commits again once it
+    /// was opened again.
+    #[error("the region cannot commit: {0}")]
+    CannotCommit(String),
     /// The store was closed, or its disk was taken away as in a crash.
     #[error("the store is shut down")]
     Closed,

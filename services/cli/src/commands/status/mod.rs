@@ -63,6 +63,8 @@ struct RegionJson {
     name: String,
     /// `running`, `down`, or `unknown` where no control service hosts it.
     state: &'static str,
+    /// Why the region failed, such as a panic of its committer; null if it did not.
+    failure: Option<String>,
     /// Whether the region is closed for clients' writes.
     draining: bool,
     /// The requests that the region has refused since its start; null if it cannot be asked.
@@ -234,6 +236,9 @@ impl RegionJson {
         Self {
             name: name.to_owned(),
             state,
+            failure: report
+                .map(|report| report.failure.clone())
+                .filter(|reason| !reason.is_empty()),
             draining: report.is_some_and(|report| report.draining),
             refused: report.and_then(|report| report.refused).map(|refused| RefusedJson {
                 throttled_reads: refused.throttled_reads,
@@ -244,10 +249,10 @@ impl RegionJson {
     }
 
     fn state_text(&self) -> String {
-        if self.draining {
-            format!("{}, closed for writes", self.state)
-        } else {
-            self.state.to_owned()
+        match &self.failure {
+            Some(reason) => format!("{}, failed: {reason}", self.state),
+            None if self.draining => format!("{}, closed for writes", self.state),
+            None => self.state.to_owned(),
         }
     }
 
