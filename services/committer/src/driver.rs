@@ -292,7 +292,7 @@ fn turn(queue: &Queue, slot: &CommitterSlot, group: Option<Vec<Submitted>>) -> O
         if let Some(group) = group {
             committer.commit(group);
         }
-        let worked = !committer.has_jobs() || committer.work();
+        let worked = committer.failure().is_some() || !committer.has_jobs() || committer.work();
         committer.maintain();
         match (committer.has_jobs(), worked) {
             (false, _) => Background::None,
@@ -303,7 +303,9 @@ fn turn(queue: &Queue, slot: &CommitterSlot, group: Option<Vec<Submitted>>) -> O
 }
 
 /// Runs `work` with the committer. Returns `None` if the committer was taken away. If it panics,
-/// its state may be inconsistent: it is given up, and the queue fails.
+/// its state may be inconsistent, and the queue fails; also if its backend cannot tell what is
+/// durable. The committer then stays in its place, unused, since readers may depend on its hold on
+/// the database.
 fn with_committer<T>(
     queue: &Queue,
     slot: &CommitterSlot,
@@ -318,13 +320,13 @@ fn with_committer<T>(
         return None;
     };
     match catch_unwind(AssertUnwindSafe(|| work(committer, group))) {
-        Ok(done) => Some(done),
-        Err(panic) => {
-            queue.fail(format!("the committer panicked: {}", panic_message(&*panic)));
-            *slot = None;
-            None
-        }
+        Ok(done) => match committer.failure() {
+            None => return Some(done),
+            Some(reason) => queue.fail(reason.to_owned()),
+        },
+        Err(panic) => queue.fail(format!("the committer panicked: {}", panic_message(&*panic))),
     }
+    None
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -24,6 +24,11 @@ pub enum StoreError {
     /// The storage backend failed, or its contents are damaged.
     #[error("the database failed: {0}")]
     Database(String),
+    /// The database could not be synced to its disk. What was written since the last sync may be
+    /// lost although it can still be read, and the next sync may succeed all the same. The store
+    /// commits nothing more until it is opened again.
+    #[error("the database cannot be synced to its disk: {0}")]
+    SyncFailed(String),
     /// This region has no replica of a table with this id.
     #[error("this region has no table {0}")]
     UnknownTable(TableId),
