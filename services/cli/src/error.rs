@@ -16,6 +16,9 @@ pub(crate) enum CommandError {
     /// No control service answers: exit code 2.
     #[error("{0}")]
     Unreachable(String),
+    /// The region that the process runs failed: exit code 3.
+    #[error("{0}; start the process again")]
+    RegionFailed(String),
     /// The reader of the output closed it (`beringia conflicts | head`): not an error of
     /// `beringia`, exit code 0.
     #[error("the output was closed")]
@@ -43,6 +46,7 @@ impl CommandError {
             Self::CheckFailed(_) => "check_failed",
             Self::UsageError(_) => "usage_error",
             Self::Unreachable(_) => "unreachable",
+            Self::RegionFailed(_) => "region_failed",
             Self::OutputClosed => "output_closed",
             Self::Interrupted | Self::Unfinished(_) => "interrupted",
         }
@@ -53,6 +57,7 @@ impl CommandError {
         match self {
             Self::CheckFailed(_) => ExitCode::from(1),
             Self::UsageError(_) | Self::Unreachable(_) => ExitCode::from(2),
+            Self::RegionFailed(_) => ExitCode::from(3),
             Self::OutputClosed => ExitCode::SUCCESS,
             Self::Interrupted | Self::Unfinished(_) => ExitCode::from(Self::INTERRUPTED),
         }

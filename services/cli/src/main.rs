@@ -44,7 +44,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
         beringia conflicts                         see which writes conflicted, and which won\n\n\
         Without anything running:\n  \
         beringia sim run partition                 the same in virtual time, judged and measured\n\n\
-        Exit codes: 0 success; 1 a check failed (such as: not converged in time); 2 wrong input, or cannot start; 130 interrupted."
+        Exit codes: 0 success; 1 a check failed (such as: not converged in time); 2 wrong input, or cannot start; \
+        3 the region failed; 130 interrupted."
 )]
 struct Arguments {
     /// The format of the output and of errors: text for people, or one JSON object per line for

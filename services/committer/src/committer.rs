@@ -4,7 +4,8 @@
 //! It is a plain struct without threads, tasks or channels of its own; `driver` feeds it. Each
 //! command is decided on the state that all commands before it left, so log order is commit order.
 //! If the backend fails, every command of the group gets the error. If the rows of the group may
-//! have changed, the state is read again.
+//! have changed, the state is read again. If the backend cannot tell any more what is durable, the
+//! committer fails for good.
 
 use std::{
     collections::BTreeMap,
@@ -146,6 +147,8 @@ pub(crate) struct Committer {
     seen: Arc<AtomicU64>,
     /// The number of those commits that this committer knows of.
     known: u64,
+    /// Why nothing more may be committed, if that is so.
+    failure: Option<String>,
 }
 
 impl Committer {
@@ -164,6 +167,7 @@ impl Committer {
             is_stale: false,
             seen,
             known,
+            failure: None,
         }
     }
 
@@ -202,13 +206,26 @@ impl Committer {
 
     /// Performs the backend's maintenance after a commit.
     pub(crate) fn maintain(&mut self) {
-        self.writer.maintain(false);
+        let maintained = self.writer.maintain(false);
+        self.note_failure(maintained);
     }
 
     /// Releases memory that an idle store does not need.
     pub(crate) fn rest(&mut self) {
         self.shared.recent.clear();
-        self.writer.maintain(true);
+        let maintained = self.writer.maintain(true);
+        self.note_failure(maintained);
+    }
+
+    fn note_failure(&mut self, maintained: Result<(), StoreError>) {
+        if let Err(error) = maintained {
+            self.failure = Some(error.to_string());
+        }
+    }
+
+    /// Why nothing more may be committed: the backend cannot tell what is durable.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     /// Ends the committer in good order: the next start has nothing to recover.
@@ -254,6 +271,10 @@ impl Committer {
                 Err(CommitFailure::Unknown(error)) => {
                     self.state = self.state.clone().beyond(&decision.state);
                     self.is_stale = true;
+                    return Err(error);
+                }
+                Err(CommitFailure::Fatal(error)) => {
+                    self.failure = Some(error.to_string());
                     return Err(error);
                 }
                 Err(CommitFailure::Failed(error)) => {

@@ -2,14 +2,15 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use beringia_storage::StoreError;
+use beringia_storage::{StoreError, panic_message};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore};
 
@@ -78,6 +79,8 @@ pub(crate) struct Queue {
     clients: Semaphore,
     remotes: Semaphore,
     upkeep: Semaphore,
+    /// Why the committer failed, if it did.
+    failure: OnceLock<String>,
     finished: AtomicBool,
     end: Notify,
 }
@@ -99,6 +102,7 @@ impl Queue {
             clients: Semaphore::new(CLIENTS_WAITING_MAX),
             remotes: Semaphore::new(REMOTES_WAITING_MAX),
             upkeep: Semaphore::new(UPKEEP_WAITING_MAX),
+            failure: OnceLock::new(),
             finished: AtomicBool::new(false),
             end: Notify::new(),
         }
@@ -118,7 +122,7 @@ impl Queue {
 
     /// Puts a command into its queue, after waiting for a slot.
     pub(crate) async fn submit(&self, priority: Priority, command: Request) -> Result<(), StoreError> {
-        let slot = self.slots(priority).acquire().await.map_err(|_| StoreError::Closed)?;
+        let slot = self.slots(priority).acquire().await.map_err(|_| self.refusal())?;
         let command = Submitted {
             request: command,
             asked_by: trail::requester(),
@@ -126,7 +130,7 @@ impl Queue {
         let is_parked = {
             let mut waiting = self.lock();
             if waiting.stopping.is_some() {
-                return Err(StoreError::Closed);
+                return Err(self.refusal());
             }
             match priority {
                 Priority::Client => waiting.clients.push_back(command),
@@ -191,7 +195,7 @@ impl Queue {
             if drain { Vec::new() } else { waiting.take_all() }
         };
         for command in dropped {
-            command.fail(StoreError::Closed);
+            command.fail(self.refusal());
         }
         for slots in [&self.clients, &self.remotes, &self.upkeep] {
             slots.close();
@@ -213,6 +217,39 @@ impl Queue {
         };
         waiting.is_parked = false;
         timed_out
+    }
+
+    /// Ends the queue because the committer failed.
+    fn fail(&self, reason: String) {
+        tracing::error!(
+            reason,
+            "the committer failed; the region cannot commit until its store is opened again"
+        );
+        self.failure.get_or_init(|| reason);
+        self.stop(false);
+        self.end.notify_waiters();
+    }
+
+    /// The error of a command that is not carried out.
+    fn refusal(&self) -> StoreError {
+        self.failed().map_or(StoreError::Closed, StoreError::CannotCommit)
+    }
+
+    /// Why the committer failed, if it did.
+    pub(crate) fn failed(&self) -> Option<String> {
+        self.failure.get().cloned()
+    }
+
+    /// Waits until the committer fails, and returns the reason.
+    pub(crate) async fn failure(&self) -> String {
+        loop {
+            let mut end = std::pin::pin!(self.end.notified());
+            end.as_mut().enable();
+            if let Some(reason) = self.failed() {
+                return reason;
+            }
+            end.await;
+        }
     }
 
     /// Marks the driver as ended; no more commands are taken.
@@ -238,7 +275,7 @@ impl Queue {
 /// The committer, in a place from which the store can take it away from its driver.
 pub(crate) type CommitterSlot = Arc<Mutex<Option<Committer>>>;
 
-/// Finishes the queue on drop, so that callers do not wait forever even if the committer panicked.
+/// Finishes the queue on drop, so that callers never wait for a driver that has ended.
 struct Finish(Arc<Queue>);
 
 impl Drop for Finish {
@@ -248,25 +285,48 @@ impl Drop for Finish {
 }
 
 /// Commits one group, then does a step of background work. Returns `None` if the committer was
-/// taken away, otherwise whether there is more background work and whether the last step failed.
-fn turn(slot: &CommitterSlot, group: Option<Vec<Submitted>>) -> Option<Background> {
+/// taken away or fails, otherwise whether there is more background work and whether the last step
+/// failed.
+fn turn(queue: &Queue, slot: &CommitterSlot, group: Option<Vec<Submitted>>) -> Option<Background> {
+    with_committer(queue, slot, group, |committer, group| {
+        if let Some(group) = group {
+            committer.commit(group);
+        }
+        let worked = committer.failure().is_some() || !committer.has_jobs() || committer.work();
+        committer.maintain();
+        match (committer.has_jobs(), worked) {
+            (false, _) => Background::None,
+            (true, true) => Background::More,
+            (true, false) => Background::Failed,
+        }
+    })
+}
+
+/// Runs `work` with the committer. Returns `None` if the committer was taken away. If it panics,
+/// its state may be inconsistent, and the queue fails; also if its backend cannot tell what is
+/// durable. The committer then stays in its place, unused, since readers may depend on its hold on
+/// the database.
+fn with_committer<T>(
+    queue: &Queue,
+    slot: &CommitterSlot,
+    group: Option<Vec<Submitted>>,
+    work: impl FnOnce(&mut Committer, Option<Vec<Submitted>>) -> T,
+) -> Option<T> {
     let mut slot = slot.lock();
     let Some(committer) = slot.as_mut() else {
         for command in group.into_iter().flatten() {
-            command.fail(StoreError::Closed);
+            command.fail(queue.refusal());
         }
         return None;
     };
-    if let Some(group) = group {
-        committer.commit(group);
+    match catch_unwind(AssertUnwindSafe(|| work(committer, group))) {
+        Ok(done) => match committer.failure() {
+            None => return Some(done),
+            Some(reason) => queue.fail(reason.to_owned()),
+        },
+        Err(panic) => queue.fail(format!("the committer panicked: {}", panic_message(&*panic))),
     }
-    let worked = !committer.has_jobs() || committer.work();
-    committer.maintain();
-    Some(match (committer.has_jobs(), worked) {
-        (false, _) => Background::None,
-        (true, true) => Background::More,
-        (true, false) => Background::Failed,
-    })
+    None
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -280,7 +340,7 @@ enum Background {
 pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFaults) {
     let finish = Finish(queue);
     let queue = &finish.0;
-    let mut background = turn(slot, None);
+    let mut background = turn(queue, slot, None);
     let mut rested = false;
     while let Some(state) = background {
         let mut waiting = queue.lock();
@@ -291,24 +351,24 @@ pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFau
                 drop(waiting);
                 rested = false;
                 wait(disk_faults.commit_delay());
-                background = turn(slot, Some(group));
+                background = turn(queue, slot, Some(group));
             }
             Next::Idle if state == Background::More => {
                 drop(waiting);
-                background = turn(slot, None);
+                background = turn(queue, slot, None);
             }
             Next::Idle if state == Background::Failed => {
                 queue.park(&mut waiting, Some(RETRY_AFTER));
                 drop(waiting);
-                background = turn(slot, None);
+                background = turn(queue, slot, None);
             }
             Next::Idle if rested => drop(queue.park(&mut waiting, None)),
             Next::Idle => {
                 let timed_out = queue.park(&mut waiting, Some(REST_AFTER));
                 if timed_out && waiting.is_empty() {
                     drop(waiting);
-                    if let Some(committer) = slot.lock().as_mut() {
-                        committer.rest();
+                    if with_committer(queue, slot, None, |committer, _| committer.rest()).is_none() {
+                        break;
                     }
                     rested = true;
                 }
@@ -332,7 +392,7 @@ fn wait(delay: Duration) {
 pub(crate) async fn run_inline(queue: Arc<Queue>, slot: CommitterSlot, disk_faults: DiskFaults) {
     let finish = Finish(queue);
     let queue = &finish.0;
-    let mut background = turn(&slot, None);
+    let mut background = turn(queue, &slot, None);
     while let Some(state) = background {
         let next = queue.next(&mut queue.lock());
         match next {
@@ -342,16 +402,16 @@ pub(crate) async fn run_inline(queue: Arc<Queue>, slot: CommitterSlot, disk_faul
                 if !delay.is_zero() {
                     tokio::time::sleep(delay).await;
                 }
-                background = turn(&slot, Some(group));
+                background = turn(queue, &slot, Some(group));
             }
             Next::Idle if state == Background::More => {
                 tokio::task::yield_now().await;
-                background = turn(&slot, None);
+                background = turn(queue, &slot, None);
             }
             Next::Idle if state == Background::Failed => {
                 // Whichever comes first: a command, or the time for a retry.
                 let _ = tokio::time::timeout(RETRY_AFTER, queue.wake.notified()).await;
-                background = turn(&slot, None);
+                background = turn(queue, &slot, None);
             }
             Next::Idle => {
                 queue.wake.notified().await;

@@ -131,8 +131,11 @@ impl RegionStore {
     ) -> Result<T, E> {
         let (to, answer) = oneshot::channel();
         self.queue.submit(priority, request(to)).await?;
-        // The sender is dropped unused only if the committer is gone.
-        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        answer.await.unwrap_or_else(|_| {
+            // The committer dropped the command while it carried it out: it panicked.
+            let unknown = StoreError::Database("the committer failed, and may have written before".to_owned());
+            Err(unknown.into())
+        })
     }
 
     /// Reads on the caller's thread.
@@ -460,6 +463,14 @@ impl Store for RegionStore {
             }
         }
         Ok(())
+    }
+
+    fn failed(&self) -> Option<String> {
+        self.queue.failed()
+    }
+
+    async fn failure(&self) -> String {
+        self.queue.failure().await
     }
 
     async fn close(&self) {

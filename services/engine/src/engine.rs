@@ -217,6 +217,7 @@ impl From<StoreError> for ApiError {
             StoreError::UnknownShard(_) => crate::stream::shard_not_found(),
             StoreError::Trimmed(_) => crate::stream::trimmed(),
             StoreError::Closed => Self::ServiceUnavailable("The region is shutting down".to_owned()),
+            StoreError::CannotCommit(_) => Self::ServiceUnavailable("The region cannot commit writes".to_owned()),
             // The gateway logs it, with the region.
             other => Self::InternalServer(format!("Internal server error: {other}")),
         }

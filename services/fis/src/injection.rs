@@ -163,7 +163,13 @@ impl FaultInjection {
                 randomness: Arc::clone(&self.randomness),
             };
             let mut running = self.running.lock();
-            while running.try_join_next().is_some() {}
+            while let Some(ended) = running.try_join_next() {
+                if let Err(error) = ended
+                    && error.is_panic()
+                {
+                    tracing::error!(%error, "the task of an experiment panicked");
+                }
+            }
             running.spawn(experiment::run(run, steps, means));
         }
         Ok(shown)

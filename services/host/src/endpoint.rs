@@ -8,7 +8,7 @@ use beringia_endpoint::{ConnectionLimits, CredentialScope, Regions, Resolved, Re
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::{Instrument as _, error_span};
 
-use crate::{accept, error::StartError, ports::ClientListeners, tap::Tap};
+use crate::{accept, error::StartError, ports::ClientListeners, supervision::logging_panics, tap::Tap};
 
 /// The running endpoint, with the means to stop it.
 pub(crate) struct Endpoint {
@@ -30,7 +30,7 @@ impl Endpoint {
         let (stop, stopped) = oneshot::channel::<()>();
         let checks = tokio::spawn({
             let regions = Arc::clone(&regions);
-            async move { regions.check_health().await }
+            async move { logging_panics("health checks", regions.check_health()).await }
         });
         let server = Server::new(
             Arc::new(CountingResolver { regions, tap }),
@@ -44,7 +44,7 @@ impl Endpoint {
         });
         let span = error_span!(parent: None, "endpoint", %url);
         let serving = serve(Arc::new(server), accept::clients(listeners, None), shutdown);
-        let task = tokio::spawn(serving.instrument(span));
+        let task = tokio::spawn(logging_panics("the endpoint for all regions", serving).instrument(span));
         Ok(Self {
             url,
             stop,

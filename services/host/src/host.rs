@@ -101,6 +101,12 @@ impl Host {
         self.network.as_ref()
     }
 
+    /// Whether this process has all regions of the topology, and starts those that fail again. A
+    /// region that is a process of its own ends with the process instead.
+    pub(crate) fn restarts_regions(&self) -> bool {
+        self.network.is_some()
+    }
+
     /// The delays of links that the topology estimates.
     pub(crate) fn estimated(&self) -> &EstimatedDelays {
         &self.estimated

@@ -19,6 +19,7 @@ mod leases;
 mod ports;
 mod region;
 mod reroutes;
+mod supervision;
 mod tap;
 mod traffic;
 pub mod units;

@@ -13,12 +13,17 @@ use beringia_node::{
 use beringia_storage::{Backlog, Store, StoreOptions};
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, RegionStore};
 use parking_lot::Mutex;
-use tokio::{net::TcpListener, sync::RwLock, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, RwLock},
+    task::JoinSet,
+};
 
 use crate::{
     accept, commit_times,
     error::{BootError, NotUp, StartError},
     ports::{self, ClientAddresses, ClientListeners},
+    supervision::logging_panics,
     tap::Tap,
 };
 
@@ -62,8 +67,23 @@ pub(crate) struct Hosted {
     dynamodb: ClientAddresses,
     replication: SocketAddr,
     state: RwLock<State>,
+    /// Notified after every change of the state.
+    changed: Notify,
+    /// Why the region failed, while it is down for that reason.
+    failure: Mutex<Option<String>>,
     /// Notes when the region commits its own writes, while it is running.
     commits: Mutex<JoinSet<()>>,
+}
+
+/// Whether a region runs, and whether it does what it should.
+pub(crate) enum Health {
+    /// It was stopped, or not started yet.
+    Down,
+    /// It runs, and nothing in it has failed.
+    Running,
+    /// It has failed, for this reason: it runs without commits or without replication, or it is
+    /// down because it could not be started again.
+    Failed(String),
 }
 
 /// The listeners of a region: for clients, and for other regions.
@@ -203,6 +223,8 @@ impl Hosted {
             replication: ports::local(&listeners.replication)?,
             config,
             state: RwLock::new(State::Prepared(store, listeners)),
+            changed: Notify::new(),
+            failure: Mutex::default(),
             commits: Mutex::default(),
         })
     }
@@ -315,10 +337,66 @@ impl Hosted {
                 })?;
                 self.note_commits(&store);
                 *state = State::Running(store, node);
+                self.changed.notify_waiters();
             }
             other => *state = other,
         }
         Ok(())
+    }
+
+    /// Whether the region runs, and whether it has failed.
+    pub(crate) async fn health(&self) -> Health {
+        let state = self.state.read().await;
+        let failed = match &*state {
+            State::Running(_, node) => node.failed(),
+            State::Prepared(..) | State::Down => self.failure.lock().clone(),
+        };
+        match (failed, &*state) {
+            (Some(reason), _) => Health::Failed(reason),
+            (None, State::Running(..)) => Health::Running,
+            (None, _) => Health::Down,
+        }
+    }
+
+    /// Waits until the region fails while it runs, and returns the reason.
+    pub(crate) async fn fails(&self) -> String {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let failure = self.with_node(Node::failure).await;
+            match failure {
+                Some(failure) => tokio::select! {
+                    biased;
+                    reason = failure => return reason,
+                    () = changed => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+
+    /// Starts a region that has failed again. Does nothing if it has not failed, for example
+    /// because it was stopped meanwhile.
+    pub(crate) async fn restart(&self) -> Result<(), RecoveryError> {
+        let Health::Failed(reason) = self.health().await else {
+            return Ok(());
+        };
+        if self.store().await.is_some() {
+            // If this fails, the region was stopped meanwhile.
+            if self.fail(false).await.is_err() {
+                return Ok(());
+            }
+            *self.failure.lock() = Some(reason);
+        }
+        match self.recover().await {
+            // It was recovered meanwhile.
+            Err(RecoveryError::Running(_)) => Ok(()),
+            Err(error) => {
+                *self.failure.lock() = Some(error.to_string());
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// What no other region has acknowledged of the region's writes; `None` while it is not
@@ -334,6 +412,9 @@ impl Hosted {
     /// no other region had acknowledged at that time, if it is known.
     pub(crate) async fn fail(&self, lose_disk: bool) -> Result<Option<Backlog>, RecoveryError> {
         let mut state = self.state.write().await;
+        // A region that is stopped on request stays down.
+        *self.failure.lock() = None;
+        self.changed.notify_waiters();
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(store, node) => {
                 // Nobody reaches the region from here on, and it ships nothing, even if its disk is
@@ -369,7 +450,8 @@ impl Hosted {
 
     fn note_commits(&self, store: &Arc<RegionStore>) {
         let (store, tap): (Arc<dyn Store>, _) = (store.clone(), self.config.tap.clone());
-        self.commits.lock().spawn(commit_times::watch(store, tap));
+        let watching = logging_panics("noting commits", commit_times::watch(store, tap));
+        self.commits.lock().spawn(watching);
     }
 
     /// Breaks the connections of the region to its peers. What it had sent still arrives.
@@ -401,6 +483,8 @@ impl Hosted {
         let node = started.map_err(|error| unrecoverable(error.into()))?;
         self.note_commits(&store);
         *state = State::Running(store, node);
+        *self.failure.lock() = None;
+        self.changed.notify_waiters();
         tracing::info!(region = %self.name(), "recovered");
         Ok(())
     }
@@ -409,6 +493,7 @@ impl Hosted {
     /// that is down stays so.
     pub(crate) async fn shutdown(&self) {
         let mut state = self.state.write().await;
+        self.changed.notify_waiters();
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(_, node) => {
                 self.commits.lock().abort_all();

@@ -52,6 +52,9 @@ struct Machine {
     dialled: BTreeMap<DialId, Link<ToSource>>,
     accepted: BTreeMap<AcceptId, Link<ToReceiver>>,
     log: ChangeLog,
+    /// Whether an event is being handled. It is set at the begin of the next event only if the one
+    /// before panicked, and left the state machine inconsistent.
+    is_handling: bool,
 }
 
 /// A stream, as seen by the state machine.
@@ -135,6 +138,7 @@ impl Driver {
             dialled: BTreeMap::new(),
             accepted: BTreeMap::new(),
             log: ChangeLog::new(calls.store.region().clone()),
+            is_handling: false,
         };
         Self {
             scope,
@@ -162,10 +166,14 @@ impl Driver {
         look(&self.machine.lock().replicator)
     }
 
-    /// Feeds an event to the state machine and carries out the resulting commands.
+    /// Feeds an event to the state machine and carries out the resulting commands. Does nothing
+    /// after a panic in it: the region has failed, and is to be started again.
     pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
         let mut machine = self.machine.lock();
         let machine = &mut *machine;
+        if std::mem::replace(&mut machine.is_handling, true) {
+            return;
+        }
         let now = now(self.started, &*self.clock);
         // A message that does not fit closes its stream, which is another event.
         let mut events = vec![event];
@@ -181,6 +189,7 @@ impl Driver {
                 events.extend(self.obey(machine, command));
             }
         }
+        machine.is_handling = false;
     }
 
     fn log_changes(&self, machine: &mut Machine) {

@@ -204,6 +204,26 @@ impl Node {
         Box::pin(status::of(&self.driver))
     }
 
+    /// Why the region has failed and must be started again: its store cannot commit, or one of its
+    /// tasks panicked. `None` if it has not failed.
+    #[must_use]
+    pub fn failed(&self) -> Option<String> {
+        self.driver.store().failed().or_else(|| self.scope.failed())
+    }
+
+    /// Waits until the region fails, and returns the reason. The future may outlive the node, and
+    /// waits for ever if the node stops before that.
+    pub fn failure(&self) -> BoxFuture<'static, String> {
+        let (store, scope) = (self.store(), self.scope.clone());
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                reason = store.failure() => reason,
+                reason = scope.failure() => reason,
+            }
+        })
+    }
+
     /// The refusals to clients since the start, counted per item or page.
     #[must_use]
     pub fn refused(&self) -> Refused {
@@ -327,6 +347,7 @@ impl Drop for Node {
 
 /// Answers clients until the node stops, then signals that no request is being answered any more.
 async fn serve_clients(server: Server, clients: Incoming, stopping: CancellationToken, stopped: CancellationToken) {
+    // Also after a panic, so that a shutdown does not wait for ever.
+    let _stopped = stopped.drop_guard();
     serve(Arc::new(server), clients, Box::pin(stopping.cancelled_owned())).await;
-    stopped.cancel();
 }

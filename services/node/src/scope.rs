@@ -1,19 +1,40 @@
-//! The tasks of one region, which all end together.
+//! The tasks of one region, which all end together. A panic of one of them is a failure of the
+//! region.
 
-use std::sync::Arc;
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
+use beringia_storage::panic_message;
 use futures_util::FutureExt as _;
 use hyper::rt::Executor;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::task::JoinSet;
+use tokio::{sync::Notify, task::JoinSet};
 use tracing::{Instrument as _, Span};
 
 /// Spawns a region's tasks. Clones share the same tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskScope {
     tasks: Arc<Mutex<Tasks>>,
+    failure: Arc<Failure>,
     /// The span in which every task runs, so that its records name the region.
     span: Span,
+}
+
+/// The first panic of a task.
+#[derive(Debug, Default)]
+struct Failure {
+    reason: OnceLock<String>,
+    noted: Notify,
+}
+
+impl Failure {
+    fn note(&self, panic: &str) {
+        tracing::error!(panic, "a task of the region panicked");
+        self.reason.get_or_init(|| format!("a task panicked: {panic}"));
+        self.noted.notify_waiters();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -25,8 +46,28 @@ struct Tasks {
 impl TaskScope {
     /// A scope whose tasks run in the span.
     pub(crate) fn new(span: Span) -> Self {
-        let tasks = Arc::default();
-        Self { tasks, span }
+        Self {
+            tasks: Arc::default(),
+            failure: Arc::default(),
+            span,
+        }
+    }
+
+    /// Why the region failed: one of its tasks panicked. `None` if none did.
+    pub(crate) fn failed(&self) -> Option<String> {
+        self.failure.reason.get().cloned()
+    }
+
+    /// Waits until a task panics, and returns the reason of the failure.
+    pub(crate) async fn failure(&self) -> String {
+        loop {
+            let mut noted = std::pin::pin!(self.failure.noted.notified());
+            noted.as_mut().enable();
+            if let Some(reason) = self.failed() {
+                return reason;
+            }
+            noted.await;
+        }
     }
 
     pub(crate) const fn span(&self) -> &Span {
@@ -48,7 +89,13 @@ impl TaskScope {
         }
         // Finished tasks are removed here, so that few of them accumulate.
         while tasks.running.try_join_next().is_some() {}
-        tasks.running.spawn(task.instrument(self.span.clone()));
+        let failure = Arc::clone(&self.failure);
+        let watched = async move {
+            if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+                failure.note(panic_message(&*panic));
+            }
+        };
+        tasks.running.spawn(watched.instrument(self.span.clone()));
     }
 
     /// Ends all tasks: each is dropped where it currently waits.
@@ -92,6 +139,18 @@ mod tests {
             yield_now().await;
         }
         assert!(scope.lock().running.len() < 10, "{}", scope.lock().running.len());
+    }
+
+    #[tokio::test]
+    async fn panic_of_a_task_is_a_failure_of_the_region() {
+        let scope = TaskScope::new(Span::none());
+        assert_eq!(scope.failed(), None);
+        scope.spawn(async { panic!("a planted panic") });
+        let reason = scope.failure().await;
+        assert_eq!(reason, "a task panicked: a planted panic");
+        scope.spawn(async { panic!("another one") });
+        yield_now().await;
+        assert_eq!(scope.failed(), Some(reason), "the first panic is the reason");
     }
 
     #[tokio::test]

@@ -109,11 +109,20 @@ impl StorageBackend for SqliteBackend {
         self.readers.check()
     }
 
+    /// All connections are closed when this returns, so that the next open recovers the write-ahead
+    /// log from its beginning.
     fn close(&self) {
         self.checkpoints.end();
         self.readers.close();
         drop(self.writer.lock().take());
         drop(self.lock.lock().take());
+    }
+}
+
+/// Also where a store could not be opened on the backend.
+impl Drop for SqliteBackend {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -163,24 +172,33 @@ impl Writer for SqliteWriter {
         if writes.based_on != self.committed {
             return Err(CommitFailure::Stale);
         }
+        self.checkpoints.check().map_err(CommitFailure::Fatal)?;
         let (size_limit, disk_faults) = (&mut self.size_limit, &self.disk_faults);
         let committed = self.connection.with(|connection| {
             size_limit.adapt(disk_faults, connection).or_store_error()?;
             commit(connection, writes)
         });
-        committed.map_err(|error| match error {
+        let committed = committed.map_err(|error| match error {
             StoreError::Closed => CommitFailure::LeaseLost,
             error => CommitFailure::Failed(error),
-        })??;
+        });
+        committed.flatten().map_err(|failure| match failure {
+            CommitFailure::Unknown(error @ StoreError::SyncFailed(_))
+            | CommitFailure::Failed(error @ StoreError::SyncFailed(_)) => {
+                self.checkpoints.fail(error.clone());
+                CommitFailure::Fatal(error)
+            }
+            failure => failure,
+        })?;
         self.committed.0 += 1;
         let listeners = self.listeners.lock().clone();
         listeners.iter().for_each(|listener| listener());
         Ok(())
     }
 
-    fn maintain(&mut self, idle: bool) {
+    fn maintain(&mut self, idle: bool) -> Result<(), StoreError> {
         let WriteConnection::File(connection) = &self.connection else {
-            return;
+            return Ok(());
         };
         if idle {
             self.checkpoints.idle(connection);
@@ -190,15 +208,12 @@ impl Writer for SqliteWriter {
         } else {
             self.checkpoints.after_commit(connection);
         }
+        self.checkpoints.check()
     }
 
     fn release(self: Box<Self>) {
         match &self.connection {
-            WriteConnection::File(connection) => {
-                if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-                    tracing::warn!(%error, "the last WAL checkpoint failed; the next start recovers the log");
-                }
-            }
+            WriteConnection::File(connection) => self.checkpoints.last(connection),
             WriteConnection::Memory(owner) => owner.release(),
         }
     }

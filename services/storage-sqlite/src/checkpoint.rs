@@ -4,19 +4,27 @@
 //! SQLite's own checkpoint every 1,000 pages costs a fifth of the write throughput. Here a separate
 //! thread copies pages while commits continue. Only if it falls far behind does the committer
 //! finish the rest itself, so that the log starts over and stays bounded.
+//!
+//! A checkpoint that readers or commits overtake writes pages without syncing them. If the sync of
+//! a later one fails, those pages may be lost, too, and no further checkpoint would write them
+//! again. Therefore none is made after a failed sync: the log stays as it is, and the next open
+//! copies it from its beginning.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    thread::JoinHandle,
 };
 
+use beringia_storage::{StoreError, panic_message};
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
-use crate::connection;
+use crate::{connection, error::store_error};
 
 /// The thread copies pages each time the log has grown by this many pages: 8 MiB.
 const BESIDE_PAGES: u32 = 2_048;
@@ -34,6 +42,44 @@ pub(crate) struct Checkpoints {
     called_at: Arc<AtomicU32>,
     /// The signal to the thread; `None` without a thread.
     call: Option<Arc<Call>>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    turns: Arc<Turns>,
+}
+
+/// Makes one checkpoint at a time, and none after a failed sync.
+#[derive(Default)]
+struct Turns {
+    /// Held during a checkpoint.
+    running: Mutex<()>,
+    /// Why no more checkpoints are made.
+    failure: OnceLock<StoreError>,
+}
+
+impl Turns {
+    /// Copies pages without blocking other connections. Pages that cannot be copied now are copied
+    /// the next time, so a failure is only logged, unless it is of a sync.
+    fn passive(&self, connection: &Connection) {
+        // While another checkpoint is made, SQLite would make none either.
+        if let Some(_running) = self.running.try_lock() {
+            self.checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
+        }
+    }
+
+    /// The caller holds `running`.
+    fn checkpoint(&self, connection: &Connection, statement: &str) {
+        if self.failure.get().is_some() {
+            return;
+        }
+        if let Err(error) = connection.query_row(statement, [], |_| Ok(())) {
+            match store_error(&error) {
+                error @ StoreError::SyncFailed(_) => {
+                    tracing::error!(%error, "the sync of a WAL checkpoint failed");
+                    self.failure.get_or_init(|| error);
+                }
+                error => tracing::debug!(%error, "a WAL checkpoint failed"),
+            }
+        }
+    }
 }
 
 /// The signal by which the thread is called or ended.
@@ -64,11 +110,19 @@ impl Checkpoints {
                 Ok(())
             }))
             .map_err(std::io::Error::other)?;
-        let call = if beside { Some(spawn(path.to_owned())?) } else { None };
+        let turns = Arc::new(Turns::default());
+        let (call, thread) = if beside {
+            let (call, thread) = spawn(path.to_owned(), turns.clone())?;
+            (Some(call), Some(thread))
+        } else {
+            (None, None)
+        };
         Ok(Self {
             pages,
             called_at: Arc::default(),
             call,
+            thread: Arc::new(Mutex::new(thread)),
+            turns,
         })
     }
 
@@ -78,7 +132,23 @@ impl Checkpoints {
             pages: Arc::default(),
             called_at: Arc::default(),
             call: None,
+            thread: Arc::default(),
+            turns: Arc::default(),
         }
+    }
+
+    /// Checks that no sync has failed.
+    ///
+    /// # Errors
+    /// [`StoreError::SyncFailed`] of the failed sync, after which nothing may be committed;
+    /// [`StoreError::Database`] if the thread panicked.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.turns.failure.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Makes no further checkpoints, since a sync has failed.
+    pub(crate) fn fail(&self, error: StoreError) {
+        self.turns.failure.get_or_init(|| error);
     }
 
     /// Called after each commit. Calls the thread, or copies pages itself, if the log has grown
@@ -91,7 +161,7 @@ impl Checkpoints {
             self.called_at.store(0, Ordering::Relaxed);
         }
         if pages >= AT_ONCE_PAGES || (self.call.is_none() && pages >= BESIDE_PAGES) {
-            passive(connection);
+            self.turns.passive(connection);
         } else if pages >= called_at + BESIDE_PAGES {
             self.called_at.store(pages, Ordering::Relaxed);
             self.request(Wanted::Checkpoint);
@@ -101,13 +171,22 @@ impl Checkpoints {
     /// Copies all pages while the store is idle.
     pub(crate) fn idle(&self, connection: &Connection) {
         if self.pages.swap(0, Ordering::Relaxed) > 0 {
-            passive(connection);
+            self.turns.passive(connection);
         }
     }
 
-    /// Ends the thread that makes checkpoints.
+    /// Copies all pages and empties the log, at a clean end. If that fails, the next open does it.
+    pub(crate) fn last(&self, connection: &Connection) {
+        let _running = self.turns.running.lock();
+        self.turns.checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// Ends the thread that makes checkpoints, and waits until it has closed its connection.
     pub(crate) fn end(&self) {
         self.request(Wanted::End);
+        let thread = self.thread.lock().take();
+        // Its panics are caught.
+        let _ = thread.map(JoinHandle::join);
     }
 
     fn request(&self, wanted: Wanted) {
@@ -120,17 +199,24 @@ impl Checkpoints {
     }
 }
 
-fn spawn(path: PathBuf) -> std::io::Result<Arc<Call>> {
+fn spawn(path: PathBuf, turns: Arc<Turns>) -> std::io::Result<(Arc<Call>, JoinHandle<()>)> {
     let call = Arc::new(Call::default());
     let heard = call.clone();
     let region = tracing::Span::current();
-    std::thread::Builder::new()
+    let body = move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&path, &heard, &turns))) {
+            let panic = format!("the thread of WAL checkpoints panicked: {}", panic_message(&*panic));
+            tracing::error!(panic);
+            turns.failure.get_or_init(|| StoreError::Database(panic));
+        }
+    };
+    let thread = std::thread::Builder::new()
         .name("checkpoints".to_owned())
-        .spawn(move || region.in_scope(|| run(&path, &heard)))?;
-    Ok(call)
+        .spawn(move || region.in_scope(body))?;
+    Ok((call, thread))
 }
 
-fn run(path: &Path, call: &Call) {
+fn run(path: &Path, call: &Call, turns: &Turns) {
     let mut connection = None;
     loop {
         let mut wanted = call.wanted.lock();
@@ -146,15 +232,7 @@ fn run(path: &Path, call: &Call) {
             connection = connection::open(path, CACHE_KIB).ok();
         }
         if let Some(connection) = &connection {
-            passive(connection);
+            turns.passive(connection);
         }
-    }
-}
-
-/// Copies pages without blocking other connections. Pages that cannot be copied now are copied the
-/// next time, so a failure is only logged.
-pub(crate) fn passive(connection: &Connection) {
-    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        tracing::debug!(%error, "a WAL checkpoint failed");
     }
 }

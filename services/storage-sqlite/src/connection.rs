@@ -6,7 +6,7 @@ use std::{
 };
 
 use beringia_storage::StoreError;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{error::store_error, memory::MemoryOwner};
@@ -44,6 +44,8 @@ impl WriteConnection {
 pub(crate) struct Readers {
     source: Source,
     idle: Mutex<Vec<Connection>>,
+    /// Held for reading by each read of a file.
+    reading: RwLock<()>,
     closed: AtomicBool,
 }
 
@@ -58,6 +60,7 @@ impl Readers {
         Self {
             source,
             idle: Mutex::new(Vec::new()),
+            reading: RwLock::new(()),
             closed: AtomicBool::new(false),
         }
     }
@@ -81,6 +84,10 @@ impl Readers {
         match &self.source {
             Source::Memory(owner) => owner.with(work),
             Source::File(path) => {
+                let _reading = self.reading.read_recursive();
+                if self.closed.load(Ordering::Acquire) {
+                    return Err(StoreError::Closed);
+                }
                 let waiting = self.idle.lock().pop();
                 let connection = match waiting {
                     Some(connection) => connection,
@@ -109,9 +116,10 @@ impl Readers {
         self.idle.lock().clear();
     }
 
-    /// Ends reading. Reads in progress finish.
+    /// Ends reading: waits for reads in progress, and closes their connections.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        drop(self.reading.write());
         self.rest();
     }
 }

@@ -1,17 +1,29 @@
 //! Translation of SQLite's errors.
 
+use std::ffi::c_int;
+
 use beringia_storage::StoreError;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Translates an error of SQLite into the contract's.
 pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error() {
+        Some(code) if is_failed_sync(code.extended_code) => StoreError::SyncFailed(error.to_string()),
         // SQLite returns the second code if the index of the write-ahead log cannot grow.
-        Some(code) if code.code == ErrorCode::DiskFull || code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {
+        Some(code) if code.code == ErrorCode::DiskFull || code.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
             StoreError::DiskFull(error.to_string())
         }
         _ => StoreError::Database(error.to_string()),
     }
+}
+
+/// Whether the result code says that a file or a directory could not be synced, or does not exclude
+/// it. After other errors of reading and writing, the next sync still tells the truth.
+const fn is_failed_sync(extended_code: c_int) -> bool {
+    matches!(
+        extended_code,
+        ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR
+    )
 }
 
 /// Translates the error of a result.

@@ -4,6 +4,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::{
     connection::{self, Readers, Source, WriteConnection},
+    error::store_error,
     lock::LockFile,
     options::{Database, Options},
     schema::{APPLICATION_ID, FORMAT, SCHEMA, sql},
@@ -21,6 +23,8 @@ use crate::{
 /// Header").
 const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// How many bytes of the write-ahead log are read and written at once.
+const REWRITTEN_BYTES: usize = 1 << 20;
 /// SQLite's own limit on the number of pages.
 const PAGES_MAX: u64 = (u32::MAX - 1) as u64;
 
@@ -45,6 +49,7 @@ pub(crate) fn open(options: &Options) -> Result<Opened, StoreError> {
                     create(connection, options).map_err(unusable)?;
                 }
                 check_identity(connection, Path::new("in memory"), options)?;
+                take_topology(connection, Path::new("in memory"), options)?;
                 limit(connection, options).map_err(unusable)
             })?;
             let readers = Readers::new(Source::Memory(owner.clone()));
@@ -109,8 +114,68 @@ fn open_locked(path: &Path, options: &Options) -> Result<Connection, StoreError>
     if mode != "wal" {
         return Err(unusable(path, format!("has the journal mode {mode} instead of wal")));
     }
+    recover(&connection, path)?;
+    take_topology(&connection, path, options)?;
     limit(&connection, options).map_err(failed)?;
+    // SQLite has created the write-ahead log by now, and ignores errors of this sync.
+    sync_directory(path).map_err(|error| unusable(path, format!("cannot be synced: {error}")))?;
     Ok(connection)
+}
+
+/// Makes the contents of the write-ahead log durable before anything is appended to them.
+///
+/// A sync that failed in the last process may have left a commit that can be read from the page
+/// cache but is not on the disk, and never would be: the system has marked its pages as clean
+/// (Rebello et al., "Can Applications Recover from fsync Failures?", 2020). SQLite takes it for
+/// committed, and commits that are appended to it would be lost with it. So the log is written
+/// again, as it is, and synced; pages that are written again are dirty again. SQLite has verified
+/// the checksums of its frames when it opened it. Then the log is copied into the database from its
+/// beginning, which repairs the pages of a WAL checkpoint whose sync failed.
+fn recover(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |error: &dyn std::fmt::Display| unusable(path, format!("cannot be recovered: {error}"));
+    if !write_again(&beside(path, "-wal")).map_err(|error| failed(&error))? {
+        return Ok(());
+    }
+    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        Ok(()) => Ok(()),
+        Err(error) => match store_error(&error) {
+            // The log is durable, so it can stay as long as there is no space.
+            StoreError::DiskFull(_) => Ok(()),
+            error => Err(failed(&error)),
+        },
+    }
+}
+
+/// Writes a file's contents to the same place again, and syncs it. Returns false if it is empty, or
+/// does not exist.
+fn write_again(path: &Path) -> io::Result<bool> {
+    let file = match File::options().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    let mut chunk = vec![0; REWRITTEN_BYTES];
+    let mut at = 0;
+    loop {
+        let len = file.read_at(&mut chunk, at)?;
+        if len == 0 {
+            break;
+        }
+        file.write_all_at(&chunk[..len], at)?;
+        at += len as u64;
+    }
+    if at > 0 {
+        file.sync_all()?;
+    }
+    Ok(at > 0)
+}
+
+/// Syncs the directory of a file: its entries are durable then.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
 }
 
 /// Creates the database under another name first, so that a crash leaves no incomplete one.
@@ -142,13 +207,11 @@ fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
         .and_then(|file| file.sync_all())
         .map_err(io_failed)?;
     fs::rename(&temporary, path).map_err(io_failed)?;
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(io_failed)
+    sync_directory(path).map_err(|error| {
+        // Its name may not be durable, and a later sync of the directory may not say so.
+        let _ = fs::remove_file(path);
+        io_failed(error)
+    })
 }
 
 /// Fills a new database with the schema and the region's identity.
@@ -210,8 +273,7 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Checks that the database is this region's and of its topology. A database without a topology
-/// takes this one.
+/// Checks that the database is this region's and of its topology, or of none.
 fn check_identity(connection: &Connection, path: &Path, options: &Options) -> Result<(), StoreError> {
     let found: (String, Option<String>) = connection
         .query_row("SELECT region, topology FROM identity", [], |row| {
@@ -229,12 +291,25 @@ fn check_identity(connection: &Connection, path: &Path, options: &Options) -> Re
             path,
             format!("belongs to another topology: {found}, not {wanted}"),
         )),
-        (None, Some(wanted)) => connection
-            .execute("UPDATE identity SET topology = ?1", [wanted])
-            .map(drop)
-            .map_err(|error| unusable(path, format!("cannot be written: {error}"))),
         _ => Ok(()),
     }
+}
+
+/// Gives the topology to a database that has none.
+fn take_topology(connection: &Connection, path: &Path, options: &Options) -> Result<(), StoreError> {
+    let Some(topology) = &options.store.topology else {
+        return Ok(());
+    };
+    let has_none = "SELECT topology IS NULL FROM identity";
+    let taken = connection
+        .query_row(has_none, [], |row| row.get(0))
+        .and_then(|has_none: bool| {
+            if has_none {
+                connection.execute("UPDATE identity SET topology = ?1", [topology])?;
+            }
+            Ok(())
+        });
+    taken.map_err(|error| unusable(path, format!("cannot be written: {error}")))
 }
 
 fn limit(connection: &Connection, options: &Options) -> rusqlite::Result<()> {

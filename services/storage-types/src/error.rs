@@ -37,6 +37,11 @@ pub enum StoreError {
         /// The stored key of the item.
         key: KeyBytes,
     },
+    /// The database could not be synced to its disk. What was written since the last sync may be
+    /// lost although it can still be read, and the next sync may succeed all the same. The store
+    /// commits nothing more until it is opened again.
+    #[error("the database cannot be synced to its disk: {0}")]
+    SyncFailed(String),
     /// This region has no replica of a table with this id.
     #[error("this region has no table {0}")]
     UnknownTable(TableId),
@@ -57,6 +62,10 @@ pub enum StoreError {
     /// A change of definitions that would make them inconsistent, such as two tables of one name.
     #[error("the definitions cannot be changed: {0}")]
     Definition(String),
+    /// The committer has failed, for this reason. Reads continue; the store commits again once it
+    /// was opened again.
+    #[error("the region cannot commit: {0}")]
+    CannotCommit(String),
     /// The store was closed, or its disk was taken away as in a crash.
     #[error("the store is shut down")]
     Closed,

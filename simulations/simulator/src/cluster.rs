@@ -336,6 +336,22 @@ impl Cluster {
         Ok(())
     }
 
+    /// Checks that no running region has failed. Nothing else notices a panic in one of its tasks.
+    ///
+    /// # Errors
+    /// [`SimulationError::Failed`] if one has.
+    pub fn check(&self) -> Result<(), SimulationError> {
+        for site in &self.sites {
+            if let Some(reason) = site.running.as_ref().and_then(|running| running.node.failed()) {
+                return Err(SimulationError::Failed {
+                    region: site.region.to_string(),
+                    reason,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Crashes a region: uncommitted writes are gone, and its connections break. Its disk stays, or
     /// is replaced by an empty one.
     ///

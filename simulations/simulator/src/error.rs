@@ -31,6 +31,14 @@ pub enum SimulationError {
         /// The error that the node reported.
         source: NodeError,
     },
+    /// A region failed: its committer or one of its tasks panicked.
+    #[error("region {region} failed: {reason}")]
+    Failed {
+        /// The region that failed.
+        region: String,
+        /// What failed, with the message of the panic.
+        reason: String,
+    },
     /// The state of a region could not be read.
     #[error("the state of region {region} cannot be read: {source}")]
     Store {

@@ -239,11 +239,14 @@ impl<'a> RunningSimulation<'a> {
     }
 
     async fn sample(&mut self) -> Result<(), SimulationError> {
+        self.cluster.check()?;
         let at = self.began.elapsed();
         self.measure.sample(&self.cluster, &self.tables, at).await
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), SimulationError> {
+        // Before an action that may end a region that has failed.
+        self.cluster.check()?;
         let at = self.began.elapsed();
         self.cluster.trace.note(format_args!("action: {action}"));
         if let Action::Crash {

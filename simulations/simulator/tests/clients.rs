@@ -6,6 +6,7 @@ use std::{process::abort, time::Duration};
 use beringia_history::FailureCause;
 use beringia_regions::Topology;
 use beringia_simulator::{Cluster, ClusterConfig, in_virtual_time};
+use beringia_storage::Catalog;
 use beringia_workload::{CallError, Targets as _};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -98,5 +99,24 @@ fn a_crash_leaves_clients_with_unknown_outcomes() {
         let items = answer["Items"].as_array().expect("items");
         assert!(!items.contains(&json!({ "pk": { "S": "on its way" } })), "{items:?}");
         assert!(items.contains(&json!({ "pk": { "S": "committed" } })), "{items:?}");
+    });
+}
+
+/// Nothing else would notice it: the region still answers reads.
+#[test]
+fn a_panic_of_a_committer_fails_the_run() {
+    played("a region whose committer panics", async |cluster, region| {
+        cluster.check().expect("nothing has failed");
+        let store = cluster.store(&region).expect("it runs");
+        let fatal = |_: &Catalog| panic!("a planted panic");
+        assert!(store.change_schema(Box::new(fatal)).await.is_err());
+        let mut client = cluster.clients().target(&region);
+        let no_tables = Ok(json!({ "TableNames": [] }));
+        assert_eq!(client.call("ListTables", json!({})).await, no_tables);
+        let failed = cluster.check().expect_err("it has failed").to_string();
+        assert_eq!(
+            failed,
+            format!("region {region} failed: the committer panicked: a planted panic")
+        );
     });
 }

@@ -16,7 +16,9 @@ use crate::{error::CommandError, output::Format, signals::Signals};
         `replication_port` of the region in the topology file; without them it is this machine and \
         the region's default port. By default the n-th region of the topology uses the ports 8000 \
         + n (DynamoDB), 9000 + n (replication) and 9089 + n (control), so that all regions of a \
-        topology can run on one machine without options.",
+        topology can run on one machine without options.\n\n\
+        If the region fails, the process ends with exit code 3, so that whatever runs it starts it \
+        again.",
     after_help = "Examples:\n  \
         beringia region --topology regions/two.toml --name us-east-1 --data /var/lib/beringia\n  \
         beringia region --topology t.toml --name eu-west-1 --data /data --listen 0.0.0.0 \\\n      \

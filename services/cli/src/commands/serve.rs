@@ -111,7 +111,11 @@ pub(super) fn deployment(arguments: ServeArguments, topology: Topology) -> Resul
     })
 }
 
-/// Prints the addresses, serves until a signal arrives, then shuts down.
+/// How long the shutdown may take after a failure: answers in progress are sent.
+const FAILED_SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+
+/// Prints the addresses, serves until a signal arrives or the process cannot go on, then shuts
+/// down.
 pub(super) async fn serve(
     running: Running,
     mut signals: Signals,
@@ -119,7 +123,20 @@ pub(super) async fn serve(
     format: Format,
 ) -> Result<(), CommandError> {
     Ready::of(running.addresses(), has_estimates).announce(format)?;
-    signals.next().await;
+    let failure = tokio::select! {
+        biased;
+        () = signals.next() => None,
+        reason = running.failure() => Some(reason),
+    };
+    if let Some(reason) = failure {
+        tokio::select! {
+            biased;
+            () = signals.next() => {}
+            () = tokio::time::sleep(FAILED_SHUTDOWN_MAX) => {}
+            () = running.shutdown() => {}
+        }
+        return Err(CommandError::RegionFailed(reason));
+    }
     tracing::info!("shutting down all regions of this process; another signal ends it at once");
     tokio::select! {
         biased;

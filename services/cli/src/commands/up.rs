@@ -18,7 +18,8 @@ use crate::{error::CommandError, output::Format, signals::Signals};
         not started are refused. Each of \
         these endpoints answers DynamoDB, DynamoDB Streams and AWS Fault Injection Service \
         (experiments that pause the replication of tables). The regions reach each other over real \
-        TCP connections, which the network model delays as the topology says.\n\n\
+        TCP connections, which the network model delays as the topology says. A region that fails is \
+        started again.\n\n\
         Ctrl-C or SIGTERM shuts everything down cleanly; a second one ends the process at once.",
     after_help = "Examples:\n  \
         beringia up\n  \

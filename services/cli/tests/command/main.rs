@@ -12,6 +12,7 @@ mod damage;
 mod drain;
 mod drill;
 mod dynamodb;
+mod failing_disk;
 mod help;
 mod hook;
 mod lease;

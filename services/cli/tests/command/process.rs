@@ -71,7 +71,16 @@ pub(crate) fn start_until(
     words: &[&str],
     enough: impl Fn(&str) -> bool + Send + 'static,
 ) -> (Child, String, mpsc::Receiver<String>) {
-    let mut child = beringia()
+    start_program_until(beringia(), words, enough)
+}
+
+/// As [`start_until`], with a program that has its own environment.
+fn start_program_until(
+    mut program: Command,
+    words: &[&str],
+    enough: impl Fn(&str) -> bool + Send + 'static,
+) -> (Child, String, mpsc::Receiver<String>) {
+    let mut child = program
         .args(words)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -142,7 +151,12 @@ impl Server {
 
     /// Starts a server and waits for its ready line.
     pub(crate) fn start(words: &[&str]) -> Self {
-        let (child, first_line, rest) = start_until(words, |line| !line.is_empty());
+        Self::start_program(beringia(), words)
+    }
+
+    /// As [`Server::start`], with a program that has its own environment.
+    pub(crate) fn start_program(program: Command, words: &[&str]) -> Self {
+        let (child, first_line, rest) = start_program_until(program, words, |line| !line.is_empty());
         let ready = serde_json::from_str(&first_line).unwrap_or_else(|_| panic!("no ready line: {first_line}"));
         Self {
             child,
@@ -188,11 +202,16 @@ impl Server {
     }
 
     /// Terminates the process and returns its standard error.
-    pub(crate) fn end(mut self) -> String {
+    pub(crate) fn end(self) -> String {
         self.terminate();
+        self.ended().1
+    }
+
+    /// Waits for the end; returns the status and the standard error.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let mut printed = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
-        printed
+        (self.child.wait().unwrap(), printed)
     }
 
     /// Waits for the end; returns the status, and the output after the ready line.

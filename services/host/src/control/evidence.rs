@@ -1,7 +1,7 @@
 //! The data of a table in regions, in the form of the control protocol: logs, rows and journals,
 //! from which an oracle judges what became of writes.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use beringia_history::{MARKER, VersionedItem};
 use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, encode_item};
@@ -9,9 +9,9 @@ use beringia_node::TableEvidence;
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, control_evidence::What,
 };
-use beringia_storage::{Store, StoreError, Table};
+use beringia_storage::{Store, StoreError, Table, panic_message};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
@@ -35,43 +35,53 @@ type Sent = Result<ControlEvidence, Status>;
 pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl Stream<Item = Sent> + Send + use<> {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     tokio::spawn(async move {
-        let rows_of = request.rows_of.as_str();
-        let asked = host
-            .regions()
-            .iter()
-            .filter(|region| rows_of.is_empty() || region.name().as_str() == rows_of);
-        for region in asked {
-            let Some(store) = region.store().await else {
-                continue;
-            };
-            let Some(table) = store.catalog().by_name.get(&request.table).cloned() else {
-                continue;
-            };
-            let reader = Reader {
-                region: region.name().to_string(),
-                store: &*store,
-                evidence: TableEvidence::new(&*store, table.id),
-                table,
-                sender: sender.clone(),
-            };
-            let read = if request.copies_only {
-                reader.log(reader.others(&request.copies_of)).await
-            } else if rows_of.is_empty() {
-                reader.read(reader.others(&request.copies_of)).await
-            } else {
-                reader.rows().await
-            };
-            match read {
-                Ok(()) => {}
-                Err(Stop::ClientGone) => return,
-                Err(Stop::Failed(status)) => {
-                    sender.send(Err(status)).await.ok();
-                    return;
-                }
-            }
+        let panicked = sender.clone();
+        let sending = AssertUnwindSafe(send(host, request, sender));
+        if let Err(panic) = sending.catch_unwind().await {
+            // Without an error the evidence would look complete.
+            let status = Status::internal(format!("reading the evidence panicked: {}", panic_message(&*panic)));
+            panicked.send(Err(status)).await.ok();
         }
     });
     ReceiverStream::new(receiver)
+}
+
+async fn send(host: Arc<Host>, request: ControlEvidenceRequest, sender: mpsc::Sender<Sent>) {
+    let rows_of = request.rows_of.as_str();
+    let asked = host
+        .regions()
+        .iter()
+        .filter(|region| rows_of.is_empty() || region.name().as_str() == rows_of);
+    for region in asked {
+        let Some(store) = region.store().await else {
+            continue;
+        };
+        let Some(table) = store.catalog().by_name.get(&request.table).cloned() else {
+            continue;
+        };
+        let reader = Reader {
+            region: region.name().to_string(),
+            store: &*store,
+            evidence: TableEvidence::new(&*store, table.id),
+            table,
+            sender: sender.clone(),
+        };
+        let read = if request.copies_only {
+            reader.log(reader.others(&request.copies_of)).await
+        } else if rows_of.is_empty() {
+            reader.read(reader.others(&request.copies_of)).await
+        } else {
+            reader.rows().await
+        };
+        match read {
+            Ok(()) => {}
+            Err(Stop::ClientGone) => return,
+            Err(Stop::Failed(status)) => {
+                sender.send(Err(status)).await.ok();
+                return;
+            }
+        }
+    }
 }
 
 /// The reason why reading ends early.

@@ -6,15 +6,20 @@ use beringia_proto::v1::{Arrivals, BootstrapReport, PeerReport, RefusedReport, R
 use beringia_storage::Catalog;
 
 use super::pauses;
-use crate::region::Hosted;
+use crate::region::{Health, Hosted};
 
 /// The status of one region.
 pub(crate) async fn of(region: &Hosted) -> RegionReport {
     let name = region.name().to_string();
+    let failure = match region.health().await {
+        Health::Failed(reason) => reason,
+        Health::Running | Health::Down => String::new(),
+    };
     let (Some(status), Some(store)) = (region.status().await, region.store().await) else {
         return RegionReport {
             name,
             running: false,
+            failure,
             ..RegionReport::default()
         };
     };
@@ -35,6 +40,7 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
         refused: region.with_node(|node| refused_report(node.refused())).await,
         clock_behind_ms: behind.map(|offset| offset.ahead_ms),
         clock_limit_ms: behind.map(|offset| offset.limit_ms),
+        failure,
     }
 }
 

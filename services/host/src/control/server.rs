@@ -20,7 +20,6 @@ use beringia_proto::v1::{
     control_server::{Control, ControlServer},
 };
 use futures_util::{Stream, stream};
-use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status, Streaming, transport::Server, transport::server::TcpIncoming};
 
 use super::{
@@ -50,18 +49,16 @@ impl Service {
     }
 }
 
-/// Serves until the task is aborted.
-pub(crate) fn start(listeners: ClientListeners, host: Arc<Host>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let incoming = listeners
-            .each()
-            .map(|listener| TcpIncoming::from(listener).with_nodelay(Some(true)));
-        let incoming = stream::select_all(incoming);
-        let server = Server::builder().add_service(ControlServer::new(Service { host }));
-        if let Err(error) = server.serve_with_incoming(incoming).await {
-            tracing::error!(%error, "the control service for all regions of this process ended");
-        }
-    })
+/// Serves until the future is dropped.
+pub(crate) async fn serve(listeners: ClientListeners, host: Arc<Host>) {
+    let incoming = listeners
+        .each()
+        .map(|listener| TcpIncoming::from(listener).with_nodelay(Some(true)));
+    let incoming = stream::select_all(incoming);
+    let server = Server::builder().add_service(ControlServer::new(Service { host }));
+    if let Err(error) = server.serve_with_incoming(incoming).await {
+        tracing::error!(%error, "the control service for all regions of this process ended");
+    }
 }
 
 type Answer<T> = Result<Response<T>, Status>;

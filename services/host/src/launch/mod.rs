@@ -14,7 +14,8 @@ use beringia_node::{Authentication, Behaviour, DEFAULT_UNREACHABLE_MS_MAX};
 use beringia_regions::Topology;
 use beringia_storage::DEFAULT_SHARD_AGE_MS;
 use futures_util::future::BoxFuture;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 pub use self::{
     alone::{SingleRegion, one},
@@ -107,7 +108,10 @@ impl RegionAddresses {
 /// Running regions of this process.
 pub struct Running {
     host: Arc<Host>,
-    control: JoinHandle<()>,
+    /// The control service and, with all regions of a topology, what starts failed ones again.
+    tasks: JoinSet<()>,
+    /// Cancelled when the control service has ended.
+    control_ended: CancellationToken,
     addresses: Addresses,
 }
 
@@ -117,9 +121,30 @@ impl Running {
         &self.addresses
     }
 
+    /// Waits until this process cannot do its work any more, and returns the reason: its only
+    /// region failed, or the control service ended. With all regions of a topology, a region that
+    /// fails is started again instead.
+    pub fn failure(&self) -> BoxFuture<'static, String> {
+        let (host, control_ended) = (Arc::clone(&self.host), self.control_ended.clone());
+        Box::pin(async move {
+            let alone = host.regions().first().filter(|_| !host.restarts_regions());
+            let fails = async {
+                match alone {
+                    Some(region) => format!("{} failed: {}", region.name(), region.fails().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                reason = fails => reason,
+                () = control_ended.cancelled() => "the control service ended".to_owned(),
+            }
+        })
+    }
+
     /// Stops the control service at once, and the regions cleanly.
-    pub fn shutdown(self) -> BoxFuture<'static, ()> {
-        self.control.abort();
+    pub fn shutdown(mut self) -> BoxFuture<'static, ()> {
+        self.tasks.abort_all();
         Box::pin(async move { self.host.shutdown().await })
     }
 }

@@ -14,6 +14,8 @@ use beringia_regions::Topology;
 use beringia_storage::Store as _;
 use beringia_storage_sqlite::{Database, DiskFaults, MemoryDisk, RegionStore};
 use futures_util::future::join_all;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::{Addresses, Deployment, RegionAddresses, RegionLimits, Running};
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
     host::Host,
     ports::ClientListeners,
     region::{Hosted, RegionConfig, RegionListeners},
+    supervision::{self, logging_panics},
     tap::Tap,
 };
 
@@ -165,10 +168,22 @@ impl StartupPlan {
             return Err(failure);
         }
         created.keep();
-        let control = control::server::start(listeners.control, host.clone());
+        let mut tasks = if host.restarts_regions() {
+            supervision::supervise(&host)
+        } else {
+            JoinSet::new()
+        };
+        let control_ended = CancellationToken::new();
+        let ended = control_ended.clone().drop_guard();
+        let control = control::server::serve(listeners.control, host.clone());
+        tasks.spawn(async move {
+            let _ended = ended;
+            logging_panics("the control service", control).await;
+        });
         Ok(Running {
             host,
-            control,
+            tasks,
+            control_ended,
             addresses,
         })
     }

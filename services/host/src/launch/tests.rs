@@ -2,8 +2,10 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use beringia_proto::v1::{ControlEvidenceRequest, control_evidence::What};
+use beringia_item::{Cause, Item, KeyBytes};
+use beringia_proto::v1::{ControlEvidenceRequest, ControlStatusRequest, control_evidence::What};
 use beringia_scenario::RegionOptions;
+use beringia_storage::{Change, ItemEffect, ItemWrite, Refusal};
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use tokio::{
@@ -12,7 +14,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{fleet::Fleet, ports::Listen};
+use crate::{fleet::Fleet, ports::Listen, region::Health};
 
 const LOST: &str = "us-east-1";
 const OTHER: &str = "eu-west-1";
@@ -30,16 +32,20 @@ async fn regions() -> Running {
     };
     let listen = Listen::Address(Ipv4Addr::LOCALHOST.into());
     let running = all(deployment, listen, &Ports::FREE).await.unwrap();
+    create_table(&running).await;
+    let replica = json!({"TableName": "Things", "ReplicaUpdates": [{"Create": {"RegionName": OTHER}}]});
+    assert_eq!(ask(&running, LOST, "UpdateTable", replica).await.0, 200);
+    running
+}
+
+async fn create_table(running: &Running) {
     let table = json!({
         "TableName": "Things", "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
         "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     });
-    assert_eq!(ask(&running, LOST, "CreateTable", table).await.0, 200);
-    let replica = json!({"TableName": "Things", "ReplicaUpdates": [{"Create": {"RegionName": OTHER}}]});
-    assert_eq!(ask(&running, LOST, "UpdateTable", replica).await.0, 200);
-    running
+    assert_eq!(ask(running, LOST, "CreateTable", table).await.0, 200);
 }
 
 /// The status and the body of a region's answer.
@@ -48,6 +54,32 @@ async fn ask(running: &Running, region: &str, operation: &str, parameters: Value
     let gateway = region.with_node(beringia_node::Node::gateway).await.unwrap();
     let answer = gateway.ask(operation, parameters.as_object().unwrap().clone()).await;
     (answer.status.as_u16(), serde_json::from_slice(&answer.body).unwrap())
+}
+
+/// A write whose decision panics on the committer's thread.
+struct Fatal;
+
+impl Change for Fatal {
+    fn needs_current(&self) -> bool {
+        false
+    }
+
+    fn decide(&mut self, _: Option<&Item>) -> Result<ItemEffect, Refusal> {
+        panic!("a planted panic")
+    }
+}
+
+/// Makes the committer of a region panic.
+async fn panic_in_committer(running: &Running, region: &str) {
+    let store = running.host.region(region).unwrap().store().await.unwrap();
+    let write = ItemWrite {
+        table: store.catalog().by_name["Things"].id,
+        replica_epoch: None,
+        key: KeyBytes(vec![0; 3].into()),
+        cause: Cause::Client,
+        change: Box::new(Fatal),
+    };
+    assert!(store.commit(vec![write]).await.is_err());
 }
 
 async fn put(running: &Running, region: &str, pk: &str) -> u16 {
@@ -149,5 +181,71 @@ async fn copies_in_the_logs_of_other_regions_are_sent_alone() {
     assert_eq!(logged(&running, request(true)).await, pairs(&[(OTHER, LOST); 2]));
     let all = [(LOST, LOST), (LOST, LOST), (OTHER, OTHER), (OTHER, LOST), (OTHER, LOST)];
     assert_eq!(logged(&running, request(false)).await, pairs(&all));
+    running.shutdown().await;
+}
+
+/// Twice, since the first restart must not end the watch for failures.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_that_fails_is_started_again() {
+    let running = regions().await;
+    assert_eq!(put(&running, LOST, "before").await, 200);
+    for pk in ["first", "second"] {
+        panic_in_committer(&running, LOST).await;
+        let until = Instant::now() + Duration::from_mins(1);
+        // The region is down during the restart.
+        let region = running.host.region(LOST).unwrap();
+        while !matches!(region.health().await, Health::Running) || put(&running, LOST, pk).await != 200 {
+            assert!(Instant::now() < until, "{LOST} is not started again");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+    assert!(has(&running, LOST, "before").await);
+    arrives(&running, OTHER, "second").await;
+    running.shutdown().await;
+}
+
+/// One that was stopped on request after its failure stays down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restart_starts_only_regions_that_failed() {
+    let running = regions().await;
+    let region = running.host.region(LOST).unwrap();
+    region.restart().await.unwrap();
+    assert!(matches!(region.health().await, Health::Running));
+    region.fail(false).await.unwrap();
+    region.restart().await.unwrap();
+    assert!(matches!(region.health().await, Health::Down));
+    running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_single_region_that_fails_says_so_and_ends() {
+    let deployment = Deployment {
+        topology: Topology::three(),
+        data: None,
+        authentication: Authentication::default(),
+        limits: RegionLimits::from(&RegionOptions::default()),
+        shift_policy: ShiftPolicy::default(),
+    };
+    let single = SingleRegion {
+        name: LOST.to_owned(),
+        peers: Vec::new(),
+        dynamodb_port: Some(0),
+        replication_port: Some(0),
+        control_port: Some(0),
+    };
+    let listen = Listen::Address(Ipv4Addr::LOCALHOST.into());
+    let running = one(deployment, listen, &single).await.unwrap();
+    create_table(&running).await;
+    assert_eq!(put(&running, LOST, "before").await, 200);
+    panic_in_committer(&running, LOST).await;
+    let reason = "the committer panicked: a planted panic";
+    assert_eq!(running.failure().await, format!("{LOST} failed: {reason}"));
+    assert!(has(&running, LOST, "before").await, "reads go on");
+    assert_eq!(put(&running, LOST, "after").await, 503);
+    let control = [running.addresses().control.clone()];
+    let mut client = Fleet::connect(&control).await.unwrap().clients().next().unwrap();
+    let status = client.status(ControlStatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(status.regions[0].failure, reason);
+    assert!(status.regions[0].running);
     running.shutdown().await;
 }

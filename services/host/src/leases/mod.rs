@@ -18,7 +18,7 @@ use tokio::{
 use tonic::{Status, metadata::MetadataMap};
 
 pub(crate) use self::changes::Changes;
-use crate::host::Host;
+use crate::{host::Host, supervision::logging_panics};
 
 /// The metadata of a request that names the lease under which it makes its change.
 pub const LEASE_METADATA: &str = "beringia-lease";
@@ -113,7 +113,7 @@ impl Leases {
                 changes,
             },
         );
-        tokio::spawn(watch(Arc::downgrade(host), lease));
+        tokio::spawn(logging_panics("watching a lease", watch(Arc::downgrade(host), lease)));
         Ok(())
     }
 

@@ -42,6 +42,7 @@ fn put(id: &str) -> ItemWrite {
     let item = Item::from([("id".to_owned(), AttributeValue::S(id.to_owned()))]);
     ItemWrite {
         table: TABLE,
+        replica_epoch: None,
         key: keys().key_of(&item).unwrap(),
         cause: Cause::Client,
         change: Box::new(Put(item)),

@@ -171,3 +171,18 @@ async fn listen() -> (std::net::SocketAddr, Incoming) {
     });
     (address, Box::pin(incoming))
 }
+
+#[tokio::test(start_paused = true)]
+async fn panic_of_a_task_fails_its_region_alone() {
+    let cluster = TestCluster::start(&["eu-west-1", "us-east-1"]).await;
+    cluster.create_table(0, "Carts").await;
+    cluster.add_replica(0, "Carts", 1).await;
+    cluster.until(async || cluster.same(&[0, 1], "Carts").await).await;
+    assert_eq!(cluster.node(1).failed(), None);
+    cluster.sites[1].arrivals.panic();
+    cluster.put(0, "Carts", "fatal", "1").await;
+    let reason = cluster.node(1).failure().await;
+    assert_eq!(reason, "a task panicked: a planted panic");
+    assert_eq!(cluster.node(1).failed(), Some(reason));
+    assert_eq!(cluster.node(0).failed(), None);
+}

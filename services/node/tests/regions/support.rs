@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -147,15 +147,21 @@ pub struct Site {
 
 /// Everything that was reported to a region's observer, over all its runs.
 #[derive(Default)]
-pub struct Arrivals(Mutex<Vec<Arrival>>);
+pub struct Arrivals(Mutex<Vec<Arrival>>, AtomicBool);
 
 impl Observer for Arrivals {
     fn arrived(&self, arrivals: &[Arrival]) {
+        assert!(!self.1.load(Ordering::Relaxed), "a planted panic");
         self.0.lock().unwrap().extend_from_slice(arrivals);
     }
 }
 
 impl Arrivals {
+    /// Makes the next arrivals panic, on the task that applies them.
+    pub fn panic(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
     /// The arrivals of one table.
     pub fn of(&self, table: TableId) -> Vec<Arrival> {
         let arrivals = self.0.lock().unwrap();

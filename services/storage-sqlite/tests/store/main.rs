@@ -10,3 +10,4 @@ mod memory;
 mod memory_of_thread;
 mod scrub;
 mod support;
+mod sync_failure;

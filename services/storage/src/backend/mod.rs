@@ -33,7 +33,8 @@
 //! - **Failures** define the state of the commit: after [`CommitFailure::Stale`],
 //!   [`CommitFailure::LeaseLost`] and [`CommitFailure::Failed`] nothing was written; after
 //!   [`CommitFailure::Unknown`] it may have been. After each but `Failed` the caller reads its
-//!   state again before it decides again.
+//!   state again before it decides again. [`CommitFailure::Fatal`] ends the writer: what it reads
+//!   may not be durable.
 //! - **Watch.** A listener is called after every commit, once it is visible, whichever writer made
 //!   it.
 //! - **Order.** The caller assigns log positions, without gaps, in commit order.
@@ -205,13 +206,19 @@ pub trait Writer: Send {
     /// Commits a write set. It is durable when this returns.
     ///
     /// # Errors
-    /// [`CommitFailure`]. Only after [`CommitFailure::Unknown`] may it have been written.
+    /// [`CommitFailure`]. Only after [`CommitFailure::Unknown`] and [`CommitFailure::Fatal`] may it
+    /// have been written.
     fn commit(&mut self, writes: &WriteSet) -> Result<(), CommitFailure>;
 
     /// Performs maintenance after a commit. Called with `idle` after a period without commits, to
     /// release memory that an idle backend does not need.
-    fn maintain(&mut self, idle: bool) {
+    ///
+    /// # Errors
+    /// If what the backend reads may not be durable. Then its state must be opened again, as after
+    /// [`CommitFailure::Fatal`]; other failures are retried the next time.
+    fn maintain(&mut self, idle: bool) -> Result<(), StoreError> {
         let _ = idle;
+        Ok(())
     }
 
     /// Releases the lease in good order, so that the next start has nothing to recover.
@@ -231,6 +238,10 @@ pub enum CommitFailure {
     /// The backend failed before it could tell whether the commit is durable.
     #[error("it is unknown whether the commit is durable: {0}")]
     Unknown(StoreError),
+    /// It is unknown whether the commit is durable, and whether anything is that could be read now.
+    /// The state must be opened again, which makes durable what it finds.
+    #[error("nothing more can be committed until the state is opened again: {0}")]
+    Fatal(StoreError),
     /// The backend could not commit. Nothing was written.
     #[error(transparent)]
     Failed(#[from] StoreError),

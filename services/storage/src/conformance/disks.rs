@@ -80,6 +80,36 @@ pub(super) async fn full_disk_refuses_writes_until_space_is_free(backend: &dyn D
     assert_eq!(scan(&*site.store, None).await.rows.len(), 2);
 }
 
+/// The command that was under way may have been written; later ones were not. Reads continue, and
+/// a restart ends the failure.
+pub(super) async fn panic_of_the_committer_is_reported(backend: &dyn DiskMaker) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    put(&*site.store, item("a", 0, &[])).await;
+    assert_eq!(site.store.failed(), None);
+    let fatal = commit(
+        &*site.store,
+        vec![write(key("a", 1), Do::Update(|_| panic!("a planted panic")))],
+    );
+    let (fatal, reason) = tokio::join!(fatal, site.store.failure());
+    assert!(
+        matches!(fatal, Err(CommitError::Store(StoreError::Database(_)))),
+        "{fatal:?}"
+    );
+    assert_eq!(reason, "the committer panicked: a planted panic");
+    assert_eq!(site.store.failed(), Some(reason.clone()));
+    let later = commit(&*site.store, vec![write(key("a", 0), Do::Delete)]).await;
+    let Err(CommitError::Store(later)) = later else {
+        panic!("it was committed: {later:?}")
+    };
+    assert_eq!(later, StoreError::CannotCommit(reason));
+    assert_eq!(scan(&*site.store, None).await.rows.len(), 1, "reads continue");
+    let site = site.restarted();
+    assert_eq!(site.store.failed(), None);
+    put(&*site.store, item("a", 2, &[])).await;
+    assert_eq!(scan(&*site.store, None).await.rows.len(), 2);
+}
+
 /// A region lost its disk, and the next one is full from the beginning: the region opens, and is
 /// bootstrapped as soon as there is space, with or without a restart before.
 pub(super) async fn bootstrap_on_a_full_disk_continues_with_space(backend: &dyn DiskMaker) {

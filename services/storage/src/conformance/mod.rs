@@ -180,6 +180,7 @@ suite! {
         plain unreachable_times_of_peers_survive_a_restart;
         plain full_disk_refuses_writes_until_space_is_free;
         plain bootstrap_on_a_full_disk_continues_with_space;
+        plain panic_of_the_committer_is_reported;
         plain commit_takes_as_long_as_the_disk;
     }
     dropped {

@@ -370,12 +370,12 @@ pub(super) async fn panicking_change_writes_nothing_and_blocks_no_caller(backend
     let transaction = vec![write(key("a", 2), Do::Update(panics))];
     assert!(matches!(
         commit(&*site.store, transaction).await,
-        Err(CommitError::Store(StoreError::Closed))
+        Err(CommitError::Store(StoreError::Database(_)))
     ));
     let transaction = vec![write(key("a", 3), Do::Put(item("a", 3, &[])))];
     assert!(matches!(
         commit(&*site.store, transaction).await,
-        Err(CommitError::Store(StoreError::Closed))
+        Err(CommitError::Store(StoreError::CannotCommit(_)))
     ));
     let site = site.restarted();
     put(&*site.store, item("a", 4, &[])).await;

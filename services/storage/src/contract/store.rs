@@ -19,8 +19,9 @@ use crate::{
 /// The only way to a region's state. Cheap to call from any task. No caller may assume that the
 /// store is local.
 ///
-/// Every method can fail with [`StoreError::Closed`] and [`StoreError::Database`]. A method that
-/// names a table without a replica in this region fails with [`StoreError::UnknownTable`].
+/// Every method can fail with [`StoreError::Closed`] and [`StoreError::Database`], and one that
+/// commits with [`StoreError::CannotCommit`]. A method that names a table without a replica in this
+/// region fails with [`StoreError::UnknownTable`].
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The name of this region.
@@ -164,6 +165,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Returns what was recorded last, also after a restart.
     async fn unreachable(&self) -> Result<BTreeMap<Region, u64>, StoreError>;
+
+    /// Why the store cannot commit until it is opened again: its committer has failed. `None` if it
+    /// has not.
+    fn failed(&self) -> Option<String> {
+        None
+    }
+
+    /// Waits until the committer fails, and returns the reason. Waits for ever if the store is
+    /// closed before that.
+    async fn failure(&self) -> String {
+        std::future::pending().await
+    }
 
     /// Waits for work in progress, then closes cleanly.
     async fn close(&self);

@@ -65,6 +65,8 @@ struct RegionJson {
     name: String,
     /// `running`, `down`, or `unknown` where no control service hosts it.
     state: &'static str,
+    /// Why the region failed, such as a panic of its committer; null if it did not.
+    failure: Option<String>,
     /// Whether the region is closed for clients' writes.
     draining: bool,
     /// While the region accepts no writes because its clock went back: how far the clock is behind
@@ -258,6 +260,9 @@ impl RegionJson {
         Self {
             name: name.to_owned(),
             state,
+            failure: report
+                .map(|report| report.failure.clone())
+                .filter(|reason| !reason.is_empty()),
             draining: report.is_some_and(|report| report.draining),
             clock_behind_ms: report.and_then(|report| report.clock_behind_ms),
             clock_limit_ms: report.and_then(|report| report.clock_limit_ms),
@@ -271,7 +276,9 @@ impl RegionJson {
 
     fn state_text(&self) -> String {
         let mut text = self.state.to_owned();
-        if self.draining {
+        if let Some(reason) = &self.failure {
+            text.push_str(&format!(", failed: {reason}"));
+        } else if self.draining {
             text.push_str(", closed for writes");
         }
         if let (Some(behind), Some(limit)) = (self.clock_behind_ms, self.clock_limit_ms) {
