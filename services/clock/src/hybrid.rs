@@ -203,21 +203,23 @@ impl HybridClock {
     /// # Errors
     /// [`ClockError::TooFarAhead`] if `observe` would refuse the time.
     pub const fn check(&self, remote: HybridTime, wall_ms: u64) -> Result<(), ClockError> {
-        let ahead_ms = remote.millis().saturating_sub(wall_ms);
-        if ahead_ms > self.max_offset_ms {
-            return Err(ClockError::TooFarAhead {
-                ahead_ms,
-                limit_ms: self.max_offset_ms,
-            });
+        let offset = self.offset_of(remote, wall_ms);
+        if offset.is_allowed() {
+            return Ok(());
         }
-        Ok(())
+        let HybridOffset { ahead_ms, limit_ms } = offset;
+        Err(ClockError::TooFarAhead { ahead_ms, limit_ms })
     }
 
     /// How far hybrid time is ahead of the wall clock.
     #[must_use]
     pub const fn offset(&self, wall_ms: u64) -> HybridOffset {
+        self.offset_of(self.last, wall_ms)
+    }
+
+    const fn offset_of(&self, time: HybridTime, wall_ms: u64) -> HybridOffset {
         HybridOffset {
-            ahead_ms: self.last.millis().saturating_sub(wall_ms),
+            ahead_ms: time.millis().saturating_sub(wall_ms),
             limit_ms: self.max_offset_ms,
         }
     }

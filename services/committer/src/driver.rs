@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 
 use beringia_storage::{StoreError, panic_message};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SetOnce};
 
 use crate::{
     committer::{Committer, Request, Submitted},
@@ -80,7 +80,7 @@ pub(crate) struct Queue {
     remotes: Semaphore,
     upkeep: Semaphore,
     /// Why the committer failed, if it did.
-    failure: OnceLock<String>,
+    failure: SetOnce<String>,
     finished: AtomicBool,
     end: Notify,
 }
@@ -102,7 +102,7 @@ impl Queue {
             clients: Semaphore::new(CLIENTS_WAITING_MAX),
             remotes: Semaphore::new(REMOTES_WAITING_MAX),
             upkeep: Semaphore::new(UPKEEP_WAITING_MAX),
-            failure: OnceLock::new(),
+            failure: SetOnce::new(),
             finished: AtomicBool::new(false),
             end: Notify::new(),
         }
@@ -225,9 +225,9 @@ impl Queue {
             reason,
             "the committer failed; the region cannot commit until its store is opened again"
         );
-        self.failure.get_or_init(|| reason);
+        // The first reason stays.
+        let _ = self.failure.set(reason);
         self.stop(false);
-        self.end.notify_waiters();
     }
 
     /// The error of a command that is not carried out.
@@ -242,14 +242,7 @@ impl Queue {
 
     /// Waits until the committer fails, and returns the reason.
     pub(crate) async fn failure(&self) -> String {
-        loop {
-            let mut end = std::pin::pin!(self.end.notified());
-            end.as_mut().enable();
-            if let Some(reason) = self.failed() {
-                return reason;
-            }
-            end.await;
-        }
+        self.failure.wait().await.clone()
     }
 
     /// Marks the driver as ended; no more commands are taken.

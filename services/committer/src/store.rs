@@ -177,8 +177,8 @@ impl RegionStore {
         }
     }
 
-    /// Returns the result of a read, after a repair if it found damage.
-    async fn read_result<T: Send>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Returns the result of a request, after a repair if it found damage.
+    async fn repaired<T: Send>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &result {
             self.repair_after(error).await;
         }
@@ -267,10 +267,7 @@ impl Store for RegionStore {
 
     async fn apply(&self, batch: RemoteBatch) -> Result<Applied, StoreError> {
         let applied = self.ask(Priority::Remote, |to| Request::Apply(batch, to)).await;
-        if let Err(error) = &applied {
-            self.repair_after(error).await;
-        }
-        applied
+        self.repaired(applied).await
     }
 
     async fn get(&self, table: TableId, key: &KeyBytes) -> Result<Option<(Version, Item)>, StoreError> {
@@ -279,7 +276,7 @@ impl Store for RegionStore {
             return Ok(found.into_iter().next().flatten());
         }
         let found = self.read(ReadScope::Call, |reading| read::get(reading, table, key));
-        let found = self.read_result(found).await?;
+        let found = self.repaired(found).await?;
         Ok(self.shown((table, key), found))
     }
 
@@ -290,13 +287,13 @@ impl Store for RegionStore {
             self.read_long(ReadScope::Snapshot, move |reading| read::get_many(reading, &keys))
                 .await
         };
-        self.read_result(found).await
+        self.repaired(found).await
     }
 
     async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError> {
         let read = move |reading: &Reading<'_>| read::range(reading, &read, None);
         let page = self.read_long(ReadScope::Snapshot, read).await;
-        let page = self.read_result(page).await?;
+        let page = self.repaired(page).await?;
         Ok(self.page_shown(page))
     }
 
@@ -317,13 +314,13 @@ impl Store for RegionStore {
             })
             .await
         };
-        self.read_result(found).await
+        self.repaired(found).await
     }
 
     async fn range_at(&self, read: RangeRead, at: LogPosition) -> Result<RangePage, StoreError> {
         let read = move |reading: &Reading<'_>| read::range(reading, &read, Some(at));
         let page = self.read_long(ReadScope::Snapshot, read).await;
-        self.read_result(page).await
+        self.repaired(page).await
     }
 
     fn log_appended(&self) -> &Notify {
@@ -420,7 +417,7 @@ impl Store for RegionStore {
     async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {
         let read = move |reading: &Reading<'_>| read::mutations_of(reading, table, &keys);
         let mutations = self.read_long(ReadScope::Snapshot, read).await;
-        self.read_result(mutations).await
+        self.repaired(mutations).await
     }
 
     async fn conflicts(&self, table: Option<TableId>, after: u64, max: usize) -> Result<Vec<Conflict>, StoreError> {

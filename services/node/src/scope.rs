@@ -1,40 +1,23 @@
 //! The tasks of one region, which all end together. A panic of one of them is a failure of the
 //! region.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use beringia_storage::panic_message;
 use futures_util::FutureExt as _;
 use hyper::rt::Executor;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{sync::SetOnce, task::JoinSet};
 use tracing::{Instrument as _, Span};
 
 /// Spawns a region's tasks. Clones share the same tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskScope {
     tasks: Arc<Mutex<Tasks>>,
-    failure: Arc<Failure>,
+    /// The first panic of a task.
+    failure: Arc<SetOnce<String>>,
     /// The span in which every task runs, so that its records name the region.
     span: Span,
-}
-
-/// The first panic of a task.
-#[derive(Debug, Default)]
-struct Failure {
-    reason: OnceLock<String>,
-    noted: Notify,
-}
-
-impl Failure {
-    fn note(&self, panic: &str) {
-        tracing::error!(panic, "a task of the region panicked");
-        self.reason.get_or_init(|| format!("a task panicked: {panic}"));
-        self.noted.notify_waiters();
-    }
 }
 
 #[derive(Debug, Default)]
@@ -55,19 +38,12 @@ impl TaskScope {
 
     /// Why the region failed: one of its tasks panicked. `None` if none did.
     pub(crate) fn failed(&self) -> Option<String> {
-        self.failure.reason.get().cloned()
+        self.failure.get().cloned()
     }
 
     /// Waits until a task panics, and returns the reason of the failure.
     pub(crate) async fn failure(&self) -> String {
-        loop {
-            let mut noted = std::pin::pin!(self.failure.noted.notified());
-            noted.as_mut().enable();
-            if let Some(reason) = self.failed() {
-                return reason;
-            }
-            noted.await;
-        }
+        self.failure.wait().await.clone()
     }
 
     pub(crate) const fn span(&self) -> &Span {
@@ -92,7 +68,10 @@ impl TaskScope {
         let failure = Arc::clone(&self.failure);
         let watched = async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-                failure.note(panic_message(&*panic));
+                let panic = panic_message(&*panic);
+                tracing::error!(panic, "a task of the region panicked");
+                // The first one stays.
+                let _ = failure.set(format!("a task panicked: {panic}"));
             }
         };
         tasks.running.spawn(watched.instrument(self.span.clone()));

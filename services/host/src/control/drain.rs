@@ -8,6 +8,7 @@ use beringia_storage::Catalog;
 use futures_util::{Stream, stream};
 use tonic::Status;
 
+use super::reports;
 use crate::{
     host::Host,
     region::{DrainState, Hosted},
@@ -111,11 +112,7 @@ fn watermark_report(watermark: &beringia_node::DrainWatermark, catalog: &Catalog
     };
     WatermarkReport {
         table_id: watermark.table.to_string(),
-        table: catalog
-            .by_id
-            .get(&watermark.table)
-            .map(|table| table.core.name.clone())
-            .unwrap_or_default(),
+        table: reports::name_of(watermark.table, catalog),
         peer: watermark.peer.to_string(),
         last: watermark.last,
         acknowledged: watermark.acknowledged,

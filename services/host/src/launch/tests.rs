@@ -21,17 +21,21 @@ const OTHER: &str = "eu-west-1";
 /// How long a commit takes on the disk that is lost: enough for peers to connect again meanwhile.
 const SLOW: Duration = Duration::from_millis(1_500);
 
-/// Three regions in memory, with a table that two of them replicate.
-async fn regions() -> Running {
-    let deployment = Deployment {
+/// Three regions in memory.
+fn three() -> Deployment {
+    Deployment {
         topology: Topology::three(),
         data: None,
         authentication: Authentication::default(),
         limits: RegionLimits::from(&RegionOptions::default()),
         shift_policy: ShiftPolicy::default(),
-    };
+    }
+}
+
+/// Three regions in memory, with a table that two of them replicate.
+async fn regions() -> Running {
     let listen = Listen::Address(Ipv4Addr::LOCALHOST.into());
-    let running = all(deployment, listen, &Ports::FREE).await.unwrap();
+    let running = all(three(), listen, &Ports::FREE).await.unwrap();
     create_table(&running).await;
     let replica = json!({"TableName": "Things", "ReplicaUpdates": [{"Create": {"RegionName": OTHER}}]});
     assert_eq!(ask(&running, LOST, "UpdateTable", replica).await.0, 200);
@@ -219,13 +223,6 @@ async fn restart_starts_only_regions_that_failed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_single_region_that_fails_says_so_and_ends() {
-    let deployment = Deployment {
-        topology: Topology::three(),
-        data: None,
-        authentication: Authentication::default(),
-        limits: RegionLimits::from(&RegionOptions::default()),
-        shift_policy: ShiftPolicy::default(),
-    };
     let single = SingleRegion {
         name: LOST.to_owned(),
         peers: Vec::new(),
@@ -234,7 +231,7 @@ async fn a_single_region_that_fails_says_so_and_ends() {
         control_port: Some(0),
     };
     let listen = Listen::Address(Ipv4Addr::LOCALHOST.into());
-    let running = one(deployment, listen, &single).await.unwrap();
+    let running = one(three(), listen, &single).await.unwrap();
     create_table(&running).await;
     assert_eq!(put(&running, LOST, "before").await, 200);
     panic_in_committer(&running, LOST).await;
