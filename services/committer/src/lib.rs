@@ -8,6 +8,7 @@
 
 mod as_of;
 mod committer;
+mod damage;
 mod disk_faults;
 mod driver;
 mod execution;

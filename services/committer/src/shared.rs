@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tracing::Span;
 
-use crate::{as_of::AsOfPositions, recent::Recent, trail, view::View};
+use crate::{as_of::AsOfPositions, damage::DamagedRanges, recent::Recent, trail, view::View};
 
 /// The state that committer and readers share.
 pub(crate) struct Shared {
@@ -33,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) view: ArcSwap<View>,
     pub(crate) as_of: AsOfPositions,
     pub(crate) recent: Recent,
+    pub(crate) damage: DamagedRanges,
     pub(crate) log_appended: Notify,
     pub(crate) catalog_changed: Notify,
 }
@@ -52,6 +53,7 @@ impl Shared {
             view: ArcSwap::from_pointee(View::of(state, None)),
             as_of: AsOfPositions::new(options.look_back, state.log.last),
             recent: Recent::default(),
+            damage: DamagedRanges::default(),
             log_appended: Notify::new(),
             catalog_changed: Notify::new(),
         }

@@ -13,11 +13,11 @@ use std::{
 use async_trait::async_trait;
 use beringia_clock::HybridOffset;
 use beringia_decisions::{RegionRow, first_rows};
-use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector, range_of};
+use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
-    LogPosition, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StoreOptions,
-    StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
+    LogPosition, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreDamage, StoreError,
+    StoreOptions, StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
     backend::{ReadScope, StorageBackend, Writer},
 };
 use parking_lot::Mutex;
@@ -164,17 +164,27 @@ impl RegionStore {
         reading.await.map_err(|error| StoreError::Database(error.to_string()))?
     }
 
-    /// Repairs the range of the item, if a request failed because the item's log record is missing.
-    /// The request can then be repeated.
+    /// Repairs the range of the item, if a request failed because the item is damaged. The request
+    /// can then be repeated.
     async fn repair_after(&self, error: &StoreError) {
-        let StoreError::Corrupt { table, key } = error else {
+        let Some((table, range)) = self.shared.damage.found(error) else {
             return;
         };
-        let region = self.shared.origin.region();
-        tracing::error!(%region, %table, ?key, "the log record of an item is missing");
-        if let Err(error) = self.verify_range(*table, range_of(key)).await {
-            tracing::warn!(%region, %table, ?key, %error, "cannot repair the range of a damaged item");
+        tracing::error!(region = %self.shared.origin.region(), %error, "an item is damaged");
+        if let Err(error) = self.verify_range(table, range).await {
+            let region = self.shared.origin.region();
+            tracing::warn!(%region, %table, range, %error, "cannot repair the range of a damaged item");
         }
+    }
+
+    async fn verify(&self, table: TableId, range: u16) -> Result<bool, StoreError> {
+        // Readers do the check. Only if something seems wrong does the committer check again, and
+        // repair.
+        let check = move |reading: &Reading<'_>| read::is_damaged(reading, table, range);
+        if !self.read_long(ReadScope::Snapshot, check).await? {
+            return Ok(false);
+        }
+        self.ask(Priority::Upkeep, |to| Request::Repair(table, range, to)).await
     }
 
     /// Returns the result of a request, after a repair if it found damage.
@@ -388,17 +398,16 @@ impl Store for RegionStore {
     }
 
     async fn verify_range(&self, table: TableId, range: u16) -> Result<bool, StoreError> {
-        // Readers do the check. Only if something seems wrong does the committer check again, and
-        // repair.
-        if !self
-            .read_long(ReadScope::Snapshot, move |reading| {
-                read::is_damaged(reading, table, range)
-            })
-            .await?
-        {
-            return Ok(false);
+        let result = self.verify(table, range).await;
+        self.shared.damage.verified((table, range), result.as_ref().copied());
+        result
+    }
+
+    fn damage(&self) -> StoreDamage {
+        StoreDamage {
+            records: self.backend.damaged(),
+            ranges: self.shared.damage.ranges(),
         }
-        self.ask(Priority::Upkeep, |to| Request::Repair(table, range, to)).await
     }
 
     async fn raw_rows(
@@ -408,10 +417,10 @@ impl Store for RegionStore {
         after: Option<KeyBytes>,
         max_rows: usize,
     ) -> Result<Vec<RawRow>, StoreError> {
-        self.read_long(ReadScope::Snapshot, move |reading| {
-            read::raw_rows(reading, table, ranges.clone(), after.as_ref(), max_rows)
-        })
-        .await
+        let read =
+            move |reading: &Reading<'_>| read::raw_rows(reading, table, ranges.clone(), after.as_ref(), max_rows);
+        let rows = self.read_long(ReadScope::Snapshot, read).await;
+        self.repaired(rows).await
     }
 
     async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {
@@ -455,7 +464,7 @@ impl Store for RegionStore {
         let acknowledged = Arc::new(acknowledged.clone());
         for _ in 0..GARBAGE_STEPS {
             let step = self.ask(Priority::Upkeep, |to| Request::Trim(acknowledged.clone(), to));
-            if !step.await? {
+            if !self.repaired(step.await).await? {
                 break;
             }
         }

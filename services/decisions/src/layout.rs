@@ -38,6 +38,12 @@ pub fn stored_key(row_key: &[u8]) -> KeyBytes {
     KeyBytes(Bytes::copy_from_slice(row_key.get(NUMBER_BYTES..).unwrap_or_default()))
 }
 
+/// The number of the table or index in a key that [`row_key`] made; 0 for another kind of key.
+pub(crate) fn number_of_row(row_key: &[u8]) -> u32 {
+    let number = row_key.first_chunk::<NUMBER_BYTES>();
+    number.map_or(0, |number| u32::from_be_bytes(*number))
+}
+
 /// The range of all row keys of a table or index.
 #[must_use]
 pub fn all_keys(number: u32) -> KeyRange {
@@ -195,7 +201,12 @@ pub(crate) fn put_optional(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
 /// The hash of key and row fingerprint that a live item adds to its range's digest. It is the same
 /// in every region.
 #[must_use]
-pub fn item_hash(key: &[u8], RowFingerprint { version, state }: &RowFingerprint) -> u128 {
+pub fn item_hash(key: &[u8], fingerprint: &RowFingerprint) -> u128 {
+    let RowFingerprint {
+        version,
+        state,
+        content,
+    } = fingerprint;
     let mut hasher = Xxh3::new();
     hasher.update(key);
     hasher.update(&version.time.as_u64().to_be_bytes());
@@ -206,9 +217,8 @@ pub fn item_hash(key: &[u8], RowFingerprint { version, state }: &RowFingerprint)
         hasher.update(b"/");
         hasher.update(&version.origin.shard().to_be_bytes());
     }
-    if *state != 0 {
-        hasher.update(&state.to_be_bytes());
-    }
+    hasher.update(&state.to_be_bytes());
+    hasher.update(&content.to_be_bytes());
     hasher.digest128()
 }
 

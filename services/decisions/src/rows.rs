@@ -8,7 +8,7 @@ use std::{
 use beringia_item::{KeyBytes, TableId};
 use beringia_storage::{
     StoreError,
-    backend::{Detail, IndexNumber, ItemRow, KeyRange, Keyspace, RecordHead, Snapshot, StoredRecord},
+    backend::{Checked, Damaged, Detail, IndexNumber, ItemRow, KeyRange, Keyspace, RecordHead, Snapshot, StoredRecord},
 };
 use bytes::Bytes;
 
@@ -73,15 +73,23 @@ impl CurrentRow {
         }
     }
 
-    fn read(row: &ItemRow, record: Option<&dyn StoredRecord>, detail: Detail) -> Result<Self, StoreError> {
-        let Some(record) = record else {
-            return Ok(Self::new(*row, None));
+    fn read(
+        row: Checked<&ItemRow>,
+        record: Option<&dyn StoredRecord>,
+        detail: Detail,
+    ) -> Result<Checked<Self>, StoreError> {
+        let row = match row {
+            Ok(row) => *row,
+            Err(damaged) => return Ok(Err(damaged)),
         };
-        Ok(match detail {
-            Detail::Row => Self::new(*row, None),
-            Detail::Item => Self::with_image(*row, record.current_image()?.map(Bytes::copy_from_slice)),
-            Detail::Context | Detail::Record => Self::new(*row, Some(CurrentRecord::read(record, detail)?)),
-        })
+        let Some(record) = record else {
+            return Ok(Ok(Self::new(row, None)));
+        };
+        Ok(Ok(match detail {
+            Detail::Row => Self::new(row, None),
+            Detail::Item => Self::with_image(row, record.current_image()?.map(Bytes::copy_from_slice)),
+            Detail::Context | Detail::Record => Self::new(row, Some(CurrentRecord::read(record, detail)?)),
+        }))
     }
 
     /// The image; `None` for a delete, if it was not asked for, and if the record is missing.
@@ -95,7 +103,7 @@ impl CurrentRow {
 pub(crate) type ScannedRow = (Vec<u8>, Vec<u8>);
 
 /// An item that a scan found: its row key and its row.
-pub(crate) type ScannedItem = (Vec<u8>, CurrentRow);
+pub(crate) type ScannedItem = (Vec<u8>, Checked<CurrentRow>);
 
 /// The rows that a decision needs, with the ranges to check and the indexes to count.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -154,7 +162,7 @@ impl Assumptions {
         self.0.iter().all(|(row, expected)| match rows.row(row) {
             Lookup::Found(_) => *expected,
             Lookup::Absent => !expected,
-            Lookup::NotRead => false,
+            Lookup::NotRead | Lookup::Damaged => false,
         })
     }
 }
@@ -166,6 +174,8 @@ pub(crate) enum Lookup<T> {
     NotRead,
     /// The row does not exist.
     Absent,
+    /// The row exists, but its contents are unknown.
+    Damaged,
     /// The row that was read.
     Found(T),
 }
@@ -174,7 +184,7 @@ pub(crate) enum Lookup<T> {
 /// commit finds that nothing was committed since the first read.
 #[derive(Debug, Default)]
 pub struct Rows {
-    items: BTreeMap<Vec<u8>, (Detail, Option<CurrentRow>)>,
+    items: BTreeMap<Vec<u8>, (Detail, Option<Checked<CurrentRow>>)>,
     rows: BTreeMap<(Keyspace, Vec<u8>), Option<Vec<u8>>>,
     scans: BTreeMap<Scan, Vec<ScannedRow>>,
     item_scans: BTreeMap<ItemScan, Vec<ScannedItem>>,
@@ -194,7 +204,9 @@ impl Rows {
             wanted.rows.iter().map(|(keyspace, key)| (*keyspace, &**key)).collect();
         let mut found = vec![None; wanted_rows.len()];
         snapshot.rows(&wanted_rows, &mut |place, row| {
-            found[place] = Some(row.to_vec());
+            // Of an entry only the existence matters.
+            let is_entry = wanted_rows[place].0 == Keyspace::Entries;
+            found[place] = Some(if is_entry { Vec::new() } else { row?.to_vec() });
             Ok(())
         })?;
         self.rows.extend(wanted.rows.into_iter().zip(found));
@@ -204,7 +216,7 @@ impl Rows {
                 if found.len() >= scan.rows_max {
                     return Ok(ControlFlow::Break(()));
                 }
-                found.push((key.to_vec(), row.to_vec()));
+                found.push((key.to_vec(), row?.to_vec()));
                 Ok(ControlFlow::Continue(()))
             })?;
             self.scans.insert(scan, found);
@@ -238,7 +250,7 @@ impl Rows {
     }
 
     fn fetch_items(&mut self, snapshot: &dyn Snapshot, wanted: BTreeMap<Vec<u8>, Detail>) -> Result<(), StoreError> {
-        let mut found: Vec<Option<CurrentRow>> = vec![None; wanted.len()];
+        let mut found: Vec<Option<Checked<CurrentRow>>> = vec![None; wanted.len()];
         for detail in Detail::ALL {
             let of_detail = wanted.iter().enumerate().filter(|(_, (_, wanted))| **wanted == detail);
             let (places, keys): (Vec<usize>, Vec<&[u8]>) = of_detail.map(|(place, (key, _))| (place, &**key)).unzip();
@@ -260,7 +272,8 @@ impl Rows {
     pub(crate) fn item(&self, row_key: &[u8], detail: Detail) -> Lookup<&CurrentRow> {
         match self.items.get(row_key) {
             Some((_, None)) => Lookup::Absent,
-            Some((read, Some(current))) if read.covers(detail) => Lookup::Found(current),
+            Some((_, Some(Err(Damaged)))) => Lookup::Damaged,
+            Some((read, Some(Ok(current)))) if read.covers(detail) => Lookup::Found(current),
             _ => Lookup::NotRead,
         }
     }
@@ -300,7 +313,7 @@ fn scan_items(snapshot: &dyn Snapshot, scan: &ItemScan) -> Result<Vec<ScannedIte
         if found.len() >= scan.rows_max {
             return Ok(ControlFlow::Break(()));
         }
-        if row.is_live() || !scan.live_only {
+        if !scan.live_only || row.is_ok_and(ItemRow::is_live) {
             found.push((key.to_vec(), CurrentRow::read(row, record, scan.detail)?));
         }
         Ok(ControlFlow::Continue(()))

@@ -6,10 +6,10 @@
 
 use std::ops::ControlFlow;
 
-use beringia_item::{Item, KeyBytes, KeySchema, TableId, decode_item};
+use beringia_item::{Item, KeyBytes, KeySchema, TableId, content_hash, decode_item};
 use beringia_storage::{
     IndexState, StoreError,
-    backend::{Detail, IndexNumber, ItemRow, Keyspace, Snapshot, StoredRecord},
+    backend::{Checked as CheckedValue, Detail, IndexNumber, ItemRow, Keyspace, Snapshot, StoredRecord},
 };
 use bytes::Bytes;
 
@@ -29,8 +29,9 @@ struct Checked<'a> {
 /// The damage to a range.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// Row keys of items whose log record is missing, is another's, or cannot be read.
-    pub(crate) rows: Vec<Vec<u8>>,
+    /// Row keys of items that are damaged, or whose log record is damaged, missing, or another's.
+    /// With the position of the record, if it is damaged or missing.
+    pub(crate) rows: Vec<(Vec<u8>, Option<u64>)>,
     /// Entries that items should have but do not.
     pub(crate) missing_entries: Vec<Vec<u8>>,
     /// Entries that no item has.
@@ -128,11 +129,15 @@ fn check_range(
 fn check_item(
     snapshot: &dyn Snapshot,
     table: &Checked<'_>,
-    (row_key, row, record): (&[u8], &ItemRow, Option<&dyn StoredRecord>),
+    (row_key, row, record): (&[u8], CheckedValue<&ItemRow>, Option<&dyn StoredRecord>),
     indexes: &[Checked<'_>],
     names: &OriginNames,
     damage: &mut Damage,
 ) -> Result<(), StoreError> {
+    let Ok(row) = row else {
+        damage.rows.push((row_key.to_vec(), None));
+        return Ok(());
+    };
     let key = stored_key(row_key);
     let item = match recorded(table, row, record, &key, names)? {
         Recorded::Tombstone => return Ok(()),
@@ -140,7 +145,9 @@ fn check_item(
         Recorded::Another => None,
     };
     let Some(item) = item else {
-        damage.rows.push(row_key.to_vec());
+        damage
+            .rows
+            .push((row_key.to_vec(), record.is_none().then_some(row.position)));
         return Ok(());
     };
     damage.sum.add(item_hash(&key.0, &row.fingerprint(names)?), row.size);
@@ -181,7 +188,8 @@ fn recorded(
         None => Some(0),
         Some(_) => current.state(table.keys, key, names).ok().map(|state| state.hash()),
     };
-    let same = same_key && current.is_of(row) && hash == Some(row.state);
+    let content = content_hash(current.image.as_deref());
+    let same = same_key && current.is_of(row) && hash == Some(row.state) && content == row.content;
     Ok(match current.image {
         None if same && !row.is_live() => Recorded::Tombstone,
         Some(image) if same && row.is_live() => Recorded::Image(image),
@@ -201,9 +209,9 @@ fn check_entries(
     snapshot.scan(
         Keyspace::Entries,
         &range_keys(index.number, range..=range),
-        &mut |entry, _| {
+        &mut |entry, value| {
             let base = index.keys.split_index_key(&stored_key(entry)).map(|(_, base)| base);
-            let justified = match base {
+            let justified = match base.filter(|_| value.is_ok()) {
                 None => false,
                 Some(base) => item_of(snapshot, &row_key(table, &base.0))?
                     .is_some_and(|item| entry_of(index, &item, &base).as_deref() == Some(entry)),
@@ -228,7 +236,7 @@ fn entry_of(index: &Checked<'_>, item: &Item, base: &KeyBytes) -> Option<Vec<u8>
 fn item_of(snapshot: &dyn Snapshot, row_key: &[u8]) -> Result<Option<Item>, StoreError> {
     let mut item = None;
     snapshot.items(&[row_key], Detail::Item, &mut |_, row, record| {
-        let record = record.filter(|_| row.is_live());
+        let record = record.filter(|_| row.is_ok_and(ItemRow::is_live));
         let image = record.map(|record| record.current_image()).transpose()?.flatten();
         item = image.and_then(|image| decode_item(image).ok());
         Ok(())

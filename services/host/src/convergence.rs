@@ -120,6 +120,12 @@ fn compare_table(table: String, id: &str, held: &[(&str, Result<&TableDigestRepo
                 if !report.replica_status.is_empty() {
                     reasons.push(format!("the replica in {region} is {}", report.replica_status));
                 }
+                if !report.damaged.is_empty() {
+                    reasons.push(format!(
+                        "{} of the table's ranges in {region} are damaged on disk",
+                        report.damaged.len()
+                    ));
+                }
                 reports.push((region, report));
             }
         }
@@ -241,6 +247,7 @@ mod tests {
             repaired: Vec::new(),
             replica_status: String::new(),
             replica_epoch: 0,
+            damaged: Vec::new(),
         }
     }
 
@@ -315,6 +322,18 @@ mod tests {
         assert_eq!(
             comparison.tables[0].reasons,
             ["b does not have the table yet", "c does not answer"]
+        );
+    }
+
+    #[test]
+    fn damaged_replica_is_not_equal() {
+        let t = || table("T", &["a", "b"], &[1], &[]);
+        let mut damaged = t();
+        damaged.damaged = vec![7, 9];
+        let comparison = compare(&topology(), &[region("a", vec![t()]), region("b", vec![damaged])]);
+        assert_eq!(
+            comparison.tables[0].reasons,
+            ["2 of the table's ranges in b are damaged on disk"]
         );
     }
 

@@ -18,6 +18,8 @@ pub(crate) use self::{
     writer::{write_bytes, write_value, write_varint},
 };
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::{Item, value_size};
 
 /// The format version that is written.
@@ -55,6 +57,12 @@ pub fn encode_item(item: &Item) -> Bytes {
     out.push(VERSION);
     writer::write_item(item, &mut out);
     out.into()
+}
+
+/// A hash of an encoded item, equal in all regions that hold the item; 0 for a deleted one.
+#[must_use]
+pub fn content_hash(image: Option<&[u8]>) -> u64 {
+    image.map_or(0, |image| xxh3_64(image).max(1))
 }
 
 /// Decodes an item. Never panics and never recurses deeper than [`crate::MAX_DEPTH`], regardless of

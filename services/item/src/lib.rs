@@ -27,7 +27,7 @@ mod value;
 mod vector;
 mod version;
 
-pub use codec::{CodecError, decode_item, encode_item, encoded_attributes, encoded_item_size};
+pub use codec::{CodecError, content_hash, decode_item, encode_item, encoded_attributes, encoded_item_size};
 pub use json::{
     JsonError, JsonErrorKind, item_from_json, item_to_json, operand_from_json, value_from_json, value_to_json,
 };

@@ -28,11 +28,18 @@ pub struct RowFingerprint {
     /// [`crate::ItemState::hash`]: distinguishes merged rows of the same version; 0 if the version
     /// determines the row.
     pub state: u64,
+    /// The hash of the item's image ([`crate::content_hash`]), which differs where a region's disk
+    /// changed the image; 0 for a tombstone.
+    pub content: u64,
 }
 
 impl From<Version> for RowFingerprint {
-    /// The fingerprint of a row that one write made as a whole.
+    /// The fingerprint of a tombstone.
     fn from(version: Version) -> Self {
-        Self { version, state: 0 }
+        Self {
+            version,
+            state: 0,
+            content: 0,
+        }
     }
 }

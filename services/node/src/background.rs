@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use beringia_engine::Engine;
 use beringia_item::{RANGES, TableId};
 use beringia_replication::Event;
+use beringia_storage::StoreError;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::driver::Driver;
@@ -116,11 +117,9 @@ async fn scrub(driver: Arc<Driver>, pause: Duration) {
                 match driver.store().verify_range(table, range).await {
                     Ok(false) => {}
                     Ok(true) => tracing::warn!(table = name, range, "stored rows were damaged and have been repaired"),
-                    // The table may have been deleted meanwhile.
-                    Err(error) => {
-                        tracing::debug!(table = name, range, %error, "cannot verify the rows of a range");
-                        break;
-                    }
+                    // The table was deleted meanwhile, or the region stops.
+                    Err(StoreError::UnknownTable(_) | StoreError::Closed) => break,
+                    Err(error) => tracing::warn!(table = name, range, %error, "cannot verify the rows of a range"),
                 }
             }
         }

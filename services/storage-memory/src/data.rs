@@ -8,8 +8,8 @@ use std::{
 use beringia_storage::{
     StoreError,
     backend::{
-        Detail, ItemChange, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, LogRecord, RecordHead, RowVisitor,
-        Snapshot, StoredRecord, Visit, WriteSet,
+        Detail, ItemChange, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, LogRecord, RecordHead, RowScanner,
+        RowVisitor, Snapshot, StoredRecord, Visit, WriteSet,
     },
 };
 
@@ -110,7 +110,7 @@ impl Snapshot for Data {
     fn items(&self, keys: &[&[u8]], detail: Detail, visit: &mut ItemVisitor<'_>) -> Result<(), StoreError> {
         for (place, key) in keys.iter().enumerate() {
             if let Some(row) = self.items.get(*key) {
-                visit(place, row, self.record_of(row, detail))?;
+                visit(place, Ok(row), self.record_of(row, detail))?;
             }
         }
         Ok(())
@@ -119,27 +119,22 @@ impl Snapshot for Data {
     fn scan_items(&self, keys: &KeyRange, detail: Detail, visit: &mut ItemScanner<'_>) -> Result<(), StoreError> {
         let rows = range(&self.items, keys).into_iter().flatten();
         visit_all(rows, keys.reverse, |(key, row)| {
-            visit(key, row, self.record_of(row, detail))
+            visit(key, Ok(row), self.record_of(row, detail))
         })
     }
 
     fn rows(&self, keys: &[(Keyspace, &[u8])], visit: &mut RowVisitor<'_>) -> Result<(), StoreError> {
         for (place, (keyspace, key)) in keys.iter().enumerate() {
             if let Some(row) = self.rows[*keyspace as usize].get(*key) {
-                visit(place, row)?;
+                visit(place, Ok(row))?;
             }
         }
         Ok(())
     }
 
-    fn scan(
-        &self,
-        keyspace: Keyspace,
-        keys: &KeyRange,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, keyspace: Keyspace, keys: &KeyRange, visit: &mut RowScanner<'_>) -> Result<(), StoreError> {
         let rows = range(&self.rows[keyspace as usize], keys).into_iter().flatten();
-        visit_all(rows, keys.reverse, |(key, row)| visit(key, row))
+        visit_all(rows, keys.reverse, |(key, row)| visit(key, Ok(row)))
     }
 
     fn log(
@@ -182,8 +177,7 @@ impl StoredRecord for StoredLogRecord {
     }
 
     fn current_image(&self) -> Result<Option<&[u8]>, StoreError> {
-        let merged = self.record.merged.as_ref().and_then(|merged| merged.image.as_deref());
-        Ok(merged.or(self.record.image.as_deref()))
+        Ok(self.record.current_image())
     }
 
     fn bytes(&self) -> Result<u64, StoreError> {

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use crate::{
     checkpoint::Checkpoints,
     connection::{Readers, WriteConnection},
+    damage::DamagedRecords,
     error::{OrStoreError, store_error},
     lock::LockFile,
     open,
@@ -28,6 +29,7 @@ type Listeners = Arc<Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>>;
 /// The storage backend of a region in an SQLite database.
 pub struct SqliteBackend {
     readers: Arc<Readers>,
+    damage: Arc<DamagedRecords>,
     /// The writer, until it is leased.
     writer: Mutex<Option<SqliteWriter>>,
     checkpoints: Checkpoints,
@@ -52,10 +54,12 @@ impl SqliteBackend {
             _ => Ok(Checkpoints::none()),
         };
         let checkpoints = checkpoints.map_err(|error| StoreError::Database(error.to_string()))?;
-        let (readers, listeners) = (Arc::new(opened.readers), Listeners::default());
+        let (readers, damage) = (Arc::new(opened.readers), Arc::<DamagedRecords>::default());
+        let listeners = Listeners::default();
         let writer = SqliteWriter {
             connection: opened.writer,
             readers: readers.clone(),
+            damage: damage.clone(),
             committed: CommitNumber::default(),
             checkpoints: checkpoints.clone(),
             disk_faults: options.disk_faults.clone(),
@@ -64,6 +68,7 @@ impl SqliteBackend {
         };
         Ok(Self {
             readers,
+            damage,
             writer: Mutex::new(Some(writer)),
             checkpoints,
             listeners,
@@ -86,8 +91,8 @@ impl StorageBackend for SqliteBackend {
         work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.readers.with(|connection| match scope {
-            ReadScope::Snapshot if !self.readers.are_exclusive() => in_transaction(connection, work),
-            ReadScope::Snapshot | ReadScope::Call => work(&SqlSnapshot(connection)),
+            ReadScope::Snapshot if !self.readers.are_exclusive() => in_transaction(connection, &self.damage, work),
+            ReadScope::Snapshot | ReadScope::Call => work(&SqlSnapshot::new(connection, &self.damage)),
         })?
     }
 
@@ -107,6 +112,10 @@ impl StorageBackend for SqliteBackend {
 
     fn check(&self) -> Result<(), StoreError> {
         self.readers.check()
+    }
+
+    fn damaged(&self) -> u64 {
+        self.damage.count()
     }
 
     /// All connections are closed when this returns, so that the next open recovers the write-ahead
@@ -129,10 +138,11 @@ impl Drop for SqliteBackend {
 /// Runs `work` on one snapshot of the database.
 fn in_transaction(
     connection: &Connection,
+    damage: &DamagedRecords,
     work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     execute(connection, "BEGIN").or_store_error()?;
-    let result = work(&SqlSnapshot(connection));
+    let result = work(&SqlSnapshot::new(connection, damage));
     execute(connection, "COMMIT").or_store_error()?;
     result
 }
@@ -147,6 +157,7 @@ fn execute(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
 struct SqliteWriter {
     connection: WriteConnection,
     readers: Arc<Readers>,
+    damage: Arc<DamagedRecords>,
     committed: CommitNumber,
     checkpoints: Checkpoints,
     disk_faults: DiskFaults,
@@ -159,8 +170,10 @@ impl Writer for SqliteWriter {
         // There is no other writer, so separate statements see the same state anyway. A transaction
         // spares a file the locks of every statement.
         match &self.connection {
-            WriteConnection::File(connection) => in_transaction(connection, work),
-            WriteConnection::Memory(owner) => owner.with(|connection| work(&SqlSnapshot(connection)))?,
+            WriteConnection::File(connection) => in_transaction(connection, &self.damage, work),
+            WriteConnection::Memory(owner) => {
+                owner.with(|connection| work(&SqlSnapshot::new(connection, &self.damage)))?
+            }
         }
     }
 

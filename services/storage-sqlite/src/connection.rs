@@ -166,7 +166,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         configure(&connection).unwrap();
         connection.execute_batch(&SCHEMA).unwrap();
-        let join = "SELECT i.time, l.image FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1 AND i.size > 0";
+        let join = "SELECT i.v, l.image FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1 AND i.pos > 0";
         for key in [[1_u8], [2], [3]] {
             assert!(!connection.prepare_cached(join).unwrap().exists([&key[..]]).unwrap());
         }

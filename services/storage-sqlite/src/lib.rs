@@ -3,6 +3,8 @@
 mod backend;
 mod checkpoint;
 mod connection;
+mod damage;
+mod encoding;
 mod error;
 mod lock;
 mod memory;

@@ -11,7 +11,7 @@ use rusqlite::Row;
 /// "BRNG", the application id in the header of a SQLite file, by which Beringia knows its own.
 pub(crate) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file with another version is refused.
-pub(crate) const FORMAT: i32 = 9;
+pub(crate) const FORMAT: i32 = 10;
 
 /// The statements that create a new database.
 pub(crate) static SCHEMA: LazyLock<String> = LazyLock::new(|| {
@@ -34,16 +34,11 @@ pub(crate) static SCHEMA: LazyLock<String> = LazyLock::new(|| {
 const FIXED: &str = "
 -- The region and topology that the database belongs to.
 CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1), region TEXT NOT NULL, topology TEXT);
--- k: table number, stored key. size: as DynamoDB counts it, 0 for a tombstone. pos: the record's position in the
--- log. state: the hash of the item's metadata, 0 where there is none.
-CREATE TABLE item (k BLOB PRIMARY KEY, pos INTEGER NOT NULL, time INTEGER NOT NULL, o INTEGER NOT NULL,
-    seq INTEGER NOT NULL, size INTEGER NOT NULL, state INTEGER NOT NULL) WITHOUT ROWID;
--- t: the table's number. o: the origin's. prev: where the version that this one replaced is. back, ahead: members of
--- its transaction before and after it. image, metadata: what its origin wrote. merged: what was current after it,
--- where that was merged from this and the row before; merged_image: that item's image, where it is another.
-CREATE TABLE log (pos INTEGER PRIMARY KEY, t INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL,
-    time INTEGER NOT NULL, flags INTEGER NOT NULL, back INTEGER NOT NULL, ahead INTEGER NOT NULL, prev INTEGER,
-    k BLOB NOT NULL, context BLOB NOT NULL, image BLOB, metadata BLOB, merged BLOB, merged_image BLOB);
+-- Every v and every image is sealed. k: table number, stored key. pos: the record's position in the log.
+CREATE TABLE item (k BLOB PRIMARY KEY, pos INTEGER NOT NULL, v BLOB NOT NULL) WITHOUT ROWID;
+-- image: what its origin wrote. merged_image: the item that was current after it, where that was merged from this and
+-- the row before, and is another.
+CREATE TABLE log (pos INTEGER PRIMARY KEY, v BLOB NOT NULL, image BLOB, merged_image BLOB);
 ";
 
 /// An unsigned integer as SQLite stores it: the same 64 bits.

@@ -2,67 +2,49 @@
 
 use std::{ops::ControlFlow, sync::LazyLock};
 
-use beringia_item::Transaction;
 use beringia_storage::{
     StoreError,
     backend::{
-        Detail, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, RecordFlags, RecordHead, RowVisitor, Snapshot,
-        StoredRecord, Visit,
+        Checked, Detail, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, Place, RecordHead, RowScanner,
+        RowVisitor, Snapshot, StoredRecord, Visit,
     },
 };
 use rusqlite::{Connection, Row, params, types::ValueRef};
 
 use crate::{
+    damage::DamagedRecords,
+    encoding::{Parts, decode_item, decode_record},
     error::OrStoreError,
     schema::{sql, unsigned},
 };
 
-/// The columns of an item's row, in the order of [`item_column`].
-const ITEM_COLUMNS: &str = "i.pos, i.time, i.o, i.seq, i.size, i.state";
+/// The columns of an item's row.
+const ITEM_COLUMNS: &str = "i.pos, i.v";
 
 /// The indexes of an item's columns.
 mod item_column {
     pub(super) const POSITION: usize = 0;
-    pub(super) const TIME: usize = 1;
-    pub(super) const ORIGIN: usize = 2;
-    pub(super) const SEQUENCE: usize = 3;
-    pub(super) const SIZE: usize = 4;
-    pub(super) const STATE: usize = 5;
+    pub(super) const VALUE: usize = 1;
     /// The number of columns of an item.
-    pub(super) const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 2;
 }
 
 /// The columns of a record, in the order of [`column`]. Without `with_images`, those of images are
 /// NULL.
-fn record_columns(with_images: bool) -> String {
-    let images = if with_images {
-        ["l.image", "l.merged_image"]
+const fn record_columns(with_images: bool) -> &'static str {
+    if with_images {
+        "l.pos, l.v, l.image, l.merged_image"
     } else {
-        ["NULL", "NULL"]
-    };
-    format!(
-        "l.pos, l.t, l.o, l.seq, l.time, l.flags, l.back, l.ahead, l.prev, l.k, l.context, l.metadata, l.merged, {}",
-        images.join(", ")
-    )
+        "l.pos, l.v, NULL, NULL"
+    }
 }
 
 /// The indexes of a record's columns.
 mod column {
     pub(super) const POSITION: usize = 0;
-    pub(super) const TABLE: usize = 1;
-    pub(super) const ORIGIN: usize = 2;
-    pub(super) const SEQUENCE: usize = 3;
-    pub(super) const TIME: usize = 4;
-    pub(super) const FLAGS: usize = 5;
-    pub(super) const BACK: usize = 6;
-    pub(super) const AHEAD: usize = 7;
-    pub(super) const PREVIOUS: usize = 8;
-    pub(super) const KEY: usize = 9;
-    pub(super) const CONTEXT: usize = 10;
-    pub(super) const METADATA: usize = 11;
-    pub(super) const MERGED: usize = 12;
-    pub(super) const IMAGE: usize = 13;
-    pub(super) const MERGED_IMAGE: usize = 14;
+    pub(super) const VALUE: usize = 1;
+    pub(super) const IMAGE: usize = 2;
+    pub(super) const MERGED_IMAGE: usize = 3;
 }
 
 /// The part of a statement after the key: the columns of an item, and their tables.
@@ -125,15 +107,27 @@ static SCAN_LOG: LazyLock<[String; 2]> = LazyLock::new(|| {
 });
 
 /// A connection as the contract's [`Snapshot`].
-pub(crate) struct SqlSnapshot<'c>(pub(crate) &'c Connection);
+pub(crate) struct SqlSnapshot<'c> {
+    connection: &'c Connection,
+    damage: &'c DamagedRecords,
+}
+
+impl<'c> SqlSnapshot<'c> {
+    pub(crate) const fn new(connection: &'c Connection, damage: &'c DamagedRecords) -> Self {
+        Self { connection, damage }
+    }
+}
 
 impl Snapshot for SqlSnapshot<'_> {
     fn items(&self, keys: &[&[u8]], detail: Detail, visit: &mut ItemVisitor<'_>) -> Result<(), StoreError> {
-        let mut statement = self.0.prepare_cached(&FIND_ITEM[place(detail)]).or_store_error()?;
+        let mut statement = self
+            .connection
+            .prepare_cached(&FIND_ITEM[place(detail)])
+            .or_store_error()?;
         for (place, key) in keys.iter().enumerate() {
             let mut rows = statement.query([key]).or_store_error()?;
             if let Some(row) = rows.next().or_store_error()? {
-                visit_item(row, 0, detail, |item, record| visit(place, item, record))?;
+                self.visit_item(row, (key, 0), detail, |item, record| visit(place, item, record))?;
             }
         }
         Ok(())
@@ -143,13 +137,16 @@ impl Snapshot for SqlSnapshot<'_> {
         let statement = SCAN_ITEMS[place(detail)].of(range);
         self.scan_rows(statement, range.from.as_slice(), range.to.as_deref(), &mut |row| {
             let key = blob(row, 0)?;
-            visit_item(row, 1, detail, |item, record| visit(key, item, record))
+            self.visit_item(row, (key, 1), detail, |item, record| visit(key, item, record))
         })
     }
 
     fn rows(&self, keys: &[(Keyspace, &[u8])], visit: &mut RowVisitor<'_>) -> Result<(), StoreError> {
         for (place, (keyspace, key)) in keys.iter().enumerate() {
-            let mut statement = self.0.prepare_cached(&GET[*keyspace as usize]).or_store_error()?;
+            let mut statement = self
+                .connection
+                .prepare_cached(&GET[*keyspace as usize])
+                .or_store_error()?;
             let mut rows = if keyspace.is_numbered() {
                 statement.query([number(key)?])
             } else {
@@ -157,29 +154,25 @@ impl Snapshot for SqlSnapshot<'_> {
             }
             .or_store_error()?;
             if let Some(row) = rows.next().or_store_error()? {
-                visit(place, blob(row, 0)?)?;
+                visit(place, open_row(*keyspace, key, row, 0)?)?;
             }
         }
         Ok(())
     }
 
-    fn scan(
-        &self,
-        keyspace: Keyspace,
-        range: &KeyRange,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, keyspace: Keyspace, range: &KeyRange, visit: &mut RowScanner<'_>) -> Result<(), StoreError> {
         let statement = SCAN[keyspace as usize].of(range);
         if keyspace.is_numbered() {
             let from = if range.from.is_empty() { 0 } else { number(&range.from)? };
             let to = range.to.as_deref().map(number).transpose()?;
             return self.scan_rows(statement, from, to, &mut |row| {
                 let key = unsigned(row, 0).or_store_error()?.to_be_bytes();
-                visit(&key, blob(row, 1)?)
+                visit(&key, open_row(keyspace, &key, row, 1)?)
             });
         }
         self.scan_rows(statement, range.from.as_slice(), range.to.as_deref(), &mut |row| {
-            visit(blob(row, 0)?, blob(row, 1)?)
+            let key = blob(row, 0)?;
+            visit(key, open_row(keyspace, key, row, 1)?)
         })
     }
 
@@ -191,12 +184,16 @@ impl Snapshot for SqlSnapshot<'_> {
         visit: &mut dyn FnMut(&dyn StoredRecord) -> Visit,
     ) -> Result<(), StoreError> {
         let mut statement = self
-            .0
+            .connection
             .prepare_cached(&SCAN_LOG[usize::from(reverse)])
             .or_store_error()?;
         let mut rows = statement.query([sql(first), sql(last)]).or_store_error()?;
         while let Some(row) = rows.next().or_store_error()? {
-            if visit(&RecordColumns { row, first: 0 })?.is_break() {
+            let position = unsigned(row, column::POSITION).or_store_error()?;
+            let record = self.damage.checked(position, OpenRecord::read(row, 0, position)?);
+            if let Some(record) = record
+                && visit(&record)?.is_break()
+            {
                 break;
             }
         }
@@ -212,7 +209,7 @@ impl SqlSnapshot<'_> {
         to: Option<K>,
         visit: &mut dyn FnMut(&Row<'_>) -> Visit,
     ) -> Result<(), StoreError> {
-        let mut statement = self.0.prepare_cached(statement).or_store_error()?;
+        let mut statement = self.connection.prepare_cached(statement).or_store_error()?;
         let mut rows = match to {
             Some(to) => statement.query(params![from, to]),
             None => statement.query(params![from]),
@@ -225,35 +222,32 @@ impl SqlSnapshot<'_> {
         }
         Ok(())
     }
-}
 
-/// Shows an item whose columns begin with column `first`.
-fn visit_item<T>(
-    row: &Row<'_>,
-    first: usize,
-    detail: Detail,
-    visit: impl FnOnce(&ItemRow, Option<&dyn StoredRecord>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    let item = read_item(row, first).or_store_error()?;
-    let first = first + item_column::COUNT;
-    let is_there = || Ok::<_, StoreError>(row.get_ref(first).or_store_error()? != ValueRef::Null);
-    match detail {
-        Detail::Row => visit(&item, None),
-        Detail::Item if is_there()? => visit(&item, Some(&ImageColumn { row, column: first + 1 })),
-        Detail::Context | Detail::Record if is_there()? => visit(&item, Some(&RecordColumns { row, first })),
-        _ => visit(&item, None),
+    /// Shows the item with this row key, whose columns begin with column `first`.
+    fn visit_item<T>(
+        &self,
+        row: &Row<'_>,
+        (key, first): (&[u8], usize),
+        detail: Detail,
+        visit: impl FnOnce(Checked<&ItemRow>, Option<&dyn StoredRecord>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let position = unsigned(row, first + item_column::POSITION).or_store_error()?;
+        let sealed = blob(row, first + item_column::VALUE)?;
+        let value = Place::Item { key, position }.open(sealed);
+        let item = value.and_then(|value| decode_item(value, position));
+        let item = item.as_ref().map_err(|damaged| *damaged);
+        let first = first + item_column::COUNT;
+        if detail == Detail::Row || row.get_ref(first).or_store_error()? == ValueRef::Null {
+            return visit(item, None);
+        }
+        if detail == Detail::Item {
+            let image = open_image(row, first + 1, position)?;
+            let image = self.damage.checked(position, image).map(OpenImage);
+            return visit(item, image.as_ref().map(|image| image as &dyn StoredRecord));
+        }
+        let record = self.damage.checked(position, OpenRecord::read(row, first, position)?);
+        visit(item, record.as_ref().map(|record| record as &dyn StoredRecord))
     }
-}
-
-fn read_item(row: &Row<'_>, first: usize) -> rusqlite::Result<ItemRow> {
-    Ok(ItemRow {
-        position: unsigned(row, first + item_column::POSITION)?,
-        time: unsigned(row, first + item_column::TIME)?,
-        origin: row.get(first + item_column::ORIGIN)?,
-        sequence: unsigned(row, first + item_column::SEQUENCE)?,
-        size: unsigned(row, first + item_column::SIZE)?,
-        state: unsigned(row, first + item_column::STATE)?,
-    })
 }
 
 /// Decodes the key of a numbered keyspace.
@@ -277,83 +271,92 @@ fn blob_or_null<'r>(row: &'r Row<'_>, column: usize) -> Result<Option<&'r [u8]>,
         .map_err(|_| StoreError::damaged("a column is not a blob"))
 }
 
-/// A record in the columns of a row.
-struct RecordColumns<'r, 's> {
-    row: &'r Row<'s>,
-    first: usize,
+/// The row of a keyspace in this column.
+fn open_row<'r>(
+    keyspace: Keyspace,
+    key: &[u8],
+    row: &'r Row<'_>,
+    column: usize,
+) -> Result<Checked<&'r [u8]>, StoreError> {
+    Ok(Place::Row { keyspace, key }.open(blob(row, column)?))
 }
 
-impl RecordColumns<'_, '_> {
-    fn read_head(&self) -> rusqlite::Result<RecordHead> {
-        let sequence = unsigned(self.row, self.first + column::SEQUENCE)?;
-        let transaction = Transaction {
-            first: sequence.wrapping_sub(unsigned(self.row, self.first + column::BACK)?),
-            last: sequence.wrapping_add(unsigned(self.row, self.first + column::AHEAD)?),
+/// The image in this column, of the record at this position.
+fn open_image<'r>(row: &'r Row<'_>, column: usize, position: u64) -> Result<Checked<Option<&'r [u8]>>, StoreError> {
+    let sealed = blob_or_null(row, column)?;
+    Ok(sealed.map(|sealed| Place::Image { position }.open(sealed)).transpose())
+}
+
+/// A record in the columns of a row.
+struct OpenRecord<'r> {
+    parts: Parts<'r>,
+    image: Option<&'r [u8]>,
+    merged_image: Option<&'r [u8]>,
+}
+
+impl<'r> OpenRecord<'r> {
+    /// Reads the record at this position, whose columns begin with column `first`.
+    fn read(row: &'r Row<'_>, first: usize, position: u64) -> Result<Checked<Self>, StoreError> {
+        let value = Place::Record { position }.open(blob(row, first + column::VALUE)?);
+        let image = open_image(row, first + column::IMAGE, position)?;
+        let merged_image = open_image(row, first + column::MERGED_IMAGE, position)?;
+        let open = || {
+            Ok(Self {
+                parts: decode_record(value?, position)?,
+                image: image?,
+                merged_image: merged_image?,
+            })
         };
-        let previous: Option<i64> = self.row.get(self.first + column::PREVIOUS)?;
-        Ok(RecordHead {
-            position: unsigned(self.row, self.first + column::POSITION)?,
-            table: self.row.get(self.first + column::TABLE)?,
-            origin: self.row.get(self.first + column::ORIGIN)?,
-            sequence,
-            time: unsigned(self.row, self.first + column::TIME)?,
-            flags: RecordFlags::from_bits(self.row.get(self.first + column::FLAGS)?),
-            transaction,
-            previous: previous.map(i64::cast_unsigned),
-        })
+        Ok(open())
     }
 }
 
-impl StoredRecord for RecordColumns<'_, '_> {
+impl StoredRecord for OpenRecord<'_> {
     fn head(&self) -> Result<RecordHead, StoreError> {
-        self.read_head().or_store_error()
+        Ok(self.parts.head)
     }
 
     fn key(&self) -> Result<&[u8], StoreError> {
-        blob(self.row, self.first + column::KEY)
+        Ok(self.parts.key)
     }
 
     fn context(&self) -> Result<&[u8], StoreError> {
-        blob(self.row, self.first + column::CONTEXT)
+        Ok(self.parts.context)
     }
 
     fn image(&self) -> Result<Option<&[u8]>, StoreError> {
-        blob_or_null(self.row, self.first + column::IMAGE)
+        Ok(self.image)
     }
 
     fn metadata(&self) -> Result<Option<&[u8]>, StoreError> {
-        blob_or_null(self.row, self.first + column::METADATA)
+        Ok(self.parts.metadata)
     }
 
     fn merged(&self) -> Result<Option<&[u8]>, StoreError> {
-        blob_or_null(self.row, self.first + column::MERGED)
+        Ok(self.parts.merged)
     }
 
     fn current_image(&self) -> Result<Option<&[u8]>, StoreError> {
-        let merged = blob_or_null(self.row, self.first + column::MERGED_IMAGE)?;
-        merged.map_or_else(|| self.image(), |image| Ok(Some(image)))
+        Ok(self.merged_image.or(self.image))
     }
 
     fn bytes(&self) -> Result<u64, StoreError> {
         let len = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-        Ok((self.key()?.len() + len(self.image()?) + len(self.metadata()?)) as u64)
+        Ok((self.parts.key.len() + len(self.image) + len(self.parts.metadata)) as u64)
     }
 }
 
 /// Only the image of the current item.
-struct ImageColumn<'r, 's> {
-    row: &'r Row<'s>,
-    column: usize,
-}
+struct OpenImage<'r>(Option<&'r [u8]>);
 
-impl ImageColumn<'_, '_> {
+impl OpenImage<'_> {
     fn not_read<T>() -> Result<T, StoreError> {
         debug_assert!(false, "a part that was not asked for was read");
         Err(StoreError::Database("only the image of a record was read".to_owned()))
     }
 }
 
-impl StoredRecord for ImageColumn<'_, '_> {
+impl StoredRecord for OpenImage<'_> {
     fn head(&self) -> Result<RecordHead, StoreError> {
         Self::not_read()
     }
@@ -379,7 +382,7 @@ impl StoredRecord for ImageColumn<'_, '_> {
     }
 
     fn current_image(&self) -> Result<Option<&[u8]>, StoreError> {
-        blob_or_null(self.row, self.column)
+        Ok(self.0)
     }
 
     fn bytes(&self) -> Result<u64, StoreError> {

@@ -21,7 +21,10 @@ pub fn open(options: &Options) -> Result<RegionStore, StoreError> {
     opened.map_err(|error| match error {
         StoreError::Database(what) => StoreError::Unusable {
             path,
-            what: format!("cannot be read: the database failed: {what}"),
+            what: format!(
+                "cannot be read: {what} (move the file away to start with an empty database, which copies its tables \
+                 from the other regions)"
+            ),
         },
         error => error,
     })

@@ -4,11 +4,16 @@ use std::sync::LazyLock;
 
 use beringia_storage::{
     StoreError,
-    backend::{ItemChange, ItemRow, Keyspace, LogRecord, WriteSet},
+    backend::{ItemChange, Keyspace, LogRecord, Place, WriteSet},
 };
 use rusqlite::{Connection, ToSql};
 
-use crate::{error::OrStoreError, schema::sql, snapshot::number};
+use crate::{
+    encoding::{encode_item, encode_record},
+    error::OrStoreError,
+    schema::sql,
+    snapshot::number,
+};
 
 static PUT: LazyLock<[String; Keyspace::ALL.len()]> = LazyLock::new(|| {
     Keyspace::ALL.map(|keyspace| format!("INSERT OR REPLACE INTO {} (k, v) VALUES (?1, ?2)", keyspace.name()))
@@ -24,6 +29,10 @@ pub(crate) fn write(connection: &Connection, writes: &WriteSet) -> Result<(), St
         write_item(connection, row_key, change).or_store_error()?;
     }
     for ((keyspace, key), row) in &writes.rows {
+        let place = Place::Row {
+            keyspace: *keyspace,
+            key,
+        };
         let numbered;
         let key: &dyn ToSql = if keyspace.is_numbered() {
             numbered = number(key)?;
@@ -31,7 +40,8 @@ pub(crate) fn write(connection: &Connection, writes: &WriteSet) -> Result<(), St
         } else {
             key
         };
-        write_row(connection, *keyspace, key, row.as_deref()).or_store_error()?;
+        let sealed = row.as_deref().map(|row| place.seal(row));
+        write_row(connection, *keyspace, key, sealed.as_deref()).or_store_error()?;
     }
     trim(connection, writes.trimmed.iter().copied()).or_store_error()
 }
@@ -48,14 +58,8 @@ fn write_row(connection: &Connection, keyspace: Keyspace, key: &dyn ToSql, row: 
 
 fn write_item(connection: &Connection, row_key: &[u8], change: &ItemChange) -> rusqlite::Result<()> {
     let (statement, row) = match change {
-        ItemChange::Insert(row) => (
-            "INSERT INTO item (k, pos, time, o, seq, size, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            row,
-        ),
-        ItemChange::Update(row) => (
-            "UPDATE item SET pos = ?2, time = ?3, o = ?4, seq = ?5, size = ?6, state = ?7 WHERE k = ?1",
-            row,
-        ),
+        ItemChange::Insert(row) => ("INSERT INTO item (k, pos, v) VALUES (?1, ?2, ?3)", row),
+        ItemChange::Update(row) => ("UPDATE item SET pos = ?2, v = ?3 WHERE k = ?1", row),
         ItemChange::Delete => {
             connection
                 .prepare_cached("DELETE FROM item WHERE k = ?1")?
@@ -63,23 +67,14 @@ fn write_item(connection: &Connection, row_key: &[u8], change: &ItemChange) -> r
             return Ok(());
         }
     };
-    let ItemRow {
-        position,
-        time,
-        origin,
-        sequence,
-        size,
-        state,
-    } = *row;
-    connection.prepare_cached(statement)?.execute((
-        row_key,
-        sql(position),
-        sql(time),
-        origin,
-        sql(sequence),
-        sql(size),
-        sql(state),
-    ))?;
+    let place = Place::Item {
+        key: row_key,
+        position: row.position,
+    };
+    let sealed = place.seal(&encode_item(row));
+    connection
+        .prepare_cached(statement)?
+        .execute((row_key, sql(row.position), sealed))?;
     Ok(())
 }
 
@@ -87,29 +82,17 @@ fn append(connection: &Connection, records: &[LogRecord]) -> rusqlite::Result<()
     if records.is_empty() {
         return Ok(());
     }
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO log (pos, t, o, seq, time, flags, back, ahead, prev, k, context, image, metadata, merged, merged_image)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-    )?;
+    let mut statement =
+        connection.prepare_cached("INSERT INTO log (pos, v, image, merged_image) VALUES (?1, ?2, ?3, ?4)")?;
     for record in records {
-        let head = &record.head;
-        let merged = record.merged.as_ref();
+        let position = record.head.position;
+        let merged = record.merged.as_ref().and_then(|merged| merged.image.as_deref());
+        let image = Place::Image { position };
         statement.execute((
-            sql(head.position),
-            head.table,
-            head.origin,
-            sql(head.sequence),
-            sql(head.time),
-            head.flags.bits(),
-            sql(head.sequence - head.transaction.first),
-            sql(head.transaction.last - head.sequence),
-            head.previous.map(sql),
-            &*record.key.0,
-            &*record.context,
-            record.image.as_deref(),
-            record.metadata.as_deref(),
-            merged.map(|merged| merged.encode()),
-            merged.and_then(|merged| merged.image.as_deref()),
+            sql(position),
+            Place::Record { position }.seal(&encode_record(record)),
+            record.image.as_deref().map(|bytes| image.seal(bytes)),
+            merged.map(|bytes| image.seal(bytes)),
         ))?;
     }
     Ok(())

@@ -25,11 +25,11 @@ pub enum StoreError {
     /// The storage backend failed, or its contents are damaged.
     #[error("the database failed: {0}")]
     Database(String),
-    /// The log record that an item's row points to is missing, so the item is unknown. Nothing of
-    /// the request was written. The store has repaired the item's range, as a scrub does: the row
+    /// An item's row, or the log record that it points to, is damaged, or the record is missing, so
+    /// the item is unknown. Nothing of the request was written. The store has repaired the item's range, as a scrub does: the row
     /// is gone, and repair from another replica restores the item. The request can be repeated.
     #[error(
-        "the log record of the item with the key {key:?} in table {table} is missing: the item's row was removed, and the item returns if another replica has it (repeat the request)"
+        "the item with the key {key:?} in table {table} is damaged: its row was removed, and the item returns if another replica has it (repeat the request)"
     )]
     Corrupt {
         /// The table of the item.

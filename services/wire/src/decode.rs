@@ -271,8 +271,12 @@ fn decode_keys(keys: v1::Keys) -> Result<KeyPage> {
             origin: pick(&origins, row.origin, "origin")?.clone(),
             sequence: decode_sequence(row.sequence)?,
         };
-        let state = row.state;
-        Ok((decode_key(row.key)?, RowFingerprint { version, state }))
+        let fingerprint = RowFingerprint {
+            version,
+            state: row.state,
+            content: row.content,
+        };
+        Ok((decode_key(row.key)?, fingerprint))
     };
     Ok(KeyPage {
         rows: keys.rows.into_iter().map(row).collect::<Result<_>>()?,

@@ -167,14 +167,19 @@ fn encode_digest(digest: &TableDigest) -> v1::Digest {
 
 fn encode_keys(page: KeyPage) -> v1::Keys {
     let mut origins = Origins::default();
-    let rows = page.rows.into_iter().map(|(key, RowFingerprint { version, state })| {
-        let Version { time, origin, sequence } = version;
+    let rows = page.rows.into_iter().map(|(key, fingerprint)| {
+        let RowFingerprint {
+            version: Version { time, origin, sequence },
+            state,
+            content,
+        } = fingerprint;
         v1::KeyVersion {
             key: key.0,
             time: time.as_u64(),
             origin: origins.of(&origin),
             sequence,
             state,
+            content,
         }
     });
     v1::Keys {

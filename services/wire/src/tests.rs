@@ -56,7 +56,11 @@ fn version() -> impl Strategy<Value = Version> {
 }
 
 fn fingerprint() -> impl Strategy<Value = RowFingerprint> {
-    (version(), any::<u64>()).prop_map(|(version, state)| RowFingerprint { version, state })
+    (version(), any::<u64>(), any::<u64>()).prop_map(|(version, state, content)| RowFingerprint {
+        version,
+        state,
+        content,
+    })
 }
 
 prop_compose! {

@@ -4,7 +4,7 @@ use beringia_decisions::layout::{row_key, stored_key};
 use beringia_item::{Item, KeyBytes, TableId, Version, decode_item};
 use beringia_storage::{
     StoreError,
-    backend::{Detail, ItemRow, StoredRecord},
+    backend::{Checked, Detail, ItemRow, StoredRecord},
 };
 
 use super::reading::Reading;
@@ -40,17 +40,19 @@ pub(super) fn find(
 pub(super) fn version_and_item(
     reading: &Reading<'_>,
     (table, row_key): (TableId, &[u8]),
-    row: &ItemRow,
+    row: Checked<&ItemRow>,
     record: Option<&dyn StoredRecord>,
 ) -> Result<Option<(Version, Item)>, StoreError> {
+    let corrupt = || StoreError::Corrupt {
+        table,
+        key: stored_key(row_key),
+    };
+    let row = row.map_err(|_| corrupt())?;
     if !row.is_live() {
         return Ok(None);
     }
     let image = record.map(|record| record.current_image()).transpose()?.flatten();
-    let image = image.ok_or_else(|| StoreError::Corrupt {
-        table,
-        key: stored_key(row_key),
-    })?;
+    let image = image.ok_or_else(corrupt)?;
     let item = decode_item(image).map_err(|error| StoreError::damaged(&error.to_string()))?;
     Ok(Some((row.version(&reading.names())?, item)))
 }

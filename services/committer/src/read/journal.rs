@@ -33,7 +33,7 @@ fn first<T>(
         reverse: false,
     };
     reading.snapshot.scan(keyspace, &range, &mut |key, row| {
-        found.extend(read(key, row)?);
+        found.extend(read(key, row?)?);
         Ok(while_wanted(found.len() < max))
     })?;
     Ok(found)
@@ -83,7 +83,7 @@ pub(crate) fn explain(reading: &Reading<'_>, table: TableId, key: &KeyBytes) -> 
     let mut numbers = Vec::new();
     let keys = journal::keys_of_item(held.journal, key);
     reading.snapshot.scan(Keyspace::ConflictKeys, &keys, &mut |_, row| {
-        numbers.push(journal::conflict_number(row)?);
+        numbers.push(journal::conflict_number(row?)?);
         Ok(ControlFlow::Continue(()))
     })?;
     numbers.sort_unstable();
@@ -111,7 +111,7 @@ pub(crate) fn unreachable(reading: &Reading<'_>) -> Result<BTreeMap<Region, u64>
         .scan(Keyspace::Unreachable, &KeyRange::all(), &mut |key, row| {
             let name = std::str::from_utf8(key).map_err(|error| damaged(&error))?;
             let region = Region::new(name).map_err(|error| damaged(&error))?;
-            unreachable.insert(region, number_of(row)?);
+            unreachable.insert(region, number_of(row?)?);
             Ok(ControlFlow::Continue(()))
         })?;
     Ok(unreachable)

@@ -51,7 +51,7 @@ enum Then {
 fn version_at(reading: &Reading<'_>, row_key: &[u8], at: LogPosition) -> Result<Then, StoreError> {
     let mut row = None;
     reading.snapshot.items(&[row_key], Detail::Row, &mut |_, found, _| {
-        row = Some(*found);
+        row = Some(*found?);
         Ok(())
     })?;
     let Some(row) = row else {

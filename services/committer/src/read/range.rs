@@ -144,10 +144,12 @@ fn index_range(
 ) -> Result<(), StoreError> {
     let range = key_range(index.number, read);
     let shown = |item: &Item| projected_size(item, index.projected.as_deref());
-    reading.snapshot.scan(Keyspace::Entries, &range, &mut |entry, _| {
+    reading.snapshot.scan(Keyspace::Entries, &range, &mut |entry, value| {
         let key = stored_key(entry);
-        let Some((_, base)) = index.definition.keys.split_index_key(&key) else {
-            return Err(StoreError::damaged("an index entry has an invalid key"));
+        let base = index.definition.keys.split_index_key(&key).filter(|_| value.is_ok());
+        let Some((_, base)) = base else {
+            // The repair of a table's range includes the same range of its indexes.
+            return Err(StoreError::Corrupt { table: read.table, key });
         };
         // An entry without its item's row is damage, which verification removes.
         if let Some((version, item)) = find(reading, read.table, &row_key(number, &base.0))? {

@@ -58,8 +58,13 @@ pub(crate) fn raw_rows(
         return Ok(found);
     }
     reading.snapshot.scan_items(&keys, Detail::Row, &mut |key, row, _| {
+        let key = stored_key(key);
+        let row = row.map_err(|_| StoreError::Corrupt {
+            table,
+            key: key.clone(),
+        })?;
         found.push(RawRow {
-            key: stored_key(key),
+            key,
             fingerprint: row.fingerprint(&reading.names())?,
             live: row.is_live(),
         });
@@ -80,8 +85,8 @@ pub(crate) fn mutations_of(
     let mut found: Vec<Option<CurrentRecord>> = vec![None; keys.len()];
     reading
         .snapshot
-        .items(&row_keys, Detail::Record, &mut |place, _, record| {
-            let record = record.ok_or_else(|| StoreError::Corrupt {
+        .items(&row_keys, Detail::Record, &mut |place, row, record| {
+            let record = record.filter(|_| row.is_ok()).ok_or_else(|| StoreError::Corrupt {
                 table,
                 key: keys[place].clone(),
             })?;

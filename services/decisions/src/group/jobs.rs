@@ -18,7 +18,7 @@ use super::{
 use crate::{
     journal,
     layout::{above, all_keys, digest_keys, number_key, stored_key},
-    rows::{ItemScan, Scan},
+    rows::{CurrentRow, ItemScan, Scan},
     state::{Job, LogCheckpoint},
     unshipped::UnshippedFilter,
 };
@@ -79,7 +79,8 @@ impl Group<'_> {
         let found = self.scan_items(scan)?;
         let finished = found.len() < STEP_ROWS;
         for (row_key, current) in found {
-            if let Some(item) = current.image().and_then(|image| decode_item(image).ok())
+            let image = current.as_ref().ok().and_then(CurrentRow::image);
+            if let Some(item) = image.and_then(|image| decode_item(image).ok())
                 && let Some(entry) = index.entry(&item, &stored_key(row_key))
             {
                 entries.push((entry, index.weight(&item)));
@@ -218,11 +219,14 @@ impl Group<'_> {
         let found = self.scan_items(scan)?.to_vec();
         let finished = found.is_empty();
         for (row_key, current) in found {
-            if let Some(unshipped) = unshipped {
-                self.keep_unshipped(unshipped, &row_key, &current)?;
-            }
-            if current.row.position <= self.state.log.trimmed {
-                self.writes.trimmed.insert(current.row.position);
+            // Of a damaged row nothing can be kept.
+            if let Ok(current) = current {
+                if let Some(unshipped) = unshipped {
+                    self.keep_unshipped(unshipped, &row_key, &current)?;
+                }
+                if current.row.position <= self.state.log.trimmed {
+                    self.writes.trimmed.insert(current.row.position);
+                }
             }
             self.delete_item(row_key);
         }

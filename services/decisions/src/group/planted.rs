@@ -137,7 +137,7 @@ impl Group<'_> {
         let dead = self
             .scan_items(scan)?
             .iter()
-            .filter(|(_, current)| !current.row.is_live());
+            .filter(|(_, current)| current.as_ref().is_ok_and(|current| !current.row.is_live()));
         let dead: Vec<Vec<u8>> = dead.map(|(row_key, _)| row_key.clone()).collect();
         dead.into_iter().for_each(|row_key| self.delete_item(row_key));
         Ok(())

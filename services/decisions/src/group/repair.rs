@@ -37,7 +37,8 @@ impl Group<'_> {
         if recount && !self.state.jobs.contains(&job) {
             Arc::make_mut(&mut self.state.jobs).push(job);
         }
-        for row_key in damage.rows {
+        for (row_key, record) in damage.rows {
+            self.writes.trimmed.extend(record);
             self.delete_item(row_key);
         }
         for (entries, row) in [(damage.missing_entries, Some(Vec::new())), (damage.stray_entries, None)] {

@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use beringia_item::{KeyBytes, Mutation, TableId};
 use beringia_storage::{
     StoreError,
-    backend::{Detail, ItemChange, ItemRow, Keyspace, LogRecord, RecordHead, WriteSet},
+    backend::{Damaged, Detail, ItemChange, ItemRow, Keyspace, LogRecord, RecordHead, WriteSet},
 };
 
 use super::{command::Environment, event::StoreEvent};
 use crate::{
     current::CurrentRecord,
+    layout::{number_of_row, stored_key},
     rows::{Assumptions, CurrentRow, ItemScan, LogScan, Lookup, ReadSet, Rows, Scan, ScannedItem, ScannedRow},
     state::{State, TableState},
 };
@@ -123,6 +124,7 @@ impl Group<'_> {
         match self.rows.item(row_key, Detail::Row) {
             Lookup::Found(current) => Ok(Some(current.row)),
             Lookup::Absent => Ok(None),
+            Lookup::Damaged => Err(self.corrupt(row_key)),
             Lookup::NotRead => Err(self.need(|missing| missing.item(row_key.to_vec(), Detail::Row))),
         }
     }
@@ -138,6 +140,7 @@ impl Group<'_> {
         match self.rows.item(row_key, detail) {
             Lookup::Found(current) => Ok(Some(current.clone())),
             Lookup::Absent => Ok(None),
+            Lookup::Damaged => Err(self.corrupt(row_key)),
             Lookup::NotRead => Err(self.need(|missing| missing.item(row_key.to_vec(), detail))),
         }
     }
@@ -149,8 +152,22 @@ impl Group<'_> {
         }
         match self.rows.item(row_key, detail) {
             Lookup::Found(current) if current.row.position == row.position => Ok(current.clone()),
-            Lookup::Found(_) | Lookup::Absent => Ok(CurrentRow::new(row, None)),
+            // The group wrote the row itself, so what it reads of the record does not count.
+            Lookup::Found(_) | Lookup::Absent | Lookup::Damaged => Ok(CurrentRow::new(row, None)),
             Lookup::NotRead => Err(self.need(|missing| missing.item(row_key.to_vec(), detail))),
+        }
+    }
+
+    /// The failure of a command that needs a damaged row.
+    fn corrupt(&self, row_key: &[u8]) -> Fail {
+        let number = number_of_row(row_key);
+        let table = self.state.tables().values().find(|table| table.number == number);
+        match table {
+            Some(table) => Fail::Written(StoreError::Corrupt {
+                table: table.id,
+                key: stored_key(row_key),
+            }),
+            None => Fail::Written(Damaged.into()),
         }
     }
 
@@ -169,7 +186,7 @@ impl Group<'_> {
             return written.is_some();
         }
         match self.rows.row(&row) {
-            Lookup::Found(_) => true,
+            Lookup::Found(_) | Lookup::Damaged => true,
             Lookup::Absent => false,
             Lookup::NotRead => self.assumptions.borrow_mut().assume(row, expected),
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use beringia_item::{Item, KeyBytes, Mutation, TableId, VersionVector, decode_item, item_size, range_of};
+use beringia_item::{Item, KeyBytes, Mutation, TableId, VersionVector, content_hash, decode_item, item_size, range_of};
 use beringia_storage::{
     IndexState,
     backend::{Detail, ItemRow, Keyspace, LogRecord, RecordFlags},
@@ -44,6 +44,7 @@ impl Group<'_> {
         let key = record.key.clone();
         let (time, origin, sequence) = record.current();
         let moves_entries = !self.omits_entries(&record.head);
+        let content = content_hash(record.current_image());
         let row = ItemRow {
             position: self.append(table, record, context)?,
             time,
@@ -51,6 +52,7 @@ impl Group<'_> {
             sequence,
             size: new.size,
             state: new.state,
+            content,
         };
         if moves_entries {
             self.move_entries(table, row_key, &key, (new.before, new.current), new.after)?;

@@ -28,7 +28,7 @@ impl State {
                 return Err(StoreError::damaged("it has no table of definitions"));
             };
             snapshot.scan_items(&all_keys(table.number), Detail::Item, &mut |key, row, record| {
-                if !row.is_live() {
+                if !row?.is_live() {
                     return Ok(ControlFlow::Continue(()));
                 }
                 let key = stored_key(key);

@@ -34,7 +34,7 @@ impl Log {
     pub(super) fn load(snapshot: &dyn Snapshot, last: u64, trimmed: u64) -> Result<Self, StoreError> {
         let mut times = LogTimes::new();
         snapshot.scan(Keyspace::LogTimes, &KeyRange::all(), &mut |key, row| {
-            times.push_back((number_of(key)?, Fields(row).u64()?));
+            times.push_back((number_of(key)?, Fields(row?).u64()?));
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(Self {
@@ -187,6 +187,10 @@ impl LogCheckpoint {
     fn first(snapshot: &dyn Snapshot, range: &KeyRange) -> Result<Option<Self>, StoreError> {
         let mut found = None;
         snapshot.scan(Keyspace::LogCheckpoints, range, &mut |key, row| {
+            // Any other checkpoint serves as well.
+            let Ok(row) = row else {
+                return Ok(ControlFlow::Continue(()));
+            };
             found = Some(Self::read(key, row)?);
             Ok(ControlFlow::Break(()))
         })?;

@@ -26,7 +26,7 @@ impl Origins {
             own: 0,
         };
         snapshot.scan(Keyspace::Origins, &KeyRange::all(), &mut |key, row| {
-            let text = std::str::from_utf8(row).map_err(|error| StoreError::damaged(&error.to_string()))?;
+            let text = std::str::from_utf8(row?).map_err(|error| StoreError::damaged(&error.to_string()))?;
             let origin: Result<Origin, _> = text.parse();
             let origin = origin.map_err(|error| StoreError::damaged(&error.to_string()))?;
             if number_of(key)? != origins.names.len() as u64 {

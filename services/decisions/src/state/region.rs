@@ -95,7 +95,7 @@ impl State {
         let stored = RegionRow::read(snapshot)?.ok_or_else(|| StoreError::damaged("it has no state"))?;
         let mut rows = Vec::new();
         snapshot.scan(Keyspace::Tables, &KeyRange::all(), &mut |key, row| {
-            rows.push((table_number(key)?, TableRow::decode(row)?));
+            rows.push((table_number(key)?, TableRow::decode(row?)?));
             Ok(ControlFlow::Continue(()))
         })?;
         let tip = rows.iter().fold(stored.tip, |tip, (_, row)| tip.max(row.tip));
@@ -104,7 +104,7 @@ impl State {
         snapshot.scan(Keyspace::Unreachable, &KeyRange::all(), &mut |key, row| {
             let name = std::str::from_utf8(key).map_err(|error| StoreError::damaged(&error.to_string()))?;
             let region = Region::new(name).map_err(|error| StoreError::damaged(&error.to_string()))?;
-            unreachable.insert(region, Fields(row).u64()?);
+            unreachable.insert(region, Fields(row?).u64()?);
             Ok(ControlFlow::Continue(()))
         })?;
         let mut state = Self {
@@ -171,7 +171,7 @@ impl State {
             self.tables.values().map(|table| (table.number, table.id)).collect();
         let mut indexes = Vec::new();
         snapshot.scan(Keyspace::Indexes, &KeyRange::all(), &mut |key, row| {
-            indexes.push(Index::read(table_number(key)?, row)?);
+            indexes.push(Index::read(table_number(key)?, row?)?);
             Ok(ControlFlow::Continue(()))
         })?;
         for mut index in indexes {

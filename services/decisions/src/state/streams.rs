@@ -70,7 +70,7 @@ impl StreamStates {
     pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Self, StoreError> {
         let mut by_number = BTreeMap::new();
         snapshot.scan(Keyspace::Streams, &KeyRange::all(), &mut |key, row| {
-            let row: StreamRow = decode(row)?;
+            let row: StreamRow = decode(row?)?;
             let shown = TableStream {
                 table: TableId(u128::from_be_bytes(row.table)),
                 table_name: row.name,
@@ -84,7 +84,7 @@ impl StreamStates {
         snapshot.scan(Keyspace::Shards, &KeyRange::all(), &mut |key, row| {
             let mut fields = Fields(key);
             let (stream, opened_ms) = (fields.u64()?, fields.u64()?);
-            let row: ShardRow = decode(row)?;
+            let row: ShardRow = decode(row?)?;
             if let Some((shown, tables)) = by_number.get_mut(&stream) {
                 shown.shards.push(Shard {
                     opened_ms,

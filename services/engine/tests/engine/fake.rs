@@ -13,8 +13,8 @@ use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, 
 use beringia_storage::{
     Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Explained, IndexState,
     ItemEffect, ItemWrite, LogFilter, LogPage, LogPosition, RangePage, RangeRead, RawRow, RemoteBatch, Replica,
-    ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams, Table,
-    TableDigest, TableSize, Throughput, WriteResult, expiry_keys,
+    ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreDamage, StoreError, StreamPage, StreamRead, Streams,
+    Table, TableDigest, TableSize, Throughput, WriteResult, expiry_keys,
 };
 use tokio::sync::Notify;
 
@@ -352,6 +352,9 @@ impl Store for FakeStore {
 
     fn hybrid_offset(&self) -> HybridOffset {
         HybridOffset::default()
+    }
+    fn damage(&self) -> StoreDamage {
+        StoreDamage::default()
     }
     async fn digest(&self, _: TableId) -> Result<TableDigest, StoreError> {
         Err(StoreError::Closed)

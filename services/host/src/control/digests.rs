@@ -52,12 +52,16 @@ async fn report(
     let mut repaired = Vec::new();
     if request.verify {
         for range in 0..RANGES {
-            if store.verify_range(id, range).await? {
-                repaired.push(u32::from(range));
+            match store.verify_range(id, range).await {
+                Ok(true) => repaired.push(u32::from(range)),
+                // The range counts as damaged then.
+                Ok(false) | Err(StoreError::Database(_)) => {}
+                Err(error) => return Err(error),
             }
         }
     }
     let digest = store.digest(id).await?;
+    let damaged = store.damage().ranges.into_iter().filter(|damaged| damaged.table == id);
     let own = store.region();
     let replicas = match table {
         Some(table) if table.is_global() => table.replicas.keys().map(ToString::to_string).collect(),
@@ -82,6 +86,7 @@ async fn report(
             .to_string(),
         replica_status: table.and_then(|table| replica_status(store, table)).unwrap_or_default(),
         replica_epoch: table.map(|table| table.replica_epoch).unwrap_or_default(),
+        damaged: damaged.map(|damaged| u32::from(damaged.range)).collect(),
     })
 }
 

@@ -2,8 +2,8 @@
 
 use beringia_item::{Region, TableId};
 use beringia_node::{BootstrapStage, LinkState, NodeStatus, PeerStatus, Refused, TableStatus};
-use beringia_proto::v1::{Arrivals, BootstrapReport, PeerReport, RefusedReport, RegionReport, SetAsideTable};
-use beringia_storage::Catalog;
+use beringia_proto::v1::{self, Arrivals, BootstrapReport, PeerReport, RefusedReport, RegionReport, SetAsideTable};
+use beringia_storage::{Catalog, DamagedRange};
 
 use super::pauses;
 use crate::region::{Health, Hosted};
@@ -24,6 +24,7 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
         };
     };
     let catalog = store.catalog();
+    let damage = store.damage();
     let behind = Some(store.hybrid_offset()).filter(|offset| !offset.is_allowed());
     RegionReport {
         name,
@@ -41,6 +42,21 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
         clock_behind_ms: behind.map(|offset| offset.ahead_ms),
         clock_limit_ms: behind.map(|offset| offset.limit_ms),
         failure,
+        damaged_records: damage.records,
+        damaged: damage
+            .ranges
+            .iter()
+            .map(|damaged| damaged_range(damaged, &catalog))
+            .collect(),
+    }
+}
+
+fn damaged_range(damaged: &DamagedRange, catalog: &Catalog) -> v1::DamagedRange {
+    v1::DamagedRange {
+        table_id: damaged.table.to_string(),
+        table: name_of(damaged.table, catalog),
+        range: damaged.range.into(),
+        what: damaged.what.clone(),
     }
 }
 

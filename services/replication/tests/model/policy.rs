@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use beringia_item::{
     AttributeValue, ConflictPolicy, Item, ItemState, Mutation, Number, RowFingerprint, Touch, Touched, Version,
-    VersionVector, decode_item, encode_item,
+    VersionVector, content_hash, decode_item, encode_item,
 };
 use bytes::Bytes;
 
@@ -143,6 +143,7 @@ pub fn fingerprint_of(row: &Mutation) -> RowFingerprint {
     RowFingerprint {
         version: row.version.clone(),
         state,
+        content: content_hash(row.image.as_deref()),
     }
 }
 

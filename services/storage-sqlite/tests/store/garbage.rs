@@ -46,7 +46,7 @@ async fn records_of_copy_removals_are_trimmed() {
     let (_, definitions) = rows_of(&path);
     let version = put(&store, item("a", 1, &[])).await;
     let batch = RemoteBatch {
-        obsolete: vec![(TABLE, key("a", 1), version.into())],
+        obsolete: vec![(TABLE, key("a", 1), fingerprint(version, &item("a", 1, &[])))],
         kind: RemoteKind::Copy,
         ..RemoteBatch::default()
     };

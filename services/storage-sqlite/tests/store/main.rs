@@ -5,9 +5,11 @@
 mod crash;
 mod file;
 mod files;
+mod flipped_bits;
 mod garbage;
 mod memory;
 mod memory_of_thread;
+mod pair;
 mod scrub;
 mod support;
 mod sync_failure;

@@ -1,131 +1,10 @@
 //! Damage to the database from outside: verification detects it, repairs what this region can
 //! repair alone, and repair from a peer restores the rest.
 
-use std::{path::PathBuf, sync::Arc};
-
-use beringia_clock::ManualClock;
-use beringia_item::RANGES;
-use beringia_storage::{
-    CommitError, RemoteBatch, RemoteKind, Store, StoreError, StoreOptions, conformance::fixture::*,
-};
-use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
+use beringia_storage::{CommitError, RemoteBatch, Store, StoreError, conformance::fixture::*};
 use rusqlite::Connection;
 
-use crate::support::Memory;
-
-/// A region in a file with fifty items, and another region with the same items.
-struct Pair {
-    _directory: tempfile::TempDir,
-    path: PathBuf,
-    store: RegionStore,
-    peer: Site,
-}
-
-impl Pair {
-    async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("region.db");
-        let clock = Arc::new(ManualClock::new(START_MS));
-        let database = Database::File(path.clone());
-        let options = Options::new(
-            StoreOptions::new(region("us-east-1"), clock.clone()),
-            database,
-            Execution::Inline,
-        );
-        let (store, peer) = (
-            beringia_storage_sqlite::open(&options).unwrap(),
-            Site::new(&Memory, "eu-west-1"),
-        );
-        create_table(&store, true).await;
-        edit(
-            &store,
-            vec![set_replica(TABLE, "eu-west-1", beringia_storage::ReplicaStatus::Active)],
-        )
-        .await;
-        let item = |n: u64| {
-            let pk = format!("p{n}");
-            item(
-                &pk,
-                n,
-                &[("color", text(&format!("c{}", n % 3))), ("weight", number(n))],
-            )
-        };
-        let transaction = (0..50)
-            .map(|n| write(key(&format!("p{n}"), n), Do::Put(item(n))))
-            .collect();
-        commit(&store, transaction).await.unwrap();
-        for table in [beringia_item::TableId::CATALOG, TABLE] {
-            let mut filter = all_of(store.origin());
-            filter.tables = [(table, Default::default())].into();
-            let mutations = read_all(&store, &filter).await;
-            let batch = RemoteBatch {
-                mutations,
-                ..RemoteBatch::default()
-            };
-            peer.store.apply(batch).await.unwrap();
-            // A copy that transferred no rows.
-            let merged = RemoteBatch {
-                progress: vec![(TABLE, store.origin().clone(), 0)],
-                kind: RemoteKind::Copy,
-                ..RemoteBatch::default()
-            };
-            peer.store.apply(merged).await.unwrap();
-        }
-        Self {
-            _directory: directory,
-            path,
-            store,
-            peer,
-        }
-    }
-
-    /// Changes the file with SQL, as with the `sqlite3` command.
-    fn vandalize(&self, sql: &str) {
-        let changed = Connection::open(&self.path).unwrap().execute(sql, []).unwrap();
-        assert!(changed > 0, "{sql}");
-    }
-
-    /// Verifies all ranges and returns how many had to be repaired.
-    async fn scrub(&self) -> usize {
-        let mut repaired = 0;
-        for range in 0..RANGES {
-            repaired += usize::from(self.store.verify_range(TABLE, range).await.unwrap());
-        }
-        repaired
-    }
-
-    /// Fetches rows from the peer that are missing here, for each range whose digests differ.
-    async fn repair(&self) -> usize {
-        let (here, there) = (
-            self.store.digest(TABLE).await.unwrap(),
-            self.peer.store.digest(TABLE).await.unwrap(),
-        );
-        assert_eq!(here.vector, there.vector);
-        let mut repaired = 0;
-        for range in (0..RANGES).filter(|range| here.ranges[usize::from(*range)] != there.ranges[usize::from(*range)]) {
-            let rows = self.peer.store.raw_rows(TABLE, range..=range, None, 100).await.unwrap();
-            let keys = rows.into_iter().map(|row| row.key).collect();
-            let mutations = self.peer.store.mutations_of(TABLE, keys).await.unwrap();
-            let batch = RemoteBatch {
-                mutations,
-                kind: RemoteKind::Repair,
-                ..Default::default()
-            };
-            repaired += self.store.apply(batch).await.unwrap().newer;
-        }
-        repaired
-    }
-
-    async fn assert_whole(&self) {
-        let theirs = assert_agrees(&*self.peer.store, TABLE).await;
-        assert_eq!(assert_agrees(&self.store, TABLE).await, theirs);
-        assert_eq!(
-            self.store.digest(TABLE).await.unwrap(),
-            self.peer.store.digest(TABLE).await.unwrap()
-        );
-        assert_eq!(theirs.len(), 50);
-    }
-}
+use crate::pair::Pair;
 
 #[tokio::test]
 async fn intact_state_needs_no_repair() {
@@ -137,7 +16,7 @@ async fn intact_state_needs_no_repair() {
 #[tokio::test]
 async fn deleted_rows_are_restored_by_repair() {
     let pair = Pair::new().await;
-    pair.vandalize("DELETE FROM item WHERE k IN (SELECT k FROM item WHERE size > 0 ORDER BY k DESC LIMIT 20)");
+    pair.vandalize("DELETE FROM item WHERE k IN (SELECT k FROM item ORDER BY k DESC LIMIT 20)");
     assert!(pair.scrub().await > 0);
     assert_eq!(pair.scrub().await, 0, "nothing is left to repair");
     assert_eq!(assert_agrees(&pair.store, TABLE).await.len(), 30);
@@ -176,17 +55,17 @@ async fn put_over_a_stale_index_entry_counts_it_once() {
     let colored = |color| item("p1", 1, &[("color", text(color)), ("weight", number(1))]);
     assert_eq!(put_counted(&pair.store, colored("left")).await, 1);
     let database = Connection::open(&pair.path).unwrap();
-    let mut entries = database.prepare("SELECT k FROM entries").unwrap();
-    let left: Vec<Vec<u8>> = entries
-        .query_map([], |row| row.get(0))
+    let mut entries = database.prepare("SELECT k, v FROM entries").unwrap();
+    let left: Vec<(Vec<u8>, Vec<u8>)> = entries
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap()
         .map(Result::unwrap)
         .collect();
     assert_eq!(put_counted(&pair.store, colored("right")).await, 1);
     let mut changed = 0;
     for entry in left {
-        let insert = "INSERT OR IGNORE INTO entries (k, v) VALUES (?1, x'')";
-        changed += database.execute(insert, [entry]).unwrap();
+        let insert = "INSERT OR IGNORE INTO entries (k, v) VALUES (?1, ?2)";
+        changed += database.execute(insert, entry).unwrap();
     }
     assert_eq!(changed, 1);
     assert_eq!(put_counted(&pair.store, colored("left")).await, 2);
@@ -197,10 +76,8 @@ async fn put_over_a_stale_index_entry_counts_it_once() {
 #[tokio::test]
 async fn changed_row_is_repaired() {
     let pair = Pair::new().await;
-    pair.vandalize("UPDATE item SET seq = seq + 1 WHERE k = (SELECT max(k) FROM item)");
-    pair.vandalize(
-        "UPDATE item SET size = 0 WHERE k = (SELECT min(k) FROM item WHERE size > 0 AND hex(k) > '00000003')",
-    );
+    pair.flip("v", "item WHERE k = (SELECT max(k) FROM item)", 20);
+    pair.vandalize("UPDATE item SET pos = pos - 1 WHERE k = (SELECT min(k) FROM item WHERE k > x'00000010')");
     assert!(pair.scrub().await > 0);
     assert_eq!(pair.repair().await, 2);
     pair.assert_whole().await;

@@ -44,6 +44,7 @@
 
 mod record;
 mod row;
+mod seal;
 mod write_set;
 
 use std::{ops::ControlFlow, sync::Arc};
@@ -51,6 +52,7 @@ use std::{ops::ControlFlow, sync::Arc};
 pub use self::{
     record::{LogRecord, MergedRow, MergedRowError, RecordFlags, RecordHead, StoredRecord},
     row::{Detail, IndexNumber, ItemRow, KeyRange, Keyspace, OriginNumber, TableNumber, version},
+    seal::{Damaged, Place, SEAL_BYTES},
     write_set::{CommitNumber, ItemChange, WriteSet},
 };
 use crate::StoreError;
@@ -58,14 +60,21 @@ use crate::StoreError;
 /// A visitor's answer to each row: whether to continue the scan.
 pub type Visit = Result<ControlFlow<()>, StoreError>;
 
+/// What was read at a place, unless it is damaged.
+pub type Checked<T> = Result<T, Damaged>;
+
 /// Receives the requested items: the index of the key, the row, and its record.
-pub type ItemVisitor<'v> = dyn FnMut(usize, &ItemRow, Option<&dyn StoredRecord>) -> Result<(), StoreError> + 'v;
+pub type ItemVisitor<'v> =
+    dyn FnMut(usize, Checked<&ItemRow>, Option<&dyn StoredRecord>) -> Result<(), StoreError> + 'v;
 
 /// Receives the requested rows: the index of the key, and the row.
-pub type RowVisitor<'v> = dyn FnMut(usize, &[u8]) -> Result<(), StoreError> + 'v;
+pub type RowVisitor<'v> = dyn FnMut(usize, Checked<&[u8]>) -> Result<(), StoreError> + 'v;
 
 /// Receives the items of a range: the row key, the row, and its record.
-pub type ItemScanner<'v> = dyn FnMut(&[u8], &ItemRow, Option<&dyn StoredRecord>) -> Visit + 'v;
+pub type ItemScanner<'v> = dyn FnMut(&[u8], Checked<&ItemRow>, Option<&dyn StoredRecord>) -> Visit + 'v;
+
+/// Receives the rows of a range: the key and the row.
+pub type RowScanner<'v> = dyn FnMut(&[u8], Checked<&[u8]>) -> Visit + 'v;
 
 /// The storage of a region's state. See the [contract](self).
 pub trait StorageBackend: Send + Sync + 'static {
@@ -96,6 +105,12 @@ pub trait StorageBackend: Send + Sync + 'static {
     /// [`StoreError::Closed`] if reads are not possible.
     fn check(&self) -> Result<(), StoreError>;
 
+    /// How many log records were found damaged since the backend was opened. Each counts once; a
+    /// backend that finds very many may stop counting.
+    fn damaged(&self) -> u64 {
+        0
+    }
+
     /// Ends reading and releases the exclusive hold on the state. Reads in progress finish.
     fn close(&self);
 }
@@ -112,8 +127,8 @@ pub enum ReadScope {
 /// A view of committed state. Visitors may make further calls.
 pub trait Snapshot {
     /// Reads the rows of the given items that exist. `visit` gets the index of the key in `keys`,
-    /// the row, and the record that the row points to, if it exists and as far as `detail` asks for
-    /// it.
+    /// the row, and the record that the row points to, if it exists, is not damaged, and as far as
+    /// `detail` asks for it.
     ///
     /// # Errors
     /// Those of `visit`, and the backend's.
@@ -136,15 +151,10 @@ pub trait Snapshot {
     ///
     /// # Errors
     /// Those of `visit`, and the backend's.
-    fn scan(
-        &self,
-        keyspace: Keyspace,
-        range: &KeyRange,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
-    ) -> Result<(), StoreError>;
+    fn scan(&self, keyspace: Keyspace, range: &KeyRange, visit: &mut RowScanner<'_>) -> Result<(), StoreError>;
 
     /// Reads the log records at `first..=last`, in order (with `reverse` from the last to the
-    /// first), until `visit` breaks.
+    /// first), until `visit` breaks. Damaged records are left out ([`StorageBackend::damaged`]).
     ///
     /// # Errors
     /// Those of `visit`, and the backend's.
@@ -165,7 +175,7 @@ impl dyn Snapshot + '_ {
     pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let mut found = None;
         self.rows(&[(keyspace, key)], &mut |_, row| {
-            found = Some(row.to_vec());
+            found = Some(row?.to_vec());
             Ok(())
         })?;
         Ok(found)

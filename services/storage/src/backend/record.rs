@@ -123,6 +123,13 @@ impl LogRecord {
         (self.key.0.len() + len(&self.image) + len(&self.metadata)) as u64
     }
 
+    /// The image of the row after the write; `None` for a delete.
+    #[must_use]
+    pub fn current_image(&self) -> Option<&[u8]> {
+        let merged = self.merged.as_ref().and_then(|merged| merged.image.as_deref());
+        merged.or(self.image.as_deref())
+    }
+
     /// The version of the row after the write: hybrid time, origin, sequence.
     #[must_use]
     pub const fn current(&self) -> (u64, OriginNumber, u64) {

@@ -195,6 +195,8 @@ pub struct ItemRow {
     pub size: u64,
     /// The hash of the item's metadata; 0 if there is none.
     pub state: u64,
+    /// The hash of the item's image ([`beringia_item::content_hash`]); 0 for a tombstone.
+    pub content: u64,
 }
 
 impl ItemRow {
@@ -209,7 +211,7 @@ impl ItemRow {
         version(names, self.time, self.origin, self.sequence)
     }
 
-    /// The current version with the hash of the metadata.
+    /// The current version with the hashes of metadata and image.
     ///
     /// # Errors
     /// [`StoreError::Database`] if `names` does not contain the origin.
@@ -217,6 +219,7 @@ impl ItemRow {
         Ok(RowFingerprint {
             version: self.version(names)?,
             state: self.state,
+            content: self.content,
         })
     }
 }

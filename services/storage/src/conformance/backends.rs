@@ -104,6 +104,7 @@ fn item_row(number: u8) -> ItemRow {
         sequence: u64::from(number) << 50,
         size: u64::from(number % 3),
         state: u64::MAX / (u64::from(number) + 1),
+        content: u64::from(number) << 55,
     }
 }
 
@@ -213,7 +214,7 @@ impl Model {
         };
         let mut found = Vec::new();
         snapshot.items(&ITEM_KEYS, detail, &mut |place, row, record| {
-            found.push((ITEM_KEYS[place].to_vec(), *row, Seen::read(record, detail)?));
+            found.push((ITEM_KEYS[place].to_vec(), *row?, Seen::read(record, detail)?));
             Ok(())
         })?;
         let all: Vec<_> = self.items.iter().map(|(key, row)| expected(key, row)).collect();
@@ -221,7 +222,7 @@ impl Model {
         for range in ranges(ITEM_KEYS.map(<[u8]>::to_vec)) {
             let mut found = Vec::new();
             snapshot.scan_items(&range, detail, &mut |key, row, record| {
-                found.push((key.to_vec(), *row, Seen::read(record, detail)?));
+                found.push((key.to_vec(), *row?, Seen::read(record, detail)?));
                 Ok(ControlFlow::Continue(()))
             })?;
             let inside = self.items.iter().filter(|(key, _)| is_in(&range, key));
@@ -244,7 +245,7 @@ impl Model {
             for range in ranges(keys) {
                 let mut found = Vec::new();
                 snapshot.scan(keyspace, &range, &mut |key, row| {
-                    found.push((key.to_vec(), row.to_vec()));
+                    found.push((key.to_vec(), row?.to_vec()));
                     Ok(ControlFlow::Continue(()))
                 })?;
                 let inside = self
@@ -262,7 +263,7 @@ impl Model {
         let wanted: Vec<(Keyspace, &[u8])> = wanted.iter().map(|(keyspace, key)| (*keyspace, &**key)).collect();
         let mut found = Vec::new();
         snapshot.rows(&wanted, &mut |place, row| {
-            found.push((place, row.to_vec()));
+            found.push((place, row?.to_vec()));
             Ok(())
         })?;
         assert_eq!(found, self.rows.values().cloned().enumerate().collect::<Vec<_>>());

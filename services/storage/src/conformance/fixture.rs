@@ -11,8 +11,8 @@ use std::{
 
 use beringia_clock::{ManualClock, WallClock};
 use beringia_item::{
-    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Number, Origin, Region, TableId,
-    Version, VersionVector,
+    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Number, Origin, Region,
+    RowFingerprint, TableId, Version, VersionVector, content_hash, encode_item,
 };
 
 use super::{Disk, DiskMaker};
@@ -342,6 +342,16 @@ pub enum Do {
     If(fn(Option<&Item>) -> bool, Item),
     /// Puts the item that the function computes from the current one.
     Update(fn(Option<&Item>) -> Item),
+}
+
+/// The fingerprint of the row of an item that was written as a whole.
+#[must_use]
+pub fn fingerprint(version: Version, item: &Item) -> RowFingerprint {
+    RowFingerprint {
+        version,
+        state: 0,
+        content: content_hash(Some(&encode_item(item))),
+    }
 }
 
 impl Change for Do {

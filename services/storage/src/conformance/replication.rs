@@ -644,9 +644,13 @@ pub(super) async fn copy_removes_rows_that_its_source_has_collected(backend: &dy
     ship(&east, &west, TABLE).await;
     put(&*west.store, item("a", 2, &[("color", text("blue"))])).await;
     let obsolete = vec![
-        (TABLE, key("a", 1), old.into()),
-        (TABLE, key("a", 2), kept.clone().into()),
-        (TABLE, key("a", 3), kept.into()),
+        (
+            TABLE,
+            key("a", 1),
+            fingerprint(old, &item("a", 1, &[("color", text("red"))])),
+        ),
+        (TABLE, key("a", 2), fingerprint(kept.clone(), &item("a", 2, &[]))),
+        (TABLE, key("a", 3), fingerprint(kept, &item("a", 3, &[]))),
     ];
     let batch = RemoteBatch {
         obsolete,

@@ -8,8 +8,8 @@ use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, 
 use tokio::sync::Notify;
 
 use super::{
-    CommitError, Conflict, Explained, ItemWrite, RangePage, RangeRead, SchemaChange, SchemaError, StreamPage,
-    StreamRead, Streams, Unshipped, WriteResult,
+    CommitError, Conflict, Explained, ItemWrite, RangePage, RangeRead, SchemaChange, SchemaError, StoreDamage,
+    StreamPage, StreamRead, Streams, Unshipped, WriteResult,
 };
 use crate::{
     Acknowledged, Applied, Backlog, Catalog, LogFilter, LogPage, LogPosition, RawRow, RemoteBatch, StoreError,
@@ -116,6 +116,9 @@ pub trait Store: Send + Sync + 'static {
     /// How far the region's hybrid time is ahead of its wall clock. Beyond the limit every write of
     /// this region fails with [`StoreError::ClockBehind`].
     fn hybrid_offset(&self) -> HybridOffset;
+
+    /// The damage to the database that was found since the store was opened.
+    fn damage(&self) -> StoreDamage;
 
     /// The digests of a table: the stored sums of its 256 ranges.
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError>;

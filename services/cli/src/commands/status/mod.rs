@@ -53,6 +53,8 @@ struct StatusJson {
     paused: Vec<PauseJson>,
     /// Tables whose writes a region does not take for now, since it cannot read one of them.
     set_aside: Vec<SetAsideJson>,
+    /// Ranges of tables that are damaged in a region's database and not repaired yet.
+    damaged: Vec<DamagedJson>,
     /// The leases of drills: those that are held, and the last ones that expired.
     leases: Vec<LeaseJson>,
     /// The regions whose clients were moved, and those that fail the health checks of the endpoint
@@ -73,6 +75,8 @@ struct RegionJson {
     /// the region's latest writes, and how far it may be, in milliseconds.
     clock_behind_ms: Option<u64>,
     clock_limit_ms: Option<u64>,
+    /// The log records that were found damaged in the region's database since its start.
+    damaged_records: u64,
     /// The requests that the region has refused since its start; null if it cannot be asked.
     refused: Option<RefusedJson>,
 }
@@ -99,6 +103,17 @@ struct SetAsideJson {
     /// The table's name, or its id where the region does not know the name.
     table: String,
     reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct DamagedJson {
+    region: String,
+    /// The table's name, or its id where the region does not know the name.
+    table: String,
+    /// One of the table's 256 ranges.
+    range: u32,
+    /// What was found, or why it cannot be repaired.
+    what: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -181,6 +196,7 @@ impl StatusJson {
                 .map(PauseJson::of)
                 .collect(),
             set_aside: reports.values().flat_map(|report| SetAsideJson::of(report)).collect(),
+            damaged: reports.values().flat_map(|report| DamagedJson::of(report)).collect(),
             leases: replies
                 .iter()
                 .flat_map(|reply| &reply.leases)
@@ -250,6 +266,13 @@ impl StatusJson {
                     .map(|aside| [aside.region.clone(), aside.table.clone(), aside.reason.clone()]),
             )?;
         }
+        if !self.damaged.is_empty() {
+            output::line("")?;
+            output::table(
+                ["DAMAGED IN", "TABLE", "RANGE", "WHAT"],
+                self.damaged.iter().map(DamagedJson::row),
+            )?;
+        }
         leases::print_any(&self.leases)?;
         reroutes::print_any(&self.reroutes)
     }
@@ -266,6 +289,7 @@ impl RegionJson {
             draining: report.is_some_and(|report| report.draining),
             clock_behind_ms: report.and_then(|report| report.clock_behind_ms),
             clock_limit_ms: report.and_then(|report| report.clock_limit_ms),
+            damaged_records: report.map_or(0, |report| report.damaged_records),
             refused: report.and_then(|report| report.refused).map(|refused| RefusedJson {
                 throttled_reads: refused.throttled_reads,
                 throttled_writes: refused.throttled_writes,
@@ -285,6 +309,11 @@ impl RegionJson {
             text.push_str(&format!(
                 ", accepts no writes: its clock is {behind} ms behind its latest writes, the limit is {limit} ms"
             ));
+        }
+        match self.damaged_records {
+            0 => {}
+            1 => text.push_str(", 1 log record was found damaged"),
+            records => text.push_str(&format!(", {records} log records were found damaged")),
         }
         text
     }
@@ -322,6 +351,26 @@ impl SetAsideJson {
             table: name_or_id(&aside.table, &aside.table_id),
             reason: aside.reason.clone(),
         })
+    }
+}
+
+impl DamagedJson {
+    fn of(report: &RegionReport) -> impl Iterator<Item = Self> {
+        report.damaged.iter().map(|damaged| Self {
+            region: report.name.clone(),
+            table: name_or_id(&damaged.table, &damaged.table_id),
+            range: damaged.range,
+            what: damaged.what.clone(),
+        })
+    }
+
+    fn row(&self) -> [String; 4] {
+        [
+            self.region.clone(),
+            self.table.clone(),
+            self.range.to_string(),
+            self.what.clone(),
+        ]
     }
 }
 

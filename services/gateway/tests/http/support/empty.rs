@@ -7,8 +7,8 @@ use beringia_clock::HybridOffset;
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, RangePage,
-    RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams,
-    TableDigest, WriteResult,
+    RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreDamage, StoreError, StreamPage, StreamRead,
+    Streams, TableDigest, WriteResult,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -85,6 +85,10 @@ impl Store for EmptyStore {
 
     fn hybrid_offset(&self) -> HybridOffset {
         HybridOffset::default()
+    }
+
+    fn damage(&self) -> StoreDamage {
+        StoreDamage::default()
     }
 
     async fn change_schema(&self, _change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError> {

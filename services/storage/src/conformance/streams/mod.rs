@@ -321,7 +321,7 @@ pub(super) async fn stream_reports_items_that_a_copy_removes(backend: &dyn DiskM
     let version = put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
     let batch = RemoteBatch {
-        obsolete: vec![(TABLE, key("a", 1), version.into())],
+        obsolete: vec![(TABLE, key("a", 1), fingerprint(version, &item("a", 1, &[])))],
         kind: RemoteKind::Copy,
         ..RemoteBatch::default()
     };
