@@ -156,6 +156,7 @@ mod tests {
                 flags: RecordFlags::default(),
                 transaction,
                 previous: None,
+                replaced: 0,
             },
             mutation: Mutation {
                 table: TableId(7),

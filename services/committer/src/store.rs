@@ -397,6 +397,12 @@ impl Store for RegionStore {
             .await
     }
 
+    async fn digest_as_of(&self, table: TableId, vector: VersionVector) -> Result<TableDigest, StoreError> {
+        let read = move |reading: &Reading<'_>| read::digest_as_of(reading, table, &vector);
+        let digest = self.read_long(ReadScope::Snapshot, read).await;
+        self.repaired(digest).await
+    }
+
     async fn verify_range(&self, table: TableId, range: u16) -> Result<bool, StoreError> {
         let result = self.verify(table, range).await;
         self.shared.damage.verified((table, range), result.as_ref().copied());

@@ -38,22 +38,33 @@ impl CurrentRecord {
     /// # Errors
     /// [`StoreError::Database`] if the record is damaged.
     pub fn read(record: &dyn StoredRecord, detail: Detail) -> Result<Self, StoreError> {
-        let head = record.head()?;
-        let copy = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
         let image = match detail {
-            Detail::Record => copy(record.current_image()?),
+            Detail::Record => record.current_image()?.map(Bytes::copy_from_slice),
             Detail::Row | Detail::Item | Detail::Context => None,
         };
-        if let Some(merged) = record.merged()? {
-            return Ok(Self::merged(MergedRow::decode(merged, None)?, image));
+        match record.merged()? {
+            Some(merged) => Ok(Self::merged(MergedRow::decode(merged, None)?, image)),
+            None => Self::own(record, image),
         }
+    }
+
+    /// Reads what the record's write left at its origin, whatever it was merged with here.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the record is damaged.
+    pub(crate) fn as_written(record: &dyn StoredRecord) -> Result<Self, StoreError> {
+        Self::own(record, record.image()?.map(Bytes::copy_from_slice))
+    }
+
+    fn own(record: &dyn StoredRecord, image: Option<Bytes>) -> Result<Self, StoreError> {
+        let head = record.head()?;
         Ok(Self {
             time: head.time,
             origin: head.origin,
             sequence: head.sequence,
             context: Bytes::copy_from_slice(record.context()?),
             image,
-            metadata: copy(record.metadata()?),
+            metadata: record.metadata()?.map(Bytes::copy_from_slice),
             cause: head.flags.cause(),
             transaction: head.transaction,
             is_merged: false,

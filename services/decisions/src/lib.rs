@@ -21,6 +21,7 @@ pub mod journal;
 pub mod layout;
 mod rows;
 mod state;
+mod take_back;
 pub mod unshipped;
 mod verify;
 
@@ -33,5 +34,6 @@ pub use self::{
         OriginProgress, Origins, RegionRow, Retention, State, StreamStates, TableProgress, TableRow, TableState, Tip,
         first_rows, projected_size,
     },
+    take_back::{TakenBack, take_back},
     verify::{Damage, check_table, stored_digests},
 };

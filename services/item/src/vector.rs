@@ -58,6 +58,17 @@ impl VersionVector {
         }
     }
 
+    /// Takes the lesser sequence of the two for every origin: what regions with either vector have
+    /// both applied.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return self.clone();
+        }
+        let least = |(origin, sequence): (&Origin, u64)| (origin.clone(), sequence.min(other.get(origin)));
+        self.iter().map(least).collect()
+    }
+
     /// Whether a region with this vector has applied the write with this version.
     #[must_use]
     pub fn covers(&self, version: &Version) -> bool {

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use beringia_engine::Engine;
 use beringia_item::{RANGES, TableId};
 use beringia_replication::Event;
-use beringia_storage::StoreError;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use beringia_storage::{Catalog, StoreError};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::driver::Driver;
 
@@ -104,17 +104,40 @@ async fn expire(engine: Arc<Engine>, pause: Duration, grace_s: u64) {
     }
 }
 
+/// How long a round of scrubbing should take at most.
+const SCRUB_ROUND: Duration = Duration::from_hours(24);
+/// The same for the first round, if there were tables at the start: the database may have been
+/// damaged while the region was down.
+const FIRST_SCRUB_ROUND: Duration = Duration::from_secs(30);
+
+/// The pause after a range that took `took` to verify, in a round of this many ranges. However
+/// short rounds should be, scrubbing rests as long as it works.
+fn scrub_pause(longest: Duration, round: Duration, ranges: usize, took: Duration) -> Duration {
+    let ranges = u32::try_from(ranges).unwrap_or(u32::MAX).max(1);
+    longest.min(round / ranges).max(took)
+}
+
 /// Recomputes the digests of every range of every table, one after the other, for ever.
-async fn scrub(driver: Arc<Driver>, pause: Duration) {
+async fn scrub(driver: Arc<Driver>, longest_pause: Duration) {
+    let tables_of = |catalog: &Catalog| -> Vec<TableId> {
+        let held = catalog.by_id.values().filter(|table| table.held).map(|table| table.id);
+        [TableId::CATALOG, TableId::LOCAL].into_iter().chain(held).collect()
+    };
+    let is_restart = tables_of(&driver.store().catalog()).len() > 2;
+    let mut round = if is_restart { FIRST_SCRUB_ROUND } else { SCRUB_ROUND };
     loop {
         let catalog = driver.store().catalog();
-        let held = catalog.by_id.values().filter(|table| table.held).map(|table| table.id);
-        let tables: Vec<TableId> = [TableId::CATALOG, TableId::LOCAL].into_iter().chain(held).collect();
+        let tables = tables_of(&catalog);
+        let ranges = tables.len() * usize::from(RANGES);
+        let mut took = Duration::ZERO;
         for table in tables {
             let name = catalog.name_of(table).map_or_else(|| table.to_string(), str::to_owned);
             for range in 0..RANGES {
-                sleep(pause).await;
-                match driver.store().verify_range(table, range).await {
+                sleep(scrub_pause(longest_pause, round, ranges, took)).await;
+                let begun = Instant::now();
+                let verified = driver.store().verify_range(table, range).await;
+                took = begun.elapsed();
+                match verified {
                     Ok(false) => {}
                     Ok(true) => tracing::warn!(table = name, range, "stored rows were damaged and have been repaired"),
                     // The table was deleted meanwhile, or the region stops.
@@ -123,5 +146,21 @@ async fn scrub(driver: Arc<Driver>, pause: Duration) {
                 }
             }
         }
+        round = SCRUB_ROUND;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scrub_of_many_tables_ends_within_a_day() {
+        let longest = Duration::from_millis(500);
+        let pause = |tables: usize, took| scrub_pause(longest, SCRUB_ROUND, tables * usize::from(RANGES), took);
+        assert_eq!(pause(3, Duration::ZERO), longest);
+        let took = Duration::from_micros(200);
+        assert!((pause(2000, took) + took) * 2000 * u32::from(RANGES) < SCRUB_ROUND + SCRUB_ROUND / 100);
+        assert_eq!(pause(2000, Duration::from_secs(1)), Duration::from_secs(1));
     }
 }

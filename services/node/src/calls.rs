@@ -39,7 +39,11 @@ impl Calls {
                 filter,
                 max_bytes,
             } => store.read_log(from, &filter, max_bytes).await.map(StoreAnswer::Log),
-            StoreCall::Digest(table) => store.digest(table).await.map(StoreAnswer::Digest),
+            StoreCall::Digest { table, as_of: None } => store.digest(table).await.map(StoreAnswer::Digest),
+            StoreCall::Digest {
+                table,
+                as_of: Some(vector),
+            } => store.digest_as_of(table, vector).await.map(StoreAnswer::Digest),
             StoreCall::Keys {
                 table,
                 span,

@@ -73,7 +73,7 @@ pub struct TableStatus {
     pub vector: VersionVector,
     /// Set while this region's replica is being bootstrapped.
     pub bootstrap: Option<BootstrapStatus>,
-    /// For each peer, the ranges whose digests differed at the last comparison with equal vectors.
+    /// For each peer, the ranges whose digests differed at the last comparison.
     pub divergent: BTreeMap<Region, Vec<u16>>,
     /// How many rows repair has restored since the start.
     pub repaired_rows: u64,

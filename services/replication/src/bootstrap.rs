@@ -234,7 +234,7 @@ impl Bootstrap {
                 out,
                 Asked::BootstrapStart(self.table, attempt),
                 self.table,
-                Question::Digest,
+                Question::Digest { as_of: None },
             );
         }
     }

@@ -1,10 +1,11 @@
-//! Anti-entropy: compares digests with peers whose vectors are equal, and repairs the ranges that
-//! differ.
+//! Anti-entropy: compares digests with peers as of a vector that both cover, and repairs the ranges
+//! that differ.
 //!
 //! The idea and the word are those of Demers et al., "Epidemic algorithms for replicated database
 //! maintenance", 1987. Other databases compare Merkle trees (1987); the digests here are the leaves
-//! of one, a sum for each range. Streams bring every write, so at equal vectors a difference means
-//! damage, or the remains of an interrupted copy.
+//! of one, a sum for each range. Streams bring every write, so a difference as of one vector means
+//! damage, or the remains of an interrupted copy. Writes need not pause for that: the source chooses
+//! the vector when it answers, and each store takes back what it has applied since.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 struct Last {
     at_ms: u64,
-    /// The vector that both had; `None` if the vectors turned out to differ.
+    /// The vector as of which the two were compared; `None` if they were not.
     vector: Option<VersionVector>,
 }
 
@@ -36,8 +37,8 @@ struct Underway {
     link: DialId,
     table: TableId,
     theirs: Option<TableDigest>,
-    /// A repair from the peer ended meanwhile: the peer's vector may be older than the rows that
-    /// the repair left to the streams.
+    /// A repair from the peer ended meanwhile: the comparison may be older than the rows that the
+    /// repair left to the streams.
     early: bool,
 }
 
@@ -71,9 +72,8 @@ impl Comparisons {
             return;
         }
         let candidates = session.announced.vectors.iter().filter(|(table, theirs)| {
-            context.serves(**table)
-                && context.local.get(table) == Some(theirs)
-                && self.is_due(context, &(**table, peer.clone()), theirs)
+            let ours = context.local.get(table).filter(|_| context.serves(**table));
+            ours.is_some_and(|ours| self.is_due(context, &(**table, peer.clone()), (ours, theirs)))
         });
         let at = |table: &TableId| self.last.get(&(*table, peer.clone())).map(|last| last.at_ms);
         let Some(table) = candidates.map(|(table, _)| *table).min_by_key(at) else {
@@ -90,26 +90,37 @@ impl Comparisons {
         );
         self.pause_until_ms
             .insert(peer.clone(), now_ms + context.tuning.digest_pause_ms);
-        session.ask(out, Asked::Compare(table), table, Question::Digest);
+        let as_of = Some(context.vector(table));
+        session.ask(out, Asked::Compare(table), table, Question::Digest { as_of });
     }
 
-    fn is_due(&self, context: &Context, pair: &(TableId, Region), vector: &VersionVector) -> bool {
+    /// Whether a table should be compared again: after a while, and soon after writes have ended.
+    fn is_due(
+        &self,
+        context: &Context,
+        pair: &(TableId, Region),
+        (ours, theirs): (&VersionVector, &VersionVector),
+    ) -> bool {
         let Some(last) = self.last.get(pair) else { return true };
         let age_ms = context.now.elapsed_ms.saturating_sub(last.at_ms);
-        let is_news = last.vector.as_ref() != Some(vector);
+        let is_news = ours == theirs && last.vector.as_ref() != Some(ours);
         age_ms >= context.tuning.digest_ms || (is_news && age_ms >= 2 * context.tuning.announce_ms)
     }
 
-    /// Stores the peer's digests and requests this region's.
+    /// Stores the peer's digests and requests this region's as of the same vector.
     pub(crate) fn on_theirs(&mut self, out: &mut Out, peer: &Region, table: TableId, digest: TableDigest) {
         if let Some(underway) = self.underway.get_mut(peer).filter(|underway| underway.table == table) {
+            let as_of = Some(digest.vector.clone());
             underway.theirs = Some(digest);
-            out.call(Purpose::Compare(underway.link, table), StoreCall::Digest(table));
+            out.call(
+                Purpose::Compare(underway.link, table),
+                StoreCall::Digest { table, as_of },
+            );
         }
     }
 
-    /// Compares this region's digests with the peer's. Returns the ranges that differ, if the
-    /// vectors are equal and a repair may begin.
+    /// Compares this region's digests with the peer's. Returns the ranges that differ, if both are
+    /// as of one vector and a repair may begin.
     pub(crate) fn on_ours(
         &mut self,
         context: &Context,
@@ -132,9 +143,10 @@ impl Comparisons {
         if !is_equal {
             return None;
         }
+        let is_known = |range: &u16| !theirs.unknown.contains(range) && !ours.unknown.contains(range);
         let differing: Vec<u16> = (0..)
             .zip(theirs.ranges.iter().zip(&ours.ranges))
-            .filter(|(_, (theirs, ours))| theirs != ours)
+            .filter(|(range, (of_peer, of_us))| of_peer != of_us && is_known(range))
             .map(|(range, _)| range)
             .collect();
         let by_peer = self.divergent.entry(table).or_default();
@@ -168,17 +180,13 @@ impl Comparisons {
         attempt: u64,
     ) {
         debug_assert!(self.repair.is_none(), "one repair at a time");
-        // The last repair saw these rows at the peer, and the peer's vector, which now equals ours,
-        // still does not cover them: the peer has them without having everything before them. A
-        // stream may never bring them; if one does, fetching them does no harm.
+        // The last repair saw these rows at the peer, and neither vector covers them yet: the peer
+        // has them without having everything before them. A stream may never bring them; if one
+        // does, fetching them does no harm.
         let mut orphans = self.uncovered.remove(&(table, peer.clone())).unwrap_or_default();
         let mut vector = context.vector(table);
-        if let Some(equal) = self
-            .last
-            .get(&(table, peer.clone()))
-            .and_then(|last| last.vector.as_ref())
-        {
-            vector.merge(equal);
+        if let Some(theirs) = session.announced.vectors.get(&table) {
+            vector.merge(theirs);
         }
         orphans.retain(|(_, version)| !vector.covers(version));
         let goal = if orphans.is_empty() {

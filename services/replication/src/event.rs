@@ -138,7 +138,12 @@ pub enum StoreCall {
         max_bytes: usize,
     },
     /// Compute the digests of a table's ranges. Answered with [`StoreAnswer::Digest`].
-    Digest(TableId),
+    Digest {
+        /// The table to compute the digests of.
+        table: TableId,
+        /// As in [`Question::Digest`](crate::message::Question::Digest).
+        as_of: Option<VersionVector>,
+    },
     /// List the keys of neighbouring ranges in ascending order, including tombstones. Answered with
     /// [`StoreAnswer::Keys`].
     Keys {

@@ -135,7 +135,11 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
     /// Asks for the digests of all ranges, and the vector that they belong to.
-    Digest,
+    Digest {
+        /// Asks for the digests as of the greatest vector that both this one and the source's
+        /// cover. `None`: for the current ones.
+        as_of: Option<VersionVector>,
+    },
     /// Asks for a page of keys with their row fingerprints, including tombstones.
     Keys {
         /// The ranges whose keys are listed.
@@ -203,8 +207,8 @@ pub struct Reply {
 /// The answers to the questions of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerAnswer {
-    /// The answer to [`Question::Digest`]: the digests of all ranges, and the table's vector at the
-    /// same time.
+    /// The answer to [`Question::Digest`]: the digests of all ranges, and the vector that they
+    /// belong to.
     Digest(TableDigest),
     /// The answer to [`Question::Keys`]: keys with their row fingerprints, in ascending order.
     Keys(KeyPage),

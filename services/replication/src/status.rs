@@ -13,7 +13,7 @@ pub struct Status {
     pub peers: BTreeMap<Region, PeerStreams>,
     /// The bootstraps that are pending or under way.
     pub bootstraps: BTreeMap<TableId, BootstrapStatus>,
-    /// For each table and peer, the ranges that differed at the last comparison with equal vectors.
+    /// For each table and peer, the ranges that differed at the last comparison.
     pub divergent: BTreeMap<TableId, BTreeMap<Region, Vec<u16>>>,
     /// For each table, the number of rows that repair has restored since the start.
     pub repaired_rows: BTreeMap<TableId, u64>,

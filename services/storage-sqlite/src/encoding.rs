@@ -47,7 +47,7 @@ pub(crate) fn encode_record(record: &LogRecord) -> Vec<u8> {
     let optional = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
     let variable =
         record.key.0.len() + record.context.len() + optional(record.metadata.as_deref()) + optional(merged.as_deref());
-    let mut out = Vec::with_capacity(64 + variable);
+    let mut out = Vec::with_capacity(80 + variable);
     out.extend_from_slice(&head.table.to_be_bytes());
     out.extend_from_slice(&head.origin.to_be_bytes());
     out.extend_from_slice(&head.sequence.to_be_bytes());
@@ -57,6 +57,7 @@ pub(crate) fn encode_record(record: &LogRecord) -> Vec<u8> {
     out.extend_from_slice(&head.transaction.last.to_be_bytes());
     // The log begins at position 1.
     out.extend_from_slice(&head.previous.unwrap_or_default().to_be_bytes());
+    out.extend_from_slice(&head.replaced.to_be_bytes());
     put_bytes(&mut out, Some(&record.key.0));
     put_bytes(&mut out, Some(&record.context));
     put_bytes(&mut out, record.metadata.as_deref());
@@ -75,6 +76,7 @@ pub(crate) fn decode_record(bytes: &[u8], position: u64) -> Result<Parts<'_>, Da
         last: fields.u64()?,
     };
     let previous = Some(fields.u64()?).filter(|previous| *previous != 0);
+    let replaced = fields.u128()?;
     Ok(Parts {
         head: RecordHead {
             position,
@@ -85,6 +87,7 @@ pub(crate) fn decode_record(bytes: &[u8], position: u64) -> Result<Parts<'_>, Da
             flags,
             transaction,
             previous,
+            replaced,
         },
         key: fields.bytes()?.ok_or(Damaged)?,
         context: fields.bytes()?.ok_or(Damaged)?,
@@ -128,6 +131,10 @@ impl<'a> Fields<'a> {
 
     fn u64(&mut self) -> Result<u64, Damaged> {
         self.take().map(u64::from_be_bytes)
+    }
+
+    fn u128(&mut self) -> Result<u128, Damaged> {
+        self.take().map(u128::from_be_bytes)
     }
 
     /// Reads what [`put_bytes`] wrote.

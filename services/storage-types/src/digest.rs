@@ -1,5 +1,7 @@
 //! Digests of tables, with which regions compare their replicas.
 
+use std::collections::BTreeSet;
+
 use beringia_item::VersionVector;
 
 /// The digest of one range of a table: the sum (mod 2^128) of the hashes of (key, row fingerprint)
@@ -11,11 +13,15 @@ pub struct RangeDigest {
     pub items: u64,
 }
 
-/// The digests of all ranges of a table and its vector, from the same snapshot.
+/// The digests of all ranges of a table, and the vector that they belong to: they are those of a
+/// replica that has applied just what the vector covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableDigest {
-    /// The version vector of what was applied to the table.
+    /// The version vector of what the digests include.
     pub vector: VersionVector,
     /// [`beringia_item::RANGES`] digests, indexed by range.
     pub ranges: Vec<RangeDigest>,
+    /// The ranges whose digests at this vector are not known, since records of the log that they
+    /// follow from are gone.
+    pub unknown: BTreeSet<u16>,
 }

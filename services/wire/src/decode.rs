@@ -183,6 +183,13 @@ fn decode_span(first: u32, last: u32) -> Result<RangeSpan> {
     }
 }
 
+fn decode_range(range: u32) -> Result<u16> {
+    match u16::try_from(range) {
+        Ok(range) if range < RANGES => Ok(range),
+        _ => unreadable(format!("there is no range {range}")),
+    }
+}
+
 fn decode_tables(tables: Vec<v1::TableVector>) -> Result<TableVectors> {
     tables
         .into_iter()
@@ -208,7 +215,9 @@ fn decode_vector(vector: v1::Vector) -> Result<VersionVector> {
 fn decode_request(request: v1::Request) -> Result<Request> {
     use v1::request::Kind;
     let question = match request.kind {
-        Some(Kind::Digest(v1::DigestRequest {})) => Question::Digest,
+        Some(Kind::Digest(digest)) => Question::Digest {
+            as_of: digest.as_of.map(decode_vector).transpose()?,
+        },
         Some(Kind::Keys(keys)) => Question::Keys {
             span: decode_span(keys.first_range, keys.last_range)?,
             after: keys.after.map(decode_key).transpose()?,
@@ -260,6 +269,7 @@ fn decode_digest(digest: v1::Digest) -> Result<TableDigest> {
     Ok(TableDigest {
         vector: decode_vector(digest.vector.unwrap_or_default())?,
         ranges: digest.ranges.iter().map(range).collect::<Result<_>>()?,
+        unknown: digest.unknown.into_iter().map(decode_range).collect::<Result<_>>()?,
     })
 }
 

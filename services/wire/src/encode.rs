@@ -123,7 +123,9 @@ fn encode_vector(vector: &VersionVector) -> v1::Vector {
 fn encode_request(request: Request) -> v1::Request {
     use v1::request::Kind;
     let kind = match request.question {
-        Question::Digest => Kind::Digest(v1::DigestRequest {}),
+        Question::Digest { as_of } => Kind::Digest(v1::DigestRequest {
+            as_of: as_of.as_ref().map(encode_vector),
+        }),
         Question::Keys { span, after } => Kind::Keys(v1::KeysRequest {
             first_range: u32::from(span.first),
             last_range: u32::from(span.last),
@@ -162,6 +164,7 @@ fn encode_digest(digest: &TableDigest) -> v1::Digest {
     v1::Digest {
         vector: Some(encode_vector(&digest.vector)),
         ranges: digest.ranges.iter().map(range).collect(),
+        unknown: digest.unknown.iter().map(|range| u32::from(*range)).collect(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Messages survive a round trip, and invalid ones are refused.
 
+use std::collections::BTreeSet;
+
 use beringia_clock::HybridTime;
 use beringia_item::{
     Cause, KeyBytes, Mutation, Origin, RANGES, Region, RowFingerprint, TableId, Transaction, Version, VersionVector,
@@ -11,7 +13,11 @@ use beringia_replication::message::{
 };
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{
+    collection::{btree_set, vec},
+    option,
+    prelude::*,
+};
 use prost::Message;
 
 use super::{
@@ -106,7 +112,7 @@ fn goodbye() -> impl Strategy<Value = Goodbye> {
 
 fn from_a_receiver() -> impl Strategy<Value = ToSource> {
     let question = prop_oneof![
-        Just(Question::Digest),
+        option::of(vector()).prop_map(|as_of| Question::Digest { as_of }),
         (0..RANGES, 0..RANGES, option::of(key())).prop_map(|(a, b, after)| {
             let span = RangeSpan {
                 first: a.min(b),
@@ -136,7 +142,13 @@ fn answer() -> impl Strategy<Value = PeerAnswer> {
     let range = (any::<u128>(), any::<u64>()).prop_map(|(sum, items)| RangeDigest { sum, items });
     let ranges = vec(range, usize::from(RANGES));
     prop_oneof![
-        (vector(), ranges).prop_map(|(vector, ranges)| PeerAnswer::Digest(TableDigest { vector, ranges })),
+        (vector(), ranges, btree_set(0..RANGES, 0..4)).prop_map(|(vector, ranges, unknown)| {
+            PeerAnswer::Digest(TableDigest {
+                vector,
+                ranges,
+                unknown,
+            })
+        }),
         (vec((key(), fingerprint()), 0..5), any::<bool>())
             .prop_map(|(rows, last)| PeerAnswer::Keys(KeyPage { rows, last })),
         (vec(mutation(), 0..5), 0_usize..1000)
@@ -464,6 +476,7 @@ fn repetition_within_a_message_is_compressed() {
         answer: PeerAnswer::Digest(TableDigest {
             vector: VersionVector::default(),
             ranges: vec![RangeDigest::default(); usize::from(RANGES)],
+            unknown: BTreeSet::new(),
         }),
     });
     let plain = to_receiver(reply.clone());

@@ -1,5 +1,6 @@
 //! Reads, as functions of a snapshot and a view. Nothing here writes.
 
+mod digests;
 mod items;
 mod journal;
 mod log;
@@ -10,12 +11,13 @@ mod rows;
 mod streams;
 
 pub(crate) use self::{
+    digests::{digest, digest_as_of},
     items::{get, get_many},
     journal::{conflicts, explain, unreachable, unshipped},
     log::{backlog, log_position, read_log, read_recent, recent_backlog},
     past::get_many_at,
     range::range,
     reading::Reading,
-    rows::{digest, is_damaged, mutations_of, raw_rows},
+    rows::{is_damaged, mutations_of, raw_rows},
     streams::{read_stream, streams},
 };

@@ -3,35 +3,13 @@
 use std::ops::RangeInclusive;
 
 use beringia_decisions::{
-    CurrentRecord, TableProgress, TableRow, check_table,
-    layout::{above, number_key, range_keys, row_key, stored_key},
-    stored_digests,
+    CurrentRecord, check_table,
+    layout::{above, range_keys, row_key, stored_key},
 };
 use beringia_item::{KeyBytes, Mutation, TableId};
-use beringia_storage::{
-    RangeDigest, RawRow, StoreError, TableDigest,
-    backend::{Detail, Keyspace},
-};
+use beringia_storage::{RawRow, StoreError, backend::Detail};
 
 use super::reading::{Reading, while_wanted};
-
-/// The digests of a table and its vector, from one snapshot.
-pub(crate) fn digest(reading: &Reading<'_>, table: TableId) -> Result<TableDigest, StoreError> {
-    let number = reading.view.table(table)?.number;
-    let row = reading.snapshot.get(Keyspace::Tables, &number_key(number.into()))?;
-    let row = row.map(|row| TableRow::decode(&row)).transpose()?;
-    let progress = row.map(|row| row.progress).unwrap_or_default();
-    let vector = TableProgress::decode(&progress, &reading.names())?.vector().clone();
-    let digests = stored_digests(reading.snapshot, number)?;
-    let ranges = digests.ranges().map(|range| RangeDigest {
-        sum: range.sum,
-        items: range.items,
-    });
-    Ok(TableDigest {
-        vector,
-        ranges: ranges.collect(),
-    })
-}
 
 /// Whether a range needs repair.
 pub(crate) fn is_damaged(reading: &Reading<'_>, id: TableId, range: u16) -> Result<bool, StoreError> {

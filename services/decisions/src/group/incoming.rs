@@ -82,6 +82,7 @@ impl Incoming<'_> {
                 flags,
                 transaction: mutation.transaction,
                 previous,
+                replaced: 0,
             },
             key: mutation.key.clone(),
             context: self.context.clone(),

@@ -314,6 +314,7 @@ impl Group<'_> {
                     last: row.sequence,
                 },
                 previous: Some(row.position),
+                replaced: 0,
             },
             key: key.clone(),
             context: Bytes::new(),

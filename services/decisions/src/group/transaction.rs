@@ -223,6 +223,7 @@ impl Group<'_> {
                     flags: write.cause.into(),
                     transaction,
                     previous: write.current.as_ref().map(|current| current.row.position),
+                    replaced: 0,
                 },
                 key: write.key.clone(),
                 context: versioned.context.0,

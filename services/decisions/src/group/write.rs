@@ -37,7 +37,7 @@ impl Group<'_> {
         &mut self,
         table: TableId,
         row_key: &[u8],
-        record: LogRecord,
+        mut record: LogRecord,
         context: &VersionVector,
         new: &NewRow<'_>,
     ) -> Result<()> {
@@ -45,6 +45,11 @@ impl Group<'_> {
         let (time, origin, sequence) = record.current();
         let moves_entries = !self.omits_entries(&record.head);
         let content = content_hash(record.current_image());
+        let replaced = new.current.filter(|row| row.is_live());
+        if let Some(replaced) = replaced {
+            let fingerprint = replaced.fingerprint(self.state.origins.names())?;
+            record.head.replaced = item_hash(&key.0, &fingerprint);
+        }
         let row = ItemRow {
             position: self.append(table, record, context)?,
             time,

@@ -353,6 +353,9 @@ impl Store for FakeStore {
     fn hybrid_offset(&self) -> HybridOffset {
         HybridOffset::default()
     }
+    async fn digest_as_of(&self, _: TableId, _: VersionVector) -> Result<TableDigest, StoreError> {
+        Err(StoreError::Closed)
+    }
     fn damage(&self) -> StoreDamage {
         StoreDamage::default()
     }

@@ -235,7 +235,7 @@ async fn peer_that_does_not_read_answers_is_disconnected() {
     // answers that wait.
     for id in 0..20_000 {
         let digest = Some(beringia_proto::v1::request::Kind::Digest(
-            beringia_proto::v1::DigestRequest {},
+            beringia_proto::v1::DigestRequest { as_of: None },
         ));
         let catalog = Bytes::copy_from_slice(&beringia_item::TableId::CATALOG.0.to_be_bytes());
         region.send(from_receiver::Kind::Request(Request {

@@ -55,7 +55,7 @@ impl Serving {
             return Ok(());
         }
         let call = match question {
-            Question::Digest => StoreCall::Digest(table),
+            Question::Digest { as_of } => StoreCall::Digest { table, as_of },
             Question::Keys { span, after } => StoreCall::Keys {
                 table,
                 span,

@@ -235,7 +235,9 @@ impl Store {
                 filter,
                 max_bytes,
             } => Ok(self.read(from, &filter, max_bytes)),
-            StoreCall::Digest(table) => self.table(table).map(|table| StoreAnswer::Digest(digest(table))),
+            StoreCall::Digest { table, as_of } => self
+                .table(table)
+                .map(|table| StoreAnswer::Digest(digest(table, as_of.as_ref()))),
             StoreCall::Keys {
                 table,
                 span,
@@ -566,7 +568,8 @@ impl Store {
     }
 }
 
-fn digest(table: &Table) -> TableDigest {
+/// The digests of a table. As of a lesser vector than its own they are not known.
+fn digest(table: &Table, as_of: Option<&VersionVector>) -> TableDigest {
     let mut ranges = vec![RangeDigest::default(); usize::from(RANGES)];
     for (key, row) in table.rows.iter().filter(|(_, row)| row.image.is_some()) {
         let mut hash = 0xcbf2_9ce4_8422_2325_u128;
@@ -578,9 +581,12 @@ fn digest(table: &Table) -> TableDigest {
         range.sum = range.sum.wrapping_add(hash);
         range.items += 1;
     }
+    let vector = as_of.map_or_else(|| table.vector.clone(), |as_of| table.vector.meet(as_of));
+    let unknown = if vector == table.vector { 0..0 } else { 0..RANGES };
     TableDigest {
-        vector: table.vector.clone(),
+        vector,
         ranges,
+        unknown: unknown.collect(),
     }
 }
 

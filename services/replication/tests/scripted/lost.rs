@@ -1,7 +1,7 @@
 //! After a lost disk: writes that their origin or every log has lost, and copies of rows that no
 //! region has any more.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use beringia_item::{KeyBytes, Mutation, RowFingerprint};
 use beringia_replication::{
@@ -89,7 +89,7 @@ fn range_syncs(
                             .collect(),
                         answered: keys.len(),
                     }),
-                    Question::Digest => panic!("the copy has started already"),
+                    Question::Digest { .. } => panic!("the copy has started already"),
                 };
                 script.source_says(link, ToReceiver::Reply(Reply { id, answer }))
             }
@@ -131,6 +131,7 @@ fn begins(script: &mut ScriptedRegion, link: DialId, question: u64, entries: &[(
     let digest = TableDigest {
         vector: on_carts(entries)[&CARTS].clone(),
         ranges: Vec::new(),
+        unknown: BTreeSet::new(),
     };
     let answer = PeerAnswer::Digest(digest);
     script.source_says(link, ToReceiver::Reply(Reply { id: question, answer }))
@@ -202,7 +203,7 @@ fn trimmed_writes_are_copied_in_place_while_serving() {
     let early = script.pass(5000);
     assert_eq!((questions_in(&early, us), questions_in(&early, ap)), (vec![], vec![]));
     let late = script.pass(100);
-    let [(question, Question::Digest)] = &questions_in(&late, ap)[..] else {
+    let [(question, Question::Digest { .. })] = &questions_in(&late, ap)[..] else {
         panic!("the copy begins: {late:?}");
     };
     let mut all = begins(&mut script, ap, *question, &[("us", 9), ("eu", 4)]);
@@ -212,12 +213,12 @@ fn trimmed_writes_are_copied_in_place_while_serving() {
     // The digest is for a peer that asks while the copy is in progress.
     let peer = script.accepted(1, "ap");
     let question = |id| {
-        let (table, question) = (CARTS, Question::Digest);
+        let (table, question) = (CARTS, Question::Digest { as_of: None });
         ToSource::Request(Request { id, table, question })
     };
     let served = script.receiver_says(peer, question(1));
     assert!(
-        matches!(call_in(&served), Some((_, StoreCall::Digest(CARTS)))),
+        matches!(call_in(&served), Some((_, StoreCall::Digest { table: CARTS, .. }))),
         "{served:?}"
     );
 
@@ -293,7 +294,7 @@ fn bootstrapping(local: &[(&str, u64)]) -> (ScriptedRegion, DialId, DialId, u64)
     announces(&mut script, us, &[("us", 10), ("ap", 4)]);
     announces(&mut script, ap, &[("us", 10), ("ap", 4)]);
     let commands = script.tick(100);
-    let [(question, Question::Digest)] = questions_in(&commands, us)[..] else {
+    let [(question, Question::Digest { .. })] = questions_in(&commands, us)[..] else {
         panic!("the copy begins: {commands:?}");
     };
     (script, us, ap, question)
@@ -369,7 +370,7 @@ fn bootstrap_restarts_if_awaited_writes_are_lost_everywhere() {
         Some("us: it no longer has writes that were copied from it")
     );
     let again = script.pass(1000);
-    let [(question, Question::Digest)] = questions_in(&again, ap)[..] else {
+    let [(question, Question::Digest { .. })] = questions_in(&again, ap)[..] else {
         panic!("after a pause, from the other: {again:?}");
     };
     let commands = begins(&mut script, ap, question, &[("us", 10), ("ap", 4)]);
@@ -415,6 +416,7 @@ fn digest(entries: &[(&str, u64)], sum: u128) -> TableDigest {
     TableDigest {
         vector: on_carts(entries)[&CARTS].clone(),
         ranges: (0..256).map(range).collect(),
+        unknown: BTreeSet::new(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! A table whose replication is paused: nothing of it is sent or taken, nothing of it is trimmed,
 //! and all of it continues afterwards.
 
+use std::collections::BTreeSet;
+
 use beringia_item::{RANGES, TableId};
 use beringia_replication::{
     AcceptId, Command, DialId, Event, StoreAnswer, StoreCall, Tuning,
@@ -130,7 +132,7 @@ fn requests_about_a_paused_table_get_the_reason() {
         ToSource::Request(Request {
             id,
             table: CARTS,
-            question: Question::Digest,
+            question: Question::Digest { as_of: None },
         })
     };
     let commands = script.receiver_says(accepted, ask(1));
@@ -146,6 +148,7 @@ fn requests_about_a_paused_table_get_the_reason() {
     let digest = TableDigest {
         vector: [].into_iter().collect(),
         ranges: vec![RangeDigest::default(); usize::from(RANGES)],
+        unknown: BTreeSet::new(),
     };
     let commands = script.answer(ticket, StoreAnswer::Digest(digest));
     assert_eq!(commands, [Command::SendToReceiver(accepted, paused(1))]);

@@ -1,5 +1,7 @@
 //! The sending side: subscriptions, the window, refusals, requests.
 
+use std::collections::BTreeSet;
+
 use beringia_item::{RANGES, TableId};
 use beringia_replication::{
     AcceptId, Command, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
@@ -232,7 +234,7 @@ fn table_being_bootstrapped_is_not_served() {
     let ask = ToSource::Request(Request {
         id: 1,
         table: CARTS,
-        question: Question::Digest,
+        question: Question::Digest { as_of: None },
     });
     let commands = script.receiver_says(link, ask);
     let Some(Command::SendToReceiver(_, ToReceiver::Reply(reply))) = commands.first() else {
@@ -283,13 +285,14 @@ fn requests_are_answered_up_to_a_limit() {
         ToSource::Request(Request {
             id,
             table: CARTS,
-            question: Question::Digest,
+            question: Question::Digest { as_of: None },
         })
     };
     let (ticket, _) = call_in(&script.receiver_says(link, ask(1))).unwrap();
     let digest = TableDigest {
         vector: [].into_iter().collect(),
         ranges: vec![RangeDigest::default(); usize::from(RANGES)],
+        unknown: BTreeSet::new(),
     };
     let answered = script.answer(ticket, StoreAnswer::Digest(digest.clone()));
     let reply = Reply {

@@ -86,6 +86,9 @@ pub struct RecordHead {
     pub transaction: Transaction,
     /// The position of the version that the write replaced.
     pub previous: Option<u64>,
+    /// What the replaced item had contributed to the digest of its range; 0 if there was no live
+    /// item, and in a record that never became current.
+    pub replaced: u128,
 }
 
 impl RecordHead {

@@ -125,6 +125,7 @@ fn record(position: u64, number: u8) -> LogRecord {
                 last: sequence + u64::from(number % 5),
             },
             previous: (number & 1 != 0).then_some(u64::from(number)),
+            replaced: u128::from(number) << 120,
         },
         key: KeyBytes(bytes(3)),
         context: bytes(10 * (number % 3)),

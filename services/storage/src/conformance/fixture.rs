@@ -344,6 +344,25 @@ pub enum Do {
     Update(fn(Option<&Item>) -> Item),
 }
 
+/// Checks that the digests of every two regions are equal at the greatest vector that both have
+/// applied. The regions have no rows that their vectors do not cover.
+pub async fn assert_equal_as_of_common_vectors(sites: &[&Site], table: TableId) {
+    for one in sites {
+        for other in sites.iter().filter(|other| other.store.origin() > one.store.origin()) {
+            let vector = other.store.vectors()[&table].clone();
+            let here = one.store.digest_as_of(table, vector).await.unwrap();
+            let there = other.store.digest_as_of(table, here.vector.clone()).await.unwrap();
+            assert_eq!(
+                (&here, here.unknown.len()),
+                (&there, 0),
+                "{} and {}",
+                one.store.origin(),
+                other.store.origin()
+            );
+        }
+    }
+}
+
 /// The fingerprint of the row of an item that was written as a whole.
 #[must_use]
 pub fn fingerprint(version: Version, item: &Item) -> RowFingerprint {

@@ -123,6 +123,11 @@ pub trait Store: Send + Sync + 'static {
     /// The digests of a table: the stored sums of its 256 ranges.
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError>;
 
+    /// The digests of a table as they were, or would be, with the greatest vector that both
+    /// `vector` and the table's own vector cover. Two replicas whose digests differ at a vector
+    /// that both have applied have diverged, whatever else they have applied since.
+    async fn digest_as_of(&self, table: TableId, vector: VersionVector) -> Result<TableDigest, StoreError>;
+
     /// Recomputes one range from its rows and repairs the stored digest, the index entries, and
     /// rows without a log record (which are removed, so that repair from a peer restores them).
     /// Returns true if anything was wrong.

@@ -87,6 +87,10 @@ impl Store for EmptyStore {
         HybridOffset::default()
     }
 
+    async fn digest_as_of(&self, _table: TableId, _vector: VersionVector) -> Result<TableDigest, StoreError> {
+        Err(StoreError::Closed)
+    }
+
     fn damage(&self) -> StoreDamage {
         StoreDamage::default()
     }
