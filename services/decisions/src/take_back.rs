@@ -1,8 +1,8 @@
 //! Digests of a table as of an earlier vector: takes back from the current digests what the log has
 //! applied since.
 //!
-//! An item's state is the merge of all writes to it that a replica has applied. So its state as of a
-//! vector is the merge of the writes that the vector covers, in whatever order they arrived.
+//! An item's state is the merge of all writes to it that a replica has applied. So its state as of
+//! a vector is the merge of the writes that the vector covers, in whatever order they arrived.
 //! Usually the first write that the vector does not cover replaced exactly that state, and its
 //! record says what the state contributed to the digest. Where writes that the vector covers
 //! arrived after it, the item is merged again from its records.

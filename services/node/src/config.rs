@@ -59,8 +59,8 @@ pub struct NodeTuning {
     /// How often the state machine ticks, which updates counters and acknowledgements that nothing
     /// else triggers.
     pub tick_interval: Duration,
-    /// The longest pause between two ranges of the scrub, which recomputes stored digests from rows.
-    /// With many tables, and in the first round after a restart, it pauses for less. `None`
+    /// The longest pause between two ranges of the scrub, which recomputes stored digests from
+    /// rows. With many tables, and in the first round after a restart, it pauses for less. `None`
     /// disables the scrub.
     pub scrub_pause: Option<Duration>,
     /// How often unneeded log records are trimmed and unneeded tombstones collected. `None`

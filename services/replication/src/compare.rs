@@ -4,8 +4,8 @@
 //! The idea and the word are those of Demers et al., "Epidemic algorithms for replicated database
 //! maintenance", 1987. Other databases compare Merkle trees (1987); the digests here are the leaves
 //! of one, a sum for each range. Streams bring every write, so a difference as of one vector means
-//! damage, or the remains of an interrupted copy. Writes need not pause for that: the source chooses
-//! the vector when it answers, and each store takes back what it has applied since.
+//! damage, or the remains of an interrupted copy. Writes need not pause for that: the source
+//! chooses the vector when it answers, and each store takes back what it has applied since.
 
 use std::collections::BTreeMap;
 

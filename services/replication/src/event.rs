@@ -141,7 +141,8 @@ pub enum StoreCall {
     Digest {
         /// The table to compute the digests of.
         table: TableId,
-        /// As in [`Question::Digest`](crate::message::Question::Digest).
+        /// As of which vector, with the meaning that it has in
+        /// [`Question::Digest`](crate::message::Question::Digest).
         as_of: Option<VersionVector>,
     },
     /// List the keys of neighbouring ranges in ascending order, including tombstones. Answered with

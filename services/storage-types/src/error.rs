@@ -26,8 +26,9 @@ pub enum StoreError {
     #[error("the database failed: {0}")]
     Database(String),
     /// An item's row, or the log record that it points to, is damaged, or the record is missing, so
-    /// the item is unknown. Nothing of the request was written. The store has repaired the item's range, as a scrub does: the row
-    /// is gone, and repair from another replica restores the item. The request can be repeated.
+    /// the item is unknown. Nothing of the request was written. The store has repaired the item's
+    /// range, as a scrub does: the row is gone, and repair from another replica restores the item.
+    /// The request can be repeated.
     #[error(
         "the item with the key {key:?} in table {table} is damaged: its row was removed, and the item returns if another replica has it (repeat the request)"
     )]

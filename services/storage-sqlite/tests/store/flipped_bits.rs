@@ -94,7 +94,7 @@ async fn log_is_read_past_a_damaged_record() {
     }
 }
 
-/// Nothing in the file can be repaired where SQLite cannot read a page, so the damage remains known.
+/// Where SQLite cannot read a page, nothing can be repaired, and the damage remains known.
 #[tokio::test]
 async fn unreadable_pages_are_known_as_damage() {
     const PAGE: usize = 4096;

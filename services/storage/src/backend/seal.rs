@@ -40,7 +40,7 @@ impl From<Damaged> for StoreError {
 pub enum Place<'a> {
     /// The row of an item.
     Item {
-        /// The row's key.
+        /// Table number and stored key.
         key: &'a [u8],
         /// The position of the record that the row points to, which is stored beside the value.
         position: u64,
@@ -57,9 +57,9 @@ pub enum Place<'a> {
     },
     /// A row of a keyspace.
     Row {
-        /// The row's keyspace.
+        /// The keyspace, since keys of several keyspaces may be equal.
         keyspace: Keyspace,
-        /// The row's key.
+        /// The key within the keyspace.
         key: &'a [u8],
     },
 }

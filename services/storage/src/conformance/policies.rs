@@ -483,7 +483,7 @@ pub(super) fn regions_converge_under_any_policies_and_deliveries(backend: &dyn D
             let mut regions = MergingRegions::new(backend).await;
             let mut is_covered = true;
             for (number, step) in steps.into_iter().enumerate() {
-                // A row of a repair may have merged writes that the receiver's vector does not cover.
+                // A row of a repair may contain writes that the receiver's vector does not cover.
                 is_covered &= !matches!(step, Step::Copy { .. } | Step::Repair { .. });
                 regions.run(step).await;
                 if is_covered {

@@ -15,7 +15,7 @@ pub struct StoreDamage {
 /// A range of a table that is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DamagedRange {
-    /// The damaged table.
+    /// The table whose rows, or index entries, are damaged.
     pub table: TableId,
     /// The range, as in [`beringia_item::range_of`].
     pub range: u16,
