@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId, VersionVector};
-use beringia_storage_types::TableDigest;
+use beringia_storage_types::{ReplicaStatus, TableDigest};
 
 use crate::{
     change::RepairChange,
@@ -57,6 +57,8 @@ pub(crate) struct Comparisons {
     pause_until_ms: BTreeMap<Region, u64>,
     last: BTreeMap<(TableId, Region), Last>,
     pub(crate) divergent: BTreeMap<TableId, BTreeMap<Region, Vec<u16>>>,
+    /// The vector as of which all ranges were last equal, in the life of the peer's session.
+    agreed: BTreeMap<TableId, BTreeMap<Region, VersionVector>>,
     pub(crate) repair: Option<Repair>,
     /// Rows that the last repair saw at a peer and left to the streams.
     uncovered: BTreeMap<(TableId, Region), Orphans>,
@@ -133,13 +135,11 @@ impl Comparisons {
         let theirs = underway.theirs.filter(|_| context.serves(table))?;
         let is_equal = theirs.vector == ours.vector && theirs.ranges.len() == ours.ranges.len();
         let vector = is_equal.then(|| ours.vector.clone());
-        self.last.insert(
-            (table, peer.clone()),
-            Last {
-                at_ms: context.now.elapsed_ms,
-                vector,
-            },
-        );
+        let last = Last {
+            at_ms: context.now.elapsed_ms,
+            vector,
+        };
+        self.last.insert((table, peer.clone()), last);
         if !is_equal {
             return None;
         }
@@ -149,6 +149,10 @@ impl Comparisons {
             .filter(|(range, (of_peer, of_us))| of_peer != of_us && is_known(range))
             .map(|(range, _)| range)
             .collect();
+        if differing.is_empty() && theirs.unknown.is_empty() && ours.unknown.is_empty() {
+            let agreed = self.agreed.entry(table).or_default();
+            agreed.insert(peer.clone(), ours.vector.clone());
+        }
         let by_peer = self.divergent.entry(table).or_default();
         if differing.is_empty() {
             by_peer.remove(peer);
@@ -245,9 +249,18 @@ impl Comparisons {
         }
     }
 
+    /// By table and peer, the vector as of which all digests were last equal. A peer without a
+    /// session is not contained, since it may return with another disk.
+    pub(crate) const fn agreed(&self) -> &BTreeMap<TableId, BTreeMap<Region, VersionVector>> {
+        &self.agreed
+    }
+
     /// Drops the requests that were pending on the stream to the peer, which has ended.
     pub(crate) fn on_down(&mut self, out: &mut Out, peer: &Region) {
         self.underway.remove(peer);
+        for agreed in self.agreed.values_mut() {
+            agreed.remove(peer);
+        }
         self.interrupt_repair(out, "the stream to the peer ended", |repair| repair.peer == *peer);
         self.uncovered.retain(|(_, held_by), _| held_by != peer);
     }
@@ -257,6 +270,16 @@ impl Comparisons {
         self.last.retain(|(table, _), _| context.serves(*table));
         self.uncovered.retain(|(table, _), _| context.serves(*table));
         self.divergent.retain(|table, _| context.serves(*table));
+        // A replica that is bootstrapped may copy rows from a region with which this one does not
+        // agree yet.
+        self.agreed.retain(|table, by_peer| {
+            let view = context.catalog.get(table);
+            by_peer.retain(|peer, _| {
+                let status = view.and_then(|view| view.replicas.get(peer));
+                *table == TableId::CATALOG || status == Some(&ReplicaStatus::Active)
+            });
+            context.serves(*table)
+        });
         self.interrupt_repair(out, "the table is not served here any more", |repair| {
             !context.serves(repair.syncs.table)
         });

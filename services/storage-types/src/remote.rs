@@ -38,11 +38,17 @@ pub struct Acknowledged {
     /// The tables whose tombstones must stay: a region that is not listed may return, and may not
     /// have applied their deletes.
     pub keeps_tombstones: BTreeSet<TableId>,
+    /// By table and peer, a vector as of which the digests of this region and of the peer were
+    /// equal, in the peer's present life. Before that a peer may have rows that a tombstone deletes,
+    /// although its vector covers the delete.
+    pub agreed: BTreeMap<TableId, BTreeMap<Region, VersionVector>>,
 }
 
 impl From<BTreeMap<TableId, BTreeMap<Region, VersionVector>>> for Acknowledged {
+    /// Acknowledgements of peers whose digests agree as far as they acknowledged.
     fn from(vectors: BTreeMap<TableId, BTreeMap<Region, VersionVector>>) -> Self {
         Self {
+            agreed: vectors.clone(),
             vectors,
             keeps_tombstones: BTreeSet::new(),
         }

@@ -29,6 +29,8 @@ const STEP_RECORDS: usize = 512;
 struct Peers<'a> {
     id: TableId,
     acknowledged: Vec<(&'a Region, &'a VersionVector)>,
+    /// By peer, a vector as of which the digests agree.
+    agreed: Option<&'a BTreeMap<Region, VersionVector>>,
     /// Whether a replica is being created anywhere.
     creating: bool,
     /// Whether a region that is not listed may not have applied all deletes.
@@ -137,6 +139,7 @@ impl Group<'_> {
         let mut peers = Peers {
             id,
             acknowledged: Vec::new(),
+            agreed: acknowledged.agreed.get(&id),
             creating: false,
             keeps_tombstones: acknowledged.keeps_tombstones.contains(&id),
         };
@@ -183,7 +186,11 @@ impl Group<'_> {
             .iter()
             .flat_map(|(peer, vector)| vector.of_region(peer))
             .all(|(origin, sequence)| table.progress.vector().get(origin) >= sequence);
-        Ok(acknowledged && arrived && !peers.creating)
+        let agreed = peers.acknowledged.iter().all(|(peer, _)| {
+            let agreed = peers.agreed.and_then(|agreed| agreed.get(*peer));
+            agreed.is_some_and(|vector| vector.get(origin) >= head.sequence)
+        });
+        Ok(acknowledged && arrived && agreed && !peers.creating)
     }
 
     fn pass(&mut self, head: &RecordHead, row_key: Vec<u8>, current: Option<&ItemRow>, peers: Option<&Peers<'_>>) {

@@ -96,8 +96,8 @@ impl Replicator {
             .collect()
     }
 
-    /// What every other replica of a table has durably applied, for the tables of which that is
-    /// known for all replicas. It decides what may be trimmed from the log and which tombstones may
+    /// What every other replica of a table has durably applied, and as of which vectors its digests
+    /// agree, for the tables of which that is known for all replicas. It decides what may be trimmed from the log and which tombstones may
     /// be collected. A table is left out while
     ///
     /// - a replica is unreachable: it may come back with less than it acknowledged before;
@@ -114,6 +114,7 @@ impl Replicator {
         Acknowledged {
             vectors: self.served.iter().filter_map(known).collect(),
             keeps_tombstones: is_anyone_lost.then_some(TableId::CATALOG).into_iter().collect(),
+            agreed: self.comparisons.agreed().clone(),
         }
     }
 

@@ -542,10 +542,18 @@ impl Store {
                 .iter()
                 .flat_map(|(peer, vector)| vector.of_region(peer))
                 .all(|(origin, sequence)| table.vector.get(origin) >= sequence);
+            let agreed = acknowledged.agreed.get(id);
+            let agrees = |version: &Version| {
+                peers.keys().all(|peer| {
+                    let agreed = agreed.and_then(|agreed| agreed.get(peer));
+                    agreed.is_some_and(|vector| vector.covers(version))
+                })
+            };
             if knows && !acknowledged.keeps_tombstones.contains(id) {
                 table.rows.retain(|_, row| {
                     row.image.is_some()
                         || row.version.sequence > lowest(&row.version.origin)
+                        || !agrees(&row.version)
                         || !table.vector.covers(&row.version)
                 });
             }

@@ -337,8 +337,8 @@ pub(super) async fn dropped_replica_holds_back_only_catalog_tombstones(backend: 
             )
         };
         Acknowledged {
-            vectors: BTreeMap::from([of(TABLE), of(TableId::CATALOG)]),
             keeps_tombstones: BTreeSet::from([TableId::CATALOG]),
+            ..BTreeMap::from([of(TABLE), of(TableId::CATALOG)]).into()
         }
     };
     let remove_index = Edit::Remove {

@@ -189,6 +189,26 @@ pub(super) async fn no_tombstone_is_collected_during_a_bootstrap(backend: &dyn D
     assert_eq!(east.store.explain(TABLE, &key("a", 1)).await.unwrap(), None);
 }
 
+/// The west may cover the delete without having applied it, since its origin lost its disk.
+pub(super) async fn tombstone_stays_until_the_digests_agree(backend: &dyn DiskMaker) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
+    ship(&east, &west, TABLE).await;
+    let before = east.store.vectors()[&TABLE].clone();
+    delete(&*east.store, key("a", 1)).await;
+    ship(&east, &west, TABLE).await;
+    let acknowledged: crate::Acknowledged = acknowledged(&[&west]).into();
+    let after = acknowledged.agreed[&TABLE][west.store.region()].clone();
+    for (agreed, is_collected) in [(None, false), (Some(before), false), (Some(after), true)] {
+        let mut acknowledged = acknowledged.clone();
+        let by_peer = agreed.map(|vector| (west.store.region().clone(), vector));
+        acknowledged.agreed.insert(TABLE, by_peer.into_iter().collect());
+        east.store.collect_garbage(&acknowledged).await.unwrap();
+        let tombstone = east.store.explain(TABLE, &key("a", 1)).await.unwrap();
+        assert_eq!(tombstone.is_none(), is_collected);
+    }
+}
+
 pub(super) async fn conflict_journal_outlives_the_log(backend: &dyn DiskMaker) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[("color", text("red"))])).await;

@@ -208,6 +208,7 @@ suite! {
         plain trimming_raises_the_low_watermark_and_changes_no_item;
         plain tombstone_stays_until_acked_and_peer_writes_arrived;
         plain no_tombstone_is_collected_during_a_bootstrap;
+        plain tombstone_stays_until_the_digests_agree;
         plain conflict_journal_outlives_the_log;
         plain records_are_kept_for_the_stream_retention;
         plain peer_below_the_low_watermark_copies_then_streams;
