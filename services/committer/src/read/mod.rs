@@ -1,5 +1,6 @@
 //! Reads, as functions of a snapshot and a view. Nothing here writes.
 
+mod direct;
 mod items;
 mod journal;
 mod log;
@@ -9,6 +10,7 @@ mod reading;
 mod rows;
 mod streams;
 
+pub use self::direct::SnapshotReader;
 pub(crate) use self::{
     items::{get, get_many},
     journal::{conflicts, explain, unreachable, unshipped},
