@@ -20,4 +20,4 @@ mod store;
 mod trail;
 mod view;
 
-pub use self::{disk_faults::DiskFaults, execution::Execution, store::RegionStore};
+pub use self::{disk_faults::DiskFaults, execution::Execution, read::SnapshotReader, store::RegionStore};

@@ -22,17 +22,17 @@ struct StoredLogRecord {
     merged: Option<Vec<u8>>,
 }
 
-/// The whole contents of the memory.
-#[derive(Debug, Default)]
-pub(crate) struct Data {
+/// The contents of a region's memory, as a value: rows, items, and the log.
+#[derive(Debug, Default, Clone)]
+pub struct MemoryData {
     items: Map<ItemRow>,
     rows: [Map<Vec<u8>>; Keyspace::ALL.len()],
     log: BTreeMap<u64, StoredLogRecord>,
 }
 
-impl Data {
+impl MemoryData {
     /// Applies the writes of one commit: items, other rows, new and trimmed log records.
-    pub(crate) fn write(&mut self, writes: &WriteSet) {
+    pub fn write(&mut self, writes: &WriteSet) {
         for (key, change) in &writes.items {
             match change {
                 ItemChange::Insert(row) => {
@@ -106,7 +106,7 @@ fn visit_all<T>(
     ended.break_value().unwrap_or(Ok(()))
 }
 
-impl Snapshot for Data {
+impl Snapshot for MemoryData {
     fn items(&self, keys: &[&[u8]], detail: Detail, visit: &mut ItemVisitor<'_>) -> Result<(), StoreError> {
         for (place, key) in keys.iter().enumerate() {
             if let Some(row) = self.items.get(*key) {

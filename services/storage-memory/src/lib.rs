@@ -16,6 +16,7 @@ pub use beringia_committer::{DiskFaults, Execution, RegionStore};
 
 pub use self::{
     backend::MemoryBackend,
+    data::MemoryData,
     fault::{Fault, Faults, HeldCommit},
     options::Options,
     state::MemoryState,

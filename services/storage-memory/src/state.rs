@@ -6,7 +6,7 @@ use beringia_item::Region;
 use beringia_storage::{StoreError, StoreOptions, backend::CommitNumber};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::{data::Data, fault::Faults};
+use crate::{data::MemoryData, fault::Faults};
 
 /// Memory that keeps a region's state when its store is gone. Clones share the same memory. Opening
 /// it again takes it away from the previous store, which then only answers [`StoreError::Closed`],
@@ -20,7 +20,7 @@ pub struct MemoryState {
 /// The state, and the store that may commit to it.
 #[derive(Default)]
 pub(crate) struct LeasedState {
-    pub(crate) data: Data,
+    pub(crate) data: MemoryData,
     pub(crate) commits: CommitNumber,
     /// The number of stores that have had the memory. A store with an older number has lost it.
     pub(crate) holder: u64,

@@ -39,7 +39,7 @@ pub struct Acknowledged {
     /// have applied their deletes.
     pub keeps_tombstones: BTreeSet<TableId>,
     /// By table and peer, a vector as of which the digests of this region and of the peer were
-    /// equal, in the peer's present life. Before that a peer may have rows that a tombstone deletes,
+    /// equal, in the present session. Before that a peer may have rows that a tombstone deletes,
     /// although its vector covers the delete.
     pub agreed: BTreeMap<TableId, BTreeMap<Region, VersionVector>>,
 }

@@ -15,6 +15,7 @@ mod dynamodb;
 mod failing_disk;
 mod help;
 mod hook;
+mod kills;
 mod lease;
 mod listen;
 mod loss;

@@ -230,7 +230,7 @@ impl Drop for Server {
 }
 
 /// A free port of this machine. Another process could take it before it is used, which is unlikely.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -1,6 +1,7 @@
 //! Reads, as functions of a snapshot and a view. Nothing here writes.
 
 mod digests;
+mod direct;
 mod items;
 mod journal;
 mod log;
@@ -10,6 +11,7 @@ mod reading;
 mod rows;
 mod streams;
 
+pub use self::direct::SnapshotReader;
 pub(crate) use self::{
     digests::{digest, digest_as_of},
     items::{get, get_many},

@@ -1,0 +1,78 @@
+//! Replication's reads of a snapshot and a state, without a store: for callers that keep regions as
+//! values.
+
+use arc_swap::ArcSwap;
+use beringia_decisions::{State, layout::OriginNames};
+use beringia_item::{KeyBytes, Mutation, Origin, RANGES, TableId};
+use beringia_storage::{LogFilter, LogPage, LogPosition, RawRow, StoreError, TableDigest, backend::Snapshot};
+
+use super::{digests, log, reading::Reading, rows};
+use crate::view::View;
+
+/// Reads what replication asks of a store, as [`RegionStore`](crate::RegionStore) reads it.
+pub struct SnapshotReader<'a> {
+    snapshot: &'a dyn Snapshot,
+    view: View,
+    names: ArcSwap<OriginNames>,
+}
+
+impl<'a> SnapshotReader<'a> {
+    /// A reader of a snapshot and the state that was committed with it.
+    #[must_use]
+    pub fn new(snapshot: &'a dyn Snapshot, state: &State) -> Self {
+        Self {
+            snapshot,
+            view: View::of(state, None),
+            names: ArcSwap::new(state.origins.names().clone()),
+        }
+    }
+
+    const fn reading(&self) -> Reading<'_> {
+        Reading {
+            snapshot: self.snapshot,
+            view: &self.view,
+            names: &self.names,
+        }
+    }
+
+    /// The position from which to read a filter's records, or the parts of it that the log cannot
+    /// serve.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the contents are damaged.
+    pub fn log_position(&self, filter: &LogFilter) -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError> {
+        log::log_position(&self.reading(), filter)
+    }
+
+    /// Records that pass the filter, from a position on.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the contents are damaged.
+    pub fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError> {
+        log::read_log(&self.reading(), from, filter, max_bytes)
+    }
+
+    /// The digests of a table, and its vector.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownTable`]; [`StoreError::Database`] if the contents are damaged.
+    pub fn digest(&self, table: TableId) -> Result<TableDigest, StoreError> {
+        digests::digest(&self.reading(), table)
+    }
+
+    /// All rows of a table, tombstones too.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownTable`]; [`StoreError::Database`] if the contents are damaged.
+    pub fn raw_rows(&self, table: TableId) -> Result<Vec<RawRow>, StoreError> {
+        rows::raw_rows(&self.reading(), table, 0..=RANGES - 1, None, usize::MAX)
+    }
+
+    /// The rows under these keys, as mutations.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownTable`]; [`StoreError::Corrupt`] if a row's record is missing.
+    pub fn mutations(&self, table: TableId, keys: &[KeyBytes]) -> Result<Vec<Mutation>, StoreError> {
+        rows::mutations_of(&self.reading(), table, keys)
+    }
+}
