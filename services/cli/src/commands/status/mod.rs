@@ -73,6 +73,11 @@ struct RegionJson {
     /// the region's latest writes, and how far it may be, in milliseconds.
     clock_behind_ms: Option<u64>,
     clock_limit_ms: Option<u64>,
+    /// The number of the database's life; null if the region cannot be asked.
+    store_epoch: Option<u64>,
+    /// The number of tables in which the region is missing own writes that another region has, since
+    /// its database is an older copy.
+    tables_missing_own_writes: u32,
     /// The requests that the region has refused since its start; null if it cannot be asked.
     refused: Option<RefusedJson>,
 }
@@ -266,6 +271,8 @@ impl RegionJson {
             draining: report.is_some_and(|report| report.draining),
             clock_behind_ms: report.and_then(|report| report.clock_behind_ms),
             clock_limit_ms: report.and_then(|report| report.clock_limit_ms),
+            store_epoch: report.filter(|report| report.running).map(|report| report.store_epoch),
+            tables_missing_own_writes: report.map_or(0, |report| report.tables_missing_own_writes),
             refused: report.and_then(|report| report.refused).map(|refused| RefusedJson {
                 throttled_reads: refused.throttled_reads,
                 throttled_writes: refused.throttled_writes,
@@ -284,6 +291,15 @@ impl RegionJson {
         if let (Some(behind), Some(limit)) = (self.clock_behind_ms, self.clock_limit_ms) {
             text.push_str(&format!(
                 ", accepts no writes: its clock is {behind} ms behind its latest writes, the limit is {limit} ms"
+            ));
+        }
+        if let Some(epoch) = self.store_epoch.filter(|epoch| *epoch > 1) {
+            text.push_str(&format!(", store epoch {epoch}"));
+        }
+        if self.tables_missing_own_writes > 0 {
+            text.push_str(&format!(
+                ": its database is an older copy, and {} tables are missing own writes",
+                self.tables_missing_own_writes
             ));
         }
         text
