@@ -23,7 +23,7 @@ struct StoredLogRecord {
 }
 
 /// The whole contents of the memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Data {
     items: Map<ItemRow>,
     rows: [Map<Vec<u8>>; Keyspace::ALL.len()],
