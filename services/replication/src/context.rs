@@ -58,7 +58,7 @@ pub(crate) struct Context {
 pub(crate) struct MissingOwn {
     /// The sequence up to which a peer has them.
     pub(crate) sequence: u64,
-    /// That peer.
+    /// The peer that reported that sequence; the table is copied from it.
     pub(crate) holder: Region,
 }
 

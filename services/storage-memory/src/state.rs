@@ -63,7 +63,8 @@ impl MemoryState {
         };
     }
 
-    /// Copies the contents, as of the last commit, to a memory of its own, whose commits do not fail.
+    /// Copies the contents, as of the last commit, to a memory of its own, whose commits do not
+    /// fail.
     #[must_use]
     pub fn copy(&self) -> Self {
         let held = self.read();

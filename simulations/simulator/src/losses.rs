@@ -34,9 +34,9 @@ struct LostWrites {
     committed: Duration,
 }
 
-/// Finds the writes of `region` that no other region has applied, and that are not among those on
-/// the copy that its disk is replaced with, whose vectors are `kept`. `at` is the time. Without a copy,
-/// `kept` is empty.
+/// Finds the writes of `region` that no other region has applied, and that are not on the copy
+/// that its disk is replaced with, whose vectors are `kept`; without a copy, `kept` is empty. `at`
+/// is the time of the loss.
 pub(crate) async fn look(
     cluster: &Cluster,
     region: &str,

@@ -1,8 +1,9 @@
 //! A database file that is put back to an earlier copy while the regions are stopped.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, thread, time::Duration};
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{
     dynamodb::{converge, get, global_table, put, try_call},
@@ -26,10 +27,10 @@ fn copy_database(from: &Path, to: &Path) {
 /// Writes as soon as the region serves the table: it refuses requests while it copies it.
 fn put_soon(up: &Server, pk: &str) {
     let item = json!({"TableName": "Things", "Item": {"pk": {"S": pk}, "v": {"S": "kept"}}});
-    let since = std::time::Instant::now();
+    let since = Instant::now();
     while !try_call(up.endpoint(), US, "PutItem", &item).is_ok_and(|(status, _)| status == 200) {
         assert!(since.elapsed() < PATIENCE, "{pk} is refused");
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        thread::park_timeout(Duration::from_millis(20));
     }
 }
 

@@ -39,7 +39,7 @@ impl Replicator {
             Purpose::Finish(table, attempt) => self.on_finished(table, attempt, result),
             Purpose::Compare(link, table) => self.on_our_digest(link, table, result),
             // If it failed, it is asked for again as long as own writes are missing.
-            Purpose::BeginEpoch => self.older_copy.on_epoch(result.is_ok()),
+            Purpose::BeginEpoch => self.epoch.on_answer(result.is_ok()),
             Purpose::SetReplica(table) => self.bootstraps.on_replica_set(&self.context, table, result.is_ok()),
         }
     }

@@ -4,6 +4,7 @@ mod accepted;
 mod answers;
 mod bootstraps;
 mod dialled;
+mod epoch;
 mod links;
 mod older_copy;
 mod pause;
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_item::{Origin, Region, TableId};
 use beringia_storage_types::OwnSequences;
 
-use self::{accepted::Accepted, bootstraps::Bootstraps, dialled::Dialled, older_copy::OlderCopy, relays::Relays};
+use self::{accepted::Accepted, bootstraps::Bootstraps, dialled::Dialled, epoch::EpochRequest, relays::Relays};
 use crate::{
     change::{RebootstrapCause, ReplicaChange, StateChange},
     compare::Comparisons,
@@ -57,7 +58,7 @@ pub struct Replicator {
     relays: Relays,
     bootstraps: Bootstraps,
     comparisons: Comparisons,
-    older_copy: OlderCopy,
+    epoch: EpochRequest,
     /// The tables that other regions may read here.
     served: BTreeSet<TableId>,
     /// Whether subscriptions or served tables may have to change.
@@ -112,7 +113,7 @@ impl Replicator {
             relays: Relays::default(),
             bootstraps: Bootstraps::default(),
             comparisons: Comparisons::default(),
-            older_copy: OlderCopy::default(),
+            epoch: EpochRequest::default(),
             dirty: true,
         }
     }

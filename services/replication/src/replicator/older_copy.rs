@@ -14,27 +14,6 @@ use crate::{
     receiver::Receiver,
 };
 
-/// The store epoch that is to begin.
-#[derive(Debug, Default)]
-pub(super) struct OlderCopy {
-    /// The greatest own sequence for which the store was asked to begin an epoch.
-    asked: u64,
-    /// Whether the store has not answered yet.
-    is_asking: bool,
-    /// When all reports are looked at again.
-    watch_at_ms: u64,
-}
-
-impl OlderCopy {
-    /// Handles the store's answer. A call that failed is made again.
-    pub(super) fn on_epoch(&mut self, is_done: bool) {
-        self.is_asking = false;
-        if !is_done {
-            self.asked = 0;
-        }
-    }
-}
-
 impl Replicator {
     /// Looks at the vectors that a peer reports in a message, before anything is sent to it.
     pub(super) fn watch_report(&mut self, event: &Event) {
@@ -70,10 +49,10 @@ impl Replicator {
     /// certain that this region did not make a write beyond its own last one.
     pub(super) fn watch_own_writes(&mut self) {
         let now_ms = self.context.now.elapsed_ms;
-        if now_ms < self.older_copy.watch_at_ms {
+        if now_ms < self.epoch.watch_at_ms {
             return;
         }
-        self.older_copy.watch_at_ms = now_ms + self.context.tuning.announce_ms;
+        self.epoch.watch_at_ms = now_ms + self.context.tuning.announce_ms;
         for (peer, table, sequence) in self.foreign_own_writes() {
             self.note_missing_own(&peer, table, sequence);
         }
@@ -123,15 +102,15 @@ impl Replicator {
     fn ask_for_epoch(&mut self) {
         let missing = self.context.missing_own.values().map(|missing| missing.sequence);
         let known = missing.max().unwrap_or(0);
-        if known > self.older_copy.asked && !self.older_copy.is_asking {
-            self.older_copy.asked = known;
-            self.older_copy.is_asking = true;
+        if known > self.epoch.asked && !self.epoch.is_asking {
+            self.epoch.asked = known;
+            self.epoch.is_asking = true;
             self.out.call(Purpose::BeginEpoch, StoreCall::BeginEpoch(known));
         }
     }
 
-    /// Records that a copy made the table complete up to this own sequence. If the source had less
-    /// than the peer that reported more, and that peer is gone, the copy has to do until it is back.
+    /// Records that a copy made the table complete up to this own sequence. If its source had less
+    /// than the holder, and the holder is gone, the copy has to do until the holder is back.
     pub(super) fn on_own_writes_copied(&mut self, table: TableId, sequence: u64) {
         let copied = self.context.own.copied.entry(table).or_default();
         *copied = (*copied).max(sequence);

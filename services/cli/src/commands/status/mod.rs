@@ -75,8 +75,8 @@ struct RegionJson {
     clock_limit_ms: Option<u64>,
     /// The number of the database's life; null if the region cannot be asked.
     store_epoch: Option<u64>,
-    /// The number of tables in which the region is missing own writes that another region has, since
-    /// its database is an older copy.
+    /// The number of tables in which the region is missing own writes that another region has,
+    /// since its database is an older copy.
     tables_missing_own_writes: u32,
     /// The requests that the region has refused since its start; null if it cannot be asked.
     refused: Option<RefusedJson>,
