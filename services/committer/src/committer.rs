@@ -48,6 +48,8 @@ pub(crate) enum Request {
     Trim(Arc<Acknowledged>, oneshot::Sender<Result<bool, StoreError>>),
     /// Records for how long peers have been unreachable.
     NoteUnreachable(BTreeMap<Region, u64>, oneshot::Sender<Result<(), StoreError>>),
+    /// Begins a store epoch, since another region has this own write.
+    BeginEpoch(u64, oneshot::Sender<Result<(), StoreError>>),
     /// Repairs one range. The answer says whether anything needed repair.
     Repair(TableId, u16, oneshot::Sender<Result<bool, StoreError>>),
 }
@@ -95,6 +97,7 @@ impl Request {
             Self::NoteUnreachable(unreachable_ms, to) => {
                 (StoreCommand::NoteUnreachable(unreachable_ms), Reply::Done(to))
             }
+            Self::BeginEpoch(known, to) => (StoreCommand::BeginEpoch(known), Reply::Done(to)),
             Self::Repair(table, range, to) => (StoreCommand::Repair(table, range), Reply::More(to)),
         }
     }
@@ -374,7 +377,11 @@ impl Committer {
 const fn is_upkeep(command: &StoreCommand) -> bool {
     matches!(
         command,
-        StoreCommand::Trim(_) | StoreCommand::Repair(..) | StoreCommand::NoteUnreachable(_) | StoreCommand::Work
+        StoreCommand::Trim(_)
+            | StoreCommand::Repair(..)
+            | StoreCommand::NoteUnreachable(_)
+            | StoreCommand::BeginEpoch(_)
+            | StoreCommand::Work
     )
 }
 

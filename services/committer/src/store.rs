@@ -16,8 +16,8 @@ use beringia_decisions::{RegionRow, first_rows};
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
-    LogPosition, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreDamage, StoreError,
-    StoreOptions, StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
+    LogPosition, OwnSequences, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store,
+    StoreDamage, StoreError, StoreOptions, StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
     backend::{ReadScope, StorageBackend, Writer},
 };
 use parking_lot::Mutex;
@@ -73,9 +73,12 @@ impl RegionStore {
         backend.watch(Arc::new(move || {
             counted.fetch_add(1, Ordering::Release);
         }));
-        initialize(&mut *writer, options)?;
+        let is_new = initialize(&mut *writer, options)?;
         let based_on = writer.committed()?;
-        let state = load(&mut *writer, &options.origin(), options.max_offset_ms)?;
+        let mut state = load(&mut *writer, &options.origin(), options.max_offset_ms)?;
+        if !is_new {
+            state.start(options.clock.now_ms());
+        }
         let shared = Arc::new(Shared::new(options, &state));
         let committer = Committer::new(writer, shared.clone(), (state, based_on), seen);
         let store = Self {
@@ -196,20 +199,21 @@ impl RegionStore {
     }
 }
 
-/// Writes the first rows of a new database.
-fn initialize(writer: &mut dyn Writer, options: &StoreOptions) -> Result<(), StoreError> {
+/// Writes the first rows of a new database. Returns whether it was new.
+fn initialize(writer: &mut dyn Writer, options: &StoreOptions) -> Result<bool, StoreError> {
     let mut is_new = false;
     writer.read(&mut |snapshot| {
         is_new = RegionRow::read(snapshot)?.is_none();
         Ok(())
     })?;
     if !is_new {
-        return Ok(());
+        return Ok(false);
     }
     let mut writes = first_rows(&options.origin(), options.clock.now_ms())?;
     writes.based_on = writer.committed()?;
     writer
         .commit(&writes)
+        .map(|()| true)
         .map_err(|failure| StoreError::Database(format!("the first rows cannot be written: {failure}")))
 }
 
@@ -464,6 +468,14 @@ impl Store for RegionStore {
 
     async fn unreachable(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
         self.read(ReadScope::Call, read::unreachable)
+    }
+
+    fn own_sequences(&self) -> OwnSequences {
+        self.shared.view.load().own_sequences()
+    }
+
+    async fn begin_epoch(&self, known: u64) -> Result<(), StoreError> {
+        self.ask(Priority::Upkeep, |to| Request::BeginEpoch(known, to)).await
     }
 
     async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<(), StoreError> {

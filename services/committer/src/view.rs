@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use beringia_clock::HybridClock;
 use beringia_decisions::{KeptStreams, LogTimes, State, TableState};
 use beringia_item::{TableId, VersionVector};
-use beringia_storage::{Catalog, StoreError};
+use beringia_storage::{Catalog, OwnSequences, StoreError, backend::OriginNumber};
 
 /// The state as of one commit.
 #[derive(Debug, Clone)]
@@ -23,6 +23,10 @@ pub(crate) struct View {
     pub(crate) end: u64,
     /// Whether unshipped writes of removed rows are still being saved.
     pub(crate) keeps_unshipped: bool,
+    /// The store epoch and the own sequences.
+    pub(crate) own: Arc<OwnSequences>,
+    /// The number of the region's own origin.
+    own_number: OriginNumber,
 }
 
 impl View {
@@ -40,6 +44,20 @@ impl View {
             clock: state.clock(),
             end: state.log.last,
             keeps_unshipped: state.keeps_unshipped(),
+            own: state.own.clone(),
+            own_number: state.origins.own(),
+        }
+    }
+
+    /// What the database knows about the region's own sequences.
+    pub(crate) fn own_sequences(&self) -> OwnSequences {
+        let copied = |(id, table): (&TableId, &Arc<TableState>)| {
+            let low_watermark = table.progress.origin(self.own_number).low_watermark;
+            (low_watermark > 0).then_some((*id, low_watermark))
+        };
+        OwnSequences {
+            copied: self.held.iter().filter_map(copied).collect(),
+            ..OwnSequences::clone(&self.own)
         }
     }
 

@@ -199,7 +199,8 @@ impl Rows {
     /// # Errors
     /// If the backend fails, or a row is damaged.
     pub fn fetch(&mut self, snapshot: &dyn Snapshot, state: &State, wanted: ReadSet) -> Result<(), StoreError> {
-        self.fetch_items(snapshot, wanted.items)?;
+        let items = self.with_earlier_detail(wanted.items);
+        self.fetch_items(snapshot, items)?;
         let wanted_rows: Vec<(Keyspace, &[u8])> =
             wanted.rows.iter().map(|(keyspace, key)| (*keyspace, &**key)).collect();
         let mut found = vec![None; wanted_rows.len()];
@@ -247,6 +248,17 @@ impl Rows {
             self.counts.insert((table, index), count);
         }
         Ok(())
+    }
+
+    /// The wanted items, with all the detail that earlier reads of them had. Otherwise two commands
+    /// of a group that need different details of an item would replace each other's forever.
+    fn with_earlier_detail(&self, mut wanted: BTreeMap<Vec<u8>, Detail>) -> BTreeMap<Vec<u8>, Detail> {
+        for (key, detail) in &mut wanted {
+            if let Some((read, _)) = self.items.get(key) {
+                *detail = detail.with(*read);
+            }
+        }
+        wanted
     }
 
     fn fetch_items(&mut self, snapshot: &dyn Snapshot, wanted: BTreeMap<Vec<u8>, Detail>) -> Result<(), StoreError> {
@@ -319,4 +331,19 @@ fn scan_items(snapshot: &dyn Snapshot, scan: &ItemScan) -> Result<Vec<ScannedIte
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One command of a group needs the context of an item, another one the image.
+    #[test]
+    fn later_reads_of_an_item_keep_its_detail() {
+        let mut rows = Rows::default();
+        rows.items.insert(vec![1], (Detail::Context, None));
+        let wanted = [(vec![1], Detail::Item), (vec![2], Detail::Item)].into();
+        let expected = [(vec![1], Detail::Record), (vec![2], Detail::Item)].into();
+        assert_eq!(rows.with_earlier_detail(wanted), expected);
+    }
 }

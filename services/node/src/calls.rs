@@ -52,6 +52,7 @@ impl Calls {
             } => self.keys(table, span, after, max).await,
             StoreCall::Rows { table, keys, max_bytes } => self.rows(table, keys, max_bytes).await,
             StoreCall::SetReplica { table, status } => self.set_replica(table, status).await,
+            StoreCall::BeginEpoch(known) => store.begin_epoch(known).await.map(|()| StoreAnswer::Done),
             StoreCall::Drop {
                 table,
                 region,

@@ -169,6 +169,7 @@ impl ChangeLog {
                 let cause = match cause {
                     RebootstrapCause::Dropped => "other regions dropped it",
                     RebootstrapCause::LostRows => "its rows are gone",
+                    RebootstrapCause::OlderCopy => "the database is an older copy",
                 };
                 info!(%region, table, cause, "re-bootstrap began");
             }

@@ -131,6 +131,7 @@ impl Driver {
             incarnation: randomness.uuid_v4_like(),
             tuning: tuning.replication.clone(),
             unreachable_ms,
+            own: calls.store.own_sequences(),
         };
         let replicator = Replicator::new(config, now(started, &*clock));
         let machine = Machine {

@@ -15,6 +15,8 @@ pub struct NodeStatus {
     pub region: Region,
     /// Its wall clock, milliseconds since the Unix epoch.
     pub clock_ms: u64,
+    /// The store epoch of its database.
+    pub store_epoch: u64,
     /// The status of every other region.
     pub peers: BTreeMap<Region, PeerStatus>,
     /// The global tables of which it has a replica, and the catalog.
@@ -81,6 +83,9 @@ pub struct TableStatus {
     pub paused: bool,
     /// Why the region takes no writes to the table for now, if it cannot read one of them.
     pub set_aside: Option<String>,
+    /// Whether the region is missing own writes to the table that another region has, since its
+    /// database is an older copy.
+    pub missing_own: bool,
 }
 
 /// The number of one origin's writes that were applied in the last five minutes (at times up to
@@ -136,12 +141,14 @@ pub(crate) async fn of(driver: &Driver) -> NodeStatus {
             repaired_rows: repaired.remove(&table).unwrap_or(0),
             paused: replication.paused.contains(&table),
             set_aside: set_aside.remove(&table),
+            missing_own: replication.missing_own.contains(&table),
         };
         (table, status)
     });
     NodeStatus {
         region: store.region().clone(),
         clock_ms,
+        store_epoch: store.own_sequences().epoch,
         peers,
         tables: tables.collect(),
         lag: driver.calls.lag.quantiles(),

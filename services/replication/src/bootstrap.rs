@@ -292,6 +292,13 @@ impl Bootstrap {
         }
     }
 
+    /// Up to which sequence of the origin the copied rows are complete; `None` before the copy is
+    /// done.
+    pub(crate) fn copied(&self, origin: &Origin) -> Option<u64> {
+        let (before, _) = self.syncs.as_ref()?.vectors()?;
+        Some(before.get(origin))
+    }
+
     /// Makes the replica active once it has caught up.
     pub(crate) fn tick(&mut self, context: &Context, out: &mut Out) {
         let until = match &self.stage {

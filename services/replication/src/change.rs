@@ -184,4 +184,7 @@ pub enum RebootstrapCause {
     Dropped,
     /// The catalog records it as complete, but its rows are gone: the disk was lost.
     LostRows,
+    /// The database is an older copy: another region has own writes of this region that it is
+    /// missing.
+    OlderCopy,
 }

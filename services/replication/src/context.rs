@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Origin, Region, TableId, VersionVector};
-use beringia_storage_types::ReplicaStatus;
+use beringia_storage_types::{OwnSequences, ReplicaStatus};
 
 use crate::{
     event::{Now, TableView},
@@ -38,6 +38,12 @@ pub(crate) struct Context {
     /// Tables whose vector a copy is setting. Until the store reports the result, that vector
     /// covers more than the log holds.
     pub(crate) finishing: BTreeSet<TableId>,
+    /// What this region's database knew about its own sequences when it was opened, and the copies
+    /// since.
+    pub(crate) own: OwnSequences,
+    /// Tables in which this region is missing own writes that a peer has. They are neither served
+    /// nor trimmed until a copy brings those writes.
+    pub(crate) missing_own: BTreeMap<TableId, MissingOwn>,
     /// Peers that are unreachable in at least one direction, and for how long.
     pub(crate) unreachable: BTreeMap<Region, Unreachable>,
     /// Tables whose replication an operator or a fault injection experiment has paused.
@@ -45,6 +51,15 @@ pub(crate) struct Context {
     /// Tables that are not subscribed to for now because this region cannot read one of their
     /// writes.
     pub(crate) set_aside: BTreeMap<TableId, SetAsideTable>,
+}
+
+/// Own writes to a table that this region is missing, since its database is an older copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MissingOwn {
+    /// The sequence up to which a peer has them.
+    pub(crate) sequence: u64,
+    /// The peer that reported that sequence; the table is copied from it.
+    pub(crate) holder: Region,
 }
 
 /// A table with a write that this region cannot read.
@@ -91,7 +106,10 @@ impl Context {
     /// being filled, its vector does not describe its log yet. A replica that is being deleted
     /// still serves, because others have to get what it wrote.
     pub(crate) fn serves(&self, table: TableId) -> bool {
-        self.is_complete(table) && !self.finishing.contains(&table) && !self.paused.contains(&table)
+        self.is_complete(table)
+            && !self.finishing.contains(&table)
+            && !self.paused.contains(&table)
+            && !self.missing_own.contains_key(&table)
     }
 
     /// Whether this region's replica is bootstrapped and active or being deleted, so that its

@@ -174,6 +174,9 @@ pub enum StoreCall {
         /// The new status, which the catalog tells the other regions.
         status: ReplicaStatus,
     },
+    /// Begin a store epoch: a peer has the own write of this region with this sequence, which its
+    /// database never made. Answered with [`StoreAnswer::Done`].
+    BeginEpoch(u64),
     /// Drop another region's replica, if the table still has it: all remaining replicas find that
     /// region unreachable. Answered with [`StoreAnswer::Done`].
     Drop {
@@ -220,6 +223,7 @@ pub enum StoreAnswer {
     /// The answer to [`StoreCall::Rows`]: the current rows under the keys, as far as the limit
     /// allows.
     Rows(RowPage),
-    /// The answer to [`StoreCall::SetReplica`], [`StoreCall::Drop`] and [`StoreCall::Leave`].
+    /// The answer to [`StoreCall::SetReplica`], [`StoreCall::BeginEpoch`], [`StoreCall::Drop`]
+    /// and [`StoreCall::Leave`].
     Done,
 }

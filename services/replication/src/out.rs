@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Compare(DialId, TableId),
     /// Set the status of a replica.
     SetReplica(TableId),
+    /// Begin a store epoch.
+    BeginEpoch,
 }
 
 /// Collects commands and the state changes to log, and remembers the purpose of each store call.

@@ -21,6 +21,9 @@ pub struct Status {
     pub paused: BTreeSet<TableId>,
     /// Tables whose writes are not taken for now, and why: this region cannot read one of them.
     pub set_aside: BTreeMap<TableId, String>,
+    /// Tables in which this region is missing own writes that another region has, since its
+    /// database is an older copy.
+    pub missing_own: BTreeSet<TableId>,
 }
 
 /// The state of a stream.

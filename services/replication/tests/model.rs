@@ -83,6 +83,12 @@ enum Action {
     Wipe {
         site: usize,
     },
+    CopyDisk {
+        site: usize,
+    },
+    Restore {
+        site: usize,
+    },
     AddReplica {
         site: usize,
         table: usize,
@@ -115,6 +121,8 @@ struct Shape {
     cuts: u32,
     crashes: u32,
     losses: u32,
+    /// Copies of disks, and how often one is put back.
+    restores: u32,
     bootstraps: u32,
     skews: u32,
     collections: u32,
@@ -134,6 +142,7 @@ const MIXED: Shape = Shape {
     cuts: 3,
     crashes: 2,
     losses: 1,
+    restores: 0,
     bootstraps: 2,
     skews: 2,
     collections: 6,
@@ -151,6 +160,7 @@ const HOT_KEYS: Shape = Shape {
     cuts: 6,
     crashes: 1,
     losses: 0,
+    restores: 0,
     bootstraps: 0,
     skews: 4,
     collections: 6,
@@ -167,6 +177,7 @@ const COPIES: Shape = Shape {
     cuts: 3,
     crashes: 3,
     losses: 3,
+    restores: 0,
     bootstraps: 3,
     skews: 0,
     collections: 8,
@@ -174,6 +185,14 @@ const COPIES: Shape = Shape {
     updates: 0,
     policies: 0,
     outsider: None,
+};
+
+/// Three regions with one table, whose disks are put back to earlier copies.
+const RESTORES: Shape = Shape {
+    losses: 0,
+    restores: 3,
+    bootstraps: 0,
+    ..COPIES
 };
 
 /// Two tables in three regions; the replication of one or the other is constantly paused and
@@ -185,6 +204,7 @@ const PAUSES: Shape = Shape {
     cuts: 2,
     crashes: 1,
     losses: 1,
+    restores: 0,
     bootstraps: 2,
     skews: 1,
     collections: 6,
@@ -203,6 +223,7 @@ const DROPS: Shape = Shape {
     cuts: 3,
     crashes: 1,
     losses: 0,
+    restores: 0,
     bootstraps: 0,
     skews: 0,
     collections: 8,
@@ -220,6 +241,7 @@ const LAB: Shape = Shape {
     cuts: 4,
     crashes: 2,
     losses: 0,
+    restores: 0,
     bootstraps: 2,
     skews: 2,
     collections: 8,
@@ -292,6 +314,11 @@ fn actions(shape: Shape) -> impl Strategy<Value = Vec<Action>> {
         (shape.cuts, pair().prop_map(|(a, b)| Action::Reset { a, b }).boxed()),
         (shape.crashes, site().prop_map(|site| Action::Crash { site }).boxed()),
         (shape.losses, site().prop_map(|site| Action::Wipe { site }).boxed()),
+        (
+            shape.restores,
+            site().prop_map(|site| Action::CopyDisk { site }).boxed(),
+        ),
+        (shape.restores, site().prop_map(|site| Action::Restore { site }).boxed()),
         (
             shape.bootstraps,
             (site(), table(), site())
@@ -396,6 +423,9 @@ fn act(fleet: &mut Fleet, action: &Action, value: u64) {
         Action::Crash { site } => fleet.crash(site),
         Action::Wipe { site } if may_wipe(fleet, site) => fleet.wipe(site),
         Action::Wipe { .. } => {}
+        Action::CopyDisk { site } => fleet.copy_disk(site),
+        Action::Restore { site } if may_wipe(fleet, site) => fleet.restore(site),
+        Action::Restore { .. } => {}
         Action::AddReplica { site, table, at } => fleet.add_replica(site, TABLES[table], at),
         Action::CollectGarbage { site } => fleet.collect_garbage(site),
         Action::Skew { site, skew_ms } => fleet.skew(site, skew_ms),
@@ -546,6 +576,11 @@ proptest! {
         actions in actions(DROPS),
     ) {
         play(drops(seed), &actions);
+    }
+
+    #[test]
+    fn restored_copies_lose_no_later_write(seed: u64, actions in actions(RESTORES)) {
+        play(hot_keys(seed), &actions);
     }
 
     #[test]

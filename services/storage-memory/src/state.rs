@@ -63,6 +63,23 @@ impl MemoryState {
         };
     }
 
+    /// Copies the contents, as of the last commit, to a memory of its own, whose commits do not
+    /// fail.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let held = self.read();
+        let copy = LeasedState {
+            data: held.data.clone(),
+            commits: held.commits,
+            identity: held.identity.clone(),
+            ..LeasedState::default()
+        };
+        Self {
+            held: Arc::new(RwLock::new(copy)),
+            faults: Faults::default(),
+        }
+    }
+
     /// Checks that the state is of this region and topology, and returns the memory's current life.
     pub(crate) fn open(&self, options: &StoreOptions) -> Result<u64, StoreError> {
         let mut held = self.held.write();

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use beringia_storage::StoreError;
 use parking_lot::{Mutex, MutexGuard};
-use rusqlite::Connection;
+use rusqlite::{Connection, backup::Backup};
 
 use crate::error::store_error;
 
@@ -46,6 +46,22 @@ impl MemoryDisk {
         let mut disk = self.lock();
         disk.owner += 1;
         disk.connection = None;
+    }
+
+    /// Copies the contents, as of the last commit, to a disk of its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if SQLite cannot copy them.
+    pub fn copy(&self) -> Result<Self, StoreError> {
+        let disk = self.lock();
+        let copy = |from: &Connection| -> rusqlite::Result<Connection> {
+            let mut to = Connection::open_in_memory()?;
+            Backup::new(from, &mut to)?.step(-1)?;
+            Ok(to)
+        };
+        let connection = disk.connection.as_ref().map(copy).transpose();
+        let connection = connection.map_err(|error| store_error(&error))?;
+        Ok(Self(Arc::new(Mutex::new(Disk { connection, owner: 0 }))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {

@@ -9,6 +9,7 @@ mod log;
 mod remote;
 mod replica;
 mod row;
+mod sequences;
 mod shard;
 
 pub use digest::{RangeDigest, TableDigest};
@@ -17,4 +18,5 @@ pub use log::{Backlog, LogFilter, LogPage, LogPosition};
 pub use remote::{Acknowledged, Applied, RemoteBatch, RemoteKind};
 pub use replica::{Replica, ReplicaStatus};
 pub use row::RawRow;
+pub use sequences::{OwnSequences, SequenceGap};
 pub use shard::ShardKey;

@@ -149,5 +149,11 @@ pub enum HookError {
 
 /// Neither the control services nor a hook can carry out an action here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the regions are processes of their own on a real network; name a program that can do it with --hook")]
-pub struct NoMeans;
+pub enum NoMeans {
+    /// A program could carry it out.
+    #[error("the regions are processes of their own on a real network; name a program that can do it with --hook")]
+    NoHook,
+    /// Only a simulation can carry it out.
+    #[error("only simulations copy disks and put them back; play it with `beringia sim run`")]
+    Simulated,
+}

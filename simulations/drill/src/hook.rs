@@ -161,7 +161,9 @@ fn words(action: &Action, topology: &Topology) -> Option<Vec<String>> {
         Action::DiskFull { region, full } => say(&["disk-full", region, if *full { "yes" } else { "no" }]),
         Action::ClockStep { region, by_ms } => say(&["clock-step", region, &by_ms.to_string()]),
         Action::ClockDrift { region, ppm } => say(&["clock-drift", region, &ppm.to_string()]),
-        Action::PauseReplication { .. }
+        Action::CopyDisk { .. }
+        | Action::RestoreDisk { .. }
+        | Action::PauseReplication { .. }
         | Action::ResumeReplication { .. }
         | Action::AddReplica { .. }
         | Action::RemoveReplica { .. }

@@ -150,6 +150,8 @@ impl Stage {
         match action {
             Action::Shift { .. } | Action::Rate { .. } => Ok(Means::Load),
             Action::AddReplica { .. } | Action::RemoveReplica { .. } => Ok(Means::Api),
+            // Only simulated disks can be copied while their regions run.
+            Action::CopyDisk { .. } | Action::RestoreDisk { .. } => Err(NoMeans::Simulated),
             Action::PauseReplication { .. }
             | Action::ResumeReplication { .. }
             | Action::Drain { .. }
@@ -171,7 +173,7 @@ impl Stage {
                 Ok(Means::Control)
             }
             _ if self.hook.is_some() => Ok(Means::Hook),
-            _ => Err(NoMeans),
+            _ => Err(NoMeans::NoHook),
         }
     }
 

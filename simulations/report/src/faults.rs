@@ -178,6 +178,8 @@ fn begin(plan: &Plan, action: &Action) -> Option<(String, Over)> {
         Action::Isolate { region, .. } => format!("isolate {region}"),
         Action::Crash { region, lose_disk } if *lose_disk => format!("crash {region}, disk lost"),
         Action::Crash { region, .. } => format!("crash {region}"),
+        Action::CopyDisk { region } => format!("disk copied {region}"),
+        Action::RestoreDisk { region } => format!("disk put back {region}"),
         Action::SlowDisk { region, by } if !by.is_zero() => {
             format!("disk {} ms slower {region}", short(by.as_secs_f64() * 1e3))
         }
@@ -224,7 +226,7 @@ fn over_of(plan: &Plan, action: &Action) -> Over {
             let touching = links.filter(|link| link.from == *region || link.to == *region);
             Over::Links(touching.map(|link| (link.from.clone(), link.to.clone())).collect())
         }
-        Action::Crash { region, .. } => Over::Restart(region.clone()),
+        Action::Crash { region, .. } | Action::RestoreDisk { region } => Over::Restart(region.clone()),
         action => setting_of(action).map_or(Over::AtOnce, Over::Setting),
     }
 }
@@ -251,10 +253,11 @@ fn kind_of(action: &Action) -> FaultKind {
     match action {
         Action::Cut { .. } | Action::Isolate { .. } | Action::Heal(_) => FaultKind::Partition,
         Action::Delay { .. } | Action::Loss { .. } | Action::Bandwidth { .. } => FaultKind::Network,
-        Action::Crash { .. } | Action::Restart { .. } => FaultKind::Region,
+        Action::Crash { .. } | Action::RestoreDisk { .. } | Action::Restart { .. } => FaultKind::Region,
         Action::SlowDisk { .. } | Action::DiskFull { .. } => FaultKind::Disk,
         Action::ClockStep { .. } | Action::ClockDrift { .. } => FaultKind::Clock,
-        Action::PauseReplication { .. }
+        Action::CopyDisk { .. }
+        | Action::PauseReplication { .. }
         | Action::ResumeReplication { .. }
         | Action::AddReplica { .. }
         | Action::RemoveReplica { .. }
@@ -275,6 +278,8 @@ fn regions_of(plan: &Plan, action: &Action) -> Vec<String> {
         Action::Isolate { region, .. }
         | Action::Crash { region, .. }
         | Action::Restart { region }
+        | Action::CopyDisk { region }
+        | Action::RestoreDisk { region }
         | Action::SlowDisk { region, .. }
         | Action::DiskFull { region, .. }
         | Action::ClockStep { region, .. }

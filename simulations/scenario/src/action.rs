@@ -66,6 +66,11 @@ pub enum Action {
     },
     /// Starts a region that crashed, with the disk that it has left.
     Restart { region: String },
+    /// Keeps a copy of a region's disk as it is at this time, as a snapshot of a virtual machine
+    /// does.
+    CopyDisk { region: String },
+    /// Ends a region's process without warning, and puts the last copy of its disk back.
+    RestoreDisk { region: String },
     /// Slows down a region's disk.
     SlowDisk {
         region: String,
@@ -180,6 +185,8 @@ impl fmt::Display for Action {
             } => write!(f, "crash {region}, its disk is lost"),
             Self::Crash { region, .. } => write!(f, "crash {region}"),
             Self::Restart { region } => write!(f, "restart {region}"),
+            Self::CopyDisk { region } => write!(f, "copy the disk of {region}"),
+            Self::RestoreDisk { region } => write!(f, "crash {region}, its disk is put back to the copy"),
             Self::SlowDisk { region, by } if by.is_zero() => write!(f, "disk of {region} at its normal speed"),
             Self::SlowDisk { region, by } => write!(f, "disk of {region} slower by {}", show(*by)),
             Self::DiskFull { region, full: true } => write!(f, "disk of {region} full"),

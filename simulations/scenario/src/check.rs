@@ -194,6 +194,8 @@ fn subjects(what: &What) -> Vec<Subject<'_>> {
     match action {
         Action::Crash { region, .. }
         | Action::Restart { region }
+        | Action::CopyDisk { region }
+        | Action::RestoreDisk { region }
         | Action::PauseReplication { region, .. }
         | Action::ResumeReplication { region, .. }
         | Action::Drain { region }

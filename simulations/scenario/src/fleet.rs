@@ -37,6 +37,9 @@ pub enum Senseless {
     /// A replica is removed from a region that has none.
     #[error("{0} has no replica by then; expected a region that has one")]
     NoReplica(String),
+    /// A disk is put back of which there is no copy.
+    #[error("there is no copy of the disk of {0} by then; expected a copy before")]
+    NotCopied(String),
     /// The last replica would be removed.
     #[error("{0} has the only replica by then; expected that another remains")]
     LastReplica(String),
@@ -54,6 +57,8 @@ pub(crate) struct Fleet {
     regions: Vec<String>,
     down: BTreeSet<String>,
     cut: BTreeSet<Way>,
+    /// The regions with a copy of their disk.
+    copied: BTreeSet<String>,
     full: BTreeSet<String>,
     slow: BTreeSet<String>,
     /// The tables whose replication is paused, by region; `None` for all tables.
@@ -71,6 +76,7 @@ impl Fleet {
             regions: scenario.topology.names().map(str::to_owned).collect(),
             down: BTreeSet::new(),
             cut: BTreeSet::new(),
+            copied: BTreeSet::new(),
             full: BTreeSet::new(),
             slow: BTreeSet::new(),
             paused: BTreeMap::new(),
@@ -114,6 +120,17 @@ impl Fleet {
             Action::Heal(ends) => self.heal(ends.as_ref())?,
             Action::Crash { region, .. } => {
                 self.expect_up(region)?;
+                self.down.insert(region.clone());
+            }
+            Action::CopyDisk { region } => {
+                self.expect_up(region)?;
+                self.copied.insert(region.clone());
+            }
+            Action::RestoreDisk { region } => {
+                self.expect_up(region)?;
+                if !self.copied.contains(region) {
+                    return Err(Senseless::NotCopied(region.clone()));
+                }
                 self.down.insert(region.clone());
             }
             Action::Restart { region } => leave(&mut self.down, region, Senseless::Up)?,

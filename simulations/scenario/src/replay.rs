@@ -308,7 +308,7 @@ fn from_ms(ms: f64) -> Duration {
 /// it depends on what else happens.
 pub(crate) fn opposite(action: &Action) -> Option<Action> {
     Some(match action {
-        Action::Crash { region, .. } => Action::Restart { region: region.clone() },
+        Action::Crash { region, .. } | Action::RestoreDisk { region } => Action::Restart { region: region.clone() },
         Action::ClockStep { region, by_ms } => Action::ClockStep {
             region: region.clone(),
             by_ms: -by_ms,

@@ -11,13 +11,14 @@ macro_rules! built_in {
 }
 
 /// Names and texts, from the calmest to the wildest.
-const SHIPPED: [(&str, &str); 20] = built_in![
+const SHIPPED: [(&str, &str); 21] = built_in![
     "steady",
     "partition",
     "asymmetric-partition",
     "flapping-link",
     "region-loss",
     "region-loss-with-data",
+    "snapshot-restored",
     "failover-and-failback",
     "split-brain",
     "slow-link-backlog",

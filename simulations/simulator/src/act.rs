@@ -30,6 +30,8 @@ impl Cluster {
             Action::Heal(Some(ends)) => network.heal(&ends.from, &ends.to, direction(ends))?,
             Action::Heal(None) => network.heal_all(),
             Action::Crash { region, lose_disk } => self.crash_region(region, *lose_disk)?,
+            Action::CopyDisk { region } => self.copy_disk(region)?,
+            Action::RestoreDisk { region } => self.restore_disk(region)?,
             Action::Restart { region } => self.start_region(region).await?,
             Action::SlowDisk { region, by } => self.slow_disk(region, *by)?,
             Action::DiskFull { region, full } => self.fill_disk(region, *full)?,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use beringia_clock::{SeededRandomness, TokioClock};
 use beringia_history::ReplicaEpochs;
-use beringia_item::{Region, TableId};
+use beringia_item::{Region, TableId, VersionVector};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeTuning, Peer};
 use beringia_regions::Topology;
@@ -377,6 +377,30 @@ impl Cluster {
         running.node.kill();
         running.recording.abort();
         Ok(())
+    }
+
+    /// Keeps a copy of a running region's disk.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`], or
+    /// [`SimulationError::Store`] if the disk cannot be copied.
+    pub fn copy_disk(&mut self, name: &str) -> Result<(), SimulationError> {
+        self.site_mut(name)?.copy_disk()
+    }
+
+    /// The vectors of a region's tables on the last copy of its disk.
+    pub(crate) fn copied_vectors(&self, name: &str) -> Result<Arc<BTreeMap<TableId, VersionVector>>, SimulationError> {
+        Ok(self.site(name)?.copied_vectors())
+    }
+
+    /// Crashes a region, and puts the last copy of its disk back.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::crash_region`], and [`SimulationError::Store`] if the copy cannot be
+    /// read.
+    pub fn restore_disk(&mut self, name: &str) -> Result<(), SimulationError> {
+        self.crash_region(name, false)?;
+        self.site_mut(name)?.restore_disk()
     }
 
     /// The id of the table of that name in a region.

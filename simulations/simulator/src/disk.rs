@@ -45,6 +45,14 @@ impl RegionDisk {
         }
     }
 
+    /// Copies the disk as it is now.
+    pub(crate) fn copy(&self) -> Result<Self, StoreError> {
+        Ok(match self {
+            Self::Sqlite(disk) => Self::Sqlite(disk.copy()?),
+            Self::Memory(state) => Self::Memory(state.copy()),
+        })
+    }
+
     /// Opens the store that the disk holds.
     pub(crate) fn open(&self, store: StoreOptions, disk_faults: DiskFaults) -> Result<RegionStore, StoreError> {
         match self {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use beringia_history::{Effect, History, LostDisk, MARKER, Operation, OperationOutcome};
-use beringia_item::{AttributeValue, Mutation, Region, TableId, Version, decode_item};
+use beringia_item::{AttributeValue, Mutation, Region, TableId, Version, VersionVector, decode_item};
 use beringia_report::ReportedBacklog;
 
 use crate::{Cluster, SimulationError, evidence::Reader};
@@ -34,12 +34,14 @@ struct LostWrites {
     committed: Duration,
 }
 
-/// Finds the writes of `region` that no other region has applied.
+/// Finds the writes of `region` that no other region has applied, and that are not on the copy
+/// that its disk is replaced with, whose vectors are `kept`; without a copy, `kept` is empty. `at`
+/// is the time of the loss.
 pub(crate) async fn look(
     cluster: &Cluster,
     region: &str,
     tables: &[String],
-    at: Duration,
+    (at, kept): (Duration, &BTreeMap<TableId, VersionVector>),
 ) -> Result<Loss, SimulationError> {
     let store = cluster.store(region)?;
     let own = store.region().clone();
@@ -60,13 +62,22 @@ pub(crate) async fn look(
             // Without another replica, nothing was shipped.
             !holders.is_empty() && having.all(|has| has)
         };
-        let everywhere = mutations.iter().take_while(is_everywhere).last();
-        shipped.insert(table.clone(), everywhere.map_or(0, |last| last.version.sequence));
+        let on_copy = |mutation: &Mutation| {
+            let vector = kept.get(&mutation.table);
+            vector.is_some_and(|vector| vector.covers(&mutation.version))
+        };
+        let safe = if kept.is_empty() {
+            mutations.iter().take_while(is_everywhere).last()
+        } else {
+            // The region goes on without the others until it learns that it is missing them.
+            mutations.iter().filter(|mutation| on_copy(mutation)).last()
+        };
+        shipped.insert(table.clone(), safe.map_or(0, |last| last.version.sequence));
         for mutation in mutations {
-            if others
+            let is_elsewhere = others
                 .iter()
-                .any(|other| has(cluster, other, mutation.table, &mutation.version))
-            {
+                .any(|other| has(cluster, other, mutation.table, &mutation.version));
+            if is_elsewhere || on_copy(&mutation) {
                 continue;
             }
             let sequence = mutation.version.sequence;

@@ -252,9 +252,14 @@ impl<'a> RunningSimulation<'a> {
         if let Action::Crash {
             region,
             lose_disk: true,
-        } = action
+        }
+        | Action::RestoreDisk { region } = action
         {
-            let loss = losses::look(&self.cluster, region, &self.tables, at).await?;
+            let kept = match action {
+                Action::RestoreDisk { region } => self.cluster.copied_vectors(region)?,
+                _ => Arc::default(),
+            };
+            let loss = losses::look(&self.cluster, region, &self.tables, (at, &kept)).await?;
             self.losses.push(loss);
         }
         if let Action::Restart { region } = action {

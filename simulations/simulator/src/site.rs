@@ -1,10 +1,14 @@
 //! One region of a cluster: its disk, its clock, and its process while it runs.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use beringia_item::Region;
+use beringia_item::{Region, TableId, VersionVector};
 use beringia_node::Node;
-use beringia_storage::{PlantedBug, StoreOptions};
+use beringia_storage::{PlantedBug, Store as _, StoreOptions};
 use beringia_storage_sqlite::{DiskFaults, RegionStore};
 use tokio::task::JoinHandle;
 
@@ -20,9 +24,11 @@ const COMMIT_DELAY: Duration = Duration::from_millis(1);
 pub(crate) struct Site {
     pub(crate) region: Region,
     disk: RegionDisk,
+    /// The last copy of the disk.
+    copy: Option<DiskCopy>,
     disk_faults: DiskFaults,
     disk_full: bool,
-    /// Whether the disk was lost and no process has started on the new one yet.
+    /// Whether the disk was lost or put back, and no process has started on the new one yet.
     pub(crate) disk_new: bool,
     /// The tables whose replication is paused. A restart ends the pause.
     pub(crate) paused: BTreeSet<String>,
@@ -30,6 +36,12 @@ pub(crate) struct Site {
     /// How often the region's process was started.
     pub(crate) starts: u32,
     pub(crate) running: Option<Running>,
+}
+
+/// A copy of a region's disk, with the vectors of its tables.
+struct DiskCopy {
+    disk: RegionDisk,
+    vectors: Arc<BTreeMap<TableId, VersionVector>>,
 }
 
 /// The process of a running region.
@@ -45,6 +57,7 @@ impl Site {
         Self {
             region,
             disk: RegionDisk::new(store),
+            copy: None,
             disk_faults: healthy(),
             disk_full: false,
             disk_new: false,
@@ -100,6 +113,45 @@ impl Site {
     /// Makes every commit take this much longer than on a healthy disk.
     pub(crate) fn slow_disk(&self, by: Duration) {
         self.disk_faults.set_commit_delay(COMMIT_DELAY + by);
+    }
+
+    /// Keeps a copy of the disk.
+    ///
+    /// # Errors
+    /// [`SimulationError::NotRunning`] if the region is down, and [`SimulationError::Store`] if the
+    /// disk cannot be copied.
+    pub(crate) fn copy_disk(&mut self) -> Result<(), SimulationError> {
+        let vectors = self.running()?.store.vectors();
+        let disk = self.copy_of(&self.disk)?;
+        self.copy = Some(DiskCopy { disk, vectors });
+        Ok(())
+    }
+
+    fn copy_of(&self, disk: &RegionDisk) -> Result<RegionDisk, SimulationError> {
+        disk.copy().map_err(|source| SimulationError::Store {
+            region: self.region.to_string(),
+            source,
+        })
+    }
+
+    /// The vectors of the tables on the copy of the disk.
+    pub(crate) fn copied_vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
+        self.copy.as_ref().map(|copy| copy.vectors.clone()).unwrap_or_default()
+    }
+
+    /// Puts the copy of the disk back, which can be put back again later. Does nothing without a
+    /// copy.
+    ///
+    /// # Errors
+    /// [`SimulationError::Store`] if the disk cannot be copied.
+    pub(crate) fn restore_disk(&mut self) -> Result<(), SimulationError> {
+        if let Some(copy) = &self.copy {
+            self.disk = self.copy_of(&copy.disk)?;
+            self.disk_faults = healthy();
+            self.disk_full = false;
+            self.disk_new = true;
+        }
+        Ok(())
     }
 
     /// Replaces the disk by an empty one.

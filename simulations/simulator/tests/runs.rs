@@ -220,6 +220,36 @@ fn writes_on_their_way_are_not_lost_with_a_disk() {
     assert_eq!(reported, Some(loss.writes), "{loss:?}");
 }
 
+/// The region takes writes before it learns what it is missing: it is cut off while its disk is put
+/// back for the first time. Another one is put back at the same time.
+#[test]
+fn disks_put_back_lose_no_later_write() {
+    let us = || "us-east-1".to_owned();
+    let eu = || "eu-west-1".to_owned();
+    let restore = |region| Action::RestoreDisk { region };
+    let start = |region| Action::Restart { region };
+    let isolate = Action::Isolate {
+        region: us(),
+        reset: false,
+    };
+    let outcome = played(&plan(vec![
+        (3, Action::CopyDisk { region: us() }),
+        (4, Action::CopyDisk { region: eu() }),
+        (7, isolate),
+        (8, restore(us())),
+        (9, start(us())),
+        (11, Action::Heal(None)),
+        (14, restore(us())),
+        (14, restore(eu())),
+        (15, start(us())),
+        (15, start(eu())),
+    ]));
+    assert_eq!(outcome.violations, []);
+    let losses: Vec<&str> = outcome.run.disk_losses.iter().map(|loss| &*loss.region).collect();
+    assert_eq!(losses, ["us-east-1", "us-east-1", "eu-west-1"]);
+    assert_eq!(outcome.run.divergence.last().map(|sample| sample.keys), Some(0));
+}
+
 /// A region that clients leave before the proof is shown as such.
 #[test]
 fn a_drain_is_proven_when_every_region_has_all() {

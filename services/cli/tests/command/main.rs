@@ -23,6 +23,7 @@ mod pause;
 mod process;
 mod record;
 mod regions;
+mod restored;
 mod sim;
 mod sim_check;
 mod start;

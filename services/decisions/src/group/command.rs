@@ -23,6 +23,9 @@ pub enum StoreCommand {
     Trim(Arc<Acknowledged>),
     /// Records for how long peers have been unreachable, in ms.
     NoteUnreachable(BTreeMap<Region, u64>),
+    /// Begins a store epoch: another region has this region's own write with this sequence, which
+    /// this database never made.
+    BeginEpoch(u64),
     /// Repairs one range. It is the first command of its group.
     Repair(TableId, u16),
     /// One step of background work. It is the only command of its group.
@@ -44,7 +47,8 @@ pub enum CommandAnswer {
     /// The answer to [`StoreCommand::Trim`] (whether another step would find something) and to
     /// [`StoreCommand::Repair`] (whether anything needed repair).
     More(Result<bool, StoreError>),
-    /// The answer to [`StoreCommand::NoteUnreachable`] and [`StoreCommand::Work`].
+    /// The answer to [`StoreCommand::NoteUnreachable`], [`StoreCommand::BeginEpoch`] and
+    /// [`StoreCommand::Work`].
     Done(Result<(), StoreError>),
 }
 

@@ -137,6 +137,12 @@ impl Group<'_> {
                 self.note_unreachable(unreachable_ms);
                 CommandAnswer::Done(Ok(()))
             }
+            StoreCommand::BeginEpoch(known) => {
+                if let Some(epoch) = self.state.begin_epoch(*known) {
+                    self.events.push(StoreEvent::StoreEpochBegan { epoch, known: *known });
+                }
+                CommandAnswer::Done(Ok(()))
+            }
             StoreCommand::Repair(table, range) => CommandAnswer::More(answer(self.repair(*table, *range))?),
             StoreCommand::Work => CommandAnswer::Done(answer(self.work())?),
         })
@@ -162,7 +168,9 @@ fn failed(command: &StoreCommand, error: StoreError) -> CommandAnswer {
         StoreCommand::Schema(_) => CommandAnswer::Schema(Err(error.into())),
         StoreCommand::Apply(_) => CommandAnswer::Apply(Err(error)),
         StoreCommand::Trim(_) | StoreCommand::Repair(..) => CommandAnswer::More(Err(error)),
-        StoreCommand::NoteUnreachable(_) | StoreCommand::Work => CommandAnswer::Done(Err(error)),
+        StoreCommand::NoteUnreachable(_) | StoreCommand::BeginEpoch(_) | StoreCommand::Work => {
+            CommandAnswer::Done(Err(error))
+        }
     }
 }
 

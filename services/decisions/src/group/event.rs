@@ -30,6 +30,14 @@ pub enum StoreEvent {
         /// Whether its rows stay, since no other replica has them.
         keeps_rows: bool,
     },
+    /// The database is an older copy: another region has an own write of this region that this
+    /// database never made.
+    StoreEpochBegan {
+        /// The new store epoch.
+        epoch: u64,
+        /// The sequence of that write.
+        known: u64,
+    },
     /// A replica cannot be created, since another table has its name.
     NameTaken {
         /// The id of the table without a replica.
@@ -101,6 +109,10 @@ impl StoreEvent {
             Self::Rebootstrapped { keeps_rows, .. } => {
                 tracing::warn!(%region, table, keeps_rows, "replica re-bootstrapped: other regions dropped it");
             }
+            Self::StoreEpochBegan { epoch, known } => tracing::error!(
+                %region, epoch, known,
+                "a store epoch began: the database is an older copy, and other regions have later writes of this region"
+            ),
             Self::NameTaken { table: id, .. } => {
                 tracing::warn!(%region, table, %id, "replica not created: another table has its name");
             }
@@ -126,7 +138,7 @@ impl StoreEvent {
     /// no table.
     fn table_name(&self, before: &Catalog, after: &Catalog) -> String {
         match self {
-            Self::RowsPurged => String::new(),
+            Self::RowsPurged | Self::StoreEpochBegan { .. } => String::new(),
             Self::ReplicaAdded { name, .. } | Self::NameTaken { name, .. } => name.clone(),
             Self::ReplicaRemoved(table)
             | Self::Bootstrapped(table)

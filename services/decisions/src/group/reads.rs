@@ -20,8 +20,11 @@ pub fn needs(state: &State, commands: &[StoreCommand]) -> ReadSet {
                 .for_each(|write| needs_of_write(state, write, &mut needed)),
             StoreCommand::Apply(batch) => needs_of_batch(state, batch, &mut needed),
             StoreCommand::Repair(table, range) => drop(needed.checks.insert((*table, *range))),
-            StoreCommand::Schema(_) | StoreCommand::Trim(_) | StoreCommand::NoteUnreachable(_) | StoreCommand::Work => {
-            }
+            StoreCommand::Schema(_)
+            | StoreCommand::Trim(_)
+            | StoreCommand::NoteUnreachable(_)
+            | StoreCommand::BeginEpoch(_)
+            | StoreCommand::Work => {}
         }
     }
     needed

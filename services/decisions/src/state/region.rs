@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 use beringia_clock::{HybridClock, HybridTime};
 use beringia_item::{Origin, Region, TableId};
 use beringia_storage::{
-    Catalog, IndexState, StoreError, Stream,
+    Catalog, IndexState, OwnSequences, StoreError, Stream,
     backend::{IndexNumber, KeyRange, Keyspace, Snapshot, TableNumber, WriteSet},
 };
 
@@ -26,8 +26,14 @@ use crate::{
     layout::{FIRST_TABLE, Fields},
 };
 
-/// A new sequence starts at the wall clock's milliseconds shifted left by this many bits.
+/// The sequences of a database that is opened start at least at the wall clock's milliseconds,
+/// shifted left by this many bits.
 const SEQUENCE_SHIFT: u32 = 20;
+
+/// The sequence that a database starts at which is opened at `now_ms`.
+const fn first_sequence(now_ms: u64) -> u64 {
+    now_ms << SEQUENCE_SHIFT
+}
 
 /// The first rows of a new database of `own`, created at `now_ms`.
 ///
@@ -36,7 +42,7 @@ const SEQUENCE_SHIFT: u32 = 20;
 pub fn first_rows(own: &Origin, now_ms: u64) -> Result<WriteSet, StoreError> {
     let mut writes = WriteSet::default();
     let tip = Tip {
-        sequence: now_ms << SEQUENCE_SHIFT,
+        sequence: first_sequence(now_ms),
         ..Tip::default()
     };
     let row = RegionRow {
@@ -46,6 +52,7 @@ pub fn first_rows(own: &Origin, now_ms: u64) -> Result<WriteSet, StoreError> {
         next_index: 1,
         next_conflict: 1,
         next_unshipped: 1,
+        own: Arc::new(OwnSequences::new(tip.sequence)),
     };
     row.write(&mut writes);
     origins::write(0, own, &mut writes);
@@ -79,8 +86,10 @@ pub struct State {
     pub(crate) next_index: IndexNumber,
     pub(crate) next_conflict: u64,
     pub(crate) next_unshipped: u64,
-    /// The last own sequence that was assigned.
+    /// The last own sequence that was assigned or skipped.
     pub(crate) sequence: u64,
+    /// The store epoch, and the own sequences that were skipped.
+    pub own: Arc<OwnSequences>,
     /// The region's row as it is stored.
     stored: RegionRow,
 }
@@ -123,6 +132,10 @@ impl State {
             next_conflict: stored.next_conflict,
             next_unshipped: stored.next_unshipped,
             sequence: tip.sequence,
+            own: Arc::new(OwnSequences {
+                opened: tip.sequence,
+                ..OwnSequences::clone(&stored.own)
+            }),
             stored,
         };
         state.load_tables(snapshot, rows)?;
@@ -132,10 +145,41 @@ impl State {
         Ok(state)
     }
 
+    /// Continues the own sequence at the wall clock, so that a database that is an older copy
+    /// reuses no sequence of the writes that it is missing (docs/decisions/0019). The skipped
+    /// sequences are stored with the next group.
+    pub fn start(&mut self, now_ms: u64) {
+        let first = first_sequence(now_ms);
+        if first > self.sequence {
+            Arc::make_mut(&mut self.own).skip(self.sequence, first);
+            self.sequence = first;
+        }
+        Arc::make_mut(&mut self.own).opened = self.sequence;
+    }
+
+    /// Begins a store epoch, since another region has this region's own write `known`, which this
+    /// database never made. Returns the epoch, or `None` if the write belongs to this or an earlier
+    /// epoch.
+    pub(crate) fn begin_epoch(&mut self, known: u64) -> Option<u64> {
+        let is_foreign = known > self.sequence || self.own.has_skipped(known);
+        if !is_foreign || known <= self.own.epoch_start {
+            return None;
+        }
+        let own = Arc::make_mut(&mut self.own);
+        if known > self.sequence {
+            own.skip(self.sequence, known);
+            self.sequence = known;
+        }
+        own.epoch += 1;
+        own.epoch_start = self.sequence;
+        Some(own.epoch)
+    }
+
     /// Advances the state so that it reuses no number or time that `former` may have used.
     #[must_use]
     pub fn beyond(mut self, former: &Self) -> Self {
         self.sequence = self.sequence.max(former.sequence);
+        Arc::make_mut(&mut self.own).keep_gaps_of(&former.own);
         self.clock.take_in(former.clock.upper_bound());
         self
     }
@@ -310,6 +354,7 @@ impl State {
             next_index: self.next_index,
             next_conflict: self.next_conflict,
             next_unshipped: self.next_unshipped,
+            own: self.own.clone(),
         };
         if self.stored != row {
             row.write(writes);

@@ -1,7 +1,9 @@
 //! The counters that nearly every group advances, and the row of the region as a whole.
 
+use std::sync::Arc;
+
 use beringia_storage::{
-    StoreError,
+    OwnSequences, SequenceGap, StoreError,
     backend::{IndexNumber, Keyspace, Snapshot, TableNumber, WriteSet},
 };
 
@@ -47,7 +49,7 @@ impl Tip {
 const REGION_ROW: u64 = 1;
 
 /// The row of [`Keyspace::Region`]: the tip, and the next free numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionRow {
     /// The tip when the row was written; a table's row may have a later one.
     pub(super) tip: Tip,
@@ -57,6 +59,8 @@ pub struct RegionRow {
     pub(super) next_index: IndexNumber,
     pub(super) next_conflict: u64,
     pub(super) next_unshipped: u64,
+    /// The store epoch and the gaps of the own sequences. The rest is not stored here.
+    pub(super) own: Arc<OwnSequences>,
 }
 
 impl RegionRow {
@@ -76,19 +80,42 @@ impl RegionRow {
             next_index: fields.u32()?,
             next_conflict: fields.u64()?,
             next_unshipped: fields.u64()?,
+            own: Arc::new(decode_own(&mut fields)?),
         }))
     }
 
     pub(super) fn write(&self, writes: &mut WriteSet) {
-        let mut row = Vec::with_capacity(56);
+        let mut row = Vec::with_capacity(72 + 16 * self.own.gaps.len());
         self.tip.encode(&mut row);
         row.extend_from_slice(&self.trimmed.to_be_bytes());
         row.extend_from_slice(&self.next_table.to_be_bytes());
         row.extend_from_slice(&self.next_index.to_be_bytes());
         row.extend_from_slice(&self.next_conflict.to_be_bytes());
         row.extend_from_slice(&self.next_unshipped.to_be_bytes());
+        encode_own(&self.own, &mut row);
         writes
             .rows
             .insert((Keyspace::Region, number_key(REGION_ROW)), Some(row));
     }
+}
+
+fn encode_own(own: &OwnSequences, row: &mut Vec<u8>) {
+    let gaps = own.gaps.iter().flat_map(|gap| [gap.after, gap.until]);
+    for field in [own.epoch, own.epoch_start].into_iter().chain(gaps) {
+        row.extend_from_slice(&field.to_be_bytes());
+    }
+}
+
+/// Reads the rest of the region's row.
+fn decode_own(fields: &mut Fields<'_>) -> Result<OwnSequences, StoreError> {
+    let mut own = OwnSequences {
+        epoch: fields.u64()?,
+        epoch_start: fields.u64()?,
+        ..OwnSequences::default()
+    };
+    while !fields.is_empty() {
+        let (after, until) = (fields.u64()?, fields.u64()?);
+        own.gaps.push(SequenceGap { after, until });
+    }
+    Ok(own)
 }

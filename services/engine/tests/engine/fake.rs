@@ -402,4 +402,12 @@ impl Store for FakeStore {
     async fn unreachable(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
         Err(StoreError::Closed)
     }
+
+    fn own_sequences(&self) -> beringia_storage::OwnSequences {
+        beringia_storage::OwnSequences::default()
+    }
+
+    async fn begin_epoch(&self, _: u64) -> Result<(), StoreError> {
+        Err(StoreError::Closed)
+    }
 }

@@ -41,6 +41,8 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
         refused: region.with_node(|node| refused_report(node.refused())).await,
         clock_behind_ms: behind.map(|offset| offset.ahead_ms),
         clock_limit_ms: behind.map(|offset| offset.limit_ms),
+        store_epoch: status.store_epoch,
+        tables_missing_own_writes: missing_own(&status),
         failure,
         damaged_records: damage.records,
         damaged: damage
@@ -58,6 +60,12 @@ fn damaged_range(damaged: &DamagedRange, catalog: &Catalog) -> v1::DamagedRange 
         range: damaged.range.into(),
         what: damaged.what.clone(),
     }
+}
+
+/// The number of tables in which the region is missing own writes.
+fn missing_own(status: &NodeStatus) -> u32 {
+    let missing = status.tables.values().filter(|table| table.missing_own);
+    u32::try_from(missing.count()).unwrap_or(u32::MAX)
 }
 
 const fn refused_report(refused: Refused) -> RefusedReport {

@@ -22,6 +22,7 @@ mod observe;
 mod pause;
 mod policies;
 mod replicate;
+mod restored;
 mod settings;
 mod streams;
 mod support;

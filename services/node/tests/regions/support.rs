@@ -331,6 +331,16 @@ impl TestCluster {
         self.hang_up(|a, b| *a == region || *b == region);
     }
 
+    /// Stops the region cleanly.
+    pub async fn stop(&mut self, site: usize) {
+        let node = self.sites[site].node.take().unwrap();
+        let region = self.sites[site].region.clone();
+        self.board.acceptors.lock().unwrap().remove(&region);
+        node.halt().await;
+        node.store().close().await;
+        self.hang_up(|a, b| *a == region || *b == region);
+    }
+
     /// Discards the disk of a killed region.
     pub fn lose_disk(&mut self, site: usize) {
         self.sites[site].disk = MemoryDisk::new();

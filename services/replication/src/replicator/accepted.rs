@@ -211,6 +211,11 @@ impl Accepted {
         self.sources.get_mut(&link)
     }
 
+    /// The peer that said hello on the stream.
+    pub(super) fn peer_of(&self, link: AcceptId) -> Option<&Region> {
+        self.sources.get(&link)?.peer.as_ref()
+    }
+
     /// The open stream on which a peer has subscribed.
     pub(super) fn source_of(&self, peer: &Region) -> Option<&Source> {
         self.open(peer).filter(|source| source.is_subscribed())

@@ -38,6 +38,8 @@ impl Replicator {
             Purpose::RangeSync(id) => self.on_range_sync(id, result),
             Purpose::Finish(table, attempt) => self.on_finished(table, attempt, result),
             Purpose::Compare(link, table) => self.on_our_digest(link, table, result),
+            // If it failed, it is asked for again as long as own writes are missing.
+            Purpose::BeginEpoch => self.epoch.on_answer(result.is_ok()),
             Purpose::SetReplica(table) => self.bootstraps.on_replica_set(&self.context, table, result.is_ok()),
         }
     }
@@ -184,8 +186,13 @@ impl Replicator {
         match result {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
                 self.context.learn_copied(&vectors);
+                let mut copied = None;
                 if let Some(bootstrap) = self.bootstraps.bootstrap_mut(table, attempt) {
                     bootstrap.on_finished(&mut self.out);
+                    copied = bootstrap.copied(&self.context.origin);
+                }
+                if let Some(sequence) = copied {
+                    self.on_own_writes_copied(table, sequence);
                 }
                 for session in self
                     .dialled

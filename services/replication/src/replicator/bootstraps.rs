@@ -229,7 +229,8 @@ impl Bootstraps {
             .retain(|table, stuck| context.vector(*table).get(&stuck.origin) == stuck.here);
         let stuck = std::mem::take(&mut self.stuck);
         self.drop_where(context, out, |table, bootstrap| {
-            bootstrap.is_in_place() && bootstrap.is_waiting() && !stuck.contains_key(table)
+            let is_wanted = stuck.contains_key(table) || context.missing_own.contains_key(table);
+            bootstrap.is_in_place() && bootstrap.is_waiting() && !is_wanted
         });
         self.stuck = stuck;
         let patience_ms = context.tuning.bootstrap_patience_ms;
@@ -237,6 +238,23 @@ impl Bootstraps {
             let is_overdue = |stuck: &Stuck| now_ms >= stuck.since_ms + patience_ms;
             if self.stuck.get(&table).is_some_and(is_overdue) {
                 self.copy_from(context, out, table, holder);
+            }
+        }
+    }
+
+    /// Has tables copied in which this region is missing own writes: the catalog in place, and then
+    /// the others as new replicas, so that no client writes before they are complete.
+    pub(super) fn fetch_own_writes(&mut self, context: &Context, out: &mut Out) {
+        if let Some(missing) = context.missing_own.get(&TableId::CATALOG) {
+            return self.copy_from(context, out, TableId::CATALOG, missing.holder.clone());
+        }
+        for (table, missing) in &context.missing_own {
+            let view = context.catalog.get(table);
+            let is_active = view.and_then(|view| view.replicas.get(&context.region)) == Some(&ReplicaStatus::Active);
+            let from = missing.holder.clone();
+            if is_active && self.set_replica(context, out, *table, ReplicaStatus::Creating { from }) {
+                let cause = RebootstrapCause::OlderCopy;
+                out.report_replica(*table, ReplicaChange::Rebootstrapped { cause });
             }
         }
     }

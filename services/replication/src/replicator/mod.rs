@@ -4,7 +4,9 @@ mod accepted;
 mod answers;
 mod bootstraps;
 mod dialled;
+mod epoch;
 mod links;
+mod older_copy;
 mod pause;
 mod relays;
 mod replica_progress;
@@ -15,8 +17,9 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Origin, Region, TableId};
+use beringia_storage_types::OwnSequences;
 
-use self::{accepted::Accepted, bootstraps::Bootstraps, dialled::Dialled, relays::Relays};
+use self::{accepted::Accepted, bootstraps::Bootstraps, dialled::Dialled, epoch::EpochRequest, relays::Relays};
 use crate::{
     change::{RebootstrapCause, ReplicaChange, StateChange},
     compare::Comparisons,
@@ -41,6 +44,8 @@ pub struct Config {
     /// For each peer, how long it had been unreachable when the previous process last recorded it,
     /// milliseconds.
     pub unreachable_ms: BTreeMap<Region, u64>,
+    /// What the database knows about this region's own sequences.
+    pub own: OwnSequences,
 }
 
 /// The replication of one region, as a state machine without I/O.
@@ -53,6 +58,7 @@ pub struct Replicator {
     relays: Relays,
     bootstraps: Bootstraps,
     comparisons: Comparisons,
+    epoch: EpochRequest,
     /// The tables that other regions may read here.
     served: BTreeSet<TableId>,
     /// Whether subscriptions or served tables may have to change.
@@ -69,6 +75,7 @@ impl Replicator {
             incarnation,
             tuning,
             unreachable_ms,
+            own,
         } = config;
         peers.remove(&region);
         let since_ms = now.elapsed_ms;
@@ -91,6 +98,8 @@ impl Replicator {
             limit_ms: None,
             catching_up: BTreeSet::new(),
             finishing: BTreeSet::new(),
+            own,
+            missing_own: BTreeMap::new(),
             unreachable,
             paused: BTreeSet::new(),
             set_aside: BTreeMap::new(),
@@ -104,6 +113,7 @@ impl Replicator {
             relays: Relays::default(),
             bootstraps: Bootstraps::default(),
             comparisons: Comparisons::default(),
+            epoch: EpochRequest::default(),
             dirty: true,
         }
     }
@@ -116,6 +126,7 @@ impl Replicator {
         );
         self.context.now = now;
         self.out.changes.clear();
+        self.watch_report(&event);
         match event {
             Event::Tick { vectors } => self.on_tick(&vectors),
             Event::Catalog(catalog) => self.on_catalog(catalog),
@@ -144,6 +155,7 @@ impl Replicator {
     fn on_tick(&mut self, vectors: &TableVectors) {
         self.context.learn(vectors);
         self.dirty = true;
+        self.watch_own_writes();
         self.dialled.tick(&self.context, &mut self.out);
         self.accepted.tick(&self.context, &mut self.out);
         self.relays.tick(&self.context, &mut self.out, &self.dialled.receivers);
@@ -155,6 +167,7 @@ impl Replicator {
         }
         self.bootstraps
             .watch_low_watermarks(&self.context, &mut self.out, &self.dialled);
+        self.bootstraps.fetch_own_writes(&self.context, &mut self.out);
         self.bootstraps.tick(&self.context, &mut self.out, &mut self.dialled);
         self.tick_leaves();
         self.watch_peers();
@@ -190,6 +203,7 @@ impl Replicator {
         self.context
             .set_aside
             .retain(|table, _| *table == TableId::CATALOG || self.context.catalog.contains_key(table));
+        self.forget_own_writes();
         self.dirty = true;
         self.bootstraps.want_bootstraps(&self.context, &mut self.out);
     }

@@ -31,6 +31,7 @@ impl Replicator {
             repaired_rows: self.comparisons.repaired_rows.clone(),
             paused: self.context.paused.clone(),
             set_aside: self.context.set_aside(),
+            missing_own: self.context.missing_own.keys().copied().collect(),
         }
     }
 
@@ -102,6 +103,7 @@ impl Replicator {
     ///
     /// - a replica is unreachable: it may come back with less than it acknowledged before;
     /// - a replica is being bootstrapped, here or elsewhere: it may copy rows from before a delete;
+    /// - this region is missing own writes to the table, since its database is an older copy;
     /// - this region repairs the table: a row on its way here may be from before a delete;
     /// - a peer has catalog changes that this region is missing: they may name one more
     ///   replica;
@@ -124,7 +126,7 @@ impl Replicator {
             .repair
             .as_ref()
             .is_some_and(|repair| repair.syncs.table == table);
-        if self.bootstraps.contains(table) || is_repairing {
+        if self.bootstraps.contains(table) || is_repairing || self.context.missing_own.contains_key(&table) {
             return None;
         }
         let mut dropped = &BTreeSet::new();

@@ -9,7 +9,7 @@ use std::{
 use beringia_item::{ConflictPolicy, KeyBytes, Region, TableId, Version};
 use beringia_replication::{
     AcceptId, Command, Config, DialId, Event, LinkEvent, Now, Replicator, StoreCall, TableView, Ticket, Tuning,
-    message::{ToReceiver, ToSource},
+    message::{TableVectors, ToReceiver, ToSource},
 };
 use beringia_storage_types::ReplicaStatus;
 use rand_chacha::{
@@ -47,6 +47,8 @@ struct Site {
     incarnation: u128,
     /// How long its peers have been unreachable, as last recorded, milliseconds.
     unreachable_ms: BTreeMap<Region, u64>,
+    /// An earlier copy of the disk.
+    copy: Option<Store>,
 }
 
 /// A write that was acknowledged to a client.
@@ -63,6 +65,9 @@ pub struct Write {
     /// Whether its origin's disk was lost before all regions had it. The origin's later writes
     /// cover it in vectors although it may be missing until repair restores it.
     pub orphaned: bool,
+    /// Whether a region had it that was put back to a copy of its disk without it. A copy removes
+    /// what such a delete removed before the region's vector covers the delete again.
+    pub taken_back: bool,
 }
 
 pub struct Fleet {
@@ -103,6 +108,7 @@ impl Fleet {
                 skew_ms: 0,
                 incarnation: 0,
                 unreachable_ms: BTreeMap::new(),
+                copy: None,
             }
         });
         let mut fleet = Self {
@@ -185,12 +191,15 @@ impl Fleet {
 
     fn start(&mut self, site: usize) {
         let incarnation = u128::from(self.chance.next_u64());
+        let wall_ms = self.wall_ms(site);
+        self.sites[site].store.start(wall_ms);
         let config = Config {
             region: self.sites[site].region.clone(),
             peers: self.sites.iter().map(|site| site.region.clone()).collect(),
             incarnation,
             tuning: self.tuning(),
             unreachable_ms: self.sites[site].unreachable_ms.clone(),
+            own: self.sites[site].store.own_sequences(),
         };
         let now = self.now(site);
         self.sites[site].incarnation = incarnation;
@@ -226,12 +235,7 @@ impl Fleet {
     pub fn wipe(&mut self, site: usize) {
         let region = self.sites[site].region.clone();
         let wall_ms = self.wall_ms(site);
-        let others: Vec<_> = self
-            .sites
-            .iter()
-            .filter(|other| other.region != region)
-            .map(|other| other.store.vectors())
-            .collect();
+        let others = self.vectors_of_others(site);
         for write in &mut self.writes {
             let version = &write.mutation.version;
             let table = write.mutation.table;
@@ -253,6 +257,43 @@ impl Fleet {
         // A new database starts its sequences at the wall clock, above all that the old one used.
         self.sites[site].store = Store::new(region, wall_ms + 1);
         self.crash(site);
+    }
+
+    /// Keeps a copy of the region's disk as it is now.
+    pub fn copy_disk(&mut self, site: usize) {
+        self.sites[site].copy = Some(self.sites[site].store.clone());
+    }
+
+    /// Crashes the region and puts the copy of its disk back, if there is one.
+    pub fn restore(&mut self, site: usize) {
+        let Some(copy) = self.sites[site].copy.clone() else {
+            return;
+        };
+        let region = self.sites[site].region.clone();
+        let (kept, others) = (copy.vectors(), self.vectors_of_others(site));
+        for write in &mut self.writes {
+            let (version, table) = (&write.mutation.version, write.mutation.table);
+            let covered = |vectors: &TableVectors| vectors.get(&table).is_some_and(|vector| vector.covers(version));
+            let is_own = *version.origin.region() == region;
+            if !covered(&kept) {
+                // The vectors of others do not tell whether they have an orphaned write.
+                write.may_be_lost |= write.orphaned || !others.iter().any(covered);
+                // The region's own vector covers it again as soon as the region writes.
+                write.orphaned |= is_own;
+                write.taken_back = true;
+            }
+        }
+        self.newcomers.insert(region);
+        self.lost_disk = true;
+        self.sites[site].calls.clear();
+        self.sites[site].store = copy;
+        self.sites[site].store.catalog_changed = true;
+        self.crash(site);
+    }
+
+    fn vectors_of_others(&self, site: usize) -> Vec<TableVectors> {
+        let others = self.sites.iter().enumerate().filter(|(other, _)| *other != site);
+        others.map(|(_, other)| other.store.vectors()).collect()
     }
 
     fn emit(&mut self, site: usize, event: Event) {
@@ -460,6 +501,7 @@ impl Fleet {
                 replaced,
                 may_be_lost: false,
                 orphaned: false,
+                taken_back: false,
             }));
         self.report_changes(site);
         true

@@ -69,12 +69,13 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
     }
 }
 
-/// Whether a delete that may or may not be lost came after the write.
+/// Whether a delete came after the write that may or may not be lost, or that a region may be
+/// missing for now.
 fn deleted_later(fleet: &Fleet, write: &Mutation) -> bool {
     fleet
         .writes
         .iter()
-        .filter(|other| other.may_be_lost || other.orphaned)
+        .filter(|other| other.may_be_lost || other.orphaned || other.taken_back)
         .any(|Write { mutation, .. }| {
             mutation.table == write.table
                 && mutation.key == write.key

@@ -12,8 +12,8 @@ use beringia_replication::{
     message::{KeyPage, RowPage, TableVectors},
 };
 use beringia_storage_types::{
-    Acknowledged, LogFilter, LogPage, LogPosition, RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus, StoreError,
-    TableDigest,
+    Acknowledged, LogFilter, LogPage, LogPosition, OwnSequences, RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus,
+    StoreError, TableDigest,
 };
 use bytes::Bytes;
 
@@ -42,10 +42,12 @@ pub struct Table {
 type Definition = (BTreeMap<Region, ReplicaStatus>, BTreeMap<Region, VersionVector>);
 
 /// A region's store, with its log and its catalog.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Store {
     pub region: Region,
     next_sequence: u64,
+    /// The store epoch, and the skipped sequences.
+    own: OwnSequences,
     last_time: u64,
     pub tables: BTreeMap<TableId, Table>,
     /// The record at position `n`, which counts from 1, has index `n - 1`; trimmed records are
@@ -68,7 +70,8 @@ impl Store {
         };
         Self {
             region,
-            next_sequence: wall_ms << 20,
+            next_sequence: (wall_ms << 20) + 1,
+            own: OwnSequences::new(wall_ms << 20),
             last_time: 0,
             tables: BTreeMap::from([(TableId::CATALOG, catalog)]),
             log: Vec::new(),
@@ -76,6 +79,36 @@ impl Store {
             catalog_changed: true,
             rebootstrapped: Vec::new(),
             unshipped: Vec::new(),
+        }
+    }
+
+    /// Continues the sequence at the wall clock, as a database that is opened does.
+    pub fn start(&mut self, wall_ms: u64) {
+        let (last, first) = (self.next_sequence - 1, wall_ms << 20);
+        if first > last {
+            self.own.skip(last, first);
+            self.next_sequence = first + 1;
+        }
+        self.own.opened = self.next_sequence - 1;
+    }
+
+    /// What the database knows about its own sequences.
+    pub fn own_sequences(&self) -> OwnSequences {
+        let own = self.origin();
+        let tables = self.tables.iter();
+        OwnSequences {
+            copied: tables.map(|(id, table)| (*id, table.low_watermark.get(&own))).collect(),
+            ..self.own.clone()
+        }
+    }
+
+    fn begin_epoch(&mut self, known: u64) {
+        let last = self.next_sequence - 1;
+        assert!(known > last || self.own.has_skipped(known), "{known} was written here");
+        if known > self.own.epoch_start {
+            self.own.epoch += 1;
+            self.next_sequence = last.max(known) + 1;
+            self.own.epoch_start = self.next_sequence - 1;
         }
     }
 
@@ -276,6 +309,10 @@ impl Store {
                 {
                     self.set_replica(table, &me, &status, wall_ms);
                 }
+                Ok(StoreAnswer::Done)
+            }
+            StoreCall::BeginEpoch(known) => {
+                self.begin_epoch(known);
                 Ok(StoreAnswer::Done)
             }
             StoreCall::Drop { table, region, has, .. } => {

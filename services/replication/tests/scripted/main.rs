@@ -9,6 +9,7 @@
 
 mod leave;
 mod lost;
+mod older_copy;
 mod pause;
 mod receive;
 mod send;

@@ -12,7 +12,7 @@ use beringia_replication::{
     Tuning,
     message::{Hello, PROTOCOL, Question, Subscription, TableVectors, ToReceiver, ToSource},
 };
-use beringia_storage_types::{RemoteBatch, ReplicaStatus, StoreError};
+use beringia_storage_types::{OwnSequences, RemoteBatch, ReplicaStatus, StoreError};
 use bytes::Bytes;
 
 pub const CARTS: TableId = TableId(7);
@@ -70,12 +70,23 @@ impl ScriptedRegion {
 
     /// A replicator whose previous process recorded how long peers had been unreachable.
     pub fn unreachable_before(tuning: Tuning, unreachable_ms: &[(&str, u64)]) -> Self {
+        let unreachable_ms = unreachable_ms.iter().map(|(name, ms)| (region(name), *ms)).collect();
+        Self::started(tuning, unreachable_ms, OwnSequences::default())
+    }
+
+    /// A replicator of a database with these own sequences.
+    pub fn with_sequences(own: OwnSequences) -> Self {
+        Self::started(Tuning::default(), BTreeMap::new(), own)
+    }
+
+    fn started(tuning: Tuning, unreachable_ms: BTreeMap<Region, u64>, own: OwnSequences) -> Self {
         let config = Config {
             region: region("eu"),
             peers: BTreeSet::from([region("us"), region("ap")]),
             incarnation: 1,
             tuning,
-            unreachable_ms: unreachable_ms.iter().map(|(name, ms)| (region(name), *ms)).collect(),
+            unreachable_ms,
+            own,
         };
         let now = Now {
             elapsed_ms: 0,

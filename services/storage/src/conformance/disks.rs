@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_clock::ManualClock;
+use beringia_clock::{ManualClock, WallClock as _};
 use beringia_item::TableId;
 use tokio::time::Instant;
 
@@ -58,6 +58,58 @@ pub(super) async fn unreachable_times_of_peers_survive_a_restart(backend: &dyn D
         site.store.unreachable().await.unwrap(),
         [(region("eu-west-1"), 9)].into()
     );
+}
+
+/// The own sequence in the vector of the only table.
+fn last_own(site: &Site) -> u64 {
+    let table = site.store.catalog().by_name["things"].id;
+    site.store.vectors()[&table].get(site.store.origin())
+}
+
+/// What another life of the database wrote with the skipped sequences is recognised. Sequences of
+/// writes are not skipped ones, also after several restarts.
+pub(super) async fn opened_database_skips_sequences_and_remembers_it(backend: &dyn DiskMaker) {
+    let mut site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    let mut written = Vec::new();
+    for life in 0..3 {
+        put(&*site.store, item("a", life, &[])).await;
+        written.push(last_own(&site));
+        site.clock.set(site.clock.now_ms() + 1000);
+        site = site.restarted();
+        site = site.restarted();
+    }
+    let own = site.store.own_sequences();
+    assert_eq!(own.gaps.len(), 3, "{own:?}");
+    for sequence in written {
+        assert!(!own.has_skipped(sequence), "{sequence}: {own:?}");
+        assert!(own.has_skipped(sequence + 1), "{sequence}: {own:?}");
+    }
+    assert_eq!((own.epoch, own.copied.len()), (1, 0));
+    put(&*site.store, item("a", 9, &[])).await;
+    assert!(last_own(&site) > own.opened && own.opened >= own.gaps[2].until);
+}
+
+/// Also after a restart. The writes that follow have greater sequences than the lost ones.
+pub(super) async fn store_epoch_begins_once_for_each_loss(backend: &dyn DiskMaker) {
+    let mut site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    put(&*site.store, item("a", 0, &[])).await;
+    let written = last_own(&site);
+    site.store.begin_epoch(written).await.unwrap();
+    assert_eq!(site.store.own_sequences().epoch, 1, "the database made that write");
+    site.clock.set(site.clock.now_ms() + 1000);
+    site = site.restarted();
+    for _ in 0..2 {
+        site.store.begin_epoch(written + 5).await.unwrap();
+        assert_eq!(site.store.own_sequences().epoch, 2);
+        site = site.restarted();
+    }
+    let beyond = site.store.own_sequences().opened + (1 << 40);
+    site.store.begin_epoch(beyond).await.unwrap();
+    assert_eq!(site.store.own_sequences().epoch, 3);
+    put(&*site.store, item("a", 1, &[])).await;
+    assert!(last_own(&site) > beyond);
 }
 
 /// Also after a restart.

@@ -178,6 +178,8 @@ suite! {
     disks {
         plain state_of_another_region_or_topology_is_refused;
         plain unreachable_times_of_peers_survive_a_restart;
+        plain opened_database_skips_sequences_and_remembers_it;
+        plain store_epoch_begins_once_for_each_loss;
         plain full_disk_refuses_writes_until_space_is_free;
         plain bootstrap_on_a_full_disk_continues_with_space;
         plain panic_of_the_committer_is_reported;

@@ -12,8 +12,8 @@ use super::{
     StreamPage, StreamRead, Streams, Unshipped, WriteResult,
 };
 use crate::{
-    Acknowledged, Applied, Backlog, Catalog, LogFilter, LogPage, LogPosition, RawRow, RemoteBatch, StoreError,
-    TableDigest,
+    Acknowledged, Applied, Backlog, Catalog, LogFilter, LogPage, LogPosition, OwnSequences, RawRow, RemoteBatch,
+    StoreError, TableDigest,
 };
 
 /// The only way to a region's state. Cheap to call from any task. No caller may assume that the
@@ -173,6 +173,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Returns what was recorded last, also after a restart.
     async fn unreachable(&self) -> Result<BTreeMap<Region, u64>, StoreError>;
+
+    /// What the database knows about the region's own sequences, and its store epoch.
+    fn own_sequences(&self) -> OwnSequences;
+
+    /// Begins a store epoch: another region has the own write of this region with the sequence
+    /// `known`, which this database never made, so the database is an older copy. Later writes get
+    /// greater sequences. Does nothing if the database made the write itself, or an epoch has begun
+    /// since. Durable when this returns.
+    async fn begin_epoch(&self, known: u64) -> Result<(), StoreError>;
 
     /// Why the store cannot commit until it is opened again: its committer has failed. `None` if it
     /// has not.

@@ -193,6 +193,8 @@ impl EventReading<'_> {
                 lose_disk: self.form.flag("lose_disk"),
             },
             RegionAction::Restart => Action::Restart { region },
+            RegionAction::CopyDisk => Action::CopyDisk { region },
+            RegionAction::RestoreDisk => Action::RestoreDisk { region },
             RegionAction::SlowDisk => {
                 let by = bounded("by", self.needed("by", EventForm::text)?, Duration::ZERO, SLOWER_MAX)?;
                 Action::SlowDisk { region, by }

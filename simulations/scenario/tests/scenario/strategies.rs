@@ -56,6 +56,8 @@ fn actions() -> impl Strategy<Value = Action> {
     let places = prop_oneof![
         (region(), any::<bool>()).prop_map(|(region, lose_disk)| Action::Crash { region, lose_disk }),
         region().prop_map(|region| Action::Restart { region }),
+        region().prop_map(|region| Action::CopyDisk { region }),
+        region().prop_map(|region| Action::RestoreDisk { region }),
         (region(), ms(0..500)).prop_map(|(region, by)| Action::SlowDisk { region, by }),
         (region(), any::<bool>()).prop_map(|(region, full)| Action::DiskFull { region, full }),
         (region(), -90_000_i64..90_000).prop_map(|(region, by_ms)| Action::ClockStep { region, by_ms }),
@@ -309,6 +311,7 @@ impl Following {
         let sense = |holds, why| if holds { Ok(()) } else { Err(why) };
         match action {
             Action::Crash { region, .. } => sense(self.down.insert(region.clone()), "it is down"),
+            Action::RestoreDisk { region } => sense(self.down.insert(region.clone()), "it is down"),
             Action::Restart { region } => sense(self.down.remove(region), "it is up"),
             Action::PauseReplication { region, table } => {
                 let meets = |(other, paused): &(String, Option<String>)| {

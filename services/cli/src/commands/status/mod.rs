@@ -77,6 +77,11 @@ struct RegionJson {
     clock_limit_ms: Option<u64>,
     /// The log records that were found damaged in the region's database since its start.
     damaged_records: u64,
+    /// The number of the database's life; null if the region cannot be asked.
+    store_epoch: Option<u64>,
+    /// The number of tables in which the region is missing own writes that another region has,
+    /// since its database is an older copy.
+    tables_missing_own_writes: u32,
     /// The requests that the region has refused since its start; null if it cannot be asked.
     refused: Option<RefusedJson>,
 }
@@ -290,6 +295,8 @@ impl RegionJson {
             clock_behind_ms: report.and_then(|report| report.clock_behind_ms),
             clock_limit_ms: report.and_then(|report| report.clock_limit_ms),
             damaged_records: report.map_or(0, |report| report.damaged_records),
+            store_epoch: report.filter(|report| report.running).map(|report| report.store_epoch),
+            tables_missing_own_writes: report.map_or(0, |report| report.tables_missing_own_writes),
             refused: report.and_then(|report| report.refused).map(|refused| RefusedJson {
                 throttled_reads: refused.throttled_reads,
                 throttled_writes: refused.throttled_writes,
@@ -314,6 +321,15 @@ impl RegionJson {
             0 => {}
             1 => text.push_str(", 1 log record was found damaged"),
             records => text.push_str(&format!(", {records} log records were found damaged")),
+        }
+        if let Some(epoch) = self.store_epoch.filter(|epoch| *epoch > 1) {
+            text.push_str(&format!(", store epoch {epoch}"));
+        }
+        if self.tables_missing_own_writes > 0 {
+            text.push_str(&format!(
+                ": its database is an older copy, and {} tables are missing own writes",
+                self.tables_missing_own_writes
+            ));
         }
         text
     }

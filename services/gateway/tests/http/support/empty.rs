@@ -192,5 +192,13 @@ impl Store for EmptyStore {
         Err(StoreError::Closed)
     }
 
+    fn own_sequences(&self) -> beringia_storage::OwnSequences {
+        beringia_storage::OwnSequences::default()
+    }
+
+    async fn begin_epoch(&self, _known: u64) -> Answered<()> {
+        Err(StoreError::Closed)
+    }
+
     async fn close(&self) {}
 }

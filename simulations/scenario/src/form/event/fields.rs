@@ -86,6 +86,8 @@ pub(super) enum RegionAction {
     Isolate,
     Crash,
     Restart,
+    CopyDisk,
+    RestoreDisk,
     SlowDisk,
     DiskFull,
     DiskFree,
@@ -133,7 +135,7 @@ pub(super) enum Lasts {
 }
 
 /// Every field, in the order in which files are written.
-pub(super) static FIELDS: [EventField; 39] = [
+pub(super) static FIELDS: [EventField; 41] = [
     time("at"),
     time("after"),
     time("when_drained"),
@@ -163,6 +165,8 @@ pub(super) static FIELDS: [EventField; 39] = [
     action("bandwidth", Link(Bandwidth), Optional, &[may("mbit"), may("one_way")]),
     action("crash", Region(Crash), Optional, &[may("lose_disk")]),
     action("restart", Region(Restart), Never, &[]),
+    action("copy_disk", Region(CopyDisk), Never, &[]),
+    action("restore_disk", Region(RestoreDisk), Optional, &[]),
     action(
         "slow_disk",
         Region(SlowDisk),

@@ -65,6 +65,8 @@ impl EventForm {
                 self.set_flag("lose_disk", *lose_disk);
             }
             Action::Restart { region } => self.set_text("restart", region),
+            Action::CopyDisk { region } => self.set_text("copy_disk", region),
+            Action::RestoreDisk { region } => self.set_text("restore_disk", region),
             Action::SlowDisk { region, by } => {
                 self.set_text("slow_disk", region);
                 self.set("by", length(*by));
