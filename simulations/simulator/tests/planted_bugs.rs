@@ -114,7 +114,7 @@ fn finds_sources_that_skip_what_was_discarded() {
     assert_found(PlantedBug::SentTakenForAcknowledged, scenario, says);
 }
 
-/// On the wire.
+/// On the wire: the write itself arrives.
 #[test]
 fn finds_causal_contexts_that_are_lost_on_the_wire() {
     let says = |violation: &str| violation.contains("a log record of") && violation.contains("differs in");
@@ -128,7 +128,7 @@ fn finds_metadata_that_is_lost_on_the_wire() {
     assert_found(PlantedBug::MetadataLostOnWire, &cut_off("attribute"), says);
 }
 
-/// In the engine.
+/// In the engine: the client is told that its condition held.
 #[test]
 fn finds_conditions_that_are_ignored() {
     let scenario = r#"
