@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beringia_expression::{Condition, Update};
 use beringia_item::{Cause, Item, KeyBytes, MAX_ITEM_BYTES, Touched, item_size};
-use beringia_storage::{Change, IndexState, ItemEffect, ItemWrite, Refusal, Table};
+use beringia_storage::{Change, IndexState, ItemEffect, ItemWrite, PlantedBug, Refusal, Table, planted};
 
 use crate::{
     ApiError,
@@ -131,6 +131,7 @@ impl Change for ConditionalWrite {
         let nothing = Item::new();
         if let Some(condition) = &self.condition
             && !condition.matches(current.unwrap_or(&nothing))
+            && !planted().is_some_and(PlantedBug::ignores_condition)
         {
             return Err(Refusal::ConditionFailed);
         }
@@ -138,6 +139,7 @@ impl Change for ConditionalWrite {
             Action::Put(item) => Ok(ItemEffect::Put(Arc::clone(item))),
             Action::Delete => Ok(ItemEffect::Delete),
             Action::Check => Ok(ItemEffect::Keep),
+            Action::Update { .. } if planted().is_some_and(PlantedBug::skips_update) => Ok(ItemEffect::Keep),
             Action::Update { update: None, key, .. } => Ok(if current.is_some() {
                 ItemEffect::Keep
             } else {

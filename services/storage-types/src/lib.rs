@@ -6,6 +6,7 @@
 mod digest;
 mod error;
 mod log;
+mod planted;
 mod remote;
 mod replica;
 mod row;
@@ -15,6 +16,7 @@ mod shard;
 pub use digest::{RangeDigest, TableDigest};
 pub use error::StoreError;
 pub use log::{Backlog, LogFilter, LogPage, LogPosition};
+pub use planted::{PlantedBug, plant, planted};
 pub use remote::{Acknowledged, Applied, RemoteBatch, RemoteKind};
 pub use replica::{Replica, ReplicaStatus};
 pub use row::RawRow;

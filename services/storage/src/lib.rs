@@ -10,11 +10,9 @@ mod contract;
 mod definition;
 mod options;
 mod panics;
-mod planted;
 
 pub use beringia_storage_types::*;
 pub use contract::*;
 pub use definition::*;
 pub use options::{DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, StoreOptions};
 pub use panics::panic_message;
-pub use planted::PlantedBug;

@@ -11,7 +11,7 @@ use beringia_replication::message::{
     Acknowledgement, Batch, BelowLowWatermark, Goodbye, Hello, KeyPage, PROTOCOL, PeerAnswer, Question, RangeSpan,
     Reply, Request, RowPage, Subscription, TableVectors, ToReceiver, ToSource, other_protocol,
 };
-use beringia_storage_types::{RangeDigest, TableDigest};
+use beringia_storage_types::{RangeDigest, TableDigest, planted};
 use bytes::Bytes;
 
 use crate::{IMAGE_BYTES_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX, SEQUENCE_MAX, TRANSACTION_MAX, Unreadable};
@@ -388,9 +388,15 @@ impl Decoder {
                     origin: pick(&origins, mutation.origin, "origin")?.clone(),
                     sequence,
                 },
-                causal_context: pick(&vectors, mutation.causal_context, "vector")?.clone(),
+                causal_context: if planted().is_some_and(|bug| bug.loses_context(sequence)) {
+                    VersionVector::default()
+                } else {
+                    pick(&vectors, mutation.causal_context, "vector")?.clone()
+                },
                 image: mutation.image,
-                metadata: mutation.metadata,
+                metadata: mutation
+                    .metadata
+                    .filter(|_| !planted().is_some_and(|bug| bug.loses_metadata(sequence))),
                 cause,
                 transaction: decode_transaction(sequence, mutation.transaction_before, mutation.transaction_after)?,
             })

@@ -138,6 +138,7 @@ struct RunningSimulation<'a> {
 impl<'a> RunningSimulation<'a> {
     async fn prepare(plan: &'a Plan, conditions: Conditions) -> Result<Self, SimulationError> {
         let scenario = &plan.scenario;
+        beringia_storage::plant(conditions.planted_bug);
         let cluster = Cluster::start(ClusterConfig {
             behaviour: scenario.behaviour,
             starts_ms: scenario.starts_ms,

@@ -1,6 +1,6 @@
 //! The effects of planted bugs on decisions. Without the feature `planted-bugs` there are none.
 
-use beringia_item::{AttributeValue, Item, Loss, Mutation, TableId, VersionVector};
+use beringia_item::{AttributeValue, Item, ItemState, Loss, Mutation, TableId, VersionVector};
 use beringia_storage::{
     Aspect, ItemEffect, ItemWrite, PlantedBug, Refusal, RemoteKind, ReplicaStatus,
     backend::{Detail, ItemRow, KeyRange, LogRecord, OriginNumber, RecordHead},
@@ -81,6 +81,17 @@ impl Group<'_> {
     pub(super) fn omits_entries(&self, head: &RecordHead) -> bool {
         let bug = self.environment.planted_bug;
         head.origin != self.state.origins.own() && bug.is_some_and(|bug| bug.omits_entries(head.sequence))
+    }
+
+    /// The later of two states, where they should merge.
+    pub(super) fn merged_as_whole(&self, ours: &ItemState, theirs: &ItemState) -> Option<ItemState> {
+        let bug = self.environment.planted_bug;
+        let later = if theirs.version() > ours.version() {
+            theirs
+        } else {
+            ours
+        };
+        bug.is_some_and(PlantedBug::merges_as_whole).then(|| later.clone())
     }
 
     /// The refusal of a change that does not see its item.

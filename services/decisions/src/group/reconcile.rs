@@ -126,7 +126,9 @@ impl Group<'_> {
         let keys = &self.table(mutation.table)?.keys;
         let ours = record.state(keys, &mutation.key, self.state.origins.names())?;
         let theirs = incoming.known_state(keys)?;
-        let merged = ours.merge(&theirs);
+        let merged = self
+            .merged_as_whole(&ours, &theirs)
+            .unwrap_or_else(|| ours.merge(&theirs));
         let covered = record.covered(self.state.origins.names())?;
         let mut conflicts = 0;
         let lost = theirs.losses(&ours, &merged);

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use beringia_storage_types::RemoteBatch;
+use beringia_item::TableId;
+use beringia_storage_types::{RemoteBatch, planted};
 
 use crate::{
     event::Ticket,
@@ -33,11 +34,14 @@ struct Applying {
 
 impl Inbox {
     /// Appends the next batch to those that wait.
-    pub(super) fn push(&mut self, batch: Batch, bytes_max: usize) -> Result<(), Goodbye> {
+    pub(super) fn push(&mut self, mut batch: Batch, bytes_max: usize) -> Result<(), Goodbye> {
         if batch.number != self.received + 1 {
             return Err(Goodbye::for_now("a batch arrived out of order"));
         }
         self.received = batch.number;
+        if planted().is_some_and(|bug| bug.drops_batch(batch.number)) {
+            batch.mutations.retain(|mutation| mutation.table == TableId::CATALOG);
+        }
         self.bytes += batch.weight();
         self.waiting.push_back(batch);
         if self.bytes > bytes_max {

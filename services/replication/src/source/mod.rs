@@ -7,7 +7,7 @@ mod serving;
 use std::collections::BTreeSet;
 
 use beringia_item::{Mutation, Origin, Region, TableId, VersionVector};
-use beringia_storage_types::{LogFilter, LogPage, LogPosition, StoreError};
+use beringia_storage_types::{LogFilter, LogPage, LogPosition, PlantedBug, StoreError, planted};
 
 use self::{announcements::Announcements, send_window::SendWindow, serving::Serving};
 use crate::{
@@ -163,6 +163,11 @@ impl Source {
         for (table, vector) in &mut tables {
             if let Some(acknowledged) = self.acknowledged.get(table) {
                 vector.merge(acknowledged);
+            }
+            if planted().is_some_and(PlantedBug::trusts_sent)
+                && let Some(sent) = self.sent.get(table)
+            {
+                vector.merge(sent);
             }
         }
         self.filter = LogFilter {

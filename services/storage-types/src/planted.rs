@@ -4,7 +4,7 @@
 //! They exist only with the feature `planted-bugs`. Without it [`PlantedBug`] has no value, so no
 //! store can have one, and the compiler removes the checks.
 
-/// A planted bug that a store can have.
+/// A planted bug of a region. Stores get theirs as an option; other parts ask [`planted`].
 #[cfg(feature = "planted-bugs")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlantedBug {
@@ -43,6 +43,60 @@ pub enum PlantedBug {
     AttributesOmitted,
     /// Reads of a range leave out one of several items.
     RowsOmitted,
+    /// Where states of an item would merge, the later one wins as a whole.
+    MergedAsWhole,
+    /// Occasionally a batch of a stream is acknowledged without being applied.
+    BatchDropped,
+    /// When a subscription changes, a source continues after what it sent, even if the receiver
+    /// discarded it.
+    SentTakenForAcknowledged,
+    /// Occasionally a write arrives in another region without its causal context.
+    ContextLostOnWire,
+    /// Occasionally a write arrives in another region without its metadata.
+    MetadataLostOnWire,
+    /// Occasionally a write is made although its condition does not hold.
+    ConditionIgnored,
+    /// Occasionally an update is answered and not made.
+    UpdateSkipped,
+}
+
+#[cfg(feature = "planted-bugs")]
+thread_local! {
+    /// The planted bug of the simulation on this thread, and how often a part asked whether it
+    /// strikes.
+    static PLANTED: std::cell::Cell<(Option<PlantedBug>, u64)> = const { std::cell::Cell::new((None, 0)) };
+}
+
+/// Plants a bug in every part of the regions that run on this thread.
+#[cfg(feature = "planted-bugs")]
+pub fn plant(bug: Option<PlantedBug>) {
+    PLANTED.set((bug, 0));
+}
+
+/// The bug that is planted on this thread.
+#[cfg(feature = "planted-bugs")]
+#[must_use]
+pub fn planted() -> Option<PlantedBug> {
+    PLANTED.get().0
+}
+
+/// Does nothing, since there is no bug.
+#[cfg(not(feature = "planted-bugs"))]
+pub const fn plant(_: Option<PlantedBug>) {}
+
+/// There is no bug.
+#[cfg(not(feature = "planted-bugs"))]
+#[must_use]
+pub const fn planted() -> Option<PlantedBug> {
+    None
+}
+
+/// Whether a part that is asked strikes this time: every seventh time.
+#[cfg(feature = "planted-bugs")]
+fn strikes() -> bool {
+    let (bug, asked) = PLANTED.get();
+    PLANTED.set((bug, asked + 1));
+    asked % 7 == 6
 }
 
 /// A planted bug; without the feature `planted-bugs` there is none.
@@ -158,6 +212,48 @@ impl PlantedBug {
     pub const fn omits_rows(self) -> bool {
         matches!(self, Self::RowsOmitted)
     }
+
+    /// Whether the later of two states wins as a whole.
+    #[must_use]
+    pub const fn merges_as_whole(self) -> bool {
+        matches!(self, Self::MergedAsWhole)
+    }
+
+    /// Whether the batch with this number is dropped when it arrives.
+    #[must_use]
+    pub const fn drops_batch(self, number: u64) -> bool {
+        matches!(self, Self::BatchDropped) && number.is_multiple_of(7)
+    }
+
+    /// Whether a source takes what it sent for acknowledged.
+    #[must_use]
+    pub const fn trusts_sent(self) -> bool {
+        matches!(self, Self::SentTakenForAcknowledged)
+    }
+
+    /// Whether the write with this sequence arrives without its causal context.
+    #[must_use]
+    pub const fn loses_context(self, sequence: u64) -> bool {
+        matches!(self, Self::ContextLostOnWire) && sequence.is_multiple_of(7)
+    }
+
+    /// Whether the write with this sequence arrives without its metadata.
+    #[must_use]
+    pub const fn loses_metadata(self, sequence: u64) -> bool {
+        matches!(self, Self::MetadataLostOnWire) && sequence.is_multiple_of(7)
+    }
+
+    /// Whether this condition is ignored.
+    #[must_use]
+    pub fn ignores_condition(self) -> bool {
+        matches!(self, Self::ConditionIgnored) && strikes()
+    }
+
+    /// Whether this update is skipped.
+    #[must_use]
+    pub fn skips_update(self) -> bool {
+        matches!(self, Self::UpdateSkipped) && strikes()
+    }
 }
 
 #[cfg(not(feature = "planted-bugs"))]
@@ -261,6 +357,48 @@ impl PlantedBug {
     /// Never called, since there is no bug.
     #[must_use]
     pub const fn omits_rows(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn merges_as_whole(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn drops_batch(self, _: u64) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn trusts_sent(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn loses_context(self, _: u64) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn loses_metadata(self, _: u64) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn ignores_condition(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn skips_update(self) -> bool {
         match self {}
     }
 }
