@@ -41,6 +41,9 @@ pub(crate) struct Context {
     /// What this region's database knew about its own sequences when it was opened, and the copies
     /// since.
     pub(crate) own: OwnSequences,
+    /// For each table, the greatest own sequence that this region's vector has covered since the
+    /// start. The vector itself falls back when the replica is dropped.
+    pub(crate) own_reached: BTreeMap<TableId, u64>,
     /// Tables in which this region is missing own writes that a peer has. They are neither served
     /// nor trimmed until a copy brings those writes.
     pub(crate) missing_own: BTreeMap<TableId, MissingOwn>,
@@ -191,6 +194,8 @@ impl Context {
     pub(crate) fn learn(&mut self, vectors: &TableVectors) {
         for (table, vector) in vectors {
             let is_complete = self.catalog.get(table).is_none_or(|view| view.bootstrapped);
+            let reached = self.own_reached.entry(*table).or_default();
+            *reached = (*reached).max(vector.get(&self.origin));
             let local = self.local.entry(*table).or_default();
             if is_complete {
                 local.merge(vector);

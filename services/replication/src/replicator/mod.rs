@@ -99,6 +99,7 @@ impl Replicator {
             catching_up: BTreeSet::new(),
             finishing: BTreeSet::new(),
             own,
+            own_reached: BTreeMap::new(),
             missing_own: BTreeMap::new(),
             unreachable,
             paused: BTreeSet::new(),

@@ -134,6 +134,6 @@ impl Replicator {
 /// Whether another life of the database made the own write to the table with this sequence: this
 /// one skipped the sequence, or has not come that far.
 fn is_foreign(context: &Context, table: TableId, sequence: u64) -> bool {
-    context.own.has_skipped(sequence)
-        || (sequence > context.own.opened && sequence > context.vector(table).get(&context.origin))
+    let reached = context.own_reached.get(&table).copied().unwrap_or(0);
+    context.own.has_skipped(sequence) || (sequence > context.own.opened && sequence > reached)
 }
