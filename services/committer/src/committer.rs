@@ -33,6 +33,10 @@ use crate::{shared::Shared, trail};
 /// changing.
 const ATTEMPTS_MAX: usize = 8;
 
+/// The least and the greatest number of records that a pass of the trim examines in one step.
+const TRIM_RECORDS_MIN: usize = 128;
+const TRIM_RECORDS_MAX: usize = 1024;
+
 /// A request to the committer, with the channel for its answer.
 pub(crate) enum Request {
     /// A client's writes, as one transaction.
@@ -237,7 +241,7 @@ impl Committer {
     fn carry_out(&mut self, commands: &mut [StoreCommand]) -> Result<Vec<CommandAnswer>, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             self.refresh()?;
-            let environment = self.environment();
+            let environment = self.environment(commands);
             let mut rows = Rows::default();
             // The rows for upkeep are determined by deciding it alone, instead of deciding the
             // whole group repeatedly.
@@ -325,11 +329,13 @@ impl Committer {
         })
     }
 
-    fn environment(&self) -> Environment {
+    fn environment(&self, commands: &[StoreCommand]) -> Environment {
         Environment {
             region: self.shared.origin.region().clone(),
             now_ms: self.shared.clock.now_ms(),
             log_retention_ms: self.shared.log_retention_ms,
+            past_from: self.shared.as_of.first(),
+            trim_records_max: trim_records(commands),
             shard_age_ms: self.shared.shard_age_ms,
             wants_own: self.shared.recent.is_wanted(),
             planted_bug: self.shared.planted_bug,
@@ -368,6 +374,21 @@ impl Committer {
             .iter()
             .for_each(|event| event.log(region, &before, after));
         decision.answers
+    }
+}
+
+/// The number of records that a pass of the trim examines in a group of these commands: twice as
+/// many as clients and other regions write in it, within bounds. So the trim is faster than they
+/// are, and delays them in proportion to what they write. Alone in its group it delays nobody.
+fn trim_records(commands: &[StoreCommand]) -> usize {
+    let written = |command: &StoreCommand| match command {
+        StoreCommand::Transaction(writes) => writes.len(),
+        StoreCommand::Apply(batch) => batch.mutations.len(),
+        _ => 0,
+    };
+    match commands.iter().map(written).sum::<usize>() {
+        0 => TRIM_RECORDS_MAX,
+        written => (2 * written).clamp(TRIM_RECORDS_MIN, TRIM_RECORDS_MAX),
     }
 }
 

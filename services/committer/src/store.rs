@@ -16,8 +16,8 @@ use beringia_decisions::{RegionRow, first_rows};
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector, range_of};
 use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
-    LogPosition, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StoreOptions,
-    StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
+    LogPosition, LogState, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError,
+    StoreOptions, StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
     backend::{ReadScope, StorageBackend, Writer},
 };
 use parking_lot::Mutex;
@@ -39,7 +39,7 @@ const LONG_READS_MAX: usize = 4;
 /// The number of keys up to which `get_many` reads on the caller's thread.
 const SHORT_READ_KEYS: usize = 8;
 /// The number of trim steps in one call of `collect_garbage`.
-const GARBAGE_STEPS: usize = 16;
+const GARBAGE_STEPS: usize = 64;
 
 /// A region's store over a storage backend.
 pub struct RegionStore {
@@ -442,6 +442,10 @@ impl Store for RegionStore {
         self.shared.view.load().keeps_unshipped
     }
 
+    fn log_state(&self) -> LogState {
+        self.shared.view.load().log_state()
+    }
+
     async fn note_unreachable(&self, unreachable_ms: BTreeMap<Region, u64>) -> Result<(), StoreError> {
         self.ask(Priority::Upkeep, |to| Request::NoteUnreachable(unreachable_ms, to))
             .await
@@ -451,15 +455,15 @@ impl Store for RegionStore {
         self.read(ReadScope::Call, read::unreachable)
     }
 
-    async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<(), StoreError> {
+    async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<bool, StoreError> {
         let acknowledged = Arc::new(acknowledged.clone());
         for _ in 0..GARBAGE_STEPS {
             let step = self.ask(Priority::Upkeep, |to| Request::Trim(acknowledged.clone(), to));
             if !step.await? {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn failed(&self) -> Option<String> {

@@ -2,6 +2,7 @@
 
 mod change;
 mod conflict;
+mod log_state;
 mod read;
 mod store;
 mod stream;
@@ -10,6 +11,7 @@ pub use change::{
     Change, CommitError, ItemEffect, ItemWrite, Refusal, SchemaChange, SchemaError, SchemaRefusal, WriteResult,
 };
 pub use conflict::{Conflict, ConflictRule, ConflictSide, Explained, Unshipped};
+pub use log_state::{HoldReason, LogHold, LogState};
 pub use read::{RangePage, RangeRead, Row};
 pub use store::Store;
 pub use stream::{Shard, ShardEnd, StreamChange, StreamPage, StreamRead, StreamRecord, Streams, TableStream};
