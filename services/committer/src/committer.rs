@@ -22,7 +22,7 @@ use beringia_item::{Origin, Region, TableId};
 use beringia_storage::{
     Acknowledged, Applied, Catalog, CommitError, ItemWrite, RemoteBatch, SchemaChange, SchemaError, StoreError,
     WriteResult,
-    backend::{CommitFailure, CommitNumber, Writer},
+    backend::{CommitFailure, CommitNumber, Maintenance, Writer},
 };
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -67,6 +67,14 @@ impl Submitted {
     /// Whether it must be the last of its group.
     pub(crate) const fn ends_group(&self) -> bool {
         self.request.ends_group()
+    }
+
+    /// Whether it is upkeep, which a region commands by itself.
+    pub(crate) const fn is_upkeep(&self) -> bool {
+        matches!(
+            self.request,
+            Request::Trim(..) | Request::NoteUnreachable(..) | Request::Repair(..)
+        )
     }
 
     /// Answers a request that was never carried out.
@@ -208,23 +216,19 @@ impl Committer {
         worked.is_ok()
     }
 
-    /// Performs the backend's maintenance after a commit.
-    pub(crate) fn maintain(&mut self) {
-        let maintained = self.writer.maintain(false);
-        self.note_failure(maintained);
+    /// Performs some of the backend's maintenance. Returns true if there is more.
+    pub(crate) fn maintain(&mut self, when: Maintenance) -> bool {
+        let maintained = self.writer.maintain(when);
+        maintained.unwrap_or_else(|error| {
+            self.failure = Some(error.to_string());
+            false
+        })
     }
 
     /// Releases memory that an idle store does not need.
     pub(crate) fn rest(&mut self) {
         self.shared.recent.clear();
-        let maintained = self.writer.maintain(true);
-        self.note_failure(maintained);
-    }
-
-    fn note_failure(&mut self, maintained: Result<(), StoreError>) {
-        if let Err(error) = maintained {
-            self.failure = Some(error.to_string());
-        }
+        self.maintain(Maintenance::Rest);
     }
 
     /// Why nothing more may be committed: the backend cannot tell what is durable.

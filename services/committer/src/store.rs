@@ -18,7 +18,7 @@ use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
     LogPosition, LogState, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError,
     StoreOptions, StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
-    backend::{ReadScope, StorageBackend, Writer},
+    backend::{ReadScope, StorageBackend, StorageSizes, Writer},
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -444,6 +444,10 @@ impl Store for RegionStore {
 
     fn log_state(&self) -> LogState {
         self.shared.view.load().log_state()
+    }
+
+    fn sizes(&self) -> Result<StorageSizes, StoreError> {
+        self.backend.sizes()
     }
 
     async fn note_unreachable(&self, unreachable_ms: BTreeMap<Region, u64>) -> Result<(), StoreError> {

@@ -9,5 +9,6 @@ mod garbage;
 mod memory;
 mod memory_of_thread;
 mod scrub;
+mod space;
 mod support;
 mod sync_failure;

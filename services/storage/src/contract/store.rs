@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Acknowledged, Applied, Backlog, Catalog, LogFilter, LogPage, LogPosition, RawRow, RemoteBatch, StoreError,
-    TableDigest,
+    TableDigest, backend::StorageSizes,
 };
 
 /// The only way to a region's state. Cheap to call from any task. No caller may assume that the
@@ -163,6 +163,14 @@ pub trait Store: Send + Sync + 'static {
     /// The progress of the trim, and the tables that it left behind.
     fn log_state(&self) -> LogState {
         LogState::default()
+    }
+
+    /// The space that the region's state takes; zeros where that is not known.
+    ///
+    /// # Errors
+    /// If it cannot be determined.
+    fn sizes(&self) -> Result<StorageSizes, StoreError> {
+        Ok(StorageSizes::default())
     }
 
     /// Records for how long each peer has been unreachable, in milliseconds, in place of what was
