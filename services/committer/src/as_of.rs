@@ -50,6 +50,12 @@ impl AsOfPositions {
         }
     }
 
+    /// The first position that a read of the past may refer to; `u64::MAX` if there are no such
+    /// reads.
+    pub(crate) fn first(&self) -> u64 {
+        self.ago(self.keep).map_or(u64::MAX, |position| position.0)
+    }
+
     /// The end of the log at this time ago, or a later one; `None` if that is the current end.
     pub(crate) fn ago(&self, ago: Duration) -> Option<LogPosition> {
         let ago = ago.min(self.keep);

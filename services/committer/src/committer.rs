@@ -22,7 +22,7 @@ use beringia_item::{Origin, Region, TableId};
 use beringia_storage::{
     Acknowledged, Applied, Catalog, CommitError, ItemWrite, RemoteBatch, SchemaChange, SchemaError, StoreError,
     WriteResult,
-    backend::{CommitFailure, CommitNumber, Writer},
+    backend::{CommitFailure, CommitNumber, Maintenance, Writer},
 };
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -32,6 +32,10 @@ use crate::{shared::Shared, trail};
 /// How many times a group is decided before the committer gives up, because its state keeps
 /// changing.
 const ATTEMPTS_MAX: usize = 8;
+
+/// The least and the greatest number of records that a pass of the trim examines in one step.
+const TRIM_RECORDS_MIN: usize = 128;
+const TRIM_RECORDS_MAX: usize = 1024;
 
 /// A request to the committer, with the channel for its answer.
 pub(crate) enum Request {
@@ -65,6 +69,14 @@ impl Submitted {
     /// Whether it must be the last of its group.
     pub(crate) const fn ends_group(&self) -> bool {
         self.request.ends_group()
+    }
+
+    /// Whether it is upkeep, which a region commands by itself.
+    pub(crate) const fn is_upkeep(&self) -> bool {
+        matches!(
+            self.request,
+            Request::Trim(..) | Request::NoteUnreachable(..) | Request::Repair(..)
+        )
     }
 
     /// Answers a request that was never carried out.
@@ -207,23 +219,19 @@ impl Committer {
         worked.is_ok()
     }
 
-    /// Performs the backend's maintenance after a commit.
-    pub(crate) fn maintain(&mut self) {
-        let maintained = self.writer.maintain(false);
-        self.note_failure(maintained);
+    /// Performs some of the backend's maintenance. Returns true if there is more.
+    pub(crate) fn maintain(&mut self, when: Maintenance) -> bool {
+        let maintained = self.writer.maintain(when);
+        maintained.unwrap_or_else(|error| {
+            self.failure = Some(error.to_string());
+            false
+        })
     }
 
     /// Releases memory that an idle store does not need.
     pub(crate) fn rest(&mut self) {
         self.shared.recent.clear();
-        let maintained = self.writer.maintain(true);
-        self.note_failure(maintained);
-    }
-
-    fn note_failure(&mut self, maintained: Result<(), StoreError>) {
-        if let Err(error) = maintained {
-            self.failure = Some(error.to_string());
-        }
+        self.maintain(Maintenance::Rest);
     }
 
     /// Why nothing more may be committed: the backend cannot tell what is durable.
@@ -240,7 +248,7 @@ impl Committer {
     fn carry_out(&mut self, commands: &mut [StoreCommand]) -> Result<Vec<CommandAnswer>, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             self.refresh()?;
-            let environment = self.environment();
+            let environment = self.environment(commands);
             let mut rows = Rows::default();
             // The rows for upkeep are determined by deciding it alone, instead of deciding the
             // whole group repeatedly.
@@ -328,11 +336,13 @@ impl Committer {
         })
     }
 
-    fn environment(&self) -> Environment {
+    fn environment(&self, commands: &[StoreCommand]) -> Environment {
         Environment {
             region: self.shared.origin.region().clone(),
             now_ms: self.shared.clock.now_ms(),
             log_retention_ms: self.shared.log_retention_ms,
+            past_from: self.shared.as_of.first(),
+            trim_records_max: trim_records(commands),
             shard_age_ms: self.shared.shard_age_ms,
             wants_own: self.shared.recent.is_wanted(),
             planted_bug: self.shared.planted_bug,
@@ -371,6 +381,21 @@ impl Committer {
             .iter()
             .for_each(|event| event.log(region, &before, after));
         decision.answers
+    }
+}
+
+/// The number of records that a pass of the trim examines in a group of these commands: twice as
+/// many as clients and other regions write in it, within bounds. So the trim is faster than they
+/// are, and delays them in proportion to what they write. Alone in its group it delays nobody.
+fn trim_records(commands: &[StoreCommand]) -> usize {
+    let written = |command: &StoreCommand| match command {
+        StoreCommand::Transaction(writes) => writes.len(),
+        StoreCommand::Apply(batch) => batch.mutations.len(),
+        _ => 0,
+    };
+    match commands.iter().map(written).sum::<usize>() {
+        0 => TRIM_RECORDS_MAX,
+        written => (2 * written).clamp(TRIM_RECORDS_MIN, TRIM_RECORDS_MAX),
     }
 }
 

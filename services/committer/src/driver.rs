@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use beringia_storage::{StoreError, panic_message};
+use beringia_storage::{StoreError, backend::Maintenance, panic_message};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore, SetOnce};
 
@@ -32,6 +32,9 @@ const GROUP_CLIENTS_MAX: usize = 512;
 const GROUP_REMOTES_MAX: usize = 8;
 /// How long the store must be idle before it releases memory.
 const REST_AFTER: Duration = Duration::from_secs(5);
+/// The number of groups of upkeep alone, one after the other, after which it also does. A region
+/// trims every second, so it is never without commands for longer.
+const REST_AFTER_UPKEEP: usize = 5;
 /// How long failed background work waits for a retry.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -282,12 +285,17 @@ impl Drop for Finish {
 /// failed.
 fn turn(queue: &Queue, slot: &CommitterSlot, group: Option<Vec<Submitted>>) -> Option<Background> {
     with_committer(queue, slot, group, |committer, group| {
+        let when = if group.is_some() {
+            Maintenance::AfterCommit
+        } else {
+            Maintenance::Idle
+        };
         if let Some(group) = group {
             committer.commit(group);
         }
         let worked = committer.failure().is_some() || !committer.has_jobs() || committer.work();
-        committer.maintain();
-        match (committer.has_jobs(), worked) {
+        let is_more = committer.maintain(when);
+        match (committer.has_jobs() || is_more, worked) {
             (false, _) => Background::None,
             (true, true) => Background::More,
             (true, false) => Background::Failed,
@@ -335,6 +343,7 @@ pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFau
     let queue = &finish.0;
     let mut background = turn(queue, slot, None);
     let mut rested = false;
+    let mut upkeep = 0;
     while let Some(state) = background {
         let mut waiting = queue.lock();
         let next = queue.next(&mut waiting);
@@ -343,6 +352,8 @@ pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFau
             Next::Commit(group) => {
                 drop(waiting);
                 rested = false;
+                let is_upkeep = group.iter().all(Submitted::is_upkeep);
+                upkeep = if is_upkeep { upkeep + 1 } else { 0 };
                 wait(disk_faults.commit_delay());
                 background = turn(queue, slot, Some(group));
             }
@@ -357,9 +368,10 @@ pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFau
             }
             Next::Idle if rested => drop(queue.park(&mut waiting, None)),
             Next::Idle => {
-                let timed_out = queue.park(&mut waiting, Some(REST_AFTER));
-                if timed_out && waiting.is_empty() {
+                let is_due = upkeep >= REST_AFTER_UPKEEP || queue.park(&mut waiting, Some(REST_AFTER));
+                if is_due && waiting.is_empty() {
                     drop(waiting);
+                    upkeep = 0;
                     if with_committer(queue, slot, None, |committer, _| committer.rest()).is_none() {
                         break;
                     }

@@ -16,9 +16,9 @@ use beringia_decisions::{RegionRow, first_rows};
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
-    LogPosition, OwnSequences, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store,
+    LogPosition, LogState, OwnSequences, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store,
     StoreDamage, StoreError, StoreOptions, StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
-    backend::{ReadScope, StorageBackend, Writer},
+    backend::{ReadScope, StorageBackend, StorageSizes, Writer},
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -39,7 +39,7 @@ const LONG_READS_MAX: usize = 4;
 /// The number of keys up to which `get_many` reads on the caller's thread.
 const SHORT_READ_KEYS: usize = 8;
 /// The number of trim steps in one call of `collect_garbage`.
-const GARBAGE_STEPS: usize = 16;
+const GARBAGE_STEPS: usize = 64;
 
 /// A region's store over a storage backend.
 pub struct RegionStore {
@@ -461,6 +461,14 @@ impl Store for RegionStore {
         self.shared.view.load().keeps_unshipped
     }
 
+    fn log_state(&self) -> LogState {
+        self.shared.view.load().log_state()
+    }
+
+    fn sizes(&self) -> Result<StorageSizes, StoreError> {
+        self.backend.sizes()
+    }
+
     async fn note_unreachable(&self, unreachable_ms: BTreeMap<Region, u64>) -> Result<(), StoreError> {
         self.ask(Priority::Upkeep, |to| Request::NoteUnreachable(unreachable_ms, to))
             .await
@@ -478,15 +486,15 @@ impl Store for RegionStore {
         self.ask(Priority::Upkeep, |to| Request::BeginEpoch(known, to)).await
     }
 
-    async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<(), StoreError> {
+    async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<bool, StoreError> {
         let acknowledged = Arc::new(acknowledged.clone());
         for _ in 0..GARBAGE_STEPS {
             let step = self.ask(Priority::Upkeep, |to| Request::Trim(acknowledged.clone(), to));
             if !self.repaired(step.await).await? {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn failed(&self) -> Option<String> {

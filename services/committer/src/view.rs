@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::HybridClock;
-use beringia_decisions::{KeptStreams, LogTimes, State, TableState};
+use beringia_decisions::{KeptStreams, LogHolds, LogTimes, State, TableState};
 use beringia_item::{TableId, VersionVector};
-use beringia_storage::{Catalog, OwnSequences, StoreError, backend::OriginNumber};
+use beringia_storage::{Catalog, LogHold, LogState, OwnSequences, StoreError, backend::OriginNumber};
 
 /// The state as of one commit.
 #[derive(Debug, Clone)]
@@ -21,6 +21,10 @@ pub(crate) struct View {
     pub(crate) clock: HybridClock,
     /// The last position of the log.
     pub(crate) end: u64,
+    /// The position up to which the log is trimmed, except for tables that are held up.
+    pub(crate) trimmed: u64,
+    /// The tables that are held up.
+    pub(crate) holds: LogHolds,
     /// Whether unshipped writes of removed rows are still being saved.
     pub(crate) keeps_unshipped: bool,
     /// The store epoch and the own sequences.
@@ -43,6 +47,8 @@ impl View {
             vectors,
             clock: state.clock(),
             end: state.log.last,
+            trimmed: state.log.trimmed,
+            holds: state.log.holds.clone(),
             keeps_unshipped: state.keeps_unshipped(),
             own: state.own.clone(),
             own_number: state.origins.own(),
@@ -58,6 +64,25 @@ impl View {
         OwnSequences {
             copied: self.held.iter().filter_map(copied).collect(),
             ..OwnSequences::clone(&self.own)
+        }
+    }
+
+    /// The progress of the trim.
+    pub(crate) fn log_state(&self) -> LogState {
+        let id_of = |number| {
+            let mut tables = self.held.values();
+            tables.find(|table| table.number == number).map(|table| table.id)
+        };
+        let holds = self.holds.iter().map(|(number, hold)| LogHold {
+            table: id_of(number),
+            reason: hold.reason.clone(),
+            since_ms: hold.since_ms,
+            positions: (self.end + 1).saturating_sub(hold.position),
+        });
+        LogState {
+            end: self.end,
+            untrimmed: self.end.saturating_sub(self.trimmed),
+            holds: holds.collect(),
         }
     }
 

@@ -10,7 +10,7 @@ use beringia_node::{
     ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeError, NodeStatus, NodeTuning,
     Peer,
 };
-use beringia_storage::{Backlog, Store, StoreOptions};
+use beringia_storage::{Backlog, COMPARISON_LOOK_BACK, Store, StoreOptions};
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, RegionStore};
 use parking_lot::Mutex;
 use tokio::{
@@ -142,7 +142,7 @@ impl RegionConfig {
         let store = StoreOptions {
             max_offset_ms: self.max_clock_offset_ms,
             shard_age_ms: self.stream_shard_age_ms,
-            look_back: self.behaviour.stale_reads,
+            look_back: self.behaviour.stale_reads.max(COMPARISON_LOOK_BACK),
             topology: Some(self.identity.clone()),
             ..StoreOptions::new(self.region.clone(), self.clock.clone())
         };

@@ -61,15 +61,20 @@ async fn tick(driver: Arc<Driver>) {
     }
 }
 
-/// Trims the log and collects tombstones that every peer has acknowledged. Fails while the disk is
-/// full or the store is closing, and is retried.
+/// Trims the log and collects tombstones that every peer has acknowledged, until nothing is left to
+/// do; then pauses. Fails while the disk is full or the store is closing, and is retried.
 async fn collect_garbage(driver: Arc<Driver>, pause: Duration) {
+    let mut is_more = false;
     loop {
-        sleep(pause).await;
-        let acknowledged = driver.look(beringia_replication::Replicator::acknowledged);
-        if let Err(error) = driver.store().collect_garbage(&acknowledged).await {
-            tracing::warn!(%error, "cannot trim the log and collect tombstones");
+        if !is_more {
+            sleep(pause).await;
         }
+        let acknowledged = driver.look(beringia_replication::Replicator::acknowledged);
+        let collected = driver.store().collect_garbage(&acknowledged).await;
+        is_more = collected.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot trim the log and collect tombstones");
+            false
+        });
     }
 }
 

@@ -5,7 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use beringia_committer::{DiskFaults, Execution};
 use beringia_storage::{
     StoreError,
-    backend::{CommitFailure, CommitNumber, ReadScope, Snapshot, StorageBackend, WriteSet, Writer},
+    backend::{
+        CommitFailure, CommitNumber, Maintenance, ReadScope, Snapshot, StorageBackend, StorageSizes, WriteSet, Writer,
+    },
 };
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -20,6 +22,7 @@ use crate::{
     options::Options,
     size_limit::SizeLimit,
     snapshot::SqlSnapshot,
+    vacuum,
     write::write,
 };
 
@@ -118,6 +121,21 @@ impl StorageBackend for SqliteBackend {
         self.damage.count()
     }
 
+    fn sizes(&self) -> Result<StorageSizes, StoreError> {
+        let (pages, page_bytes) = self
+            .readers
+            .with(|connection| Ok((vacuum::Pages::of(connection)?, vacuum::page_bytes(connection)?)))?
+            .or_store_error()?;
+        // The file is longer or shorter than that until the next WAL checkpoint.
+        let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+        let in_memory = pages.all * page_bytes;
+        Ok(StorageSizes {
+            database_bytes: self.path.as_ref().map_or(in_memory, length),
+            free_bytes: pages.free * page_bytes,
+            wal_bytes: self.path.as_ref().map_or(0, |path| length(&open::beside(path, "-wal"))),
+        })
+    }
+
     /// All connections are closed when this returns, so that the next open recovers the write-ahead
     /// log from its beginning.
     fn close(&self) {
@@ -209,19 +227,30 @@ impl Writer for SqliteWriter {
         Ok(())
     }
 
-    fn maintain(&mut self, idle: bool) -> Result<(), StoreError> {
+    fn maintain(&mut self, when: Maintenance) -> Result<bool, StoreError> {
         let WriteConnection::File(connection) = &self.connection else {
-            return Ok(());
+            return Ok(false);
         };
-        if idle {
+        self.checkpoints.check()?;
+        let is_more = if when == Maintenance::Rest {
             self.checkpoints.idle(connection);
             // If this fails, the memory is just not released.
             let _ = connection.execute_batch("PRAGMA shrink_memory");
             self.readers.rest();
+            false
         } else {
+            let step = vacuum::step(connection, when == Maintenance::Idle);
+            let is_more = step.unwrap_or_else(|error| {
+                match store_error(&error) {
+                    error @ StoreError::SyncFailed(_) => self.checkpoints.fail(error),
+                    error => tracing::debug!(%error, "free pages could not be returned to the file system"),
+                }
+                false
+            });
             self.checkpoints.after_commit(connection);
-        }
-        self.checkpoints.check()
+            is_more
+        };
+        self.checkpoints.check().map(|()| is_more)
     }
 
     fn release(self: Box<Self>) {

@@ -65,6 +65,19 @@ impl Turns {
         }
     }
 
+    /// Also makes the log's file empty, which only works without readers; does not wait for them.
+    fn truncate(&self, connection: &Connection) {
+        if let Some(_running) = self.running.try_lock() {
+            let waits = |ms| connection.busy_timeout(std::time::Duration::from_millis(ms));
+            if waits(0).is_ok() {
+                self.checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+            }
+            if let Err(error) = waits(connection::BUSY_MS.into()) {
+                tracing::error!(%error, "the time to wait for other connections cannot be set");
+            }
+        }
+    }
+
     /// The caller holds `running`.
     fn checkpoint(&self, connection: &Connection, statement: &str) {
         if self.failure.get().is_some() {
@@ -168,10 +181,10 @@ impl Checkpoints {
         }
     }
 
-    /// Copies all pages while the store is idle.
+    /// Copies all pages and empties the log while the store is idle, unless a reader is in the way.
     pub(crate) fn idle(&self, connection: &Connection) {
         if self.pages.swap(0, Ordering::Relaxed) > 0 {
-            self.turns.passive(connection);
+            self.turns.truncate(connection);
         }
     }
 

@@ -14,6 +14,8 @@ use crate::{error::store_error, memory::MemoryOwner};
 /// The page cache of the committer's connection, in KiB. The operating system caches the rest of
 /// the file.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
+/// The size that the file of the write-ahead log keeps when the log starts over, in bytes.
+const WAL_KEPT_BYTES: i64 = 16 << 20;
 /// The page cache of a reader's connection, in KiB.
 const READER_CACHE_KIB: i64 = 2 * 1024;
 /// The number of idle reader connections that are kept. More are opened for concurrent reads, and
@@ -22,7 +24,7 @@ const IDLE_READERS_MAX: usize = 4;
 /// The number of prepared statements that a connection keeps.
 const STATEMENTS: usize = 96;
 /// How long SQLite retries while the file is locked, in ms.
-const BUSY_MS: u32 = 10_000;
+pub(crate) const BUSY_MS: u32 = 10_000;
 
 /// The committer's access to the database.
 pub(crate) enum WriteConnection {
@@ -128,6 +130,8 @@ impl Readers {
 pub(crate) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path, WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Applied when the log starts over.
+    connection.pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))?;
     Ok(connection)
 }
 

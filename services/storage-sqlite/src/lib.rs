@@ -14,6 +14,7 @@ mod schema;
 mod size_limit;
 mod snapshot;
 mod store;
+mod vacuum;
 mod write;
 
 pub use beringia_committer::{DiskFaults, Execution, RegionStore};

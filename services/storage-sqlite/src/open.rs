@@ -17,6 +17,7 @@ use crate::{
     lock::LockFile,
     options::{Database, Options},
     schema::{APPLICATION_ID, FORMAT, SCHEMA, sql},
+    vacuum,
 };
 
 /// The size of an SQLite file's header (<https://www.sqlite.org/fileformat.html>, "The Database
@@ -91,7 +92,7 @@ fn open_file(path: &Path, options: &Options) -> Result<Opened, StoreError> {
 }
 
 /// The path with `suffix` appended to its file name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -198,6 +199,7 @@ fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
         let connection = Connection::open_with_flags(&temporary, flags)?;
         // The file is synced as a whole before it is renamed.
         connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "auto_vacuum", vacuum::INCREMENTAL)?;
         create(&connection, options)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.close().map_err(|(_, error)| error)
@@ -313,9 +315,7 @@ fn take_topology(connection: &Connection, path: &Path, options: &Options) -> Res
 }
 
 fn limit(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
-    let page_bytes: u64 = connection
-        .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))?
-        .into();
+    let page_bytes = vacuum::page_bytes(connection)?;
     let pages = options.max_bytes.map_or(PAGES_MAX, |bytes| bytes / page_bytes);
     connection.pragma_update_and_check(None, "max_page_count", sql(pages), |_| Ok(()))
 }

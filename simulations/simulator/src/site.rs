@@ -8,7 +8,7 @@ use std::{
 
 use beringia_item::{Region, TableId, VersionVector};
 use beringia_node::Node;
-use beringia_storage::{PlantedBug, Store as _, StoreOptions};
+use beringia_storage::{COMPARISON_LOOK_BACK, PlantedBug, Store as _, StoreOptions};
 use beringia_storage_sqlite::{DiskFaults, RegionStore};
 use tokio::task::JoinHandle;
 
@@ -95,7 +95,7 @@ impl Site {
         self.disk_new = false;
         let options = StoreOptions {
             planted_bug,
-            look_back,
+            look_back: look_back.max(COMPARISON_LOOK_BACK),
             ..StoreOptions::new(self.region.clone(), self.clock.clone())
         };
         let opened = self.disk.open(options, self.disk_faults.clone());

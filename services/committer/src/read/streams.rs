@@ -41,7 +41,7 @@ pub(crate) fn streams(reading: &Reading<'_>, retention: Retention) -> Result<Str
 fn trimmed(reading: &Reading<'_>, retention: Retention) -> Result<u64, StoreError> {
     let row = RegionRow::read(reading.snapshot)?.ok_or_else(|| StoreError::damaged("it has no state"))?;
     let expired = retention.expired(&reading.view.log_times, reading.view.end);
-    Ok(expired.unwrap_or(0).max(row.trimmed))
+    Ok(expired.unwrap_or(0).max(row.expired))
 }
 
 /// A shard, its stream, and the number that the table had.

@@ -224,7 +224,7 @@ impl Group<'_> {
                 if let Some(unshipped) = unshipped {
                     self.keep_unshipped(unshipped, &row_key, &current)?;
                 }
-                if current.row.position <= self.state.log.trimmed {
+                if self.state.log.has_passed(number, current.row.position) {
                     self.writes.trimmed.insert(current.row.position);
                 }
             }

@@ -287,11 +287,12 @@ impl Group<'_> {
         let Some(row) = self.item_row(&row_key)? else {
             return Ok(());
         };
+        let number = table.number;
         if row.fingerprint(self.state.origins.names())? == *fingerprint {
             self.remove_row(id, key, &row_key, &row)?;
             if row.is_live() && self.state.streams.open(id).is_some() {
                 self.append_removal(id, key, &row)?;
-            } else if row.position <= self.state.log.trimmed {
+            } else if self.state.log.has_passed(number, row.position) {
                 self.writes.trimmed.insert(row.position);
             }
         }

@@ -7,6 +7,7 @@ use beringia_storage::{
     backend::{KeyRange, Keyspace, OriginNumber, Snapshot, TableNumber, WriteSet},
 };
 
+use super::{holds::LogHolds, tip::RegionRow};
 use crate::layout::{Fields, number_key, number_of};
 
 /// The least distance in positions between two checkpoints of an origin's records of a table. A
@@ -23,15 +24,20 @@ pub type LogTimes = VecDeque<(u64, u64)>;
 pub struct Log {
     /// The last position that was assigned.
     pub last: u64,
-    /// Up to here all records were considered for trimming. Those that remain are still in use.
+    /// Up to here all records were considered for trimming. Those that remain are still in use, or
+    /// are of a table that is held up.
     pub trimmed: u64,
+    /// The tables whose records may not be passed at present.
+    pub holds: LogHolds,
+    /// Up to here the records of streams are older than the retention.
+    pub expired: u64,
     times: Arc<LogTimes>,
     /// The last group that appended: position and ms. Position 0 if there was none since the start.
     appended: (u64, u64),
 }
 
 impl Log {
-    pub(super) fn load(snapshot: &dyn Snapshot, last: u64, trimmed: u64) -> Result<Self, StoreError> {
+    pub(super) fn load(snapshot: &dyn Snapshot, last: u64, stored: &RegionRow) -> Result<Self, StoreError> {
         let mut times = LogTimes::new();
         snapshot.scan(Keyspace::LogTimes, &KeyRange::all(), &mut |key, row| {
             times.push_back((number_of(key)?, Fields(row?).u64()?));
@@ -39,7 +45,9 @@ impl Log {
         })?;
         Ok(Self {
             last,
-            trimmed,
+            trimmed: stored.trimmed,
+            holds: LogHolds::load(snapshot)?,
+            expired: stored.expired,
             times: Arc::new(times),
             appended: (0, 0),
         })
@@ -74,11 +82,20 @@ impl Log {
         }
     }
 
-    /// Drops the recorded ends that have been trimmed.
+    /// Whether the trim has passed this record of the table with this number.
+    pub(crate) fn has_passed(&self, table: TableNumber, position: u64) -> bool {
+        position <= self.trimmed && self.holds.get(table).is_none_or(|hold| position < hold.position)
+    }
+
+    /// Drops the recorded ends that were passed in all tables.
     pub(crate) fn drop_times(&mut self, writes: &mut WriteSet) {
         debug_assert!(self.trimmed <= self.last, "only positions that were given are trimmed");
+        let passed = self
+            .holds
+            .first()
+            .map_or(self.trimmed, |first| first.saturating_sub(1).min(self.trimmed));
         while let Some((position, _)) = self.times.front().copied()
-            && position < self.trimmed
+            && position < passed
         {
             writes.rows.insert((Keyspace::LogTimes, number_key(position)), None);
             Arc::make_mut(&mut self.times).pop_front();

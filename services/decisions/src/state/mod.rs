@@ -6,6 +6,7 @@
 mod catalog;
 mod definitions;
 mod digests;
+mod holds;
 mod index;
 mod job;
 mod log;
@@ -24,6 +25,7 @@ pub(crate) use self::{
 };
 pub use self::{
     digests::Digests,
+    holds::{Hold, LogHolds},
     index::{Index, IndexDefinition, projected_size},
     log::{Log, LogCheckpoint, LogTimes, Retention},
     origins::Origins,

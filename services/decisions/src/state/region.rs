@@ -48,6 +48,7 @@ pub fn first_rows(own: &Origin, now_ms: u64) -> Result<WriteSet, StoreError> {
     let row = RegionRow {
         tip,
         trimmed: 0,
+        expired: 0,
         next_table: FIRST_TABLE,
         next_index: 1,
         next_conflict: 1,
@@ -119,7 +120,7 @@ impl State {
         let mut state = Self {
             origins: Origins::load(snapshot, own)?,
             clock: HybridClock::restore(HybridTime::from_u64(tip.clock), max_offset_ms),
-            log: Log::load(snapshot, tip.position, stored.trimmed)?,
+            log: Log::load(snapshot, tip.position, &stored)?,
             tables: Arc::default(),
             definitions: Arc::default(),
             leaving: Arc::default(),
@@ -350,6 +351,7 @@ impl State {
         let row = RegionRow {
             tip,
             trimmed: self.log.trimmed,
+            expired: self.log.expired,
             next_table: self.next_table,
             next_index: self.next_index,
             next_conflict: self.next_conflict,

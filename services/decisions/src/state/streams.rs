@@ -123,6 +123,18 @@ impl StreamStates {
         kept.map(|(_, kept)| &*kept.shown)
     }
 
+    /// By the table's number, the first position that a readable shard has.
+    pub(crate) fn first_positions(&self) -> BTreeMap<TableNumber, u64> {
+        let mut positions = BTreeMap::new();
+        for kept in self.kept.values() {
+            for (shard, table) in kept.shown.shards.iter().zip(&kept.tables) {
+                let first = positions.entry(*table).or_insert(shard.first.0);
+                *first = shard.first.0.min(*first);
+            }
+        }
+        positions
+    }
+
     /// The enabled stream of a table.
     pub(crate) fn open(&self, table: TableId) -> Option<Stream> {
         let mut streams = self.of(table);

@@ -55,6 +55,8 @@ pub struct RegionRow {
     pub(super) tip: Tip,
     /// The trimmed part of the log, as [`Log::trimmed`](crate::Log::trimmed).
     pub trimmed: u64,
+    /// The expired part of the log, as [`Log::expired`](crate::Log::expired).
+    pub expired: u64,
     pub(super) next_table: TableNumber,
     pub(super) next_index: IndexNumber,
     pub(super) next_conflict: u64,
@@ -76,6 +78,7 @@ impl RegionRow {
         Ok(Some(Self {
             tip: Tip::decode(&mut fields)?,
             trimmed: fields.u64()?,
+            expired: fields.u64()?,
             next_table: fields.u32()?,
             next_index: fields.u32()?,
             next_conflict: fields.u64()?,
@@ -85,9 +88,10 @@ impl RegionRow {
     }
 
     pub(super) fn write(&self, writes: &mut WriteSet) {
-        let mut row = Vec::with_capacity(72 + 16 * self.own.gaps.len());
+        let mut row = Vec::with_capacity(80 + 16 * self.own.gaps.len());
         self.tip.encode(&mut row);
         row.extend_from_slice(&self.trimmed.to_be_bytes());
+        row.extend_from_slice(&self.expired.to_be_bytes());
         row.extend_from_slice(&self.next_table.to_be_bytes());
         row.extend_from_slice(&self.next_index.to_be_bytes());
         row.extend_from_slice(&self.next_conflict.to_be_bytes());

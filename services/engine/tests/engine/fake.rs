@@ -391,7 +391,7 @@ impl Store for FakeStore {
         false
     }
 
-    async fn collect_garbage(&self, _: &beringia_storage::Acknowledged) -> Result<(), StoreError> {
+    async fn collect_garbage(&self, _: &beringia_storage::Acknowledged) -> Result<bool, StoreError> {
         Err(StoreError::Closed)
     }
 

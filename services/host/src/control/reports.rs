@@ -2,8 +2,10 @@
 
 use beringia_item::{Region, TableId};
 use beringia_node::{BootstrapStage, LinkState, NodeStatus, PeerStatus, Refused, TableStatus};
-use beringia_proto::v1::{self, Arrivals, BootstrapReport, PeerReport, RefusedReport, RegionReport, SetAsideTable};
-use beringia_storage::{Catalog, DamagedRange};
+use beringia_proto::v1::{
+    self, Arrivals, BootstrapReport, HeldUpTable, PeerReport, RefusedReport, RegionReport, SetAsideTable, StorageReport,
+};
+use beringia_storage::{Catalog, DamagedRange, HoldReason, LogHold, Store};
 
 use super::pauses;
 use crate::region::{Health, Hosted};
@@ -50,6 +52,39 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
             .iter()
             .map(|damaged| damaged_range(damaged, &catalog))
             .collect(),
+        storage: Some(storage_report(&*store, &catalog)),
+    }
+}
+
+fn storage_report(store: &dyn Store, catalog: &Catalog) -> StorageReport {
+    // What is not known is reported as zero.
+    let sizes = store.sizes().unwrap_or_default();
+    let log = store.log_state();
+    StorageReport {
+        database_bytes: sizes.database_bytes,
+        free_bytes: sizes.free_bytes,
+        wal_bytes: sizes.wal_bytes,
+        untrimmed: log.untrimmed,
+        held_up: log.holds.iter().map(|hold| held_up(hold, catalog)).collect(),
+    }
+}
+
+fn held_up(hold: &LogHold, catalog: &Catalog) -> HeldUpTable {
+    let (reason, peers) = match &hold.reason {
+        None => ("the first trim since the start", Vec::new()),
+        Some(HoldReason::Stream) => ("readers of its stream", Vec::new()),
+        Some(HoldReason::Peers(peers)) => ("acknowledgements of", peers.iter().map(ToString::to_string).collect()),
+        Some(HoldReason::Replicas) => ("a replica that is unreachable, being filled or dropped", Vec::new()),
+        Some(HoldReason::Tombstone) => ("writes that may be concurrent with a delete", Vec::new()),
+        Some(HoldReason::Unshipped) => ("its unshipped writes to be saved", Vec::new()),
+    };
+    HeldUpTable {
+        table_id: hold.table.map(|id| id.to_string()).unwrap_or_default(),
+        table: hold.table.map(|id| name_of(id, catalog)).unwrap_or_default(),
+        since_ms: hold.since_ms,
+        positions: hold.positions,
+        reason: reason.to_owned(),
+        peers,
     }
 }
 

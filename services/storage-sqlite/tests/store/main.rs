@@ -11,5 +11,6 @@ mod memory;
 mod memory_of_thread;
 mod pair;
 mod scrub;
+mod space;
 mod support;
 mod sync_failure;

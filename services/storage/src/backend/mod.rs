@@ -98,6 +98,14 @@ pub trait StorageBackend: Send + Sync + 'static {
     /// Calls `listener` after every commit, whichever writer made it. A listener must not block.
     fn watch(&self, listener: Arc<dyn Fn() + Send + Sync>);
 
+    /// The space that the backend takes; zeros for one that does not know.
+    ///
+    /// # Errors
+    /// If it cannot be determined.
+    fn sizes(&self) -> Result<StorageSizes, StoreError> {
+        Ok(StorageSizes::default())
+    }
+
     /// Checks whether reads are possible. It is called before each read that is served from memory,
     /// so it must cost less than a read.
     ///
@@ -199,6 +207,28 @@ impl dyn Snapshot + '_ {
     }
 }
 
+/// When a backend performs maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintenance {
+    /// After a commit; more commands may wait.
+    AfterCommit,
+    /// While no command waits.
+    Idle,
+    /// After a period without commands: to release memory that an idle backend does not need.
+    Rest,
+}
+
+/// The space that a backend takes, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StorageSizes {
+    /// The database, without its write-ahead log.
+    pub database_bytes: u64,
+    /// The part of the database that is free for new rows.
+    pub free_bytes: u64,
+    /// The write-ahead log.
+    pub wal_bytes: u64,
+}
+
 /// The holder of the lease, which alone may commit.
 pub trait Writer: Send {
     /// Runs `work` on the newest state.
@@ -220,15 +250,14 @@ pub trait Writer: Send {
     /// have been written.
     fn commit(&mut self, writes: &WriteSet) -> Result<(), CommitFailure>;
 
-    /// Performs maintenance after a commit. Called with `idle` after a period without commits, to
-    /// release memory that an idle backend does not need.
+    /// Performs some maintenance. Returns true if there is more that can be done while nothing waits.
     ///
     /// # Errors
     /// If what the backend reads may not be durable. Then its state must be opened again, as after
     /// [`CommitFailure::Fatal`]; other failures are retried the next time.
-    fn maintain(&mut self, idle: bool) -> Result<(), StoreError> {
-        let _ = idle;
-        Ok(())
+    fn maintain(&mut self, when: Maintenance) -> Result<bool, StoreError> {
+        let _ = when;
+        Ok(false)
     }
 
     /// Releases the lease in good order, so that the next start has nothing to recover.

@@ -31,6 +31,8 @@ pub enum Keyspace {
     LogCheckpoints,
     /// The end of the log at past wall times, by position.
     LogTimes,
+    /// The tables whose records the trim may not pass at present, by number.
+    LogHolds,
     /// The streams of tables, enabled or still readable.
     Streams,
     /// The shards of streams, open or still readable.
@@ -47,7 +49,7 @@ pub enum Keyspace {
 
 impl Keyspace {
     /// All keyspaces, in the order of their declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Region,
         Self::Origins,
         Self::Tables,
@@ -56,6 +58,7 @@ impl Keyspace {
         Self::Digests,
         Self::LogCheckpoints,
         Self::LogTimes,
+        Self::LogHolds,
         Self::Streams,
         Self::Shards,
         Self::Conflicts,
@@ -76,6 +79,7 @@ impl Keyspace {
                 | Self::Indexes
                 | Self::Digests
                 | Self::LogTimes
+                | Self::LogHolds
                 | Self::Streams
                 | Self::Conflicts
                 | Self::Unshipped
@@ -94,6 +98,7 @@ impl Keyspace {
             Self::Digests => "digests",
             Self::LogCheckpoints => "log_checkpoints",
             Self::LogTimes => "log_times",
+            Self::LogHolds => "log_holds",
             Self::Streams => "streams",
             Self::Shards => "shards",
             Self::Conflicts => "conflicts",

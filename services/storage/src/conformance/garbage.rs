@@ -8,10 +8,10 @@ use super::{DiskMaker, fixture::*};
 use crate::{LogFilter, RemoteBatch, RemoteKind, ReplicaStatus};
 
 /// By table and peer, the vector that the peer has applied.
-type PeerVectors = BTreeMap<TableId, BTreeMap<beringia_item::Region, VersionVector>>;
+pub(super) type PeerVectors = BTreeMap<TableId, BTreeMap<beringia_item::Region, VersionVector>>;
 
 /// The vectors of the peers, as they acknowledged them.
-fn acknowledged(peers: &[&Site]) -> PeerVectors {
+pub(super) fn acknowledged(peers: &[&Site]) -> PeerVectors {
     let mut acknowledged = PeerVectors::new();
     for table in [TABLE, TableId::CATALOG] {
         for peer in peers {
@@ -25,14 +25,14 @@ fn acknowledged(peers: &[&Site]) -> PeerVectors {
     acknowledged
 }
 
-async fn pair(backend: &dyn DiskMaker) -> (Site, Site) {
+pub(super) async fn pair(backend: &dyn DiskMaker) -> (Site, Site) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     (east, west)
 }
 
 /// Whether `site` can still serve all of its own writes from its log.
-async fn serves_all(site: &Site) -> bool {
+pub(super) async fn serves_all(site: &Site) -> bool {
     site.store
         .log_position(&all_of(site.store.origin()))
         .await
@@ -225,39 +225,6 @@ pub(super) async fn conflict_journal_outlives_the_log(backend: &dyn DiskMaker) {
     assert!(!serves_all(&east).await);
     assert_eq!(east.store.conflicts(None, 0, 10).await.unwrap(), journal);
     assert!(journal[0].loser.image.is_some() && journal[0].winner.image.is_some());
-}
-
-/// Also if every peer has acknowledged them.
-pub(super) async fn records_are_kept_for_the_stream_retention(backend: &dyn DiskMaker) {
-    let (first, west) = pair(backend).await;
-    let east = first.reopened(|options| options.log_retention_ms = crate::DEFAULT_LOG_RETENTION_MS);
-    put(&*east.store, item("a", 1, &[])).await;
-    ship(&east, &west, TABLE).await;
-    east.store
-        .collect_garbage(&acknowledged(&[&west]).into())
-        .await
-        .unwrap();
-    assert!(serves_all(&east).await);
-    east.advance_ms(crate::DEFAULT_LOG_RETENTION_MS - 1);
-    put(&*east.store, item("a", 2, &[])).await;
-    ship_over_time(&east, &west).await;
-    east.store
-        .collect_garbage(&acknowledged(&[&west]).into())
-        .await
-        .unwrap();
-    assert!(serves_all(&east).await);
-    east.advance_ms(1);
-    east.store
-        .collect_garbage(&acknowledged(&[&west]).into())
-        .await
-        .unwrap();
-    assert!(!serves_all(&east).await);
-    assert_eq!(scan(&*east.store, None).await.rows.len(), 2);
-}
-
-async fn ship_over_time(from: &Site, to: &Site) {
-    to.clock.set(beringia_clock::WallClock::now_ms(&*from.clock));
-    ship(from, to, TABLE).await;
 }
 
 pub(super) async fn peer_below_the_low_watermark_copies_then_streams(backend: &dyn DiskMaker) {

@@ -30,6 +30,7 @@ mod model;
 mod past;
 mod policies;
 mod replication;
+mod retention;
 mod run;
 mod slow_disks;
 mod streams;
@@ -212,7 +213,6 @@ suite! {
         plain no_tombstone_is_collected_during_a_bootstrap;
         plain tombstone_stays_until_the_digests_agree;
         plain conflict_journal_outlives_the_log;
-        plain records_are_kept_for_the_stream_retention;
         plain peer_below_the_low_watermark_copies_then_streams;
     }
     log {
@@ -274,6 +274,16 @@ suite! {
         plain region_that_lost_its_disk_reuses_no_sequence;
         plain equal_times_are_decided_by_region_everywhere;
     }
+    retention {
+        plain records_without_a_stream_wait_only_for_peers;
+        plain records_of_a_stream_are_kept_for_a_day;
+        plain records_from_before_a_stream_are_not_kept;
+        plain table_that_waits_does_not_hold_up_others;
+        plain table_is_trimmed_from_where_it_waited;
+        plain tables_that_wait_take_turns;
+        plain deleted_table_leaves_no_hold;
+        plain idle_stream_reader_is_not_refused;
+    }
     streams {
         plain old_shard_continues_in_a_child_even_without_writes;
         plain stream_page_obeys_limits_and_closed_shard_ends;
@@ -316,6 +326,7 @@ suite! {
         paused past_range_read_obeys_bounds_and_byte_limit;
         paused past_read_of_trimmed_records_sees_the_present;
         paused store_without_look_back_has_no_past_positions;
+        paused old_images_stay_while_reads_of_the_past_need_them;
     }
     slow_disks {
         paused writes_that_arrive_during_a_commit_share_the_next;

@@ -9,10 +9,12 @@ use tokio::time::Instant;
 use super::{DiskMaker, fixture::*};
 use crate::{LogPosition, RangePage, RangeRead, Row, Store};
 
+const WINDOW: Duration = Duration::from_secs(10);
+
 /// A region that looks ten seconds back.
 fn looking_back(backend: &dyn DiskMaker) -> Site {
     Site::with(backend, "us-east-1", |options| {
-        options.look_back = Duration::from_secs(10);
+        options.look_back = WINDOW;
     })
 }
 
@@ -150,10 +152,26 @@ pub(super) async fn past_read_of_trimmed_records_sees_the_present(backend: &dyn 
             .clone()
     };
     assert_eq!(weight().await, number(1));
+    tokio::time::advance(WINDOW).await;
     store.collect_garbage(&Default::default()).await.unwrap();
     assert_eq!(weight().await, number(2));
     let page = range(store, whole(TABLE, None), Some(at)).await;
     assert_eq!(page.rows[0].item["weight"], number(2));
+}
+
+pub(super) async fn old_images_stay_while_reads_of_the_past_need_them(backend: &dyn DiskMaker) {
+    let site = looking_back(backend);
+    let store = &*site.store;
+    create_table(store, false).await;
+    for weight in 1..=2 {
+        put(store, item("a", 0, &[("weight", number(weight))])).await;
+        tokio::time::advance(WINDOW / 4).await;
+    }
+    let at = store.as_of(WINDOW / 2).unwrap();
+    store.collect_garbage(&Default::default()).await.unwrap();
+    let past = store.get_many_at(vec![(TABLE, key(0))], at).await.unwrap();
+    let (_, then) = past[0].as_ref().unwrap();
+    assert_eq!(then["weight"], number(1));
 }
 
 pub(super) async fn store_without_look_back_has_no_past_positions(backend: &dyn DiskMaker) {

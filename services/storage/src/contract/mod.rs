@@ -3,6 +3,7 @@
 mod change;
 mod conflict;
 mod damage;
+mod log_state;
 mod read;
 mod store;
 mod stream;
@@ -12,6 +13,7 @@ pub use change::{
 };
 pub use conflict::{Conflict, ConflictRule, ConflictSide, Explained, Unshipped};
 pub use damage::{DamagedRange, StoreDamage};
+pub use log_state::{HoldReason, LogHold, LogState};
 pub use read::{RangePage, RangeRead, Row};
 pub use store::Store;
 pub use stream::{Shard, ShardEnd, StreamChange, StreamPage, StreamRead, StreamRecord, Streams, TableStream};

@@ -8,12 +8,12 @@ use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, 
 use tokio::sync::Notify;
 
 use super::{
-    CommitError, Conflict, Explained, ItemWrite, RangePage, RangeRead, SchemaChange, SchemaError, StoreDamage,
-    StreamPage, StreamRead, Streams, Unshipped, WriteResult,
+    CommitError, Conflict, Explained, ItemWrite, LogState, RangePage, RangeRead, SchemaChange, SchemaError,
+    StoreDamage, StreamPage, StreamRead, Streams, Unshipped, WriteResult,
 };
 use crate::{
     Acknowledged, Applied, Backlog, Catalog, LogFilter, LogPage, LogPosition, OwnSequences, RawRow, RemoteBatch,
-    StoreError, TableDigest,
+    StoreError, TableDigest, backend::StorageSizes,
 };
 
 /// The only way to a region's state. Cheap to call from any task. No caller may assume that the
@@ -161,11 +161,25 @@ pub trait Store: Send + Sync + 'static {
     /// store saves them in the background, a few with each commit.
     fn is_saving_unshipped(&self) -> bool;
 
-    /// Trims and collects a bounded amount: log records at or below every peer's acknowledged
-    /// vector and older than the retention for streams, and tombstones that every peer has
-    /// acknowledged past. A global table (or the catalog) keeps everything if it is missing from
-    /// `acknowledged`, or if one of its replicas that was not dropped is.
-    async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<(), StoreError>;
+    /// Trims the log and collects tombstones, a few with each commit: log records at or below every
+    /// peer's acknowledged vector, those of readable streams only if they are older than the
+    /// retention, and tombstones that every peer has acknowledged past. A global table (or the catalog) keeps everything if it is missing from
+    /// `acknowledged`, or if one of its replicas that was not dropped is. Returns whether there may be
+    /// more to do, for which newer acknowledgements are better.
+    async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<bool, StoreError>;
+
+    /// The progress of the trim, and the tables that it left behind.
+    fn log_state(&self) -> LogState {
+        LogState::default()
+    }
+
+    /// The space that the region's state takes; zeros where that is not known.
+    ///
+    /// # Errors
+    /// If it cannot be determined.
+    fn sizes(&self) -> Result<StorageSizes, StoreError> {
+        Ok(StorageSizes::default())
+    }
 
     /// Records for how long each peer has been unreachable, in milliseconds, in place of what was
     /// recorded before. Durable when this returns.

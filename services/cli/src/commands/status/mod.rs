@@ -1,6 +1,7 @@
 //! `status`: shows how far each region is behind each other region, and which tables differ.
 
 mod pair;
+mod storage;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,10 @@ use beringia_proto::v1::{
 use clap::Args;
 use serde::Serialize;
 
-use self::pair::{PairJson, dash};
+use self::{
+    pair::{PairJson, dash},
+    storage::StorageJson,
+};
 use super::{
     control::ControlArguments,
     leases::{self, LeaseJson},
@@ -32,7 +36,8 @@ use crate::{
         oldest write that it has not acknowledged (lag), the number and bytes of such writes \
         (backlog), how long the writes of the last five minutes took to arrive (p50, p99), and the \
         state of the link and the connection. For each table, show in how many of its 256 ranges \
-        its replicas differ.",
+        its replicas differ. For each region, show the bytes of its database, and which tables \
+        must keep their log records, since when and for whom.",
     after_help = "Examples:\n  beringia status\n  beringia status --format json | jq .pairs"
 )]
 pub(crate) struct StatusArguments {
@@ -55,6 +60,8 @@ struct StatusJson {
     set_aside: Vec<SetAsideJson>,
     /// Ranges of tables that are damaged in a region's database and not repaired yet.
     damaged: Vec<DamagedJson>,
+    /// The space that regions take, and the tables that hold up their logs.
+    storage: Vec<StorageJson>,
     /// The leases of drills: those that are held, and the last ones that expired.
     leases: Vec<LeaseJson>,
     /// The regions whose clients were moved, and those that fail the health checks of the endpoint
@@ -131,7 +138,7 @@ struct BootstrapJson {
     rows: u64,
 }
 
-/// Prints one JSON object, or up to six tables.
+/// Prints one JSON object, or up to eight tables.
 pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(), CommandError> {
     let fleet = arguments.control.connect().await?;
     let topology = fleet.topology();
@@ -202,6 +209,7 @@ impl StatusJson {
                 .collect(),
             set_aside: reports.values().flat_map(|report| SetAsideJson::of(report)).collect(),
             damaged: reports.values().flat_map(|report| DamagedJson::of(report)).collect(),
+            storage: reports.values().filter_map(|report| StorageJson::of(report)).collect(),
             leases: replies
                 .iter()
                 .flat_map(|reply| &reply.leases)
@@ -278,6 +286,7 @@ impl StatusJson {
                 self.damaged.iter().map(DamagedJson::row),
             )?;
         }
+        storage::print(&self.storage)?;
         leases::print_any(&self.leases)?;
         reroutes::print_any(&self.reroutes)
     }

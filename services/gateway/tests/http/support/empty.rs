@@ -180,7 +180,7 @@ impl Store for EmptyStore {
         false
     }
 
-    async fn collect_garbage(&self, _acknowledged: &beringia_storage::Acknowledged) -> Answered<()> {
+    async fn collect_garbage(&self, _acknowledged: &beringia_storage::Acknowledged) -> Answered<bool> {
         Err(StoreError::Closed)
     }
 
