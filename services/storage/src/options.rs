@@ -15,8 +15,8 @@ pub const DEFAULT_LOG_RETENTION_MS: u64 = 24 * 60 * 60 * 1000;
 /// what DynamoDB does.
 pub const DEFAULT_SHARD_AGE_MS: u64 = 4 * 60 * 60 * 1000;
 
-/// How far back a region looks at least, so that its digests can be compared as of a vector that its
-/// peer had a moment ago: what was written since must still be in the log.
+/// How far back a region looks at least, so that its digests can be compared as of a vector that
+/// its peer had a moment ago: what was written since must still be in the log.
 pub const COMPARISON_LOOK_BACK: Duration = Duration::from_secs(5);
 
 /// Options with which every store is opened, regardless of its storage backend.
@@ -36,8 +36,8 @@ pub struct StoreOptions {
     /// The age at which a stream's open shard is closed and a child continues, in ms of `clock`; at
     /// least 1.
     pub shard_age_ms: u64,
-    /// How far back reads can be made ([`crate::Store::as_of`]), and how long records stay in the log
-    /// at least, on tokio's clock. With zero, nothing is recorded for it.
+    /// How far back reads can be made ([`crate::Store::as_of`]), and how long records stay in the
+    /// log at least, on tokio's clock. With zero, nothing is recorded for it.
     pub look_back: Duration,
     /// A planted bug for the store, with the feature `planted-bugs`. Only tests of the oracle use
     /// it.

@@ -61,8 +61,8 @@ pub struct Environment {
     pub now_ms: u64,
     /// How long log records are kept for streams, in ms.
     pub log_retention_ms: u64,
-    /// Reads of the past may refer to positions of the log from this one on; `u64::MAX` if there are
-    /// none.
+    /// Reads of the past may refer to positions of the log from this one on; `u64::MAX` if there
+    /// are none.
     pub past_from: u64,
     /// The number of records that one pass of a step of the trim examines.
     pub trim_records_max: usize,

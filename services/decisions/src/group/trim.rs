@@ -1,12 +1,12 @@
 //! Trims the log: scans it once, from its oldest record, and removes records without a reader.
 //!
-//! A record is passed when every peer has acknowledged it, unless a stream of its table can be read:
-//! then it must also be older than the retention for streams. Passing a record removes the one that
-//! it replaced. The record itself stays while its item's row points to it, and is removed when its
-//! successor is passed. The image of every live item, and the old image of every record that is not
-//! passed, are therefore always there. A tombstone is passed, and collected with its row, when no
-//! write concurrent with it can arrive any more (docs/replication.md, "Garbage collection of
-//! tombstones").
+//! A record is passed when every peer has acknowledged it, unless a stream of its table can be
+//! read: then it must also be older than the retention for streams. Passing a record removes the
+//! one that it replaced. The record itself stays while its item's row points to it, and is removed
+//! when its successor is passed. The image of every live item, and the old image of every record
+//! that is not passed, are therefore always there. A tombstone is passed, and collected with its
+//! row, when no write concurrent with it can arrive any more (docs/replication.md, "Garbage
+//! collection of tombstones").
 //!
 //! A record that must stay for long does not stop the trim: it goes on with the other tables, and
 //! later passes the records of this one from there (`LogHolds`).
@@ -55,7 +55,7 @@ enum Known<'a> {
 
 /// What a step of the trim knows of the tables.
 struct Tables<'a> {
-    /// The held tables.
+    /// The acknowledgements for the tables that this region holds.
     peers: BTreeMap<TableNumber, Known<'a>>,
     /// The tables with a readable stream: its first position.
     streams: BTreeMap<TableNumber, u64>,

@@ -98,8 +98,8 @@ impl Replicator {
     }
 
     /// What every other replica of a table has durably applied, and as of which vectors its digests
-    /// agree, for the tables of which that is known for all replicas. It decides what may be trimmed
-    /// from the log and which tombstones may be collected. A table is left out while
+    /// agree, for the tables of which that is known for all replicas. It decides what may be
+    /// trimmed from the log and which tombstones may be collected. A table is left out while
     ///
     /// - a replica is unreachable: it may come back with less than it acknowledged before;
     /// - a replica is being bootstrapped, here or elsewhere: it may copy rows from before a delete;

@@ -55,8 +55,8 @@ async fn shrinks_to(store: &RegionStore, path: &Path, bytes_max: u64) {
     panic!("the files have {} bytes, not {bytes_max}", bytes_of(path));
 }
 
-/// Overwrites keys, while the region trims its log beside that. Returns the bytes of the files after
-/// the writes, and when they are at most three times the live data.
+/// Overwrites keys, while the region trims its log beside that. Returns the bytes of the files
+/// after the writes, and when they are at most three times the live data.
 async fn overwrite(keys: u64, overwrites: u64) -> (u64, u64) {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = directory.path().join("region.db");
@@ -97,7 +97,6 @@ async fn overwrites_leave_at_most_three_times_the_live_data() {
 /// --nocapture`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes, and 10 GB of writes"]
-#[expect(clippy::print_stdout, reason = "a figure")]
 async fn ten_million_overwrites_leave_three_times_the_live_data() {
     let began = tokio::time::Instant::now();
     let (written, kept) = overwrite(100_000, 10_000_000).await;

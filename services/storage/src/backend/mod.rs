@@ -225,7 +225,7 @@ pub struct StorageSizes {
     pub database_bytes: u64,
     /// The part of the database that is free for new rows.
     pub free_bytes: u64,
-    /// The write-ahead log.
+    /// The write-ahead log, with the part that is used again.
     pub wal_bytes: u64,
 }
 
@@ -250,7 +250,8 @@ pub trait Writer: Send {
     /// have been written.
     fn commit(&mut self, writes: &WriteSet) -> Result<(), CommitFailure>;
 
-    /// Performs some maintenance. Returns true if there is more that can be done while nothing waits.
+    /// Performs some maintenance. Returns true if there is more that can be done while nothing
+    /// waits.
     ///
     /// # Errors
     /// If what the backend reads may not be durable. Then its state must be opened again, as after
