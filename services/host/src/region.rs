@@ -1,6 +1,13 @@
 //! One region of this process, in one of the states prepared, running and down.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use beringia_clock::{SkewedClock, SystemClock, SystemRandomness};
 use beringia_endpoint::{Regions, SharedService};
@@ -47,6 +54,8 @@ pub(crate) struct RegionConfig {
     pub(crate) stream_shard_age_ms: u64,
     /// How long another region may be unreachable before its replicas are dropped, milliseconds.
     pub(crate) max_unreachable_ms: u64,
+    /// The regions that the operator has given up: they are dropped without a quorum.
+    pub(crate) given_up: BTreeSet<Region>,
     /// Which behaviour of DynamoDB clients see.
     pub(crate) behaviour: Behaviour,
     /// The model of the links; `None` on a real network.
@@ -182,6 +191,7 @@ impl RegionConfig {
     fn tuning(&self) -> NodeTuning {
         let mut tuning = NodeTuning::default();
         tuning.replication.unreachable_ms_max = self.max_unreachable_ms;
+        tuning.replication.given_up.clone_from(&self.given_up);
         tuning
     }
 

@@ -12,6 +12,10 @@ use crate::{
     tuning::Tuning,
 };
 
+/// How long a region that an operator has given up must be unreachable to count as lost, in ms: a
+/// region that starts reaches no other at first.
+const GIVEN_UP_AFTER_MS: u64 = 10_000;
+
 /// The state that all parts read; only the replicator changes it.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -177,10 +181,18 @@ impl Context {
                 .is_some_and(|view| view.replicas.contains_key(peer))
     }
 
-    /// The peers that have been unreachable for longer than the limit allows.
+    /// The peers that have been unreachable for longer than the limit allows, or that an operator
+    /// has given up.
     pub(crate) fn lost(&self) -> BTreeSet<Region> {
-        let is_lost = |unreachable: &Unreachable| unreachable.ms(self.now) >= self.tuning.unreachable_ms_max;
-        let lost = self.unreachable.iter().filter(|(_, unreachable)| is_lost(unreachable));
+        let limit_ms = |region: &Region| {
+            if self.tuning.given_up.contains(region) {
+                self.tuning.unreachable_ms_max.min(GIVEN_UP_AFTER_MS)
+            } else {
+                self.tuning.unreachable_ms_max
+            }
+        };
+        let is_lost = |(region, unreachable): &(&Region, &Unreachable)| unreachable.ms(self.now) >= limit_ms(region);
+        let lost = self.unreachable.iter().filter(is_lost);
         lost.map(|(region, _)| region.clone()).collect()
     }
 

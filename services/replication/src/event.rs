@@ -112,11 +112,20 @@ pub struct TableView {
 impl TableView {
     /// Whether the group may proceed without all other members: it is more than half of the
     /// members, or the first of two. A dropped region counts as a member until it is removed, so
-    /// that any two quorums overlap.
-    pub(crate) fn is_quorum<'r>(&self, group: impl IntoIterator<Item = &'r Region>) -> bool {
+    /// that any two quorums overlap. Regions that an operator has given up count as part of the
+    /// group.
+    pub(crate) fn is_quorum<'r>(
+        &'r self,
+        group: impl IntoIterator<Item = &'r Region>,
+        given_up: &'r BTreeSet<Region>,
+    ) -> bool {
         let unreachable = self.dropped.difference(&self.removed);
         let members: BTreeSet<&Region> = self.replicas.keys().chain(unreachable).collect();
-        let group: BTreeSet<&Region> = group.into_iter().filter(|region| members.contains(region)).collect();
+        let group: BTreeSet<&Region> = group
+            .into_iter()
+            .chain(given_up)
+            .filter(|region| members.contains(region))
+            .collect();
         2 * group.len() > members.len() || (members.len() == 2 && group.first() == members.first())
     }
 }

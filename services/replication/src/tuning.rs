@@ -1,5 +1,9 @@
 //! Bounds and intervals of the protocol.
 
+use std::collections::BTreeSet;
+
+use beringia_item::Region;
+
 /// How long a replica may be unreachable before it is dropped, milliseconds: 20 hours, as in
 /// DynamoDB (API reference, `ReplicaDescription`).
 pub const DEFAULT_UNREACHABLE_MS_MAX: u64 = 20 * 60 * 60 * 1000;
@@ -60,6 +64,10 @@ pub struct Tuning {
     /// How long a replica may be unreachable from all others before they drop it, milliseconds.
     /// Without this limit they would keep their logs and tombstones for it for ever.
     pub unreachable_ms_max: u64,
+    /// The regions that an operator has given up (docs/replication.md, "A region that will not come
+    /// back"). While one is unreachable, the remaining replicas need not be a quorum to drop its
+    /// replicas.
+    pub given_up: BTreeSet<Region>,
     /// Accepted streams that may be open at the same time; further ones are turned away.
     pub accepted_max: usize,
 }
@@ -89,6 +97,7 @@ impl Default for Tuning {
             set_aside_retry_ms: 60_000,
             bootstrap_patience_ms: 5000,
             unreachable_ms_max: DEFAULT_UNREACHABLE_MS_MAX,
+            given_up: BTreeSet::new(),
             accepted_max: 64,
         }
     }

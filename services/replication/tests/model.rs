@@ -468,6 +468,16 @@ fn with_one_table(mut fleet: Fleet) -> Fleet {
     fleet
 }
 
+/// Two regions with one table, which drop each other after this time.
+fn pair(seed: u64, unreachable_ms_max: u64) -> Fleet {
+    let mut fleet = Fleet::with_limit(2, seed, unreachable_ms_max);
+    fleet.create(0, TABLES[0]);
+    fleet.add_replica(0, TABLES[0], 1);
+    heal_until_converged(&mut fleet);
+    fleet.newcomers.clear();
+    fleet
+}
+
 /// Three regions, two of which have a replica of the table.
 fn copies(seed: u64) -> Fleet {
     let mut fleet = Fleet::new(COPIES.regions, seed);

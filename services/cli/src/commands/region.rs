@@ -36,6 +36,16 @@ pub(crate) struct RegionArguments {
     /// The replication endpoint of another region. May be given several times.
     #[arg(long = "peer", value_name = "NAME=HOST:PORT", value_delimiter = ',')]
     pub(crate) peers: Vec<String>,
+    /// Drop the replicas of this other region, once it was unreachable for ten seconds, even if
+    /// this region is no quorum without it: of two regions, the one that is not first by name waits
+    /// otherwise. Give it to all remaining regions, and to no region that is cut off from them:
+    /// regions that give each other up can lose deletes. What the lost region has not shipped is
+    /// kept there, if it returns. May be given several times.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "confirm_give_up")]
+    pub(crate) give_up: Vec<String>,
+    /// Confirms --give-up: no other part of the topology gives this region up meanwhile.
+    #[arg(long, requires = "give_up")]
+    pub(crate) confirm_give_up: bool,
     /// The DynamoDB port; 0: pick a free port. [default: `dynamodb_port` in the topology, else 8000
     /// + position]
     #[arg(long, value_name = "PORT")]
@@ -57,6 +67,7 @@ pub(crate) async fn run(arguments: RegionArguments, format: Format) -> Result<()
     let region = SingleRegion {
         name: arguments.name,
         peers: arguments.peers,
+        given_up: arguments.give_up,
         dynamodb_port: arguments.dynamodb_port,
         replication_port: arguments.replication_port,
         control_port: arguments.control_port,

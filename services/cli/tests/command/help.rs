@@ -121,3 +121,15 @@ fn commands_without_a_control_service_say_what_to_do() {
         &["is not a control address"],
     );
 }
+
+/// Dropping replicas without a quorum can undo deletes.
+#[test]
+fn giving_a_region_up_needs_its_confirmation() {
+    let region = ["region", "--name", "us-east-1", "--ephemeral"];
+    let output = run(&[&region[..], &["--give-up", "eu-west-1"]].concat());
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--confirm-give-up"));
+    let confirmed = ["--give-up", "eu-west-9", "--confirm-give-up"];
+    let output = run(&[&region[..], &confirmed].concat());
+    assert_refused(&output, &["the topology has no region `eu-west-9`"]);
+}

@@ -1,7 +1,7 @@
 //! Starts one region of a topology in this process; the others are elsewhere on a real network.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv6Addr},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     accept,
     error::StartError,
     ports::{self, Listen},
-    region::RegionListeners,
+    region::{RegionConfig, RegionListeners},
 };
 
 /// The ports of the first region of a topology whose regions are processes of their own.
@@ -37,6 +37,9 @@ pub struct SingleRegion {
     pub dynamodb_port: Option<u16>,
     /// The replication port; likewise, from 9001.
     pub replication_port: Option<u16>,
+    /// The regions that the operator gives up: this region drops their replicas although it is no
+    /// quorum without them.
+    pub given_up: Vec<String>,
     /// The port of the control service; 0 for any free one. `None`: 9090 for the first region, and
     /// so on.
     pub control_port: Option<u16>,
@@ -61,13 +64,24 @@ async fn start(deployment: Deployment, listen: Listen, arguments: &SingleRegion)
         .iter()
         .enumerate()
         .find(|(_, region)| region.as_str() == arguments.name);
-    let Some((place, region)) = named.map(|(place, region)| (place, region.clone())) else {
+    let unknown = |name: &str| {
         let known: Vec<&str> = plan.topology.names().collect();
-        return Err(StartError::UnknownRegion {
-            name: arguments.name.clone(),
+        StartError::UnknownRegion {
+            name: name.to_owned(),
             known: known.join(", "),
-        });
+        }
     };
+    let Some((place, region)) = named.map(|(place, region)| (place, region.clone())) else {
+        return Err(unknown(&arguments.name));
+    };
+    let mut given_up = BTreeSet::new();
+    for name in &arguments.given_up {
+        let other = plan
+            .regions
+            .iter()
+            .find(|other| other.as_str() == name && **other != region);
+        given_up.insert(other.ok_or_else(|| unknown(name))?.clone());
+    }
     let connectors = peer_connectors(&plan.topology, &arguments.peers, &arguments.name, listen.ip())?;
     let site = plan.topology.region(&arguments.name);
     let choose = |flag: Option<u16>, of_file: Option<u16>, first, name| match flag.or(of_file) {
@@ -100,7 +114,16 @@ async fn start(deployment: Deployment, listen: Listen, arguments: &SingleRegion)
             })
         })
         .collect();
-    let configs = vec![plan.config(&region, peers, None)];
+    for lost in &given_up {
+        tracing::warn!(
+            %region, %lost,
+            "a region is given up: while it is unreachable, its replicas are dropped without a quorum"
+        );
+    }
+    let configs = vec![RegionConfig {
+        given_up,
+        ..plan.config(&region, peers, None)
+    }];
     let listeners = Listeners {
         regions: vec![RegionListeners { dynamodb, replication }],
         control,

@@ -1,7 +1,10 @@
 //! The part that all starts have in common: open the databases, start the regions, and clean up
 //! after a failed start.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use beringia_clock::{SkewedClock, SystemClock, SystemRandomness};
 use beringia_endpoint::{Regions, SharedService, ShiftPolicy};
@@ -117,6 +120,7 @@ impl StartupPlan {
             max_clock_offset_ms: self.limits.max_clock_offset_ms,
             stream_shard_age_ms: self.limits.stream_shard_age_ms,
             max_unreachable_ms: self.limits.max_unreachable_ms,
+            given_up: BTreeSet::new(),
             behaviour: self.limits.behaviour,
             network,
             serving: self.serving.clone(),

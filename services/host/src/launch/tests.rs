@@ -224,6 +224,7 @@ async fn restart_starts_only_regions_that_failed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_single_region_that_fails_says_so_and_ends() {
     let single = SingleRegion {
+        given_up: Vec::new(),
         name: LOST.to_owned(),
         peers: Vec::new(),
         dynamodb_port: Some(0),

@@ -100,8 +100,9 @@ impl Replicator {
             voter == own || (has_lost && self.knows_the_same(voter) && self.has_the_same(table, voter, &voters))
         };
         let is_active = |voter: &&&Region| view.replicas.get(**voter) == Some(&ReplicaStatus::Active);
+        let is_quorum = view.is_quorum(voters.iter().copied(), &self.context.tuning.given_up);
         let speaks = voters.iter().find(is_active) == Some(&own);
-        speaks && view.is_quorum(voters.iter().copied()) && voters.iter().all(|voter| agrees(voter))
+        speaks && is_quorum && voters.iter().all(|voter| agrees(voter))
     }
 
     /// Whether the peer has acknowledged exactly this region's catalog, and so knows of the same

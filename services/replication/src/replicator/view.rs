@@ -139,7 +139,7 @@ impl Replicator {
             if view.replicas.values().any(|status| *status != ReplicaStatus::Active) {
                 return None;
             }
-            if !dropped.is_empty() && !view.is_quorum(view.replicas.keys()) {
+            if !dropped.is_empty() && !view.is_quorum(view.replicas.keys(), &self.context.tuning.given_up) {
                 return None;
             }
             view.replicas

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::{TABLES, drops, key, model::fleet::Fleet, quiet, write};
+use crate::{DROPPED_AFTER_MS, TABLES, drops, key, model::fleet::Fleet, pair, quiet, write};
 
 /// A replica that is unreachable for too long is dropped by the others. When it returns it is
 /// re-bootstrapped, and keeps a list of its unshipped writes.
@@ -146,6 +146,66 @@ fn mutual_drops_converge_and_keep_unshipped_writes() {
         let is_current = rows.get(&key(number)).is_some_and(|row| row.image == image(text));
         assert!(is_kept || is_current, "{text}");
     }
+}
+
+/// Of two regions, the second by name waits for the first, until an operator gives the first up.
+/// What the first had not shipped is kept when it returns, and nothing is revived.
+#[test]
+fn survivor_drops_a_region_that_was_given_up() {
+    let mut fleet = pair(11, DROPPED_AFTER_MS);
+    quiet(&mut fleet);
+    let image = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    write(&mut fleet, 0, TABLES[0], &[key(0)], image("before").as_ref());
+    write(&mut fleet, 0, TABLES[0], &[key(1)], image("before").as_ref());
+    quiet(&mut fleet);
+    write(&mut fleet, 0, TABLES[0], &[key(2)], image("unshipped").as_ref());
+    fleet.cut(0, 1);
+    let steps = |fleet: &mut Fleet, count: usize| {
+        for _ in 0..count {
+            fleet.step();
+        }
+    };
+    let dropped = |fleet: &Fleet| fleet.store(1).view()[&TABLES[0]].dropped.clone();
+    // The first by name is itself a quorum, and must not drop the survivor meanwhile.
+    fleet.stop(0);
+    write(&mut fleet, 1, TABLES[0], &[key(0)], None);
+    steps(&mut fleet, 6000);
+    fleet.collect_garbage(1);
+    let rows = |fleet: &Fleet, site: usize| fleet.store(site).tables[&TABLES[0]].rows.clone();
+    assert!(dropped(&fleet).is_empty(), "the second by name is no quorum");
+    assert!(rows(&fleet, 1).contains_key(&key(0)), "the tombstone waits");
+    fleet.give_up(1, 0);
+    steps(&mut fleet, 6000);
+    fleet.collect_garbage(1);
+    assert_eq!(dropped(&fleet), [fleet.region(0).clone()].into());
+    assert!(!rows(&fleet, 1).contains_key(&key(0)), "the tombstone is collected");
+    fleet.start(0);
+    quiet(&mut fleet);
+    for site in 0..2 {
+        let rows = rows(&fleet, site);
+        let live = rows.iter().filter(|(_, row)| row.image.is_some());
+        let live: Vec<_> = live.map(|(key, _)| key).collect();
+        assert_eq!(live, [&key(1)], "nothing is revived in {}", fleet.region(site));
+    }
+    let unshipped = &fleet.store(0).unshipped;
+    assert!(
+        unshipped
+            .iter()
+            .any(|row| row.key == key(2) && row.image == image("unshipped"))
+    );
+}
+
+/// A region that can be reached is not dropped, whoever has given it up.
+#[test]
+fn given_up_region_that_is_reachable_stays() {
+    let mut fleet = pair(12, u64::MAX);
+    quiet(&mut fleet);
+    fleet.give_up(1, 0);
+    for _ in 0..6000 {
+        fleet.step();
+    }
+    quiet(&mut fleet);
+    assert_eq!(fleet.dropped, 0);
 }
 
 #[test]

@@ -49,6 +49,8 @@ struct Site {
     unreachable_ms: BTreeMap<Region, u64>,
     /// An earlier copy of the disk.
     copy: Option<Store>,
+    /// The regions that its operator has given up.
+    given_up: BTreeSet<Region>,
 }
 
 /// A write that was acknowledged to a client.
@@ -109,6 +111,7 @@ impl Fleet {
                 incarnation: 0,
                 unreachable_ms: BTreeMap::new(),
                 copy: None,
+                given_up: BTreeSet::new(),
             }
         });
         let mut fleet = Self {
@@ -168,8 +171,9 @@ impl Fleet {
     }
 
     /// Small bounds, so that a short run reaches them.
-    fn tuning(&self) -> Tuning {
+    fn tuning(&self, site: usize) -> Tuning {
         Tuning {
+            given_up: self.sites[site].given_up.clone(),
             unreachable_ms_max: self.unreachable_ms_max,
             window_bytes: 600,
             batch_bytes: 40,
@@ -189,7 +193,7 @@ impl Fleet {
         }
     }
 
-    fn start(&mut self, site: usize) {
+    pub fn start(&mut self, site: usize) {
         let incarnation = u128::from(self.chance.next_u64());
         let wall_ms = self.wall_ms(site);
         self.sites[site].store.start(wall_ms);
@@ -197,7 +201,7 @@ impl Fleet {
             region: self.sites[site].region.clone(),
             peers: self.sites.iter().map(|site| site.region.clone()).collect(),
             incarnation,
-            tuning: self.tuning(),
+            tuning: self.tuning(site),
             unreachable_ms: self.sites[site].unreachable_ms.clone(),
             own: self.sites[site].store.own_sequences(),
         };
@@ -209,8 +213,21 @@ impl Fleet {
         self.tick(site);
     }
 
+    /// Restarts a region whose operator has given up another one.
+    pub fn give_up(&mut self, site: usize, lost: usize) {
+        let lost = self.region(lost).clone();
+        self.sites[site].given_up.insert(lost);
+        self.crash(site);
+    }
+
     /// Kills the region's process; each pending store call happens or not, by chance.
     pub fn crash(&mut self, site: usize) {
+        self.stop(site);
+        self.start(site);
+    }
+
+    /// Kills the region's process, and does not start another.
+    pub fn stop(&mut self, site: usize) {
         let wall_ms = self.wall_ms(site);
         let calls = std::mem::take(&mut self.sites[site].calls);
         for (_, call) in calls {
@@ -228,7 +245,6 @@ impl Fleet {
         for id in gone {
             self.break_link(id, "the peer crashed");
         }
-        self.start(site);
     }
 
     /// Crashes the region and loses its disk.
