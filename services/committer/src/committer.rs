@@ -341,6 +341,7 @@ impl Committer {
             region: self.shared.origin.region().clone(),
             now_ms: self.shared.clock.now_ms(),
             log_retention_ms: self.shared.log_retention_ms,
+            keeps_log: self.shared.keeps_log.load(Ordering::Relaxed),
             past_from: self.shared.as_of.first(),
             trim_records_max: trim_records(commands),
             shard_age_ms: self.shared.shard_age_ms,

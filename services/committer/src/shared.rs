@@ -1,7 +1,10 @@
 //! The state that committer and readers share: the view of the last commit, and the signals after
 //! one.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use arc_swap::ArcSwap;
 use beringia_clock::WallClock;
@@ -23,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) max_offset_ms: u64,
     pub(crate) log_retention_ms: u64,
+    /// Whether log records stay although nobody is missing them.
+    pub(crate) keeps_log: Arc<AtomicBool>,
     /// The age at which a stream's open shard is closed, in ms.
     pub(crate) shard_age_ms: u64,
     pub(crate) planted_bug: Option<PlantedBug>,
@@ -46,6 +51,7 @@ impl Shared {
             clock: options.clock.clone(),
             max_offset_ms: options.max_offset_ms,
             log_retention_ms: options.log_retention_ms,
+            keeps_log: options.keeps_log.clone(),
             shard_age_ms: options.shard_age_ms.max(1),
             planted_bug: options.planted_bug,
             waiting: Mutex::default(),

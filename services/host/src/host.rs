@@ -44,6 +44,7 @@ impl Host {
         estimated: EstimatedDelays,
         serving: Arc<Regions>,
         tap: Tap,
+        leases: Leases,
     ) -> Self {
         Self {
             tap,
@@ -53,7 +54,7 @@ impl Host {
             estimated,
             serving,
             endpoint: Mutex::new(None),
-            leases: Leases::default(),
+            leases,
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     path::Path,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -56,6 +56,8 @@ pub(crate) struct RegionConfig {
     pub(crate) max_unreachable_ms: u64,
     /// The regions that the operator has given up: they are dropped without a quorum.
     pub(crate) given_up: BTreeSet<Region>,
+    /// Whether log records stay although nobody is missing them.
+    pub(crate) keeps_log: Arc<AtomicBool>,
     /// Which behaviour of DynamoDB clients see.
     pub(crate) behaviour: Behaviour,
     /// The model of the links; `None` on a real network.
@@ -152,6 +154,7 @@ impl RegionConfig {
             max_offset_ms: self.max_clock_offset_ms,
             shard_age_ms: self.stream_shard_age_ms,
             look_back: self.behaviour.stale_reads.max(COMPARISON_LOOK_BACK),
+            keeps_log: self.keeps_log.clone(),
             topology: Some(self.identity.clone()),
             ..StoreOptions::new(self.region.clone(), self.clock.clone())
         };

@@ -41,6 +41,7 @@ fn decided(writer: &mut dyn Writer, state: &State, commands: &mut [StoreCommand]
         region: region("us-east-1"),
         now_ms: START_MS,
         log_retention_ms: DEFAULT_LOG_RETENTION_MS,
+        keeps_log: false,
         past_from: u64::MAX,
         trim_records_max: 512,
         shard_age_ms: DEFAULT_SHARD_AGE_MS,

@@ -1,6 +1,9 @@
 //! Options with which every store is opened, regardless of its storage backend.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use beringia_clock::{DEFAULT_MAX_OFFSET_MS, WallClock};
 use beringia_item::{Origin, Region};
@@ -39,6 +42,9 @@ pub struct StoreOptions {
     /// How far back reads can be made ([`crate::Store::as_of`]), and how long records stay in the
     /// log at least, on tokio's clock. With zero, nothing is recorded for it.
     pub look_back: Duration,
+    /// While this is set, log records stay although nobody is missing them, for those who judge by
+    /// the log what became of writes.
+    pub keeps_log: Arc<AtomicBool>,
     /// A planted bug for the store, with the feature `planted-bugs`. Only tests of the oracle use
     /// it.
     pub planted_bug: Option<PlantedBug>,
@@ -62,6 +68,7 @@ impl StoreOptions {
             log_retention_ms: DEFAULT_LOG_RETENTION_MS,
             shard_age_ms: DEFAULT_SHARD_AGE_MS,
             look_back: Duration::ZERO,
+            keeps_log: Arc::default(),
             planted_bug: None,
         }
     }

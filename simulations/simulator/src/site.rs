@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -96,6 +96,8 @@ impl Site {
         let options = StoreOptions {
             planted_bug,
             look_back: look_back.max(COMPARISON_LOOK_BACK),
+            // The oracle reads it at the end.
+            keeps_log: Arc::new(AtomicBool::new(true)),
             ..StoreOptions::new(self.region.clone(), self.clock.clone())
         };
         let opened = self.disk.open(options, self.disk_faults.clone());

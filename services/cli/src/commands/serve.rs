@@ -101,6 +101,7 @@ pub(super) fn deployment(arguments: ServeArguments, topology: Topology) -> Resul
             max_clock_offset_ms: arguments.max_clock_offset_ms,
             stream_shard_age_ms: arguments.stream_shard_age_ms,
             max_unreachable_ms: arguments.max_unreachable_ms,
+            keeps_log: false,
             behaviour: Behaviour {
                 throttling: arguments.throttling,
                 stale_reads: Duration::from_millis(arguments.stale_reads.unwrap_or(0)),

@@ -61,6 +61,8 @@ pub struct Environment {
     pub now_ms: u64,
     /// How long log records are kept for streams, in ms.
     pub log_retention_ms: u64,
+    /// Whether log records stay although nobody is missing them.
+    pub keeps_log: bool,
     /// Reads of the past may refer to positions of the log from this one on; `u64::MAX` if there
     /// are none.
     pub past_from: u64,

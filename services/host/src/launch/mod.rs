@@ -51,6 +51,9 @@ pub struct RegionLimits {
     pub stream_shard_age_ms: u64,
     /// How long another region may be unreachable before its replicas are dropped, milliseconds.
     pub max_unreachable_ms: u64,
+    /// Whether log records stay although nobody is missing them; otherwise they do so only while
+    /// someone, such as a drill, holds a lease.
+    pub keeps_log: bool,
     /// Which behaviour of DynamoDB clients see.
     pub behaviour: Behaviour,
 }
@@ -62,6 +65,8 @@ impl From<&beringia_scenario::RegionOptions> for RegionLimits {
             max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
             stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
             max_unreachable_ms: behaviour.max_unreachable_ms().unwrap_or(DEFAULT_UNREACHABLE_MS_MAX),
+            // The oracle reads it at the end.
+            keeps_log: true,
             behaviour: Behaviour {
                 throttling: behaviour.throttling,
                 stale_reads: behaviour.stale_reads,

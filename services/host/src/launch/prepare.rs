@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use beringia_clock::{SkewedClock, SystemClock, SystemRandomness};
@@ -28,6 +28,7 @@ use crate::{
     error::{NotUp, StartError},
     faults::HostFaults,
     host::Host,
+    leases::Leases,
     ports::ClientListeners,
     region::{Hosted, RegionConfig, RegionListeners},
     supervision::{self, logging_panics},
@@ -50,6 +51,7 @@ pub(super) struct StartupPlan {
     authentication: Authentication,
     directory: Option<DataDirectory>,
     limits: RegionLimits,
+    keeps_log: Arc<AtomicBool>,
     shift_policy: ShiftPolicy,
     serving: Arc<Regions>,
     /// The services of every region's endpoint besides DynamoDB.
@@ -83,6 +85,7 @@ impl StartupPlan {
             authentication,
             directory,
             limits,
+            keeps_log: Arc::new(AtomicBool::new(limits.keeps_log)),
             shift_policy,
             serving,
             services: vec![SharedService::new(Arc::new(Fis::new(Arc::new(injection))))],
@@ -121,6 +124,7 @@ impl StartupPlan {
             stream_shard_age_ms: self.limits.stream_shard_age_ms,
             max_unreachable_ms: self.limits.max_unreachable_ms,
             given_up: BTreeSet::new(),
+            keeps_log: self.keeps_log.clone(),
             behaviour: self.limits.behaviour,
             network,
             serving: self.serving.clone(),
@@ -165,6 +169,7 @@ impl StartupPlan {
             estimated,
             self.serving,
             self.tap,
+            Leases::new(self.keeps_log, self.limits.keeps_log),
         ));
         self.faults.attach(&host);
         if let Err(failure) = host.start(listeners.endpoint).await {

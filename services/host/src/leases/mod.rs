@@ -5,7 +5,10 @@ mod changes;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -36,9 +39,13 @@ const NAME_LENGTH_MAX: usize = 64;
 const HOLDER_LENGTH_MAX: usize = 200;
 
 /// The leases of a process.
-#[derive(Default)]
 pub(crate) struct Leases {
     table: Mutex<LeaseTable>,
+    /// Whether the regions' logs are kept: while a lease is held, since its holder may judge by the
+    /// logs what became of writes.
+    keeps_log: Arc<AtomicBool>,
+    /// Whether they are kept without a lease, too.
+    always_keeps_log: bool,
 }
 
 #[derive(Default)]
@@ -78,6 +85,21 @@ pub(crate) struct Undone {
 pub(crate) type ChangesGuard = OwnedMutexGuard<Changes>;
 
 impl Leases {
+    /// No leases. `keeps_log` tells the regions whether to keep their logs.
+    pub(crate) fn new(keeps_log: Arc<AtomicBool>, always_keeps_log: bool) -> Self {
+        Self {
+            table: Mutex::default(),
+            keeps_log,
+            always_keeps_log,
+        }
+    }
+
+    /// Has the regions keep their logs while a lease is held.
+    fn keep_logs(&self, table: &LeaseTable) {
+        let keeps = self.always_keeps_log || !table.held.is_empty();
+        self.keeps_log.store(keeps, Ordering::Relaxed);
+    }
+
     /// Begins a lease in the regions of `host`, or renews it.
     ///
     /// # Errors
@@ -113,13 +135,16 @@ impl Leases {
                 changes,
             },
         );
+        self.keep_logs(&table);
         tokio::spawn(logging_panics("watching a lease", watch(Arc::downgrade(host), lease)));
         Ok(())
     }
 
     /// Ends a lease whose holder has undone its changes. One that is not held stays as it is.
     pub(crate) fn end(&self, name: &str) {
-        self.table.lock().held.remove(name);
+        let mut table = self.table.lock();
+        table.held.remove(name);
+        self.keep_logs(&table);
     }
 
     /// The record of changes of the lease that a request names, if it names one. While the answer
@@ -185,6 +210,7 @@ impl Leases {
         let mut table = self.table.lock();
         let is_over = table.held.get(name)?.expires <= Instant::now();
         let HeldLease { holder, changes, .. } = is_over.then(|| table.held.remove(name)).flatten()?;
+        self.keep_logs(&table);
         // A lease without changes may be held again: there is nothing that its holder has to know.
         let is_unused = changes.try_lock().is_ok_and(|changes| changes.is_empty());
         if is_unused {

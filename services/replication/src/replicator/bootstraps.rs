@@ -235,7 +235,13 @@ impl Bootstraps {
         self.stuck = stuck;
         let patience_ms = context.tuning.bootstrap_patience_ms;
         for (table, (_, holder)) in out_of_logs {
-            let is_overdue = |stuck: &Stuck| now_ms >= stuck.since_ms + patience_ms;
+            // A region with an empty disk has nothing of the catalog that a log could continue.
+            let is_new = table == TableId::CATALOG
+                && context
+                    .vector(table)
+                    .iter()
+                    .all(|(origin, _)| *origin == context.origin);
+            let is_overdue = |stuck: &Stuck| is_new || now_ms >= stuck.since_ms + patience_ms;
             if self.stuck.get(&table).is_some_and(is_overdue) {
                 self.copy_from(context, out, table, holder);
             }
