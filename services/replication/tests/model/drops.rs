@@ -195,7 +195,7 @@ fn survivor_drops_a_region_that_was_given_up() {
     );
 }
 
-/// A region that can be reached is not dropped, whoever has given it up.
+/// A region that can be reached is not dropped, even if all others have given it up.
 #[test]
 fn given_up_region_that_is_reachable_stays() {
     let mut fleet = pair(12, u64::MAX);
