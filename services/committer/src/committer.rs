@@ -58,9 +58,19 @@ pub(crate) enum Request {
     Repair(TableId, u16, oneshot::Sender<Result<bool, StoreError>>),
 }
 
+/// The queue of a command. Clients go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Priority {
+    Client,
+    Remote,
+    Upkeep,
+}
+
 /// A command in a queue.
 pub(crate) struct Submitted {
     pub(crate) request: Request,
+    /// The queue that it waited in.
+    pub(crate) priority: Priority,
     /// The span in which the command was submitted.
     pub(crate) asked_by: Span,
 }
@@ -69,14 +79,6 @@ impl Submitted {
     /// Whether it must be the last of its group.
     pub(crate) const fn ends_group(&self) -> bool {
         self.request.ends_group()
-    }
-
-    /// Whether it is upkeep, which a region commands by itself.
-    pub(crate) const fn is_upkeep(&self) -> bool {
-        matches!(
-            self.request,
-            Request::Trim(..) | Request::NoteUnreachable(..) | Request::Repair(..)
-        )
     }
 
     /// Answers a request that was never carried out.

@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore, SetOnce};
 
 use crate::{
-    committer::{Committer, Request, Submitted},
+    committer::{Committer, Priority, Request, Submitted},
     disk_faults::DiskFaults,
     trail,
 };
@@ -37,14 +37,6 @@ const REST_AFTER: Duration = Duration::from_secs(5);
 const REST_AFTER_UPKEEP: usize = 5;
 /// How long failed background work waits for a retry.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// The queue of a command. Clients go first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Priority {
-    Client,
-    Remote,
-    Upkeep,
-}
 
 #[derive(Default)]
 struct Waiting {
@@ -128,6 +120,7 @@ impl Queue {
         let slot = self.slots(priority).acquire().await.map_err(|_| self.refusal())?;
         let command = Submitted {
             request: command,
+            priority,
             asked_by: trail::requester(),
         };
         let is_parked = {
@@ -352,7 +345,7 @@ pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFau
             Next::Commit(group) => {
                 drop(waiting);
                 rested = false;
-                let is_upkeep = group.iter().all(Submitted::is_upkeep);
+                let is_upkeep = group.iter().all(|command| command.priority == Priority::Upkeep);
                 upkeep = if is_upkeep { upkeep + 1 } else { 0 };
                 wait(disk_faults.commit_delay());
                 background = turn(queue, slot, Some(group));

@@ -25,9 +25,9 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use tracing::Instrument as _;
 
 use crate::{
-    committer::{Committer, Request, load},
+    committer::{Committer, Priority, Request, load},
     disk_faults::DiskFaults,
-    driver::{self, CommitterSlot, Priority, Queue},
+    driver::{self, CommitterSlot, Queue},
     execution::Execution,
     read::{self, Reading},
     shared::Shared,

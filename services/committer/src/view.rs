@@ -80,7 +80,6 @@ impl View {
             positions: (self.end + 1).saturating_sub(hold.position),
         });
         LogState {
-            end: self.end,
             untrimmed: self.end.saturating_sub(self.trimmed),
             holds: holds.collect(),
         }

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use beringia_item::{KeyBytes, Origin, RANGES, RowFingerprint, VersionVector};
 use beringia_storage::{
     StoreError,
-    backend::{KeyRange, OriginNumber, TableNumber},
+    backend::{ItemRow, KeyRange, OriginNumber, TableNumber},
 };
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
@@ -220,6 +220,19 @@ pub fn item_hash(key: &[u8], fingerprint: &RowFingerprint) -> u128 {
     hasher.update(&state.to_be_bytes());
     hasher.update(&content.to_be_bytes());
     hasher.digest128()
+}
+
+/// The hash that a row adds to its range's digest: that of its item ([`item_hash`]), or 0 for a
+/// tombstone.
+///
+/// # Errors
+/// [`StoreError::Database`] if `names` does not contain the origin.
+pub(crate) fn row_hash(key: &[u8], row: &ItemRow, names: &OriginNames) -> Result<u128, StoreError> {
+    if row.is_live() {
+        Ok(item_hash(key, &row.fingerprint(names)?))
+    } else {
+        Ok(0)
+    }
 }
 
 /// The number of ranges whose digests share a row: a compromise between small commits, which touch

@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 use crate::{
     current::CurrentRecord,
-    layout::{OriginNames, item_hash, row_key},
+    layout::{OriginNames, item_hash, row_hash, row_key},
     state::TableState,
 };
 
@@ -82,10 +82,7 @@ pub fn take_back(
             taken.unknown.insert(range);
             continue;
         };
-        let now = match row.filter(ItemRow::is_live) {
-            Some(row) => item_hash(&key.0, &row.fingerprint(names)?),
-            None => 0,
-        };
+        let now = row.map_or(Ok(0), |row| row_hash(&key.0, &row, names))?;
         let (sum, items) = taken.changes.entry(range).or_default();
         *sum = sum.wrapping_add(then).wrapping_sub(now);
         *items = items

@@ -9,19 +9,19 @@ use std::ops::ControlFlow;
 use beringia_item::{Item, KeyBytes, KeySchema, TableId, content_hash, decode_item};
 use beringia_storage::{
     IndexState, StoreError,
-    backend::{Checked as CheckedValue, Detail, IndexNumber, ItemRow, Keyspace, Snapshot, StoredRecord},
+    backend::{Checked, Detail, IndexNumber, ItemRow, Keyspace, Snapshot, StoredRecord},
 };
 use bytes::Bytes;
 
 use crate::{
     current::CurrentRecord,
-    layout::{OriginNames, RangeSum, all_keys, item_hash, range_keys, row_key, stored_key},
+    layout::{OriginNames, RangeSum, all_keys, range_keys, row_hash, row_key, stored_key},
     state::{Digests, State, TableState},
 };
 
 /// The parts of a table or an index that verification needs.
 #[derive(Debug, Clone, Copy)]
-struct Checked<'a> {
+struct Target<'a> {
     number: u32,
     keys: &'a KeySchema,
 }
@@ -76,12 +76,12 @@ pub fn check_table(
     // The entries of an index that is being filled are incomplete, which is not damage.
     let complete = table.indexes.iter().filter(|index| index.state == IndexState::Active);
     let indexes: Vec<_> = complete
-        .map(|index| Checked {
+        .map(|index| Target {
             number: index.number,
             keys: &index.definition.keys,
         })
         .collect();
-    let checked = Checked {
+    let checked = Target {
         number: table.number,
         keys: &table.keys,
     };
@@ -102,8 +102,8 @@ pub fn stored_digests(snapshot: &dyn Snapshot, table: u32) -> Result<Digests, St
 /// Compares a range, given the stored digests.
 fn check_range(
     snapshot: &dyn Snapshot,
-    table: &Checked<'_>,
-    indexes: &[Checked<'_>],
+    table: &Target<'_>,
+    indexes: &[Target<'_>],
     range: u16,
     names: &OriginNames,
     digests: &Digests,
@@ -128,9 +128,9 @@ fn check_range(
 
 fn check_item(
     snapshot: &dyn Snapshot,
-    table: &Checked<'_>,
-    (row_key, row, record): (&[u8], CheckedValue<&ItemRow>, Option<&dyn StoredRecord>),
-    indexes: &[Checked<'_>],
+    table: &Target<'_>,
+    (row_key, row, record): (&[u8], Checked<&ItemRow>, Option<&dyn StoredRecord>),
+    indexes: &[Target<'_>],
     names: &OriginNames,
     damage: &mut Damage,
 ) -> Result<(), StoreError> {
@@ -150,7 +150,7 @@ fn check_item(
             .push((row_key.to_vec(), record.is_none().then_some(row.position)));
         return Ok(());
     };
-    damage.sum.add(item_hash(&key.0, &row.fingerprint(names)?), row.size);
+    damage.sum.add(row_hash(&key.0, row, names)?, row.size);
     for index in indexes {
         let Some(entry) = entry_of(index, &item, &key) else {
             continue;
@@ -173,7 +173,7 @@ enum Recorded {
 }
 
 fn recorded(
-    table: &Checked<'_>,
+    table: &Target<'_>,
     row: &ItemRow,
     record: Option<&dyn StoredRecord>,
     key: &KeyBytes,
@@ -202,7 +202,7 @@ fn recorded(
 fn check_entries(
     snapshot: &dyn Snapshot,
     table: u32,
-    index: &Checked<'_>,
+    index: &Target<'_>,
     range: u16,
     damage: &mut Damage,
 ) -> Result<(), StoreError> {
@@ -224,7 +224,7 @@ fn check_entries(
     )
 }
 
-fn entry_of(index: &Checked<'_>, item: &Item, base: &KeyBytes) -> Option<Vec<u8>> {
+fn entry_of(index: &Target<'_>, item: &Item, base: &KeyBytes) -> Option<Vec<u8>> {
     index
         .keys
         .index_key_of(item, base)

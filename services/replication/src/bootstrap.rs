@@ -177,12 +177,8 @@ impl Bootstrap {
         }
         let serves = |region: &&Region| {
             let session = receivers.get(*region).and_then(Receiver::session);
-            let is_active = self.table == TableId::CATALOG
-                || context
-                    .catalog
-                    .get(&self.table)
-                    .is_some_and(|view| view.replicas.get(*region) == Some(&ReplicaStatus::Active));
-            is_active && session.is_some_and(|session| session.announced.vectors.contains_key(&self.table))
+            context.is_active(region, self.table)
+                && session.is_some_and(|session| session.announced.vectors.contains_key(&self.table))
         };
         let failed = self.failed.as_ref().map(|(region, _)| region);
         let preferred = self

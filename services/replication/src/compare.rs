@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId, VersionVector};
-use beringia_storage_types::{ReplicaStatus, TableDigest};
+use beringia_storage_types::TableDigest;
 
 use crate::{
     change::RepairChange,
@@ -273,11 +273,7 @@ impl Comparisons {
         // A replica that is bootstrapped may copy rows from a region with which this one does not
         // agree yet.
         self.agreed.retain(|table, by_peer| {
-            let view = context.catalog.get(table);
-            by_peer.retain(|peer, _| {
-                let status = view.and_then(|view| view.replicas.get(peer));
-                *table == TableId::CATALOG || status == Some(&ReplicaStatus::Active)
-            });
+            by_peer.retain(|peer, _| context.is_active(peer, *table));
             context.serves(*table)
         });
         self.interrupt_repair(out, "the table is not served here any more", |repair| {

@@ -181,6 +181,11 @@ impl Context {
                 .is_some_and(|view| view.replicas.contains_key(peer))
     }
 
+    /// Whether the region has an active replica of the table; every region has one of the catalog.
+    pub(crate) fn is_active(&self, region: &Region, table: TableId) -> bool {
+        table == TableId::CATALOG || self.catalog.get(&table).is_some_and(|view| view.is_active(region))
+    }
+
     /// The peers that have been unreachable for longer than the limit allows, or that an operator
     /// has given up.
     pub(crate) fn lost(&self) -> BTreeSet<Region> {

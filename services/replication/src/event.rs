@@ -110,6 +110,11 @@ pub struct TableView {
 }
 
 impl TableView {
+    /// Whether the region has an active replica.
+    pub(crate) fn is_active(&self, region: &Region) -> bool {
+        self.replicas.get(region) == Some(&ReplicaStatus::Active)
+    }
+
     /// Whether the group may proceed without all other members: it is more than half of the
     /// members, or the first of two. A dropped region counts as a member until it is removed, so
     /// that any two quorums overlap. Regions that an operator has given up count as part of the

@@ -175,13 +175,17 @@ impl Group<'_> {
             records_max: self.environment.trim_records_max,
         };
         let records = self.scan_log(scan)?.to_vec();
-        self.read_rows(records.iter().filter(|(head, _)| {
+        let is_due = |due: &BTreeMap<TableNumber, u64>, head: &RecordHead| {
             due.get(&head.table).is_some_and(|first| *first <= head.position)
-                && tables.obstacle(head.table, head.position).is_none()
-        }))?;
+        };
+        self.read_rows(
+            records
+                .iter()
+                .filter(|(head, _)| is_due(&due, head) && tables.obstacle(head.table, head.position).is_none()),
+        )?;
         let mut last = None;
         for (head, key) in &records {
-            if due.get(&head.table).is_some_and(|first| *first <= head.position)
+            if is_due(&due, head)
                 && let Some(reason) = self.try_pass(head, key, tables, passed)?
             {
                 self.hold(head, reason);

@@ -11,7 +11,7 @@ use beringia_storage::{
 
 use super::workspace::{Group, OwnRecord, Result};
 use crate::{
-    layout::item_hash,
+    layout::row_hash,
     state::{Index, Job, LogCheckpoint},
 };
 
@@ -45,11 +45,10 @@ impl Group<'_> {
         let (time, origin, sequence) = record.current();
         let moves_entries = !self.omits_entries(&record.head);
         let content = content_hash(record.current_image());
-        let replaced = new.current.filter(|row| row.is_live());
-        if let Some(replaced) = replaced {
-            let fingerprint = replaced.fingerprint(self.state.origins.names())?;
-            record.head.replaced = item_hash(&key.0, &fingerprint);
+        if let Some(current) = new.current {
+            record.head.replaced = row_hash(&key.0, current, self.state.origins.names())?;
         }
+        let replaced = record.head.replaced;
         let row = ItemRow {
             position: self.append(table, record, context)?,
             time,
@@ -64,10 +63,10 @@ impl Group<'_> {
         }
         self.put_item(row_key.to_vec(), row, new.current.is_some());
         if let Some(current) = new.current {
-            self.count_out(table, &key, current)?;
+            self.count_out(table, &key, current, replaced)?;
         }
         if row.is_live() {
-            let hash = item_hash(&key.0, &row.fingerprint(self.state.origins.names())?);
+            let hash = row_hash(&key.0, &row, self.state.origins.names())?;
             let table = self.table_mut(table)?;
             table.digests.change(range_of(&key), |sum| sum.add(hash, row.size));
         }
@@ -122,13 +121,13 @@ impl Group<'_> {
     pub(super) fn remove_row(&mut self, id: TableId, key: &KeyBytes, row_key: &[u8], row: &ItemRow) -> Result<()> {
         self.move_entries(id, row_key, key, (None, Some(row)), None)?;
         self.delete_item(row_key.to_vec());
-        self.count_out(id, key, row)
+        let hash = row_hash(&key.0, row, self.state.origins.names())?;
+        self.count_out(id, key, row, hash)
     }
 
-    /// Subtracts the current row from its range's digest, if it is live.
-    fn count_out(&mut self, table: TableId, key: &KeyBytes, row: &ItemRow) -> Result<()> {
+    /// Subtracts the current row, which has this hash, from its range's digest, if it is live.
+    fn count_out(&mut self, table: TableId, key: &KeyBytes, row: &ItemRow, hash: u128) -> Result<()> {
         if row.is_live() {
-            let hash = item_hash(&key.0, &row.fingerprint(self.state.origins.names())?);
             let table = self.table_mut(table)?;
             table.digests.change(range_of(key), |sum| sum.remove(hash, row.size));
         }

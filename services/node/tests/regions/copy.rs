@@ -1,7 +1,7 @@
 //! Bootstraps of replicas (new ones, and those whose disk was lost), and the repair of damaged
 //! rows.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use beringia_item::TableId;
 use beringia_node::BootstrapStage;
@@ -208,23 +208,36 @@ async fn tables_created_concurrently_with_one_name_stay_apart() {
     assert_eq!(cluster.get(1, "Carts", "whose").await.as_deref(), Some("of 0"));
 }
 
-/// Between two writes the vectors of the regions are never equal.
-#[tokio::test(start_paused = true)]
-async fn repair_restores_rows_while_clients_write() {
-    let directory = tempfile::tempdir().unwrap();
-    let cluster = TestCluster::start_in(&["eu-west-1", "us-east-1"], Some(directory.path()), |_| {}).await;
+/// Two regions on disk whose replicas of a table have the same hundred items.
+async fn with_a_hundred_items(directory: &Path) -> TestCluster {
+    let cluster = TestCluster::start_in(&["eu-west-1", "us-east-1"], Some(directory), |_| {}).await;
     cluster.create_table(0, "Carts").await;
     cluster.add_replica(0, "Carts", 1).await;
     for number in 0..100 {
         cluster.put(0, "Carts", &format!("k{number}"), "v").await;
     }
     cluster.until(async || cluster.same(&[0, 1], "Carts").await).await;
-    let table = cluster.table_id(1, "Carts");
-    let database = rusqlite::Connection::open(directory.path().join("us-east-1")).unwrap();
+    cluster
+}
+
+/// Deletes rows from the second region's file.
+fn lose_thirty_rows(directory: &Path) {
+    let database = rusqlite::Connection::open(directory.join("us-east-1")).unwrap();
+    // The numbers 1 and 2 are the catalog and the local table.
     let rows = "SELECT k FROM item WHERE k >= x'00000003' LIMIT 30";
-    database
+    let lost = database
         .execute(&format!("DELETE FROM item WHERE k IN ({rows})"), [])
         .unwrap();
+    assert_eq!(lost, 30);
+}
+
+/// Between two writes the vectors of the regions are never equal.
+#[tokio::test(start_paused = true)]
+async fn repair_restores_rows_while_clients_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = with_a_hundred_items(directory.path()).await;
+    let table = cluster.table_id(1, "Carts");
+    lose_thirty_rows(directory.path());
     let mut writes = 0;
     cluster
         .until(async || {
@@ -249,22 +262,10 @@ async fn repair_restores_rows_while_clients_write() {
 #[tokio::test(start_paused = true)]
 async fn repair_restores_rows_deleted_from_the_database_file() {
     let directory = tempfile::tempdir().unwrap();
-    let cluster = TestCluster::start_in(&["eu-west-1", "us-east-1"], Some(directory.path()), |_| {}).await;
-    cluster.create_table(0, "Carts").await;
-    cluster.add_replica(0, "Carts", 1).await;
-    for number in 0..100 {
-        cluster.put(0, "Carts", &format!("k{number}"), "v").await;
-    }
-    cluster.until(async || cluster.same(&[0, 1], "Carts").await).await;
+    let cluster = with_a_hundred_items(directory.path()).await;
     let (capture, _guard) = Capture::start(Level::INFO);
     let table = cluster.table_id(1, "Carts");
-    // The numbers 1 and 2 are the catalog and the local table.
-    let database = rusqlite::Connection::open(directory.path().join("us-east-1")).unwrap();
-    let rows = "SELECT k FROM item WHERE k >= x'00000003' LIMIT 30";
-    let lost = database
-        .execute(&format!("DELETE FROM item WHERE k IN ({rows})"), [])
-        .unwrap();
-    assert_eq!(lost, 30);
+    lose_thirty_rows(directory.path());
     cluster
         .until(async || cluster.status(1).await.tables[&table].repaired_rows == 30)
         .await;

@@ -71,20 +71,26 @@ fn epoch(cluster: &TestCluster, site: usize) -> u64 {
     cluster.store(site).own_sequences().epoch
 }
 
+/// Ten items that the copy of the first region's database has, and ten that came later.
+async fn with_writes_since_a_copy(directory: &Path, copies: &Path) -> TestCluster {
+    let mut cluster = cluster_in(directory).await;
+    for number in 0..10 {
+        cluster.put(0, "Carts", &format!("old{number}"), "v").await;
+    }
+    all_same(&cluster).await;
+    move_database(&mut cluster, 0, directory, copies).await;
+    for number in 0..10 {
+        cluster.put(0, "Carts", &format!("lost{number}"), "v").await;
+    }
+    cluster
+}
+
 /// The other regions have the lost writes. The region gets them back, and they get the new ones.
 /// Items whose tombstones the others collected meanwhile do not come back.
 #[tokio::test(start_paused = true)]
 async fn restored_region_loses_no_new_write() {
     let (directory, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut cluster = cluster_in(directory.path()).await;
-    for number in 0..10 {
-        cluster.put(0, "Carts", &format!("old{number}"), "v").await;
-    }
-    all_same(&cluster).await;
-    move_database(&mut cluster, 0, directory.path(), copies.path()).await;
-    for number in 0..10 {
-        cluster.put(0, "Carts", &format!("lost{number}"), "v").await;
-    }
+    let mut cluster = with_writes_since_a_copy(directory.path(), copies.path()).await;
     cluster.put(0, "Carts", "old3", "later").await;
     cluster.delete(0, "Carts", "old7").await;
     cluster.delete(1, "Carts", "old8").await;
@@ -117,15 +123,7 @@ async fn restored_region_loses_no_new_write() {
 #[tokio::test(start_paused = true)]
 async fn restored_region_learns_later_what_it_is_missing() {
     let (directory, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut cluster = cluster_in(directory.path()).await;
-    for number in 0..10 {
-        cluster.put(0, "Carts", &format!("old{number}"), "v").await;
-    }
-    all_same(&cluster).await;
-    move_database(&mut cluster, 0, directory.path(), copies.path()).await;
-    for number in 0..10 {
-        cluster.put(0, "Carts", &format!("lost{number}"), "v").await;
-    }
+    let mut cluster = with_writes_since_a_copy(directory.path(), copies.path()).await;
     cluster.delete(0, "Carts", "old7").await;
     all_same(&cluster).await;
     sleep(Duration::from_secs(60)).await;
@@ -137,7 +135,7 @@ async fn restored_region_learns_later_what_it_is_missing() {
         cluster.stop(0).await;
         cluster.run(0).await;
     }
-    assert_eq!(epoch(&cluster, 0), 1, "nobody has told it");
+    assert_eq!(epoch(&cluster, 0), 1, "no peer has told it");
     cluster.heal();
     cluster.until(async || epoch(&cluster, 0) == 2).await;
     for number in 3..5 {
@@ -180,8 +178,8 @@ async fn two_restored_regions_get_their_writes_back() {
     assert_eq!([0, 1, 2].map(|site| epoch(&cluster, site)), [2, 2, 1]);
 }
 
-/// All regions are put back to copies of one time: nobody has the writes since, and nobody asks for
-/// them.
+/// All regions are put back to copies of one time: no region has the writes since, and none asks
+/// for them.
 #[tokio::test(start_paused = true)]
 async fn regions_restored_together_go_on() {
     let (directory, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -190,7 +190,7 @@ impl Bootstraps {
     /// region lost its disk): sets their status to `Creating`, which every region sees.
     fn rebootstrap_lost(&mut self, context: &Context, out: &mut Out) {
         for (table, view) in &context.catalog {
-            if !view.bootstrapped && view.replicas.get(&context.region) == Some(&ReplicaStatus::Active) {
+            if !view.bootstrapped && view.is_active(&context.region) {
                 self.rebootstrap(context, out, *table, view);
             }
         }
@@ -255,10 +255,10 @@ impl Bootstraps {
             return self.copy_from(context, out, TableId::CATALOG, missing.holder.clone());
         }
         for (table, missing) in &context.missing_own {
-            let view = context.catalog.get(table);
-            let is_active = view.and_then(|view| view.replicas.get(&context.region)) == Some(&ReplicaStatus::Active);
             let from = missing.holder.clone();
-            if is_active && self.set_replica(context, out, *table, ReplicaStatus::Creating { from }) {
+            if context.is_active(&context.region, *table)
+                && self.set_replica(context, out, *table, ReplicaStatus::Creating { from })
+            {
                 let cause = RebootstrapCause::OlderCopy;
                 out.report_replica(*table, ReplicaChange::Rebootstrapped { cause });
             }

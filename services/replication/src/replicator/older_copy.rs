@@ -3,12 +3,11 @@
 //! from that peer brings those writes.
 
 use beringia_item::{Region, TableId};
-use beringia_storage_types::ReplicaStatus;
 
 use super::Replicator;
 use crate::{
     context::{Context, MissingOwn},
-    event::{Event, LinkEvent, StoreCall},
+    event::{Event, LinkEvent, StoreCall, TableView},
     message::{TableVectors, ToReceiver, ToSource},
     out::Purpose,
     receiver::Receiver,
@@ -81,15 +80,14 @@ impl Replicator {
     /// the database made, unless they were copied since.
     fn note_missing_own(&mut self, peer: &Region, table: TableId, sequence: u64) {
         let context = &mut self.context;
-        let is_active = context.catalog.get(&table).is_some_and(|view| {
-            view.bootstrapped && view.replicas.get(&context.region) == Some(&ReplicaStatus::Active)
-        });
+        let is_active = |view: &TableView| view.bootstrapped && view.is_active(&context.region);
+        let is_active = table == TableId::CATALOG || context.catalog.get(&table).is_some_and(is_active);
         let is_copied = context.own.copied.get(&table).is_some_and(|copied| sequence <= *copied);
         let is_known = context
             .missing_own
             .get(&table)
             .is_some_and(|known| sequence <= known.sequence);
-        if is_copied || is_known || !(is_active || table == TableId::CATALOG) {
+        if is_copied || is_known || !is_active {
             return;
         }
         let holder = peer.clone();

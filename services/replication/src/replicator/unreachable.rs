@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use beringia_item::{Region, TableId, VersionVector};
-use beringia_storage_types::ReplicaStatus;
 
 use super::Replicator;
 use crate::{
@@ -99,7 +98,7 @@ impl Replicator {
             let has_lost = session.is_some_and(|session| session.announced.lost.contains(region));
             voter == own || (has_lost && self.knows_the_same(voter) && self.has_the_same(table, voter, &voters))
         };
-        let is_active = |voter: &&&Region| view.replicas.get(**voter) == Some(&ReplicaStatus::Active);
+        let is_active = |voter: &&&Region| view.is_active(voter);
         let is_quorum = view.is_quorum(voters.iter().copied(), &self.context.tuning.given_up);
         let speaks = voters.iter().find(is_active) == Some(&own);
         speaks && is_quorum && voters.iter().all(|voter| agrees(voter))

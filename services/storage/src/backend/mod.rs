@@ -52,7 +52,7 @@ use std::{ops::ControlFlow, sync::Arc};
 pub use self::{
     record::{LogRecord, MergedRow, MergedRowError, RecordFlags, RecordHead, StoredRecord},
     row::{Detail, IndexNumber, ItemRow, KeyRange, Keyspace, OriginNumber, TableNumber, version},
-    seal::{Damaged, Place, SEAL_BYTES},
+    seal::{Damaged, Place},
     write_set::{CommitNumber, ItemChange, WriteSet},
 };
 use crate::StoreError;

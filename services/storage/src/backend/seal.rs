@@ -22,7 +22,7 @@ const FORMAT: u8 = 1;
 /// The key id of values that are not encrypted.
 const NOT_ENCRYPTED: u32 = 0;
 /// The number of bytes before the value.
-pub const SEAL_BYTES: usize = 13;
+const SEAL_BYTES: usize = 13;
 
 /// A stored value is damaged: its bytes are not those that were written to its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +76,7 @@ impl Place<'_> {
         xxh3_64_with_seed(key, number ^ (u64::from(kind) << 56))
     }
 
-    /// Seals a value for this place. It has [`SEAL_BYTES`] more bytes then.
+    /// Seals a value for this place. The seal makes it 13 bytes longer.
     #[must_use]
     pub fn seal(&self, value: &[u8]) -> Vec<u8> {
         let mut sealed = Vec::with_capacity(SEAL_BYTES + value.len());

@@ -37,8 +37,6 @@ pub struct LogHold {
 /// The progress of the trim.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogState {
-    /// The last position of the log.
-    pub end: u64,
     /// The positions that the trim has not reached.
     pub untrimmed: u64,
     /// The tables that it left behind.
