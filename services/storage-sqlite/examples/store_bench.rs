@@ -14,7 +14,7 @@
     reason = "a benchmark prints, and fails by panicking"
 )]
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use beringia_clock::{HybridTime, Randomness, SeededRandomness, SystemClock, WallClock};
 use beringia_item::{
@@ -26,6 +26,8 @@ use beringia_storage::{
     StoreOptions,
 };
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 const TABLE: TableId = TableId(7);
@@ -101,31 +103,57 @@ async fn open(region: &str, database: Database, execution: Execution) -> RegionS
     store
 }
 
-/// Runs `work` from `callers` concurrent callers until there were `count` calls, and prints the
-/// rate.
+/// The times at which calls ended.
+struct Ends {
+    last: Instant,
+    longest_gap: Duration,
+}
+
+/// Runs `work` from `callers` concurrent callers until there were `count` calls. Prints the rate,
+/// how long calls took, and the longest time in which none ended.
 async fn measure<F>(name: &str, count: u64, callers: u64, each: u64, work: impl Fn(u64) -> F + Clone + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let (start, cpu) = (Instant::now(), cpu_ticks());
+    let ends = Arc::new(Mutex::new(Ends {
+        last: start,
+        longest_gap: Duration::ZERO,
+    }));
     let callers = (0..callers).map(|caller| {
-        let work = work.clone();
+        let (work, ends) = (work.clone(), ends.clone());
         let calls = (caller * count / callers)..((caller + 1) * count / callers);
         tokio::spawn(async move {
+            let mut took = Histogram::<u64>::new(3).unwrap();
             for call in calls {
+                let begun = Instant::now();
                 work(call).await;
+                let now = Instant::now();
+                took.record((now - begun).as_micros().try_into().unwrap()).unwrap();
+                let mut ends = ends.lock();
+                ends.longest_gap = ends.longest_gap.max(now.duration_since(ends.last));
+                ends.last = now;
             }
+            took
         })
     });
+    let mut took = Histogram::<u64>::new(3).unwrap();
     for caller in callers.collect::<Vec<_>>() {
-        caller.await.unwrap();
+        took.add(caller.await.unwrap()).unwrap();
     }
     let seconds = start.elapsed().as_secs_f64();
     let done = (count * each) as f64;
     let cpu_us = (cpu_ticks() - cpu) as f64 * 10_000.0 / done;
+    let ms = |quantile| took.value_at_quantile(quantile) as f64 / 1_000.0;
     println!(
-        "{name:<20} {:>9.0}/s   {cpu_us:>6.1} µs of processor each   ({done} in {seconds:.2} s)",
-        done / seconds
+        "{name:<20} {:>9.0}/s   {cpu_us:>6.1} µs of processor each   p50 {:.2}, p90 {:.2}, p99 {:.2}, longest \
+         {:.1} ms, longest gap {:.1} ms   ({done} in {seconds:.2} s)",
+        done / seconds,
+        ms(0.5),
+        ms(0.9),
+        ms(0.99),
+        ms(1.0),
+        ends.lock().longest_gap.as_secs_f64() * 1_000.0,
     );
 }
 
@@ -226,7 +254,8 @@ impl Bench {
         let bench = self.clone();
         let put = move |_| bench.clone().put();
         measure("puts", items, CALLERS, 1, put.clone()).await;
-        measure("puts over existing", items / 4, CALLERS, 1, put.clone()).await;
+        measure("puts over existing", items / 2, CALLERS, 1, put.clone()).await;
+        measure("puts, 16 callers", items / 4, 16, 1, put.clone()).await;
         measure("puts, one caller", 2_000, 1, 1, put).await;
         let bench = self.clone();
         measure("gets", items / 2, CALLERS, 1, move |_| bench.clone().get()).await;

@@ -1,113 +1,54 @@
 //! WAL checkpoints: copies the contents of the write-ahead log into the database file, concurrently
-//! with the writer where possible.
+//! with the writer, so that the log starts over while it is short.
 //!
 //! SQLite's own checkpoint every 1,000 pages costs a fifth of the write throughput. Here a separate
-//! thread copies pages while commits continue. Only if it falls far behind does the committer
-//! finish the rest itself, so that the log starts over and stays bounded.
+//! thread copies pages while commits continue, and syncs them. But the log starts over only once
+//! all of it is copied, which a thread beside a busy writer never achieves. So when it has left
+//! little, the committer does the rest between two commits: a few pages and a short sync. If
+//! readers still use the log then, it grows, and another attempt follows; from some size on, the
+//! committer waits for these readers. A reader that begins after everything is copied reads the
+//! database file alone, so there is an end to that. If the thread falls behind, the committer
+//! waits for it.
 //!
-//! A checkpoint that readers or commits overtake writes pages without syncing them. If the sync of
-//! a later one fails, those pages may be lost, too, and no further checkpoint would write them
-//! again. Therefore none is made after a failed sync: the log stays as it is, and the next open
-//! copies it from its beginning.
+//! If the sync of a checkpoint fails, pages that it or an earlier one has written may be lost, and
+//! no further checkpoint would write them again. Therefore none is made after a failed sync: the
+//! log stays as it is, and the next open copies it from its beginning.
+
+mod thread;
+mod turns;
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
-    thread::JoinHandle,
+    time::Duration,
 };
 
-use beringia_storage::{StoreError, panic_message};
-use parking_lot::{Condvar, Mutex};
+use beringia_storage::StoreError;
 use rusqlite::Connection;
 
-use crate::{connection, error::store_error};
+use self::{
+    thread::{Step, Thread, WAIT, WAIT_PAGES},
+    turns::Turns,
+};
 
-/// The thread copies pages each time the log has grown by this many pages: 8 MiB.
-const BESIDE_PAGES: u32 = 2_048;
-/// The number of pages from which the committer itself copies them: 64 MiB.
-const AT_ONCE_PAGES: u32 = 16_384;
-/// The page cache of the thread's connection, in KiB.
-const CACHE_KIB: i64 = 512;
+/// From this number of pages on, the committer waits longer for readers that keep the log from
+/// starting over: 512 MiB.
+const LONG_WAIT_PAGES: u32 = 131_072;
+const LONG_WAIT: Duration = Duration::from_secs(1);
+/// Without a thread, the committer makes a checkpoint from this number of pages on: 8 MiB.
+const ALONE_PAGES: u32 = 2_048;
 
 /// Counts the pages of the write-ahead log, and has them copied.
 #[derive(Clone)]
 pub(crate) struct Checkpoints {
     /// The number of pages in the log after the last commit.
     pages: Arc<AtomicU32>,
-    /// The number of pages when the thread was last called.
-    called_at: Arc<AtomicU32>,
-    /// The signal to the thread; `None` without a thread.
-    call: Option<Arc<Call>>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// `None` where the committer makes all checkpoints.
+    thread: Option<Arc<Thread>>,
     turns: Arc<Turns>,
-}
-
-/// Makes one checkpoint at a time, and none after a failed sync.
-#[derive(Default)]
-struct Turns {
-    /// Held during a checkpoint.
-    running: Mutex<()>,
-    /// Why no more checkpoints are made.
-    failure: OnceLock<StoreError>,
-}
-
-impl Turns {
-    /// Copies pages without blocking other connections. Pages that cannot be copied now are copied
-    /// the next time, so a failure is only logged, unless it is of a sync.
-    fn passive(&self, connection: &Connection) {
-        // While another checkpoint is made, SQLite would make none either.
-        if let Some(_running) = self.running.try_lock() {
-            self.checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
-        }
-    }
-
-    /// Also makes the log's file empty, which only works without readers; does not wait for them.
-    fn truncate(&self, connection: &Connection) {
-        if let Some(_running) = self.running.try_lock() {
-            let waits = |ms| connection.busy_timeout(std::time::Duration::from_millis(ms));
-            if waits(0).is_ok() {
-                self.checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
-            }
-            if let Err(error) = waits(connection::BUSY_MS.into()) {
-                tracing::error!(%error, "the time to wait for other connections cannot be set");
-            }
-        }
-    }
-
-    /// The caller holds `running`.
-    fn checkpoint(&self, connection: &Connection, statement: &str) {
-        if self.failure.get().is_some() {
-            return;
-        }
-        if let Err(error) = connection.query_row(statement, [], |_| Ok(())) {
-            match store_error(&error) {
-                error @ StoreError::SyncFailed(_) => {
-                    tracing::error!(%error, "the sync of a WAL checkpoint failed");
-                    self.failure.get_or_init(|| error);
-                }
-                error => tracing::debug!(%error, "a WAL checkpoint failed"),
-            }
-        }
-    }
-}
-
-/// The signal by which the thread is called or ended.
-#[derive(Default)]
-struct Call {
-    wanted: Mutex<Wanted>,
-    ready: Condvar,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    #[default]
-    Nothing,
-    Checkpoint,
-    End,
 }
 
 impl Checkpoints {
@@ -124,17 +65,10 @@ impl Checkpoints {
             }))
             .map_err(std::io::Error::other)?;
         let turns = Arc::new(Turns::default());
-        let (call, thread) = if beside {
-            let (call, thread) = spawn(path.to_owned(), turns.clone())?;
-            (Some(call), Some(thread))
-        } else {
-            (None, None)
-        };
+        let thread = beside.then(|| Thread::spawn(path.to_owned(), turns.clone(), pages.clone()));
         Ok(Self {
             pages,
-            called_at: Arc::default(),
-            call,
-            thread: Arc::new(Mutex::new(thread)),
+            thread: thread.transpose()?,
             turns,
         })
     }
@@ -143,9 +77,7 @@ impl Checkpoints {
     pub(crate) fn none() -> Self {
         Self {
             pages: Arc::default(),
-            called_at: Arc::default(),
-            call: None,
-            thread: Arc::default(),
+            thread: None,
             turns: Arc::default(),
         }
     }
@@ -156,96 +88,51 @@ impl Checkpoints {
     /// [`StoreError::SyncFailed`] of the failed sync, after which nothing may be committed;
     /// [`StoreError::Database`] if the thread panicked.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        self.turns.failure.get().map_or(Ok(()), |error| Err(error.clone()))
+        self.turns.check()
     }
 
     /// Makes no further checkpoints, since a sync has failed.
     pub(crate) fn fail(&self, error: StoreError) {
-        self.turns.failure.get_or_init(|| error);
+        self.turns.fail(error);
     }
 
-    /// Called after each commit. Calls the thread, or copies pages itself, if the log has grown
-    /// enough.
+    /// Called after each commit. Calls the thread, or copies the last pages itself.
     pub(crate) fn after_commit(&self, connection: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
-        let called_at = self.called_at.load(Ordering::Relaxed);
-        if pages < called_at {
-            // The log started over.
-            self.called_at.store(0, Ordering::Relaxed);
-        }
-        if pages >= AT_ONCE_PAGES || (self.call.is_none() && pages >= BESIDE_PAGES) {
-            self.turns.passive(connection);
-        } else if pages >= called_at + BESIDE_PAGES {
-            self.called_at.store(pages, Ordering::Relaxed);
-            self.request(Wanted::Checkpoint);
+        match &self.thread {
+            None if pages >= ALONE_PAGES => drop(self.turns.passive(connection)),
+            None => {}
+            Some(thread) => match thread.after_commit(pages) {
+                Step::Nothing => {}
+                Step::Last => {
+                    // The next commit starts the log over, if no reader uses it.
+                    let done = match pages {
+                        ..WAIT_PAGES => self.turns.passive(connection),
+                        WAIT_PAGES..LONG_WAIT_PAGES => self.turns.complete(connection, "RESTART", WAIT),
+                        _ => self.turns.complete(connection, "RESTART", LONG_WAIT),
+                    };
+                    thread.note_last(done);
+                }
+            },
         }
     }
 
     /// Copies all pages and empties the log while the store is idle, unless a reader is in the way.
     pub(crate) fn idle(&self, connection: &Connection) {
         if self.pages.swap(0, Ordering::Relaxed) > 0 {
-            self.turns.truncate(connection);
+            self.turns.complete(connection, "TRUNCATE", Duration::ZERO);
         }
     }
 
     /// Copies all pages and empties the log, at a clean end. If that fails, the next open does it.
     pub(crate) fn last(&self, connection: &Connection) {
-        let _running = self.turns.running.lock();
-        self.turns.checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        self.turns.last(connection);
     }
 
     /// Ends the thread that makes checkpoints, and waits until it has closed its connection.
     pub(crate) fn end(&self) {
-        self.request(Wanted::End);
-        let thread = self.thread.lock().take();
-        // Its panics are caught.
-        let _ = thread.map(JoinHandle::join);
-    }
-
-    fn request(&self, wanted: Wanted) {
-        let Some(call) = &self.call else { return };
-        let mut now = call.wanted.lock();
-        if *now != Wanted::End {
-            *now = wanted;
-        }
-        call.ready.notify_one();
-    }
-}
-
-fn spawn(path: PathBuf, turns: Arc<Turns>) -> std::io::Result<(Arc<Call>, JoinHandle<()>)> {
-    let call = Arc::new(Call::default());
-    let heard = call.clone();
-    let region = tracing::Span::current();
-    let body = move || {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&path, &heard, &turns))) {
-            let panic = format!("the thread of WAL checkpoints panicked: {}", panic_message(&*panic));
-            tracing::error!(panic);
-            turns.failure.get_or_init(|| StoreError::Database(panic));
-        }
-    };
-    let thread = std::thread::Builder::new()
-        .name("checkpoints".to_owned())
-        .spawn(move || region.in_scope(body))?;
-    Ok((call, thread))
-}
-
-fn run(path: &Path, call: &Call, turns: &Turns) {
-    let mut connection = None;
-    loop {
-        let mut wanted = call.wanted.lock();
-        while *wanted == Wanted::Nothing {
-            call.ready.wait(&mut wanted);
-        }
-        if *wanted == Wanted::End {
-            return;
-        }
-        *wanted = Wanted::Nothing;
-        drop(wanted);
-        if connection.is_none() {
-            connection = connection::open(path, CACHE_KIB).ok();
-        }
-        if let Some(connection) = &connection {
-            turns.passive(connection);
+        if let Some(thread) = &self.thread {
+            thread.end();
         }
     }
 }

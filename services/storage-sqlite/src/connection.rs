@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use beringia_storage::StoreError;
@@ -14,8 +15,10 @@ use crate::{error::store_error, memory::MemoryOwner};
 /// The page cache of the committer's connection, in KiB. The operating system caches the rest of
 /// the file.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
-/// The size that the file of the write-ahead log keeps when the log starts over, in bytes.
-const WAL_KEPT_BYTES: i64 = 16 << 20;
+/// The size that the file of the write-ahead log keeps when the log starts over, in bytes: longer
+/// than a log that no reader holds, since a sync after writing over it costs less than one after
+/// making it longer.
+const WAL_KEPT_BYTES: i64 = 48 << 20;
 /// The page cache of a reader's connection, in KiB.
 const READER_CACHE_KIB: i64 = 2 * 1024;
 /// The number of idle reader connections that are kept. More are opened for concurrent reads, and
@@ -23,8 +26,8 @@ const READER_CACHE_KIB: i64 = 2 * 1024;
 const IDLE_READERS_MAX: usize = 4;
 /// The number of prepared statements that a connection keeps.
 const STATEMENTS: usize = 96;
-/// How long SQLite retries while the file is locked, in ms.
-pub(crate) const BUSY_MS: u32 = 10_000;
+/// How long SQLite retries while the file is locked.
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
 
 /// The committer's access to the database.
 pub(crate) enum WriteConnection {
@@ -143,7 +146,7 @@ pub(crate) fn open(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> 
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS.into()))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     configure(&connection)?;
     Ok(connection)

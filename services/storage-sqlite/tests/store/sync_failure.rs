@@ -17,6 +17,7 @@ use beringia_storage::{Store as _, StoreOptions, conformance::fixture::*};
 use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 
 const FILE: &str = "BERINGIA_SYNC_TEST_FILE";
+const THREADS: &str = "BERINGIA_SYNC_TEST_THREADS";
 /// An item of this size takes 74 pages, and 28 of them make the committer copy the write-ahead log.
 const ITEM_BYTES: usize = 300_000;
 const ITEMS_OF_A_CHECKPOINT: u64 = 30;
@@ -48,7 +49,11 @@ fn child() {
     let database = Database::File(path.clone());
     let options = StoreOptions::new(region("us-east-1"), Arc::new(SystemClock));
     // In a task the committer makes all WAL checkpoints itself, so that their order is certain.
-    let options = Options::new(options, database, Execution::Inline);
+    let execution = match std::env::var(THREADS) {
+        Ok(_) => Execution::Threads,
+        Err(_) => Execution::Inline,
+    };
+    let options = Options::new(options, database, execution);
     let _inside = runtime.enter();
     let store = match beringia_storage_sqlite::open(&options) {
         Ok(store) => store,
@@ -95,7 +100,7 @@ async fn put(store: &RegionStore, n: u64) -> String {
 
 async fn list(store: &RegionStore) -> String {
     let rows = assert_agrees(store, TABLE).await;
-    let listed = (0..200).filter(|n| rows.contains_key(&key("a", *n)));
+    let listed = (0..2_000).filter(|n| rows.contains_key(&key("a", *n)));
     listed.map(|n| n.to_string()).collect::<Vec<_>>().join(" ")
 }
 
@@ -110,6 +115,7 @@ struct Machine {
     directory: tempfile::TempDir,
     /// The writes that were acknowledged.
     acknowledged: BTreeSet<u64>,
+    execution: Execution,
 }
 
 /// A process of the machine.
@@ -121,7 +127,7 @@ struct Process {
 
 impl Machine {
     /// A machine with a table, and without running processes.
-    fn new() -> Self {
+    fn new(execution: Execution) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for name in ["cache", "disk"] {
             fs::create_dir(directory.path().join(name)).unwrap();
@@ -129,6 +135,7 @@ impl Machine {
         Self {
             directory,
             acknowledged: BTreeSet::new(),
+            execution,
         }
     }
 
@@ -142,6 +149,9 @@ impl Machine {
         let mut command = Command::new(std::env::current_exe().unwrap());
         if let Some(number) = failing_sync {
             command.env("SYNC_FAULTS_AT", number.to_string());
+        }
+        if self.execution == Execution::Threads {
+            command.env(THREADS, "1");
         }
         let mut child = command
             .args(["--exact", "sync_failure::child", "--nocapture", "--test-threads=1"])
@@ -239,7 +249,7 @@ impl Drop for Process {
 /// it: it must not take it for durable, and append to it.
 #[test]
 fn write_after_a_failed_sync_and_a_restart_is_durable() {
-    let mut machine = Machine::new();
+    let mut machine = Machine::new(Execution::Inline);
     let mut process = machine.started();
     assert!(machine.put(&mut process, 1));
     machine.fail_next_sync_of("-wal");
@@ -254,7 +264,7 @@ fn write_after_a_failed_sync_and_a_restart_is_durable() {
 
 #[test]
 fn nothing_is_committed_between_a_failed_sync_and_a_restart() {
-    let mut machine = Machine::new();
+    let mut machine = Machine::new(Execution::Inline);
     let mut process = machine.started();
     assert!(machine.put(&mut process, 1));
     machine.fail_next_sync_of("-wal");
@@ -273,7 +283,7 @@ fn nothing_is_committed_between_a_failed_sync_and_a_restart() {
 /// again before the log starts over.
 #[test]
 fn failed_sync_of_a_checkpoint_loses_no_earlier_pages() {
-    let mut machine = Machine::new();
+    let mut machine = Machine::new(Execution::Inline);
     let mut process = machine.started();
     for n in 0..3 {
         assert!(machine.put(&mut process, n));
@@ -295,13 +305,40 @@ fn failed_sync_of_a_checkpoint_loses_no_earlier_pages() {
     machine.assert_nothing_is_lost("a failed sync of a WAL checkpoint");
 }
 
+/// The thread of WAL checkpoints syncs what it has copied, since SQLite does not where a commit has
+/// overtaken it. When that fails, the pages are lost, and the log must not start over.
+#[test]
+fn failed_sync_of_the_checkpoint_thread_loses_no_pages() {
+    let mut machine = Machine::new(Execution::Threads);
+    let mut process = machine.started();
+    assert!(machine.put(&mut process, 0));
+    machine.fail_next_sync_of(".db");
+    let mut n = 1;
+    while machine.put(&mut process, n) {
+        n += 1;
+        assert!(n < 20 * ITEMS_OF_A_CHECKPOINT, "the failure ends the committer");
+    }
+    assert!(machine.has_failed());
+    assert!(
+        !machine.put(&mut process, n + 1),
+        "nothing is committed until a restart"
+    );
+    drop(process);
+    let mut process = machine.started();
+    for n in 1_000..1_000 + ITEMS_OF_A_CHECKPOINT {
+        assert!(machine.put(&mut process, n));
+    }
+    drop(process);
+    machine.assert_nothing_is_lost("a failed sync of the checkpoint thread");
+}
+
 /// Every sync in the life of a database fails once: of its creation, of the first commits, of a
 /// recovery, of a clean end.
 #[test]
 fn no_acknowledged_write_is_lost_whichever_sync_fails() {
     // None has the number 0: without a failure the disk loses nothing either.
     for failing_sync in 0..=16 {
-        let mut machine = Machine::new();
+        let mut machine = Machine::new(Execution::Inline);
         let mut process = machine.start(Some(failing_sync));
         for n in 1..=4 {
             let mut running = process.take().unwrap_or_else(|| machine.started());

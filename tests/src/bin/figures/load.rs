@@ -1,6 +1,8 @@
 //! A table, and a number of connections that write and read it as fast as possible.
 
 use std::{
+    cell::RefCell,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -88,6 +90,20 @@ pub(crate) struct Load {
     pub(crate) requests: u64,
     pub(crate) seconds: f64,
     latency_us: Histogram<u64>,
+    longest_gap: Duration,
+}
+
+/// The times of answers, over all connections.
+struct Answers {
+    last: Instant,
+    longest_gap: Duration,
+}
+
+impl Answers {
+    fn add(&mut self, at: Instant) {
+        self.longest_gap = self.longest_gap.max(at - self.last);
+        self.last = at;
+    }
 }
 
 impl Load {
@@ -95,12 +111,34 @@ impl Load {
         self.requests as f64 / self.seconds
     }
 
+    pub(crate) fn latency_ms(&self, quantile: f64) -> f64 {
+        self.latency_us.value_at_quantile(quantile) as f64 / 1000.0
+    }
+
+    /// The longest time in which no request was answered, in ms.
+    pub(crate) fn longest_gap_ms(&self) -> f64 {
+        self.longest_gap.as_secs_f64() * 1000.0
+    }
+
+    /// The rate and how long requests took, in one line.
+    pub(crate) fn latencies(&self) -> String {
+        format!(
+            "{:.0} /s, p50 {:.2}, p90 {:.2}, p99 {:.2}, p99.9 {:.2} ms, longest gap {:.1} ms",
+            self.per_second(),
+            self.latency_ms(0.5),
+            self.latency_ms(0.9),
+            self.latency_ms(0.99),
+            self.latency_ms(0.999),
+            self.longest_gap_ms(),
+        )
+    }
+
     pub(crate) fn report(&self, what: &str, goal: &str) {
         println!(
             "{what:<44} {:>9.0} /s   p50 {:>6.2} ms  p99 {:>6.2} ms   goal {goal}",
             self.per_second(),
-            self.latency_us.value_at_quantile(0.5) as f64 / 1000.0,
-            self.latency_us.value_at_quantile(0.99) as f64 / 1000.0,
+            self.latency_ms(0.5),
+            self.latency_ms(0.99),
         );
     }
 }
@@ -121,10 +159,14 @@ where
     let taken = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
     let local = tokio::task::LocalSet::new();
+    let answers = Rc::new(RefCell::new(Answers {
+        last: began,
+        longest_gap: Duration::ZERO,
+    }));
     let mut workers = Vec::new();
     for _ in 0..connections {
         let mut connection = Connection::open(endpoint, region).await.expect("the region is there");
-        let (taken, request) = (taken.clone(), request.clone());
+        let (taken, request, answers) = (taken.clone(), request.clone(), answers.clone());
         workers.push(local.spawn_local(async move {
             let mut latency_us = Histogram::<u64>::new(3).expect("three digits");
             loop {
@@ -135,7 +177,9 @@ where
                 let sent = Instant::now();
                 let answer = connection.call(operation, &request(number)).await.expect("an answer");
                 assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-                let _ = latency_us.record(u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX));
+                let answered = Instant::now();
+                answers.borrow_mut().add(answered);
+                let _ = latency_us.record(u64::try_from((answered - sent).as_micros()).unwrap_or(u64::MAX));
             }
         }));
     }
@@ -151,6 +195,7 @@ where
         requests: latency_us.len(),
         seconds: began.elapsed().as_secs_f64(),
         latency_us,
+        longest_gap: answers.borrow().longest_gap,
     }
 }
 

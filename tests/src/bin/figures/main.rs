@@ -10,6 +10,7 @@ mod overhead;
 mod pairs;
 mod simulation;
 mod spread;
+mod tails;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -56,6 +57,10 @@ enum Section {
     Startup,
     /// PutItem and GetItem in one region.
     Throughput,
+    /// The slowest PutItems with 16 and 64 connections, in five runs each (use --seconds 60).
+    Tails,
+    /// PutItem to a table that grows to 10 million items (use --seconds 60).
+    Growth,
     /// Lag between regions, with and without delays.
     Lag,
     /// Convergence after a partition.
@@ -105,6 +110,12 @@ fn main() {
         }
         if wants(Section::Throughput) {
             throughput(&options).await;
+        }
+        if wants(Section::Tails) {
+            tails::tails(&options).await;
+        }
+        if wants(Section::Growth) {
+            tails::growth(&options).await;
         }
         if wants(Section::Lag) {
             lag::lag(options.seconds).await;

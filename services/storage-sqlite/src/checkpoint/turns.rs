@@ -1,0 +1,95 @@
+//! One WAL checkpoint at a time, and none after a failed sync.
+
+use std::{sync::OnceLock, time::Duration};
+
+use beringia_storage::StoreError;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use crate::{connection, error::store_error};
+
+/// How far a checkpoint came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Copied {
+    /// The pages of the log.
+    pub(super) pages: u32,
+    /// Those of them that are in the database file.
+    pub(super) copied: u32,
+}
+
+impl Copied {
+    pub(super) const fn is_all(self) -> bool {
+        self.copied == self.pages
+    }
+}
+
+/// Makes one checkpoint at a time, and none after a failed sync.
+#[derive(Default)]
+pub(super) struct Turns {
+    /// Held during a checkpoint.
+    running: Mutex<()>,
+    /// Why no more checkpoints are made.
+    failure: OnceLock<StoreError>,
+}
+
+impl Turns {
+    /// Copies pages without blocking other connections, unless another checkpoint is being made:
+    /// SQLite would make none either.
+    pub(super) fn passive(&self, connection: &Connection) -> Option<Copied> {
+        let _running = self.running.try_lock()?;
+        self.checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    /// Copies all pages, and waits so long for readers: for those of older pages, then for all that
+    /// keep the log from starting over. With `TRUNCATE` the log's file gets empty, too.
+    pub(super) fn complete(&self, connection: &Connection, mode: &str, wait: Duration) -> Option<Copied> {
+        let _running = self.running.try_lock()?;
+        let done = match connection.busy_timeout(wait) {
+            Ok(()) => self.checkpoint(connection, &format!("PRAGMA wal_checkpoint({mode})")),
+            Err(_) => None,
+        };
+        if let Err(error) = connection.busy_timeout(connection::BUSY) {
+            tracing::error!(%error, "the time to wait for other connections cannot be set");
+        }
+        done
+    }
+
+    /// Copies all pages and empties the log's file, after a checkpoint that is being made.
+    pub(super) fn last(&self, connection: &Connection) {
+        let _running = self.running.lock();
+        self.checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// Checks that no sync has failed.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.failure.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// The caller holds `running`. Pages that cannot be copied now are copied the next time, so a
+    /// failure is only logged, unless it is of a sync.
+    fn checkpoint(&self, connection: &Connection, statement: &str) -> Option<Copied> {
+        if self.failure.get().is_some() {
+            return None;
+        }
+        let copied = connection.query_row(statement, [], |row| {
+            Ok(Copied {
+                pages: row.get(1)?,
+                copied: row.get(2)?,
+            })
+        });
+        copied
+            .inspect_err(|error| match store_error(error) {
+                error @ StoreError::SyncFailed(_) => {
+                    tracing::error!(%error, "the sync of a WAL checkpoint failed");
+                    self.fail(error);
+                }
+                error => tracing::warn!(%error, "a WAL checkpoint failed; the next one tries again"),
+            })
+            .ok()
+    }
+
+    /// The first failure stays.
+    pub(super) fn fail(&self, error: StoreError) {
+        self.failure.get_or_init(|| error);
+    }
+}
