@@ -21,7 +21,7 @@ use beringia_storage::{
     backend::{ReadScope, StorageBackend, StorageSizes, Writer},
 };
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tracing::Instrument as _;
 
 use crate::{
@@ -30,12 +30,11 @@ use crate::{
     driver::{self, CommitterSlot, Queue},
     execution::Execution,
     read::{self, Reading},
+    read_slots::{Place, Places, ReadKind, ReadSlots},
     shared::Shared,
     trail,
 };
 
-/// The number of long reads that run concurrently on threads of their own.
-const LONG_READS_MAX: usize = 4;
 /// The number of keys up to which `get_many` reads on the caller's thread.
 const SHORT_READ_KEYS: usize = 8;
 /// The number of trim steps in one call of `collect_garbage`.
@@ -48,7 +47,8 @@ pub struct RegionStore {
     queue: Arc<Queue>,
     slot: CommitterSlot,
     execution: Execution,
-    long_reads: Semaphore,
+    places: Places,
+    slots: ReadSlots,
 }
 
 impl RegionStore {
@@ -87,7 +87,8 @@ impl RegionStore {
             queue: Arc::new(Queue::new()),
             slot: Arc::new(Mutex::new(Some(committer))),
             execution,
-            long_reads: Semaphore::new(LONG_READS_MAX),
+            places: Places::new(),
+            slots: ReadSlots::new(),
         };
         store.start_driver(disk_faults)?;
         tracing::info!(region = %options.region, "the store is open");
@@ -150,21 +151,53 @@ impl RegionStore {
         read_now(&self.shared, &*self.backend, scope, work)
     }
 
-    /// Reads where it does not delay other tasks.
-    async fn read_long<T: Send + 'static>(
+    /// Reads where it does not delay other tasks, in a slot of this kind.
+    async fn read_apart<T: Send + 'static>(
         &self,
-        scope: ReadScope,
+        kind: ReadKind,
         work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let span = trail::current_or(&self.shared.span);
         if self.execution == Execution::Inline {
-            return span.in_scope(|| self.read(scope, work));
+            return span.in_scope(|| self.read(ReadScope::Snapshot, work));
         }
-        let _slot = self.long_reads.acquire().await.map_err(|_| StoreError::Closed)?;
+        let slot = self.slots.acquire(kind).await?;
         let (shared, backend) = (self.shared.clone(), self.backend.clone());
-        let read = move || span.in_scope(|| read_now(&shared, &*backend, scope, work));
+        let read = move || {
+            // A caller that gives up does not end the read, which keeps its slot.
+            let _slot = slot;
+            span.in_scope(|| read_now(&shared, &*backend, ReadScope::Snapshot, work))
+        };
         let reading = tokio::task::spawn_blocking(read);
         reading.await.map_err(|error| StoreError::Database(error.to_string()))?
+    }
+
+    /// Reads on the caller's thread, and notes how long that takes.
+    fn read_at<T>(
+        &self,
+        place: Place<'_>,
+        scope: ReadScope,
+        work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let read = self.read(scope, work);
+        place.end();
+        read
+    }
+
+    /// Reads the items with these keys: a few as points, more as a page of the first one's table.
+    async fn read_keys<T: Send + 'static>(
+        &self,
+        keys: Vec<(TableId, KeyBytes)>,
+        work: impl FnOnce(&Reading<'_>, &[(TableId, KeyBytes)]) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let first = keys.first().map_or(TableId::LOCAL, |(table, _)| *table);
+        let is_short = keys.len() <= SHORT_READ_KEYS;
+        let read = move |reading: &Reading<'_>| work(reading, &keys);
+        match is_short.then(|| self.places.take()) {
+            Some(Some(place)) => self.read_at(place, ReadScope::Snapshot, read),
+            Some(None) => self.read_apart(ReadKind::Point, read).await,
+            None => self.read_apart(ReadKind::Clients(first), read).await,
+        }
     }
 
     /// Repairs the range of the item, if a request failed because the item is damaged. The request
@@ -184,7 +217,7 @@ impl RegionStore {
         // Readers do the check. Only if something seems wrong does the committer check again, and
         // repair.
         let check = move |reading: &Reading<'_>| read::is_damaged(reading, table, range);
-        if !self.read_long(ReadScope::Snapshot, check).await? {
+        if !self.read_apart(ReadKind::Upkeep, check).await? {
             return Ok(false);
         }
         self.ask(Priority::Upkeep, |to| Request::Repair(table, range, to)).await
@@ -289,24 +322,27 @@ impl Store for RegionStore {
             let found = self.get_many_at(vec![(table, key.clone())], at).await?;
             return Ok(found.into_iter().next().flatten());
         }
-        let found = self.read(ReadScope::Call, |reading| read::get(reading, table, key));
+        let found = match self.places.take() {
+            Some(place) => self.read_at(place, ReadScope::Call, |reading| read::get(reading, table, key)),
+            None => {
+                let key = key.clone();
+                let read = move |reading: &Reading<'_>| read::get(reading, table, &key);
+                self.read_apart(ReadKind::Point, read).await
+            }
+        };
         let found = self.repaired(found).await?;
         Ok(self.shown((table, key), found))
     }
 
     async fn get_many(&self, keys: Vec<(TableId, KeyBytes)>) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
-        let found = if keys.len() <= SHORT_READ_KEYS {
-            self.read(ReadScope::Snapshot, |reading| read::get_many(reading, &keys))
-        } else {
-            self.read_long(ReadScope::Snapshot, move |reading| read::get_many(reading, &keys))
-                .await
-        };
+        let found = self.read_keys(keys, read::get_many).await;
         self.repaired(found).await
     }
 
     async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError> {
+        let kind = ReadKind::Clients(read.table);
         let read = move |reading: &Reading<'_>| read::range(reading, &read, None);
-        let page = self.read_long(ReadScope::Snapshot, read).await;
+        let page = self.read_apart(kind, read).await;
         let page = self.repaired(page).await?;
         Ok(self.page_shown(page))
     }
@@ -320,20 +356,16 @@ impl Store for RegionStore {
         keys: Vec<(TableId, KeyBytes)>,
         at: LogPosition,
     ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
-        let found = if keys.len() <= SHORT_READ_KEYS {
-            self.read(ReadScope::Snapshot, |reading| read::get_many_at(reading, &keys, at))
-        } else {
-            self.read_long(ReadScope::Snapshot, move |reading| {
-                read::get_many_at(reading, &keys, at)
-            })
-            .await
-        };
+        let found = self
+            .read_keys(keys, move |reading, keys| read::get_many_at(reading, keys, at))
+            .await;
         self.repaired(found).await
     }
 
     async fn range_at(&self, read: RangeRead, at: LogPosition) -> Result<RangePage, StoreError> {
+        let kind = ReadKind::Clients(read.table);
         let read = move |reading: &Reading<'_>| read::range(reading, &read, Some(at));
-        let page = self.read_long(ReadScope::Snapshot, read).await;
+        let page = self.read_apart(kind, read).await;
         self.repaired(page).await
     }
 
@@ -346,8 +378,10 @@ impl Store for RegionStore {
         filter: &LogFilter,
     ) -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError> {
         let filter = filter.clone();
-        self.read_long(ReadScope::Snapshot, move |reading| read::log_position(reading, &filter))
-            .await
+        self.read_apart(ReadKind::Replication, move |reading| {
+            read::log_position(reading, &filter)
+        })
+        .await
     }
 
     async fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError> {
@@ -356,7 +390,7 @@ impl Store for RegionStore {
             return Ok(page);
         }
         let filter = filter.clone();
-        self.read_long(ReadScope::Snapshot, move |reading| {
+        self.read_apart(ReadKind::Replication, move |reading| {
             read::read_log(reading, from, &filter, max_bytes)
         })
         .await
@@ -369,7 +403,7 @@ impl Store for RegionStore {
 
     async fn read_stream(&self, read: StreamRead) -> Result<StreamPage, StoreError> {
         let retention = self.shared.retention();
-        self.read_long(ReadScope::Snapshot, move |reading| {
+        self.read_apart(ReadKind::Clients(read.shard.table), move |reading| {
             read::read_stream(reading, &read, retention)
         })
         .await
@@ -380,7 +414,7 @@ impl Store for RegionStore {
         let (mut backlog, unknown) = read::recent_backlog(&self.shared, peer);
         if !unknown.is_empty() {
             let own = self.shared.origin.clone();
-            let read = self.read_long(ReadScope::Snapshot, move |reading| {
+            let read = self.read_apart(ReadKind::Replication, move |reading| {
                 read::backlog(reading, &own, &unknown)
             });
             backlog.add(&read.await?);
@@ -397,13 +431,13 @@ impl Store for RegionStore {
     }
 
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError> {
-        self.read_long(ReadScope::Snapshot, move |reading| read::digest(reading, table))
+        self.read_apart(ReadKind::Upkeep, move |reading| read::digest(reading, table))
             .await
     }
 
     async fn digest_as_of(&self, table: TableId, vector: VersionVector) -> Result<TableDigest, StoreError> {
         let read = move |reading: &Reading<'_>| read::digest_as_of(reading, table, &vector);
-        let digest = self.read_long(ReadScope::Snapshot, read).await;
+        let digest = self.read_apart(ReadKind::Upkeep, read).await;
         self.repaired(digest).await
     }
 
@@ -429,18 +463,18 @@ impl Store for RegionStore {
     ) -> Result<Vec<RawRow>, StoreError> {
         let read =
             move |reading: &Reading<'_>| read::raw_rows(reading, table, ranges.clone(), after.as_ref(), max_rows);
-        let rows = self.read_long(ReadScope::Snapshot, read).await;
+        let rows = self.read_apart(ReadKind::Replication, read).await;
         self.repaired(rows).await
     }
 
     async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {
         let read = move |reading: &Reading<'_>| read::mutations_of(reading, table, &keys);
-        let mutations = self.read_long(ReadScope::Snapshot, read).await;
+        let mutations = self.read_apart(ReadKind::Replication, read).await;
         self.repaired(mutations).await
     }
 
     async fn conflicts(&self, table: Option<TableId>, after: u64, max: usize) -> Result<Vec<Conflict>, StoreError> {
-        self.read_long(ReadScope::Snapshot, move |reading| {
+        self.read_apart(ReadKind::Upkeep, move |reading| {
             read::conflicts(reading, table, after, max)
         })
         .await
@@ -448,12 +482,12 @@ impl Store for RegionStore {
 
     async fn explain(&self, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError> {
         let key = key.clone();
-        self.read_long(ReadScope::Snapshot, move |reading| read::explain(reading, table, &key))
+        self.read_apart(ReadKind::Upkeep, move |reading| read::explain(reading, table, &key))
             .await
     }
 
     async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError> {
-        self.read_long(ReadScope::Snapshot, move |reading| read::unshipped(reading, after, max))
+        self.read_apart(ReadKind::Upkeep, move |reading| read::unshipped(reading, after, max))
             .await
     }
 

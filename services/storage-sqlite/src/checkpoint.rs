@@ -117,10 +117,14 @@ impl Checkpoints {
         }
     }
 
-    /// Copies all pages and empties the log while the store is idle, unless a reader is in the way.
+    /// Copies all pages and empties the log while the store is idle; the next time, if a reader is in
+    /// the way.
     pub(crate) fn idle(&self, connection: &Connection) {
-        if self.pages.swap(0, Ordering::Relaxed) > 0 {
-            self.turns.complete(connection, "TRUNCATE", Duration::ZERO);
+        if self.pages.load(Ordering::Relaxed) > 0 {
+            let done = self.turns.complete(connection, "TRUNCATE", Duration::ZERO);
+            if done.is_some_and(|done| done.pages == 0) {
+                self.pages.store(0, Ordering::Relaxed);
+            }
         }
     }
 

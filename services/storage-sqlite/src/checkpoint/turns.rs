@@ -40,10 +40,11 @@ impl Turns {
         self.checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")
     }
 
-    /// Copies all pages, and waits so long for readers: for those of older pages, then for all that
-    /// keep the log from starting over. With `TRUNCATE` the log's file gets empty, too.
+    /// Copies all pages, after a checkpoint that is being made. It waits so long for readers: for
+    /// those of older pages, then for all that keep the log from starting over. With `TRUNCATE` the
+    /// log's file gets empty, too.
     pub(super) fn complete(&self, connection: &Connection, mode: &str, wait: Duration) -> Option<Copied> {
-        let _running = self.running.try_lock()?;
+        let _running = self.running.lock();
         let done = match connection.busy_timeout(wait) {
             Ok(()) => self.checkpoint(connection, &format!("PRAGMA wal_checkpoint({mode})")),
             Err(_) => None,

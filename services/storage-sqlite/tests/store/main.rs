@@ -8,6 +8,7 @@ mod file;
 mod files;
 mod flipped_bits;
 mod garbage;
+mod hanging_reads;
 mod memory;
 mod memory_of_thread;
 mod pair;
