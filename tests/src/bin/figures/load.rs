@@ -51,15 +51,20 @@ pub(crate) async fn create_indexed_table(up: &Up) {
 
 /// Creates the table `bench` in the first region, with these replicas.
 pub(crate) async fn create_table(up: &Up, replicas: &[&str]) {
+    create_table_named(up, "bench", replicas).await;
+}
+
+/// Creates a table in the first region, with these replicas.
+pub(crate) async fn create_table_named(up: &Up, name: &str, replicas: &[&str]) {
     let definition = json!({
-        "TableName": "bench", "BillingMode": "PAY_PER_REQUEST",
+        "TableName": name, "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     });
     let mut connection = create(up, &definition).await;
     for region in replicas {
-        let update = json!({"TableName": "bench", "ReplicaUpdates": [{"Create": {"RegionName": region}}]}).to_string();
+        let update = json!({"TableName": name, "ReplicaUpdates": [{"Create": {"RegionName": region}}]}).to_string();
         loop {
             let answer = connection.call("UpdateTable", &update).await.expect("an answer");
             if answer.status == 200 {
@@ -69,7 +74,7 @@ pub(crate) async fn create_table(up: &Up, replicas: &[&str]) {
         }
         loop {
             let table = connection
-                .call("DescribeTable", r#"{"TableName": "bench"}"#)
+                .call("DescribeTable", &json!({"TableName": name}).to_string())
                 .await
                 .expect("an answer")
                 .json();
@@ -220,8 +225,12 @@ pub(crate) fn key(number: u64) -> String {
 }
 
 pub(crate) fn put(number: u64, value: &str) -> String {
+    put_into("bench", number, value)
+}
+
+pub(crate) fn put_into(table: &str, number: u64, value: &str) -> String {
     format!(
-        r#"{{"TableName":"bench","Item":{{"id":{{"S":"{}"}},"value":{{"S":"{value}"}}}}}}"#,
+        r#"{{"TableName":"{table}","Item":{{"id":{{"S":"{}"}},"value":{{"S":"{value}"}}}}}}"#,
         key(number)
     )
 }

@@ -8,6 +8,7 @@ mod lag;
 mod load;
 mod overhead;
 mod pairs;
+mod scans;
 mod simulation;
 mod spread;
 mod tails;
@@ -61,6 +62,8 @@ enum Section {
     Tails,
     /// PutItem to a table that grows to 10 million items (use --seconds 60).
     Growth,
+    /// GetItem and arrivals in another region, with and without scans (use --keys 10000000).
+    Scans,
     /// Lag between regions, with and without delays.
     Lag,
     /// Convergence after a partition.
@@ -116,6 +119,9 @@ fn main() {
         }
         if wants(Section::Growth) {
             tails::growth(&options).await;
+        }
+        if wants(Section::Scans) {
+            scans::scans(&options).await;
         }
         if wants(Section::Lag) {
             lag::lag(options.seconds).await;

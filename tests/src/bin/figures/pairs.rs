@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The number of pairs of runs; odd, so that there is a median.
-const PAIRS: usize = 11;
+pub(crate) const PAIRS: usize = 11;
 
 /// The requests of one operation, by number.
 type Requests = Arc<dyn Fn(u64) -> String>;
