@@ -1,18 +1,16 @@
 //! Measures replication lag at a steady rate of writes.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use beringia_tests::up::Up;
+use serde_json::Value;
+
+use super::{
+    REGIONS, data,
+    load::{at_rate, create_table},
+    without_delay,
 };
 
-use beringia_tests::{http::Connection, up::Up};
-use serde_json::Value;
-use tokio::time::Instant;
-
-use super::{REGIONS, data, load::create_table, without_delay};
+/// The rate of writes in each region.
+const PER_SECOND: u64 = 1000;
 
 /// Measures 1,000 writes a second in each of three regions: without delay, then with the delays of
 /// `regions/three.toml`.
@@ -29,7 +27,7 @@ pub(crate) async fn lag(seconds: u64) {
         let up = Up::start(&arguments);
         create_table(&up, &REGIONS[1..]).await;
         let _ = up.control.converge();
-        let writers = REGIONS.map(|region| at_rate(up.region(region).to_owned(), region, 1000, seconds));
+        let writers = REGIONS.map(|region| write(&up, region, seconds));
         let [first, second, third] = writers;
         let (a, b, c) = tokio::join!(first, second, third);
         let converged = up.control.converge();
@@ -82,43 +80,14 @@ fn delay_ms(links: &[Value], from: &str, to: &str) -> f64 {
         .unwrap_or_else(|| panic!("`net show` names the link from {from} to {to}: {links:?}"))
 }
 
-/// Writes at a steady rate, independent of the latency (open loop). Returns the number of writes
-/// and the slowest answer in milliseconds.
-async fn at_rate(endpoint: String, region: &'static str, per_second: u64, seconds: u64) -> (u64, f64) {
-    let began = Instant::now();
-    let total = per_second * seconds;
-    let next = Arc::new(AtomicU64::new(0));
-    let local = tokio::task::LocalSet::new();
-    let mut workers = Vec::new();
-    for _ in 0..32 {
-        let mut connection = Connection::open(&endpoint, region).await.expect("the region is there");
-        let next = next.clone();
-        workers.push(local.spawn_local(async move {
-            let mut slowest_ms = 0.0_f64;
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= total {
-                    return slowest_ms;
-                }
-                let due = began + Duration::from_micros(number * 1_000_000 / per_second);
-                tokio::time::sleep_until(due).await;
-                let item = format!(
-                    r#"{{"TableName":"bench","Item":{{"id":{{"S":"{region}-{number}"}},"value":{{"S":"{}"}}}}}}"#,
-                    "v".repeat(1000)
-                );
-                let answer = connection.call("PutItem", &item).await.expect("an answer");
-                assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-                slowest_ms = slowest_ms.max(due.elapsed().as_secs_f64() * 1000.0);
-            }
-        }));
-    }
-    let mut slowest_ms = 0.0_f64;
-    local
-        .run_until(async {
-            for worker in workers {
-                slowest_ms = slowest_ms.max(worker.await.expect("the worker ends"));
-            }
-        })
-        .await;
-    (total, slowest_ms)
+/// Writes new items at a steady rate. Returns the number of writes and the slowest answer in
+/// milliseconds.
+async fn write(up: &Up, region: &'static str, seconds: u64) -> (u64, f64) {
+    let (value, total) = ("v".repeat(1000), PER_SECOND * seconds);
+    let request = move |number: u64| {
+        format!(r#"{{"TableName":"bench","Item":{{"id":{{"S":"{region}-{number}"}},"value":{{"S":"{value}"}}}}}}"#)
+    };
+    let goes_on = move |number| number < total;
+    let done = at_rate(up.region(region), region, PER_SECOND, goes_on, "PutItem", request).await;
+    (done.latency_us.len(), done.latency_us.max() as f64 / 1000.0)
 }

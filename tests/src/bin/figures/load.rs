@@ -1,7 +1,7 @@
 //! A table, and a number of connections that write and read it as fast as possible.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::{
         Arc,
@@ -13,7 +13,7 @@ use std::{
 use beringia_tests::{http::Connection, up::Up};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 
 use super::{CONNECTIONS, REGIONS};
 
@@ -188,20 +188,71 @@ where
             }
         }));
     }
-    let mut latency_us = Histogram::<u64>::new(3).expect("three digits");
-    local
-        .run_until(async {
-            for worker in workers {
-                latency_us.add(worker.await.expect("the worker ends")).expect("alike");
-            }
-        })
-        .await;
+    let latency_us = local.run_until(sum(workers)).await;
     Load {
         requests: latency_us.len(),
         seconds: began.elapsed().as_secs_f64(),
         latency_us,
         longest_gap: answers.borrow().longest_gap,
     }
+}
+
+/// The number of connections of a load at a steady rate.
+const PACED_CONNECTIONS: usize = 32;
+
+/// How long requests took that were due at a steady rate, each from when it was due.
+pub(crate) struct Paced {
+    pub(crate) latency_us: Histogram<u64>,
+}
+
+/// Runs `request(n)` at a steady rate, independent of the latency (open loop), as long as
+/// `goes_on(n)`.
+pub(crate) async fn at_rate<R, G>(
+    endpoint: &str,
+    region: &str,
+    per_second: u64,
+    goes_on: G,
+    operation: &'static str,
+    request: R,
+) -> Paced
+where
+    R: Fn(u64) -> String + Clone + 'static,
+    G: Fn(u64) -> bool + Clone + 'static,
+{
+    let began = Instant::now();
+    let next = Rc::new(Cell::new(0));
+    let local = tokio::task::LocalSet::new();
+    let mut workers = Vec::new();
+    for _ in 0..PACED_CONNECTIONS {
+        let mut connection = Connection::open(endpoint, region).await.expect("the region is there");
+        let (next, goes_on, request) = (next.clone(), goes_on.clone(), request.clone());
+        workers.push(local.spawn_local(async move {
+            let mut latency_us = Histogram::<u64>::new(3).expect("three digits");
+            loop {
+                let number = next.replace(next.get() + 1);
+                let due = began + Duration::from_micros(number * 1_000_000 / per_second);
+                tokio::time::sleep_until(due).await;
+                if !goes_on(number) {
+                    return latency_us;
+                }
+                let answer = connection.call(operation, &request(number)).await.expect("an answer");
+                assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+                let _ = latency_us.record(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
+            }
+        }));
+    }
+    Paced {
+        latency_us: local.run_until(sum(workers)).await,
+    }
+}
+
+/// What all workers measured.
+async fn sum(workers: Vec<JoinHandle<Histogram<u64>>>) -> Histogram<u64> {
+    let mut latency_us = Histogram::<u64>::new(3).expect("three digits");
+    for worker in workers {
+        latency_us.add(worker.await.expect("the worker ends")).expect("alike");
+    }
+    latency_us
 }
 
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 //! regions, in this process, so compare ratios within one run rather than numbers between machines.
 
 mod lag;
+mod large;
 mod load;
 mod overhead;
 mod pairs;
@@ -64,6 +65,8 @@ enum Section {
     Growth,
     /// GetItem and arrivals in another region, with and without scans (use --keys 10000000).
     Scans,
+    /// Filling an index and creating a replica while clients write (use --keys 6000000).
+    Large,
     /// Lag between regions, with and without delays.
     Lag,
     /// Convergence after a partition.
@@ -122,6 +125,9 @@ fn main() {
         }
         if wants(Section::Scans) {
             scans::scans(&options).await;
+        }
+        if wants(Section::Large) {
+            large::large(&options).await;
         }
         if wants(Section::Lag) {
             lag::lag(options.seconds).await;
