@@ -22,7 +22,7 @@ use crate::{
     options::Options,
     size_limit::SizeLimit,
     snapshot::SqlSnapshot,
-    vacuum,
+    vacuum::{self, Vacuum},
     write::write,
 };
 
@@ -67,6 +67,7 @@ impl SqliteBackend {
             checkpoints: checkpoints.clone(),
             disk_faults: options.disk_faults.clone(),
             size_limit: SizeLimit::default(),
+            vacuum: Vacuum::default(),
             listeners: listeners.clone(),
         };
         Ok(Self {
@@ -180,6 +181,7 @@ struct SqliteWriter {
     checkpoints: Checkpoints,
     disk_faults: DiskFaults,
     size_limit: SizeLimit,
+    vacuum: Vacuum,
     listeners: Listeners,
 }
 
@@ -239,7 +241,7 @@ impl Writer for SqliteWriter {
             self.readers.rest();
             false
         } else {
-            let step = vacuum::step(connection, when == Maintenance::Idle);
+            let step = self.vacuum.step(connection, when == Maintenance::Idle);
             let is_more = step.unwrap_or_else(|error| {
                 match store_error(&error) {
                     error @ StoreError::SyncFailed(_) => self.checkpoints.fail(error),

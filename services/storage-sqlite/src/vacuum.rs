@@ -17,6 +17,9 @@ const FREE_PAGES_MIN: u64 = 2_048;
 const PAGES_BESIDE: u64 = 32;
 const PAGES_IDLE: u64 = 512;
 
+/// So many commits pass between two counts of the free pages, while none are in excess.
+const COMMITS_BETWEEN_COUNTS: u32 = 32;
+
 /// The pages of a database, and how many of them are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pages {
@@ -42,18 +45,32 @@ impl Pages {
     }
 }
 
-/// Returns some of the excess pages. Returns true if there are more.
-pub(crate) fn step(connection: &Connection, is_idle: bool) -> rusqlite::Result<bool> {
-    let excess = Pages::of(connection)?.excess();
-    if excess == 0 {
-        return Ok(false);
+/// Returns excess pages, step by step.
+#[derive(Default)]
+pub(crate) struct Vacuum {
+    /// The number of commits until the pages are counted again.
+    pause: u32,
+}
+
+impl Vacuum {
+    /// Returns some of the excess pages. Returns true if there are more.
+    pub(crate) fn step(&mut self, connection: &Connection, is_idle: bool) -> rusqlite::Result<bool> {
+        if !is_idle && self.pause > 0 {
+            self.pause -= 1;
+            return Ok(false);
+        }
+        let excess = Pages::of(connection)?.excess();
+        if excess == 0 {
+            self.pause = COMMITS_BETWEEN_COUNTS;
+            return Ok(false);
+        }
+        let pages = excess.min(if is_idle { PAGES_IDLE } else { PAGES_BESIDE });
+        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+        let mut rows = statement.query([])?;
+        // Each step of the statement returns one page.
+        while rows.next()?.is_some() {}
+        Ok(excess > pages)
     }
-    let pages = excess.min(if is_idle { PAGES_IDLE } else { PAGES_BESIDE });
-    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
-    let mut rows = statement.query([])?;
-    // Each step of the statement returns one page.
-    while rows.next()?.is_some() {}
-    Ok(excess > pages)
 }
 
 /// The size of a page.
