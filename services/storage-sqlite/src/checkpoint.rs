@@ -12,7 +12,6 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -24,7 +23,7 @@ use beringia_storage::{StoreError, panic_message};
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
-use crate::{connection, error::store_error};
+use crate::{connection, error::store_error, files::DatabaseFile};
 
 /// The thread copies pages each time the log has grown by this many pages: 8 MiB.
 const BESIDE_PAGES: u32 = 2_048;
@@ -111,9 +110,9 @@ enum Wanted {
 }
 
 impl Checkpoints {
-    /// Prepares checkpoints of the database file at `path`, whose writer is `connection`. `beside`
-    /// starts the thread.
-    pub(crate) fn of_file(connection: &mut Connection, path: &Path, beside: bool) -> std::io::Result<Self> {
+    /// Prepares checkpoints of a database file, whose writer is `connection`. `beside` starts the
+    /// thread.
+    pub(crate) fn of_file(connection: &mut Connection, file: &DatabaseFile, beside: bool) -> std::io::Result<Self> {
         let pages = Arc::new(AtomicU32::new(0));
         let counted = pages.clone();
         // Setting a hook also disables SQLite's own checkpoints.
@@ -125,7 +124,7 @@ impl Checkpoints {
             .map_err(std::io::Error::other)?;
         let turns = Arc::new(Turns::default());
         let (call, thread) = if beside {
-            let (call, thread) = spawn(path.to_owned(), turns.clone())?;
+            let (call, thread) = spawn(file.clone(), turns.clone())?;
             (Some(call), Some(thread))
         } else {
             (None, None)
@@ -212,12 +211,12 @@ impl Checkpoints {
     }
 }
 
-fn spawn(path: PathBuf, turns: Arc<Turns>) -> std::io::Result<(Arc<Call>, JoinHandle<()>)> {
+fn spawn(file: DatabaseFile, turns: Arc<Turns>) -> std::io::Result<(Arc<Call>, JoinHandle<()>)> {
     let call = Arc::new(Call::default());
     let heard = call.clone();
     let region = tracing::Span::current();
     let body = move || {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&path, &heard, &turns))) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&file, &heard, &turns))) {
             let panic = format!("the thread of WAL checkpoints panicked: {}", panic_message(&*panic));
             tracing::error!(panic);
             turns.failure.get_or_init(|| StoreError::Database(panic));
@@ -229,7 +228,7 @@ fn spawn(path: PathBuf, turns: Arc<Turns>) -> std::io::Result<(Arc<Call>, JoinHa
     Ok((call, thread))
 }
 
-fn run(path: &Path, call: &Call, turns: &Turns) {
+fn run(file: &DatabaseFile, call: &Call, turns: &Turns) {
     let mut connection = None;
     loop {
         let mut wanted = call.wanted.lock();
@@ -242,7 +241,7 @@ fn run(path: &Path, call: &Call, turns: &Turns) {
         *wanted = Wanted::Nothing;
         drop(wanted);
         if connection.is_none() {
-            connection = connection::open(path, CACHE_KIB).ok();
+            connection = connection::open(file, CACHE_KIB).ok();
         }
         if let Some(connection) = &connection {
             turns.passive(connection);
