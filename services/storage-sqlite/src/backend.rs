@@ -52,8 +52,9 @@ impl SqliteBackend {
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         let mut opened = open::open(options)?;
         let beside = options.execution == Execution::Threads;
+        let bug = options.store.planted_bug;
         let checkpoints = match (&mut opened.writer, &opened.file) {
-            (WriteConnection::File(connection), Some(file)) => Checkpoints::of_file(connection, file, beside),
+            (WriteConnection::File(connection), Some(file)) => Checkpoints::of_file(connection, file, (beside, bug)),
             _ => Ok(Checkpoints::none()),
         };
         let checkpoints = checkpoints.map_err(|error| StoreError::Database(error.to_string()))?;

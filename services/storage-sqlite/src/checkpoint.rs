@@ -19,7 +19,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use beringia_storage::{StoreError, panic_message};
+use beringia_storage::{PlantedBug, StoreError, panic_message};
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
@@ -52,6 +52,7 @@ struct Turns {
     running: Mutex<()>,
     /// Why no more checkpoints are made.
     failure: OnceLock<StoreError>,
+    planted_bug: Option<PlantedBug>,
 }
 
 impl Turns {
@@ -82,7 +83,8 @@ impl Turns {
         if self.failure.get().is_some() {
             return;
         }
-        if let Err(error) = connection.query_row(statement, [], |_| Ok(())) {
+        let copied = self.synced_or_not(connection, || connection.query_row(statement, [], |_| Ok(())));
+        if let Err(error) = copied {
             match store_error(&error) {
                 error @ StoreError::SyncFailed(_) => {
                     tracing::error!(%error, "the sync of a WAL checkpoint failed");
@@ -91,6 +93,21 @@ impl Turns {
                 error => tracing::debug!(%error, "a WAL checkpoint failed"),
             }
         }
+    }
+
+    /// Runs a checkpoint; with the planted bug, without its syncs.
+    fn synced_or_not<T>(
+        &self,
+        connection: &Connection,
+        checkpoint: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        if !self.planted_bug.is_some_and(PlantedBug::leaves_checkpoints_unsynced) {
+            return checkpoint();
+        }
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        let copied = checkpoint();
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        copied
     }
 }
 
@@ -111,8 +128,12 @@ enum Wanted {
 
 impl Checkpoints {
     /// Prepares checkpoints of a database file, whose writer is `connection`. `beside` starts the
-    /// thread.
-    pub(crate) fn of_file(connection: &mut Connection, file: &DatabaseFile, beside: bool) -> std::io::Result<Self> {
+    /// thread; a planted bug may keep them unsynced.
+    pub(crate) fn of_file(
+        connection: &mut Connection,
+        file: &DatabaseFile,
+        (beside, planted_bug): (bool, Option<PlantedBug>),
+    ) -> std::io::Result<Self> {
         let pages = Arc::new(AtomicU32::new(0));
         let counted = pages.clone();
         // Setting a hook also disables SQLite's own checkpoints.
@@ -122,7 +143,10 @@ impl Checkpoints {
                 Ok(())
             }))
             .map_err(std::io::Error::other)?;
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(Turns {
+            planted_bug,
+            ..Turns::default()
+        });
         let (call, thread) = if beside {
             let (call, thread) = spawn(file.clone(), turns.clone())?;
             (Some(call), Some(thread))

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use beringia_storage::StoreError;
+use beringia_storage::{PlantedBug, StoreError};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
@@ -124,9 +124,10 @@ impl Readers {
 }
 
 /// Opens the committer's connection to an existing file.
-pub(crate) fn open_writer(file: &DatabaseFile) -> rusqlite::Result<Connection> {
+pub(crate) fn open_writer(file: &DatabaseFile, bug: Option<PlantedBug>) -> rusqlite::Result<Connection> {
     let connection = open(file, WRITER_CACHE_KIB)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let is_unsynced = bug.is_some_and(PlantedBug::leaves_commits_unsynced);
+    connection.pragma_update(None, "synchronous", if is_unsynced { "OFF" } else { "FULL" })?;
     // Applied when the log starts over.
     connection.pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))?;
     Ok(connection)

@@ -106,7 +106,7 @@ fn open_locked(file: &DatabaseFile, options: &Options) -> Result<Connection, Sto
     }
     check_header(file)?;
     let failed = |error: rusqlite::Error| unusable(path, format!("cannot be opened: {error}"));
-    let connection = connection::open_writer(file).map_err(failed)?;
+    let connection = connection::open_writer(file, options.store.planted_bug).map_err(failed)?;
     check_identity(&connection, path, options)?;
     let mode: String = connection
         .pragma_query_value(None, "journal_mode", |row| row.get(0))

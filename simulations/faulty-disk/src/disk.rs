@@ -17,8 +17,17 @@ use crate::{
 /// The directory that contains a directory for each disk.
 const ROOT: &str = "/faulty-disk";
 
-/// The disks of this process, by their number.
-static DISKS: Mutex<(u64, BTreeMap<u64, Weak<Mutex<State>>>)> = Mutex::new((0, BTreeMap::new()));
+/// The disks of this process.
+static DISKS: Mutex<Disks> = Mutex::new(Disks {
+    last: 0,
+    by_number: BTreeMap::new(),
+});
+
+struct Disks {
+    /// The number of the last disk.
+    last: u64,
+    by_number: BTreeMap<u64, Weak<Mutex<State>>>,
+}
 
 /// A disk in memory, with one directory. Clones are the same disk.
 #[derive(Clone)]
@@ -34,10 +43,10 @@ impl FaultyDisk {
         vfs::register();
         let state = Arc::new(Mutex::new(State::new(seed)));
         let mut disks = DISKS.lock();
-        disks.0 += 1;
-        let number = disks.0;
-        disks.1.retain(|_, disk| disk.strong_count() > 0);
-        disks.1.insert(number, Arc::downgrade(&state));
+        disks.last += 1;
+        let number = disks.last;
+        disks.by_number.retain(|_, disk| disk.strong_count() > 0);
+        disks.by_number.insert(number, Arc::downgrade(&state));
         Self { number, state }
     }
 
@@ -50,7 +59,7 @@ impl FaultyDisk {
     /// The state of the disk that a path leads to.
     pub(crate) fn find(path: &Path) -> Option<Arc<Mutex<State>>> {
         let number = path.strip_prefix(ROOT).ok()?.iter().next()?.to_str()?.parse().ok()?;
-        DISKS.lock().1.get(&number)?.upgrade()
+        DISKS.lock().by_number.get(&number)?.upgrade()
     }
 
     /// Sets how often operations fail from now on.

@@ -73,7 +73,7 @@ impl SlotLocks {
         let is_free = |slot: &Slot| {
             let is_exclusive_elsewhere = slot.exclusive.is_some_and(|other| other != owner);
             let is_shared_elsewhere = slot.shared.iter().any(|other| *other != owner);
-            !is_exclusive_elsewhere && !(is_exclusive && is_shared_elsewhere)
+            !is_exclusive_elsewhere && (!is_exclusive || !is_shared_elsewhere)
         };
         if !slots.clone().all(|slot| self.0.get(&slot).is_none_or(is_free)) {
             return false;

@@ -272,7 +272,6 @@ impl State {
             file.locks = FileLocks::default();
             file.index = Arc::default();
         }
-        self.files.retain(|id, _| self.names.values().any(|named| named == id));
     }
 
     /// Ends all processes, and loses any part of what was not synced.
@@ -289,6 +288,8 @@ impl State {
             file.content.settle(|| random.below(SURVIVAL_PARTS) < survives);
             file.content.evict();
         }
+        let names = &self.names;
+        self.files.retain(|id, _| names.values().any(|named| named == id));
         self.kill();
     }
 

@@ -30,6 +30,8 @@ use crate::{
 pub(crate) const NAME: &str = "beringia-faulty-disk";
 const C_NAME: &CStr = c"beringia-faulty-disk";
 const PATH_BYTES_MAX: c_int = 512;
+#[expect(clippy::cast_possible_truncation, reason = "it is two words")]
+const FILE_BYTES: c_int = size_of::<OpenFile>() as c_int;
 /// As SQLite's own VFS assumes.
 const SECTOR_BYTES: c_int = 4096;
 
@@ -72,7 +74,7 @@ pub(crate) fn register() {
         let default = unsafe { *ffi::sqlite3_vfs_find(ptr::null()) };
         let vfs = ffi::sqlite3_vfs {
             iVersion: 2,
-            szOsFile: size_of::<OpenFile>() as c_int,
+            szOsFile: FILE_BYTES,
             mxPathname: PATH_BYTES_MAX,
             pNext: ptr::null_mut(),
             zName: C_NAME.as_ptr(),
@@ -101,7 +103,7 @@ pub(crate) fn register() {
 }
 
 /// The result code for an outcome; `failed` is that of a failed operation of this kind.
-fn code<T>(outcome: Result<T, DiskError>, failed: c_int) -> c_int {
+fn code<T>(outcome: &Result<T, DiskError>, failed: c_int) -> c_int {
     match outcome {
         Ok(_) => ffi::SQLITE_OK,
         Err(DiskError::Full) => ffi::SQLITE_FULL,
@@ -113,7 +115,7 @@ fn code<T>(outcome: Result<T, DiskError>, failed: c_int) -> c_int {
 fn lock_code(outcome: Result<bool, DiskError>, failed: c_int) -> c_int {
     match outcome {
         Ok(false) => ffi::SQLITE_BUSY,
-        outcome => code(outcome, failed),
+        outcome => code(&outcome, failed),
     }
 }
 
@@ -192,8 +194,8 @@ unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, syncs
     let mut state = state.lock();
     match state.check(state.boot).and_then(|()| state.remove(name)) {
         Err(DiskError::NotFound) => ffi::SQLITE_IOERR_DELETE_NOENT,
-        Ok(()) if syncs != 0 => code(state.sync_names(name), ffi::SQLITE_IOERR_DIR_FSYNC),
-        removed => code(removed, ffi::SQLITE_IOERR_DELETE),
+        Ok(()) if syncs != 0 => code(&state.sync_names(name), ffi::SQLITE_IOERR_DIR_FSYNC),
+        removed => code(&removed, ffi::SQLITE_IOERR_DELETE),
     }
 }
 
@@ -241,7 +243,7 @@ unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, bytes: *mut c_void, len:
             bytes[len..].fill(0);
             ffi::SQLITE_IOERR_SHORT_READ
         }
-        outcome => code(outcome, ffi::SQLITE_IOERR_READ),
+        outcome => code(&outcome, ffi::SQLITE_IOERR_READ),
     }
 }
 
@@ -253,20 +255,20 @@ unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, bytes: *const c_void, l
             std::slice::from_raw_parts(bytes.cast::<u8>(), unsigned(len)),
         )
     };
-    code(handle.write(bytes, unsigned(at)), ffi::SQLITE_IOERR_WRITE)
+    code(&handle.write(bytes, unsigned(at)), ffi::SQLITE_IOERR_WRITE)
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, len: i64) -> c_int {
     // SAFETY: SQLite passes an open file.
     code(
-        unsafe { handle(file) }.resize(unsigned(len)),
+        &unsafe { handle(file) }.resize(unsigned(len)),
         ffi::SQLITE_IOERR_TRUNCATE,
     )
 }
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     // SAFETY: SQLite passes an open file.
-    code(unsafe { handle(file) }.sync(), ffi::SQLITE_IOERR_FSYNC)
+    code(&unsafe { handle(file) }.sync(), ffi::SQLITE_IOERR_FSYNC)
 }
 
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, out: *mut i64) -> c_int {
@@ -274,7 +276,7 @@ unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, out: *mut i64) -> c
     let len = unsafe { handle(file) }.len();
     // SAFETY: SQLite passes a valid pointer.
     unsafe { *out = len.map_or(0, |len| len as i64) };
-    code(len, ffi::SQLITE_IOERR_FSTAT)
+    code(&len, ffi::SQLITE_IOERR_FSTAT)
 }
 
 const fn level(number: c_int) -> Level {
@@ -303,7 +305,7 @@ unsafe extern "C" fn check_reserved_lock(file: *mut ffi::sqlite3_file, out: *mut
     let is_reserved = unsafe { handle(file) }.is_reserved();
     // SAFETY: SQLite passes a valid pointer.
     unsafe { *out = c_int::from(is_reserved == Ok(true)) };
-    code(is_reserved, ffi::SQLITE_IOERR_CHECKRESERVEDLOCK)
+    code(&is_reserved, ffi::SQLITE_IOERR_CHECKRESERVEDLOCK)
 }
 
 unsafe extern "C" fn file_control(_: *mut ffi::sqlite3_file, _: c_int, _: *mut c_void) -> c_int {
@@ -335,7 +337,7 @@ unsafe extern "C" fn map_index(
     });
     // SAFETY: SQLite passes a valid pointer. The region lives until this file unmaps it.
     unsafe { *out = mapped.unwrap_or(ptr::null_mut()) };
-    code(mapped, ffi::SQLITE_IOERR_SHMMAP)
+    code(&mapped, ffi::SQLITE_IOERR_SHMMAP)
 }
 
 unsafe extern "C" fn lock_index(file: *mut ffi::sqlite3_file, first: c_int, count: c_int, flags: c_int) -> c_int {

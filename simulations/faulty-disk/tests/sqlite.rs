@@ -164,3 +164,21 @@ fn lock_is_held_until_the_process_ends() {
     drop(next);
     assert!(disk.lock(&path).unwrap().is_some());
 }
+
+#[test]
+fn removal_that_was_not_synced_may_be_lost_after_a_kill() {
+    let is_back = |seed| {
+        let disk = FaultyDisk::new(seed);
+        let path = disk.path("file");
+        drop(disk.lock(&path).unwrap());
+        disk.open(&path).unwrap().write_all_at(b"kept", 0).unwrap();
+        disk.open(&path).unwrap().sync().unwrap();
+        disk.sync_directory_of(&path).unwrap();
+        disk.remove(&path).unwrap();
+        disk.kill();
+        disk.lose_power();
+        disk.len(&path).unwrap() == Some(4)
+    };
+    assert!((0..SEEDS).any(is_back));
+    assert!(!(0..SEEDS).all(is_back));
+}

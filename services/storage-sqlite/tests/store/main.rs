@@ -3,13 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crash;
+mod disk_faults;
 mod file;
 mod files;
 mod flipped_bits;
 mod garbage;
+mod machine;
 mod memory;
 mod memory_of_thread;
 mod pair;
+#[cfg(feature = "planted-bugs")]
+mod planted_bugs;
+mod power_loss;
 mod scrub;
 mod space;
 mod support;
