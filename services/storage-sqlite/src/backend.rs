@@ -1,6 +1,6 @@
 //! `SqliteBackend`: one connection that writes, a few that read, and the lock on the file.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use beringia_committer::{DiskFaults, Execution};
 use beringia_storage::{
@@ -17,7 +17,7 @@ use crate::{
     connection::{Readers, WriteConnection},
     damage::DamagedRecords,
     error::{OrStoreError, store_error},
-    lock::LockFile,
+    files::{DatabaseFile, FileLock},
     open,
     options::Options,
     size_limit::SizeLimit,
@@ -38,9 +38,9 @@ pub struct SqliteBackend {
     checkpoints: Checkpoints,
     listeners: Listeners,
     /// Keeps other processes away from the file while it is open; `None` for memory.
-    lock: Mutex<Option<LockFile>>,
-    /// The path of the file; `None` for memory.
-    path: Option<PathBuf>,
+    lock: Mutex<Option<FileLock>>,
+    /// The file of the database; `None` for memory.
+    file: Option<DatabaseFile>,
 }
 
 impl SqliteBackend {
@@ -52,8 +52,9 @@ impl SqliteBackend {
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         let mut opened = open::open(options)?;
         let beside = options.execution == Execution::Threads;
-        let checkpoints = match (&mut opened.writer, &opened.path) {
-            (WriteConnection::File(connection), Some(path)) => Checkpoints::of_file(connection, path, beside),
+        let bug = options.store.planted_bug;
+        let checkpoints = match (&mut opened.writer, &opened.file) {
+            (WriteConnection::File(connection), Some(file)) => Checkpoints::of_file(connection, file, (beside, bug)),
             _ => Ok(Checkpoints::none()),
         };
         let checkpoints = checkpoints.map_err(|error| StoreError::Database(error.to_string()))?;
@@ -77,13 +78,13 @@ impl SqliteBackend {
             checkpoints,
             listeners,
             lock: Mutex::new(opened.lock),
-            path: opened.path,
+            file: opened.file,
         })
     }
 
     /// The path of the database, for messages.
     pub(crate) fn path(&self) -> String {
-        let path = self.path.as_ref().map(|path| path.display().to_string());
+        let path = self.file.as_ref().map(|file| file.path.display().to_string());
         path.unwrap_or_else(|| "in memory".to_owned())
     }
 }
@@ -128,12 +129,12 @@ impl StorageBackend for SqliteBackend {
             .with(|connection| Ok((vacuum::Pages::of(connection)?, vacuum::page_bytes(connection)?)))?
             .or_store_error()?;
         // The file is longer or shorter than that until the next WAL checkpoint.
-        let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+        let length = |file: DatabaseFile| file.file_system.len(&file.path).ok().flatten().unwrap_or(0);
         let in_memory = pages.all * page_bytes;
         Ok(StorageSizes {
-            database_bytes: self.path.as_ref().map_or(in_memory, length),
+            database_bytes: self.file.clone().map_or(in_memory, length),
             free_bytes: pages.free * page_bytes,
-            wal_bytes: self.path.as_ref().map_or(0, |path| length(&open::beside(path, "-wal"))),
+            wal_bytes: self.file.as_ref().map_or(0, |file| length(file.sibling("-wal"))),
         })
     }
 

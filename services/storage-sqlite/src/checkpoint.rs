@@ -18,7 +18,6 @@ mod thread;
 mod turns;
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -26,13 +25,14 @@ use std::{
     time::Duration,
 };
 
-use beringia_storage::StoreError;
+use beringia_storage::{PlantedBug, StoreError};
 use rusqlite::Connection;
 
 use self::{
     thread::{Step, Thread, WAIT, WAIT_PAGES},
     turns::Turns,
 };
+use crate::files::DatabaseFile;
 
 /// From this number of pages on, the committer waits longer for readers that keep the log from
 /// starting over: 512 MiB.
@@ -52,9 +52,13 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Prepares checkpoints of the database file at `path`, whose writer is `connection`. `beside`
-    /// starts the thread.
-    pub(crate) fn of_file(connection: &mut Connection, path: &Path, beside: bool) -> std::io::Result<Self> {
+    /// Prepares checkpoints of a database file, whose writer is `connection`. `beside` starts the
+    /// thread; a planted bug may keep them unsynced.
+    pub(crate) fn of_file(
+        connection: &mut Connection,
+        file: &DatabaseFile,
+        (beside, planted_bug): (bool, Option<PlantedBug>),
+    ) -> std::io::Result<Self> {
         let pages = Arc::new(AtomicU32::new(0));
         let counted = pages.clone();
         // Setting a hook also disables SQLite's own checkpoints.
@@ -64,8 +68,8 @@ impl Checkpoints {
                 Ok(())
             }))
             .map_err(std::io::Error::other)?;
-        let turns = Arc::new(Turns::default());
-        let thread = beside.then(|| Thread::spawn(path.to_owned(), turns.clone(), pages.clone()));
+        let turns = Arc::new(Turns::new(planted_bug));
+        let thread = beside.then(|| Thread::spawn(file.clone(), turns.clone(), pages.clone()));
         Ok(Self {
             pages,
             thread: thread.transpose()?,
@@ -78,7 +82,7 @@ impl Checkpoints {
         Self {
             pages: Arc::default(),
             thread: None,
-            turns: Arc::default(),
+            turns: Arc::new(Turns::new(None)),
         }
     }
 

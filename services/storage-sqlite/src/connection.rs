@@ -1,16 +1,15 @@
 //! Connections to the database: the committer's one, and a few for readers.
 
 use std::{
-    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use beringia_storage::StoreError;
+use beringia_storage::{PlantedBug, StoreError};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use crate::{error::store_error, memory::MemoryOwner};
+use crate::{error::store_error, files::DatabaseFile, memory::MemoryOwner};
 
 /// The page cache of the committer's connection, in KiB. The operating system caches the rest of
 /// the file.
@@ -56,7 +55,7 @@ pub(crate) struct Readers {
 
 /// The source of readers' connections.
 pub(crate) enum Source {
-    File(PathBuf),
+    File(DatabaseFile),
     Memory(MemoryOwner),
 }
 
@@ -88,7 +87,7 @@ impl Readers {
         }
         match &self.source {
             Source::Memory(owner) => owner.with(work),
-            Source::File(path) => {
+            Source::File(file) => {
                 let _reading = self.reading.read_recursive();
                 if self.closed.load(Ordering::Acquire) {
                     return Err(StoreError::Closed);
@@ -96,7 +95,7 @@ impl Readers {
                 let waiting = self.idle.lock().pop();
                 let connection = match waiting {
                     Some(connection) => connection,
-                    None => open(path, READER_CACHE_KIB)
+                    None => open(file, READER_CACHE_KIB)
                         .and_then(|connection| connection.pragma_update(None, "query_only", true).map(|()| connection))
                         .map_err(|error| store_error(&error))?,
                 };
@@ -130,9 +129,10 @@ impl Readers {
 }
 
 /// Opens the committer's connection to an existing file.
-pub(crate) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = open(path, WRITER_CACHE_KIB)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+pub(crate) fn open_writer(file: &DatabaseFile, bug: Option<PlantedBug>) -> rusqlite::Result<Connection> {
+    let connection = open(file, WRITER_CACHE_KIB)?;
+    let is_unsynced = bug.is_some_and(PlantedBug::leaves_commits_unsynced);
+    connection.pragma_update(None, "synchronous", if is_unsynced { "OFF" } else { "FULL" })?;
     // Applied when the log starts over.
     connection.pragma_update_and_check(None, "journal_size_limit", WAL_KEPT_BYTES, |_| Ok(()))?;
     Ok(connection)
@@ -140,11 +140,8 @@ pub(crate) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Opens a connection to an existing file. Closing it never touches the file: checkpoints are made
 /// explicitly.
-pub(crate) fn open(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
+pub(crate) fn open(file: &DatabaseFile, cache_kib: i64) -> rusqlite::Result<Connection> {
+    let connection = file.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;

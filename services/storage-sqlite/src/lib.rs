@@ -6,6 +6,7 @@ mod connection;
 mod damage;
 mod encoding;
 mod error;
+mod files;
 mod lock;
 mod memory;
 mod open;
@@ -21,6 +22,7 @@ pub use beringia_committer::{DiskFaults, Execution, RegionStore};
 
 pub use self::{
     backend::SqliteBackend,
+    files::{FileAccess, FileLock, FileSystem, LocalFiles},
     memory::MemoryDisk,
     options::{Database, Options},
     store::open,

@@ -1,12 +1,7 @@
 //! Creating and opening a database. An existing file is examined before anything is written, and
 //! left unchanged if it is not this region's.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read},
-    os::unix::fs::FileExt as _,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use beringia_storage::StoreError;
 use rusqlite::{Connection, OpenFlags};
@@ -14,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::{
     connection::{self, Readers, Source, WriteConnection},
     error::store_error,
-    lock::LockFile,
+    files::{DatabaseFile, FileLock},
     options::{Database, Options},
     schema::{APPLICATION_ID, FORMAT, SCHEMA, sql},
     vacuum,
@@ -34,9 +29,9 @@ pub(crate) struct Opened {
     pub(crate) writer: WriteConnection,
     pub(crate) readers: Readers,
     /// Held as long as the database is open; `None` for memory.
-    pub(crate) lock: Option<LockFile>,
-    /// The path of the file; `None` for memory.
-    pub(crate) path: Option<PathBuf>,
+    pub(crate) lock: Option<FileLock>,
+    /// The file of the database; `None` for memory.
+    pub(crate) file: Option<DatabaseFile>,
 }
 
 /// Opens the database of `options`, or creates it.
@@ -58,10 +53,16 @@ pub(crate) fn open(options: &Options) -> Result<Opened, StoreError> {
                 writer: WriteConnection::Memory(owner),
                 readers,
                 lock: None,
-                path: None,
+                file: None,
             })
         }
-        Database::File(path) => open_file(path, options),
+        Database::File(path) => {
+            let file = DatabaseFile {
+                path: path.clone(),
+                file_system: options.file_system.clone(),
+            };
+            open_file(file, options)
+        }
     }
 }
 
@@ -72,42 +73,40 @@ fn unusable(path: &Path, what: impl Into<String>) -> StoreError {
     }
 }
 
-fn open_file(path: &Path, options: &Options) -> Result<Opened, StoreError> {
-    let lock_path = beside(path, "-lock");
-    let lock_was_there = lock_path.exists();
-    let lock = LockFile::acquire(&lock_path)
+fn open_file(file: DatabaseFile, options: &Options) -> Result<Opened, StoreError> {
+    let path = &file.path;
+    let lock_path = file.beside("-lock");
+    let lock_was_there = file.file_system.len(&lock_path).is_ok_and(|len| len.is_some());
+    let lock = file
+        .file_system
+        .lock(&lock_path)
         .map_err(|error| unusable(path, format!("cannot be locked: {error}")))?
         .ok_or_else(|| unusable(path, "is in use by another process"))?;
-    let opened = open_locked(path, options);
+    let opened = open_locked(&file, options);
     if opened.is_err() && !lock_was_there {
         // The file was created here, so no one else needs it. If it remains, it does no harm.
-        let _ = fs::remove_file(&lock_path);
+        let _ = file.file_system.remove(&lock_path);
     }
     Ok(Opened {
         writer: WriteConnection::File(opened?),
-        readers: Readers::new(Source::File(path.to_owned())),
+        readers: Readers::new(Source::File(file.clone())),
         lock: Some(lock),
-        path: Some(path.to_owned()),
+        file: Some(file),
     })
 }
 
-/// The path with `suffix` appended to its file name.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-fn open_locked(path: &Path, options: &Options) -> Result<Connection, StoreError> {
-    let exists = path
-        .try_exists()
+fn open_locked(file: &DatabaseFile, options: &Options) -> Result<Connection, StoreError> {
+    let path = &file.path;
+    let len = file
+        .file_system
+        .len(path)
         .map_err(|error| unusable(path, format!("cannot be read: {error}")))?;
-    if !exists {
-        create_file(path, options)?;
+    if len.is_none() {
+        create_file(file, options)?;
     }
-    check_header(path)?;
+    check_header(file)?;
     let failed = |error: rusqlite::Error| unusable(path, format!("cannot be opened: {error}"));
-    let connection = connection::open_writer(path).map_err(failed)?;
+    let connection = connection::open_writer(file, options.store.planted_bug).map_err(failed)?;
     check_identity(&connection, path, options)?;
     let mode: String = connection
         .pragma_query_value(None, "journal_mode", |row| row.get(0))
@@ -115,11 +114,13 @@ fn open_locked(path: &Path, options: &Options) -> Result<Connection, StoreError>
     if mode != "wal" {
         return Err(unusable(path, format!("has the journal mode {mode} instead of wal")));
     }
-    recover(&connection, path)?;
+    recover(&connection, file)?;
     take_topology(&connection, path, options)?;
     limit(&connection, options).map_err(failed)?;
     // SQLite has created the write-ahead log by now, and ignores errors of this sync.
-    sync_directory(path).map_err(|error| unusable(path, format!("cannot be synced: {error}")))?;
+    file.file_system
+        .sync_directory_of(path)
+        .map_err(|error| unusable(path, format!("cannot be synced: {error}")))?;
     Ok(connection)
 }
 
@@ -132,9 +133,9 @@ fn open_locked(path: &Path, options: &Options) -> Result<Connection, StoreError>
 /// again, as it is, and synced; pages that are written again are dirty again. SQLite has verified
 /// the checksums of its frames when it opened it. Then the log is copied into the database from its
 /// beginning, which repairs the pages of a WAL checkpoint whose sync failed.
-fn recover(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let failed = |error: &dyn std::fmt::Display| unusable(path, format!("cannot be recovered: {error}"));
-    if !write_again(&beside(path, "-wal")).map_err(|error| failed(&error))? {
+fn recover(connection: &Connection, file: &DatabaseFile) -> Result<(), StoreError> {
+    let failed = |error: &dyn std::fmt::Display| unusable(&file.path, format!("cannot be recovered: {error}"));
+    if !write_again(&file.sibling("-wal")).map_err(|error| failed(&error))? {
         return Ok(());
     }
     match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
@@ -149,8 +150,8 @@ fn recover(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 
 /// Writes a file's contents to the same place again, and syncs it. Returns false if it is empty, or
 /// does not exist.
-fn write_again(path: &Path) -> io::Result<bool> {
-    let file = match File::options().read(true).write(true).open(path) {
+fn write_again(file: &DatabaseFile) -> io::Result<bool> {
+    let file = match file.file_system.open(&file.path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         opened => opened?,
     };
@@ -165,38 +166,30 @@ fn write_again(path: &Path) -> io::Result<bool> {
         at += len as u64;
     }
     if at > 0 {
-        file.sync_all()?;
+        file.sync()?;
     }
     Ok(at > 0)
 }
 
-/// Syncs the directory of a file: its entries are durable then.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
-}
-
 /// Creates the database under another name first, so that a crash leaves no incomplete one.
-fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
-    let temporary = beside(path, "-new");
+fn create_file(file: &DatabaseFile, options: &Options) -> Result<(), StoreError> {
+    let (path, files) = (&file.path, &file.file_system);
+    let temporary = file.sibling("-new");
     let io_failed = |error: io::Error| unusable(path, format!("cannot be created: {error}"));
     for leftover in [
-        &temporary,
-        &beside(path, "-wal"),
-        &beside(path, "-shm"),
-        &beside(&temporary, "-journal"),
+        &temporary.path,
+        &file.beside("-wal"),
+        &file.beside("-shm"),
+        &temporary.beside("-journal"),
     ] {
-        match fs::remove_file(leftover) {
+        match files.remove(leftover) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_failed(error)),
             _ => {}
         }
     }
     let make = || -> rusqlite::Result<()> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&temporary, flags)?;
+        let connection = temporary.connect(flags)?;
         // The file is synced as a whole before it is renamed.
         connection.pragma_update(None, "synchronous", "OFF")?;
         connection.pragma_update(None, "auto_vacuum", vacuum::INCREMENTAL)?;
@@ -205,13 +198,14 @@ fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
         connection.close().map_err(|(_, error)| error)
     };
     make().map_err(|error| unusable(path, format!("cannot be created: {error}")))?;
-    File::open(&temporary)
-        .and_then(|file| file.sync_all())
+    files
+        .open(&temporary.path)
+        .and_then(|file| file.sync())
         .map_err(io_failed)?;
-    fs::rename(&temporary, path).map_err(io_failed)?;
-    sync_directory(path).map_err(|error| {
+    files.rename(&temporary.path, path).map_err(io_failed)?;
+    files.sync_directory_of(path).map_err(|error| {
         // Its name may not be durable, and a later sync of the directory may not say so.
-        let _ = fs::remove_file(path);
+        let _ = files.remove(path);
         io_failed(error)
     })
 }
@@ -230,18 +224,17 @@ fn create(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
 }
 
 /// Reads the file's first bytes without SQLite, and reports what is wrong with it.
-fn check_header(path: &Path) -> Result<(), StoreError> {
-    let read = || -> io::Result<(Vec<u8>, u64)> {
-        let mut header = Vec::with_capacity(HEADER_BYTES);
-        let file = File::open(path)?;
-        let len = file.metadata()?.len();
-        file.take(HEADER_BYTES as u64).read_to_end(&mut header)?;
-        Ok((header, len))
+fn check_header(file: &DatabaseFile) -> Result<(), StoreError> {
+    let (path, files) = (&file.path, &file.file_system);
+    let mut header = [0; HEADER_BYTES];
+    let read = |header: &mut [u8]| -> io::Result<(usize, u64)> {
+        let len = files.len(path)?.unwrap_or(0);
+        Ok((files.open(path)?.read_at(header, 0)?, len))
     };
-    let (header, len) = read().map_err(|error| unusable(path, format!("cannot be read: {error}")))?;
-    let Ok(header) = <[u8; HEADER_BYTES]>::try_from(header) else {
+    let (read, len) = read(&mut header).map_err(|error| unusable(path, format!("cannot be read: {error}")))?;
+    if read < HEADER_BYTES {
         return Err(unusable(path, format!("is not a database: it has only {len} bytes")));
-    };
+    }
     if !header.starts_with(MAGIC) {
         return Err(unusable(path, "is not an SQLite database"));
     }
@@ -264,7 +257,9 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
         bytes => bytes,
     };
     // With a write-ahead log beside it, the file may be shorter than its header says.
-    let logged = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    let logged = files
+        .len(&file.beside("-wal"))
+        .is_ok_and(|len| len.is_some_and(|len| len > 0));
     let expected = u64::from(field(28)) * page_bytes;
     if len < expected && !logged {
         return Err(unusable(

@@ -1,11 +1,14 @@
 //! Options for opening a region's store on SQLite.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use beringia_committer::{DiskFaults, Execution};
 use beringia_storage::StoreOptions;
 
-use crate::memory::MemoryDisk;
+use crate::{
+    files::{FileSystem, LocalFiles},
+    memory::MemoryDisk,
+};
 
 /// The location of the database.
 #[derive(Debug, Clone)]
@@ -31,10 +34,13 @@ pub struct Options {
     pub max_bytes: Option<u64>,
     /// Faults of the disk, which can be changed while the store is open.
     pub disk_faults: DiskFaults,
+    /// The file system of a database in a file. Only tests and simulations use another than
+    /// [`LocalFiles`].
+    pub file_system: Arc<dyn FileSystem>,
 }
 
 impl Options {
-    /// Options without a size limit and without disk faults.
+    /// Options without a size limit and without disk faults, on the local file system.
     #[must_use]
     pub fn new(store: StoreOptions, database: Database, execution: Execution) -> Self {
         Self {
@@ -43,6 +49,7 @@ impl Options {
             execution,
             max_bytes: None,
             disk_faults: DiskFaults::default(),
+            file_system: Arc::new(LocalFiles),
         }
     }
 }

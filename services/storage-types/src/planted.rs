@@ -58,6 +58,11 @@ pub enum PlantedBug {
     ConditionIgnored,
     /// Occasionally an update is answered and not made.
     UpdateSkipped,
+    /// SQLite does not sync commits to a file.
+    CommitsUnsynced,
+    /// SQLite does not sync what a WAL checkpoint copied into the database before the log starts
+    /// over.
+    CheckpointsUnsynced,
 }
 
 #[cfg(feature = "planted-bugs")]
@@ -243,6 +248,18 @@ impl PlantedBug {
         matches!(self, Self::MetadataLostOnWire) && sequence.is_multiple_of(7)
     }
 
+    /// Whether commits are left unsynced.
+    #[must_use]
+    pub const fn leaves_commits_unsynced(self) -> bool {
+        matches!(self, Self::CommitsUnsynced)
+    }
+
+    /// Whether WAL checkpoints are left unsynced.
+    #[must_use]
+    pub const fn leaves_checkpoints_unsynced(self) -> bool {
+        matches!(self, Self::CheckpointsUnsynced)
+    }
+
     /// Whether this condition is ignored.
     #[must_use]
     pub fn ignores_condition(self) -> bool {
@@ -387,6 +404,18 @@ impl PlantedBug {
     /// Never called, since there is no bug.
     #[must_use]
     pub const fn loses_metadata(self, _: u64) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn leaves_commits_unsynced(self) -> bool {
+        match self {}
+    }
+
+    /// Never called, since there is no bug.
+    #[must_use]
+    pub const fn leaves_checkpoints_unsynced(self) -> bool {
         match self {}
     }
 

@@ -1,9 +1,7 @@
 //! The thread that makes WAL checkpoints while commits continue.
 
 use std::{
-    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -16,7 +14,10 @@ use beringia_storage::{StoreError, panic_message};
 use parking_lot::{Condvar, Mutex};
 
 use super::turns::{Copied, Turns};
-use crate::connection;
+use crate::{
+    connection,
+    files::{DatabaseFile, FileAccess},
+};
 
 /// The thread is called each time that so many pages of the log are not copied: 1 MiB. A commit
 /// waits for a sync of the database file in progress, so that should be short.
@@ -52,7 +53,7 @@ pub(super) struct Thread {
     handle: Mutex<Option<JoinHandle<()>>>,
     /// For syncs of the database file. It is closed after all connections: closing a file releases
     /// the locks of its process, those of SQLite too.
-    database: File,
+    database: Box<dyn FileAccess>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,19 +135,19 @@ impl Progress {
 }
 
 impl Thread {
-    /// Starts the thread for the database at `path`, whose log has so many `pages`.
-    pub(super) fn spawn(path: PathBuf, turns: Arc<Turns>, pages: Arc<AtomicU32>) -> std::io::Result<Arc<Self>> {
+    /// Starts the thread for a database file, whose log has so many `pages`.
+    pub(super) fn spawn(file: DatabaseFile, turns: Arc<Turns>, pages: Arc<AtomicU32>) -> std::io::Result<Arc<Self>> {
         let thread = Arc::new(Self {
             progress: Mutex::default(),
             call: Condvar::new(),
             copied: Condvar::new(),
             handle: Mutex::default(),
-            database: File::open(&path)?,
+            database: file.file_system.open(&file.path)?,
         });
         let region = tracing::Span::current();
         let running = thread.clone();
         let body = move || {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| running.run(&path, &turns, &pages))) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| running.run(&file, &turns, &pages))) {
                 let panic = format!("the thread of WAL checkpoints panicked: {}", panic_message(&*panic));
                 tracing::error!(panic);
                 turns.fail(StoreError::Database(panic));
@@ -198,11 +199,11 @@ impl Thread {
         let _ = handle.map(JoinHandle::join);
     }
 
-    fn run(&self, path: &Path, turns: &Turns, pages: &AtomicU32) {
+    fn run(&self, file: &DatabaseFile, turns: &Turns, pages: &AtomicU32) {
         let mut connection = None;
         while self.is_called() {
             if connection.is_none() {
-                let opened = connection::open(path, CACHE_KIB);
+                let opened = connection::open(file, CACHE_KIB);
                 connection = opened
                     .inspect_err(|error| tracing::warn!(%error, "WAL checkpoints cannot open the database"))
                     .ok();
@@ -239,7 +240,10 @@ impl Thread {
     /// Makes the copied pages durable. SQLite does that only for a checkpoint that no commit has
     /// overtaken, which would leave all pages to the committer's last one.
     fn sync(&self, turns: &Turns) {
-        if let Err(error) = self.database.sync_data() {
+        if turns.is_unsynced() {
+            return;
+        }
+        if let Err(error) = self.database.sync() {
             tracing::error!(%error, "the sync of a WAL checkpoint failed");
             turns.fail(StoreError::SyncFailed(error.to_string()));
         }

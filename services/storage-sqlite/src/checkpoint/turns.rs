@@ -2,7 +2,7 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use beringia_storage::StoreError;
+use beringia_storage::{PlantedBug, StoreError};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
@@ -24,15 +24,23 @@ impl Copied {
 }
 
 /// Makes one checkpoint at a time, and none after a failed sync.
-#[derive(Default)]
 pub(super) struct Turns {
     /// Held during a checkpoint.
     running: Mutex<()>,
     /// Why no more checkpoints are made.
     failure: OnceLock<StoreError>,
+    planted_bug: Option<PlantedBug>,
 }
 
 impl Turns {
+    pub(super) const fn new(planted_bug: Option<PlantedBug>) -> Self {
+        Self {
+            running: Mutex::new(()),
+            failure: OnceLock::new(),
+            planted_bug,
+        }
+    }
+
     /// Copies pages without blocking other connections, unless another checkpoint is being made:
     /// SQLite would make none either.
     pub(super) fn passive(&self, connection: &Connection) -> Option<Copied> {
@@ -72,10 +80,12 @@ impl Turns {
         if self.failure.get().is_some() {
             return None;
         }
-        let copied = connection.query_row(statement, [], |row| {
-            Ok(Copied {
-                pages: row.get(1)?,
-                copied: row.get(2)?,
+        let copied = self.synced_or_not(connection, || {
+            connection.query_row(statement, [], |row| {
+                Ok(Copied {
+                    pages: row.get(1)?,
+                    copied: row.get(2)?,
+                })
             })
         });
         copied
@@ -87,6 +97,26 @@ impl Turns {
                 error => tracing::warn!(%error, "a WAL checkpoint failed; the next one tries again"),
             })
             .ok()
+    }
+
+    /// Whether a planted bug keeps checkpoints unsynced.
+    pub(super) fn is_unsynced(&self) -> bool {
+        self.planted_bug.is_some_and(PlantedBug::leaves_checkpoints_unsynced)
+    }
+
+    /// Runs a checkpoint; with the planted bug, without its syncs.
+    fn synced_or_not<T>(
+        &self,
+        connection: &Connection,
+        checkpoint: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        if !self.is_unsynced() {
+            return checkpoint();
+        }
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        let copied = checkpoint();
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        copied
     }
 
     /// The first failure stays.

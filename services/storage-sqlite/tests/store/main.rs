@@ -4,14 +4,19 @@
 
 mod checkpoints;
 mod crash;
+mod disk_faults;
 mod file;
 mod files;
 mod flipped_bits;
 mod garbage;
 mod hanging_reads;
+mod machine;
 mod memory;
 mod memory_of_thread;
 mod pair;
+#[cfg(feature = "planted-bugs")]
+mod planted_bugs;
+mod power_loss;
 mod scrub;
 mod space;
 mod support;
