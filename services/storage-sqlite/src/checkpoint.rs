@@ -34,10 +34,8 @@ use self::{
 };
 use crate::files::DatabaseFile;
 
-/// From this number of pages on, the committer waits longer for readers that keep the log from
-/// starting over: 512 MiB.
-const LONG_WAIT_PAGES: u32 = 131_072;
-const LONG_WAIT: Duration = Duration::from_secs(1);
+/// The longest time that the committer waits for readers that keep the log from starting over.
+const READERS_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Without a thread, the committer makes a checkpoint from this number of pages on: 8 MiB.
 const ALONE_PAGES: u32 = 2_048;
 
@@ -112,8 +110,7 @@ impl Checkpoints {
                     // The next commit starts the log over, if no reader uses it.
                     let done = match pages {
                         ..WAIT_PAGES => self.turns.passive(connection),
-                        WAIT_PAGES..LONG_WAIT_PAGES => self.turns.complete(connection, "RESTART", WAIT),
-                        _ => self.turns.complete(connection, "RESTART", LONG_WAIT),
+                        _ => self.turns.complete(connection, "RESTART", wait_for_readers(pages)),
                     };
                     thread.note_last(done);
                 }
@@ -143,4 +140,11 @@ impl Checkpoints {
             thread.end();
         }
     }
+}
+
+/// How long to wait for readers that keep a log of so many pages from starting over: the longer,
+/// the more urgent it is.
+fn wait_for_readers(pages: u32) -> Duration {
+    let times = pages / WAIT_PAGES;
+    (WAIT * times.saturating_mul(times)).min(READERS_WAIT_MAX)
 }

@@ -20,6 +20,8 @@ const ITEM_BYTES: usize = 300_000;
 const ITEMS: u64 = 600;
 /// The greatest length of a log that no reader holds for long, and some.
 const LOG_BYTES_MAX: u64 = 96 << 20;
+/// Less than is written in a test: the log has started over.
+const OVERLAPPED_BYTES_MAX: u64 = 160 << 20;
 
 async fn open(path: &Path) -> RegionStore {
     let options = Options::new(
@@ -89,7 +91,7 @@ async fn log_starts_over_beside_overlapping_readers() {
     let longest = put_many(&store, ITEMS).await;
     reading.store(false, Ordering::Relaxed);
     assert!(reader.join().unwrap() > 0);
-    assert!(longest <= LOG_BYTES_MAX, "{longest}");
+    assert!(longest <= OVERLAPPED_BYTES_MAX, "{longest}");
     assert_agrees(&store, TABLE).await;
     store.close().await;
 }
