@@ -10,6 +10,7 @@ mod overhead;
 mod pairs;
 mod simulation;
 mod spread;
+mod tables;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -39,6 +40,9 @@ struct Options {
     /// Number of items in the table.
     #[arg(long, default_value_t = 1_000_000)]
     keys: u64,
+    /// Number of tables to compare with three.
+    #[arg(long, default_value_t = 2_000)]
+    tables: u64,
     /// Number of seeds of `swarm` to run.
     #[arg(long, default_value_t = 100)]
     seeds: u64,
@@ -56,6 +60,8 @@ enum Section {
     Startup,
     /// PutItem and GetItem in one region.
     Throughput,
+    /// PutItem with three global tables and with thousands.
+    Tables,
     /// Lag between regions, with and without delays.
     Lag,
     /// Convergence after a partition.
@@ -105,6 +111,9 @@ fn main() {
         }
         if wants(Section::Throughput) {
             throughput(&options).await;
+        }
+        if wants(Section::Tables) {
+            tables::tables(options.tables, options.seconds).await;
         }
         if wants(Section::Lag) {
             lag::lag(options.seconds).await;
