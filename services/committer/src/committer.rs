@@ -363,7 +363,7 @@ impl Committer {
         self.state = fresh.beyond(&self.state);
         self.known = seen;
         self.is_stale = false;
-        self.shared.publish(&self.state, None);
+        self.shared.publish_again(&self.state);
         Ok(())
     }
 

@@ -56,7 +56,7 @@ impl Shared {
             planted_bug: options.planted_bug,
             waiting: Mutex::default(),
             names: ArcSwap::new(state.origins.names().clone()),
-            view: ArcSwap::from_pointee(View::of(state, None)),
+            view: ArcSwap::from_pointee(View::of(state)),
             as_of: AsOfPositions::new(options.look_back, state.log.last),
             recent: Recent::default(),
             damage: DamagedRanges::default(),
@@ -84,13 +84,24 @@ impl Shared {
     /// Publishes what was committed. `own` are this region's records among it, if they were wanted.
     pub(crate) fn publish(&self, state: &State, own: Option<Vec<OwnRecord>>) {
         let before = self.view.load();
+        let view = before.after(state);
+        self.publish_view(state, own, view);
+    }
+
+    /// Publishes a state that was read again.
+    pub(crate) fn publish_again(&self, state: &State) {
+        self.publish_view(state, None, View::of(state));
+    }
+
+    fn publish_view(&self, state: &State, own: Option<Vec<OwnRecord>>, view: View) {
+        let before = self.view.load();
         self.publish_names(state);
         self.as_of.note(state.log.last);
         if let Some(own) = own {
             self.recent.take(before.end, state.log.last, own.into_iter());
         }
         let redefined = !Arc::ptr_eq(&before.catalog, &state.catalog);
-        self.view.store(Arc::new(View::of(state, Some(&before))));
+        self.view.store(Arc::new(view));
         if redefined {
             self.catalog_changed.notify_waiters();
         }

@@ -16,8 +16,9 @@ use beringia_decisions::{RegionRow, first_rows};
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
-    LogPosition, LogState, OwnSequences, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store,
-    StoreDamage, StoreError, StoreOptions, StreamPage, StreamRead, Streams, TableDigest, Unshipped, WriteResult,
+    LogPosition, LogState, OwnSequences, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError,
+    SharedVectors, Store, StoreDamage, StoreError, StoreOptions, StreamPage, StreamRead, Streams, TableDigest,
+    Unshipped, WriteResult,
     backend::{ReadScope, StorageBackend, StorageSizes, Writer},
 };
 use parking_lot::Mutex;
@@ -422,8 +423,8 @@ impl Store for RegionStore {
         Ok(backlog)
     }
 
-    fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
-        Arc::clone(&self.shared.view.load().vectors)
+    fn vectors(&self) -> SharedVectors {
+        self.shared.view.load().vectors.clone()
     }
 
     fn hybrid_offset(&self) -> HybridOffset {

@@ -2,10 +2,8 @@
 //!
 //! All but the region's span is at level `debug` and costs nothing while that level is off.
 
-use std::collections::BTreeMap;
-
 use beringia_decisions::Decision;
-use beringia_item::{Region, TableId};
+use beringia_item::Region;
 use beringia_storage::{WriteResult, backend::RecordFlags};
 use tracing::{Level, Span, debug, debug_span, enabled, error_span, field, field::display};
 
@@ -65,13 +63,11 @@ pub(crate) fn committed(decision: &Decision) {
     span.record("first", first.head.position);
     span.record("last", last.head.position);
     let state = &decision.state;
-    let tables = state.tables().iter().map(|(id, table)| (table.number, *id));
-    let tables: BTreeMap<_, TableId> = tables.collect();
     for head in records.iter().map(|record| record.head) {
         let Some(origin) = state.origins.names().get(usize::from(head.origin)) else {
             continue;
         };
-        let id = tables.get(&head.table).copied();
+        let id = state.numbers().get(&head.table).copied();
         let table = id.and_then(|id| state.catalog.name_of(id)).unwrap_or_default();
         // As text, since many JSON parsers cannot represent so great a number exactly.
         let (sequence, position) = (display(head.sequence), head.position);

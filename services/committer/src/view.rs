@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::HybridClock;
-use beringia_decisions::{KeptStreams, LogHolds, LogTimes, State, TableState};
-use beringia_item::{TableId, VersionVector};
-use beringia_storage::{Catalog, LogHold, LogState, OwnSequences, StoreError, backend::OriginNumber};
+use beringia_decisions::{HeldTables, KeptStreams, LogHolds, LogTimes, State, TableState};
+use beringia_item::TableId;
+use beringia_storage::{
+    Catalog, LogHold, LogState, OwnSequences, SharedVectors, StoreError,
+    backend::{OriginNumber, TableNumber},
+};
 
 /// The state as of one commit.
 #[derive(Debug, Clone)]
@@ -14,9 +17,11 @@ pub(crate) struct View {
     pub(crate) streams: Arc<KeptStreams>,
     pub(crate) log_times: Arc<LogTimes>,
     /// The held tables, as the committer has them.
-    pub(crate) held: Arc<BTreeMap<TableId, Arc<TableState>>>,
+    pub(crate) held: HeldTables,
+    /// The held tables by number.
+    pub(crate) numbers: Arc<BTreeMap<TableNumber, TableId>>,
     /// The vectors of all tables except the local one.
-    pub(crate) vectors: Arc<BTreeMap<TableId, VersionVector>>,
+    pub(crate) vectors: SharedVectors,
     /// The hybrid clock, with the latest time that was issued or taken in.
     pub(crate) clock: HybridClock,
     /// The last position of the log.
@@ -34,16 +39,24 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// The current state. It shares with `before` everything that did not change.
-    pub(crate) fn of(state: &State, before: Option<&Self>) -> Self {
-        let held = state.tables();
-        let same = before.filter(|before| Arc::ptr_eq(&before.held, held));
-        let vectors = same.map_or_else(|| Arc::new(vectors(state, before)), |same| same.vectors.clone());
+    /// The state as it was read.
+    pub(crate) fn of(state: &State) -> Self {
+        Self::with(state, vectors(state, SharedVectors::new(), state.tables().keys()))
+    }
+
+    /// The state after the group that followed this view. Only the tables that the group touched
+    /// are visited.
+    pub(crate) fn after(&self, state: &State) -> Self {
+        Self::with(state, vectors(state, self.vectors.clone(), state.touched()))
+    }
+
+    fn with(state: &State, vectors: SharedVectors) -> Self {
         Self {
             catalog: state.catalog.clone(),
             streams: state.streams.kept().clone(),
             log_times: state.log.times().clone(),
-            held: held.clone(),
+            held: state.tables().clone(),
+            numbers: state.numbers().clone(),
             vectors,
             clock: state.clock(),
             end: state.log.last,
@@ -69,12 +82,8 @@ impl View {
 
     /// The progress of the trim.
     pub(crate) fn log_state(&self) -> LogState {
-        let id_of = |number| {
-            let mut tables = self.held.values();
-            tables.find(|table| table.number == number).map(|table| table.id)
-        };
         let holds = self.holds.iter().map(|(number, hold)| LogHold {
-            table: id_of(number),
+            table: self.numbers.get(&number).copied(),
             reason: hold.reason.clone(),
             since_ms: hold.since_ms,
             positions: (self.end + 1).saturating_sub(hold.position),
@@ -92,17 +101,22 @@ impl View {
     }
 }
 
-/// The vectors of all tables except the local one. If a table changed, its new size is published to
-/// catalogs.
-fn vectors(state: &State, before: Option<&View>) -> BTreeMap<TableId, VersionVector> {
-    let mut vectors = BTreeMap::new();
-    for (id, table) in state.tables().iter() {
-        let was = before.and_then(|before| before.held.get(id));
-        if !was.is_some_and(|was| Arc::ptr_eq(was, table)) {
-            table.show_sizes();
-        }
-        if *id != TableId::LOCAL {
-            vectors.insert(*id, table.progress.vector().clone());
+/// The vectors with those of these tables, which changed. Their new sizes are published to
+/// catalogs. The local table has no vector.
+fn vectors<'t>(
+    state: &State,
+    mut vectors: SharedVectors,
+    changed: impl IntoIterator<Item = &'t TableId>,
+) -> SharedVectors {
+    for id in changed {
+        let Some(table) = state.tables().get(id) else {
+            vectors.remove(id);
+            continue;
+        };
+        table.show_sizes();
+        let vector = table.progress.vector();
+        if *id != TableId::LOCAL && vectors.get(id) != Some(vector) {
+            vectors.insert(*id, vector.clone());
         }
     }
     vectors

@@ -30,9 +30,9 @@ pub use self::{
     group::{CommandAnswer, Decision, Environment, OwnRecord, StoreCommand, StoreEvent, Undecided, decide, needs},
     rows::{Assumptions, ReadSet, Rows},
     state::{
-        Digests, Hold, Index, IndexDefinition, KeptStream, KeptStreams, LocalReplica, Log, LogCheckpoint, LogHolds,
-        LogTimes, OriginProgress, Origins, RegionRow, Retention, State, StreamStates, TableProgress, TableRow,
-        TableState, Tip, first_rows, projected_size,
+        Digests, HeldTables, Hold, Index, IndexDefinition, KeptStream, KeptStreams, LocalReplica, Log, LogCheckpoint,
+        LogHolds, LogTimes, OriginProgress, Origins, RegionRow, Retention, State, StreamStates, TableProgress,
+        TableRow, TableState, Tip, first_rows, projected_size,
     },
     take_back::{TakenBack, take_back},
     verify::{Damage, check_table, stored_digests},

@@ -300,7 +300,7 @@ impl Driver {
     }
 
     pub(crate) fn tick(self: &Arc<Self>) {
-        let vectors = crate::status::global_vectors(&**self.store());
+        let vectors = self.store().vectors();
         self.dispatch(Event::Tick { vectors });
     }
 

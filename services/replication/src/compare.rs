@@ -74,7 +74,7 @@ impl Comparisons {
             return;
         }
         let candidates = session.announced.vectors.iter().filter(|(table, theirs)| {
-            let ours = context.local.get(table).filter(|_| context.serves(**table));
+            let ours = context.local.get(*table).filter(|_| context.serves(**table));
             ours.is_some_and(|ours| self.is_due(context, &(**table, peer.clone()), (ours, theirs)))
         });
         let at = |table: &TableId| self.last.get(&(*table, peer.clone())).map(|last| last.at_ms);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Origin, Region, TableId, VersionVector};
-use beringia_storage_types::{OwnSequences, ReplicaStatus};
+use beringia_storage_types::{OwnSequences, ReplicaStatus, SharedVectors, changed_vectors};
 
 use crate::{
     event::{Now, TableView},
@@ -30,7 +30,9 @@ pub(crate) struct Context {
     /// This region's vectors as last reported by the store. Entries of other origins are exact,
     /// since they advance only by our own calls; this region's own entry may lag until the next
     /// tick.
-    pub(crate) local: TableVectors,
+    pub(crate) local: SharedVectors,
+    /// The vectors of the last tick. Those that are still the same need not be learned again.
+    pub(crate) learned: SharedVectors,
     /// Origins whose writes are not requested for now because their clock is too far ahead.
     pub(crate) quarantine: BTreeMap<Origin, QuarantinedOrigin>,
     /// How far ahead of the wall clock the store accepts writes, milliseconds; known once the store
@@ -142,13 +144,14 @@ impl Context {
             && self.catching_up.is_disjoint(&self.finishing)
     }
 
-    /// The tables that others may read here.
-    pub(crate) fn served(&self) -> BTreeSet<TableId> {
-        let tables = self.catalog.keys().copied();
-        std::iter::once(TableId::CATALOG)
-            .chain(tables)
-            .filter(|table| self.serves(*table))
-            .collect()
+    /// The catalog, and the tables in it, in order.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = TableId> + Clone {
+        std::iter::once(TableId::CATALOG).chain(self.catalog.keys().copied())
+    }
+
+    /// The tables that others may read here, in order.
+    pub(crate) fn served(&self) -> impl Iterator<Item = TableId> {
+        self.tables().filter(|table| self.serves(*table))
     }
 
     /// Whether this region takes the table's writes from the streams.
@@ -210,21 +213,38 @@ impl Context {
     /// other origins are ignored until a copy ends, because they may describe rows that are gone.
     pub(crate) fn learn(&mut self, vectors: &TableVectors) {
         for (table, vector) in vectors {
-            let is_complete = self.catalog.get(table).is_none_or(|view| view.bootstrapped);
-            let reached = self.own_reached.entry(*table).or_default();
-            *reached = (*reached).max(vector.get(&self.origin));
-            let local = self.local.entry(*table).or_default();
-            if is_complete {
-                local.merge(vector);
-            } else {
-                local.advance(&self.origin, vector.get(&self.origin));
+            self.learn_one(*table, vector);
+        }
+    }
+
+    /// Records the vectors of the store, as [`Self::learn`] does. The store has tables that are not
+    /// replicated, too.
+    pub(crate) fn learn_all(&mut self, vectors: &SharedVectors) {
+        let before = std::mem::replace(&mut self.learned, vectors.clone());
+        for (table, vector) in changed_vectors(&before, vectors) {
+            if table == TableId::CATALOG || self.catalog.contains_key(&table) {
+                self.learn_one(table, vector);
             }
+        }
+    }
+
+    fn learn_one(&mut self, table: TableId, vector: &VersionVector) {
+        let is_complete = self.catalog.get(&table).is_none_or(|view| view.bootstrapped);
+        let reached = self.own_reached.entry(table).or_default();
+        *reached = (*reached).max(vector.get(&self.origin));
+        let local = self.local.entry(table).or_default();
+        if is_complete {
+            local.merge(vector);
+        } else {
+            local.advance(&self.origin, vector.get(&self.origin));
         }
     }
 
     /// Records the vectors at the end of a copy.
     pub(crate) fn learn_copied(&mut self, vectors: &TableVectors) {
-        merge_tables(&mut self.local, vectors);
+        for (table, vector) in vectors {
+            self.local.entry(*table).or_default().merge(vector);
+        }
     }
 }
 

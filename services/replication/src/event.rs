@@ -6,7 +6,9 @@ use std::{
 };
 
 use beringia_item::{KeyBytes, Origin, Region, TableId, VersionVector};
-use beringia_storage_types::{LogFilter, LogPage, LogPosition, RemoteBatch, ReplicaStatus, StoreError, TableDigest};
+use beringia_storage_types::{
+    LogFilter, LogPage, LogPosition, RemoteBatch, ReplicaStatus, SharedVectors, StoreError, TableDigest,
+};
 
 use crate::message::{KeyPage, RangeSpan, RowPage, TableVectors, ToReceiver, ToSource};
 
@@ -37,16 +39,17 @@ pub struct Ticket(pub u64);
 pub enum Event {
     /// Time passed. The driver sends one at least every few hundred milliseconds.
     Tick {
-        /// The region's current vectors, as one consistent snapshot.
-        vectors: TableVectors,
+        /// The vectors of all tables of the region's store, as one consistent snapshot.
+        vectors: SharedVectors,
     },
     /// The global tables of which this region has a replica. Sent at the start and after every
     /// change.
     Catalog(BTreeMap<TableId, TableView>),
     /// Records were appended to the region's log.
     LogAppended {
-        /// The region's vectors after the append, as one consistent snapshot.
-        vectors: Arc<TableVectors>,
+        /// The vectors of all tables of the region's store after the append, as one consistent
+        /// snapshot.
+        vectors: SharedVectors,
     },
     /// Stop sending the table to peers and taking it from them; calls to the store that are under
     /// way complete. Ignored for the catalog and for tables of which this region has no replica.
@@ -147,7 +150,7 @@ pub enum StoreCall {
         /// The first position to read.
         from: LogPosition,
         /// Which tables and origins to read, and above which vectors.
-        filter: LogFilter,
+        filter: Arc<LogFilter>,
         /// Approximate limit on the bytes of images in the answer.
         max_bytes: usize,
     },

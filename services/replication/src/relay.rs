@@ -20,10 +20,8 @@ pub(crate) fn assign(
         .iter()
         .filter_map(|(region, receiver)| Some((region, receiver.session()?)))
         .collect();
-    let announced = sessions.values().flat_map(|session| session.announced.vectors.values());
-    let mut origins: BTreeSet<Origin> = announced
-        .flat_map(|vector| vector.iter().map(|(origin, _)| origin.clone()))
-        .collect();
+    let announced = sessions.values().flat_map(|session| session.announced.origins());
+    let mut origins: BTreeSet<Origin> = announced.cloned().collect();
     origins.extend(receivers.keys().map(Origin::of_only_shard));
 
     let mut relays = BTreeMap::new();

@@ -1,12 +1,14 @@
 //! Prints the throughput of the store: puts, gets, and mutations of another region.
 //!
-//! `cargo run --release -p beringia-storage-sqlite --example store_bench [items] [directory]` uses
-//! 1 KiB items, random keys, a file with `synchronous=FULL` and 64 concurrent callers, as the
-//! project's figures are measured.
+//! `cargo run --release -p beringia-storage-sqlite --example store_bench [items] [directory]
+//! [tables]` uses 1 KiB items, random keys, a file with `synchronous=FULL` and 64 concurrent
+//! callers, as the project's figures are measured. The database has this many tables, by default
+//! one, of which up to three are written.
 //!
 //! With `memory` as the directory, three regions in memory each commit every write alone and ship
-//! it to the two others immediately, as a simulation does. Run it under `valgrind --tool=callgrind`
-//! to compare instructions: the same calls give the same work.
+//! it to the two others immediately, as a simulation does. A receiver subscribes to all tables. Run
+//! it under `valgrind --tool=callgrind` to compare instructions: the same calls give the same work.
+//! The difference of two runs with different numbers of items excludes the creation of the tables.
 
 #![expect(
     clippy::unwrap_used,
@@ -30,7 +32,10 @@ use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+/// The first table; the others follow.
 const TABLE: TableId = TableId(7);
+/// The number of tables that are written, if there are that many.
+const WRITTEN_MAX: u64 = 3;
 const CALLERS: u64 = 64;
 /// The number of mutations in a remote batch.
 const BATCH: u64 = 256;
@@ -71,9 +76,19 @@ fn key(n: u64) -> KeyBytes {
     keys().key_of(&item(n, 0)).unwrap()
 }
 
-fn put(n: u64, value_bytes: usize) -> ItemWrite {
+/// All tables.
+fn ids(tables: u64) -> impl Iterator<Item = TableId> {
+    (0..tables).map(|place| TableId(TABLE.0 + u128::from(place)))
+}
+
+/// The table that write number `n` goes to.
+fn written(n: u64, tables: u64) -> TableId {
+    TableId(TABLE.0 + u128::from(n % tables.min(WRITTEN_MAX)))
+}
+
+fn put(table: TableId, n: u64, value_bytes: usize) -> ItemWrite {
     ItemWrite {
-        table: TABLE,
+        table,
         replica_epoch: None,
         key: key(n),
         cause: Cause::Client,
@@ -81,21 +96,21 @@ fn put(n: u64, value_bytes: usize) -> ItemWrite {
     }
 }
 
-/// Opens a store and creates the table.
-async fn open(region: &str, database: Database, execution: Execution) -> RegionStore {
+/// Opens a store and creates the tables.
+async fn open(region: &str, database: Database, execution: Execution, tables: u64) -> RegionStore {
     let region = Region::new(region).unwrap();
     let options = Options::new(StoreOptions::new(region, Arc::new(SystemClock)), database, execution);
     let store = beringia_storage_sqlite::open(&options).unwrap();
-    let core = Core {
-        name: "bench".to_owned(),
-        keys: keys(),
-        local_indexes: [].into(),
-        created_ms: 0,
+    let set = |table: TableId| Edit::Set {
+        table,
+        aspect: Aspect::Core(Core {
+            name: format!("bench-{}", table.0),
+            keys: keys(),
+            local_indexes: [].into(),
+            created_ms: 0,
+        }),
     };
-    let create = vec![Edit::Set {
-        table: TABLE,
-        aspect: Aspect::Core(core),
-    }];
+    let create: Vec<Edit> = ids(tables).map(set).collect();
     store
         .change_schema(Box::new(move |_: &Catalog| Ok(create.clone())))
         .await
@@ -205,17 +220,19 @@ struct Bench {
     store: Arc<RegionStore>,
     random: Arc<SeededRandomness>,
     items: u64,
+    tables: u64,
 }
 
 impl Bench {
-    async fn open(items: u64, file: PathBuf) -> Self {
+    async fn open(items: u64, tables: u64, file: PathBuf) -> Self {
         let opening = Instant::now();
-        let store = open("us-east-1", Database::File(file), Execution::Threads).await;
+        let store = open("us-east-1", Database::File(file), Execution::Threads, tables).await;
         println!("a new database opened in {} ms", opening.elapsed().as_millis());
         Self {
             store: Arc::new(store),
             random: Arc::new(SeededRandomness::new(7)),
             items,
+            tables,
         }
     }
 
@@ -224,12 +241,14 @@ impl Bench {
     }
 
     async fn put(self) {
-        self.store.commit(vec![put(self.any(), VALUE_BYTES)]).await.unwrap();
+        let n = self.any();
+        let write = put(written(n, self.tables), n, VALUE_BYTES);
+        self.store.commit(vec![write]).await.unwrap();
     }
 
     async fn get(self) {
-        let key = key(self.any());
-        drop(self.store.get(TABLE, &key).await.unwrap());
+        let n = self.any();
+        drop(self.store.get(written(n, self.tables), &key(n)).await.unwrap());
     }
 
     /// Applies a batch of another region's mutations, for call number `call`.
@@ -276,39 +295,45 @@ impl Bench {
     }
 }
 
-/// A region in memory, and its positions in the others' logs.
+/// A region in memory, and its positions in the others' logs, with what it wants of them.
 struct Site {
     store: RegionStore,
     from: [LogPosition; 3],
+    filters: [LogFilter; 3],
 }
 
 /// Three regions write in turn, and ship every write to each other.
-async fn in_memory(writes: u64) {
+async fn in_memory(writes: u64, tables: u64) {
     let mut sites = Vec::new();
-    for region in ["us-east-1", "eu-west-1", "ap-northeast-1"] {
-        let store = open(region, Database::Memory(MemoryDisk::new()), Execution::Inline).await;
+    let regions = ["us-east-1", "eu-west-1", "ap-northeast-1"];
+    for region in regions {
+        let store = open(region, Database::Memory(MemoryDisk::new()), Execution::Inline, tables).await;
         let from = [LogPosition(1); 3];
-        sites.push(Site { store, from });
+        let filters = regions.map(|region| LogFilter {
+            origins: vec![region.parse().unwrap()],
+            tables: ids(tables).map(|table| (table, VersionVector::default())).collect(),
+        });
+        sites.push(Site { store, from, filters });
     }
     let random = SeededRandomness::new(7);
     let (start, cpu) = (Instant::now(), cpu_ticks());
     for n in 0..writes {
         let writer = usize::try_from(n % 3).unwrap();
-        let write = put(random.next_u64() % 1_000, SMALL_VALUE_BYTES);
+        let table = written(n / 3, tables);
+        let write = put(table, random.next_u64() % 1_000, SMALL_VALUE_BYTES);
         sites[writer].store.commit(vec![write]).await.unwrap();
         for receiver in (0..3).filter(|receiver| *receiver != writer) {
-            let filter = LogFilter {
-                origins: vec![sites[writer].store.origin().clone()],
-                tables: [(TABLE, sites[receiver].store.vectors()[&TABLE].clone())].into(),
-            };
             let from = sites[receiver].from[writer];
-            let page = sites[writer].store.read_log(from, &filter, 1 << 20).await.unwrap();
+            let filter = &sites[receiver].filters[writer];
+            let page = sites[writer].store.read_log(from, filter, 1 << 20).await.unwrap();
             sites[receiver].from[writer] = page.next;
             let batch = RemoteBatch {
                 mutations: page.mutations,
                 ..RemoteBatch::default()
             };
             assert_eq!(sites[receiver].store.apply(batch).await.unwrap().newer, 1);
+            let vector = sites[receiver].store.vectors()[&table].clone();
+            sites[receiver].filters[writer].tables.insert(table, vector);
         }
     }
     let cpu_us = (cpu_ticks() - cpu) as f64 * 10_000.0 / writes as f64;
@@ -322,24 +347,26 @@ async fn in_memory(writes: u64) {
     }
 }
 
-async fn on_disk(items: u64, directory: &str) {
+async fn on_disk(items: u64, directory: &str, tables: u64) {
     let directory = tempfile::tempdir_in(directory).unwrap();
-    println!("{items} random keys, {CALLERS} callers, 1 KiB items");
-    Bench::open(items, directory.path().join("bench.db")).await.run().await;
+    println!("{items} random keys, {CALLERS} callers, 1 KiB items, {tables} tables");
+    let file = directory.path().join("bench.db");
+    Bench::open(items, tables, file).await.run().await;
 }
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let items: Option<u64> = arguments.next().map(|items| items.parse().unwrap());
     let directory = arguments.next().unwrap_or_else(|| ".".to_owned());
+    let tables: u64 = arguments.next().map_or(1, |tables| tables.parse().unwrap());
     if directory == "memory" {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.unwrap().block_on(in_memory(items.unwrap_or(10_000)));
+        runtime.unwrap().block_on(in_memory(items.unwrap_or(10_000), tables));
     } else {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).enable_all().build();
         runtime
             .unwrap()
-            .block_on(on_disk(items.unwrap_or(1_000_000), &directory));
+            .block_on(on_disk(items.unwrap_or(1_000_000), &directory, tables));
     }
 }

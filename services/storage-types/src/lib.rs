@@ -12,6 +12,7 @@ mod replica;
 mod row;
 mod sequences;
 mod shard;
+mod vectors;
 
 pub use digest::{RangeDigest, TableDigest};
 pub use error::StoreError;
@@ -22,3 +23,4 @@ pub use replica::{Replica, ReplicaStatus};
 pub use row::RawRow;
 pub use sequences::{OwnSequences, SequenceGap};
 pub use shard::ShardKey;
+pub use vectors::{SharedVectors, changed_vectors};

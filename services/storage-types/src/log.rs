@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use beringia_clock::HybridTime;
 use beringia_item::{Mutation, Origin, TableId, VersionVector};
 
+use crate::vectors::SharedVectors;
+
 /// A position in a region's log. Positions follow commit order; the first record is at 1.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogPosition(pub u64);
@@ -26,9 +28,9 @@ pub struct LogPage {
     pub mutations: Vec<Mutation>,
     /// The position from which to read the next page.
     pub next: LogPosition,
-    /// At the end of the log: the vectors of the filter's tables at that point. `None` before the
+    /// At the end of the log: the store's vectors at that point, of all tables. `None` before the
     /// end.
-    pub end: Option<BTreeMap<TableId, VersionVector>>,
+    pub end: Option<SharedVectors>,
 }
 
 /// The writes that a peer is missing.

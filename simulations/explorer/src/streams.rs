@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use beringia_decisions::{CommandAnswer, StoreCommand};
 use beringia_item::{KeyBytes, Origin, Region, TableId, VersionVector};
-use beringia_storage::{Acknowledged, LogFilter, RemoteBatch, RemoteKind, ReplicaStatus, StoreError};
+use beringia_storage::{Acknowledged, LogFilter, RemoteBatch, RemoteKind, ReplicaStatus, SharedVectors, StoreError};
 
 use crate::{
     site::Site,
@@ -79,7 +79,7 @@ pub(crate) fn page(from: &Site, to: &Site, relay: bool) -> Result<Page, StoreErr
 }
 
 /// The vector entries that the receiver may advance although it gets no mutation for them.
-fn progress(origins: &[Origin], sent: &Vectors, end: &Vectors) -> Vec<(TableId, Origin, u64)> {
+fn progress(origins: &[Origin], sent: &Vectors, end: &SharedVectors) -> Vec<(TableId, Origin, u64)> {
     let mut progress = Vec::new();
     for (table, sent) in sent {
         let Some(vector) = end.get(table) else { continue };

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use beringia_clock::{SeededRandomness, TokioClock};
 use beringia_history::ReplicaEpochs;
-use beringia_item::{Region, TableId, VersionVector};
+use beringia_item::{Region, TableId};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeTuning, Peer};
 use beringia_regions::Topology;
 use beringia_scenario::ClockDeviation;
-use beringia_storage::{PlantedBug, ReplicaStatus, Store, Table, TableDigest};
+use beringia_storage::{PlantedBug, ReplicaStatus, SharedVectors, Store, Table, TableDigest};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
@@ -389,7 +389,7 @@ impl Cluster {
     }
 
     /// The vectors of a region's tables on the last copy of its disk.
-    pub(crate) fn copied_vectors(&self, name: &str) -> Result<Arc<BTreeMap<TableId, VersionVector>>, SimulationError> {
+    pub(crate) fn copied_vectors(&self, name: &str) -> Result<SharedVectors, SimulationError> {
         Ok(self.site(name)?.copied_vectors())
     }
 

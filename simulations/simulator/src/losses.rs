@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use beringia_history::{Effect, History, LostDisk, MARKER, Operation, OperationOutcome};
-use beringia_item::{AttributeValue, Mutation, Region, TableId, Version, VersionVector, decode_item};
+use beringia_item::{AttributeValue, Mutation, Region, TableId, Version, decode_item};
 use beringia_report::ReportedBacklog;
+use beringia_storage::SharedVectors;
 
 use crate::{Cluster, SimulationError, evidence::Reader};
 
@@ -41,7 +42,7 @@ pub(crate) async fn look(
     cluster: &Cluster,
     region: &str,
     tables: &[String],
-    (at, kept): (Duration, &BTreeMap<TableId, VersionVector>),
+    (at, kept): (Duration, &SharedVectors),
 ) -> Result<Loss, SimulationError> {
     let store = cluster.store(region)?;
     let own = store.region().clone();

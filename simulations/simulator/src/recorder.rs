@@ -7,8 +7,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use beringia_item::{Origin, Region, TableId, VersionVector};
-use beringia_storage::Store;
+use beringia_item::{Origin, Region, TableId};
+use beringia_storage::{SharedVectors, Store, changed_vectors};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -17,9 +17,6 @@ use crate::fingerprint::RunHash;
 /// The steps of the version vectors of all regions. Clones are handles to the same recorder.
 #[derive(Clone)]
 pub(crate) struct Recorder(Arc<Mutex<Inner>>);
-
-/// The vectors of a region's tables.
-type TableVectors = BTreeMap<TableId, VersionVector>;
 
 struct Inner {
     began: Instant,
@@ -50,7 +47,7 @@ impl Recorder {
     pub(crate) fn follow(&self, store: Arc<dyn Store>) -> JoinHandle<()> {
         let recorder = self.clone();
         tokio::spawn(async move {
-            let mut noted = Arc::default();
+            let mut noted = SharedVectors::new();
             loop {
                 let mut appended = std::pin::pin!(store.log_appended().notified());
                 appended.as_mut().enable();
@@ -63,18 +60,18 @@ impl Recorder {
     }
 
     /// Notes what changed in a region's vectors since they were noted last.
-    fn note(&self, region: &Region, vectors: &TableVectors, noted: &TableVectors) {
+    fn note(&self, region: &Region, vectors: &SharedVectors, noted: &SharedVectors) {
         let mut inner = self.inner();
         let at_us = u64::try_from(inner.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        for (table, vector) in vectors {
-            if *table == TableId::CATALOG || *table == TableId::LOCAL {
+        for (table, vector) in changed_vectors(noted, vectors) {
+            if table == TableId::CATALOG || table == TableId::LOCAL {
                 continue;
             }
-            let before = noted.get(table);
+            let before = noted.get(&table);
             let is_new =
                 |(origin, sequence): &(&Origin, u64)| before.is_none_or(|before| before.get(origin) != *sequence);
             for (origin, sequence) in vector.iter().filter(is_new) {
-                let by_region = inner.steps.entry((*table, origin.clone())).or_default();
+                let by_region = inner.steps.entry((table, origin.clone())).or_default();
                 if !by_region.contains_key(region) {
                     by_region.insert(region.clone(), Vec::new());
                 }

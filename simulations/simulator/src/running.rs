@@ -8,7 +8,7 @@ use beringia_history::{History, ReplicaEpochs, ReplicaHistory};
 use beringia_oracle::Violation;
 use beringia_report::{Run, heals, judge};
 use beringia_scenario::{Action, Plan, TimelineCursor};
-use beringia_storage::PlantedBug;
+use beringia_storage::{PlantedBug, SharedVectors};
 use beringia_workload::{Load, Loaded, Setting};
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -258,7 +258,7 @@ impl<'a> RunningSimulation<'a> {
         {
             let kept = match action {
                 Action::RestoreDisk { region } => self.cluster.copied_vectors(region)?,
-                _ => Arc::default(),
+                _ => SharedVectors::new(),
             };
             let loss = losses::look(&self.cluster, region, &self.tables, (at, &kept)).await?;
             self.losses.push(loss);

@@ -1,14 +1,14 @@
 //! One region of a cluster: its disk, its clock, and its process while it runs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use beringia_item::{Region, TableId, VersionVector};
+use beringia_item::Region;
 use beringia_node::Node;
-use beringia_storage::{COMPARISON_LOOK_BACK, PlantedBug, Store as _, StoreOptions};
+use beringia_storage::{COMPARISON_LOOK_BACK, PlantedBug, SharedVectors, Store as _, StoreOptions};
 use beringia_storage_sqlite::{DiskFaults, RegionStore};
 use tokio::task::JoinHandle;
 
@@ -41,7 +41,7 @@ pub(crate) struct Site {
 /// A copy of a region's disk, with the vectors of its tables.
 struct DiskCopy {
     disk: RegionDisk,
-    vectors: Arc<BTreeMap<TableId, VersionVector>>,
+    vectors: SharedVectors,
 }
 
 /// The process of a running region.
@@ -137,7 +137,7 @@ impl Site {
     }
 
     /// The vectors of the tables on the copy of the disk.
-    pub(crate) fn copied_vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
+    pub(crate) fn copied_vectors(&self) -> SharedVectors {
         self.copy.as_ref().map(|copy| copy.vectors.clone()).unwrap_or_default()
     }
 

@@ -22,7 +22,7 @@ impl<'a> SnapshotReader<'a> {
     pub fn new(snapshot: &'a dyn Snapshot, state: &State) -> Self {
         Self {
             snapshot,
-            view: View::of(state, None),
+            view: View::of(state),
             names: ArcSwap::new(state.origins.names().clone()),
         }
     }

@@ -89,63 +89,63 @@ fn start_above(
     Ok(last.map_or(1, |last| last.position + 1))
 }
 
-/// A filter in numbers of tables and origins.
-struct Wanted {
-    /// In the order of the tables' numbers. Usually few, and built for each read.
-    tables: Vec<WantedTable>,
+/// A filter in numbers of tables and origins. It looks up only the tables that a read comes across:
+/// a reader may want thousands, and usually the records of one.
+struct Wanted<'f> {
+    view: &'f View,
+    filter: &'f LogFilter,
+    origins: Vec<(OriginNumber, &'f Origin)>,
+    /// The tables that were looked up; `None` if the reader wants nothing of them.
+    known: BTreeMap<TableNumber, Option<WantedTable>>,
 }
 
 /// The records of a table that a reader wants.
 struct WantedTable {
-    number: TableNumber,
     id: TableId,
     /// The origins, each with the sequence above which its records are wanted.
     above: Vec<(OriginNumber, u64)>,
 }
 
-impl Wanted {
-    fn new(view: &View, names: &OriginNames, filter: &LogFilter) -> Self {
-        let origins: Vec<(OriginNumber, &Origin)> = filter
-            .origins
-            .iter()
-            .filter_map(|origin| Some((number_of(names, origin)?, origin)))
-            .collect();
-        let mut tables = Vec::with_capacity(filter.tables.len());
-        for (id, above) in &filter.tables {
-            let Ok(table) = view.table(*id) else {
-                continue;
-            };
-            if *id != TableId::LOCAL {
-                let above = origins
-                    .iter()
-                    .map(|(number, origin)| (*number, above.get(origin)))
-                    .collect();
-                tables.push(WantedTable {
-                    number: table.number,
-                    id: *id,
-                    above,
-                });
-            }
+impl<'f> Wanted<'f> {
+    fn new(view: &'f View, names: &OriginNames, filter: &'f LogFilter) -> Self {
+        let origins = filter.origins.iter();
+        Self {
+            view,
+            filter,
+            origins: origins
+                .filter_map(|origin| Some((number_of(names, origin)?, origin)))
+                .collect(),
+            known: BTreeMap::new(),
         }
-        tables.sort_unstable_by_key(|table| table.number);
-        Self { tables }
     }
 
     /// The table of a record, if the record is wanted.
-    fn table_of(&self, head: &RecordHead) -> Option<TableId> {
-        if head.flags.has(RecordFlags::UNORDERED) {
+    fn table_of(&mut self, head: &RecordHead) -> Option<TableId> {
+        if head.flags.has(RecordFlags::UNORDERED) || !self.origins.iter().any(|(origin, _)| *origin == head.origin) {
             return None;
         }
-        let place = self.tables.binary_search_by_key(&head.table, |table| table.number);
-        let table = self.tables.get(place.ok()?)?;
+        if !self.known.contains_key(&head.table) {
+            self.known.insert(head.table, self.look_up(head.table));
+        }
+        let table = self.known.get(&head.table)?.as_ref()?;
         let (_, above) = table.above.iter().find(|(origin, _)| *origin == head.origin)?;
         (head.sequence > *above).then_some(table.id)
+    }
+
+    fn look_up(&self, number: TableNumber) -> Option<WantedTable> {
+        let id = *self.view.numbers.get(&number)?;
+        let above = self.filter.tables.get(&id).filter(|_| id != TableId::LOCAL)?;
+        let origins = self.origins.iter();
+        Some(WantedTable {
+            id,
+            above: origins.map(|(number, origin)| (*number, above.get(origin))).collect(),
+        })
     }
 }
 
 /// A page that is filled record by record.
 struct Filling<'f> {
-    wanted: &'f Wanted,
+    wanted: Wanted<'f>,
     max_bytes: usize,
     page: LogPage,
     scanned: usize,
@@ -250,9 +250,8 @@ fn fill(
     max_bytes: usize,
     records: impl FnOnce(&mut Filling<'_>) -> Result<bool, StoreError>,
 ) -> Result<LogPage, StoreError> {
-    let wanted = Wanted::new(view, names, filter);
     let mut filling = Filling {
-        wanted: &wanted,
+        wanted: Wanted::new(view, names, filter),
         max_bytes,
         page: LogPage::default(),
         scanned: 0,
@@ -263,9 +262,7 @@ fn fill(
     let mut page = filling.page;
     if at_end {
         page.next = LogPosition(from.0.max(view.end + 1));
-        let tables = filter.tables.keys().filter(|id| **id != TableId::LOCAL);
-        let vectors = tables.filter_map(|id| Some((*id, view.vectors.get(id)?.clone())));
-        page.end = Some(vectors.collect());
+        page.end = Some(view.vectors.clone());
     }
     Ok(page)
 }

@@ -58,7 +58,7 @@ pub fn decide(
     let mut refused = BTreeMap::new();
     loop {
         let mut group = Group {
-            state: state.clone(),
+            state: state.for_group(),
             writes: WriteSet::default(),
             rows,
             missing: RefCell::default(),

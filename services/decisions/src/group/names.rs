@@ -73,7 +73,7 @@ impl Group<'_> {
             **other != id
                 && definition.core().is_some_and(|core| core.name == name)
                 && (!definition.is_global() || definition.replica(&self.environment.region).is_some())
-                && !self.state.tables().contains_key(other)
+                && !self.state.tables().contains_key(*other)
         };
         let waiting = self.state.definitions().iter().filter(waits);
         let Some(next) = waiting

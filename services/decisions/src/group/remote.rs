@@ -87,9 +87,15 @@ impl Group<'_> {
         let Some(from) = &batch.from else {
             return Cow::Borrowed(batch);
         };
-        let definitions = self.state.definitions().iter();
-        let dropped = definitions.filter(|(_, definition)| definition.is_dropped(from));
-        let dropped: BTreeSet<TableId> = dropped.map(|(table, _)| *table).collect();
+        let mutated = batch.mutations.iter().map(|mutation| mutation.table);
+        let advanced = batch.progress.iter().map(|(table, _, _)| *table);
+        let emptied = batch.obsolete.iter().map(|(table, _, _)| *table);
+        let mut dropped: BTreeSet<TableId> = mutated.chain(advanced).chain(emptied).collect();
+        let definitions = self.state.definitions();
+        dropped.retain(|table| {
+            let definition = definitions.get(table);
+            definition.is_some_and(|definition| definition.is_dropped(from))
+        });
         if dropped.is_empty() {
             return Cow::Borrowed(batch);
         }

@@ -45,6 +45,10 @@ impl Group<'_> {
     /// Closes shards that are old enough, and opens their children.
     pub(super) fn roll_shards(&mut self, now_ms: u64) -> Result<()> {
         let age_ms = self.environment.shard_age_ms;
+        let oldest_ms = self.state.streams.summary().oldest_open_ms;
+        if oldest_ms.is_none_or(|oldest_ms| now_ms.saturating_sub(oldest_ms) < age_ms) {
+            return Ok(());
+        }
         let old = |shown: &TableStream| {
             let open = shown.shards.last().filter(|shard| shard.end.is_none());
             open.is_some_and(|shard| now_ms.saturating_sub(shard.opened_ms) >= age_ms)

@@ -11,7 +11,10 @@
 //! A record that must stay for long does not stop the trim: it goes on with the other tables, and
 //! later passes the records of this one from there (`LogHolds`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use beringia_clock::HybridTime;
 use beringia_item::{KeyBytes, Region, TableId, VersionVector};
@@ -24,7 +27,7 @@ use super::workspace::{Group, Misses, Result};
 use crate::{
     layout::row_key,
     rows::{LogScan, Scan},
-    state::{Job, LogCheckpoint},
+    state::{Job, LogCheckpoint, ShardSummary},
 };
 
 /// The age from which a record that may not be passed is left behind, in ms. The trim waits for
@@ -53,12 +56,13 @@ enum Known<'a> {
     All(Peers<'a>),
 }
 
-/// What a step of the trim knows of the tables.
+/// What a step of the trim knows of the tables whose records it comes across.
 struct Tables<'a> {
-    /// The acknowledgements for the tables that this region holds.
-    peers: BTreeMap<TableNumber, Known<'a>>,
-    /// The tables with a readable stream: its first position.
-    streams: BTreeMap<TableNumber, u64>,
+    acknowledged: &'a Acknowledged,
+    /// The acknowledgements for those of the tables that this region holds; `None` for the others.
+    peers: BTreeMap<TableNumber, Option<Known<'a>>>,
+    /// All shards, with the first positions of the tables that have a readable stream.
+    shards: Arc<ShardSummary>,
     /// Up to here the records of streams are older than the retention.
     expired: u64,
     /// The tables that are gone, but whose unshipped writes are not saved yet.
@@ -66,21 +70,20 @@ struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// Why no record of the table at this position or above may be passed, if that is so.
-    fn obstacle(&self, table: TableNumber, position: u64) -> Option<HoldReason> {
+    /// Why no record of the table at this position or above may be passed, if a reader other than
+    /// its peers is the reason.
+    fn reader(&self, table: TableNumber, position: u64) -> Option<HoldReason> {
         let is_readable = |first: &u64| position >= *first && position > self.expired;
-        if self.streams.get(&table).is_some_and(is_readable) {
+        if self.shards.first_positions.get(&table).is_some_and(is_readable) {
             return Some(HoldReason::Stream);
         }
-        if self.unshipped.contains(&table) {
-            return Some(HoldReason::Unshipped);
-        }
-        matches!(self.peers.get(&table), Some(Known::NotAll)).then_some(HoldReason::Replicas)
+        self.unshipped.contains(&table).then_some(HoldReason::Unshipped)
     }
 
-    /// The acknowledgements for a table, if they are complete; `None` also if the table is gone.
+    /// The acknowledgements for a table that was examined, if they are complete; `None` also if the
+    /// table is gone.
     fn known(&self, table: TableNumber) -> Option<&Peers<'_>> {
-        match self.peers.get(&table) {
+        match self.peers.get(&table)? {
             Some(Known::All(peers)) => Some(peers),
             Some(Known::NotAll) | None => None,
         }
@@ -101,12 +104,12 @@ impl Group<'_> {
         if self.environment.keeps_log {
             return Ok(false);
         }
-        let tables = self.known_tables(acknowledged);
+        let mut tables = self.known_tables(acknowledged);
         let mut passed = Passed::new();
         let mut misses = Misses::default();
         // Both passes note their missing rows, so that these are read together.
-        let held = misses.note(self.pass_held(&tables, &mut passed))?;
-        let new = misses.note(self.pass_new(&tables, &mut passed))?;
+        let held = misses.note(self.pass_held(&mut tables, &mut passed))?;
+        let new = misses.note(self.pass_new(&mut tables, &mut passed))?;
         misses.check()?;
         for ((id, origin), sequence) in passed {
             self.raise_low_watermark(id, origin, sequence)?;
@@ -117,7 +120,7 @@ impl Group<'_> {
 
     /// Passes records that no pass has reached yet. Those of held up tables are left to
     /// [`Self::pass_held`]. Returns true if there may be more.
-    fn pass_new(&mut self, tables: &Tables<'_>, passed: &mut Passed) -> Result<bool> {
+    fn pass_new(&mut self, tables: &mut Tables<'_>, passed: &mut Passed) -> Result<bool> {
         let scan = LogScan {
             first: self.state.log.trimmed + 1,
             last: self.state.log.last.min(self.environment.past_from),
@@ -128,7 +131,7 @@ impl Group<'_> {
         }
         let records = self.scan_log(scan)?.to_vec();
         self.read_rows(records.iter().filter(|(head, _)| {
-            self.state.log.holds.get(head.table).is_none() && tables.obstacle(head.table, head.position).is_none()
+            self.state.log.holds.get(head.table).is_none() && self.obstacle(tables, head.table, head.position).is_none()
         }))?;
         let now_ms = self.environment.now_ms;
         for (head, key) in &records {
@@ -157,11 +160,11 @@ impl Group<'_> {
 
     /// Passes records of held up tables that may go on, in one scan for all of them. Returns true
     /// if there may be more.
-    fn pass_held(&mut self, tables: &Tables<'_>, passed: &mut Passed) -> Result<bool> {
+    fn pass_held(&mut self, tables: &mut Tables<'_>, passed: &mut Passed) -> Result<bool> {
         let mut due = BTreeMap::new();
         let holds = self.state.log.holds.clone();
         for (table, hold) in holds.due(self.environment.now_ms) {
-            match tables.obstacle(table, hold.position) {
+            match self.obstacle(tables, table, hold.position) {
                 Some(reason) => self.state.log.holds.explain(table, &reason),
                 None => drop(due.insert(table, hold.position)),
             }
@@ -181,7 +184,7 @@ impl Group<'_> {
         self.read_rows(
             records
                 .iter()
-                .filter(|(head, _)| is_due(&due, head) && tables.obstacle(head.table, head.position).is_none()),
+                .filter(|(head, _)| is_due(&due, head) && self.obstacle(tables, head.table, head.position).is_none()),
         )?;
         let mut last = None;
         for (head, key) in &records {
@@ -235,10 +238,10 @@ impl Group<'_> {
         &mut self,
         head: &RecordHead,
         key: &KeyBytes,
-        tables: &Tables<'_>,
+        tables: &mut Tables<'_>,
         passed: &mut Passed,
     ) -> Result<Option<HoldReason>> {
-        if let Some(reason) = tables.obstacle(head.table, head.position) {
+        if let Some(reason) = self.obstacle(tables, head.table, head.position) {
             return Ok(Some(reason));
         }
         let Some(peers) = tables.known(head.table) else {
@@ -266,24 +269,39 @@ impl Group<'_> {
         Ok(None)
     }
 
-    fn known_tables<'a>(&self, acknowledged: &'a Acknowledged) -> Tables<'a> {
-        let held = self.state.tables().values().map(|table| {
-            let peers = self.peers_of(table.id, acknowledged);
-            (table.number, peers.map_or(Known::NotAll, Known::All))
+    /// Why no record of the table at this position or above may be passed, if that is so.
+    fn obstacle(&self, tables: &mut Tables<'_>, table: TableNumber, position: u64) -> Option<HoldReason> {
+        if let Some(reason) = tables.reader(table, position) {
+            return Some(reason);
+        }
+        let acknowledged = tables.acknowledged;
+        let known = tables.peers.entry(table).or_insert_with(|| {
+            let id = *self.state.numbers().get(&table)?;
+            Some(self.peers_of(id, acknowledged).map_or(Known::NotAll, Known::All))
         });
-        let unshipped = self.state.jobs.iter().filter_map(|job| match job {
-            Job::PurgeTable {
-                table,
-                unshipped: Some(_),
-                ..
-            } => Some(*table),
-            _ => None,
-        });
+        matches!(known, Some(Known::NotAll)).then_some(HoldReason::Replicas)
+    }
+
+    fn known_tables<'a>(&mut self, acknowledged: &'a Acknowledged) -> Tables<'a> {
+        let unshipped: BTreeSet<TableNumber> = self
+            .state
+            .jobs
+            .iter()
+            .filter_map(|job| match job {
+                Job::PurgeTable {
+                    table,
+                    unshipped: Some(_),
+                    ..
+                } => Some(*table),
+                _ => None,
+            })
+            .collect();
         Tables {
-            peers: held.collect(),
-            streams: self.state.streams.first_positions(),
+            acknowledged,
+            peers: BTreeMap::new(),
+            shards: Arc::clone(self.state.streams.summary()),
             expired: self.state.log.expired,
-            unshipped: unshipped.collect(),
+            unshipped,
         }
     }
 

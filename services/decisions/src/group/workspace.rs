@@ -160,11 +160,9 @@ impl Group<'_> {
 
     /// The failure of a command that needs a damaged row.
     fn corrupt(&self, row_key: &[u8]) -> Fail {
-        let number = number_of_row(row_key);
-        let table = self.state.tables().values().find(|table| table.number == number);
-        match table {
+        match self.state.numbers().get(&number_of_row(row_key)) {
             Some(table) => Fail::Written(StoreError::Corrupt {
-                table: table.id,
+                table: *table,
                 key: stored_key(row_key),
             }),
             None => Fail::Written(Damaged.into()),

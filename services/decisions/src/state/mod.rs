@@ -21,6 +21,7 @@ pub(crate) use self::{
     definitions::{Definition, Home},
     index::{IndexSize, table_of_index},
     job::Job,
+    streams::ShardSummary,
     table::table_number,
 };
 pub use self::{
@@ -30,7 +31,7 @@ pub use self::{
     log::{Log, LogCheckpoint, LogTimes, Retention},
     origins::Origins,
     progress::{OriginProgress, TableProgress},
-    region::{State, first_rows},
+    region::{HeldTables, State, first_rows},
     streams::{KeptStream, KeptStreams, StreamStates},
     table::{LocalReplica, TableRow, TableState},
     tip::{RegionRow, Tip},

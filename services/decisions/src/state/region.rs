@@ -1,6 +1,10 @@
 //! All of a region's state: reading it, and writing a group's changes of it.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+    sync::Arc,
+};
 
 use beringia_clock::{HybridClock, HybridTime};
 use beringia_item::{Origin, Region, TableId};
@@ -8,6 +12,7 @@ use beringia_storage::{
     Catalog, IndexState, OwnSequences, StoreError, Stream,
     backend::{IndexNumber, KeyRange, Keyspace, Snapshot, TableNumber, WriteSet},
 };
+use imbl::OrdMap;
 
 use super::{
     definitions::Definition,
@@ -65,6 +70,10 @@ pub fn first_rows(own: &Origin, now_ms: u64) -> Result<WriteSet, StoreError> {
     Ok(writes)
 }
 
+/// The tables that a region holds. A copy shares all tables with the original, and a change copies
+/// the way to one table: neither depends on the number of tables.
+pub type HeldTables = OrdMap<TableId, Arc<TableState>>;
+
 /// A region's state in memory.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -73,7 +82,11 @@ pub struct State {
     pub(crate) clock: HybridClock,
     /// The ends of the log.
     pub log: Log,
-    pub(super) tables: Arc<BTreeMap<TableId, Arc<TableState>>>,
+    pub(super) tables: HeldTables,
+    /// The held tables by number.
+    numbers: Arc<BTreeMap<TableNumber, TableId>>,
+    /// The tables that the group may have changed, added or removed.
+    touched: BTreeSet<TableId>,
     pub(super) definitions: Arc<BTreeMap<TableId, Arc<Definition>>>,
     /// Indexes whose definition is gone and whose entries are being removed, with their tables.
     pub(crate) leaving: Arc<Vec<(TableId, Index)>>,
@@ -121,7 +134,9 @@ impl State {
             origins: Origins::load(snapshot, own)?,
             clock: HybridClock::restore(HybridTime::from_u64(tip.clock), max_offset_ms),
             log: Log::load(snapshot, tip.position, &stored)?,
-            tables: Arc::default(),
+            tables: HeldTables::new(),
+            numbers: Arc::default(),
+            touched: BTreeSet::new(),
             definitions: Arc::default(),
             leaving: Arc::default(),
             jobs: Arc::default(),
@@ -205,15 +220,13 @@ impl State {
             table.progress = TableProgress::decode(&row.progress, self.origins.names())?;
             table.digests = Digests::load(snapshot, number, &row.pending)?;
             table.show_sizes();
-            Arc::make_mut(&mut self.tables).insert(row.id, Arc::new(table));
+            self.insert_table(table);
         }
         Ok(())
     }
 
     /// Reads the indexes of the tables, and the jobs of those that are being filled or removed.
     fn load_indexes(&mut self, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
-        let by_number: BTreeMap<TableNumber, TableId> =
-            self.tables.values().map(|table| (table.number, table.id)).collect();
         let mut indexes = Vec::new();
         snapshot.scan(Keyspace::Indexes, &KeyRange::all(), &mut |key, row| {
             indexes.push(Index::read(table_number(key)?, row?)?);
@@ -221,7 +234,7 @@ impl State {
         })?;
         for mut index in indexes {
             // The indexes of a table that is being removed are removed with it.
-            let Some(table) = by_number.get(&index.table).copied() else {
+            let Some(table) = self.numbers.get(&index.table).copied() else {
                 continue;
             };
             index.projected = self.projected_by(table, &index.definition);
@@ -254,26 +267,47 @@ impl State {
 
     /// The tables that this region holds, including the two tables of definitions.
     #[must_use]
-    pub const fn tables(&self) -> &Arc<BTreeMap<TableId, Arc<TableState>>> {
+    pub const fn tables(&self) -> &HeldTables {
         &self.tables
     }
 
+    /// The held tables by their numbers.
+    #[must_use]
+    pub const fn numbers(&self) -> &Arc<BTreeMap<TableNumber, TableId>> {
+        &self.numbers
+    }
+
+    /// The tables that the last group may have changed, added or removed. All others are as they
+    /// were before it.
+    #[must_use]
+    pub const fn touched(&self) -> &BTreeSet<TableId> {
+        &self.touched
+    }
+
+    /// A copy of the state for a group, which has touched no table yet.
+    pub(crate) fn for_group(&self) -> Self {
+        let mut state = self.clone();
+        state.touched.clear();
+        state
+    }
+
     pub(crate) fn table_mut(&mut self, id: TableId) -> Option<&mut TableState> {
-        if !self.tables.contains_key(&id) {
-            return None;
-        }
-        Arc::make_mut(&mut self.tables).get_mut(&id).map(Arc::make_mut)
+        let table = self.tables.get_mut(&id)?;
+        self.touched.insert(id);
+        Some(Arc::make_mut(table))
     }
 
     pub(crate) fn insert_table(&mut self, table: TableState) {
-        Arc::make_mut(&mut self.tables).insert(table.id, Arc::new(table));
+        self.touched.insert(table.id);
+        Arc::make_mut(&mut self.numbers).insert(table.number, table.id);
+        self.tables.insert(table.id, Arc::new(table));
     }
 
     pub(crate) fn remove_table(&mut self, id: TableId) -> Option<Arc<TableState>> {
-        if !self.tables.contains_key(&id) {
-            return None;
-        }
-        Arc::make_mut(&mut self.tables).remove(&id)
+        let table = self.tables.remove(&id)?;
+        self.touched.insert(id);
+        Arc::make_mut(&mut self.numbers).remove(&table.number);
+        Some(table)
     }
 
     pub(crate) fn definitions(&self) -> &BTreeMap<TableId, Arc<Definition>> {
@@ -332,18 +366,9 @@ impl State {
         self.log.note_time(now_ms, writes);
         let tip = self.tip();
         debug_assert!(tip.max(before.tip()) == tip, "sequence, clock and log only grow");
-        let is_changed = |(id, table): (&TableId, &Arc<TableState>)| {
-            let before = before.tables.get(id);
-            (!before.is_some_and(|before| Arc::ptr_eq(before, table))).then_some(*id)
-        };
-        let changed: Vec<TableId> = if Arc::ptr_eq(&self.tables, &before.tables) {
-            Vec::new()
-        } else {
-            self.tables.iter().filter_map(is_changed).collect()
-        };
-        for id in changed {
-            if let Some(table) = self.table_mut(id)
-                && table.flush(tip, writes)?
+        for id in &self.touched {
+            if let Some(table) = self.tables.get_mut(id)
+                && Arc::make_mut(table).flush(tip, writes)?
             {
                 self.stored.tip = tip;
             }

@@ -64,6 +64,35 @@ pub struct StreamStates {
     kept: Arc<KeptStreams>,
     /// The number of the next stream.
     next: u64,
+    /// What groups ask of all shards; `None` after a change of them.
+    summary: Option<Arc<ShardSummary>>,
+}
+
+/// What groups ask of all shards, so that they need not visit them.
+#[derive(Debug, Default)]
+pub(crate) struct ShardSummary {
+    /// By the table's number, the first position that a readable shard has.
+    pub(crate) first_positions: BTreeMap<TableNumber, u64>,
+    /// When the oldest open shard was opened, in ms; `None` if none is open.
+    pub(crate) oldest_open_ms: Option<u64>,
+}
+
+impl ShardSummary {
+    fn of(streams: &KeptStreams) -> Self {
+        let mut first_positions = BTreeMap::new();
+        for kept in streams.values() {
+            for (shard, table) in kept.shown.shards.iter().zip(&kept.tables) {
+                let first = first_positions.entry(*table).or_insert(shard.first.0);
+                *first = shard.first.0.min(*first);
+            }
+        }
+        let newest = streams.values().filter_map(|kept| kept.shown.shards.last());
+        let open = newest.filter(|shard| shard.end.is_none());
+        Self {
+            first_positions,
+            oldest_open_ms: open.map(|shard| shard.opened_ms).min(),
+        }
+    }
 }
 
 impl StreamStates {
@@ -108,6 +137,7 @@ impl StreamStates {
         Ok(Self {
             kept: Arc::new(kept.collect()),
             next,
+            summary: None,
         })
     }
 
@@ -123,16 +153,16 @@ impl StreamStates {
         kept.map(|(_, kept)| &*kept.shown)
     }
 
-    /// By the table's number, the first position that a readable shard has.
-    pub(crate) fn first_positions(&self) -> BTreeMap<TableNumber, u64> {
-        let mut positions = BTreeMap::new();
-        for kept in self.kept.values() {
-            for (shard, table) in kept.shown.shards.iter().zip(&kept.tables) {
-                let first = positions.entry(*table).or_insert(shard.first.0);
-                *first = shard.first.0.min(*first);
-            }
-        }
-        positions
+    /// What groups ask of all shards.
+    pub(crate) fn summary(&mut self) -> &Arc<ShardSummary> {
+        let kept = &self.kept;
+        self.summary.get_or_insert_with(|| Arc::new(ShardSummary::of(kept)))
+    }
+
+    /// The streams, to change them.
+    fn kept_mut(&mut self) -> &mut KeptStreams {
+        self.summary = None;
+        Arc::make_mut(&mut self.kept)
     }
 
     /// The enabled stream of a table.
@@ -161,7 +191,7 @@ impl StreamStates {
             shown: Arc::new(stream),
             tables: Vec::new(),
         };
-        Arc::make_mut(&mut self.kept).insert(key, kept);
+        self.kept_mut().insert(key, kept);
         Ok(())
     }
 
@@ -174,7 +204,7 @@ impl StreamStates {
         now_ms: u64,
         writes: &mut WriteSet,
     ) -> Result<(), StoreError> {
-        let Some(kept) = Arc::make_mut(&mut self.kept).get_mut(&key) else {
+        let Some(kept) = self.kept_mut().get_mut(&key) else {
             return Ok(());
         };
         let parent = kept.shown.shards.last().map(|shard| shard.opened_ms);
@@ -205,7 +235,7 @@ impl StreamStates {
         now_ms: u64,
         writes: &mut WriteSet,
     ) -> Result<Option<TableNumber>, StoreError> {
-        let Some(kept) = Arc::make_mut(&mut self.kept).get_mut(&key) else {
+        let Some(kept) = self.kept_mut().get_mut(&key) else {
             return Ok(None);
         };
         let open = Arc::make_mut(&mut kept.shown).shards.last_mut();
@@ -228,7 +258,7 @@ impl StreamStates {
         let affected: Vec<_> = affected.map(|(key, _)| *key).collect();
         let mut gone = Vec::new();
         for key in affected {
-            let streams = Arc::make_mut(&mut self.kept);
+            let streams = self.kept_mut();
             let Some(kept) = streams.get_mut(&key) else { continue };
             let shown = Arc::make_mut(&mut kept.shown);
             // Shards close in order.

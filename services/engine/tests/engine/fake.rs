@@ -13,8 +13,8 @@ use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, 
 use beringia_storage::{
     Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Explained, IndexState,
     ItemEffect, ItemWrite, LogFilter, LogPage, LogPosition, RangePage, RangeRead, RawRow, RemoteBatch, Replica,
-    ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreDamage, StoreError, StreamPage, StreamRead, Streams,
-    Table, TableDigest, TableSize, Throughput, WriteResult, expiry_keys,
+    ReplicaStatus, Row, SchemaChange, SchemaError, SharedVectors, Store, StoreDamage, StoreError, StreamPage,
+    StreamRead, Streams, Table, TableDigest, TableSize, Throughput, WriteResult, expiry_keys,
 };
 use tokio::sync::Notify;
 
@@ -346,8 +346,8 @@ impl Store for FakeStore {
     async fn backlog(&self, _: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError> {
         Err(StoreError::Closed)
     }
-    fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
-        Arc::default()
+    fn vectors(&self) -> SharedVectors {
+        SharedVectors::new()
     }
 
     fn hybrid_offset(&self) -> HybridOffset {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Region, TableId};
+use beringia_storage_types::SharedVectors;
 
 use crate::{
     change::{SessionChange, StreamSide},
@@ -186,7 +187,7 @@ impl Accepted {
     }
 
     /// Continues reading because the log grew; `vectors` are this region's after the append.
-    pub(super) fn on_log_appended(&mut self, context: &Context, out: &mut Out, vectors: &TableVectors) {
+    pub(super) fn on_log_appended(&mut self, context: &Context, out: &mut Out, vectors: &SharedVectors) {
         for source in self.sources.values_mut() {
             source.on_log_appended(context, out, vectors);
         }

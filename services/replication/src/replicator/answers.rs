@@ -1,6 +1,6 @@
 //! Routes each answer of the store to the part that made the call.
 
-use beringia_item::{Origin, TableId};
+use beringia_item::{Origin, TableId, VersionVector};
 use beringia_storage_types::StoreError;
 
 use super::{Replicator, links::syncs_of};
@@ -62,8 +62,8 @@ impl Replicator {
         }
         let local = &self.context.local;
         let accepts = |table: &TableId, aside: &mut SetAsideTable| {
-            let sequence = |vectors: &TableVectors| vectors.get(table).map_or(0, |vector| vector.get(&aside.origin));
-            aside.retry_at_ms <= now_ms && sequence(vectors) > sequence(local)
+            let sequence = |vector: Option<&VersionVector>| vector.map_or(0, |vector| vector.get(&aside.origin));
+            aside.retry_at_ms <= now_ms && sequence(vectors.get(table)) > sequence(local.get(table))
         };
         for (table, _) in self.context.set_aside.extract_if(.., accepts) {
             let change = ReplicaChange::TakenBack;

@@ -17,7 +17,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Origin, Region, TableId};
-use beringia_storage_types::OwnSequences;
+use beringia_storage_types::{OwnSequences, SharedVectors};
 
 use self::{accepted::Accepted, bootstraps::Bootstraps, dialled::Dialled, epoch::EpochRequest, relays::Relays};
 use crate::{
@@ -25,7 +25,6 @@ use crate::{
     compare::Comparisons,
     context::{Context, Unreachable},
     event::{Command, Event, Now, TableView},
-    message::TableVectors,
     out::Out,
     tuning::Tuning,
 };
@@ -93,7 +92,8 @@ impl Replicator {
             peers: peers.clone(),
             now,
             catalog: BTreeMap::new(),
-            local: TableVectors::new(),
+            local: SharedVectors::new(),
+            learned: SharedVectors::new(),
             quarantine: BTreeMap::new(),
             limit_ms: None,
             catching_up: BTreeSet::new(),
@@ -108,7 +108,7 @@ impl Replicator {
         Self {
             dialled: Dialled::new(&peers, &context),
             accepted: Accepted::new(peers),
-            served: context.served(),
+            served: context.served().collect(),
             context,
             out: Out::default(),
             relays: Relays::default(),
@@ -153,8 +153,8 @@ impl Replicator {
         &self.out.changes
     }
 
-    fn on_tick(&mut self, vectors: &TableVectors) {
-        self.context.learn(vectors);
+    fn on_tick(&mut self, vectors: &SharedVectors) {
+        self.context.learn_all(vectors);
         self.dirty = true;
         self.watch_own_writes();
         self.dialled.tick(&self.context, &mut self.out);
@@ -195,9 +195,11 @@ impl Replicator {
                 self.out.report_replica(table, ReplicaChange::Dropped { region });
             }
         }
-        self.context.local.retain(|table, _| {
+        let stays = |table: &TableId| {
             *table == TableId::CATALOG || (self.context.catalog.contains_key(table) && !is_rebootstrapped(table))
-        });
+        };
+        let local = std::mem::take(&mut self.context.local);
+        self.context.local = local.into_iter().filter(|(table, _)| stays(table)).collect();
         self.context
             .paused
             .retain(|table| self.context.catalog.contains_key(table));
@@ -205,6 +207,8 @@ impl Replicator {
             .set_aside
             .retain(|table, _| *table == TableId::CATALOG || self.context.catalog.contains_key(table));
         self.forget_own_writes();
+        // What counts of a vector depends on the catalog.
+        self.context.learned = SharedVectors::new();
         self.dirty = true;
         self.bootstraps.want_bootstraps(&self.context, &mut self.out);
     }

@@ -16,8 +16,8 @@ impl Replicator {
         self.context.finishing = self.bootstraps.finishing();
         debug_assert!(self.context.is_consistent(), "{:?}", self.context);
         self.bootstraps.drop_over(&self.context, &mut self.out);
-        let served = self.context.served();
-        if served != self.served {
+        if !self.context.served().eq(self.served.iter().copied()) {
+            let served: BTreeSet<TableId> = self.context.served().collect();
             let changed: BTreeSet<TableId> = served.symmetric_difference(&self.served).copied().collect();
             self.served = served;
             self.comparisons.keep(&self.context, &mut self.out);
@@ -32,15 +32,13 @@ impl Replicator {
             let Some(session) = receiver.subscribing_mut() else {
                 continue;
             };
-            let tables: BTreeSet<TableId> = std::iter::once(TableId::CATALOG)
-                .chain(context.catalog.keys().copied())
-                .filter(|table| context.streams(*table) && context.has_replica(region, *table))
-                .collect();
+            let streamed = |table: &TableId| context.streams(*table) && context.has_replica(region, *table);
+            let tables = context.tables().filter(streamed);
             let origins: BTreeSet<Origin> = std::iter::once(Origin::of_only_shard(region))
                 .chain(self.relays.relayed_by(region).cloned())
                 .filter(|origin| !context.is_held(origin))
                 .collect();
-            session.subscribe(context, &mut self.out, &tables, &origins);
+            session.subscribe(context, &mut self.out, tables, &origins);
         }
     }
 

@@ -1,7 +1,9 @@
 //! The reports of this region to the source: the last batch, and its vectors.
 
-use beringia_item::TableId;
+use beringia_item::{TableId, VersionVector};
+use beringia_storage_types::{SharedVectors, changed_vectors};
 
+use super::subscribed::Subscribed;
 use crate::{
     context::Context,
     message::{Acknowledgement, TableVectors},
@@ -13,6 +15,9 @@ pub(super) struct Acks {
     /// The last completed batch: it is durable here, or was dropped; 0 before the first.
     batch: u64,
     vectors: TableVectors,
+    /// This region's vectors at the last acknowledgement that reported changes. Of the subscribed
+    /// tables, the source knows these.
+    compared: SharedVectors,
 }
 
 impl Acks {
@@ -35,20 +40,21 @@ impl Acks {
         }
     }
 
-    /// An acknowledgement with those vectors of these tables that the source does not know yet.
-    pub(super) fn with_changes<'a>(
-        &mut self,
-        context: &Context,
-        tables: impl Iterator<Item = &'a TableId>,
-    ) -> Acknowledgement {
-        let changed: TableVectors = tables
-            .filter(|table| self.is_behind(context, table))
-            .map(|table| (*table, context.vector(*table)))
+    /// An acknowledgement with those vectors of the subscribed tables that the source does not know
+    /// yet.
+    pub(super) fn with_changes(&mut self, context: &Context, subscribed: &Subscribed) -> Acknowledgement {
+        let changed: TableVectors = self
+            .changes(context, subscribed)
+            .map(|(table, vector)| (table, vector.clone()))
             .collect();
         self.vectors.extend(changed.clone());
+        self.compared.clone_from(&context.local);
         debug_assert!(
-            !changed.keys().any(|table| self.is_behind(context, table)),
-            "a change is reported once"
+            subscribed.tables().all(|table| {
+                let vector = context.local.get(table);
+                vector.is_none_or(|vector| self.vectors.get(table) == Some(vector))
+            }),
+            "the source knows all vectors of subscribed tables"
         );
         Acknowledgement {
             batch: self.batch,
@@ -56,9 +62,19 @@ impl Acks {
         }
     }
 
-    /// Whether the source does not know this region's vector of the table.
-    pub(super) fn is_behind(&self, context: &Context, table: &TableId) -> bool {
-        let vector = context.local.get(table);
-        vector.is_some_and(|vector| self.vectors.get(table) != Some(vector))
+    /// Whether the source does not know all of this region's vectors of the subscribed tables.
+    pub(super) fn is_behind(&self, context: &Context, subscribed: &Subscribed) -> bool {
+        self.changes(context, subscribed).next().is_some()
+    }
+
+    /// This region's vectors of the subscribed tables that the source does not know. Only those
+    /// that changed since the last comparison are looked at: there may be thousands of tables.
+    fn changes<'c>(
+        &'c self,
+        context: &'c Context,
+        subscribed: &'c Subscribed,
+    ) -> impl Iterator<Item = (TableId, &'c VersionVector)> {
+        let changed = changed_vectors(&self.compared, &context.local);
+        changed.filter(|(table, vector)| subscribed.contains_table(table) && self.vectors.get(table) != Some(*vector))
     }
 }

@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct Announced {
     /// The source's own vectors of the tables that it serves.
     pub(crate) vectors: TableVectors,
+    /// The origins in these vectors.
+    origins: BTreeSet<Origin>,
     /// The regions that have been unreachable from the source for too long.
     pub(crate) lost: BTreeSet<Region>,
     /// How far the source itself has this region's own writes, and since when.
@@ -27,6 +29,7 @@ impl Announced {
     pub(crate) fn learn(&mut self, context: &Context, vectors: &TableVectors) {
         self.reported.learn(context, vectors);
         merge_tables(&mut self.vectors, vectors);
+        self.origins.extend(origins_of(vectors));
         let is_watched = |table: &TableId| {
             let sequence = self.vectors.get(table).map(|vector| vector.get(&context.origin));
             self.reported.of(*table).map(|watermark| watermark.sequence) >= sequence
@@ -40,6 +43,12 @@ impl Announced {
     /// Drops the vectors of tables that the source no longer serves.
     pub(crate) fn withdraw(&mut self, tables: &[TableId]) {
         self.vectors.retain(|table, _| !tables.contains(table));
+        self.origins = origins_of(&self.vectors).collect();
+    }
+
+    /// The origins of which the source announced writes.
+    pub(crate) const fn origins(&self) -> &BTreeSet<Origin> {
+        &self.origins
     }
 
     /// Whether the source has writes of that origin that are missing here.
@@ -56,10 +65,15 @@ impl Announced {
     pub(crate) fn missing_own(&self, context: &Context, origin: &Origin, other: &Self) -> Option<TableId> {
         let mut tables = other.vectors.iter().filter(|(table, _)| context.streams(**table));
         let missing = tables.find(|(table, theirs)| {
-            let here = context.local.get(table).map_or(0, |local| local.get(origin));
+            let here = context.local.get(*table).map_or(0, |local| local.get(origin));
             let own = self.vectors.get(table).map(|own| own.get(origin));
             theirs.get(origin) > here && own.is_none_or(|own| own <= here)
         });
         missing.map(|(table, _)| *table)
     }
+}
+
+fn origins_of(vectors: &TableVectors) -> impl Iterator<Item = Origin> {
+    let entries = vectors.values().flat_map(beringia_item::VersionVector::iter);
+    entries.map(|(origin, _)| origin.clone())
 }

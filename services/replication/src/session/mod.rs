@@ -54,22 +54,24 @@ impl Session {
         }
     }
 
-    /// Subscribes to these tables and origins, unless the stream is subscribed to exactly them
-    /// already.
+    /// Subscribes to these tables, given in order, and origins, unless the stream is subscribed to
+    /// exactly them already.
     pub(crate) fn subscribe(
         &mut self,
         context: &Context,
         out: &mut Out,
-        tables: &BTreeSet<TableId>,
+        tables: impl Iterator<Item = TableId> + Clone,
         origins: &BTreeSet<Origin>,
     ) {
         if self.refusals.expire(context.now.elapsed_ms) {
             self.subscribed.start_over();
         }
-        let Some(generation) = self.subscribed.change(tables, origins) else {
+        if self.subscribed.is_to(tables.clone(), origins) {
             return;
-        };
-        self.refusals.retain(tables);
+        }
+        let tables: BTreeSet<TableId> = tables.collect();
+        let generation = self.subscribed.change(&tables, origins);
+        self.refusals.retain(&tables);
         let vectors: TableVectors = tables.iter().map(|table| (*table, context.vector(*table))).collect();
         self.acks.on_subscribed(&vectors);
         let subscription = Subscription {
@@ -211,18 +213,14 @@ impl Session {
 
     /// Reports to the source, on a tick, vectors that advanced through other streams.
     pub(crate) fn report_changes(&mut self, context: &Context, out: &mut Out) {
-        if self
-            .subscribed
-            .tables()
-            .any(|table| self.acks.is_behind(context, table))
-        {
+        if self.acks.is_behind(context, &self.subscribed) {
             self.acknowledge_changes(context, out);
         }
     }
 
     /// Acknowledges, with the vectors that the source does not know yet.
     fn acknowledge_changes(&mut self, context: &Context, out: &mut Out) {
-        let acknowledgement = self.acks.with_changes(context, self.subscribed.tables());
+        let acknowledgement = self.acks.with_changes(context, &self.subscribed);
         self.acknowledge(out, acknowledgement);
     }
 

@@ -23,14 +23,17 @@ pub(super) struct Subscribed {
 }
 
 impl Subscribed {
-    /// Subscribes to these tables and origins. Returns the new generation, or `None` if the stream
-    /// is subscribed to exactly them already.
-    pub(super) fn change(&mut self, tables: &BTreeSet<TableId>, origins: &BTreeSet<Origin>) -> Option<u64> {
-        let is_same =
-            self.generation > 0 && tables.iter().eq(self.tables.keys()) && origins.iter().eq(self.origins.keys());
-        if is_same && !self.starts_over {
-            return None;
-        }
+    /// Whether the stream is subscribed to exactly these tables, given in order, and origins.
+    pub(super) fn is_to(&self, tables: impl Iterator<Item = TableId> + Clone, origins: &BTreeSet<Origin>) -> bool {
+        debug_assert!(tables.clone().is_sorted(), "the catalog comes first");
+        self.generation > 0
+            && !self.starts_over
+            && tables.eq(self.tables.keys().copied())
+            && origins.iter().eq(self.origins.keys())
+    }
+
+    /// Subscribes to these tables and origins. Returns the new generation.
+    pub(super) fn change(&mut self, tables: &BTreeSet<TableId>, origins: &BTreeSet<Origin>) -> u64 {
         if self.starts_over {
             self.tables.clear();
             self.origins.clear();
@@ -55,7 +58,7 @@ impl Subscribed {
                     .all(|since| *since <= generation || *since == NEVER),
             "no part is taken from a future generation: {self:?}"
         );
-        Some(generation)
+        generation
     }
 
     /// Makes the next subscription start over, so that nothing of older generations is taken after
@@ -82,6 +85,10 @@ impl Subscribed {
 
     pub(super) fn tables(&self) -> impl Iterator<Item = &TableId> {
         self.tables.keys()
+    }
+
+    pub(super) fn contains_table(&self, table: &TableId) -> bool {
+        self.tables.contains_key(table)
     }
 
     pub(super) fn contains(&self, table: &TableId, origin: &Origin) -> bool {

@@ -4,10 +4,12 @@ mod announcements;
 mod send_window;
 mod serving;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use beringia_item::{Mutation, Origin, Region, TableId, VersionVector};
-use beringia_storage_types::{LogFilter, LogPage, LogPosition, PlantedBug, StoreError, planted};
+use beringia_item::{Mutation, Origin, Region, TableId};
+use beringia_storage_types::{
+    LogFilter, LogPage, LogPosition, PlantedBug, SharedVectors, StoreError, changed_vectors, planted,
+};
 
 use self::{announcements::Announcements, send_window::SendWindow, serving::Serving};
 use crate::{
@@ -59,9 +61,12 @@ pub(crate) struct Source {
     pub(crate) reported: ReportedWatermarks,
     cursor: Cursor,
     position: LogPosition,
-    filter: LogFilter,
+    filter: Arc<LogFilter>,
     /// Up to where the receiver has been sent everything since the cursor was opened.
     sent: TableVectors,
+    /// This region's vectors of which nothing is owed: of the wanted origins, they cover no more
+    /// than `sent`. Only tables whose vectors differ from these have to be looked at.
+    compared: SharedVectors,
     window: SendWindow,
     announcements: Announcements,
     serving: Serving,
@@ -79,8 +84,9 @@ impl Source {
             reported: ReportedWatermarks::default(),
             cursor: Cursor::Idle,
             position: LogPosition::default(),
-            filter: LogFilter::default(),
+            filter: Arc::default(),
             sent: TableVectors::new(),
+            compared: SharedVectors::new(),
             window: SendWindow::default(),
             announcements: Announcements::default(),
             serving: Serving::new(link),
@@ -170,10 +176,10 @@ impl Source {
                 vector.merge(sent);
             }
         }
-        self.filter = LogFilter {
+        self.filter = Arc::new(LogFilter {
             origins: subscription.origins.clone(),
             tables,
-        };
+        });
         self.open(out);
     }
 
@@ -183,8 +189,12 @@ impl Source {
             return;
         }
         self.sent.clone_from(&self.filter.tables);
+        self.compared = SharedVectors::new();
         self.cursor = Cursor::Opening { again: false };
-        out.call(Purpose::Position(self.link), StoreCall::Position(self.filter.clone()));
+        out.call(
+            Purpose::Position(self.link),
+            StoreCall::Position(LogFilter::clone(&self.filter)),
+        );
     }
 
     /// Whether the cursor depends on whether this region serves one of these tables.
@@ -216,11 +226,12 @@ impl Source {
     /// Tells the receiver what the log does not hold and continues without it: no write is above
     /// that vector.
     fn refuse(&mut self, out: &mut Out, missing: Vec<(TableId, Origin)>) {
+        let tables = &mut Arc::make_mut(&mut self.filter).tables;
         for (table, origin) in &missing {
-            match self.filter.tables.get_mut(table) {
+            match tables.get_mut(table) {
                 Some(vector) if vector.get(origin) < BEYOND => vector.advance(origin, BEYOND),
                 // The table went away meanwhile, or the store repeats its answer.
-                _ => drop(self.filter.tables.remove(table)),
+                _ => drop(tables.remove(table)),
             }
         }
         let refusal = BelowLowWatermark {
@@ -242,18 +253,23 @@ impl Source {
         };
         let call = StoreCall::Read {
             from: self.position,
-            filter: self.filter.clone(),
+            filter: Arc::clone(&self.filter),
             max_bytes: context.tuning.batch_bytes,
         };
         out.call(Purpose::Read(self.link), call);
     }
 
     /// Continues reading because the log grew; `vectors` are this region's after the append.
-    pub(crate) fn on_log_appended(&mut self, context: &Context, out: &mut Out, vectors: &TableVectors) {
-        let is_owed = self.is_owed(vectors);
+    pub(crate) fn on_log_appended(&mut self, context: &Context, out: &mut Out, vectors: &SharedVectors) {
         match &mut self.cursor {
-            Cursor::AtEnd { unread } if !is_owed && *unread < UNREAD_MAX => *unread += 1,
-            Cursor::AtEnd { .. } => self.read(context, out),
+            Cursor::AtEnd { unread } => {
+                let unread = *unread + 1;
+                if unread > UNREAD_MAX || self.is_owed(vectors) {
+                    return self.read(context, out);
+                }
+                self.compared.clone_from(vectors);
+                self.cursor = Cursor::AtEnd { unread };
+            }
             Cursor::Reading { grew, .. } => *grew = true,
             Cursor::Idle | Cursor::Opening { .. } | Cursor::Blocked => {}
         }
@@ -287,30 +303,31 @@ impl Source {
     }
 
     /// Whether a region with these vectors has something that the receiver wants and was not sent.
-    fn is_owed(&self, vectors: &TableVectors) -> bool {
-        let is_behind = |(table, sent): (&TableId, &VersionVector)| {
-            let vector = vectors.get(table);
-            vector.is_some_and(|vector| {
-                let mut origins = self.filter.origins.iter();
-                origins.any(|origin| vector.get(origin) > sent.get(origin))
-            })
-        };
-        self.sent.iter().any(is_behind)
+    fn is_owed(&self, vectors: &SharedVectors) -> bool {
+        changed_vectors(&self.compared, vectors).any(|(table, vector)| {
+            let mut origins = self.filter.origins.iter();
+            self.sent
+                .get(&table)
+                .is_some_and(|sent| origins.any(|origin| vector.get(origin) > sent.get(origin)))
+        })
     }
 
     /// The vector entries that the receiver may advance although it gets no mutation for them.
-    fn progress(&mut self, vectors: &TableVectors) -> Vec<(TableId, Origin, u64)> {
+    fn progress(&mut self, vectors: &SharedVectors) -> Vec<(TableId, Origin, u64)> {
         let mut progress = Vec::new();
-        for (table, sent) in &mut self.sent {
-            let Some(vector) = vectors.get(table) else { continue };
+        for (table, vector) in changed_vectors(&self.compared, vectors) {
+            let Some(sent) = self.sent.get_mut(&table) else {
+                continue;
+            };
             for origin in &self.filter.origins {
                 let sequence = vector.get(origin);
                 if sequence > sent.get(origin) {
                     sent.advance(origin, sequence);
-                    progress.push((*table, origin.clone(), sequence));
+                    progress.push((table, origin.clone(), sequence));
                 }
             }
         }
+        self.compared.clone_from(vectors);
         progress
     }
 

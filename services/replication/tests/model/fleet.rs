@@ -1,10 +1,7 @@
 //! Several regions and the network between them; chance decides which message, store call or tick
 //! comes next.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beringia_item::{ConflictPolicy, KeyBytes, Region, TableId, Version};
 use beringia_replication::{
@@ -394,7 +391,7 @@ impl Fleet {
             self.emit(site, Event::Catalog(view));
         }
         if std::mem::take(&mut self.sites[site].store.log_grew) {
-            let vectors = Arc::new(self.sites[site].store.vectors());
+            let vectors = self.sites[site].store.vectors().into_iter().collect();
             self.emit(site, Event::LogAppended { vectors });
         }
     }
@@ -418,9 +415,7 @@ impl Fleet {
     }
 
     fn tick(&mut self, site: usize) {
-        let view = self.sites[site].store.view();
-        let mut vectors = self.sites[site].store.vectors();
-        vectors.retain(|table, _| *table == TableId::CATALOG || view.contains_key(table));
+        let vectors = self.sites[site].store.vectors().into_iter().collect();
         self.emit(site, Event::Tick { vectors });
         if let Some(replicator) = &self.sites[site].replicator {
             self.sites[site].unreachable_ms = replicator.unreachable();

@@ -550,12 +550,7 @@ impl Store {
             }
         }
         let at_end = usize::try_from(next).unwrap() > self.log.len();
-        let vectors = || {
-            self.vectors()
-                .into_iter()
-                .filter(|(table, _)| filter.tables.contains_key(table))
-                .collect()
-        };
+        let vectors = || self.vectors().into_iter().collect();
         StoreAnswer::Log(LogPage {
             mutations,
             next: LogPosition(next),

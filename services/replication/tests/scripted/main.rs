@@ -9,6 +9,7 @@
 
 mod leave;
 mod lost;
+mod many_tables;
 mod older_copy;
 mod pause;
 mod receive;

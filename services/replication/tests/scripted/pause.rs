@@ -33,7 +33,7 @@ fn running() -> (ScriptedRegion, DialId, AcceptId) {
     let end = StoreAnswer::Log(LogPage {
         mutations: Vec::new(),
         next: LogPosition(40),
-        end: Some(vectors(&[(CARTS, "eu", 9)])),
+        end: Some(vectors(&[(CARTS, "eu", 9)]).into_iter().collect()),
     });
     assert_eq!(script.answer(ticket, end), []);
     (script, dialled, accepted)
@@ -116,7 +116,7 @@ fn log_read_across_a_pause_is_repeated_without_the_table() {
     let log = StoreAnswer::Log(LogPage {
         mutations: vec![mutation(CARTS, "eu", 10)],
         next: LogPosition(41),
-        end: Some(vectors(&[(CARTS, "eu", 10)])),
+        end: Some(vectors(&[(CARTS, "eu", 10)]).into_iter().collect()),
     });
     let commands = script.answer(ticket, log);
     let batch = |command: &Command| matches!(command, Command::SendToReceiver(_, ToReceiver::Batch(_)));

@@ -1,6 +1,6 @@
 //! The sending side: subscriptions, the window, refusals, requests.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use beringia_item::{RANGES, TableId};
 use beringia_replication::{
@@ -38,7 +38,7 @@ fn batches(commands: &[Command]) -> Vec<Batch> {
 }
 
 /// A stream from `us` whose cursor is open and reading.
-fn reading(script: &mut ScriptedRegion, us_has: u64) -> (AcceptId, Ticket, LogFilter) {
+fn reading(script: &mut ScriptedRegion, us_has: u64) -> (AcceptId, Ticket, Arc<LogFilter>) {
     let link = script.accepted(1, "us");
     let commands = script.receiver_says(link, subscribe(1, us_has));
     let Some((ticket, StoreCall::Position(_))) = call_in(&commands) else {
@@ -66,7 +66,7 @@ fn log(sequences: &[u64], next: u64, end: Option<u64>) -> StoreAnswer {
             .map(|sequence| mutation(CARTS, "eu", *sequence))
             .collect(),
         next: LogPosition(next),
-        end: end.map(|end| vectors(&[(CARTS, "eu", end)])),
+        end: end.map(|end| vectors(&[(CARTS, "eu", end)]).into_iter().collect()),
     })
 }
 

@@ -1,9 +1,6 @@
 //! A replicator that tests drive event by event.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, TableId, Transaction, Version};
@@ -145,12 +142,13 @@ impl ScriptedRegion {
 
     pub fn tick_with(&mut self, after_ms: u64, vectors: TableVectors) -> Vec<Command> {
         self.elapsed_ms += after_ms;
+        let vectors = vectors.into_iter().collect();
         self.feed(Event::Tick { vectors })
     }
 
     /// Reports that the log grew, with this region's vectors afterwards.
     pub fn grown(&mut self, entries: &[(TableId, &str, u64)]) -> Vec<Command> {
-        let vectors = Arc::new(vectors(entries));
+        let vectors = vectors(entries).into_iter().collect();
         self.feed(Event::LogAppended { vectors })
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Acknowledged, Applied, Backlog, Catalog, LogFilter, LogPage, LogPosition, OwnSequences, RawRow, RemoteBatch,
-    StoreError, TableDigest, backend::StorageSizes,
+    SharedVectors, StoreError, TableDigest, backend::StorageSizes,
 };
 
 /// The only way to a region's state. Cheap to call from any task. No caller may assume that the
@@ -111,7 +111,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// The applied vector (own writes included) of every table that this region holds, and of the
     /// catalog.
-    fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>>;
+    fn vectors(&self) -> SharedVectors;
 
     /// How far the region's hybrid time is ahead of its wall clock. Beyond the limit every write of
     /// this region fails with [`StoreError::ClockBehind`].

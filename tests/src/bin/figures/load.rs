@@ -49,20 +49,25 @@ pub(crate) async fn create_indexed_table(up: &Up) {
     create(up, &definition).await;
 }
 
-/// Creates the table `bench` in the first region, with these replicas.
-pub(crate) async fn create_table(up: &Up, replicas: &[&str]) {
-    create_table_named(up, "bench", replicas).await;
-}
-
-/// Creates a table in the first region, with these replicas.
-pub(crate) async fn create_table_named(up: &Up, name: &str, replicas: &[&str]) {
+/// Creates a table with a stream in the first region, and returns the connection.
+pub(crate) async fn create_streamed(up: &Up, name: &str) -> Connection {
     let definition = json!({
         "TableName": name, "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     });
-    let mut connection = create(up, &definition).await;
+    create(up, &definition).await
+}
+
+/// Creates the table `bench` in the first region, with these replicas.
+pub(crate) async fn create_table(up: &Up, replicas: &[&str]) {
+    create_table_named(up, "bench", replicas).await;
+}
+
+/// Creates a table with a stream in the first region, with these replicas.
+pub(crate) async fn create_table_named(up: &Up, name: &str, replicas: &[&str]) {
+    let mut connection = create_streamed(up, name).await;
     for region in replicas {
         let update = json!({"TableName": name, "ReplicaUpdates": [{"Create": {"RegionName": region}}]}).to_string();
         loop {
@@ -279,6 +284,7 @@ pub(crate) fn put(number: u64, value: &str) -> String {
     put_into("bench", number, value)
 }
 
+/// A put into this table.
 pub(crate) fn put_into(table: &str, number: u64, value: &str) -> String {
     format!(
         r#"{{"TableName":"{table}","Item":{{"id":{{"S":"{}"}},"value":{{"S":"{value}"}}}}}}"#,

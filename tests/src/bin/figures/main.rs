@@ -12,6 +12,7 @@ mod pairs;
 mod scans;
 mod simulation;
 mod spread;
+mod tables;
 mod tails;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -42,6 +43,9 @@ struct Options {
     /// Number of items in the table.
     #[arg(long, default_value_t = 1_000_000)]
     keys: u64,
+    /// Number of tables to compare with three.
+    #[arg(long, default_value_t = 2_000)]
+    tables: u64,
     /// Number of seeds of `swarm` to run.
     #[arg(long, default_value_t = 100)]
     seeds: u64,
@@ -67,6 +71,8 @@ enum Section {
     Scans,
     /// Filling an index and creating a replica while clients write (use --keys 6000000).
     Large,
+    /// PutItem with three global tables and with thousands.
+    Tables,
     /// Lag between regions, with and without delays.
     Lag,
     /// Convergence after a partition.
@@ -128,6 +134,9 @@ fn main() {
         }
         if wants(Section::Large) {
             large::large(&options).await;
+        }
+        if wants(Section::Tables) {
+            tables::tables(options.tables, options.seconds).await;
         }
         if wants(Section::Lag) {
             lag::lag(options.seconds).await;

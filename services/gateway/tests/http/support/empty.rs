@@ -7,8 +7,8 @@ use beringia_clock::HybridOffset;
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, RangePage,
-    RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreDamage, StoreError, StreamPage, StreamRead,
-    Streams, TableDigest, WriteResult,
+    RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, SharedVectors, Store, StoreDamage, StoreError,
+    StreamPage, StreamRead, Streams, TableDigest, WriteResult,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -79,8 +79,8 @@ impl Store for EmptyStore {
         &self.changed
     }
 
-    fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
-        Arc::default()
+    fn vectors(&self) -> SharedVectors {
+        SharedVectors::new()
     }
 
     fn hybrid_offset(&self) -> HybridOffset {

@@ -1,0 +1,74 @@
+//! Measures whether the number of tables costs throughput.
+
+use std::{sync::Arc, time::Duration};
+
+use beringia_clock::{Randomness, SeededRandomness};
+use beringia_tests::up::Up;
+use serde_json::json;
+
+use super::{
+    CONNECTIONS, REGIONS, data,
+    load::{Limit, create_streamed, load, put_into},
+    without_delay,
+};
+
+/// The keys of each table.
+const KEYS: u64 = 10_000;
+/// The number of tables that are written at first.
+const FEW: u64 = 3;
+
+fn name(table: u64) -> String {
+    format!("bench-{table:05}")
+}
+
+/// Compares PutItem with three global tables and with this many, in one of three regions: writes to
+/// the same three, and then to all.
+pub(crate) async fn tables(many: u64, seconds: u64) {
+    let directory = data();
+    let topology = without_delay(&directory, &REGIONS);
+    let db = directory.path().join("db");
+    let up = Up::start(&["--topology", &topology, "--data", db.to_str().expect("UTF-8")]);
+    let time = Limit::Time(Duration::from_secs(seconds));
+    let puts = async |tables: u64| {
+        let (chance, value) = (Arc::new(SeededRandomness::new(1)), "v".repeat(1000));
+        let put = move |_| put_into(&name(chance.below(tables)), chance.below(KEYS), &value);
+        load(up.region(REGIONS[0]), REGIONS[0], CONNECTIONS, time, "PutItem", put).await
+    };
+    create_global(&up, 0..FEW).await;
+    let few = puts(FEW).await;
+    few.report("PutItem, three global tables", "-");
+    let _ = up.control.converge();
+    create_global(&up, FEW..many).await;
+    let same = puts(FEW).await;
+    same.report(&format!("PutItem to three of {many} tables"), "-");
+    puts(many).await.report(&format!("PutItem to all {many} tables"), "-");
+    println!(
+        "{:<44} {:>9.0} %    goal 80 %",
+        "kept of the throughput with three",
+        100.0 * same.per_second() / few.per_second(),
+    );
+}
+
+/// Creates these tables in the first region, with replicas in the others.
+async fn create_global(up: &Up, tables: std::ops::Range<u64>) {
+    for table in tables.clone() {
+        create_streamed(up, &name(table)).await;
+    }
+    for region in &REGIONS[1..] {
+        for table in tables.clone() {
+            let mut connection = beringia_tests::http::Connection::open(up.region(REGIONS[0]), REGIONS[0])
+                .await
+                .expect("the region is there");
+            let replica = json!({"TableName": name(table), "ReplicaUpdates": [{"Create": {"RegionName": region}}]});
+            loop {
+                let answer = connection.call("UpdateTable", &replica.to_string()).await;
+                if answer.expect("an answer").status == 200 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        // Also waits until the replicas are active.
+        let _ = up.control.converge();
+    }
+}
