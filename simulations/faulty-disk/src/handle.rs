@@ -51,7 +51,7 @@ pub(crate) struct Handle {
 /// Whether and how a file is created when it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Creation {
-    /// It must exist.
+    /// It must exist already; opening it fails otherwise.
     No,
     /// It is created if there is none.
     Yes,
@@ -133,8 +133,8 @@ impl Handle {
         self.with(|state, (file, _)| Ok(state.file(file)?.locks.is_reserved()))
     }
 
-    /// Shows a region of the shared index to `work`, `None` if there is none and `extends` is false.
-    /// The region stays in its place until this handle unmaps the index.
+    /// Shows a region of the shared index to `work`; `None` if there is none and `extends` is
+    /// false. The region stays in its place until this handle unmaps the index.
     pub(crate) fn map<T>(
         &self,
         (region, region_bytes): (usize, usize),

@@ -24,7 +24,7 @@ pub enum Operation {
 /// How often operations fail: one in so many of each kind; 0 for none.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Faults {
-    /// A read fails.
+    /// A read fails, and SQLite gets nothing of it.
     pub reads: u64,
     /// A write fails, and leaves any part of itself.
     pub writes: u64,

@@ -2,7 +2,7 @@
 //! and no read returns what was not written.
 
 use beringia_clock::Randomness as _;
-use beringia_faulty_disk::Faults;
+use beringia_faulty_disk::{Faults, Operation};
 use beringia_storage::Store as _;
 use beringia_storage_sqlite::Execution;
 
@@ -56,6 +56,36 @@ fn failed_syncs_lose_no_acknowledged_write() {
         syncs: 25,
         ..Faults::default()
     });
+}
+
+/// What the failed sync should have stored is in the page cache, and the next process loses power
+/// while it recovers that, or soon after.
+#[test]
+fn power_is_lost_after_a_failed_sync_and_a_restart() {
+    for execution in EXECUTIONS {
+        let usage = Usage {
+            steps: 4,
+            ..Usage::of(execution)
+        };
+        for seed in 0..8 * seeds() {
+            let life = async {
+                let mut machine = Machine::new(seed, usage);
+                let store = machine.start().await.unwrap();
+                for _ in 0..machine.random.below(4) {
+                    assert!(machine.write(&store).await);
+                }
+                machine.disk.fail_next(Operation::Sync, "-wal");
+                // Deletes of missing items have nothing to sync.
+                while machine.write(&store).await {}
+                machine.disk.kill();
+                store.abandon();
+                machine.disk.cut_power_after(machine.random.below(50));
+                let store = machine.live().await;
+                machine.lose_power(store).await;
+            };
+            assert!(holds(life), "{execution:?}, seed {seed}");
+        }
+    }
 }
 
 #[test]
