@@ -26,7 +26,7 @@ pub enum SwarmProfile {
     Tables,
     /// Clocks within and beyond the accepted offset.
     Clocks,
-    /// All features.
+    /// Every feature that a swarm can have.
     Everything,
 }
 
@@ -53,7 +53,7 @@ pub enum SwarmFeature {
     Replicas,
     /// A region whose replicas are dropped, since it is unreachable for too long.
     Drops,
-    /// Drains.
+    /// Drains of regions, which refuse writes meanwhile.
     Drains,
     /// A table whose items expire.
     Expiry,
@@ -75,7 +75,7 @@ pub struct SwarmDraw {
 use SwarmFeature as F;
 
 impl SwarmProfile {
-    /// All profiles.
+    /// Every profile, in the order in which messages list them.
     pub const ALL: [Self; 5] = [Self::Basic, Self::Disks, Self::Tables, Self::Clocks, Self::Everything];
 
     /// The name in files and options.
@@ -121,7 +121,7 @@ impl SwarmProfile {
 }
 
 impl SwarmFeature {
-    /// All features.
+    /// Every feature that a swarm can have.
     pub const ALL: [Self; 14] = [
         Self::Links,
         Self::Crashes,
