@@ -1,6 +1,6 @@
 //! What identifies a run, what a replay of it needs, and whether a replay was the same run.
 
-use beringia_scenario::Plan;
+use beringia_scenario::{Plan, SwarmDraw};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,6 +21,27 @@ pub struct RunIdentity {
     pub store: Option<String>,
     /// The scenario as a file, with all settings that replaced those of its own file.
     pub scenario_toml: String,
+    /// What the seed drew for each swarm of the scenario.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swarms: Vec<DrawnSwarm>,
+}
+
+/// What a seed drew for a swarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrawnSwarm {
+    /// The name of the profile that it drew from.
+    pub profile: String,
+    /// The names of the features that the swarm has.
+    pub features: Vec<String>,
+}
+
+impl From<&SwarmDraw> for DrawnSwarm {
+    fn from(draw: &SwarmDraw) -> Self {
+        Self {
+            profile: draw.profile.name().to_owned(),
+            features: draw.features.iter().map(|feature| feature.name().to_owned()).collect(),
+        }
+    }
 }
 
 impl RunIdentity {
@@ -37,6 +58,7 @@ impl RunIdentity {
             version: Self::VERSION.to_owned(),
             store: None,
             scenario_toml: plan.scenario.to_toml(),
+            swarms: plan.swarms().iter().map(DrawnSwarm::from).collect(),
         }
     }
 }

@@ -47,7 +47,7 @@ pub use drains::{DrainTimes, DrainedPeer};
 pub use failover::{EffectiveLoss, Failover};
 pub use faults::{fault_spans, heals};
 pub use files::{WriteError, make, write};
-pub use identity::{RunDifference, RunIdentity, first_difference};
+pub use identity::{DrawnSwarm, RunDifference, RunIdentity, first_difference};
 pub use judge::judge;
 pub use quantiles::Samples;
 pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};

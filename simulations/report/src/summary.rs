@@ -47,6 +47,10 @@ pub fn summary(run: &Run) -> String {
     }
     let (name, fingerprint) = fingerprint(run);
     out.push_str(&format!("  {name:widest$}  {fingerprint}\n"));
+    for swarm in &run.identity.swarms {
+        let features = swarm.features.join(", ");
+        out.push_str(&format!("  {:widest$}  {:<12} {features}\n", "Swarm", swarm.profile));
+    }
     for note in &run.notes {
         out.push_str(&format!("  {:widest$}  {note}\n", "Note"));
     }

@@ -8,16 +8,43 @@ use crate::{
     Action, Planned, Scenario, Span, TimelineEvent, What, When,
     fleet::Fleet,
     replay::{Timed, replay},
-    swarm::{self, Window},
+    swarm::{self, SwarmDraw, Window},
 };
+
+/// The dice of each event: its own, so that adding an event does not change what the others draw.
+fn dice(scenario: &Scenario, seed: u64) -> Vec<SeededRandomness> {
+    let dice = SeededRandomness::new(seed).derive("plan");
+    let of_event = |index| dice.derive(&format!("event {index}"));
+    (0..scenario.events.len()).map(of_event).collect()
+}
+
+/// What the seed draws for each swarm of a scenario, with the dice of the event.
+fn swarms(scenario: &Scenario, seed: u64) -> Vec<(SwarmDraw, SeededRandomness)> {
+    let events = scenario.events.iter().zip(dice(scenario, seed));
+    let swarm = |(event, dice): (&TimelineEvent, SeededRandomness)| match event.what {
+        What::Swarm { profile, .. } => Some((SwarmDraw::draw(profile, &dice), dice)),
+        What::Do(_) => None,
+    };
+    events.filter_map(swarm).collect()
+}
+
+/// What the seed draws for each swarm of a scenario.
+pub(crate) fn swarm_draws(scenario: &Scenario, seed: u64) -> Vec<SwarmDraw> {
+    swarms(scenario, seed).into_iter().map(|(draw, _)| draw).collect()
+}
+
+/// The scenario with the load, options and expectations that the swarms of this seed require.
+pub(crate) fn varied(scenario: &Scenario, seed: u64) -> Scenario {
+    let mut varied = scenario.clone();
+    for (draw, dice) in swarms(scenario, seed) {
+        draw.vary(&mut varied, &dice);
+    }
+    varied
+}
 
 /// Draws the timeline of a scenario's events.
 pub(crate) fn timeline(scenario: &Scenario, seed: u64) -> Vec<Planned> {
-    let dice = SeededRandomness::new(seed).derive("plan");
-    // Each event has dice of its own, so that adding an event does not change what the others draw.
-    let dice: Vec<SeededRandomness> = (0..scenario.events.len())
-        .map(|index| dice.derive(&format!("event {index}")))
-        .collect();
+    let dice = dice(scenario, seed);
     let times = times(&scenario.events, |index, span| within(&dice[index], span));
     let drained = drained(&scenario.events);
     let events = || scenario.events.iter().zip(&times).zip(drained.iter().copied());
@@ -29,12 +56,17 @@ pub(crate) fn timeline(scenario: &Scenario, seed: u64) -> Vec<Planned> {
     for (index, ((event, times), drained)) in events().enumerate() {
         match &event.what {
             What::Do(_) => all.extend(Timed::of(event, *times, drained)),
-            What::Swarm { faults, lose_disk } => {
+            What::Swarm {
+                faults,
+                lose_disk,
+                profile,
+            } => {
                 let window = Window {
                     from: times.0,
                     until: times.1.unwrap_or(scenario.duration),
                     faults: *faults,
                     lose_disk: *lose_disk,
+                    profile: *profile,
                 };
                 let fleet = fleet_at(scenario, &written, times.0);
                 let faults = swarm::draw(scenario, &fleet, &window, &dice[index]).into_iter();

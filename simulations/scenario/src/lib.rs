@@ -38,6 +38,7 @@ pub use plan::{Plan, Planned};
 pub use recording::{Recorded, RecordedItems, RecordedTable, Recording, RecordingError};
 pub use settings::SettingError;
 pub use shrink::{Shrunk, shrink};
+pub use swarm::{SwarmDraw, SwarmFeature, SwarmProfile};
 pub use timeline::TimelineCursor;
 pub use workload::{KeyChoice, Policy, Workload, WorkloadKind};
 
@@ -180,5 +181,7 @@ pub enum What {
         faults: u32,
         /// Whether crashes may take the disk with them.
         lose_disk: bool,
+        /// The features that the seed draws from.
+        profile: SwarmProfile,
     },
 }

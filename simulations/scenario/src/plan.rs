@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Action, Scenario, Span, TimelineEvent, What, When, draw, form, timeline::drain_of};
+use crate::{Action, Scenario, Span, SwarmDraw, TimelineEvent, What, When, draw, form, timeline::drain_of};
 
 /// One run of a scenario: everything that the seed decides is drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The scenario. `timeline` was drawn from its `events`.
+    /// The scenario, with what the seed drew for its load. `timeline` was drawn from its `events`.
     pub scenario: Scenario,
     /// The seed from which everything random in the run follows.
     pub seed: u64,
@@ -32,7 +32,8 @@ pub struct Planned {
 }
 
 impl Plan {
-    /// Draws what the seed decides: times within their bounds, and swarms. The same seed gives the
+    /// Draws what the seed decides: times within their bounds, and swarms with the load, options and
+    /// expectations that they require. The same seed gives the
     /// same plan.
     ///
     /// An action that lasts is undone at its end, unless another one that lasts longer has the same
@@ -40,11 +41,18 @@ impl Plan {
     /// slow or full, replication paused) are undone then.
     #[must_use]
     pub fn draw(scenario: &Scenario, seed: u64) -> Self {
+        let scenario = draw::varied(scenario, seed);
         Self {
-            scenario: scenario.clone(),
+            timeline: draw::timeline(&scenario, seed),
+            scenario,
             seed,
-            timeline: draw::timeline(scenario, seed),
         }
+    }
+
+    /// What the seed drew for each swarm of the scenario.
+    #[must_use]
+    pub fn swarms(&self) -> Vec<SwarmDraw> {
+        draw::swarm_draws(&self.scenario, self.seed)
     }
 
     /// Returns a scenario whose events are this timeline with its times, regardless of the seed of

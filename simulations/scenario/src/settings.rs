@@ -92,7 +92,7 @@ const CLOCK: [(&str, &str, Form); 2] = [
     ("offset_ms", "offset", Form::Milliseconds),
     ("drift_ppm", "drift_ppm", Form::Number),
 ];
-const EVENT: [(&str, Form); 11] = [
+const EVENT: [(&str, Form); 12] = [
     ("at", Form::Text),
     ("after", Form::Text),
     ("lasts", Form::Text),
@@ -104,6 +104,7 @@ const EVENT: [(&str, Form); 11] = [
     ("ppm", Form::Number),
     ("rate", Form::Number),
     ("swarm", Form::Number),
+    ("profile", Form::Text),
 ];
 
 impl Scenario {

@@ -4,10 +4,13 @@
 //! runs that have a little of all of them. So each seed first draws which kinds there are, and how
 //! often.
 
+mod profile;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use beringia_clock::{Randomness, SeededRandomness};
 
+pub use self::profile::{SwarmDraw, SwarmFeature, SwarmProfile};
 use crate::{Action, Ends, Scenario, fleet::Fleet, replay::Timed};
 
 /// The most that a clock may differ from its setting in the scenario, in milliseconds. Two clocks
@@ -16,6 +19,11 @@ use crate::{Action, Ends, Scenario, fleet::Fleet, replay::Timed};
 const CLOCK_MS_MAX: u64 = 200;
 /// The most that drift may add to that within the scenario, in milliseconds.
 const DRIFT_MS_MAX: u64 = 20;
+/// The least and the most by which a clock is wrong beyond the accepted offset, in milliseconds.
+const WRONG_CLOCK_MS: (u64, u64) = (1_000, 5_000);
+/// How long nothing happens to replicas after they were added or dropped, so that one change is
+/// over before the next.
+const REPLICA_REST: Duration = Duration::from_secs(5);
 /// The shortest fault, in milliseconds.
 const FAULT_MS_MIN: u64 = 200;
 /// The longest fault, in milliseconds.
@@ -32,6 +40,8 @@ pub(crate) struct Window {
     pub(crate) faults: u32,
     /// Whether a crash may take the disk with it.
     pub(crate) lose_disk: bool,
+    /// The features that faults are drawn from.
+    pub(crate) profile: SwarmProfile,
 }
 
 /// The kinds of faults. A crash and a pause need their region for themselves.
@@ -48,10 +58,16 @@ enum SwarmFault {
     Drift,
     SlowDisk,
     FullDisk,
+    LostDisk,
+    RestoredDisk,
+    WrongClock,
+    Replica,
+    Drop,
+    Drain,
 }
 
 /// The kinds, each with its weight if it takes part.
-const KINDS: [(SwarmFault, u64); 11] = [
+const KINDS: [(SwarmFault, u64); 17] = [
     (SwarmFault::Crash, 4),
     (SwarmFault::Pause, 2),
     (SwarmFault::Cut, 6),
@@ -63,13 +79,48 @@ const KINDS: [(SwarmFault, u64); 11] = [
     (SwarmFault::Drift, 1),
     (SwarmFault::SlowDisk, 2),
     (SwarmFault::FullDisk, 2),
+    (SwarmFault::LostDisk, 2),
+    (SwarmFault::RestoredDisk, 2),
+    (SwarmFault::WrongClock, 3),
+    (SwarmFault::Replica, 3),
+    (SwarmFault::Drop, 4),
+    (SwarmFault::Drain, 3),
 ];
+
+impl SwarmFault {
+    const fn feature(self) -> SwarmFeature {
+        match self {
+            Self::Cut | Self::Isolate | Self::Delay | Self::Loss | Self::Bandwidth => SwarmFeature::Links,
+            Self::Crash => SwarmFeature::Crashes,
+            Self::Pause => SwarmFeature::Pauses,
+            Self::SlowDisk | Self::FullDisk => SwarmFeature::BadDisks,
+            Self::Step | Self::Drift => SwarmFeature::Clocks,
+            Self::LostDisk => SwarmFeature::LostDisk,
+            Self::RestoredDisk => SwarmFeature::RestoredDisk,
+            Self::WrongClock => SwarmFeature::WrongClocks,
+            Self::Replica => SwarmFeature::Replicas,
+            Self::Drop => SwarmFeature::Drops,
+            Self::Drain => SwarmFeature::Drains,
+        }
+    }
+}
 
 /// Draws faults in order of time. Each is over within the window, except those of clocks, which
 /// stay as wrong as they are.
 pub(crate) fn draw(scenario: &Scenario, fleet: &Fleet, window: &Window, dice: &SeededRandomness) -> Vec<Timed> {
+    let features = SwarmDraw::draw(window.profile, dice);
+    let regions: Vec<&str> = scenario.topology.names().collect();
+    let others_stay = features.has(SwarmFeature::Drops) || features.has(SwarmFeature::Replicas);
+    let guest = others_stay.then(|| {
+        let drawn = dice.derive("guest").below(regions.len() as u64);
+        regions[usize::try_from(drawn).unwrap_or(0)]
+    });
     let mut drawing = Drawing {
-        regions: scenario.topology.names().collect(),
+        regions,
+        guest,
+        away: Duration::ZERO,
+        features,
+        wrong_clock: Duration::ZERO,
         healthy: scenario
             .topology
             .names()
@@ -78,6 +129,8 @@ pub(crate) fn draw(scenario: &Scenario, fleet: &Fleet, window: &Window, dice: &S
         length_ms: millis(scenario.duration),
         busy: BTreeMap::new(),
         may_lose_disk: window.lose_disk,
+        is_disk_taken: false,
+        until: window.until,
         steps_ms: BTreeMap::new(),
         dice,
     };
@@ -92,15 +145,24 @@ pub(crate) fn draw(scenario: &Scenario, fleet: &Fleet, window: &Window, dice: &S
         })
         .collect();
     spans.sort_unstable();
-    let events = spans.into_iter().map(|(start_ms, length_ms)| {
+    let mut events = Vec::new();
+    for (start_ms, length_ms) in spans {
         let from = window.from + Duration::from_millis(start_ms);
-        drawing.fault(&kinds, from, from + Duration::from_millis(length_ms))
-    });
-    events.collect()
+        drawing.fault(&kinds, from, from + Duration::from_millis(length_ms), &mut events);
+    }
+    events
 }
 
 struct Drawing<'a> {
+    features: SwarmDraw,
     regions: Vec<&'a str>,
+    /// The only region that is cut off or down, where others must stay connected: one whose
+    /// replicas are dropped, or come and go.
+    guest: Option<&'a str>,
+    /// Until when the guest's replicas are removed.
+    away: Duration,
+    /// Until when a clock is wrong beyond the accepted offset.
+    wrong_clock: Duration,
     /// The regions that run, take writes and replicate when the swarm begins.
     healthy: Vec<&'a str>,
     length_ms: u64,
@@ -108,6 +170,10 @@ struct Drawing<'a> {
     busy: BTreeMap<&'a str, Duration>,
     /// Whether a crash may take the disk with it.
     may_lose_disk: bool,
+    /// Whether a disk was lost or put back to a copy.
+    is_disk_taken: bool,
+    /// When the swarm is over.
+    until: Duration,
     /// How far each region's clock was moved, in milliseconds.
     steps_ms: BTreeMap<&'a str, i64>,
     dice: &'a SeededRandomness,
@@ -117,12 +183,22 @@ impl<'a> Drawing<'a> {
     /// Returns the kinds that take part, each repeated according to its weight.
     fn kinds(&self) -> Vec<SwarmFault> {
         let possible = |kind: SwarmFault| match kind {
-            SwarmFault::Crash | SwarmFault::Pause => !self.healthy.is_empty(),
+            SwarmFault::Crash
+            | SwarmFault::Pause
+            | SwarmFault::LostDisk
+            | SwarmFault::RestoredDisk
+            | SwarmFault::Drain => !self.healthy.is_empty(),
             SwarmFault::Cut | SwarmFault::Isolate | SwarmFault::Delay | SwarmFault::Loss | SwarmFault::Bandwidth => {
                 self.regions.len() > 1
             }
-            SwarmFault::Step | SwarmFault::Drift | SwarmFault::SlowDisk | SwarmFault::FullDisk => true,
+            SwarmFault::Replica | SwarmFault::Drop => self.regions.len() > 2,
+            SwarmFault::Step
+            | SwarmFault::Drift
+            | SwarmFault::SlowDisk
+            | SwarmFault::FullDisk
+            | SwarmFault::WrongClock => true,
         };
+        let possible = |kind: SwarmFault| self.features.has(kind.feature()) && possible(kind);
         let mut kinds = Vec::new();
         for (kind, weight) in KINDS.into_iter().filter(|(kind, _)| possible(*kind)) {
             // A quarter of the seeds leave a kind out, and another quarter have it three times as
@@ -131,21 +207,35 @@ impl<'a> Drawing<'a> {
             kinds.extend((0..times).map(|_| kind));
         }
         if kinds.is_empty() {
-            vec![SwarmFault::Step]
+            let is_basic = self.features.profile == SwarmProfile::Basic;
+            vec![if is_basic {
+                SwarmFault::Step
+            } else {
+                SwarmFault::SlowDisk
+            }]
         } else {
             kinds
         }
     }
 
-    fn fault(&mut self, kinds: &[SwarmFault], from: Duration, until: Duration) -> Timed {
+    /// Draws a fault and adds its actions.
+    fn fault(&mut self, kinds: &[SwarmFault], from: Duration, until: Duration, events: &mut Vec<Timed>) {
         let kind = kinds[self.pick(kinds.len())];
-        let region = self.regions[self.pick(self.regions.len())];
-        let lasting = |action| Timed {
-            from,
-            until: Some(until),
-            drained: None,
-            action,
-        };
+        let drawn = self.regions[self.pick(self.regions.len())];
+        match kind {
+            SwarmFault::LostDisk => events.extend(self.lost_disk(from, until)),
+            SwarmFault::RestoredDisk => events.extend(self.restored_disk(from, until)),
+            SwarmFault::WrongClock => events.extend(self.wrong_clock(drawn, from, until)),
+            SwarmFault::Replica => events.extend(self.replica(from, until)),
+            SwarmFault::Drop => events.extend(self.dropped(from)),
+            SwarmFault::Drain => events.extend(self.drain(from, until)),
+            _ => events.push(self.basic(kind, drawn, from, until)),
+        }
+    }
+
+    /// Draws a fault of the profile `basic`.
+    fn basic(&mut self, kind: SwarmFault, region: &'a str, from: Duration, until: Duration) -> Timed {
+        let lasting = |action| lasting(from, until, action);
         match kind {
             SwarmFault::Crash | SwarmFault::Pause => match self.free(from) {
                 Some(region) if kind == SwarmFault::Pause => {
@@ -166,7 +256,7 @@ impl<'a> Drawing<'a> {
                 lasting(Action::Cut { ends, reset })
             }
             SwarmFault::Isolate => lasting(Action::Isolate {
-                region: region.to_owned(),
+                region: self.guest.unwrap_or(region).to_owned(),
                 reset: self.pick(3) == 0,
             }),
             SwarmFault::Delay => lasting(Action::Delay {
@@ -184,17 +274,19 @@ impl<'a> Drawing<'a> {
             }),
             SwarmFault::Step => self.clock_step(region, from),
             SwarmFault::Drift => self.clock_drift(region, from),
-            SwarmFault::SlowDisk => lasting(self.slow_disk(region)),
             SwarmFault::FullDisk => lasting(Action::DiskFull {
                 region: region.to_owned(),
                 full: true,
             }),
+            _ => lasting(self.slow_disk(region)),
         }
     }
 
     /// Draws a region that is neither down nor paused.
     fn free(&self, at: Duration) -> Option<&'a str> {
-        let is_free = |region: &&&str| self.busy.get(**region).is_none_or(|until| *until <= at);
+        let is_free = |region: &&&str| {
+            self.busy.get(**region).is_none_or(|until| *until <= at) && self.guest.is_none_or(|guest| guest == **region)
+        };
         let free: Vec<&'a str> = self.healthy.iter().filter(is_free).copied().collect();
         (!free.is_empty()).then(|| free[self.pick(free.len())])
     }
@@ -203,11 +295,82 @@ impl<'a> Drawing<'a> {
     fn crash(&mut self, region: &'a str, until: Duration) -> Action {
         let lose_disk = self.pick(3) == 0 && self.may_lose_disk;
         self.may_lose_disk &= !lose_disk;
+        self.is_disk_taken |= lose_disk;
         self.busy.insert(region, until);
         Action::Crash {
             region: region.to_owned(),
             lose_disk,
         }
+    }
+
+    /// At most one disk is lost or put back to a copy.
+    fn takes_disk(&mut self, from: Duration, until: Duration) -> Option<&'a str> {
+        if self.is_disk_taken {
+            return None;
+        }
+        let region = self.free(from)?;
+        self.is_disk_taken = true;
+        self.may_lose_disk = false;
+        self.busy.insert(region, until);
+        Some(region)
+    }
+
+    fn lost_disk(&mut self, from: Duration, until: Duration) -> Option<Timed> {
+        let region = self.takes_disk(from, until)?.to_owned();
+        let lose_disk = true;
+        Some(lasting(from, until, Action::Crash { region, lose_disk }))
+    }
+
+    /// The copy is made at the beginning, and put back halfway.
+    fn restored_disk(&mut self, from: Duration, until: Duration) -> Vec<Timed> {
+        let Some(region) = self.takes_disk(from, until) else {
+            return Vec::new();
+        };
+        let region = region.to_owned();
+        let copy = Timed {
+            from,
+            until: None,
+            drained: None,
+            action: Action::CopyDisk { region: region.clone() },
+        };
+        let restored = from + Duration::from_millis(millis(until - from) / 2);
+        vec![copy, lasting(restored, until, Action::RestoreDisk { region })]
+    }
+
+    /// One clock at a time is wrong beyond the accepted offset.
+    fn wrong_clock(&mut self, region: &str, from: Duration, until: Duration) -> Option<Timed> {
+        let (least_ms, most_ms) = WRONG_CLOCK_MS;
+        let by_ms = signed(least_ms + self.dice.below(most_ms - least_ms + 1));
+        let by_ms = if self.pick(2) == 0 { by_ms } else { -by_ms };
+        if self.wrong_clock > from {
+            return None;
+        }
+        self.wrong_clock = until;
+        let region = region.to_owned();
+        Some(lasting(from, until, Action::ClockStep { region, by_ms }))
+    }
+
+    fn replica(&mut self, from: Duration, until: Duration) -> Option<Timed> {
+        let region = self.guest.filter(|_| self.away <= from)?.to_owned();
+        // A change is over before the next one begins.
+        self.away = until + REPLICA_REST;
+        Some(lasting(from, until, Action::RemoveReplica { region }))
+    }
+
+    /// Isolates the guest for so long that its replicas are dropped.
+    fn dropped(&mut self, from: Duration) -> Option<Timed> {
+        let region = self.guest.filter(|_| self.away <= from)?.to_owned();
+        let until = (from + 2 * profile::MAX_UNREACHABLE).min(self.until);
+        self.away = until + REPLICA_REST;
+        let reset = self.pick(2) == 0;
+        Some(lasting(from, until, Action::Isolate { region, reset }))
+    }
+
+    fn drain(&mut self, from: Duration, until: Duration) -> Option<Timed> {
+        let region = self.free(from)?;
+        self.busy.insert(region, until);
+        let region = region.to_owned();
+        Some(lasting(from, until, Action::Drain { region }))
     }
 
     fn slow_disk(&self, region: &str) -> Action {
@@ -245,7 +408,11 @@ impl<'a> Drawing<'a> {
     }
 
     fn ends(&self) -> Ends {
-        let from = self.pick(self.regions.len());
+        let drawn = self.pick(self.regions.len());
+        let guest = self
+            .guest
+            .and_then(|guest| self.regions.iter().position(|region| *region == guest));
+        let from = guest.unwrap_or(drawn);
         let to = (from + 1 + self.pick(self.regions.len() - 1)) % self.regions.len();
         Ends {
             from: self.regions[from].to_owned(),
@@ -262,6 +429,15 @@ impl<'a> Drawing<'a> {
 
     fn pick(&self, count: usize) -> usize {
         usize::try_from(self.dice.below(count as u64)).unwrap_or(0)
+    }
+}
+
+const fn lasting(from: Duration, until: Duration, action: Action) -> Timed {
+    Timed {
+        from,
+        until: Some(until),
+        drained: None,
+        action,
     }
 }
 

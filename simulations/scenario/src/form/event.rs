@@ -18,10 +18,11 @@ use self::{
 use super::{
     At, bounded, drift, known_name,
     load::{RATE_MAX, table_name},
-    number, out_of_bounds, region_name, signed_ms,
+    number, one_of, out_of_bounds, region_name, signed_ms,
 };
 use crate::{
-    Action, Ends, Scenario, ScenarioProblem, Span, TimelineEvent, What, When, Workload, WorkloadKind, draw, time,
+    Action, Ends, Scenario, ScenarioProblem, Span, SwarmProfile, TimelineEvent, What, When, Workload, WorkloadKind,
+    draw, time,
 };
 
 const SLOWER_MAX: Duration = Duration::from_mins(1);
@@ -110,6 +111,14 @@ fn span(text: &Text) -> Result<Span, At<ScenarioProblem>> {
     time::parse_span(text.get_ref()).ok_or_else(wrong)
 }
 
+fn profile(text: &Text) -> Result<SwarmProfile, At<ScenarioProblem>> {
+    one_of(
+        "profile",
+        text,
+        &SwarmProfile::ALL.map(|profile| (profile.name(), profile)),
+    )
+}
+
 /// Finds the one field that says what happens: the kind of action, and the field's value.
 fn action(form: &EventForm, start: usize) -> Result<(&'static ActionKind, &FieldValue), At<ScenarioProblem>> {
     let mut actions = form.actions();
@@ -127,7 +136,12 @@ impl EventReading<'_> {
             (ActionType::Swarm, FieldValue::Count(faults)) => {
                 let faults = number("swarm", faults, 1, FAULTS_MAX)?;
                 let lose_disk = self.form.flag("lose_disk");
-                return Ok(What::Swarm { faults, lose_disk });
+                let profile = self.form.text("profile").map(profile).transpose()?.unwrap_or_default();
+                return Ok(What::Swarm {
+                    faults,
+                    lose_disk,
+                    profile,
+                });
             }
             (ActionType::Rate, FieldValue::Number(rate)) => self.rate(rate)?,
             (ActionType::Heal, FieldValue::LinkOrAll(link)) => match link.get_ref() {

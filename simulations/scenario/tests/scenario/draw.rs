@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_scenario::{Action, Plan, Scenario};
+use beringia_scenario::{Action, Plan, Planned, Scenario, SwarmFeature, SwarmProfile};
 use proptest::prelude::*;
 
 use crate::{
@@ -239,6 +239,46 @@ fn clocks_of_a_swarm_stay_within_the_accepted_offset() {
                 assert!(apart <= 400, "seed {seed}: clocks {apart} ms apart");
             }
         }
+    }
+}
+
+/// Each seed leaves features out, each feature is drawn by some seed, and an action of a feature
+/// that the seed did not draw does not happen.
+#[test]
+fn seeds_of_a_profile_leave_features_out() {
+    for profile in SwarmProfile::ALL {
+        let event = "duration = \"1m\"\n[[event]]\nat = \"5s\"\nlasts = \"40s\"\nswarm = 20\n";
+        let scenario = parse(&format!("{event}profile = \"{}\"\n", profile.name()));
+        let mut drawn = std::collections::BTreeSet::new();
+        let mut least = usize::MAX;
+        for seed in 0..200 {
+            let plan = Plan::draw(&scenario, seed);
+            let swarms = plan.swarms();
+            assert_eq!(swarms.len(), 1, "the scenario has one swarm");
+            let features = &swarms[0].features;
+            let has = |feature| features.contains(&feature);
+            least = least.min(features.len());
+            drawn.extend(features.iter().copied());
+            let disks = plan.timeline.iter().filter(|planned| {
+                matches!(
+                    planned.action,
+                    Action::Crash { lose_disk: true, .. } | Action::RestoreDisk { .. }
+                )
+            });
+            let may_take_disk = has(SwarmFeature::LostDisk) || has(SwarmFeature::RestoredDisk);
+            assert!(disks.count() <= usize::from(may_take_disk), "{profile:?}, seed {seed}");
+            let drains = |planned: &Planned| matches!(planned.action, Action::Drain { .. });
+            assert!(has(SwarmFeature::Drains) || !plan.timeline.iter().any(drains));
+            let removes = |planned: &Planned| matches!(planned.action, Action::RemoveReplica { .. });
+            assert!(has(SwarmFeature::Replicas) || !plan.timeline.iter().any(removes));
+            let is_limited = plan.scenario.behaviour.max_unreachable.is_some();
+            assert_eq!(is_limited, has(SwarmFeature::Drops), "{profile:?}, seed {seed}");
+            let again = Plan::draw(&plan.scenario, seed);
+            assert_eq!(again, plan, "a plan's scenario draws the same plan");
+        }
+        let all: std::collections::BTreeSet<SwarmFeature> = profile.features().iter().copied().collect();
+        assert_eq!(drawn, all, "{profile:?}");
+        assert_eq!(least == all.len(), profile == SwarmProfile::Basic, "{profile:?}");
     }
 }
 

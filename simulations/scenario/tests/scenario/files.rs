@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use beringia_regions::{Topology, form::FileError};
 use beringia_scenario::{
     Action, Availability, ClockDeviation, Count, Ends, KeyChoice, Objective, Policy, Scenario, ScenarioError, Span,
-    TimelineEvent, What, When, WorkloadKind,
+    SwarmProfile, TimelineEvent, What, When, WorkloadKind,
 };
 
 use crate::support::{parse, refused};
@@ -137,6 +137,7 @@ fn reads_a_file_with_all_sections() {
     let swarm = What::Swarm {
         faults: 9,
         lose_disk: false,
+        profile: SwarmProfile::Basic,
     };
     assert_eq!(
         scenario.events,

@@ -10,7 +10,7 @@ use std::{
 use beringia_regions::Topology;
 use beringia_scenario::{
     ANOMALIES, Action, Availability, ClockDeviation, Count, Ends, Expectations, KeyChoice, Objective, Policy,
-    RegionOptions, Scenario, Span, TableThroughput, TimelineEvent, What, When, Workload, WorkloadKind,
+    RegionOptions, Scenario, Span, SwarmProfile, TableThroughput, TimelineEvent, What, When, Workload, WorkloadKind,
 };
 use proptest::{collection::vec, option, prelude::*, sample};
 
@@ -85,7 +85,8 @@ fn actions() -> impl Strategy<Value = Action> {
 fn events() -> impl Strategy<Value = Vec<TimelineEvent>> {
     let what = prop_oneof![
         8 => actions().prop_map(What::Do),
-        1 => (1_u32..30, any::<bool>()).prop_map(|(faults, lose_disk)| What::Swarm { faults, lose_disk }),
+        1 => (1_u32..30, any::<bool>(), sample::select(SwarmProfile::ALL.to_vec()))
+            .prop_map(|(faults, lose_disk, profile)| What::Swarm { faults, lose_disk, profile }),
     ];
     let at = prop_oneof![
         span(0..55_000).prop_map(When::After),

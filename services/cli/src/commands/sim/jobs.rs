@@ -149,6 +149,7 @@ pub(crate) fn replay(player: &str, arguments: &ScenarioArguments, more: &[(Strin
         words.push("--set".to_owned());
         words.push(quoted(&format!("{path}={value}")));
     }
+    words.extend(arguments.profile.iter().map(|profile| format!("--profile {profile}")));
     words.push(format!("--seed {seed}"));
     words.join(" ")
 }
@@ -244,6 +245,7 @@ mod tests {
         let arguments = ScenarioArguments {
             scenario: "partition".to_owned(),
             settings: vec![("duration".to_owned(), "50 s".to_owned())],
+            profile: None,
         };
         let scenario = Scenario::shipped("partition").unwrap();
         let more = [("policy".to_owned(), "merge".to_owned())];
@@ -256,6 +258,15 @@ mod tests {
             "beringia sim run partition --set 'duration=50 s' --set policy=merge --seed 7"
         );
         assert_eq!(job.plan.seed, 7);
+        let arguments = ScenarioArguments {
+            scenario: "swarm".to_owned(),
+            settings: Vec::new(),
+            profile: Some("disks".to_owned()),
+        };
+        assert_eq!(
+            replay("sim", &arguments, &[], 3),
+            "beringia sim run swarm --profile disks --seed 3"
+        );
     }
 
     #[test]

@@ -32,6 +32,7 @@ use crate::{
         beringia sim run partition\n  \
         beringia sim run my.toml --seed 42 --report out --trace trace.txt\n  \
         beringia sim run swarm --seeds 0..2000 --jobs 2\n  \
+        beringia sim run swarm --profile disks --seeds 0..100\n  \
         beringia sim run split-brain --set policy=merge --format json | jq .anomalies\n  \
         beringia sim run --check out/report.json        is it the same run again?",
     mut_arg("scenario", |scenario| scenario.required(false).required_unless_present("check"))

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use beringia_scenario::Scenario;
-use clap::Args;
+use beringia_scenario::{Scenario, SwarmProfile, What};
+use clap::{Args, builder::PossibleValuesParser};
 
 use crate::{commands::quantity::Expected, error::CommandError};
 
@@ -17,6 +17,12 @@ pub(crate) struct ScenarioArguments {
     /// `event.1.lasts=40s`. May be given several times.
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = parse_assignment)]
     pub(crate) settings: Vec<(String, String)>,
+    /// Draw the faults of a swarm from these features: `basic` (links, crashes, pauses, slow and
+    /// full disks, small errors of clocks), `disks` (lost disks, restored snapshots), `tables`
+    /// (replicas that come and go or are dropped, drains, expiry), `clocks` (within and beyond the
+    /// accepted offset), or `everything`. All but `basic` leave features out by the seed.
+    #[arg(long, value_name = "PROFILE", value_parser = PossibleValuesParser::new(SwarmProfile::ALL.map(SwarmProfile::name)))]
+    pub(crate) profile: Option<String>,
 }
 
 /// Loads the scenario, and replaces its settings.
@@ -28,7 +34,27 @@ pub(in crate::commands) fn load(arguments: &ScenarioArguments) -> Result<Scenari
         Scenario::shipped(name)
     };
     let scenario = scenario?;
-    with(&scenario, &arguments.settings)
+    let mut settings = arguments.settings.clone();
+    if let Some(profile) = &arguments.profile {
+        settings.extend(profiles(&scenario, profile)?);
+    }
+    with(&scenario, &settings)
+}
+
+/// The settings that give every swarm of the scenario this profile.
+fn profiles(scenario: &Scenario, profile: &str) -> Result<Vec<(String, String)>, CommandError> {
+    let events = scenario.events.iter().enumerate();
+    let swarms = events.filter(|(_, event)| matches!(event.what, What::Swarm { .. }));
+    let settings: Vec<_> = swarms
+        .map(|(index, _)| (format!("event.{}.profile", index + 1), profile.to_owned()))
+        .collect();
+    if settings.is_empty() {
+        let name = &scenario.name;
+        return Err(CommandError::usage(format!(
+            "{name} has no swarm, so it has no profile (choose swarm, or a file with an event such as swarm = 30)"
+        )));
+    }
+    Ok(settings)
 }
 
 pub(super) fn with(scenario: &Scenario, settings: &[(String, String)]) -> Result<Scenario, CommandError> {

@@ -39,7 +39,9 @@ pub(super) fn run(arguments: &ShowArguments, format: Format) -> Result<(), Comma
     let text = match arguments.seed {
         Some(seed) => Plan::draw(&scenario, seed).to_toml(),
         // Without changed settings: the file as it was written, with its comments.
-        None if arguments.scenario.settings.is_empty() => source(&arguments.scenario.scenario)?,
+        None if arguments.scenario.settings.is_empty() && arguments.scenario.profile.is_none() => {
+            source(&arguments.scenario.scenario)?
+        }
         None => scenario.to_toml(),
     };
     match format {

@@ -135,7 +135,7 @@ pub(super) enum Lasts {
 }
 
 /// Every field, in the order in which files are written.
-pub(super) static FIELDS: [EventField; 41] = [
+pub(super) static FIELDS: [EventField; 42] = [
     time("at"),
     time("after"),
     time("when_drained"),
@@ -205,11 +205,12 @@ pub(super) static FIELDS: [EventField; 41] = [
         "swarm",
         Swarm,
         Needed("the time within which it draws faults, such as lasts = \"40s\""),
-        &[may("lose_disk")],
+        &[may("lose_disk"), may("profile")],
     ),
     parameter("one_way", ValueShape::Flag),
     parameter("reset", ValueShape::Flag),
     parameter("lose_disk", ValueShape::Flag),
+    parameter("profile", ValueShape::Text),
     parameter("to", ValueShape::Text),
     parameter("by", ValueShape::Text),
     parameter("jitter", ValueShape::Text),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::form::{EventForm, FieldValue, LinkOrAll, Text};
-use crate::{Action, Ends, Span, TimelineEvent, What, When, form::nowhere, time};
+use crate::{Action, Ends, Span, SwarmProfile, TimelineEvent, What, When, form::nowhere, time};
 
 impl EventForm {
     /// Returns the form of an event.
@@ -22,9 +22,16 @@ impl EventForm {
         }
         match &event.what {
             What::Do(action) => form.set_action(action),
-            What::Swarm { faults, lose_disk } => {
+            What::Swarm {
+                faults,
+                lose_disk,
+                profile,
+            } => {
                 form.set("swarm", FieldValue::Count(nowhere(*faults)));
                 form.set_flag("lose_disk", *lose_disk);
+                if *profile != SwarmProfile::default() {
+                    form.set_text("profile", profile.name());
+                }
             }
         }
         form
