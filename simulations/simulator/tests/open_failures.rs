@@ -1,6 +1,8 @@
 //! Plans that fail, where the regions or the oracle are wrong. Each test is ignored until that is
 //! known and repaired.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{io::Write, path::Path, process::abort, time::Duration};
 
 use beringia_scenario::{Plan, Scenario};
