@@ -16,12 +16,13 @@ use std::{
 };
 
 use beringia_decisions::{
-    CommandAnswer, Decision, Environment, ReadSet, Rows, State, StoreCommand, Undecided, decide, needs,
+    CommandAnswer, Decision, Environment, PrunePlace, PruneStep, ReadSet, Rows, State, StoreCommand, Undecided, decide,
+    needs,
 };
 use beringia_item::{Origin, Region, TableId};
 use beringia_storage::{
-    Acknowledged, Applied, Catalog, CommitError, ItemWrite, RemoteBatch, SchemaChange, SchemaError, StoreError,
-    WriteResult,
+    Acknowledged, Applied, Catalog, CommitError, ItemWrite, PruneFilter, RemoteBatch, SchemaChange, SchemaError,
+    StoreError, WriteResult,
     backend::{CommitFailure, CommitNumber, Maintenance, Writer},
 };
 use tokio::sync::oneshot;
@@ -50,6 +51,12 @@ pub(crate) enum Request {
     Apply(RemoteBatch, oneshot::Sender<Result<Applied, StoreError>>),
     /// One step of trimming the log. The answer says whether another step would find something.
     Trim(Arc<Acknowledged>, oneshot::Sender<Result<bool, StoreError>>),
+    /// One step of removing conflicts and unshipped writes.
+    Prune(
+        Arc<PruneFilter>,
+        PrunePlace,
+        oneshot::Sender<Result<PruneStep, StoreError>>,
+    ),
     /// Records for how long peers have been unreachable.
     NoteUnreachable(BTreeMap<Region, u64>, oneshot::Sender<Result<(), StoreError>>),
     /// Begins a store epoch, since another region has this own write.
@@ -93,6 +100,7 @@ enum Reply {
     Schema(oneshot::Sender<Result<Arc<Catalog>, SchemaError>>),
     Apply(oneshot::Sender<Result<Applied, StoreError>>),
     More(oneshot::Sender<Result<bool, StoreError>>),
+    Pruned(oneshot::Sender<Result<PruneStep, StoreError>>),
     Done(oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -108,6 +116,7 @@ impl Request {
             Self::Schema(change, to) => (StoreCommand::Schema(change), Reply::Schema(to)),
             Self::Apply(batch, to) => (StoreCommand::Apply(batch), Reply::Apply(to)),
             Self::Trim(acknowledged, to) => (StoreCommand::Trim(acknowledged), Reply::More(to)),
+            Self::Prune(filter, place, to) => (StoreCommand::Prune(filter, place), Reply::Pruned(to)),
             Self::NoteUnreachable(unreachable_ms, to) => {
                 (StoreCommand::NoteUnreachable(unreachable_ms), Reply::Done(to))
             }
@@ -130,6 +139,7 @@ impl Reply {
             (Self::Schema(to), CommandAnswer::Schema(answer)) => drop(to.send(answer)),
             (Self::Apply(to), CommandAnswer::Apply(answer)) => drop(to.send(answer)),
             (Self::More(to), CommandAnswer::More(answer)) => drop(to.send(answer)),
+            (Self::Pruned(to), CommandAnswer::Pruned(answer)) => drop(to.send(answer)),
             (Self::Done(to), CommandAnswer::Done(answer)) => drop(to.send(answer)),
             (reply, answer) => {
                 debug_assert!(false, "a command got an answer of the wrong kind: {answer:?}");
@@ -146,6 +156,7 @@ impl Reply {
             Self::Schema(to) => drop(to.send(Err(error.into()))),
             Self::Apply(to) => drop(to.send(Err(error))),
             Self::More(to) => drop(to.send(Err(error))),
+            Self::Pruned(to) => drop(to.send(Err(error))),
             Self::Done(to) => drop(to.send(Err(error))),
         }
     }
@@ -343,6 +354,7 @@ impl Committer {
             region: self.shared.origin.region().clone(),
             now_ms: self.shared.clock.now_ms(),
             log_retention_ms: self.shared.log_retention_ms,
+            conflict_retention_ms: self.shared.conflict_retention_ms,
             keeps_log: self.shared.keeps_log.load(Ordering::Relaxed),
             past_from: self.shared.as_of.first(),
             trim_records_max: trim_records(commands),
@@ -406,6 +418,7 @@ const fn is_upkeep(command: &StoreCommand) -> bool {
     matches!(
         command,
         StoreCommand::Trim(_)
+            | StoreCommand::Prune(..)
             | StoreCommand::Repair(..)
             | StoreCommand::NoteUnreachable(_)
             | StoreCommand::BeginEpoch(_)

@@ -105,6 +105,7 @@ pub(crate) fn environment(region: &Region, now_ms: u64, planted_bug: Option<Plan
         region: region.clone(),
         now_ms,
         log_retention_ms: 0,
+        conflict_retention_ms: u64::MAX,
         keeps_log: false,
         past_from: u64::MAX,
         trim_records_max: 512,

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_item::{Region, TableId};
 use beringia_storage::{
-    Acknowledged, Applied, Catalog, CommitError, ItemWrite, PlantedBug, RemoteBatch, SchemaChange, SchemaError,
-    StoreError, WriteResult,
+    Acknowledged, Applied, Catalog, CommitError, ItemWrite, PlantedBug, PruneFilter, Pruned, RemoteBatch, SchemaChange,
+    SchemaError, StoreError, WriteResult,
 };
 
 use crate::state::Retention;
@@ -21,6 +21,8 @@ pub enum StoreCommand {
     Apply(RemoteBatch),
     /// One step of trimming the log.
     Trim(Arc<Acknowledged>),
+    /// One step of removing conflicts and unshipped writes: those among the next ones that match.
+    Prune(Arc<PruneFilter>, PrunePlace),
     /// Records for how long peers have been unreachable, in ms.
     NoteUnreachable(BTreeMap<Region, u64>),
     /// Begins a store epoch: another region has this region's own write with this sequence, which
@@ -47,9 +49,29 @@ pub enum CommandAnswer {
     /// The answer to [`StoreCommand::Trim`] (whether another step would find something) and to
     /// [`StoreCommand::Repair`] (whether anything needed repair).
     More(Result<bool, StoreError>),
+    /// The answer to [`StoreCommand::Prune`].
+    Pruned(Result<PruneStep, StoreError>),
     /// The answer to [`StoreCommand::NoteUnreachable`], [`StoreCommand::BeginEpoch`] and
     /// [`StoreCommand::Work`].
     Done(Result<(), StoreError>),
+}
+
+/// Which conflicts and unshipped writes were not examined yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PrunePlace {
+    /// The first conflict, by its number.
+    pub conflict: u64,
+    /// The first unshipped write, by its number.
+    pub unshipped: u64,
+}
+
+/// What one step of removing conflicts and unshipped writes did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneStep {
+    /// What it removed.
+    pub pruned: Pruned,
+    /// Where the next step continues; `None` if all were examined.
+    pub next: Option<PrunePlace>,
 }
 
 /// The inputs of decisions besides state and rows.
@@ -61,7 +83,10 @@ pub struct Environment {
     pub now_ms: u64,
     /// How long log records are kept for streams, in ms.
     pub log_retention_ms: u64,
-    /// Whether log records stay although nobody is missing them.
+    /// How long conflicts and unshipped writes are kept, in ms.
+    pub conflict_retention_ms: u64,
+    /// Whether log records stay although nobody is missing them, and conflicts and unshipped writes
+    /// whatever their age.
     pub keeps_log: bool,
     /// Reads of the past may refer to positions of the log from this one on; `u64::MAX` if there
     /// are none.

@@ -29,6 +29,7 @@ mod losses;
 mod model;
 mod past;
 mod policies;
+mod pruning;
 mod replication;
 mod retention;
 mod run;
@@ -246,6 +247,13 @@ suite! {
     policies {
         property regions_converge_under_any_policies_and_deliveries;
         property merged_additions_and_members_cause_no_conflict;
+    }
+    pruning {
+        plain conflicts_are_removed_after_30_days;
+        plain unshipped_writes_are_removed_after_30_days;
+        plain conflicts_stay_while_the_log_is_kept;
+        plain retention_follows_the_clock_of_the_region;
+        plain journals_are_pruned_by_age_and_table;
     }
     replication {
         plain applied_write_keeps_its_version_and_is_indexed;
