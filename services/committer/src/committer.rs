@@ -206,15 +206,26 @@ impl Committer {
         let _inside = trail::commit_span(self.shared.origin.region(), asked_by).entered();
         let split = |submitted: Submitted| submitted.request.split();
         let (mut commands, replies): (Vec<StoreCommand>, Vec<Reply>) = group.into_iter().map(split).unzip();
-        match self.carry_out(&mut commands) {
-            Ok(answers) => {
-                debug_assert_eq!(answers.len(), replies.len(), "each command has one answer");
-                for (reply, answer) in replies.into_iter().zip(answers) {
-                    reply.send(answer);
-                }
-            }
-            Err(error) => replies.into_iter().for_each(|reply| reply.fail(error.clone())),
+        match self.carry_out(&mut commands, false) {
+            Err(error @ StoreError::DiskFull(_)) => self.relieve(commands, replies, &error),
+            done => reply_all(replies, done),
         }
+    }
+
+    /// Carries out again, on the reserve of the full disk, the commands of a group that lead to free
+    /// space. The others fail.
+    fn relieve(&mut self, commands: Vec<StoreCommand>, replies: Vec<Reply>, error: &StoreError) {
+        let group = commands.into_iter().zip(replies);
+        let (relieving, others): (Vec<_>, Vec<_>) = group.partition(|(command, _)| command.relieves());
+        for (_, reply) in others {
+            reply.fail(error.clone());
+        }
+        if relieving.is_empty() {
+            return;
+        }
+        let (mut commands, replies): (Vec<_>, Vec<_>) = relieving.into_iter().unzip();
+        let done = self.carry_out(&mut commands, true);
+        reply_all(replies, done);
     }
 
     /// Whether there is background work.
@@ -225,11 +236,23 @@ impl Committer {
     /// Does one step of background work. Returns false if it failed and should be retried later.
     pub(crate) fn work(&mut self) -> bool {
         let _inside = trail::commit_span(self.shared.origin.region(), [].iter()).entered();
-        let worked = self.carry_out(&mut [StoreCommand::Work]);
+        let mut worked = self.carry_out_work(false);
+        if matches!(worked, Err(StoreError::DiskFull(_))) {
+            worked = self.carry_out_work(true);
+        }
         if let Err(error) = &worked {
             tracing::warn!(region = %self.shared.origin.region(), %error, "background work failed and will be retried");
         }
         worked.is_ok()
+    }
+
+    fn carry_out_work(&mut self, on_reserve: bool) -> Result<(), StoreError> {
+        let answers = self.carry_out(&mut [StoreCommand::Work], on_reserve)?;
+        let failed = answers.into_iter().find_map(|answer| match answer {
+            CommandAnswer::Done(done) => done.err(),
+            _ => None,
+        });
+        failed.map_or(Ok(()), Err)
     }
 
     /// Performs some of the backend's maintenance. Returns true if there is more.
@@ -257,11 +280,12 @@ impl Committer {
         self.writer.release();
     }
 
-    /// Decides a group, commits it, and publishes the result to readers.
-    fn carry_out(&mut self, commands: &mut [StoreCommand]) -> Result<Vec<CommandAnswer>, StoreError> {
+    /// Decides a group, commits it, and publishes the result to readers. `on_reserve` says whether
+    /// it may use the reserve of a full disk.
+    fn carry_out(&mut self, commands: &mut [StoreCommand], on_reserve: bool) -> Result<Vec<CommandAnswer>, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             self.refresh()?;
-            let environment = self.environment(commands);
+            let environment = self.environment(commands, on_reserve);
             let mut rows = Rows::default();
             // The rows for upkeep are determined by deciding it alone, instead of deciding the
             // whole group repeatedly.
@@ -274,6 +298,7 @@ impl Committer {
                 return Ok(self.adopt(decision));
             }
             decision.writes.based_on = self.based_on;
+            decision.writes.on_reserve = on_reserve;
             self.shared.publish_names(&decision.state);
             match self.writer.commit(&decision.writes) {
                 Ok(()) => {
@@ -349,13 +374,14 @@ impl Committer {
         })
     }
 
-    fn environment(&self, commands: &[StoreCommand]) -> Environment {
+    fn environment(&self, commands: &[StoreCommand], on_reserve: bool) -> Environment {
         Environment {
             region: self.shared.origin.region().clone(),
             now_ms: self.shared.clock.now_ms(),
             log_retention_ms: self.shared.log_retention_ms,
             conflict_retention_ms: self.shared.conflict_retention_ms,
             keeps_log: self.shared.keeps_log.load(Ordering::Relaxed),
+            on_reserve,
             past_from: self.shared.as_of.first(),
             trim_records_max: trim_records(commands),
             shard_age_ms: self.shared.shard_age_ms,
@@ -396,6 +422,19 @@ impl Committer {
             .iter()
             .for_each(|event| event.log(region, &before, after));
         decision.answers
+    }
+}
+
+/// Answers each request of a group, or fails all of them.
+fn reply_all(replies: Vec<Reply>, done: Result<Vec<CommandAnswer>, StoreError>) {
+    match done {
+        Ok(answers) => {
+            debug_assert_eq!(answers.len(), replies.len(), "each command has one answer");
+            for (reply, answer) in replies.into_iter().zip(answers) {
+                reply.send(answer);
+            }
+        }
+        Err(error) => replies.into_iter().for_each(|reply| reply.fail(error.clone())),
     }
 }
 

@@ -52,7 +52,6 @@ impl<'a> PruneMatch<'a> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use beringia_item::KeyBytes;
     use beringia_storage::{

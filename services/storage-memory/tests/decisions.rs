@@ -43,6 +43,7 @@ fn decided(writer: &mut dyn Writer, state: &State, commands: &mut [StoreCommand]
         log_retention_ms: DEFAULT_LOG_RETENTION_MS,
         conflict_retention_ms: DEFAULT_CONFLICT_RETENTION_MS,
         keeps_log: false,
+        on_reserve: false,
         past_from: u64::MAX,
         trim_records_max: 512,
         shard_age_ms: DEFAULT_SHARD_AGE_MS,

@@ -66,7 +66,7 @@ impl SqliteBackend {
             committed: CommitNumber::default(),
             checkpoints: checkpoints.clone(),
             disk_faults: options.disk_faults.clone(),
-            size_limit: SizeLimit::default(),
+            size_limit: SizeLimit::new(options.max_bytes),
             listeners: listeners.clone(),
         };
         Ok(Self {
@@ -207,7 +207,7 @@ impl Writer for SqliteWriter {
         let (size_limit, disk_faults) = (&mut self.size_limit, &self.disk_faults);
         let committed = self.connection.with(|connection| {
             size_limit.adapt(disk_faults, connection).or_store_error()?;
-            commit(connection, writes)
+            commit(connection, writes, size_limit)
         });
         let committed = committed.map_err(|error| match error {
             StoreError::Closed => CommitFailure::LeaseLost,
@@ -262,10 +262,14 @@ impl Writer for SqliteWriter {
 }
 
 /// Writes and commits one transaction.
-fn commit(connection: &Connection, writes: &WriteSet) -> Result<(), CommitFailure> {
+fn commit(connection: &Connection, writes: &WriteSet, size_limit: &SizeLimit) -> Result<(), CommitFailure> {
     execute(connection, "BEGIN IMMEDIATE").or_store_error()?;
     let _open = Open(connection);
     write(connection, writes)?;
+    if !writes.on_reserve && size_limit.uses_reserve(connection).or_store_error()? {
+        let what = "what is left is kept for deletes".to_owned();
+        return Err(StoreError::DiskFull(what).into());
+    }
     // SQLite decides at the next start whether a commit that failed here is durable after all.
     execute(connection, "COMMIT").map_err(|error| CommitFailure::Unknown(store_error(&error)))
 }

@@ -107,6 +107,7 @@ pub(crate) fn environment(region: &Region, now_ms: u64, planted_bug: Option<Plan
         log_retention_ms: 0,
         conflict_retention_ms: u64::MAX,
         keeps_log: false,
+        on_reserve: false,
         past_from: u64::MAX,
         trim_records_max: 512,
         shard_age_ms: DEFAULT_SHARD_AGE_MS,

@@ -93,12 +93,36 @@ pub struct Environment {
     pub past_from: u64,
     /// The number of records that one pass of a step of the trim examines.
     pub trim_records_max: usize,
+    /// Whether the group may use the reserve of a full disk, and does nothing that uses it up.
+    pub on_reserve: bool,
     /// The age at which a stream's open shard is closed, in ms.
     pub shard_age_ms: u64,
     /// Whether to return the region's own records ([`Decision::own`](crate::Decision::own)).
     pub wants_own: bool,
     /// The planted bug of the store, for tests of the oracle.
     pub planted_bug: Option<PlantedBug>,
+}
+
+impl StoreCommand {
+    /// Whether the command leads to free space, or is small and needed for that, so that it may use
+    /// the reserve of a full disk. Of other regions' mutations, deletes and definitions are.
+    #[must_use]
+    pub fn relieves(&self) -> bool {
+        match self {
+            Self::Transaction(writes) => writes.iter().all(|write| write.change.only_deletes()),
+            Self::Apply(batch) => {
+                let mut mutations = batch.mutations.iter();
+                mutations.all(|mutation| mutation.image.is_none() || mutation.table == TableId::CATALOG)
+            }
+            Self::Schema(_)
+            | Self::Trim(_)
+            | Self::Prune(..)
+            | Self::NoteUnreachable(_)
+            | Self::BeginEpoch(_)
+            | Self::Repair(..)
+            | Self::Work => true,
+        }
+    }
 }
 
 impl Environment {

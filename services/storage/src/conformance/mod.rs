@@ -183,6 +183,7 @@ suite! {
         plain opened_database_skips_sequences_and_remembers_it;
         plain store_epoch_begins_once_for_each_loss;
         plain full_disk_refuses_writes_until_space_is_free;
+        plain deletes_and_trims_go_on_while_the_disk_is_full;
         plain bootstrap_on_a_full_disk_continues_with_space;
         plain panic_of_the_committer_is_reported;
         plain commit_takes_as_long_as_the_disk;
