@@ -212,8 +212,8 @@ impl Committer {
         }
     }
 
-    /// Carries out again, on the reserve of the full disk, the commands of a group that lead to free
-    /// space. The others fail.
+    /// Carries out again, on the reserve of the full disk, the commands of a group that lead to
+    /// free space. The others fail.
     fn relieve(&mut self, commands: Vec<StoreCommand>, replies: Vec<Reply>, error: &StoreError) {
         let group = commands.into_iter().zip(replies);
         let (relieving, others): (Vec<_>, Vec<_>) = group.partition(|(command, _)| command.relieves());

@@ -129,8 +129,8 @@ impl Writer for MemoryWriter {
             Some(Fault::UnknownOutcome { durable: true }) => Err(unknown()),
             None => Ok(()),
         };
-        // The reserve of this memory has no end. Like a file, which is as large as its schema before the disk is full, empty memory has
-        // space for the first rows.
+        // The reserve of this memory has no end. Like a file, which is as large as its schema
+        // before the disk is full, empty memory has space for the first rows.
         let is_first = held.commits == CommitNumber::default();
         let grows = !writes.records.is_empty() || writes.rows.values().any(Option::is_some);
         if grows && !is_first && !writes.on_reserve && self.disk_faults.is_full() {

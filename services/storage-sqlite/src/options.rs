@@ -26,8 +26,8 @@ pub struct Options {
     pub database: Database,
     /// Whether a thread or a task drives the committer.
     pub execution: Execution,
-    /// The greatest size of the database in bytes; beyond it writes fail as on a full disk. An eighth
-    /// of it, at most 16 MiB, is kept back for deletes and upkeep. `None` for no limit.
+    /// The greatest size of the database in bytes; beyond it writes fail as on a full disk. An
+    /// eighth of it, at most 16 MiB, is kept back for deletes and upkeep. `None` for no limit.
     pub max_bytes: Option<u64>,
     /// Faults of the disk, which can be changed while the store is open.
     pub disk_faults: DiskFaults,

@@ -16,8 +16,8 @@ const RESERVE_SHARE: u64 = 8;
 pub(crate) struct SizeLimit {
     /// The limit in bytes that always holds; `None` without one.
     max_bytes: Option<u64>,
-    /// While the disk is made full, its size in pages when it became full, and the limit that SQLite
-    /// had before.
+    /// While the disk is made full, its size in pages when it became full, and the limit that
+    /// SQLite had before.
     full: Option<(u64, i64)>,
 }
 

@@ -39,8 +39,8 @@ pub struct StoreOptions {
     pub topology: Option<String>,
     /// How long log records are kept for streams, in ms of `clock`.
     pub log_retention_ms: u64,
-    /// How long conflicts and unshipped writes are kept, in ms of `clock` since this region recorded
-    /// them.
+    /// How long conflicts and unshipped writes are kept, in ms of `clock` since this region
+    /// recorded them.
     pub conflict_retention_ms: u64,
     /// The age at which a stream's open shard is closed and a child continues, in ms of `clock`; at
     /// least 1.

@@ -68,7 +68,7 @@ pub struct PrunePlace {
 /// What one step of removing conflicts and unshipped writes did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PruneStep {
-    /// What it removed.
+    /// The conflicts and unshipped writes that this step removed.
     pub pruned: Pruned,
     /// Where the next step continues; `None` if all were examined.
     pub next: Option<PrunePlace>,

@@ -1,5 +1,5 @@
-//! Removing conflicts and unshipped writes: those older than the retention with each trim, and those
-//! that an operator names.
+//! Removing conflicts and unshipped writes: those older than the retention with each trim, and
+//! those that an operator names.
 
 use beringia_storage::{
     PruneFilter, Pruned,
