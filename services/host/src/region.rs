@@ -536,9 +536,9 @@ async fn finish_writes(node: &Node) {
     }
 }
 
-/// Removes a database and the files that SQLite keeps beside it.
+/// Removes a database and the files that are kept beside it.
 fn remove_database(path: &Path) -> io::Result<()> {
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", "-reserve"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         match std::fs::remove_file(&name) {

@@ -11,7 +11,7 @@ use crate::memory::MemoryDisk;
 #[derive(Debug, Clone)]
 pub enum Database {
     /// A file, created if there is none. SQLite keeps `-wal` and `-shm` files beside it, and this
-    /// store a `-lock` file.
+    /// store a `-lock` and a `-reserve` file.
     File(PathBuf),
     /// Memory that outlives the store.
     Memory(MemoryDisk),

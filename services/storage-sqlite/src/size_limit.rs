@@ -27,6 +27,11 @@ impl SizeLimit {
         Self { max_bytes, full: None }
     }
 
+    /// Whether there is a limit at present.
+    pub(crate) const fn is_set(&self) -> bool {
+        self.max_bytes.is_some() || self.full.is_some()
+    }
+
     /// Sets the limit according to the disk's current state.
     pub(crate) fn adapt(&mut self, faults: &DiskFaults, connection: &Connection) -> rusqlite::Result<()> {
         match (faults.is_full(), self.full) {

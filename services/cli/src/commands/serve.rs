@@ -62,8 +62,8 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "MS", default_value_t = DEFAULT_SHARD_AGE_MS, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stream_shard_age_ms: u64,
     /// For how many days each region keeps its conflicts, and its unshipped writes, since it
-    /// recorded them. Then it removes them, a few at a time; `beringia conflicts prune` removes them
-    /// earlier. Export what you need for longer: `beringia conflicts --format json`.
+    /// recorded them. Then it removes them, a few at a time; `beringia conflicts prune` removes
+    /// them earlier. Export what you need for longer: `beringia conflicts --format json`.
     #[arg(long, value_name = "DAYS", default_value_t = CONFLICT_RETENTION_DAYS, value_parser = clap::value_parser!(u64).range(1..=3650))]
     pub(crate) conflict_retention_days: u64,
     /// How long a replica may be without sessions in both directions with any other replica, in

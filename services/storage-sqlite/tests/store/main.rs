@@ -12,6 +12,7 @@ mod hanging_reads;
 mod memory;
 mod memory_of_thread;
 mod pair;
+mod real_disk;
 mod scrub;
 mod space;
 mod support;

@@ -174,8 +174,8 @@ pub trait Store: Send + Sync + 'static {
     /// retention, and tombstones that every peer has acknowledged past and about which all agree. A
     /// global table (or the catalog) keeps everything if it is missing from `acknowledged`, or if
     /// one of its replicas that was not dropped is. Also removes conflicts and unshipped writes
-    /// that are older than their retention. Returns whether there may be more to do, for which newer
-    /// acknowledgements are better.
+    /// that are older than their retention. Returns whether there may be more to do, for which
+    /// newer acknowledgements are better.
     async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<bool, StoreError>;
 
     /// The progress of the trim, and the tables that it left behind.
