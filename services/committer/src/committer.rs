@@ -16,12 +16,13 @@ use std::{
 };
 
 use beringia_decisions::{
-    CommandAnswer, Decision, Environment, ReadSet, Rows, State, StoreCommand, Undecided, decide, needs,
+    CommandAnswer, Decision, Environment, PrunePlace, PruneStep, ReadSet, Rows, State, StoreCommand, Undecided, decide,
+    needs,
 };
 use beringia_item::{Origin, Region, TableId};
 use beringia_storage::{
-    Acknowledged, Applied, Catalog, CommitError, ItemWrite, RemoteBatch, SchemaChange, SchemaError, StoreError,
-    WriteResult,
+    Acknowledged, Applied, Catalog, CommitError, ItemWrite, PruneFilter, RemoteBatch, SchemaChange, SchemaError,
+    StoreError, WriteResult,
     backend::{CommitFailure, CommitNumber, Maintenance, Writer},
 };
 use tokio::sync::oneshot;
@@ -50,6 +51,12 @@ pub(crate) enum Request {
     Apply(RemoteBatch, oneshot::Sender<Result<Applied, StoreError>>),
     /// One step of trimming the log. The answer says whether another step would find something.
     Trim(Arc<Acknowledged>, oneshot::Sender<Result<bool, StoreError>>),
+    /// One step of removing conflicts and unshipped writes.
+    Prune(
+        Arc<PruneFilter>,
+        PrunePlace,
+        oneshot::Sender<Result<PruneStep, StoreError>>,
+    ),
     /// Records for how long peers have been unreachable.
     NoteUnreachable(BTreeMap<Region, u64>, oneshot::Sender<Result<(), StoreError>>),
     /// Begins a store epoch, since another region has this own write.
@@ -93,6 +100,7 @@ enum Reply {
     Schema(oneshot::Sender<Result<Arc<Catalog>, SchemaError>>),
     Apply(oneshot::Sender<Result<Applied, StoreError>>),
     More(oneshot::Sender<Result<bool, StoreError>>),
+    Pruned(oneshot::Sender<Result<PruneStep, StoreError>>),
     Done(oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -108,6 +116,7 @@ impl Request {
             Self::Schema(change, to) => (StoreCommand::Schema(change), Reply::Schema(to)),
             Self::Apply(batch, to) => (StoreCommand::Apply(batch), Reply::Apply(to)),
             Self::Trim(acknowledged, to) => (StoreCommand::Trim(acknowledged), Reply::More(to)),
+            Self::Prune(filter, place, to) => (StoreCommand::Prune(filter, place), Reply::Pruned(to)),
             Self::NoteUnreachable(unreachable_ms, to) => {
                 (StoreCommand::NoteUnreachable(unreachable_ms), Reply::Done(to))
             }
@@ -130,6 +139,7 @@ impl Reply {
             (Self::Schema(to), CommandAnswer::Schema(answer)) => drop(to.send(answer)),
             (Self::Apply(to), CommandAnswer::Apply(answer)) => drop(to.send(answer)),
             (Self::More(to), CommandAnswer::More(answer)) => drop(to.send(answer)),
+            (Self::Pruned(to), CommandAnswer::Pruned(answer)) => drop(to.send(answer)),
             (Self::Done(to), CommandAnswer::Done(answer)) => drop(to.send(answer)),
             (reply, answer) => {
                 debug_assert!(false, "a command got an answer of the wrong kind: {answer:?}");
@@ -146,6 +156,7 @@ impl Reply {
             Self::Schema(to) => drop(to.send(Err(error.into()))),
             Self::Apply(to) => drop(to.send(Err(error))),
             Self::More(to) => drop(to.send(Err(error))),
+            Self::Pruned(to) => drop(to.send(Err(error))),
             Self::Done(to) => drop(to.send(Err(error))),
         }
     }
@@ -195,15 +206,26 @@ impl Committer {
         let _inside = trail::commit_span(self.shared.origin.region(), asked_by).entered();
         let split = |submitted: Submitted| submitted.request.split();
         let (mut commands, replies): (Vec<StoreCommand>, Vec<Reply>) = group.into_iter().map(split).unzip();
-        match self.carry_out(&mut commands) {
-            Ok(answers) => {
-                debug_assert_eq!(answers.len(), replies.len(), "each command has one answer");
-                for (reply, answer) in replies.into_iter().zip(answers) {
-                    reply.send(answer);
-                }
-            }
-            Err(error) => replies.into_iter().for_each(|reply| reply.fail(error.clone())),
+        match self.carry_out(&mut commands, false) {
+            Err(error @ StoreError::DiskFull(_)) => self.relieve(commands, replies, &error),
+            done => reply_all(replies, done),
         }
+    }
+
+    /// Carries out again, on the reserve of the full disk, the commands of a group that lead to
+    /// free space. The others fail.
+    fn relieve(&mut self, commands: Vec<StoreCommand>, replies: Vec<Reply>, error: &StoreError) {
+        let group = commands.into_iter().zip(replies);
+        let (relieving, others): (Vec<_>, Vec<_>) = group.partition(|(command, _)| command.relieves());
+        for (_, reply) in others {
+            reply.fail(error.clone());
+        }
+        if relieving.is_empty() {
+            return;
+        }
+        let (mut commands, replies): (Vec<_>, Vec<_>) = relieving.into_iter().unzip();
+        let done = self.carry_out(&mut commands, true);
+        reply_all(replies, done);
     }
 
     /// Whether there is background work.
@@ -214,11 +236,23 @@ impl Committer {
     /// Does one step of background work. Returns false if it failed and should be retried later.
     pub(crate) fn work(&mut self) -> bool {
         let _inside = trail::commit_span(self.shared.origin.region(), [].iter()).entered();
-        let worked = self.carry_out(&mut [StoreCommand::Work]);
+        let mut worked = self.carry_out_work(false);
+        if matches!(worked, Err(StoreError::DiskFull(_))) {
+            worked = self.carry_out_work(true);
+        }
         if let Err(error) = &worked {
             tracing::warn!(region = %self.shared.origin.region(), %error, "background work failed and will be retried");
         }
         worked.is_ok()
+    }
+
+    fn carry_out_work(&mut self, on_reserve: bool) -> Result<(), StoreError> {
+        let answers = self.carry_out(&mut [StoreCommand::Work], on_reserve)?;
+        let failed = answers.into_iter().find_map(|answer| match answer {
+            CommandAnswer::Done(done) => done.err(),
+            _ => None,
+        });
+        failed.map_or(Ok(()), Err)
     }
 
     /// Performs some of the backend's maintenance. Returns true if there is more.
@@ -246,11 +280,12 @@ impl Committer {
         self.writer.release();
     }
 
-    /// Decides a group, commits it, and publishes the result to readers.
-    fn carry_out(&mut self, commands: &mut [StoreCommand]) -> Result<Vec<CommandAnswer>, StoreError> {
+    /// Decides a group, commits it, and publishes the result to readers. `on_reserve` says whether
+    /// it may use the reserve of a full disk.
+    fn carry_out(&mut self, commands: &mut [StoreCommand], on_reserve: bool) -> Result<Vec<CommandAnswer>, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             self.refresh()?;
-            let environment = self.environment(commands);
+            let environment = self.environment(commands, on_reserve);
             let mut rows = Rows::default();
             // The rows for upkeep are determined by deciding it alone, instead of deciding the
             // whole group repeatedly.
@@ -263,6 +298,7 @@ impl Committer {
                 return Ok(self.adopt(decision));
             }
             decision.writes.based_on = self.based_on;
+            decision.writes.on_reserve = on_reserve;
             self.shared.publish_names(&decision.state);
             match self.writer.commit(&decision.writes) {
                 Ok(()) => {
@@ -338,12 +374,14 @@ impl Committer {
         })
     }
 
-    fn environment(&self, commands: &[StoreCommand]) -> Environment {
+    fn environment(&self, commands: &[StoreCommand], on_reserve: bool) -> Environment {
         Environment {
             region: self.shared.origin.region().clone(),
             now_ms: self.shared.clock.now_ms(),
             log_retention_ms: self.shared.log_retention_ms,
+            conflict_retention_ms: self.shared.conflict_retention_ms,
             keeps_log: self.shared.keeps_log.load(Ordering::Relaxed),
+            on_reserve,
             past_from: self.shared.as_of.first(),
             trim_records_max: trim_records(commands),
             shard_age_ms: self.shared.shard_age_ms,
@@ -387,6 +425,19 @@ impl Committer {
     }
 }
 
+/// Answers each request of a group, or fails all of them.
+fn reply_all(replies: Vec<Reply>, done: Result<Vec<CommandAnswer>, StoreError>) {
+    match done {
+        Ok(answers) => {
+            debug_assert_eq!(answers.len(), replies.len(), "each command has one answer");
+            for (reply, answer) in replies.into_iter().zip(answers) {
+                reply.send(answer);
+            }
+        }
+        Err(error) => replies.into_iter().for_each(|reply| reply.fail(error.clone())),
+    }
+}
+
 /// The number of records that a pass of the trim examines in a group of these commands: twice as
 /// many as clients and other regions write in it, within bounds. So the trim is faster than they
 /// are, and delays them in proportion to what they write. Alone in its group it delays nobody.
@@ -406,6 +457,7 @@ const fn is_upkeep(command: &StoreCommand) -> bool {
     matches!(
         command,
         StoreCommand::Trim(_)
+            | StoreCommand::Prune(..)
             | StoreCommand::Repair(..)
             | StoreCommand::NoteUnreachable(_)
             | StoreCommand::BeginEpoch(_)

@@ -25,7 +25,8 @@ impl DiskFaults {
     }
 
     /// Sets whether the disk is full. Writes that need more space than the database has then fail
-    /// with [`beringia_storage::StoreError::DiskFull`], until the disk is no longer full.
+    /// with [`beringia_storage::StoreError::DiskFull`], until the disk is no longer full. Deletes
+    /// and upkeep go on, on the reserve of the storage backend.
     pub fn set_full(&self, full: bool) {
         self.0.lock().full = full;
     }

@@ -26,7 +26,10 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) max_offset_ms: u64,
     pub(crate) log_retention_ms: u64,
-    /// Whether log records stay although nobody is missing them.
+    /// How long conflicts and unshipped writes are kept, in ms.
+    pub(crate) conflict_retention_ms: u64,
+    /// Whether log records stay although nobody is missing them, and conflicts and unshipped writes
+    /// whatever their age.
     pub(crate) keeps_log: Arc<AtomicBool>,
     /// The age at which a stream's open shard is closed, in ms.
     pub(crate) shard_age_ms: u64,
@@ -51,6 +54,7 @@ impl Shared {
             clock: options.clock.clone(),
             max_offset_ms: options.max_offset_ms,
             log_retention_ms: options.log_retention_ms,
+            conflict_retention_ms: options.conflict_retention_ms,
             keeps_log: options.keeps_log.clone(),
             shard_age_ms: options.shard_age_ms.max(1),
             planted_bug: options.planted_bug,

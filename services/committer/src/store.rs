@@ -12,13 +12,13 @@ use std::{
 
 use async_trait::async_trait;
 use beringia_clock::HybridOffset;
-use beringia_decisions::{RegionRow, first_rows};
+use beringia_decisions::{PrunePlace, RegionRow, first_rows};
 use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
-    LogPosition, LogState, OwnSequences, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError,
-    SharedVectors, Store, StoreDamage, StoreError, StoreOptions, StreamPage, StreamRead, Streams, TableDigest,
-    Unshipped, WriteResult,
+    LogPosition, LogState, OwnSequences, PruneFilter, Pruned, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange,
+    SchemaError, SharedVectors, Store, StoreDamage, StoreError, StoreOptions, StreamPage, StreamRead, Streams,
+    TableDigest, Unshipped, WriteResult,
     backend::{ReadScope, StorageBackend, StorageSizes, Writer},
 };
 use parking_lot::Mutex;
@@ -490,6 +490,26 @@ impl Store for RegionStore {
     async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError> {
         self.read_apart(ReadKind::Upkeep, move |reading| read::unshipped(reading, after, max))
             .await
+    }
+
+    async fn prune_conflicts(&self, filter: &PruneFilter) -> Result<Pruned, StoreError> {
+        let filter = Arc::new(filter.clone());
+        let (mut pruned, mut place) = (Pruned::default(), PrunePlace::default());
+        loop {
+            let asked = filter.clone();
+            let step = if filter.dry_run {
+                self.read_apart(ReadKind::Upkeep, move |reading| read::prunable(reading, &asked, place))
+                    .await?
+            } else {
+                self.ask(Priority::Upkeep, |to| Request::Prune(asked, place, to))
+                    .await?
+            };
+            pruned += step.pruned;
+            match step.next {
+                Some(next) => place = next,
+                None => return Ok(pruned),
+            }
+        }
     }
 
     fn is_saving_unshipped(&self) -> bool {

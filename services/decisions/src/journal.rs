@@ -97,6 +97,26 @@ pub fn journal_of(row: &[u8]) -> Result<TableNumber, StoreError> {
     Fields(row).u32()
 }
 
+/// When the region recorded a conflict, in ms, from a row of [`Keyspace::Conflicts`].
+///
+/// # Errors
+/// [`StoreError::Database`] if the row is damaged.
+pub fn seen_ms_of(row: &[u8]) -> Result<u64, StoreError> {
+    let mut fields = Fields(row);
+    fields.u32()?;
+    fields.u64()
+}
+
+/// The key of [`Keyspace::ConflictKeys`] for a row of [`Keyspace::Conflicts`].
+pub(crate) fn conflict_key_of(row: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let mut fields = Fields(row);
+    let journal = fields.u32()?;
+    fields.u64()?;
+    let key = KeyBytes(Bytes::copy_from_slice(fields.bytes()?));
+    let (winner, loser) = (take_side(&mut fields)?, take_side(&mut fields)?);
+    Ok(conflict_key(journal, &key, &winner, &loser))
+}
+
 /// Reads a row of [`Keyspace::Conflicts`] in the journal of `table`.
 ///
 /// # Errors
@@ -132,12 +152,22 @@ pub(crate) fn encode_side(row: &mut Vec<u8>, side: &Side<'_>) {
     put_optional(row, side.image);
 }
 
+/// Reads what [`encode_side`] wrote.
+fn take_side<'a>(fields: &mut Fields<'a>) -> Result<Side<'a>, StoreError> {
+    Ok(Side {
+        time: fields.u64()?,
+        origin: fields.u16()?,
+        sequence: fields.u64()?,
+        image: fields.optional()?,
+    })
+}
+
 pub(crate) fn decode_side(fields: &mut Fields<'_>, names: &OriginNames) -> Result<ConflictSide, StoreError> {
-    let (time, origin, sequence) = (fields.u64()?, fields.u16()?, fields.u64()?);
-    let image = fields.optional()?.map(decode_item).transpose();
+    let side = take_side(fields)?;
+    let image = side.image.map(decode_item).transpose();
     let image = image.map_err(|error| StoreError::damaged(&error.to_string()))?;
     Ok(ConflictSide {
-        version: beringia_storage::backend::version(names, time, origin, sequence)?,
+        version: beringia_storage::backend::version(names, side.time, side.origin, side.sequence)?,
         image,
     })
 }

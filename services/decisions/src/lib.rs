@@ -19,6 +19,7 @@ mod current;
 mod group;
 pub mod journal;
 pub mod layout;
+mod prune;
 mod rows;
 mod state;
 mod take_back;
@@ -27,7 +28,11 @@ mod verify;
 
 pub use self::{
     current::CurrentRecord,
-    group::{CommandAnswer, Decision, Environment, OwnRecord, StoreCommand, StoreEvent, Undecided, decide, needs},
+    group::{
+        CommandAnswer, Decision, Environment, OwnRecord, PrunePlace, PruneStep, StoreCommand, StoreEvent, Undecided,
+        decide, needs,
+    },
+    prune::PruneMatch,
     rows::{Assumptions, ReadSet, Rows},
     state::{
         Digests, HeldTables, Hold, Index, IndexDefinition, KeptStream, KeptStreams, LocalReplica, Log, LogCheckpoint,

@@ -58,6 +58,19 @@ pub(crate) fn write(
     writes.rows.insert((Keyspace::Unshipped, number_key(number)), Some(row));
 }
 
+/// When the region recorded an unshipped write, in ms, and the name of its table, from a row of
+/// [`Keyspace::Unshipped`].
+///
+/// # Errors
+/// [`StoreError::Database`] if the row is damaged.
+pub fn seen_of(row: &[u8]) -> Result<(u64, &str), StoreError> {
+    let mut fields = Fields(row);
+    fields.u128()?;
+    let seen_ms = fields.u64()?;
+    let name = std::str::from_utf8(fields.bytes()?).map_err(|error| StoreError::damaged(&error.to_string()))?;
+    Ok((seen_ms, name))
+}
+
 /// Reads a row of [`Keyspace::Unshipped`].
 ///
 /// # Errors

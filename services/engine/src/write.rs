@@ -127,6 +127,10 @@ impl Change for ConditionalWrite {
         self.wants_before || self.condition.is_some() || matches!(self.action, Action::Update { .. })
     }
 
+    fn only_deletes(&self) -> bool {
+        matches!(self.action, Action::Delete | Action::Check)
+    }
+
     fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         let nothing = Item::new();
         if let Some(condition) = &self.condition

@@ -112,7 +112,7 @@ impl Created {
     pub(crate) fn database(&mut self, path: &Path) {
         if !path.exists() {
             // The database, and the files that the store keeps beside it.
-            let beside = ["", "-wal", "-shm", "-lock"].map(|suffix| {
+            let beside = ["", "-wal", "-shm", "-lock", "-reserve"].map(|suffix| {
                 let mut name = path.as_os_str().to_owned();
                 name.push(suffix);
                 PathBuf::from(name)

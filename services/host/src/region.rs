@@ -52,6 +52,8 @@ pub(crate) struct RegionConfig {
     pub(crate) max_clock_offset_ms: u64,
     /// The age at which a shard of a stream is closed, milliseconds.
     pub(crate) stream_shard_age_ms: u64,
+    /// How long conflicts and unshipped writes are kept, milliseconds.
+    pub(crate) conflict_retention_ms: u64,
     /// How long another region may be unreachable before its replicas are dropped, milliseconds.
     pub(crate) max_unreachable_ms: u64,
     /// The regions that the operator has given up: they are dropped without a quorum.
@@ -153,6 +155,7 @@ impl RegionConfig {
         let store = StoreOptions {
             max_offset_ms: self.max_clock_offset_ms,
             shard_age_ms: self.stream_shard_age_ms,
+            conflict_retention_ms: self.conflict_retention_ms,
             look_back: self.behaviour.stale_reads.max(COMPARISON_LOOK_BACK),
             keeps_log: self.keeps_log.clone(),
             topology: Some(self.identity.clone()),
@@ -533,9 +536,9 @@ async fn finish_writes(node: &Node) {
     }
 }
 
-/// Removes a database and the files that SQLite keeps beside it.
+/// Removes a database and the files that are kept beside it.
 fn remove_database(path: &Path) -> io::Result<()> {
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", "-reserve"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         match std::fs::remove_file(&name) {

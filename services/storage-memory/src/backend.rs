@@ -129,11 +129,11 @@ impl Writer for MemoryWriter {
             Some(Fault::UnknownOutcome { durable: true }) => Err(unknown()),
             None => Ok(()),
         };
-        // Like a file, which is as large as its schema before the disk is full, empty memory has
-        // space for the first rows.
+        // The reserve of this memory has no end. Like a file, which is as large as its schema
+        // before the disk is full, empty memory has space for the first rows.
         let is_first = held.commits == CommitNumber::default();
         let grows = !writes.records.is_empty() || writes.rows.values().any(Option::is_some);
-        if grows && !is_first && self.disk_faults.is_full() {
+        if grows && !is_first && !writes.on_reserve && self.disk_faults.is_full() {
             let what = "the memory is full".to_owned();
             return Err(CommitFailure::Failed(StoreError::DiskFull(what)));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use beringia_clock::ManualClock;
 use beringia_decisions::{Decision, Environment, Rows, State, StoreCommand, Undecided, decide, needs};
 use beringia_storage::{
-    DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, ItemWrite, StoreOptions,
+    DEFAULT_CONFLICT_RETENTION_MS, DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, ItemWrite, StoreOptions,
     backend::{StorageBackend as _, Writer},
     conformance::fixture::{Do, START_MS, commit, create_table, item, key, number, origin, region, text, write},
 };
@@ -41,7 +41,9 @@ fn decided(writer: &mut dyn Writer, state: &State, commands: &mut [StoreCommand]
         region: region("us-east-1"),
         now_ms: START_MS,
         log_retention_ms: DEFAULT_LOG_RETENTION_MS,
+        conflict_retention_ms: DEFAULT_CONFLICT_RETENTION_MS,
         keeps_log: false,
+        on_reserve: false,
         past_from: u64::MAX,
         trim_records_max: 512,
         shard_age_ms: DEFAULT_SHARD_AGE_MS,

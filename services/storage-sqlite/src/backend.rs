@@ -20,6 +20,7 @@ use crate::{
     files::{DatabaseFile, FileLock},
     open,
     options::Options,
+    reserve::Reserve,
     size_limit::SizeLimit,
     snapshot::SqlSnapshot,
     vacuum::{self, Vacuum},
@@ -67,8 +68,9 @@ impl SqliteBackend {
             committed: CommitNumber::default(),
             checkpoints: checkpoints.clone(),
             disk_faults: options.disk_faults.clone(),
-            size_limit: SizeLimit::default(),
             vacuum: Vacuum::default(),
+            size_limit: SizeLimit::new(options.max_bytes),
+            reserve: opened.file.as_ref().map(Reserve::of),
             listeners: listeners.clone(),
         };
         Ok(Self {
@@ -183,6 +185,8 @@ struct SqliteWriter {
     disk_faults: DiskFaults,
     size_limit: SizeLimit,
     vacuum: Vacuum,
+    /// Space on the disk that is kept back; `None` for memory.
+    reserve: Option<Reserve>,
     listeners: Listeners,
 }
 
@@ -207,23 +211,16 @@ impl Writer for SqliteWriter {
             return Err(CommitFailure::Stale);
         }
         self.checkpoints.check().map_err(CommitFailure::Fatal)?;
-        let (size_limit, disk_faults) = (&mut self.size_limit, &self.disk_faults);
-        let committed = self.connection.with(|connection| {
-            size_limit.adapt(disk_faults, connection).or_store_error()?;
-            commit(connection, writes)
-        });
-        let committed = committed.map_err(|error| match error {
-            StoreError::Closed => CommitFailure::LeaseLost,
-            error => CommitFailure::Failed(error),
-        });
-        committed.flatten().map_err(|failure| match failure {
-            CommitFailure::Unknown(error @ StoreError::SyncFailed(_))
-            | CommitFailure::Failed(error @ StoreError::SyncFailed(_)) => {
-                self.checkpoints.fail(error.clone());
-                CommitFailure::Fatal(error)
-            }
-            failure => failure,
-        })?;
+        if !writes.on_reserve && self.reserve.as_mut().is_some_and(Reserve::is_in_use) {
+            let what = "the disk is full, and what is left is kept for deletes".to_owned();
+            return Err(StoreError::DiskFull(what).into());
+        }
+        let mut committed = self.attempt(writes);
+        if writes.on_reserve && self.is_disk_full(&committed) && self.reserve.as_mut().is_some_and(Reserve::spend) {
+            // SQLite has rolled the first attempt back, and writes the second one over it.
+            committed = self.attempt(writes);
+        }
+        committed?;
         self.committed.0 += 1;
         let listeners = self.listeners.lock().clone();
         listeners.iter().for_each(|listener| listener());
@@ -236,6 +233,9 @@ impl Writer for SqliteWriter {
         };
         self.checkpoints.check()?;
         let is_more = if when == Maintenance::Rest {
+            if let Some(reserve) = &mut self.reserve {
+                reserve.keep();
+            }
             self.checkpoints.idle(connection);
             // If this fails, the memory is just not released.
             let _ = connection.execute_batch("PRAGMA shrink_memory");
@@ -264,11 +264,47 @@ impl Writer for SqliteWriter {
     }
 }
 
-/// Writes and commits one transaction.
-fn commit(connection: &Connection, writes: &WriteSet) -> Result<(), CommitFailure> {
+impl SqliteWriter {
+    /// Writes and commits one transaction.
+    fn attempt(&mut self, writes: &WriteSet) -> Result<(), CommitFailure> {
+        let (size_limit, disk_faults) = (&mut self.size_limit, &self.disk_faults);
+        let committed = self.connection.with(|connection| {
+            size_limit.adapt(disk_faults, connection).or_store_error()?;
+            commit(connection, writes, size_limit)
+        });
+        let committed = committed.map_err(|error| match error {
+            StoreError::Closed => CommitFailure::LeaseLost,
+            error => CommitFailure::Failed(error),
+        });
+        committed.flatten().map_err(|failure| match failure {
+            CommitFailure::Unknown(error @ StoreError::SyncFailed(_))
+            | CommitFailure::Failed(error @ StoreError::SyncFailed(_)) => {
+                self.checkpoints.fail(error.clone());
+                CommitFailure::Fatal(error)
+            }
+            failure => failure,
+        })
+    }
+
+    /// Whether an attempt failed for want of space on the disk, rather than by a limit.
+    fn is_disk_full(&self, attempt: &Result<(), CommitFailure>) -> bool {
+        let is_full = matches!(
+            attempt,
+            Err(CommitFailure::Failed(StoreError::DiskFull(_)) | CommitFailure::Unknown(StoreError::DiskFull(_)))
+        );
+        is_full && !self.size_limit.is_set()
+    }
+}
+
+/// Writes and commits one transaction on this connection.
+fn commit(connection: &Connection, writes: &WriteSet, size_limit: &SizeLimit) -> Result<(), CommitFailure> {
     execute(connection, "BEGIN IMMEDIATE").or_store_error()?;
     let _open = Open(connection);
     write(connection, writes)?;
+    if !writes.on_reserve && size_limit.uses_reserve(connection).or_store_error()? {
+        let what = "what is left is kept for deletes".to_owned();
+        return Err(StoreError::DiskFull(what).into());
+    }
     // SQLite decides at the next start whether a commit that failed here is durable after all.
     execute(connection, "COMMIT").map_err(|error| CommitFailure::Unknown(store_error(&error)))
 }

@@ -15,6 +15,7 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::lock::LockFile;
 
@@ -40,6 +41,14 @@ pub trait FileSystem: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if there is no such file, or why it cannot be opened.
     fn open(&self, path: &Path) -> io::Result<Box<dyn FileAccess>>;
+
+    /// Creates a file of this length, in place of one with that name, which occupies its space on
+    /// the disk.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] if the file system cannot do that, or why it fails, for
+    /// example for want of space. A part of the file may exist then.
+    fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()>;
 
     /// Removes a file.
     ///
@@ -107,6 +116,12 @@ impl FileSystem for LocalFiles {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn FileAccess>> {
         Ok(Box::new(File::options().read(true).write(true).open(path)?))
+    }
+
+    fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let file = File::options().write(true).create(true).truncate(true).open(path)?;
+        fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
+        file.sync_all()
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

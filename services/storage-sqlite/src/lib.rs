@@ -11,6 +11,7 @@ mod lock;
 mod memory;
 mod open;
 mod options;
+mod reserve;
 mod schema;
 mod size_limit;
 mod snapshot;

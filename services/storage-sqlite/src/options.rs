@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub enum Database {
     /// A file, created if there is none. SQLite keeps `-wal` and `-shm` files beside it, and this
-    /// store a `-lock` file.
+    /// store a `-lock` and a `-reserve` file.
     File(PathBuf),
     /// Memory that outlives the store.
     Memory(MemoryDisk),
@@ -29,8 +29,8 @@ pub struct Options {
     pub database: Database,
     /// Whether a thread or a task drives the committer.
     pub execution: Execution,
-    /// The greatest size of the database in bytes; beyond it writes fail as on a full disk. `None`
-    /// for no limit.
+    /// The greatest size of the database in bytes; beyond it writes fail as on a full disk. An
+    /// eighth of it, at most 16 MiB, is kept back for deletes and upkeep. `None` for no limit.
     pub max_bytes: Option<u64>,
     /// Faults of the disk, which can be changed while the store is open.
     pub disk_faults: DiskFaults,

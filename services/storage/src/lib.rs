@@ -14,5 +14,7 @@ mod panics;
 pub use beringia_storage_types::*;
 pub use contract::*;
 pub use definition::*;
-pub use options::{COMPARISON_LOOK_BACK, DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, StoreOptions};
+pub use options::{
+    COMPARISON_LOOK_BACK, DEFAULT_CONFLICT_RETENTION_MS, DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, StoreOptions,
+};
 pub use panics::panic_message;

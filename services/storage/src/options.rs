@@ -14,6 +14,9 @@ use crate::PlantedBug;
 /// capture for DynamoDB Streams").
 pub const DEFAULT_LOG_RETENTION_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// The default retention of conflicts and unshipped writes, in ms: 30 days.
+pub const DEFAULT_CONFLICT_RETENTION_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
 /// The default age, in ms, at which a stream's shard is succeeded by its child: four hours, about
 /// what DynamoDB does.
 pub const DEFAULT_SHARD_AGE_MS: u64 = 4 * 60 * 60 * 1000;
@@ -36,14 +39,17 @@ pub struct StoreOptions {
     pub topology: Option<String>,
     /// How long log records are kept for streams, in ms of `clock`.
     pub log_retention_ms: u64,
+    /// How long conflicts and unshipped writes are kept, in ms of `clock` since this region
+    /// recorded them.
+    pub conflict_retention_ms: u64,
     /// The age at which a stream's open shard is closed and a child continues, in ms of `clock`; at
     /// least 1.
     pub shard_age_ms: u64,
     /// How far back reads can be made ([`crate::Store::as_of`]), and how long records stay in the
     /// log at least, on tokio's clock. With zero, nothing is recorded for it.
     pub look_back: Duration,
-    /// While this is set, log records stay although nobody is missing them, for those who judge by
-    /// the log what became of writes.
+    /// While this is set, log records stay although nobody is missing them, and conflicts and
+    /// unshipped writes whatever their age, for those who judge by them what became of writes.
     pub keeps_log: Arc<AtomicBool>,
     /// A planted bug for the store, with the feature `planted-bugs`. Only tests of the oracle use
     /// it.
@@ -66,6 +72,7 @@ impl StoreOptions {
             max_offset_ms: DEFAULT_MAX_OFFSET_MS,
             topology: None,
             log_retention_ms: DEFAULT_LOG_RETENTION_MS,
+            conflict_retention_ms: DEFAULT_CONFLICT_RETENTION_MS,
             shard_age_ms: DEFAULT_SHARD_AGE_MS,
             look_back: Duration::ZERO,
             keeps_log: Arc::default(),

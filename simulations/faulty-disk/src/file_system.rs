@@ -45,6 +45,11 @@ impl FileSystem for FaultyDisk {
         Ok(Box::new(Handle::open(&self.state, path, Creation::No)?))
     }
 
+    /// There is no file that only takes space: the store keeps nothing back.
+    fn allocate(&self, _: &Path, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
         state.check(state.boot)?;

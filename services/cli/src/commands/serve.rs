@@ -8,11 +8,15 @@ use std::{
 use beringia_host::{Deployment, Listen, RegionLimits, Running, ShiftPolicy, authentication};
 use beringia_node::{Behaviour, DEFAULT_UNREACHABLE_MS_MAX};
 use beringia_regions::Topology;
-use beringia_storage::DEFAULT_SHARD_AGE_MS;
+use beringia_storage::{DEFAULT_CONFLICT_RETENTION_MS, DEFAULT_SHARD_AGE_MS};
 use clap::Args;
 
 use super::ready::Ready;
 use crate::{error::CommandError, output::Format, signals::Signals};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// The default of `--conflict-retention-days`.
+const CONFLICT_RETENTION_DAYS: u64 = DEFAULT_CONFLICT_RETENTION_MS / DAY_MS;
 
 /// The arguments that `up` and `region` share.
 #[derive(Debug, Clone, Args)]
@@ -57,6 +61,11 @@ pub(crate) struct ServeArguments {
     /// children.
     #[arg(long, value_name = "MS", default_value_t = DEFAULT_SHARD_AGE_MS, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stream_shard_age_ms: u64,
+    /// For how many days each region keeps its conflicts, and its unshipped writes, since it
+    /// recorded them. Then it removes them, a few at a time; `beringia conflicts prune` removes
+    /// them earlier. Export what you need for longer: `beringia conflicts --format json`.
+    #[arg(long, value_name = "DAYS", default_value_t = CONFLICT_RETENTION_DAYS, value_parser = clap::value_parser!(u64).range(1..=3650))]
+    pub(crate) conflict_retention_days: u64,
     /// How long a replica may be without sessions in both directions with any other replica, in
     /// milliseconds, before the others drop it: 20 hours, as in DynamoDB. Until then they keep the
     /// log records and tombstones that it needs. If its region comes back later, the replica is
@@ -100,6 +109,7 @@ pub(super) fn deployment(arguments: ServeArguments, topology: Topology) -> Resul
         limits: RegionLimits {
             max_clock_offset_ms: arguments.max_clock_offset_ms,
             stream_shard_age_ms: arguments.stream_shard_age_ms,
+            conflict_retention_ms: arguments.conflict_retention_days * DAY_MS,
             max_unreachable_ms: arguments.max_unreachable_ms,
             keeps_log: false,
             behaviour: Behaviour {

@@ -156,6 +156,58 @@ fn restores_a_lost_write_as_a_new_version() {
     );
 }
 
+/// Of what `--dry-run` shows, all is removed, and only in the named region.
+#[test]
+fn prunes_journals_by_region_table_and_age() {
+    let up = up_with_table(&[]);
+    conflict(&up);
+    let _ = up.json(&["net", "heal"]);
+    converge(&up);
+    let prune = |words: &[&str]| up.json(&[&["conflicts", "prune"], words].concat());
+    let in_us = ["--region", US, "--older-than", "0s", "--table", "Things"];
+    let counted = prune(&[&in_us[..], &["--dry-run"]].concat());
+    assert_eq!(
+        (&counted[0]["region"], &counted[0]["conflicts"], &counted[0]["dry_run"]),
+        (&json!(US), &json!(1), &json!(true))
+    );
+    assert!(counted[0]["bytes"].as_u64().unwrap() > 50);
+    assert_eq!(
+        prune(&["--all"])
+            .iter()
+            .filter(|pruned| pruned["conflicts"] == 0)
+            .count(),
+        3
+    );
+    assert_eq!(up.json(&["conflicts"]).len(), 1, "it is younger than seven days");
+    assert_refused(
+        &up.command(&["conflicts", "prune", "--all", "--older-than", "0s", "--table", "Others"]),
+        &["no region of this process has a table `Others`"],
+    );
+
+    let removed = prune(&in_us);
+    assert_eq!(removed[0]["bytes"], counted[0]["bytes"]);
+    let left = up.json(&["conflicts"]);
+    assert!(
+        left[0]["seen"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|seen| seen["region"] != US)
+    );
+    let text = stdout(&up.command(&["conflicts", "prune", "--all", "--older-than", "0s"]));
+    assert!(
+        text.contains("us-east-1: removed 0 conflicts and 0 unshipped writes, 0 bytes")
+            && text.contains("eu-west-1: removed 1 conflicts"),
+        "{text}"
+    );
+    assert_eq!(up.json(&["conflicts"]).len(), 0);
+    assert_refused(&up.command(&["conflicts", "prune"]), &["--region", "--all"]);
+    assert_refused(
+        &up.command(&["conflicts", "prune", "--all", "--older-than", "soon"]),
+        &["7d, 12h or 0s"],
+    );
+}
+
 /// The ARN of the table in a region.
 fn arn(region: &str) -> String {
     format!("arn:aws:dynamodb:{region}:000000000000:table/Things")

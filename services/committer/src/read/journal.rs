@@ -3,10 +3,13 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use beringia_decisions::{journal, layout::number_key, layout::number_of, layout::row_key, unshipped as unshipped_row};
+use beringia_decisions::{
+    PruneMatch, PrunePlace, PruneStep, journal, layout::number_key, layout::number_of, layout::row_key,
+    unshipped as unshipped_row,
+};
 use beringia_item::{KeyBytes, Region, TableId, decode_item};
 use beringia_storage::{
-    Conflict, Explained, StoreError, Unshipped,
+    Conflict, Explained, PruneFilter, Pruned, StoreError, Unshipped,
     backend::{KeyRange, Keyspace, TableNumber},
 };
 
@@ -70,6 +73,49 @@ pub(crate) fn conflicts(
 pub(crate) fn unshipped(reading: &Reading<'_>, after_id: u64, max: usize) -> Result<Vec<Unshipped>, StoreError> {
     first(reading, Keyspace::Unshipped, after_id, max, |key, row| {
         unshipped_row::read(key, row, &reading.names()).map(Some)
+    })
+}
+
+/// How many conflicts, and how many unshipped writes, one step of [`prunable`] reads.
+const STEP_ROWS: usize = 256;
+
+/// What the next step of removing conflicts and unshipped writes would remove.
+pub(crate) fn prunable(
+    reading: &Reading<'_>,
+    filter: &PruneFilter,
+    place: PrunePlace,
+) -> Result<PruneStep, StoreError> {
+    let matches = PruneMatch::new(filter, |id| Some(reading.view.table(id).ok()?.journal));
+    let (mut pruned, mut next, mut is_more) = (Pruned::default(), place, false);
+    for (keyspace, from) in [
+        (Keyspace::Conflicts, &mut next.conflict),
+        (Keyspace::Unshipped, &mut next.unshipped),
+    ] {
+        let mut read = 0;
+        let range = KeyRange {
+            from: number_key(*from),
+            to: None,
+            reverse: false,
+        };
+        reading.snapshot.scan(keyspace, &range, &mut |key, row| {
+            read += 1;
+            *from = number_of(key)? + 1;
+            let row = row.unwrap_or_default();
+            let (is_wanted, count) = match keyspace {
+                Keyspace::Conflicts => (matches.has_conflict(row), &mut pruned.conflicts),
+                _ => (matches.has_unshipped(row), &mut pruned.unshipped),
+            };
+            if is_wanted {
+                *count += 1;
+                pruned.bytes += row.len() as u64;
+            }
+            Ok(while_wanted(read < STEP_ROWS))
+        })?;
+        is_more |= read == STEP_ROWS;
+    }
+    Ok(PruneStep {
+        pruned,
+        next: is_more.then_some(next),
     })
 }
 

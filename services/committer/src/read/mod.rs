@@ -15,7 +15,7 @@ pub use self::direct::SnapshotReader;
 pub(crate) use self::{
     digests::{digest, digest_as_of},
     items::{get, get_many},
-    journal::{conflicts, explain, unreachable, unshipped},
+    journal::{conflicts, explain, prunable, unreachable, unshipped},
     log::{backlog, log_position, read_log, read_recent, recent_backlog},
     past::get_many_at,
     range::range,

@@ -133,6 +133,7 @@ impl Group<'_> {
             }
             StoreCommand::Apply(batch) => CommandAnswer::Apply(answer(self.apply(batch))?),
             StoreCommand::Trim(acknowledged) => CommandAnswer::More(answer(self.trim(acknowledged))?),
+            StoreCommand::Prune(filter, place) => CommandAnswer::Pruned(answer(self.prune(filter, *place))?),
             StoreCommand::NoteUnreachable(unreachable_ms) => {
                 self.note_unreachable(unreachable_ms);
                 CommandAnswer::Done(Ok(()))
@@ -168,6 +169,7 @@ fn failed(command: &StoreCommand, error: StoreError) -> CommandAnswer {
         StoreCommand::Schema(_) => CommandAnswer::Schema(Err(error.into())),
         StoreCommand::Apply(_) => CommandAnswer::Apply(Err(error)),
         StoreCommand::Trim(_) | StoreCommand::Repair(..) => CommandAnswer::More(Err(error)),
+        StoreCommand::Prune(..) => CommandAnswer::Pruned(Err(error)),
         StoreCommand::NoteUnreachable(_) | StoreCommand::BeginEpoch(_) | StoreCommand::Work => {
             CommandAnswer::Done(Err(error))
         }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use beringia_item::{TableId, decode_item};
 use beringia_storage::{
-    IndexState,
+    IndexState, StoreError,
     backend::{IndexNumber, KeyRange, Keyspace, TableNumber},
 };
 
 use super::{
     dropped::detail_of_removed,
     event::StoreEvent,
-    workspace::{Group, Result},
+    workspace::{Fail, Group, Result},
 };
 use crate::{
     journal,
@@ -27,10 +27,16 @@ use crate::{
 const STEP_ROWS: usize = 256;
 
 impl Group<'_> {
-    /// Does one step of the first job.
+    /// Does one step of the first job. On the reserve of a full disk, jobs that need space wait.
     pub(super) fn work(&mut self) -> Result<()> {
-        let Some(job) = self.state.jobs.first().cloned() else {
+        if self.state.jobs.is_empty() {
             return Ok(());
+        }
+        let on_reserve = self.environment.on_reserve;
+        let job = self.state.jobs.iter().find(|job| !on_reserve || job.relieves());
+        let Some(job) = job.cloned() else {
+            let what = "indexes are filled when there is space".to_owned();
+            return Err(Fail::Command(StoreError::DiskFull(what)));
         };
         let finished = match &job {
             Job::Backfill { table, index } => self.backfill(*table, *index)?,

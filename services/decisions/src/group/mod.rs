@@ -18,6 +18,7 @@ mod interpret;
 mod jobs;
 mod names;
 mod planted;
+mod prune;
 mod reads;
 mod reconcile;
 mod remote;
@@ -29,7 +30,7 @@ mod workspace;
 mod write;
 
 pub use self::{
-    command::{CommandAnswer, Environment, StoreCommand},
+    command::{CommandAnswer, Environment, PrunePlace, PruneStep, StoreCommand},
     decide::{Decision, Undecided, decide},
     event::StoreEvent,
     reads::needs,

@@ -22,6 +22,7 @@ pub fn needs(state: &State, commands: &[StoreCommand]) -> ReadSet {
             StoreCommand::Repair(table, range) => drop(needed.checks.insert((*table, *range))),
             StoreCommand::Schema(_)
             | StoreCommand::Trim(_)
+            | StoreCommand::Prune(..)
             | StoreCommand::NoteUnreachable(_)
             | StoreCommand::BeginEpoch(_)
             | StoreCommand::Work => {}

@@ -94,7 +94,8 @@ impl Tables<'_> {
 type Passed = BTreeMap<(TableId, OriginNumber), u64>;
 
 impl Group<'_> {
-    /// Passes some records; returns true if there may be more to pass.
+    /// Passes some records, and removes aged conflicts and unshipped writes; returns true if there
+    /// may be more.
     pub(super) fn trim(&mut self, acknowledged: &Acknowledged) -> Result<bool> {
         self.collect_tombstones_at_once()?;
         self.trim_shards();
@@ -110,12 +111,13 @@ impl Group<'_> {
         // Both passes note their missing rows, so that these are read together.
         let held = misses.note(self.pass_held(&mut tables, &mut passed))?;
         let new = misses.note(self.pass_new(&mut tables, &mut passed))?;
+        let aged = misses.note(self.prune_aged())?;
         misses.check()?;
         for ((id, origin), sequence) in passed {
             self.raise_low_watermark(id, origin, sequence)?;
         }
         self.state.log.drop_times(&mut self.writes);
-        Ok(held == Some(true) || new == Some(true))
+        Ok([held, new, aged].contains(&Some(true)))
     }
 
     /// Passes records that no pass has reached yet. Those of held up tables are left to

@@ -29,6 +29,14 @@ pub(crate) enum Job {
 }
 
 impl Job {
+    /// Whether the job leads to free space.
+    pub(crate) const fn relieves(&self) -> bool {
+        match self {
+            Self::PurgeIndex { .. } | Self::PurgeTable { .. } | Self::CountEntries { .. } => true,
+            Self::Backfill { .. } => false,
+        }
+    }
+
     /// Whether the job keeps unshipped writes among the rows that it removes.
     pub(crate) const fn keeps_unshipped(&self) -> bool {
         matches!(self, Self::PurgeTable { unshipped: Some(_), .. })

@@ -100,6 +100,8 @@ pub struct State {
     pub(crate) next_index: IndexNumber,
     pub(crate) next_conflict: u64,
     pub(crate) next_unshipped: u64,
+    /// Until this wall time, in ms, no conflict or unshipped write can be due for removal.
+    pub(crate) prune_ms: u64,
     /// The last own sequence that was assigned or skipped.
     pub(crate) sequence: u64,
     /// The store epoch, and the own sequences that were skipped.
@@ -147,6 +149,7 @@ impl State {
             next_index: stored.next_index,
             next_conflict: stored.next_conflict,
             next_unshipped: stored.next_unshipped,
+            prune_ms: 0,
             sequence: tip.sequence,
             own: Arc::new(OwnSequences {
                 opened: tip.sequence,

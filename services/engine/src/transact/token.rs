@@ -97,6 +97,10 @@ impl Change for RemoveExpired {
         true
     }
 
+    fn only_deletes(&self) -> bool {
+        true
+    }
+
     fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         let expired = current.is_some_and(|item| !State::of(item).is_some_and(|state| state.counts(self.now_ms)));
         Ok(if expired { ItemEffect::Delete } else { ItemEffect::Keep })

@@ -148,6 +148,10 @@ impl Change for Expired {
         true
     }
 
+    fn only_deletes(&self) -> bool {
+        true
+    }
+
     fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         Ok(match current {
             Some(item) if self.covers(item) => ItemEffect::Delete,

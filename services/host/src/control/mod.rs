@@ -11,6 +11,7 @@ mod journal;
 pub(crate) mod links;
 mod measure;
 pub(crate) mod pauses;
+mod prune;
 mod record;
 mod reports;
 mod restore;

@@ -8,11 +8,12 @@ use beringia_proto::v1::{
     ControlDiskReply, ControlDiskRequest, ControlDrainReport, ControlDrainRequest, ControlEndLeaseReply,
     ControlEndLeaseRequest, ControlEvidence, ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest,
     ControlFailRegionReply, ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlHoldLeaseReply,
-    ControlHoldLeaseRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecordRequest, ControlRecorded,
-    ControlRecoverRegionReply, ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest,
-    ControlRerouteReply, ControlRerouteRequest, ControlRestoreReply, ControlRestoreRequest, ControlStatusReply,
-    ControlStatusRequest, ControlTable, ControlTablesRequest, ControlTrafficReply, ControlTrafficRequest,
-    ControlUndrainReply, ControlUndrainRequest, HostedRegion, LinkReport,
+    ControlHoldLeaseRequest, ControlNetworkReply, ControlNetworkRequest, ControlPruneConflictsReply,
+    ControlPruneConflictsRequest, ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply,
+    ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest, ControlRerouteReply,
+    ControlRerouteRequest, ControlRestoreReply, ControlRestoreRequest, ControlStatusReply, ControlStatusRequest,
+    ControlTable, ControlTablesRequest, ControlTrafficReply, ControlTrafficRequest, ControlUndrainReply,
+    ControlUndrainRequest, HostedRegion, LinkReport,
     control_clock_request::Action as ClockAction,
     control_disk_request::Action as DiskAction,
     control_recorded::What,
@@ -23,7 +24,7 @@ use futures_util::{Stream, stream};
 use tonic::{Request, Response, Status, Streaming, transport::Server, transport::server::TcpIncoming};
 
 use super::{
-    arrival_stream, digests, drain, evidence, explain, journal, links, measure, pauses, record, reports, restore,
+    arrival_stream, digests, drain, evidence, explain, journal, links, measure, pauses, prune, record, reports, restore,
 };
 use crate::{
     host::Host,
@@ -119,6 +120,13 @@ impl Control for Service {
         Ok(Response::new(Box::pin(
             journal::stream(self.host.clone(), request.table, request.follow).await?,
         )))
+    }
+
+    async fn prune_conflicts(
+        &self,
+        request: Request<ControlPruneConflictsRequest>,
+    ) -> Answer<ControlPruneConflictsReply> {
+        Ok(Response::new(prune::apply(&self.host, request.into_inner()).await?))
     }
 
     async fn restore(&self, request: Request<ControlRestoreRequest>) -> Answer<ControlRestoreReply> {

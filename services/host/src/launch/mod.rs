@@ -12,7 +12,7 @@ use beringia_clock::DEFAULT_MAX_OFFSET_MS;
 use beringia_endpoint::ShiftPolicy;
 use beringia_node::{Authentication, Behaviour, DEFAULT_UNREACHABLE_MS_MAX};
 use beringia_regions::Topology;
-use beringia_storage::DEFAULT_SHARD_AGE_MS;
+use beringia_storage::{DEFAULT_CONFLICT_RETENTION_MS, DEFAULT_SHARD_AGE_MS};
 use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -49,10 +49,12 @@ pub struct RegionLimits {
     pub max_clock_offset_ms: u64,
     /// The age at which a shard of a stream is closed, milliseconds.
     pub stream_shard_age_ms: u64,
+    /// How long conflicts and unshipped writes are kept, milliseconds.
+    pub conflict_retention_ms: u64,
     /// How long another region may be unreachable before its replicas are dropped, milliseconds.
     pub max_unreachable_ms: u64,
-    /// Whether log records stay although nobody is missing them; otherwise they do so only while
-    /// someone, such as a drill, holds a lease.
+    /// Whether log records stay although nobody is missing them, and conflicts whatever their age;
+    /// otherwise they do so only while someone, such as a drill, holds a lease.
     pub keeps_log: bool,
     /// Which behaviour of DynamoDB clients see.
     pub behaviour: Behaviour,
@@ -64,6 +66,7 @@ impl From<&beringia_scenario::RegionOptions> for RegionLimits {
         Self {
             max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
             stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
+            conflict_retention_ms: DEFAULT_CONFLICT_RETENTION_MS,
             max_unreachable_ms: behaviour.max_unreachable_ms().unwrap_or(DEFAULT_UNREACHABLE_MS_MAX),
             // The oracle reads it at the end.
             keeps_log: true,

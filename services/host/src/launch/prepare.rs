@@ -122,6 +122,7 @@ impl StartupPlan {
             services: self.services.clone(),
             max_clock_offset_ms: self.limits.max_clock_offset_ms,
             stream_shard_age_ms: self.limits.stream_shard_age_ms,
+            conflict_retention_ms: self.limits.conflict_retention_ms,
             max_unreachable_ms: self.limits.max_unreachable_ms,
             given_up: BTreeSet::new(),
             keeps_log: self.keeps_log.clone(),

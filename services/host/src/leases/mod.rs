@@ -94,6 +94,11 @@ impl Leases {
         }
     }
 
+    /// Whether the regions keep their logs and conflicts at present.
+    pub(crate) fn keeps_log(&self) -> bool {
+        self.keeps_log.load(Ordering::Relaxed)
+    }
+
     /// Has the regions keep their logs while a lease is held.
     fn keep_logs(&self, table: &LeaseTable) {
         let keeps = self.always_keeps_log || !table.held.is_empty();

@@ -17,6 +17,7 @@ mod pair;
 #[cfg(feature = "planted-bugs")]
 mod planted_bugs;
 mod power_loss;
+mod real_disk;
 mod scrub;
 mod space;
 mod support;

@@ -30,6 +30,10 @@
 //!   lease without noticing may refuse a command on the basis of stale rows.
 //! - **Trimming.** A record in [`WriteSet::trimmed`] is gone with the commit. Trimmed positions
 //!   stay empty. Trimming a position that is already empty is not an error.
+//! - **Full disk.** A commit that needs more space than there is fails with
+//!   [`StoreError::DiskFull`]. The backend keeps back a reserve for write sets that are
+//!   [on the reserve](WriteSet::on_reserve), so that deletes and trims succeed on a full disk. Once
+//!   the reserve is in use, other commits are refused until it is free again.
 //! - **Failures** define the state of the commit: after [`CommitFailure::Stale`],
 //!   [`CommitFailure::LeaseLost`] and [`CommitFailure::Failed`] nothing was written; after
 //!   [`CommitFailure::Unknown`] it may have been. After each but `Failed` the caller reads its

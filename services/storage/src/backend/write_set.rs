@@ -33,6 +33,9 @@ pub struct WriteSet {
     pub records: Vec<LogRecord>,
     /// Positions of records to remove from the log.
     pub trimmed: BTreeSet<u64>,
+    /// Whether the commit may use the space that the backend keeps back for commits that lead to
+    /// free space.
+    pub on_reserve: bool,
 }
 
 impl WriteSet {

@@ -6,8 +6,8 @@ use beringia_clock::{ManualClock, WallClock as _};
 use beringia_item::TableId;
 use tokio::time::Instant;
 
-use super::{Disk, DiskMaker, fixture::*};
-use crate::{CommitError, ReplicaStatus, StoreError, StoreOptions};
+use super::{Disk, DiskMaker, fixture::*, garbage};
+use crate::{Aspect, CommitError, ReplicaStatus, StoreError, StoreOptions};
 
 /// The duration of a commit on a disk that is made slow.
 const SLOW: Duration = Duration::from_millis(40);
@@ -160,6 +160,61 @@ pub(super) async fn panic_of_the_committer_is_reported(backend: &dyn DiskMaker) 
     assert_eq!(site.store.failed(), None);
     put(&*site.store, item("a", 2, &[])).await;
     assert_eq!(scan(&*site.store, None).await.rows.len(), 2);
+}
+
+/// Puts and updates are refused meanwhile, also in the group of a delete. Deletes of other regions
+/// arrive, rows of a dropped table go, and what was trimmed is space for later writes.
+pub(super) async fn deletes_and_trims_go_on_while_the_disk_is_full(backend: &dyn DiskMaker) {
+    let (east, west) = garbage::pair(backend).await;
+    let blob = || ("blob", text(&"x".repeat(10_000)));
+    for n in 0..40 {
+        put(&*east.store, item("a", n, &[blob()])).await;
+    }
+    ship(&east, &west, TABLE).await;
+    let other = TableId(0x77);
+    edit(&*east.store, vec![set(other, Aspect::Core(core("other", false)))]).await;
+    east.disk.fill(true);
+    let put_at = async |n: u64| {
+        let blob = item("b", n, &[("blob", text(&"x".repeat(300_000)))]);
+        east.store.commit(vec![write(key("b", n), Do::Put(blob))]).await
+    };
+    let is_refused = |answer| matches!(answer, Err(CommitError::Store(StoreError::DiskFull(_))));
+    assert!(is_refused(put_at(0).await));
+    let mixed = vec![
+        write(key("a", 0), Do::Delete),
+        write(
+            key("b", 0),
+            Do::Put(item("b", 0, &[("blob", text(&"x".repeat(300_000)))])),
+        ),
+    ];
+    assert!(is_refused(east.store.commit(mixed).await), "one of them is a put");
+    let (refused, _) = tokio::join!(put_at(1), delete(&*east.store, key("a", 0)));
+    assert!(is_refused(refused));
+    for n in 1..30 {
+        delete(&*east.store, key("a", n)).await;
+    }
+    delete(&*west.store, key("a", 30)).await;
+    ship(&west, &east, TABLE).await;
+    edit(&*east.store, vec![crate::Edit::Drop { table: other }]).await;
+    assert_eq!(scan(&*east.store, None).await.rows.len(), 9);
+    assert_agrees(&*east.store, TABLE).await;
+    let east = east.restarted();
+    ship(&east, &west, TABLE).await;
+    ship(&west, &east, TABLE).await;
+    while east
+        .store
+        .collect_garbage(&garbage::acknowledged(&[&west]).into())
+        .await
+        .unwrap()
+    {}
+    assert!(!garbage::serves_all(&east).await, "the log is trimmed");
+    east.disk.fill(false);
+    let blob = item("b", 2, &[("blob", text(&"x".repeat(300_000)))]);
+    put(&*east.store, blob).await;
+    ship(&east, &west, TABLE).await;
+    let held = assert_agrees(&*east.store, TABLE).await;
+    assert_eq!(held.len(), 10, "nothing is lost");
+    assert_eq!(held, assert_agrees(&*west.store, TABLE).await);
 }
 
 /// A region lost its disk, and the next one is full from the beginning: the region opens, and is

@@ -72,6 +72,17 @@ async fn three(backend: &dyn DiskMaker) -> [Site; 3] {
     sites
 }
 
+/// The region far after its replica was dropped, with two unshipped writes.
+pub(super) async fn with_unshipped(backend: &dyn DiskMaker) -> Site {
+    let [east, _, far] = three(backend).await;
+    put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
+    delete(&*far.store, key("a", 2)).await;
+    drop_replica(&east, &far).await;
+    ship(&east, &far, TableId::CATALOG).await;
+    assert_eq!(kept(&far, 2).await.len(), 2);
+    far
+}
+
 pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backend: &dyn DiskMaker) {
     let [east, west, far] = three(backend).await;
     put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;

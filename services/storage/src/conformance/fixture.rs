@@ -378,6 +378,10 @@ impl Change for Do {
         !matches!(self, Self::Put(_))
     }
 
+    fn only_deletes(&self) -> bool {
+        matches!(self, Self::Delete)
+    }
+
     fn decide(&mut self, current: Option<&Item>) -> Result<ItemEffect, Refusal> {
         match self {
             Self::Put(item) => Ok(ItemEffect::Put(Arc::new(item.clone()))),

@@ -29,6 +29,7 @@ mod losses;
 mod model;
 mod past;
 mod policies;
+mod pruning;
 mod replication;
 mod retention;
 mod run;
@@ -182,6 +183,7 @@ suite! {
         plain opened_database_skips_sequences_and_remembers_it;
         plain store_epoch_begins_once_for_each_loss;
         plain full_disk_refuses_writes_until_space_is_free;
+        plain deletes_and_trims_go_on_while_the_disk_is_full;
         plain bootstrap_on_a_full_disk_continues_with_space;
         plain panic_of_the_committer_is_reported;
         plain commit_takes_as_long_as_the_disk;
@@ -246,6 +248,13 @@ suite! {
     policies {
         property regions_converge_under_any_policies_and_deliveries;
         property merged_additions_and_members_cause_no_conflict;
+    }
+    pruning {
+        plain conflicts_are_removed_after_30_days;
+        plain unshipped_writes_are_removed_after_30_days;
+        plain conflicts_stay_while_the_log_is_kept;
+        plain retention_follows_the_clock_of_the_region;
+        plain journals_are_pruned_by_age_and_table;
     }
     replication {
         plain applied_write_keeps_its_version_and_is_indexed;

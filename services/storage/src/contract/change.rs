@@ -49,6 +49,12 @@ pub trait Change: Send {
     /// false, `decide` gets `None` and the outcome's `before` is `None`.
     fn needs_current(&self) -> bool;
 
+    /// Whether [`Change::decide`] never puts or updates the item. Transactions that only delete are
+    /// also carried out while the disk is full, on the store's reserve.
+    fn only_deletes(&self) -> bool {
+        false
+    }
+
     /// Decides what happens to the item. The store may call this again, possibly with a newer item,
     /// if it could not commit a write that rested on the first one; only the last answer counts. It
     /// must not panic and must be quick: all writes of the region wait for it.

@@ -8,8 +8,8 @@ use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, 
 use tokio::sync::Notify;
 
 use super::{
-    CommitError, Conflict, Explained, ItemWrite, LogState, RangePage, RangeRead, SchemaChange, SchemaError,
-    StoreDamage, StreamPage, StreamRead, Streams, Unshipped, WriteResult,
+    CommitError, Conflict, Explained, ItemWrite, LogState, PruneFilter, Pruned, RangePage, RangeRead, SchemaChange,
+    SchemaError, StoreDamage, StreamPage, StreamRead, Streams, Unshipped, WriteResult,
 };
 use crate::{
     Acknowledged, Applied, Backlog, Catalog, LogFilter, LogPage, LogPosition, OwnSequences, RawRow, RemoteBatch,
@@ -157,6 +157,14 @@ pub trait Store: Send + Sync + 'static {
     /// writes. They are as this region's rows were when it learned of that, and outlive the table.
     async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError>;
 
+    /// Removes conflicts and unshipped writes, a few with each commit, or counts them. The store
+    /// also removes those by itself that are older than its retention
+    /// ([`Store::collect_garbage`]). If it fails, those that were removed before stay removed.
+    async fn prune_conflicts(&self, filter: &PruneFilter) -> Result<Pruned, StoreError> {
+        let _ = filter;
+        Ok(Pruned::default())
+    }
+
     /// Whether more unshipped writes may appear although no other table or replica is dropped: the
     /// store saves them in the background, a few with each commit.
     fn is_saving_unshipped(&self) -> bool;
@@ -165,8 +173,9 @@ pub trait Store: Send + Sync + 'static {
     /// peer's acknowledged vector, those of readable streams only if they are older than the
     /// retention, and tombstones that every peer has acknowledged past and about which all agree. A
     /// global table (or the catalog) keeps everything if it is missing from `acknowledged`, or if
-    /// one of its replicas that was not dropped is. Returns whether there may be more to do, for
-    /// which newer acknowledgements are better.
+    /// one of its replicas that was not dropped is. Also removes conflicts and unshipped writes
+    /// that are older than their retention. Returns whether there may be more to do, for which
+    /// newer acknowledgements are better.
     async fn collect_garbage(&self, acknowledged: &Acknowledged) -> Result<bool, StoreError>;
 
     /// The progress of the trim, and the tables that it left behind.

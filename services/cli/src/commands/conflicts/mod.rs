@@ -1,6 +1,7 @@
 //! `conflicts`: lists the conflict journals of all regions as one.
 
 mod journal;
+mod prune;
 
 use std::time::Duration;
 
@@ -13,7 +14,10 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Code, Streaming};
 
-use self::journal::{Follower, Journal, Merged};
+use self::{
+    journal::{Follower, Journal, Merged},
+    prune::PruneArguments,
+};
 use super::control::ControlArguments;
 
 use crate::{
@@ -31,7 +35,7 @@ use crate::{
         decided, and when each region journalled the conflict. A conflict that several regions \
         journalled is listed once. The list also contains unshipped writes: writes of a dropped \
         replica that no other region has.",
-    after_help = "Examples:\n  beringia conflicts\n  beringia conflicts --table Carts --format json | jq .loser.image\n  beringia conflicts --follow\n  beringia conflicts restore 1f0c9a3be27d",
+    after_help = "Examples:\n  beringia conflicts\n  beringia conflicts --table Carts --format json | jq .loser.image\n  beringia conflicts --follow\n  beringia conflicts restore 1f0c9a3be27d\n  beringia conflicts prune --all --dry-run",
     args_conflicts_with_subcommands = true
 )]
 pub(crate) struct ConflictsArguments {
@@ -67,6 +71,7 @@ pub(crate) enum ConflictsAction {
         #[arg(long, value_name = "REGION")]
         region: Option<String>,
     },
+    Prune(PruneArguments),
 }
 
 /// How long a conflict waits for the reports of other regions before it is shown; longer than a
@@ -115,8 +120,10 @@ struct RestoredJson<'a> {
 /// Prints one conflict per line (JSON) or paragraph (text), by when it was first seen.
 pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Result<(), CommandError> {
     let fleet = arguments.control.connect().await?;
-    if let Some(ConflictsAction::Restore { id, region }) = &arguments.action {
-        return restore(&fleet, id, region.as_deref(), format).await;
+    match &arguments.action {
+        Some(ConflictsAction::Restore { id, region }) => return restore(&fleet, id, region.as_deref(), format).await,
+        Some(ConflictsAction::Prune(arguments)) => return prune::run(&fleet, arguments, format).await,
+        None => {}
     }
     let streams = journals(&fleet, arguments.table.clone().unwrap_or_default(), arguments.follow).await?;
     if arguments.follow {
