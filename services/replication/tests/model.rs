@@ -18,11 +18,16 @@ mod model {
     pub mod store;
 }
 
+use std::collections::BTreeSet;
+
 use beringia_item::{ConflictPolicy, KeyBytes, TableId};
 use bytes::Bytes;
 use model::{
     fleet::Fleet,
-    lab::{items_are_what_the_writes_make_them, journals_tell_what_was_overruled},
+    lab::{
+        counters_have_every_addition_that_was_not_lost, items_are_what_the_writes_make_them,
+        journals_tell_what_was_overruled,
+    },
     oracle::{
         active_replicas_know_their_rows, all_active, converged, greatest_version_is_current,
         journals_hold_the_conflicts_and_no_others, vectors_tell_the_truth,
@@ -193,6 +198,12 @@ const RESTORES: Shape = Shape {
     restores: 3,
     bootstraps: 0,
     ..COPIES
+};
+
+/// As [`RESTORES`], with items that hold parts of several writes.
+const RESTORED_PARTS: Shape = Shape {
+    updates: 20,
+    ..RESTORES
 };
 
 /// Two tables in three regions; the replication of one or the other is constantly paused and
@@ -537,6 +548,33 @@ fn play_under(policy: ConflictPolicy, seed: u64, actions: &[Action]) {
     journals_tell_what_was_overruled(&fleet, TABLES[0]);
 }
 
+/// Plays the actions with additions to counters in place of all writes, and checks the counters.
+fn play_additions(seed: u64, actions: &[Action]) {
+    let mut fleet = hot_keys(seed);
+    fleet.set_policy(0, TABLES[0], ConflictPolicy::Merge);
+    heal_until_converged(&mut fleet);
+    let actions: Vec<Action> = actions.iter().map(as_addition).collect();
+    let fleet = played(fleet, &actions);
+    counters_have_every_addition_that_was_not_lost(&fleet, TABLES[0]);
+}
+
+/// The action, or an addition if it is a write.
+fn as_addition(action: &Action) -> Action {
+    let (site, keys) = match action {
+        Action::Write { site, key, .. } => (*site, vec![*key]),
+        Action::Transact { site, keys, .. } => (*site, keys.to_vec()),
+        Action::Update { site, keys, .. } => (*site, keys.clone()),
+        other => return other.clone(),
+    };
+    // A transaction writes each key once.
+    let keys: BTreeSet<u8> = keys.into_iter().collect();
+    Action::Update {
+        site,
+        keys: keys.into_iter().collect(),
+        changes: vec![Change::Add(1)],
+    }
+}
+
 fn played(mut fleet: Fleet, actions: &[Action]) -> Fleet {
     for (value, action) in (0..).zip(actions) {
         act(&mut fleet, action, value);
@@ -594,6 +632,11 @@ proptest! {
     }
 
     #[test]
+    fn restored_copies_lose_no_shipped_addition(seed: u64, actions in actions(RESTORED_PARTS)) {
+        play_additions(seed, &actions);
+    }
+
+    #[test]
     fn constant_copies_lose_and_revive_nothing(seed: u64, actions in actions(COPIES)) {
         play(copies(seed), &actions);
     }
@@ -623,6 +666,17 @@ proptest! {
     #[test]
     fn policy_merge_adds_counters_and_unites_sets(seed: u64, actions in actions(LAB)) {
         play_under(ConflictPolicy::Merge, seed, &actions);
+    }
+
+    #[test]
+    fn restored_copies_leave_all_regions_equal(
+        seed: u64,
+        policy in policy(),
+        actions in actions(RESTORED_PARTS),
+    ) {
+        let mut fleet = hot_keys(seed);
+        fleet.set_policy(0, TABLES[0], policy);
+        played(fleet, &actions);
     }
 
     #[test]

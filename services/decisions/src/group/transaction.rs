@@ -272,6 +272,7 @@ impl Group<'_> {
                 policy,
                 before.as_ref(),
                 version,
+                self.state.own.opened,
                 write.after.as_deref(),
                 write.touched.as_ref(),
             );

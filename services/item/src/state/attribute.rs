@@ -53,14 +53,23 @@ fn kind_of(value: &AttributeValue) -> Option<Kind> {
     }
 }
 
-/// The sum that one origin added to a number since the base that it had applied.
+/// An origin in one life of its database, from one opening to the next. An older copy of the
+/// database that is put back begins another life, which does not continue the sums of the lost one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Adder {
+    pub(super) origin: Origin,
+    /// The origin's last sequence before its database was opened.
+    pub(super) opened: u64,
+}
+
+/// The sum that one origin added to a number, in one life, since the base that it had applied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Delta {
-    /// The version of the origin's last addition.
+    /// The version of the origin's last addition in this life.
     pub(super) version: Version,
     /// The version of the base whose number was added to; `None` if there was no number.
     pub(super) over: Option<Version>,
-    /// The sum of the origin's additions since the base.
+    /// The sum of the origin's additions since the base, in this life.
     pub(super) sum: Number,
 }
 
@@ -78,8 +87,8 @@ pub(super) struct Attribute {
     pub(super) base: Option<Version>,
     /// The value that the base assigned; `None` for a removal.
     pub(super) assigned: Option<AttributeValue>,
-    /// The additions since the base, by origin.
-    pub(super) deltas: BTreeMap<Origin, Delta>,
+    /// The additions since the base, by origin and life.
+    pub(super) deltas: BTreeMap<Adder, Delta>,
     /// The changes of membership since the base.
     pub(super) elements: BTreeMap<Element, Membership>,
 }
@@ -141,10 +150,10 @@ impl Attribute {
                 "the base version gives an attribute one value"
             );
         }
-        for (origin, delta) in &low.deltas {
-            let known = self.deltas.get(origin);
+        for (adder, delta) in &low.deltas {
+            let known = self.deltas.get(adder);
             if known.is_none_or(|known| known < delta) {
-                self.deltas.insert(origin.clone(), delta.clone());
+                self.deltas.insert(adder.clone(), delta.clone());
             }
         }
         for (element, membership) in &low.elements {
@@ -165,7 +174,7 @@ impl Attribute {
     pub(super) fn counting<'a>(
         &'a self,
         item_base: Option<&'a Version>,
-    ) -> impl Iterator<Item = (&'a Origin, &'a Delta)> {
+    ) -> impl Iterator<Item = (&'a Adder, &'a Delta)> {
         let base = self.base_over(item_base);
         let counts = move |delta: &Delta| match &self.assigned {
             None => true,
@@ -200,7 +209,7 @@ impl Attribute {
         }
     }
 
-    /// The base's number plus all additions that count, in the order of the origins. An addition
+    /// The base's number plus all additions that count, in the order of origins and lives. An addition
     /// whose result is not a number (more than 38 digits) is left out.
     fn total(&self, item_base: Option<&Version>) -> Number {
         let base = match &self.assigned {
@@ -263,10 +272,12 @@ impl Attribute {
         })
     }
 
-    /// Adds `number` to the sum of the version's origin. A sum that cannot be represented stays as
-    /// it was.
-    pub(super) fn add(&mut self, version: &Version, number: Number, item_base: Option<&Version>) {
-        let counted = self.counting(item_base).find(|(origin, _)| **origin == version.origin);
+    /// Adds `number` to the sum of the version's origin in the life that began after the sequence
+    /// `opened`. A sum that cannot be represented stays as it was.
+    pub(super) fn add(&mut self, version: &Version, opened: u64, number: Number, item_base: Option<&Version>) {
+        let origin = version.origin.clone();
+        let adder = Adder { origin, opened };
+        let counted = self.counting(item_base).find(|(known, _)| **known == adder);
         let before = counted.map_or(Number::ZERO, |(_, delta)| delta.sum);
         let over = match &self.assigned {
             Some(_) => self.base_over(item_base).cloned(),
@@ -276,7 +287,7 @@ impl Attribute {
         // the caller assigns instead.
         let sum = before.checked_add(&number).unwrap_or(before);
         let version = version.clone();
-        self.deltas.insert(version.origin.clone(), Delta { version, over, sum });
+        self.deltas.insert(adder, Delta { version, over, sum });
     }
 
     /// Makes `version` the last writer of these members; `present` tells whether they are in the

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     Attribute, ItemState,
-    attribute::{Delta, Element, Membership},
+    attribute::{Adder, Delta, Element, Membership},
 };
 use crate::{
     AttributeValue, Item, Origin, Version,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The format version that is written.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 const NO_BASE: u8 = 0;
 const PUT: u8 = 1;
@@ -89,7 +89,7 @@ impl ItemState {
                 let later = |version: &Version| base.is_none_or(|base| version > base);
                 (attribute.base.is_some() || attribute.has_additions())
                     && attribute.base.as_ref().is_none_or(|base| Some(base) > state.item_base.as_ref())
-                    && attribute.deltas.iter().all(|(origin, delta)| *origin == delta.version.origin && later(&delta.version))
+                    && attribute.deltas.values().all(|delta| later(&delta.version))
                     && attribute.elements.values().all(|membership| later(&membership.version))
                     // Without a put below, only an assignment gives a base a value.
                     && (attribute.base.is_some() || state.whole.is_some() || attribute.assigned.is_none())
@@ -190,8 +190,10 @@ impl Attribute {
         if let Some(value) = &self.assigned {
             write_value(value, out);
         }
-        for delta in self.deltas.values() {
+        for (adder, delta) in &self.deltas {
             write_len(place(Some(&delta.version)), out);
+            // The number of sequences from the opening of the database, which is small.
+            write_varint((delta.version.sequence - adder.opened).into(), out);
             write_len(place(delta.over.as_ref()), out);
             write_value(&AttributeValue::N(delta.sum), out);
         }
@@ -216,13 +218,16 @@ impl Attribute {
         for _ in 0..deltas {
             let version =
                 pick_optional(versions, reader)?.ok_or_else(|| reader.damaged("an addition has no version"))?;
+            let since_opened = u64::try_from(reader.varint(u64::BITS)?).ok();
+            let opened = since_opened.and_then(|since| version.sequence.checked_sub(since));
+            let opened = opened.ok_or_else(|| reader.damaged("an addition is older than its database"))?;
             let over = pick_optional(versions, reader)?;
             let AttributeValue::N(sum) = reader.value(1)? else {
                 return Err(reader.damaged("an addition is not a number"));
             };
-            attribute
-                .deltas
-                .insert(version.origin.clone(), Delta { version, over, sum });
+            let origin = version.origin.clone();
+            let adder = Adder { origin, opened };
+            attribute.deltas.insert(adder, Delta { version, over, sum });
         }
         for _ in 0..elements {
             let version = pick_optional(versions, reader)?.ok_or_else(|| reader.damaged("a member has no version"))?;

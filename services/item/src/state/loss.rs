@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Attribute, ItemState};
+use super::{Attribute, ItemState, attribute::Adder};
 use crate::Version;
 
 /// A write, or a part of it, that another write overruled in a merge. It is a conflict unless the
@@ -78,12 +78,15 @@ impl ItemState {
         }
         let current = current.unwrap_or(&nothing);
         let winning_base = current.base_over(merged_base);
-        let counting: Vec<&Version> = current.counting(merged_base).map(|(_, delta)| &delta.version).collect();
+        let counting: BTreeMap<&Adder, &Version> = current
+            .counting(merged_base)
+            .map(|(adder, delta)| (adder, &delta.version))
+            .collect();
         let members = || current.elements.values().map(|membership| &membership.version);
         let mut lose = |loser: &Version, overruled: Option<&Version>| {
             let later = overruled.or(winning_base).filter(|winner| *winner > loser);
             let others = counting
-                .iter()
+                .values()
                 .copied()
                 .chain(members())
                 .filter(|version| *version != loser);
@@ -101,10 +104,8 @@ impl ItemState {
                 lose(base, None);
             }
         }
-        for (origin, delta) in own.counting(item_base) {
-            let goes_on = counting
-                .iter()
-                .any(|version| version.origin == *origin && **version >= delta.version);
+        for (adder, delta) in own.counting(item_base) {
+            let goes_on = counting.get(adder).is_some_and(|version| **version >= delta.version);
             if !goes_on {
                 lose(&delta.version, None);
             }

@@ -75,13 +75,15 @@ pub type Touched = BTreeMap<String, Touch>;
 
 impl ItemState {
     /// The state after a write of this region as `version`, which is greater than the version of
-    /// `current`, the current state. `after` is the item after the write. `touched` says what an
-    /// update did; `None` for a put or a delete.
+    /// `current`, the current state. `opened` is the region's last sequence before its database was
+    /// opened. `after` is the item after the write. `touched` says what an update did; `None` for a
+    /// put or a delete.
     #[must_use]
     pub fn written(
         policy: ConflictPolicy,
         current: Option<&Self>,
         version: &Version,
+        opened: u64,
         after: Option<&Item>,
         touched: Option<&Touched>,
     ) -> Self {
@@ -92,7 +94,7 @@ impl ItemState {
         };
         if let (Some(after), Some(touched)) = (after, touched) {
             for merging in ways {
-                let updated = Self::updated(current, version, after, touched, *merging);
+                let updated = Self::updated(current, (version, opened), (after, touched), *merging);
                 if updated.metadata().is_none_or(|bytes| bytes.len() <= MAX_STATE_BYTES) {
                     return updated;
                 }
@@ -101,7 +103,12 @@ impl ItemState {
         Self::plain(version.clone(), after.cloned())
     }
 
-    fn updated(current: Option<&Self>, version: &Version, after: &Item, touched: &Touched, merging: bool) -> Self {
+    fn updated(
+        current: Option<&Self>,
+        (version, opened): (&Version, u64),
+        (after, touched): (&Item, &Touched),
+        merging: bool,
+    ) -> Self {
         let nothing = || Self {
             version: version.clone(),
             item_base: None,
@@ -118,7 +125,9 @@ impl ItemState {
             let merged = merging
                 .then(|| {
                     let mut attribute = attribute.unwrap_or_else(|| Attribute::of_item_base(whole));
-                    attribute.touch(version, touch, item_base).then_some(attribute)
+                    attribute
+                        .touch((version, opened), touch, item_base)
+                        .then_some(attribute)
                 })
                 .flatten()
                 // If additions to the current state give another value than the writer saw, the
@@ -133,10 +142,10 @@ impl ItemState {
 
 impl Attribute {
     /// Applies an addition and returns true; returns false for an assignment.
-    fn touch(&mut self, version: &Version, touch: &Touch, item_base: Option<&Version>) -> bool {
+    fn touch(&mut self, (version, opened): (&Version, u64), touch: &Touch, item_base: Option<&Version>) -> bool {
         match touch {
             Touch::Assign => return false,
-            Touch::Add(number) => self.add(version, *number, item_base),
+            Touch::Add(number) => self.add(version, opened, *number, item_base),
             Touch::Unite(members) => self.change_members(version, Element::of(members), true),
             Touch::Subtract(members) => self.change_members(version, Element::of(members), false),
         }

@@ -108,6 +108,11 @@ enum Step {
         region: usize,
         of: Index,
     },
+    /// The region's database is opened again, as it is or as an older copy.
+    Open {
+        region: usize,
+        is_copy: bool,
+    },
 }
 
 fn steps(
@@ -122,6 +127,7 @@ fn steps(
             ahead
         }),
         (0..REGIONS.len(), any::<Index>()).prop_map(|(region, of)| Step::Hear { region, of }),
+        (0..REGIONS.len(), any::<bool>()).prop_map(|(region, is_copy)| Step::Open { region, is_copy }),
     ];
     collection::vec(step, 1..24)
 }
@@ -131,6 +137,10 @@ struct Site {
     state: Option<ItemState>,
     time: u64,
     sequence: u64,
+    /// The last sequence before the region's database was opened.
+    opened: u64,
+    /// A copy of the state, from when it was opened last.
+    copy: Option<ItemState>,
 }
 
 /// The state that each write left in its region.
@@ -150,6 +160,14 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
                 );
             }
             Step::Hear { .. } => {}
+            Step::Open { region, is_copy } => {
+                let site = &mut sites[*region];
+                if *is_copy {
+                    site.state.clone_from(&site.copy);
+                }
+                site.copy.clone_from(&site.state);
+                site.opened = site.sequence;
+            }
             Step::Write {
                 region,
                 policy,
@@ -164,7 +182,7 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
                     origin: origin(*region),
                     sequence: site.sequence,
                 };
-                let state = after_write(site.state.as_ref(), &version, *policy, write);
+                let state = after_write(site.state.as_ref(), (&version, site.opened), *policy, write);
                 written.push(state.clone());
                 site.state = Some(state);
             }
@@ -174,15 +192,20 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
 }
 
 /// The write as the engine and the store process it.
-fn after_write(current: Option<&ItemState>, version: &Version, policy: ConflictPolicy, write: &Write) -> ItemState {
+fn after_write(
+    current: Option<&ItemState>,
+    (version, opened): (&Version, u64),
+    policy: ConflictPolicy,
+    write: &Write,
+) -> ItemState {
     let mut item = current.and_then(|state| state.image(&keys())).unwrap_or_else(keys);
     let changes = match write {
-        Write::Delete => return ItemState::written(policy, current, version, None, None),
+        Write::Delete => return ItemState::written(policy, current, version, opened, None, None),
         Write::Put { n, s } => {
             item = keys();
             item.extend(n.map(|n| ("n".to_owned(), number(n))));
             item.extend(s.as_ref().map(|s| ("s".to_owned(), set(s))));
-            return ItemState::written(policy, current, version, Some(&item), None);
+            return ItemState::written(policy, current, version, opened, Some(&item), None);
         }
         Write::Update(changes) => changes,
     };
@@ -200,7 +223,7 @@ fn after_write(current: Option<&ItemState>, version: &Version, policy: ConflictP
         };
         touched.insert(change.name().to_owned(), touch);
     }
-    let state = ItemState::written(policy, current, version, Some(&item), Some(&touched));
+    let state = ItemState::written(policy, current, version, opened, Some(&item), Some(&touched));
     assert_eq!(
         state.image(&keys()),
         Some(item),
@@ -413,7 +436,7 @@ proptest! {
                 sites[place] = None;
             }
             let version = Version { time: HybridTime::from_u64(sequence), origin: origin(place), sequence };
-            let state = after_write(sites[place].as_ref(), &version, policy, &Write::Update(changes));
+            let state = after_write(sites[place].as_ref(), (&version, 0), policy, &Write::Update(changes));
             written.push(state.clone());
             sites[place] = Some(state);
         }
@@ -436,7 +459,7 @@ fn state_with_two_shards_of_one_region_is_read_back() {
             origin: origin.parse().unwrap(),
             sequence,
         };
-        after_write(None, &version, ConflictPolicy::Merge, &Write::Update(vec![change]))
+        after_write(None, (&version, 0), ConflictPolicy::Merge, &Write::Update(vec![change]))
     };
     let unite = |members: [u8; 2]| Change::Unite(members.into());
     let written = [
@@ -481,6 +504,7 @@ fn metadata_stays_bounded_under_membership_churn() {
                 ConflictPolicy::Merge,
                 state.as_ref(),
                 &version,
+                0,
                 Some(&item),
                 Some(&touched),
             );
@@ -490,6 +514,49 @@ fn metadata_stays_bounded_under_membership_churn() {
             state = Some(written);
         }
     }
+}
+
+/// A region adds 5 and 7, and its database is put back to a copy from between the two. It adds 1
+/// before it receives its own 7.
+#[test]
+fn additions_of_a_lost_life_count() {
+    let add = |current: Option<&ItemState>, sequence: u64, opened: u64, n: i64| {
+        let version = Version {
+            time: HybridTime::from_u64(sequence),
+            origin: origin(0),
+            sequence,
+        };
+        let write = Write::Update(vec![Change::Add(n)]);
+        after_write(current, (&version, opened), ConflictPolicy::Merge, &write)
+    };
+    let copy = add(None, 11, 10, 5);
+    let lost = add(Some(&copy), 12, 10, 7);
+    let restored = add(Some(&copy), 21, 20, 1);
+    let merged = lost.merge(&restored);
+    assert_eq!(merged.image(&keys()).unwrap()["n"], number(13));
+    assert_eq!(lost.losses(&restored, &merged), []);
+    assert_eq!(restored.losses(&lost, &merged), []);
+}
+
+/// Each life in which a region adds to a number keeps its sum.
+#[test]
+fn a_hundred_restarts_keep_a_counter_below_3_kb() {
+    let mut state: Option<ItemState> = None;
+    for sequence in (1..=100).map(|life| life << 40) {
+        let version = Version {
+            time: HybridTime::from_u64(sequence),
+            origin: origin(0),
+            sequence,
+        };
+        let write = Write::Update(vec![Change::Add(1)]);
+        let opened = sequence - 1000;
+        let written = after_write(state.as_ref(), (&version, opened), ConflictPolicy::Merge, &write);
+        state = Some(written);
+    }
+    let state = state.unwrap();
+    assert_eq!(state.image(&keys()).unwrap()["n"], number(100));
+    let bytes = state.metadata().unwrap().len();
+    assert!(bytes < 3_000, "{bytes}");
 }
 
 /// An addition whose sum is not a number is left out, and in every region the same one.
@@ -507,7 +574,7 @@ fn overflowing_additions_are_left_out_in_every_region() {
             ("n".to_owned(), AttributeValue::N(n)),
         ]);
         let touched = Touched::from([("n".to_owned(), Touch::Add(n))]);
-        ItemState::written(ConflictPolicy::Merge, None, &version, Some(&item), Some(&touched))
+        ItemState::written(ConflictPolicy::Merge, None, &version, 0, Some(&item), Some(&touched))
     };
     let (a, b, c) = (adds(0, great), adds(1, great), adds(2, great.negated()));
     let merged = a.merge(&b).merge(&c);

@@ -163,6 +163,36 @@ pub fn items_are_what_the_writes_make_them(fleet: &Fleet, table: TableId) {
     }
 }
 
+/// At the end of a run that only added to counters, whatever disks were put back to copies: every
+/// counter has each addition once, apart from those that may have been lost with a disk.
+pub fn counters_have_every_addition_that_was_not_lost(fleet: &Fleet, table: TableId) {
+    for (key, writes) in by_key(fleet, table) {
+        let sum = |counts: fn(&Write) -> bool| -> u64 {
+            let counting = writes.iter().filter(|write| counts(write));
+            counting.map(|write| added(write)).sum()
+        };
+        let (certain, all) = (sum(|write| !write.may_be_lost), sum(|_| true));
+        for site in replicas(fleet, table) {
+            let row = fleet.store(site).tables[&table].rows.get(key);
+            let item = row.and_then(|row| item_of(row.image.as_ref())).unwrap_or_default();
+            let held = number(item.get("n")).unwrap_or(0);
+            assert!(
+                (certain..=all).contains(&held),
+                "{} has {held} under {key:?}, of {certain} to {all}, after {writes:#?}",
+                fleet.region(site)
+            );
+        }
+    }
+}
+
+/// The number that the write added to the counter.
+fn added(write: &Write) -> u64 {
+    match part(write, "n") {
+        Some(Part::Addition(Change::Add(more))) => more.into(),
+        _ => 0,
+    }
+}
+
 /// At the end: a journalled write was overruled by a write that does not causally depend on it;
 /// additions do not overrule each other; and an assignment that such a write overruled is
 /// journalled somewhere.

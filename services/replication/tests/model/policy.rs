@@ -107,11 +107,13 @@ pub fn item_of(image: Option<&Bytes>) -> Option<Item> {
     image.map(|image| decode_item(image).unwrap())
 }
 
-/// Image and metadata after a write with this version.
+/// Image and metadata after a write with this version by a database that was opened after the
+/// sequence `opened`.
 pub fn written(
     policy: ConflictPolicy,
     current: Option<&Mutation>,
     version: &Version,
+    opened: u64,
     work: &Work,
 ) -> (Option<Bytes>, Option<Bytes>) {
     let changes = match work {
@@ -127,7 +129,7 @@ pub fn written(
         }
     }
     let before = current.map(state_of);
-    let after = ItemState::written(policy, before.as_ref(), version, Some(&item), Some(&touched));
+    let after = ItemState::written(policy, before.as_ref(), version, opened, Some(&item), Some(&touched));
     (Some(encode_item(&item)), after.metadata())
 }
 

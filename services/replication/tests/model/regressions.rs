@@ -6,11 +6,12 @@ use beringia_item::ConflictPolicy;
 
 use crate::{
     Action::{
-        self, AddReplica, CollectGarbage, Crash, Cut, Heal, Reset, Run, SetPolicy, Skew, Transact, Update, Wipe, Write,
+        self, AddReplica, CollectGarbage, CopyDisk, Crash, Cut, Heal, Reset, Restore, Run, SetPolicy, Skew, Transact,
+        Update, Wipe, Write,
     },
     copies, drops, hot_keys,
     model::policy::Change,
-    play, play_under,
+    play, play_additions, play_under,
 };
 
 const fn put(site: usize, key: u8) -> Action {
@@ -235,4 +236,19 @@ fn copy_in_place_may_run_ahead_of_the_vector() {
         CollectGarbage { site: 0 },
     ];
     play_under(policy, 51_566_485_287_733_057, &actions);
+}
+
+/// The region adds to a counter before it learns that its disk is an older copy.
+#[test]
+fn addition_after_a_restore_keeps_the_shipped_ones() {
+    let actions = [
+        put(2, 0),
+        run(300),
+        CopyDisk { site: 2 },
+        put(2, 0),
+        run(300),
+        Restore { site: 2 },
+        put(2, 0),
+    ];
+    play_additions(0, &actions);
 }

@@ -207,7 +207,7 @@ impl Store {
             }
             let vector = known.iter().filter(|(origin, _)| **origin != own);
             let vector = vector.map(|(origin, sequence)| (origin.clone(), sequence)).collect();
-            let (image, metadata) = written(policy, before, &version, work);
+            let (image, metadata) = written(policy, before, &version, self.own.opened, work);
             transaction.push(Mutation {
                 table,
                 key: key.clone(),

@@ -342,3 +342,37 @@ fn an_update_of_nothing_loses_to_another_one() {
     let append = (Effect::Append, list("a/1"));
     assert_eq!(account(append, nothing("b/1"), list("b/1")), (3, 0));
 }
+
+/// A region deletes an item and loses its disk. The copy that is put back has the item, and the
+/// region updates it. The update's causal context covers the delete, which another region has.
+#[test]
+fn a_lost_delete_leaves_open_what_an_update_followed() {
+    let wrong_results = |shipped: u64| {
+        let of_policy = |merging: Merging| {
+            let mut case = Case::new(merging);
+            case.reported("a", "a/1", put_number(10), 1)
+                .reported_delete("a", "a/2", "a/1", 2)
+                .reported("a", "a/3", update("f0"), 10);
+            let updated = Content {
+                number: Some(10),
+                ..fields("a/3", &[("f0", "a/3")])
+            };
+            case.logged(&held(with_number("a/1", 10), 1, "a"))
+                .logged(&tombstone(2, "a"))
+                .logged(&held(updated, 3, "a"));
+            case.both_hold(&held(fields("a/3", &[("f0", "a/3")]), 3, "a"));
+            case.lost_disk_after("a", 5, shipped);
+            let violations = case.violations();
+            assert!(
+                violations
+                    .iter()
+                    .all(|found| matches!(found, Violation::WrongContent { .. })),
+                "{violations:?}"
+            );
+            violations.len()
+        };
+        [Merging::Attribute, Merging::Merge].map(of_policy)
+    };
+    assert_eq!(wrong_results(1), [0, 0], "the delete may be lost");
+    assert_eq!(wrong_results(2), [1, 1], "the copy has the delete");
+}

@@ -1,0 +1,29 @@
+//! Seeds of swarms that failed once, where the regions or the oracle were wrong. Changes of what a
+//! swarm draws make them other runs; smaller tests check the same rules.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::{io::Write, process::abort, time::Duration};
+
+use beringia_scenario::{Plan, Scenario};
+use beringia_simulator::{Conditions, StoreKind, in_virtual_time, run_under};
+
+/// Under `merge`, a region is put back to a copy of its disk. Before it learns of that, it adds to
+/// numbers to which it had added after the copy, and updates an item that it had deleted.
+#[test]
+fn numbers_merge_after_a_snapshot_is_restored() {
+    let swarm = Scenario::shipped("swarm").expect("it is built in");
+    let swarm = swarm.with([("event.1.profile", "disks")]).expect("a profile");
+    let plan = Plan::draw(&swarm, 1);
+    let conditions = Conditions {
+        store: StoreKind::Memory,
+        ..Conditions::default()
+    };
+    let on_stuck = |stuck| {
+        let _ = writeln!(std::io::stderr(), "{stuck:?}");
+        abort();
+    };
+    let run = run_under(&plan, conditions);
+    let outcome = in_virtual_time("kept", Duration::from_secs(300), on_stuck, run).expect("a run");
+    assert_eq!(outcome.run.violations, Vec::<String>::new());
+}
