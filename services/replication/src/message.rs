@@ -6,7 +6,7 @@ use beringia_item::{KeyBytes, Mutation, Origin, Region, RowFingerprint, TableId,
 use beringia_storage_types::TableDigest;
 
 /// The protocol version of this code. Regions with different versions refuse each other.
-pub const PROTOCOL: u32 = 6;
+pub const PROTOCOL: u32 = 7;
 
 /// The reason with which a side that speaks [`PROTOCOL`] refuses one with another version.
 #[must_use]
