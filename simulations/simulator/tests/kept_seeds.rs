@@ -1,8 +1,6 @@
 //! Seeds of swarms that failed once, where the regions or the oracle were wrong. Changes of what a
 //! swarm draws make them other runs; smaller tests check the same rules.
 
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
-
 use std::{io::Write, process::abort, time::Duration};
 
 use beringia_scenario::{Plan, Scenario};
