@@ -209,8 +209,8 @@ impl Attribute {
         }
     }
 
-    /// The base's number plus all additions that count, in the order of origins and lives. An addition
-    /// whose result is not a number (more than 38 digits) is left out.
+    /// The base's number plus all additions that count, in the order of origins and lives. An
+    /// addition whose result is not a number (more than 38 digits) is left out.
     fn total(&self, item_base: Option<&Version>) -> Number {
         let base = match &self.assigned {
             Some(AttributeValue::N(number)) => *number,
