@@ -24,11 +24,11 @@
 //!   have replaced w6: it is [`Missing::Lost`], unless a lost disk excuses it.
 //! - An unshipped tombstone has no marker. If its time is one at which d7 can have made it, d7 is
 //!   [`Missing::UnshippedWrite`].
-//! - A delete or an expiry that met a greater concurrent delete of another region, and lost nothing
-//!   to it, is in no record. Two expiries lose nothing to each other, and where writes merge, nor do
-//!   any two deletes. Such a delete is [`Missing::LostToConflict`], as it would be if it was in a
-//!   log. A write whose item had expired when the other region deleted it is [`Missing::Replaced`],
-//!   and so are the writes that it, or such a delete, may have replaced.
+//! - A delete or an expiry that met a greater concurrent delete of another region, and lost
+//!   nothing to it, is in no record. Two expiries lose nothing to each other, and where writes
+//!   merge, nor do any two deletes. Such a delete is [`Missing::LostToConflict`], as it would be
+//!   if it was in a log. A write whose item had expired when the other region deleted it is
+//!   [`Missing::Replaced`], and so are the writes that it, or such a delete, may have replaced.
 
 use beringia_history::{Effect, Merging};
 use beringia_item::{Origin, Version};
