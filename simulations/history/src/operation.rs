@@ -197,6 +197,8 @@ pub struct Write {
     pub effect: Effect,
     /// The condition of the write.
     pub based_on: Basis,
+    /// When the item expires, in seconds since the Unix epoch; `None` if the write does not say so.
+    pub expires_s: Option<u64>,
     /// The write's share of the request's bytes, which are divided evenly among its writes.
     pub bytes: u32,
 }

@@ -24,11 +24,17 @@
 //!   have replaced w6: it is [`Missing::Lost`], unless a lost disk excuses it.
 //! - An unshipped tombstone has no marker. If its time is one at which d7 can have made it, d7 is
 //!   [`Missing::UnshippedWrite`].
+//! - A delete or an expiry that met a greater concurrent delete of another region, and lost
+//!   nothing to it, is in no record. Two expiries lose nothing to each other, and where writes
+//!   merge, nor do any two deletes. Such a delete is [`Missing::LostToConflict`], as it would be
+//!   if it was in a log. A write whose item had expired when the other region deleted it is
+//!   [`Missing::Replaced`], and so are the writes that it, or such a delete, may have replaced.
 
 use beringia_history::{Effect, Merging};
+use beringia_item::{Origin, Version};
 
 use crate::{
-    index::{Asked, Key, Missing, Table, Unshipped},
+    index::{Asked, Commit, Key, Missing, Table, Unshipped},
     times::Times,
     unlogged::{self, UnloggedWrite},
 };
@@ -40,10 +46,9 @@ pub(crate) fn of<'a>(table: &Table<'a>) -> Unshipped<'a> {
     for (region, kept) in &table.evidence.unshipped {
         let unlogged = unlogged::of(table, region, kept);
         let times = Times::of(table, region, &unlogged);
-        for (key, unlogged) in &unlogged {
-            if let Some(writes) = table.keys.get(key) {
-                judge(region, table.rules.merging, writes, unlogged, &times, &mut unshipped);
-            }
+        for (key, writes) in &table.keys {
+            let unlogged = unlogged.get(key).map_or(&[][..], Vec::as_slice);
+            judge(region, table.rules.merging, writes, unlogged, &times, &mut unshipped);
         }
     }
     unshipped
@@ -79,6 +84,9 @@ fn judge<'a>(
             unshipped.entry(name(asked)).or_insert(write.outcome);
         }
     }
+    let is_ended =
+        |asked: &&Asked<'a>| !unshipped.contains_key(&name(asked)) && met_delete(merging, writes, asked, times);
+    let ended: Vec<&Asked<'a>> = missing.iter().copied().filter(is_ended).collect();
     for asked in missing {
         if unshipped.contains_key(&name(asked)) {
             continue;
@@ -92,6 +100,8 @@ fn judge<'a>(
             unshipped.insert(name(asked), Missing::UnshippedWrite);
         } else if later.any(is_own) {
             unshipped.insert(name(asked), Missing::Replaced);
+        } else if let Some(outcome) = outcome_without_record(asked, &ended) {
+            unshipped.insert(name(asked), outcome);
         }
     }
 }
@@ -104,4 +114,46 @@ fn contains_earlier(writes: &Key<'_>, write: &UnloggedWrite<'_>) -> bool {
         .and_then(|marker| writes.of_marker(marker))
         .map(|asked| &asked.write.effect);
     write.outcome == Missing::UnshippedWrite && effect.is_some_and(|effect| !effect.is_whole())
+}
+
+/// Returns what became of a missing write, if it is one of the `ended` ones, or one of these may
+/// have replaced it.
+fn outcome_without_record(asked: &Asked<'_>, ended: &[&Asked<'_>]) -> Option<Missing> {
+    let is_it = |ended: &&Asked<'_>| ended.write.marker == asked.write.marker;
+    if asked.write.effect == Effect::Delete && ended.iter().any(is_it) {
+        return Some(Missing::LostToConflict);
+    }
+    let is_before = |ended: &&Asked<'_>| asked.operation.sent_us <= ended.operation.done_us;
+    ended.iter().any(is_before).then_some(Missing::Replaced)
+}
+
+/// Returns whether a missing delete, or the expiry of a missing write's item, can have met a
+/// greater delete of another region to which it lost nothing. The other region cannot have had the
+/// missing write, which is in no log.
+fn met_delete(merging: Merging, writes: &Key<'_>, asked: &Asked<'_>, times: &Times<'_>) -> bool {
+    let region = asked.operation.region.as_str();
+    let loses_nothing = |commit: &Commit<'_>| {
+        let is_same = |own_is_expiry: bool| merging != Merging::Item || own_is_expiry && commit.logged.is_expiry;
+        match (&asked.write.effect, asked.write.expires_s) {
+            (Effect::Delete, _) => is_same(false),
+            // Hybrid time is never behind the clock by which the item expired here, before the
+            // other region's delete.
+            (_, Some(expires_s)) => is_same(true) && expires_s.saturating_mul(1_000) <= commit.version().time.millis(),
+            (_, None) => false,
+        }
+    };
+    let is_concurrent = |commit: &Commit<'_>| {
+        let Ok(origin) = region.parse::<Origin>() else {
+            return false;
+        };
+        let version = commit.version();
+        let next = Version {
+            time: version.time,
+            sequence: commit.known_of(&origin).saturating_add(1),
+            origin,
+        };
+        !times.is_before(version, asked.operation) && !times.is_after(&next, asked.operation)
+    };
+    let mut deletes = writes.commits.iter().filter(|commit| commit.is_delete());
+    deletes.any(|commit| commit.origin != region && loses_nothing(commit) && is_concurrent(commit))
 }

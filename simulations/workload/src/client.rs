@@ -138,13 +138,13 @@ impl Client {
                 self.transact(region, [update(own), update(other)]).await
             }
             Job::RewriteInPair { key, field } => self.rewrite_in_pair(region, *key, update_of(*field)).await,
-            Job::Put(key) => self.put(region, self.number_of(*key), whole_item(), Vec::new()).await,
+            Job::Put(key) => self.put(region, self.number_of(*key), whole_item(), None).await,
             Job::Empty(key) => {
                 let nothing = Effect::Put {
                     fields: Vec::new(),
                     number: None,
                 };
-                self.put(region, self.number_of(*key), nothing, Vec::new()).await
+                self.put(region, self.number_of(*key), nothing, None).await
             }
             Job::Insert(count) => self.insert(region, *count).await,
             Job::Open(key) => self.open(region, *key).await,
@@ -185,7 +185,7 @@ impl Client {
         // and steps by the number of regions.
         let (place, places) = self.post.place;
         let number = self.post.workload.keys + count * places + place;
-        let done = self.put(region, number, whole_item(), Vec::new()).await;
+        let done = self.put(region, number, whole_item(), None).await;
         if done.outcome == OperationOutcome::Ok {
             self.post.inserted.note(number);
         }
@@ -194,26 +194,26 @@ impl Client {
 
     async fn open(&mut self, region: &str, key: Chosen) -> Done {
         let number = self.number_of(key);
-        let mut more = vec![(USER.to_owned(), json!({ "S": user(number) }))];
-        more.extend(self.expiry());
-        self.put(region, number, whole_item(), more).await
+        let user = (USER.to_owned(), json!({ "S": user(number) }));
+        self.put(region, number, whole_item(), Some(user)).await
     }
 
-    /// When an item that is written now expires, if it does.
-    fn expiry(&self) -> Option<(String, Value)> {
+    /// When an item that is written now expires, in seconds since the Unix epoch, if it does.
+    fn expires_s(&self) -> Option<u64> {
         let WorkloadKind::Sessions { ttl } = self.post.workload.kind else {
             return None;
         };
-        let expires_s = self.post.shared.clock.now_ms() / 1_000 + ttl.as_secs();
-        Some((EXPIRES.to_owned(), json!({ "N": expires_s.to_string() })))
+        Some(self.post.shared.clock.now_ms() / 1_000 + ttl.as_secs())
     }
 
-    async fn put(&mut self, region: &str, number: u64, effect: Effect, more: Vec<(String, Value)>) -> Done {
+    async fn put(&mut self, region: &str, number: u64, effect: Effect, more: Option<(String, Value)>) -> Done {
         let spot = Spot::of(&self.post.workload.kind, number);
         let marker = self.marker();
         let fields = field_bytes(&self.post.workload);
         let mut item = item(&spot, &marker, &effect, || filler(&self.dice, fields));
-        item.extend(more);
+        let expires_s = self.expires_s();
+        let expiry = expires_s.map(|expires_s| (EXPIRES.to_owned(), json!({ "N": expires_s.to_string() })));
+        item.extend(more.into_iter().chain(expiry));
         let mut parameters = json!({ "TableName": self.table() });
         parameters["Item"] = Value::Object(item);
         let write = Write {
@@ -221,6 +221,7 @@ impl Client {
             marker,
             effect,
             based_on: Basis::Anything,
+            expires_s,
             bytes: bytes(&parameters, 1),
         };
         let answer = self.call(region, "PutItem", parameters).await;
@@ -235,6 +236,7 @@ impl Client {
             marker: self.marker(),
             effect: Effect::Delete,
             based_on: Basis::Anything,
+            expires_s: None,
             bytes: bytes(&parameters, 1),
         };
         match self.call(region, "DeleteItem", parameters).await {
@@ -276,7 +278,7 @@ impl Client {
             effect,
             condition,
             filler: filler(&self.dice, fields),
-            more: self.expiry().into_iter().collect(),
+            expires_s: self.expires_s(),
         }
     }
 

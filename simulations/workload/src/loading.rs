@@ -125,6 +125,7 @@ impl Put {
             marker,
             effect,
             based_on: Basis::Anything,
+            expires_s: None,
             bytes: bytes(&item, 1),
         };
         Self { item, write }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use beringia_history::{Basis, Effect, KEY, LIST, MARKER, NUMBER, SET, Seen, Write, image_hash};
+use beringia_history::{Basis, EXPIRES, Effect, KEY, LIST, MARKER, NUMBER, SET, Seen, Write, image_hash};
 use beringia_item::{AttributeValue, item_from_json};
 use serde_json::{Map, Value, json};
 
@@ -19,8 +19,8 @@ pub(crate) struct Update {
     pub(crate) condition: Condition,
     /// The filler of a field, after the marker.
     pub(crate) filler: String,
-    /// Attributes that are set in addition to the effect, and that no rule of the oracle concerns.
-    pub(crate) more: Vec<(String, Value)>,
+    /// When the item expires, in seconds since the Unix epoch, if it does.
+    pub(crate) expires_s: Option<u64>,
 }
 
 /// The condition of a write.
@@ -71,10 +71,10 @@ impl Update {
             }
             Effect::Put { .. } | Effect::Delete | Effect::Recorded { .. } => {}
         }
-        for (index, (name, value)) in self.more.iter().enumerate() {
-            names.insert(format!("#more{index}"), json!(name));
-            values.insert(format!(":more{index}"), value.clone());
-            sets.push(format!("#more{index} = :more{index}"));
+        if let Some(expires_s) = self.expires_s {
+            names.insert("#until".to_owned(), json!(EXPIRES));
+            values.insert(":until".to_owned(), json!({ "N": expires_s.to_string() }));
+            sets.push("#until = :until".to_owned());
         }
         let condition = match &self.condition {
             Condition::Always => None,
@@ -118,6 +118,7 @@ impl Update {
                 Condition::Unchanged(seen) => Basis::unchanged(seen.clone()),
                 Condition::AtLeast(least) => Basis::AtLeast(*least),
             },
+            expires_s: self.expires_s,
             bytes,
         }
     }

@@ -91,6 +91,7 @@ pub(crate) fn write(key: &str, marker: &str, effect: Effect) -> Write {
         marker: marker.to_owned(),
         effect,
         based_on: Basis::Anything,
+        expires_s: None,
         bytes: 100,
     }
 }

@@ -23,3 +23,4 @@ mod scale;
 mod sessions;
 mod snapshots;
 mod unshipped;
+mod unshipped_deletes;

@@ -388,6 +388,7 @@ impl Model {
             marker: format!("m{}", self.markers),
             effect,
             based_on: Basis::Anything,
+            expires_s: None,
             bytes: 1,
         }
     }

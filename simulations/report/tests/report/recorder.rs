@@ -63,6 +63,7 @@ fn a_request_is_one_operation_with_all_its_parts() {
             marker: format!("{client}/{part}"),
             effect: Effect::Delete,
             based_on: Basis::Anything,
+            expires_s: None,
             bytes: 100,
         }],
         checked: Vec::new(),

@@ -139,6 +139,7 @@ impl<'a> Prepared<'a> {
                     marker,
                     effect,
                     based_on: Basis::Recorded,
+                    expires_s: None,
                     bytes: 0,
                 },
             });
