@@ -1,4 +1,4 @@
-//! A bounded number of slots that the tables share: one that asks for many leaves the others theirs.
+//! A bounded number of slots that tables share: one that asks for many leaves the others theirs.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,8 +9,8 @@ use beringia_item::TableId;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-/// The slots. Where tables wait, they get the next slot in turn, and within a table whoever asked
-/// first.
+/// The slots. Where tables wait, they get the next slot in turn, and within a table the caller that
+/// asked first.
 pub(crate) struct FairSlots(Mutex<State>);
 
 struct State {

@@ -138,7 +138,7 @@ fn workers() -> usize {
 }
 
 impl Place<'_> {
-    /// Ends the read.
+    /// Ends the read, and notes whether it was slow.
     pub(crate) fn end(self) {
         self.places.note(self.began, Instant::now());
     }

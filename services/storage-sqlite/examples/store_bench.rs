@@ -76,7 +76,7 @@ fn key(n: u64) -> KeyBytes {
     keys().key_of(&item(n, 0)).unwrap()
 }
 
-/// All tables.
+/// The ids of the first so many tables.
 fn ids(tables: u64) -> impl Iterator<Item = TableId> {
     (0..tables).map(|place| TableId(TABLE.0 + u128::from(place)))
 }

@@ -118,8 +118,8 @@ impl Checkpoints {
         }
     }
 
-    /// Copies all pages and empties the log while the store is idle; the next time, if a reader is in
-    /// the way.
+    /// Copies all pages and empties the log while the store is idle; the next time, if a reader is
+    /// in the way.
     pub(crate) fn idle(&self, connection: &Connection) {
         if self.pages.load(Ordering::Relaxed) > 0 {
             let done = self.turns.complete(connection, "TRUNCATE", Duration::ZERO);

@@ -32,9 +32,8 @@ pub struct Planned {
 }
 
 impl Plan {
-    /// Draws what the seed decides: times within their bounds, and swarms with the load, options and
-    /// expectations that they require. The same seed gives the
-    /// same plan.
+    /// Draws what the seed decides: times within their bounds, and swarms with the load, options
+    /// and expectations that they require. The same seed gives the same plan.
     ///
     /// An action that lasts is undone at its end, unless another one that lasts longer has the same
     /// effect. Faults that are still in effect when the load ends (links cut, regions down, disks

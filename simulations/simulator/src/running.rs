@@ -352,10 +352,10 @@ impl<'a> RunningSimulation<'a> {
         }
     }
 
-    /// Waits until no expiry of the table is on its way: items go on expiring after the regions have
-    /// converged, and evidence that is gathered meanwhile would show regions apart. Regions that
+    /// Waits until no expiry of the table is on its way: items go on expiring after the regions
+    /// have converged, and evidence that is gathered meanwhile would show regions apart. Regions that
     /// stay apart are left to the oracle.
-    async fn settle(&self, table: &str) -> Result<(), SimulationError> {
+    async fn wait_for_expiry(&self, table: &str) -> Result<(), SimulationError> {
         let began = Instant::now();
         while began.elapsed() < SETTLED_WITHIN {
             let digests = self.cluster.digests(table).await?;
@@ -389,7 +389,7 @@ impl<'a> RunningSimulation<'a> {
         self.measure.over(&self.cluster);
         let mut evidence = BTreeMap::new();
         for (table, expected) in expected {
-            self.settle(table).await?;
+            self.wait_for_expiry(table).await?;
             let of_table = gather(&self.cluster, table, &replicas, expected).await?;
             evidence.insert(table.clone(), of_table);
         }

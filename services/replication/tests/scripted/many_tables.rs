@@ -138,8 +138,8 @@ fn bytes_each(writes: impl FnOnce()) -> u64 {
     allocation_counter::measure(writes).bytes_total / WRITES
 }
 
-/// Checks that a write allocates about as much with 2,000 tables as with three: less than four bytes
-/// more for each table.
+/// Checks that a write allocates about as much with 2,000 tables as with three: less than four
+/// bytes more for each table.
 fn assert_alike(few: u64, many: u64) {
     assert!(few > 0, "something was measured");
     assert!(many < few + 8_000, "{few} bytes with three tables, {many} with 2,000");

@@ -46,9 +46,9 @@ pub(super) enum Step {
 /// The thread, as the committer sees it.
 pub(super) struct Thread {
     progress: Mutex<Progress>,
-    /// Wakes the thread.
+    /// Tells the thread that it is called.
     call: Condvar,
-    /// Wakes the committer.
+    /// Tells the committer that a checkpoint has ended.
     copied: Condvar,
     handle: Mutex<Option<JoinHandle<()>>>,
     /// For syncs of the database file. It is closed after all connections: closing a file releases
@@ -81,7 +81,7 @@ struct Progress {
 }
 
 impl Default for Progress {
-    /// An empty log.
+    /// The progress in an empty log.
     fn default() -> Self {
         Self {
             work: Work::None,

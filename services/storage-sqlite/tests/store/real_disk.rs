@@ -62,7 +62,7 @@ async fn deletes_go_on_while_the_file_system_is_full() {
         store.collect_garbage(&nothing.clone().into()).await.unwrap();
         tokio::task::yield_now().await;
     }
-    // A file of somebody else takes what the region does not.
+    // Another program's file takes what the region does not.
     let other = mount.path().join("other");
     let blocks = "x".repeat(1 << 20);
     let mut written = 0;

@@ -37,7 +37,7 @@ pub enum SwarmFeature {
     Links,
     /// Crashes that keep the disk.
     Crashes,
-    /// Pauses of replication.
+    /// Pauses of a table's replication.
     Pauses,
     /// Slow and full disks.
     BadDisks,
