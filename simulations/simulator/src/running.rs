@@ -353,8 +353,8 @@ impl<'a> RunningSimulation<'a> {
     }
 
     /// Waits until no expiry of the table is on its way: items go on expiring after the regions
-    /// have converged, and evidence that is gathered meanwhile would show regions apart. Regions that
-    /// stay apart are left to the oracle.
+    /// have converged, and evidence that is gathered meanwhile would show regions apart. Regions
+    /// that stay apart are left to the oracle.
     async fn wait_for_expiry(&self, table: &str) -> Result<(), SimulationError> {
         let began = Instant::now();
         while began.elapsed() < SETTLED_WITHIN {
