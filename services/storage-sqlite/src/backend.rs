@@ -27,6 +27,9 @@ use crate::{
     write::write,
 };
 
+/// Why a commit that may not use the reserve is refused.
+const KEPT: &str = "the database or its disk is full, and what is left is kept for deletes";
+
 /// The listeners to call after each commit.
 type Listeners = Arc<Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>>;
 
@@ -212,8 +215,7 @@ impl Writer for SqliteWriter {
         }
         self.checkpoints.check().map_err(CommitFailure::Fatal)?;
         if !writes.on_reserve && self.reserve.as_mut().is_some_and(Reserve::is_in_use) {
-            let what = "the disk is full, and what is left is kept for deletes".to_owned();
-            return Err(StoreError::DiskFull(what).into());
+            return Err(StoreError::DiskFull(KEPT.to_owned()).into());
         }
         let mut committed = self.attempt(writes);
         if writes.on_reserve && self.is_disk_full(&committed) && self.reserve.as_mut().is_some_and(Reserve::spend) {
@@ -302,8 +304,7 @@ fn commit(connection: &Connection, writes: &WriteSet, size_limit: &SizeLimit) ->
     let _open = Open(connection);
     write(connection, writes)?;
     if !writes.on_reserve && size_limit.uses_reserve(connection).or_store_error()? {
-        let what = "what is left is kept for deletes".to_owned();
-        return Err(StoreError::DiskFull(what).into());
+        return Err(StoreError::DiskFull(KEPT.to_owned()).into());
     }
     // SQLite decides at the next start whether a commit that failed here is durable after all.
     execute(connection, "COMMIT").map_err(|error| CommitFailure::Unknown(store_error(&error)))
