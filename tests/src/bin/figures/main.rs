@@ -46,6 +46,9 @@ struct Options {
     /// Number of tables to compare with three.
     #[arg(long, default_value_t = 2_000)]
     tables: u64,
+    /// Number of connections where two builds are compared.
+    #[arg(long, default_value_t = CONNECTIONS)]
+    connections: usize,
     /// Number of seeds of `swarm` to run.
     #[arg(long, default_value_t = 100)]
     seeds: u64,
@@ -108,7 +111,7 @@ fn main() {
     let wants = |section: Section| options.sections.is_empty() || options.sections.contains(&section);
     if let (Some(before), Some(after)) = (&options.before, &options.after) {
         let programs = [before.clone(), after.clone()];
-        runtime.block_on(pairs::pairs(&programs, wants, options.keys, options.seconds));
+        runtime.block_on(pairs::pairs(&programs, wants, &options));
         if wants(Section::Simulation) {
             runtime.block_on(simulation::pairs(data().path(), &programs));
         }
@@ -203,6 +206,9 @@ async fn throughput(options: &Options) {
     load(endpoint, REGIONS[0], CONNECTIONS, time, "GetItem", random_get)
         .await
         .report("GetItem, 1 KiB, random keys", "25000 /s");
+    load(endpoint, REGIONS[0], 1, time, "GetItem", random_get)
+        .await
+        .report("GetItem, 1 KiB, random keys, 1 connection", "-");
     println!(
         "{:<44} {:>9} MiB",
         "memory of the process, greatest",

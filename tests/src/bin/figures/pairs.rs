@@ -7,7 +7,7 @@ use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_tests::up::Up;
 
 use super::{
-    CONNECTIONS, REGIONS, Section, data,
+    Options, REGIONS, Section, data,
     load::{INDEXED, Limit, create_indexed_table, create_table, fill, get, key, load, put},
     spread::Spread,
     without_delay,
@@ -86,7 +86,8 @@ impl Compared {
 
 /// Runs both programs, each with one durable region of `keys` items, and compares the selected
 /// loads.
-pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(Section) -> bool, keys: u64, seconds: u64) {
+pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(Section) -> bool, options: &Options) {
+    let (keys, seconds, connections) = (options.keys, options.seconds, options.connections);
     let wanted: Vec<_> = loads(keys)
         .into_iter()
         .filter(|(section, ..)| wants(*section))
@@ -116,9 +117,9 @@ pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(Section) -> bo
             let requests = Arc::clone(&requests);
             let request = move |number| requests(number);
             let endpoint = running[place].region(REGIONS[0]);
-            let done = load(endpoint, REGIONS[0], CONNECTIONS, time, operation, request).await;
+            let done = load(endpoint, REGIONS[0], connections, time, operation, request).await;
             done.per_second()
         });
-        compared.await.print(&format!("{section:?}, runs of {seconds} s"), "/s");
+        compared.await.print(&format!("{section:?}, {connections} connections, runs of {seconds} s"), "/s");
     }
 }
