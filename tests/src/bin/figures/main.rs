@@ -203,7 +203,7 @@ async fn throughput(options: &Options) {
         .await
         .report("PutItem, durable, 1 KiB, random keys", "8000 /s");
     let random_get = move |_| get(chance.below(keys));
-    load(endpoint, REGIONS[0], CONNECTIONS, time, "GetItem", random_get)
+    load(endpoint, REGIONS[0], CONNECTIONS, time, "GetItem", random_get.clone())
         .await
         .report("GetItem, 1 KiB, random keys", "25000 /s");
     load(endpoint, REGIONS[0], 1, time, "GetItem", random_get)
