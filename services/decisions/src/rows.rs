@@ -36,6 +36,16 @@ pub(crate) struct ItemScan {
     pub(crate) rows_max: usize,
 }
 
+/// A bounded section of an index's entries, whose items are to be weighed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EntryScan {
+    pub(crate) table: TableId,
+    pub(crate) index: IndexNumber,
+    /// The entry after which the section begins; `None` for the first of the index.
+    pub(crate) after: Option<Vec<u8>>,
+    pub(crate) entries_max: usize,
+}
+
 /// A bounded section of the log: `first..=last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LogScan {
@@ -114,7 +124,7 @@ pub struct ReadSet {
     pub(crate) item_scans: BTreeSet<ItemScan>,
     pub(crate) logs: BTreeSet<LogScan>,
     pub(crate) checks: BTreeSet<(TableId, u16)>,
-    pub(crate) counts: BTreeSet<(TableId, IndexNumber)>,
+    pub(crate) counts: BTreeSet<EntryScan>,
 }
 
 impl ReadSet {
@@ -190,7 +200,7 @@ pub struct Rows {
     item_scans: BTreeMap<ItemScan, Vec<ScannedItem>>,
     logs: BTreeMap<LogScan, Vec<(RecordHead, KeyBytes)>>,
     checks: BTreeMap<(TableId, u16), Damage>,
-    counts: BTreeMap<(TableId, IndexNumber), EntryCount>,
+    counts: BTreeMap<EntryScan, EntryCount>,
 }
 
 impl Rows {
@@ -246,9 +256,9 @@ impl Rows {
             let damage = damage.transpose()?.unwrap_or_default();
             self.checks.insert((table, range), damage);
         }
-        for (table, index) in wanted.counts {
-            let count = verify::count_entries(snapshot, state, table, index)?;
-            self.counts.insert((table, index), count);
+        for scan in wanted.counts {
+            let count = verify::count_entries(snapshot, state, &scan)?;
+            self.counts.insert(scan, count);
         }
         Ok(())
     }
@@ -317,8 +327,8 @@ impl Rows {
         self.checks.get(&(table, range))
     }
 
-    pub(crate) fn count(&self, table: TableId, index: IndexNumber) -> Option<EntryCount> {
-        self.counts.get(&(table, index)).copied()
+    pub(crate) fn count(&self, scan: &EntryScan) -> Option<&EntryCount> {
+        self.counts.get(scan)
     }
 }
 

@@ -6,16 +6,17 @@
 
 use std::ops::ControlFlow;
 
-use beringia_item::{Item, KeyBytes, KeySchema, TableId, content_hash, decode_item};
+use beringia_item::{Item, KeyBytes, KeySchema, content_hash, decode_item};
 use beringia_storage::{
     IndexState, StoreError,
-    backend::{Checked, Detail, IndexNumber, ItemRow, Keyspace, Snapshot, StoredRecord},
+    backend::{Checked, Detail, ItemRow, Keyspace, Snapshot, StoredRecord},
 };
 use bytes::Bytes;
 
 use crate::{
     current::CurrentRecord,
-    layout::{OriginNames, RangeSum, all_keys, range_keys, row_hash, row_key, stored_key},
+    layout::{OriginNames, RangeSum, above, all_keys, range_keys, row_hash, row_key, stored_key},
+    rows::EntryScan,
     state::{Digests, State, TableState},
 };
 
@@ -56,11 +57,15 @@ impl Damage {
     }
 }
 
-/// The number of an index's entries, and the size of their projections.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// The number of some entries of an index that belong to items, and the size of their projections.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct EntryCount {
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
+    /// The number of entries that were read.
+    pub(crate) read: usize,
+    /// The last one; `None` if there are no more.
+    pub(crate) last: Option<Vec<u8>>,
 }
 
 /// Compares a range of a table, and of its complete indexes, with its rows and their records.
@@ -244,30 +249,40 @@ fn item_of(snapshot: &dyn Snapshot, row_key: &[u8]) -> Result<Option<Item>, Stor
     Ok(item)
 }
 
-/// Counts the entries of an index that lead to items.
+/// Counts the next entries of an index that belong to items. One that is not that of its item is
+/// left out.
 pub(crate) fn count_entries(
     snapshot: &dyn Snapshot,
     state: &State,
-    id: TableId,
-    index: IndexNumber,
+    wanted: &EntryScan,
 ) -> Result<EntryCount, StoreError> {
     let mut count = EntryCount::default();
-    let table = state.tables().get(&id);
+    let table = state.tables().get(&wanted.table);
     let Some((table, index)) = table.and_then(|table| {
-        let index = table.indexes.iter().find(|found| found.number == index)?;
+        let index = table.indexes.iter().find(|found| found.number == wanted.index)?;
         Some((table, index))
     }) else {
         return Ok(count);
     };
-    snapshot.scan(Keyspace::Entries, &all_keys(index.number), &mut |entry, _| {
+    let mut range = all_keys(index.number);
+    if let Some(after) = &wanted.after {
+        range.from = above(after.clone());
+    }
+    snapshot.scan(Keyspace::Entries, &range, &mut |entry, _| {
         let base = index.definition.keys.split_index_key(&stored_key(entry));
         if let Some((_, base)) = base
             && let Some(item) = item_of(snapshot, &row_key(table.number, &base.0))?
+            && index.entry(&item, &base).as_deref() == Some(entry)
         {
             count.entries += 1;
             count.bytes += index.weight(&item);
         }
-        Ok(ControlFlow::Continue(()))
+        count.read += 1;
+        if count.read < wanted.entries_max {
+            return Ok(ControlFlow::Continue(()));
+        }
+        count.last = Some(entry.to_vec());
+        Ok(ControlFlow::Break(()))
     })?;
     Ok(count)
 }

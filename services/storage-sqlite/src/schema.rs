@@ -11,7 +11,7 @@ use rusqlite::Row;
 /// "BRNG", the application id in the header of a SQLite file, by which Beringia knows its own.
 pub(crate) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file with another version is refused.
-pub(crate) const FORMAT: i32 = 12;
+pub(crate) const FORMAT: i32 = 13;
 
 /// The statements that create a new database.
 pub(crate) static SCHEMA: LazyLock<String> = LazyLock::new(|| {

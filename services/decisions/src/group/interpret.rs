@@ -222,13 +222,14 @@ impl Group<'_> {
             cursor: None,
             projected,
             size: IndexSize::default(),
+            recount: None,
             shown: Arc::default(),
         };
         table.indexes.push(index.clone());
         self.events.push(added);
         index.write(&mut self.writes)?;
         if !empty {
-            Arc::make_mut(&mut self.state.jobs).push(Job::Backfill {
+            self.state.add_job(Job::Backfill {
                 table: id,
                 index: number,
             });

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     journal,
     layout::{above, all_keys, digest_keys, number_key, stored_key},
-    rows::{CurrentRow, ItemScan, Scan},
-    state::{Job, LogCheckpoint},
+    rows::{CurrentRow, EntryScan, ItemScan, Scan},
+    state::{Job, LogCheckpoint, Recount},
     unshipped::UnshippedFilter,
 };
 
@@ -46,10 +46,7 @@ impl Group<'_> {
                 unshipped,
                 journal,
             } => self.purge_table(*table, unshipped.as_deref(), *journal)?,
-            Job::CountEntries { table } => {
-                self.count_entries(*table)?;
-                true
-            }
+            Job::CountEntries { table } => self.count_entries(*table)?,
         };
         let jobs = Arc::make_mut(&mut self.state.jobs);
         let place = jobs.iter().position(|other| *other == job);
@@ -239,23 +236,48 @@ impl Group<'_> {
         Ok(finished)
     }
 
-    /// Counts the entries of all complete indexes of a table.
-    fn count_entries(&mut self, id: TableId) -> Result<()> {
+    /// Has the entries of all complete indexes of a table counted, from the first one on.
+    pub(super) fn recount(&mut self, id: TableId) -> Result<()> {
+        let mut indexes = self.table(id)?.indexes.clone();
+        for index in indexes.iter_mut().filter(|index| index.state == IndexState::Active) {
+            index.recount = Some(Recount::default());
+            index.write(&mut self.writes)?;
+        }
+        self.table_mut(id)?.indexes = indexes;
+        self.state.add_job(Job::CountEntries { table: id });
+        Ok(())
+    }
+
+    /// Counts some more entries of a table's indexes; returns true if none were left. Entries that
+    /// are written meanwhile count with the write, where the count has passed them.
+    fn count_entries(&mut self, id: TableId) -> Result<bool> {
         let Some(table) = self.state.tables().get(&id).cloned() else {
-            return Ok(());
+            return Ok(true);
         };
+        let mut entries_max = STEP_ROWS;
         for (place, index) in table.indexes.iter().enumerate() {
-            if index.state != IndexState::Active {
-                continue;
-            }
-            let Some(count) = self.rows.count(id, index.number) else {
+            let Some(recount) = &index.recount else { continue };
+            let scan = EntryScan {
+                table: id,
+                index: index.number,
+                after: recount.cursor.clone(),
+                entries_max,
+            };
+            let Some(count) = self.rows.count(&scan).cloned() else {
                 return Err(self.need(|missing| {
-                    missing.counts.insert((id, index.number));
+                    missing.counts.insert(scan);
                 }));
             };
-            let size = &mut self.table_mut(id)?.indexes[place].size;
-            size.set(count.entries, count.bytes);
+            let mut index = index.clone();
+            entries_max -= count.read;
+            let finished = count.last.is_none();
+            index.add_counted(count.entries, count.bytes, count.last);
+            index.write(&mut self.writes)?;
+            self.table_mut(id)?.indexes[place] = index;
+            if !finished {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -1,14 +1,11 @@
 //! Repair of a range: makes its rows, index entries and digest agree with rows and log.
 
-use std::sync::Arc;
-
 use beringia_item::TableId;
 
 use super::{
     event::StoreEvent,
     workspace::{Group, Result},
 };
-use crate::state::Job;
 
 impl Group<'_> {
     /// Checks a range as it was before the group, and repairs it. Returns true if anything was
@@ -33,9 +30,8 @@ impl Group<'_> {
         });
         self.table_mut(id)?.digests.change(range, |sum| *sum = damage.sum);
         let recount = !damage.rows.is_empty() || !damage.missing_entries.is_empty() || !damage.stray_entries.is_empty();
-        let job = Job::CountEntries { table: id };
-        if recount && !self.state.jobs.contains(&job) {
-            Arc::make_mut(&mut self.state.jobs).push(job);
+        if recount {
+            self.recount(id)?;
         }
         for (row_key, record) in damage.rows {
             self.writes.trimmed.extend(record);

@@ -1,8 +1,6 @@
 //! Stores a version under a key: the record, the item's row, its index entries and its range's
 //! digest, all in one place.
 
-use std::sync::Arc;
-
 use beringia_item::{Item, KeyBytes, Mutation, TableId, VersionVector, content_hash, decode_item, item_size, range_of};
 use beringia_storage::{
     IndexState,
@@ -163,11 +161,11 @@ impl Group<'_> {
         let mut found_stray = false;
         for place in 0..count {
             let index = self.table(id)?.indexes[place].clone();
-            found_stray |= self.move_entry(id, place, &index, key, (before, after))?;
+            found_stray |= self.move_entry(id, place, index, key, (before, after))?;
         }
-        let job = Job::CountEntries { table: id };
-        if found_stray && !self.state.jobs.contains(&job) {
-            Arc::make_mut(&mut self.state.jobs).push(job);
+        // A count that is in progress includes the entry.
+        if found_stray && !self.state.jobs.contains(&Job::CountEntries { table: id }) {
+            self.recount(id)?;
         }
         Ok(())
     }
@@ -178,40 +176,46 @@ impl Group<'_> {
         &mut self,
         id: TableId,
         place: usize,
-        index: &Index,
+        mut index: Index,
         key: &KeyBytes,
         (before, after): (Option<&Item>, Option<&Item>),
     ) -> Result<bool> {
-        let mut size = index.size;
         let weighed = |item: &Item| Some((index.entry(item, key)?, index.weight(item)));
         let (old, now) = (before.and_then(weighed), after.and_then(weighed));
-        let mut found_stray = false;
+        let (mut is_moved, mut found_stray) = (false, false);
         match (old, now) {
             // The entry stays. One that the backfill has not created yet is counted when it is
             // created.
             (Some((old, was)), Some((now, is))) if old == now => {
                 if was != is && (index.state == IndexState::Active || self.has_row(Keyspace::Entries, &old, true)) {
-                    size.remove(was);
-                    size.add(is);
+                    let mut sizes = index.sizes_of(&old);
+                    sizes.remove(was);
+                    sizes.add(is);
+                    is_moved = true;
                 }
             }
             (old, now) => {
-                if let Some((entry, bytes)) = old
-                    && self.delete_entry(entry)
-                {
-                    size.remove(bytes);
+                if let Some((entry, bytes)) = old {
+                    let mut sizes = index.sizes_of(&entry);
+                    if self.delete_entry(entry) {
+                        sizes.remove(bytes);
+                        is_moved = true;
+                    }
                 }
                 if let Some((entry, bytes)) = now {
+                    let mut sizes = index.sizes_of(&entry);
                     if self.insert_entry(entry) {
-                        size.add(bytes);
+                        sizes.add(bytes);
                     } else {
+                        sizes.add_counted(bytes);
                         found_stray = true;
                     }
+                    is_moved = true;
                 }
             }
         }
-        if size != index.size {
-            self.table_mut(id)?.indexes[place].size = size;
+        if is_moved {
+            self.table_mut(id)?.indexes[place] = index;
         }
         Ok(found_stray)
     }

@@ -36,8 +36,20 @@ pub struct Index {
     /// The attributes that the index projects; `None` for all.
     pub projected: Option<Arc<[String]>>,
     pub(crate) size: IndexSize,
+    /// The count in progress, which replaces the size when it is complete.
+    pub(crate) recount: Option<Recount>,
     /// The size as catalogs show it.
     pub(crate) shown: Arc<TableSize>,
+}
+
+/// A count of an index's entries after damage. The index's row records only that one is in
+/// progress: a restart begins anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Recount {
+    /// The last entry that was counted.
+    pub(crate) cursor: Option<Vec<u8>>,
+    /// The size of the entries up to the cursor.
+    size: IndexSize,
 }
 
 /// The number of entries of an index, and their size.
@@ -63,13 +75,49 @@ impl IndexSize {
         self.changed = true;
     }
 
-    /// Replaces both counts at once.
-    pub(crate) const fn set(&mut self, entries: u64, bytes: u64) {
-        *self = Self {
-            entries,
-            bytes,
-            changed: true,
-        };
+    /// Adds the size of several entries.
+    const fn add_all(&mut self, entries: u64, bytes: u64) {
+        self.entries += entries;
+        self.bytes += bytes;
+        self.changed = true;
+    }
+}
+
+impl Recount {
+    /// Whether the entry, if it exists, was counted.
+    fn has_passed(&self, entry: &[u8]) -> bool {
+        self.cursor.as_deref().is_some_and(|cursor| entry <= cursor)
+    }
+}
+
+/// The sizes that change with one entry: that of the index, and that of a count which has passed
+/// the entry's key.
+pub(crate) struct SizesOfEntry<'a> {
+    size: &'a mut IndexSize,
+    counted: Option<&'a mut IndexSize>,
+}
+
+impl SizesOfEntry<'_> {
+    /// Adds the entry to both.
+    pub(crate) const fn add(&mut self, bytes: u64) {
+        self.size.add(bytes);
+        self.add_counted(bytes);
+    }
+
+    /// Adds an entry that existed without an item, so that no count has included it. Whether the
+    /// size of the index includes it is unknown.
+    pub(crate) const fn add_counted(&mut self, bytes: u64) {
+        if let Some(counted) = &mut self.counted {
+            counted.add(bytes);
+        }
+    }
+
+    /// Subtracts the entry from both.
+    pub(crate) const fn remove(&mut self, bytes: u64) {
+        self.size.remove(bytes);
+        if let Some(counted) = &mut self.counted {
+            counted.remove(bytes);
+        }
     }
 }
 
@@ -85,6 +133,28 @@ impl Index {
         projected_size(item, self.projected.as_deref()) as u64
     }
 
+    /// The change of the sizes by an entry of this key.
+    pub(crate) fn sizes_of(&mut self, entry: &[u8]) -> SizesOfEntry<'_> {
+        let recount = self.recount.as_mut().filter(|recount| recount.has_passed(entry));
+        SizesOfEntry {
+            size: &mut self.size,
+            counted: recount.map(|recount| &mut recount.size),
+        }
+    }
+
+    /// Adds entries that were counted after damage, up to and including `last`; `None` if there are
+    /// no more, so that the size of the index is known again.
+    pub(crate) fn add_counted(&mut self, entries: u64, bytes: u64, last: Option<Vec<u8>>) {
+        let Some(recount) = &mut self.recount else { return };
+        recount.size.add_all(entries, bytes);
+        if last.is_some() {
+            recount.cursor = last;
+        } else {
+            self.size = recount.size;
+            self.recount = None;
+        }
+    }
+
     /// Publishes the size to catalogs.
     pub fn show_size(&self) {
         self.shown.set(self.size.entries, self.size.bytes);
@@ -97,6 +167,7 @@ impl Index {
         row.extend_from_slice(&self.size.bytes.to_be_bytes());
         row.extend_from_slice(&self.table.to_be_bytes());
         row.push(encode_state(self.state));
+        row.push(u8::from(self.recount.is_some()));
         put_optional(&mut row, self.cursor.as_deref());
         let definition = serde_json::to_vec(&*self.definition);
         put_bytes(
@@ -117,6 +188,7 @@ impl Index {
             number,
             table: fields.u32()?,
             state: decode_state(fields.u8()?)?,
+            recount: (fields.u8()? != 0).then(Recount::default),
             cursor: fields.optional()?.map(<[u8]>::to_vec),
             definition: Arc::new(
                 serde_json::from_slice(fields.bytes()?).map_err(|error| StoreError::damaged(&error.to_string()))?,

@@ -7,8 +7,7 @@ use beringia_storage::backend::{IndexNumber, TableNumber};
 
 use crate::unshipped::UnshippedFilter;
 
-/// A background job, done in small steps between groups. Except for [`Job::CountEntries`], jobs are
-/// restored from rows.
+/// A background job, done in small steps between groups. Jobs are restored from rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Job {
     /// Creates the entries of an index for rows that existed before it.
@@ -23,8 +22,7 @@ pub(crate) enum Job {
         /// The conflict journal to remove; 0 for none.
         journal: TableNumber,
     },
-    /// Counts the entries of a table's indexes after damage was repaired. This job is not recorded
-    /// in rows: if a crash prevents it, the next count corrects the sizes of the indexes.
+    /// Counts the entries of a table's indexes after damage was repaired.
     CountEntries { table: TableId },
 }
 

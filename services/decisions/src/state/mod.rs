@@ -19,7 +19,7 @@ mod tip;
 
 pub(crate) use self::{
     definitions::{Definition, Home},
-    index::{IndexSize, table_of_index},
+    index::{IndexSize, Recount, table_of_index},
     job::Job,
     streams::ShardSummary,
     table::table_number,

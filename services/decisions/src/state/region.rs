@@ -209,7 +209,7 @@ impl State {
         let keys = Arc::new(aspects::KEYS.clone());
         for (number, row) in rows {
             if let LocalReplica::Removed { unshipped } = row.local {
-                Arc::make_mut(&mut self.jobs).push(Job::PurgeTable {
+                self.add_job(Job::PurgeTable {
                     table: number,
                     unshipped: unshipped.map(Arc::new),
                     journal: row.journal,
@@ -243,14 +243,15 @@ impl State {
             index.projected = self.projected_by(table, &index.definition);
             match index.state {
                 IndexState::Deleting => {
-                    Arc::make_mut(&mut self.jobs).push(Job::PurgeIndex { index: index.number });
+                    self.add_job(Job::PurgeIndex { index: index.number });
                     Arc::make_mut(&mut self.leaving).push((table, index));
                     continue;
                 }
-                IndexState::Backfilling => Arc::make_mut(&mut self.jobs).push(Job::Backfill {
+                IndexState::Backfilling => self.add_job(Job::Backfill {
                     table,
                     index: index.number,
                 }),
+                IndexState::Active if index.recount.is_some() => self.add_job(Job::CountEntries { table }),
                 IndexState::Active => {}
             }
             if let Some(table) = self.table_mut(table) {
@@ -258,6 +259,13 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Adds a job at the end, unless it is there already.
+    pub(crate) fn add_job(&mut self, job: Job) {
+        if !self.jobs.contains(&job) {
+            Arc::make_mut(&mut self.jobs).push(job);
+        }
     }
 
     /// The attributes that an index projects; `None` for all.

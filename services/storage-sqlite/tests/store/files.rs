@@ -75,7 +75,7 @@ fn foreign_file_is_refused_and_left_unchanged() {
         (foreign, "is an SQLite database, but not one of Beringia's"),
         (
             newer,
-            "has format 77, and this version of beringia reads format 12 (run the version that wrote it, or move the \
+            "has format 77, and this version of beringia reads format 13 (run the version that wrote it, or move the \
              file away to start with an empty database)",
         ),
     ];

@@ -18,6 +18,7 @@ mod pair;
 mod planted_bugs;
 mod power_loss;
 mod real_disk;
+mod recounts;
 mod scrub;
 mod space;
 mod support;

@@ -120,6 +120,9 @@ pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(Section) -> bo
             let done = load(endpoint, REGIONS[0], connections, time, operation, request).await;
             done.per_second()
         });
-        compared.await.print(&format!("{section:?}, {connections} connections, runs of {seconds} s"), "/s");
+        compared.await.print(
+            &format!("{section:?}, {connections} connections, runs of {seconds} s"),
+            "/s",
+        );
     }
 }
