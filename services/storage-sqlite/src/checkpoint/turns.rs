@@ -80,15 +80,7 @@ impl Turns {
         if self.failure.get().is_some() {
             return None;
         }
-        let copied = self.synced_or_not(connection, || {
-            connection.query_row(statement, [], |row| {
-                Ok(Copied {
-                    pages: row.get(1)?,
-                    copied: row.get(2)?,
-                })
-            })
-        });
-        copied
+        self.attempt(connection, statement)
             .inspect_err(|error| match store_error(error) {
                 error @ StoreError::SyncFailed(_) => {
                     tracing::error!(%error, "the sync of a WAL checkpoint failed");
@@ -97,6 +89,19 @@ impl Turns {
                 error => tracing::warn!(%error, "a WAL checkpoint failed; the next one tries again"),
             })
             .ok()
+            .flatten()
+    }
+
+    /// Makes a checkpoint; `None` if SQLite makes none now: the reader of the index of the log meets
+    /// a commit that is just changing it.
+    fn attempt(&self, connection: &Connection, statement: &str) -> rusqlite::Result<Option<Copied>> {
+        let numbers = |row: &rusqlite::Row<'_>| Ok([row.get::<_, i64>(1)?, row.get(2)?]);
+        let numbers = self.synced_or_not(connection, || connection.query_row(statement, [], numbers))?;
+        // Both are -1 then.
+        let [Ok(pages), Ok(copied)] = numbers.map(u32::try_from) else {
+            return Ok(None);
+        };
+        Ok(Some(Copied { pages, copied }))
     }
 
     /// Whether a planted bug keeps checkpoints unsynced.
@@ -122,5 +127,50 @@ impl Turns {
     /// The first failure stays.
     pub(super) fn fail(&self, error: StoreError) {
         self.failure.get_or_init(|| error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// Whether the other connection's checkpoint waits.
+    static WAITS: AtomicBool = AtomicBool::new(false);
+
+    fn wait_for_the_reader(_: i32) -> bool {
+        WAITS.store(true, Ordering::Relaxed);
+        std::thread::yield_now();
+        true
+    }
+
+    /// Another connection is in the middle of a checkpoint, which waits for a reader. To SQLite this
+    /// is the same as an index of the log that a commit is changing.
+    #[test]
+    fn checkpoint_that_sqlite_refuses_is_no_failure() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let connect = || Connection::open(directory.path().join("db")).expect("a database");
+        let (mut writer, reader, other) = (connect(), connect(), connect());
+        writer
+            .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (1);")
+            .expect("it is written");
+        reader.execute_batch("BEGIN; SELECT * FROM t;").expect("it is read");
+        writer.execute("INSERT INTO t VALUES (2)", []).expect("it is written");
+        other.execute_batch("SELECT * FROM t").expect("it is read");
+        writer.busy_handler(Some(wait_for_the_reader)).expect("it waits");
+        let turns = Turns::new(None);
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(move || writer.execute_batch("PRAGMA wal_checkpoint(FULL)"));
+            while !WAITS.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            let refused = turns.attempt(&other, "PRAGMA wal_checkpoint(PASSIVE)");
+            reader.execute_batch("COMMIT").expect("it ends");
+            waits.join().expect("no panic").expect("it is copied");
+            assert_eq!(refused, Ok(None));
+        });
+        assert!(turns.passive(&other).is_some_and(Copied::is_all));
+        assert_eq!(turns.check(), Ok(()));
     }
 }
