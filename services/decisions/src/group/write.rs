@@ -10,7 +10,7 @@ use beringia_storage::{
 use super::workspace::{Group, OwnRecord, Result};
 use crate::{
     layout::row_hash,
-    state::{Index, Job, LogCheckpoint},
+    state::{Index, LogCheckpoint},
 };
 
 /// The new row of a record's item.
@@ -163,15 +163,15 @@ impl Group<'_> {
             let index = self.table(id)?.indexes[place].clone();
             found_stray |= self.move_entry(id, place, index, key, (before, after))?;
         }
-        // A count that is in progress includes the entry.
-        if found_stray && !self.state.jobs.contains(&Job::CountEntries { table: id }) {
+        if found_stray {
             self.recount(id)?;
         }
         Ok(())
     }
 
     /// Changes the entry of one index, at its place among the table's. Returns true if the new
-    /// entry existed already because of damage; it is then unknown whether it was counted.
+    /// entry existed already because of damage; it is then unknown whether it was counted, unless a
+    /// count is in progress.
     fn move_entry(
         &mut self,
         id: TableId,
@@ -208,7 +208,7 @@ impl Group<'_> {
                         sizes.add(bytes);
                     } else {
                         sizes.add_counted(bytes);
-                        found_stray = true;
+                        found_stray = index.recount.is_none();
                     }
                     is_moved = true;
                 }
