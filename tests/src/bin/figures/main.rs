@@ -9,6 +9,7 @@ mod large;
 mod load;
 mod overhead;
 mod pairs;
+mod repair;
 mod scans;
 mod simulation;
 mod spread;
@@ -76,6 +77,8 @@ enum Section {
     Large,
     /// PutItem with three global tables and with thousands.
     Tables,
+    /// Repair of lost rows while clients write.
+    Repair,
     /// Lag between regions, with and without delays.
     Lag,
     /// Convergence after a partition.
@@ -140,6 +143,9 @@ fn main() {
         }
         if wants(Section::Tables) {
             tables::tables(options.tables, options.seconds).await;
+        }
+        if wants(Section::Repair) {
+            repair::repair().await;
         }
         if wants(Section::Lag) {
             lag::lag(options.seconds).await;
