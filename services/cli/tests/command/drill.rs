@@ -365,12 +365,20 @@ fn an_interrupted_drill_undoes_what_it_did() {
     // Each check starts a process, so this ends after some minutes at the latest.
     let is_cut = (0..5_000).any(|_| !all_links_are_open(&up));
     assert!(is_cut, "the drill cuts the link");
+    let prune = ["conflicts", "prune", "--all"];
+    assert_refused(
+        &up.command(&prune),
+        &["a drill judges by the conflicts of these regions", "--dry-run"],
+    );
+    let counted = up.json(&[&prune[..], &["--dry-run"]].concat());
+    assert_eq!(counted[0]["conflicts"], 0);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("undone"), "{}", stderr(&output));
     assert!(all_links_are_open(&up));
     assert_eq!(tables(&up), json!([]));
+    assert_eq!(up.json(&prune)[0]["conflicts"], 0);
 }
 
 #[test]
