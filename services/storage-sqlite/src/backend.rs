@@ -45,6 +45,9 @@ pub struct SqliteBackend {
     lock: Mutex<Option<FileLock>>,
     /// The file of the database; `None` for memory.
     file: Option<DatabaseFile>,
+    disk_faults: DiskFaults,
+    /// The limit on the size of the database; `None` without one.
+    max_bytes: Option<u64>,
 }
 
 impl SqliteBackend {
@@ -84,7 +87,21 @@ impl SqliteBackend {
             listeners,
             lock: Mutex::new(opened.lock),
             file: opened.file,
+            disk_faults: options.disk_faults.clone(),
+            max_bytes: options.max_bytes,
         })
+    }
+
+    /// Whether the database or its disk is full, so that only commits that lead to free space are
+    /// possible.
+    fn is_on_reserve(&self) -> Result<bool, StoreError> {
+        if self.disk_faults.is_full() || self.file.as_ref().is_some_and(Reserve::is_spent) {
+            return Ok(true);
+        }
+        let limit = SizeLimit::new(self.max_bytes);
+        self.readers
+            .with(|connection| limit.uses_reserve(connection))?
+            .or_store_error()
     }
 
     /// The path of the database, for messages.
@@ -140,6 +157,7 @@ impl StorageBackend for SqliteBackend {
             database_bytes: self.file.clone().map_or(in_memory, length),
             free_bytes: pages.free * page_bytes,
             wal_bytes: self.file.as_ref().map_or(0, |file| length(file.sibling("-wal"))),
+            reserve_in_use: self.is_on_reserve()?,
         })
     }
 

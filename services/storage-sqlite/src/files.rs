@@ -120,7 +120,9 @@ impl FileSystem for LocalFiles {
 
     fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()> {
         let file = File::options().write(true).create(true).truncate(true).open(path)?;
-        fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
+        if bytes > 0 {
+            fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
+        }
         file.sync_all()
     }
 

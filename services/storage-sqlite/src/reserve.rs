@@ -25,7 +25,7 @@ enum State {
     Missing,
     /// The file takes its space.
     Kept,
-    /// The file was removed, so that commits have its space.
+    /// The file was made empty, so that commits have its space. It stays so across restarts.
     Spent,
 }
 
@@ -33,12 +33,22 @@ impl Reserve {
     /// The reserve of the database in this file.
     pub(crate) fn of(database: &DatabaseFile) -> Self {
         let file = database.sibling("-reserve");
-        let is_kept = matches!(file.file_system.len(&file.path), Ok(Some(RESERVE_BYTES)));
+        let state = match file.file_system.len(&file.path) {
+            Ok(Some(RESERVE_BYTES)) => State::Kept,
+            Ok(Some(0)) => State::Spent,
+            _ => State::Missing,
+        };
         Self {
             file,
-            state: if is_kept { State::Kept } else { State::Missing },
+            state,
             tried: None,
         }
+    }
+
+    /// Whether the reserve of the database in this file was spent and could not be kept back again
+    /// since, as its file shows.
+    pub(crate) fn is_spent(database: &DatabaseFile) -> bool {
+        Self::of(database).state == State::Spent
     }
 
     /// Creates the file if it is not there. Without space for it there is no reserve.
@@ -56,7 +66,10 @@ impl Reserve {
             }
             Err(error) => {
                 // What was created of it takes the space that others need.
-                let _ = file_system.remove(path);
+                let _ = match self.state {
+                    State::Spent => file_system.allocate(path, 0),
+                    State::Missing | State::Kept => file_system.remove(path),
+                };
                 tracing::debug!(%error, "no space can be kept back for deletes");
             }
         }
@@ -76,9 +89,9 @@ impl Reserve {
         self.state == State::Spent
     }
 
-    /// Removes the file. Returns whether there is more space now.
+    /// Makes the file empty. Returns whether there is more space now.
     pub(crate) fn spend(&mut self) -> bool {
-        if self.state != State::Kept || self.file.file_system.remove(&self.file.path).is_err() {
+        if self.state != State::Kept || self.file.file_system.allocate(&self.file.path, 0).is_err() {
             return false;
         }
         tracing::warn!("the disk is full: only deletes and upkeep go on, on the reserve");

@@ -103,3 +103,37 @@ fn a_lost_region_bootstraps_once_its_disk_has_space() {
         assert!(last.elapsed_ms.is_some(), "{store:?}: {last:?}");
     }
 }
+
+/// Its last writes reach the other regions although it can store nothing new.
+#[test]
+fn a_region_with_a_full_disk_is_drained() {
+    let text = r#"
+        duration = "35s"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 40
+        keys = 200
+        value_bytes = 4000
+        [[event]]
+        at = "2s"
+        lasts = "16s"
+        isolate = "us-east-1"
+        [[event]]
+        at = "3s"
+        lasts = "27s"
+        disk_full = "us-east-1"
+        [[event]]
+        at = "19s"
+        lasts = "5s"
+        drain = "us-east-1"
+        "#;
+    let scenario = Scenario::parse(text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"));
+    let plan = Plan::draw(&scenario, 3);
+    for store in [StoreKind::Sqlite, StoreKind::Memory] {
+        let outcome = played(&plan, store);
+        assert_eq!(outcome.violations, [], "{store:?}");
+        let proven_ms = outcome.run.drains[0].proven_ms;
+        let proven_ms = proven_ms.unwrap_or_else(|| panic!("{store:?}: the drain is not proven"));
+        assert!((19_000..24_000).contains(&proven_ms), "{store:?}: {proven_ms} ms");
+    }
+}

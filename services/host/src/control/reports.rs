@@ -64,6 +64,7 @@ fn storage_report(store: &dyn Store, catalog: &Catalog) -> StorageReport {
         database_bytes: sizes.database_bytes,
         free_bytes: sizes.free_bytes,
         wal_bytes: sizes.wal_bytes,
+        reserve_in_use: sizes.reserve_in_use,
         untrimmed: log.untrimmed,
         held_up: log.holds.iter().map(|hold| held_up(hold, catalog)).collect(),
     }

@@ -1,7 +1,7 @@
 //! A real file system that is full: the reserve beside the database.
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
-use std::{path::Path, process::Command};
+use std::{io::Write as _, path::Path, process::Command};
 
 use beringia_storage::{
     CommitError, Store as _, StoreError,
@@ -58,7 +58,8 @@ async fn deletes_go_on_while_the_file_system_is_full() {
     let store = beringia_storage_sqlite::open(&options).unwrap();
     create_table(&store, false).await;
     let nothing = std::collections::BTreeMap::from([(beringia_item::TableId::CATALOG, Default::default())]);
-    while !reserve.exists() {
+    let is_kept = || std::fs::metadata(&reserve).is_ok_and(|file| file.len() > 0);
+    while !is_kept() {
         store.collect_garbage(&nothing.clone().into()).await.unwrap();
         tokio::task::yield_now().await;
     }
@@ -81,12 +82,23 @@ async fn deletes_go_on_while_the_file_system_is_full() {
         }
     }
     assert!(written > 100, "{written}");
-    assert!(reserve.exists(), "a put does not spend it");
+    assert!(is_kept(), "a put does not spend it");
+    assert!(!store.sizes().unwrap().reserve_in_use);
     for n in 0..written {
         store.commit(vec![write(key("a", n), Do::Delete)]).await.unwrap();
     }
     assert!(assert_agrees(&store, TABLE).await.is_empty());
-    assert!(!reserve.exists(), "the deletes have spent it");
+    assert!(!is_kept(), "the deletes have spent it");
+    assert!(store.sizes().unwrap().reserve_in_use);
+    store.close().await;
+    // The other program takes what the end of the region left, but for 2 MiB.
+    let mut file = std::fs::File::options().append(true).open(&other).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    let length = file.metadata().unwrap().len();
+    file.set_len(length - (2 << 20)).unwrap();
+    drop(file);
+    let store = beringia_storage_sqlite::open(&options).unwrap();
+    assert!(store.sizes().unwrap().reserve_in_use, "after a restart");
     let small = vec![write(key("b", 1), Do::Put(item("b", 1, &[])))];
     assert!(is_full(&store.commit(small).await), "what is left is for deletes");
     std::fs::remove_file(&other).unwrap();
@@ -99,7 +111,8 @@ async fn deletes_go_on_while_the_file_system_is_full() {
         assert!(is_full(&done), "{done:?}");
         tokio::task::yield_now().await;
     }
-    assert!(reserve.exists());
+    assert!(is_kept());
+    assert!(!store.sizes().unwrap().reserve_in_use);
     put(&store, item("b", 2, &[])).await;
     assert_eq!(assert_agrees(&store, TABLE).await.len(), 2);
     store.close().await;

@@ -231,6 +231,9 @@ pub struct StorageSizes {
     pub free_bytes: u64,
     /// The write-ahead log, with the part that is used again.
     pub wal_bytes: u64,
+    /// Whether the database or its disk is full, so that only what leads to free space is committed,
+    /// in space that was kept back for it.
+    pub reserve_in_use: bool,
 }
 
 /// The holder of the lease, which alone may commit.

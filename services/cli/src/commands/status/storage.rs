@@ -14,6 +14,8 @@ pub(super) struct StorageJson {
     database_bytes: u64,
     free_bytes: u64,
     wal_bytes: u64,
+    /// Whether only deletes and upkeep go on, since the database or its disk is full.
+    reserve_in_use: bool,
     /// The positions of the log that the trim has not reached.
     untrimmed: u64,
     /// The tables whose records the trim may not remove, and left behind.
@@ -41,6 +43,7 @@ impl StorageJson {
             database_bytes: storage.database_bytes,
             free_bytes: storage.free_bytes,
             wal_bytes: storage.wal_bytes,
+            reserve_in_use: storage.reserve_in_use,
             untrimmed: storage.untrimmed,
             held_up: held_up(storage),
         })
@@ -72,6 +75,13 @@ pub(super) fn print(regions: &[StorageJson]) -> Result<(), CommandError> {
             [of.region.clone(), database, free, wal, untrimmed]
         }),
     )?;
+    for region in regions.iter().filter(|of| of.reserve_in_use) {
+        output::line(&format!(
+            "{}: the database or its disk is full. Only deletes, trimming and drains go on, in the space kept back for \
+             them, until there is space again.",
+            region.region
+        ))?;
+    }
     let held_up: Vec<[String; 5]> = regions
         .iter()
         .flat_map(|of| of.held_up.iter().map(|table| table.row(&of.region)))
