@@ -68,7 +68,7 @@ async fn create_global(up: &Up, tables: std::ops::Range<u64>) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
-        // Also waits until the replicas are active, some 20 a second.
+        // Also waits until the replicas are active.
         let _ = up.control.run(&["converge", "--timeout", "600"]);
     }
 }
