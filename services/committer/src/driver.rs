@@ -76,6 +76,8 @@ pub(crate) struct Queue {
     upkeep: Semaphore,
     /// Why the committer failed, if it did.
     failure: SetOnce<String>,
+    /// Whether it failed by a panic.
+    panicked: AtomicBool,
     finished: AtomicBool,
     end: Notify,
 }
@@ -98,6 +100,7 @@ impl Queue {
             remotes: Semaphore::new(REMOTES_WAITING_MAX),
             upkeep: Semaphore::new(UPKEEP_WAITING_MAX),
             failure: SetOnce::new(),
+            panicked: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             end: Notify::new(),
         }
@@ -236,6 +239,11 @@ impl Queue {
         self.failure.get().cloned()
     }
 
+    /// Whether the committer failed by a panic.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.panicked.load(Ordering::Acquire)
+    }
+
     /// Waits until the committer fails, and returns the reason.
     pub(crate) async fn failure(&self) -> String {
         self.failure.wait().await.clone()
@@ -318,7 +326,10 @@ fn with_committer<T>(
             None => return Some(done),
             Some(reason) => queue.fail(reason.to_owned()),
         },
-        Err(panic) => queue.fail(format!("the committer panicked: {}", panic_message(&*panic))),
+        Err(panic) => {
+            queue.panicked.store(true, Ordering::Release);
+            queue.fail(format!("the committer panicked: {}", panic_message(&*panic)));
+        }
     }
     None
 }

@@ -123,6 +123,12 @@ impl RegionStore {
         self.backend.close();
     }
 
+    /// Whether the committer has failed by a panic, which is never the fault of a disk.
+    #[must_use]
+    pub fn has_panicked(&self) -> bool {
+        self.queue.has_panicked()
+    }
+
     /// Takes the committer from its driver, once it has finished the current group.
     fn take_committer(&self) -> Option<Committer> {
         self.slot.lock().take()

@@ -154,6 +154,6 @@ pub enum NoMeans {
     #[error("the regions are processes of their own on a real network; name a program that can do it with --hook")]
     NoHook,
     /// Only a simulation can carry it out.
-    #[error("only simulations copy disks and put them back; play it with `beringia sim run`")]
+    #[error("only simulations have disks that are copied, put back, or fail; play it with `beringia sim run`")]
     Simulated,
 }

@@ -163,6 +163,9 @@ fn words(action: &Action, topology: &Topology) -> Option<Vec<String>> {
         Action::ClockDrift { region, ppm } => say(&["clock-drift", region, &ppm.to_string()]),
         Action::CopyDisk { .. }
         | Action::RestoreDisk { .. }
+        | Action::LosePower { .. }
+        | Action::FailingDisk { .. }
+        | Action::FlipBits { .. }
         | Action::PauseReplication { .. }
         | Action::ResumeReplication { .. }
         | Action::AddReplica { .. }

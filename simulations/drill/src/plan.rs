@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use beringia_scenario::{Action, Plan, RegionOptions, Workload, WorkloadKind};
+use beringia_scenario::{Action, Disks, Plan, RegionOptions, Workload, WorkloadKind};
 
-use crate::error::DrillError;
+use crate::error::{DrillError, NoMeans};
 use crate::{
     hook::{self, Answer},
     stage::{Means, Stage},
@@ -114,6 +114,10 @@ pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: b
                 "{action}: this deletes a database; allow it with --allow-data-loss"
             ));
         }
+    }
+    if plan.scenario.disks == Disks::Faulty {
+        let why = NoMeans::Simulated;
+        problems.push(format!("disks = \"faulty\": {why}"));
     }
     problems.extend(unlike(&plan.scenario.behaviour, &stage.fleet.behaviour()));
     if let Some(hook) = &stage.hook {

@@ -150,8 +150,12 @@ impl Stage {
         match action {
             Action::Shift { .. } | Action::Rate { .. } => Ok(Means::Load),
             Action::AddReplica { .. } | Action::RemoveReplica { .. } => Ok(Means::Api),
-            // Only simulated disks can be copied while their regions run.
-            Action::CopyDisk { .. } | Action::RestoreDisk { .. } => Err(NoMeans::Simulated),
+            // Only simulated disks can be copied while their regions run, or fail on purpose.
+            Action::CopyDisk { .. }
+            | Action::RestoreDisk { .. }
+            | Action::LosePower { .. }
+            | Action::FailingDisk { .. }
+            | Action::FlipBits { .. } => Err(NoMeans::Simulated),
             Action::PauseReplication { .. }
             | Action::ResumeReplication { .. }
             | Action::Drain { .. }

@@ -1,7 +1,11 @@
 //! A file's contents: what processes see, what is durable, and the changes between the two.
 
+use std::ops::Range;
+
 /// The unit in which a disk writes. A page that was not synced can be torn at its multiples.
 const SECTOR_BYTES: usize = 512;
+/// The least length of a text. Databases have shorter ones in their own structures.
+const TEXT_BYTES_MIN: usize = 64;
 
 /// The contents of a file.
 #[derive(Debug, Default, Clone)]
@@ -63,9 +67,35 @@ impl Content {
         self.unsynced.push(change);
     }
 
+    /// The contents after a loss of power that keeps nothing unsynced.
+    pub(crate) fn durable_copy(&self) -> Self {
+        Self {
+            cached: self.durable.clone(),
+            durable: self.durable.clone(),
+            unsynced: Vec::new(),
+        }
+    }
+
+    /// Where there are texts in what is durable: at least 64 letters, digits, spaces and `-_:`.
+    pub(crate) fn durable_texts(&self) -> Vec<Range<usize>> {
+        let is_of_text = |byte: &u8| byte.is_ascii_alphanumeric() || b" -_:".contains(byte);
+        let mut texts = Vec::new();
+        let mut start = 0;
+        for run in self.durable.chunk_by(|one, other| is_of_text(one) == is_of_text(other)) {
+            let range = start..start + run.len();
+            start = range.end;
+            if run.len() >= TEXT_BYTES_MIN && is_of_text(&run[0]) {
+                texts.push(range);
+            }
+        }
+        texts
+    }
+
     /// Makes all changes durable.
     pub(crate) fn sync(&mut self) {
-        self.settle(|| true);
+        for change in std::mem::take(&mut self.unsynced) {
+            change.apply(&mut self.durable);
+        }
     }
 
     /// Makes those parts of the changes durable for which `survives` says so, in their order, and
@@ -159,6 +189,33 @@ mod tests {
         assert_eq!(seen(&content), b"lostkept");
         content.evict();
         assert_eq!(seen(&content), b"\0\0\0\0kept");
+    }
+
+    #[test]
+    fn texts_are_long_runs_of_letters() {
+        let mut content = Content::default();
+        let text = [b'a'; TEXT_BYTES_MIN];
+        content.write(&[&[0; 3], &text[..], &[7], &text[1..], &[7], &text[..]].concat(), 0);
+        assert_eq!(content.durable_texts(), []);
+        content.sync();
+        let second = 3 + 2 * TEXT_BYTES_MIN + 1;
+        assert_eq!(
+            content.durable_texts(),
+            [3..3 + TEXT_BYTES_MIN, second..second + TEXT_BYTES_MIN]
+        );
+    }
+
+    #[test]
+    fn copy_has_only_what_is_durable() {
+        let mut content = Content::default();
+        content.write(b"kept", 0);
+        content.sync();
+        content.write(b"lost", 0);
+        let mut copy = content.durable_copy();
+        assert_eq!(seen(&copy), b"kept");
+        copy.settle(|| true);
+        copy.evict();
+        assert_eq!(seen(&copy), b"kept");
     }
 
     #[test]

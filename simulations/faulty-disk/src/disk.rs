@@ -29,6 +29,11 @@ struct Disks {
     by_number: BTreeMap<u64, Weak<Mutex<State>>>,
 }
 
+/// The directory of the disk with this number.
+fn directory(number: u64) -> PathBuf {
+    Path::new(ROOT).join(number.to_string())
+}
+
 /// A disk in memory, with one directory. Clones are the same disk.
 #[derive(Clone)]
 pub struct FaultyDisk {
@@ -40,11 +45,29 @@ impl FaultyDisk {
     /// Creates an empty disk without faults.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::attach(|_| State::new(seed))
+    }
+
+    /// Creates a disk with what is durable on this one, and without faults: what a snapshot of the
+    /// disk has.
+    #[must_use]
+    pub fn copy(&self, seed: u64) -> Self {
+        let state = self.state.lock();
+        Self::attach(|number| {
+            let directory = directory(number);
+            state.copy(seed, |name| {
+                name.file_name().map_or_else(PathBuf::new, |name| directory.join(name))
+            })
+        })
+    }
+
+    /// Adds a disk to those of the process. `state` gets its number.
+    fn attach(state: impl FnOnce(u64) -> State) -> Self {
         vfs::register();
-        let state = Arc::new(Mutex::new(State::new(seed)));
         let mut disks = DISKS.lock();
         disks.last += 1;
         let number = disks.last;
+        let state = Arc::new(Mutex::new(state(number)));
         disks.by_number.retain(|_, disk| disk.strong_count() > 0);
         disks.by_number.insert(number, Arc::downgrade(&state));
         Self { number, state }
@@ -53,7 +76,7 @@ impl FaultyDisk {
     /// The path of a file with this name. No other disk has it.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
-        Path::new(ROOT).join(self.number.to_string()).join(name)
+        directory(self.number).join(name)
     }
 
     /// The state of the disk that a path leads to.
@@ -62,7 +85,7 @@ impl FaultyDisk {
         DISKS.lock().by_number.get(&number)?.upgrade()
     }
 
-    /// Sets how often operations fail from now on.
+    /// Sets the shares of operations that fail from now on.
     pub fn set_faults(&self, faults: Faults) {
         self.state.lock().faults = faults;
     }
@@ -70,6 +93,12 @@ impl FaultyDisk {
     /// Makes the next operation of that kind fail, on a file whose name ends so.
     pub fn fail_next(&self, operation: Operation, suffix: &str) {
         self.state.lock().next_fault = Some((operation, suffix.to_owned()));
+    }
+
+    /// The sum of the lengths of all files.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        self.state.lock().used_bytes()
     }
 
     /// Limits the sum of the lengths of all files. `None` for no limit.
@@ -80,6 +109,13 @@ impl FaultyDisk {
     /// Inverts a bit of a file. Returns false if the file does not have it.
     pub fn flip(&self, path: &Path, byte: usize, bit: u8) -> bool {
         self.state.lock().flip(path, byte, bit)
+    }
+
+    /// Inverts bits in texts of a file: 64 or more letters, digits, spaces and `-_:`. A database
+    /// has no texts of this length but in the values that it keeps. Returns how many bits were
+    /// inverted: none, if there are no texts.
+    pub fn flip_in_texts(&self, path: &Path, bits: u32) -> u32 {
+        self.state.lock().flip_in_texts(path, bits)
     }
 
     /// The number of writes and syncs so far.
@@ -93,6 +129,18 @@ impl FaultyDisk {
     pub fn cut_power_after(&self, changes: u64) {
         let mut state = self.state.lock();
         state.power_cut_at = Some(state.changes + changes + 1);
+    }
+
+    /// Cuts power in the middle of one of the next `changes` writes and syncs, as
+    /// [`cut_power_after`](Self::cut_power_after) does. The disk's seed chooses which.
+    pub fn cut_power_within(&self, changes: u64) {
+        self.state.lock().cut_power_within(changes);
+    }
+
+    /// Whether the machine has power.
+    #[must_use]
+    pub fn has_power(&self) -> bool {
+        self.state.lock().has_power()
     }
 
     /// Ends all processes, loses any part of what was not synced, and starts the machine again.

@@ -21,16 +21,16 @@ pub enum Operation {
     Sync,
 }
 
-/// How often operations fail: one in so many of each kind; 0 for none.
+/// The shares of operations that fail, in percent of each kind.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Faults {
     /// A read fails, and SQLite gets nothing of it.
-    pub reads: u64,
+    pub reads: f64,
     /// A write fails, and leaves any part of itself.
-    pub writes: u64,
+    pub writes: f64,
     /// A sync fails, and the disk loses any part of what it should have made durable. Processes
     /// may still see that, and the next sync succeeds without it.
-    pub syncs: u64,
+    pub syncs: f64,
 }
 
 /// Why an operation failed.
@@ -74,6 +74,16 @@ pub(crate) struct StoredFile {
     pub(crate) locks: FileLocks,
     /// The shared memory with the index of its write-ahead log.
     pub(crate) index: Arc<SharedIndex>,
+}
+
+impl StoredFile {
+    /// The file as no process has opened it, with what is durable of it.
+    fn durable_copy(&self) -> Self {
+        Self {
+            content: self.content.durable_copy(),
+            ..Self::default()
+        }
+    }
 }
 
 /// The state of a disk.
@@ -121,6 +131,34 @@ impl State {
         }
     }
 
+    /// A disk with what is durable on this one, under names that `rename` makes of the names here.
+    pub(crate) fn copy(&self, seed: u64, rename: impl Fn(&Path) -> PathBuf) -> Self {
+        let names = self.durable_names.iter().map(|(name, file)| (rename(name), *file));
+        let names: BTreeMap<PathBuf, FileId> = names.collect();
+        let copied = |file: &FileId| Some((*file, self.files.get(file)?.durable_copy()));
+        Self {
+            files: names.values().filter_map(copied).collect(),
+            durable_names: names.clone(),
+            names,
+            last_id: self.last_id,
+            ..Self::new(seed)
+        }
+    }
+
+    pub(crate) const fn has_power(&self) -> bool {
+        self.has_power
+    }
+
+    /// Cuts power in the middle of one of so many changes that come next.
+    pub(crate) fn cut_power_within(&mut self, changes: u64) {
+        self.power_cut_at = Some(self.changes + 1 + self.random.below(changes));
+    }
+
+    /// The sum of the lengths of all files.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.files.values().map(|file| file.content.len()).sum()
+    }
+
     /// A number that was not used before.
     pub(crate) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
@@ -154,12 +192,12 @@ impl State {
             let name = name.as_os_str().as_encoded_bytes();
             *kind == operation && name.ends_with(suffix.as_bytes())
         });
-        let one_in = match operation {
+        let percent = match operation {
             Operation::Read => self.faults.reads,
             Operation::Write => self.faults.writes,
             Operation::Sync => self.faults.syncs,
         };
-        let fails = is_next.is_some() || (one_in > 0 && self.random.below(one_in) == 0);
+        let fails = is_next.is_some() || (percent > 0.0 && self.random.unit_f64() * 100.0 < percent);
         if fails { Err(DiskError::Failed) } else { Ok(()) }
     }
 
@@ -188,7 +226,7 @@ impl State {
                 return Err(error);
             }
         }
-        let used: usize = self.files.values().map(|file| file.content.len()).sum();
+        let used = self.used_bytes();
         let content = &mut self.file(file)?.content;
         let grows = (at + bytes.len()).saturating_sub(content.len());
         if grows > 0 && used + grows > self.capacity_bytes {
@@ -260,6 +298,26 @@ impl State {
     pub(crate) fn flip(&mut self, name: &Path, at: usize, bit: u8) -> bool {
         let file = self.named(name).and_then(|file| self.files.get_mut(&file));
         file.is_some_and(|file| file.content.flip(at, bit))
+    }
+
+    /// Inverts so many bits in texts of a file, and returns how many it inverted.
+    pub(crate) fn flip_in_texts(&mut self, name: &Path, bits: u32) -> u32 {
+        let texts = |state: &mut Self| Some(state.file(state.named(name)?).ok()?.content.durable_texts());
+        let texts = texts(self).unwrap_or_default();
+        let len: usize = texts.iter().map(ExactSizeIterator::len).sum();
+        let mut flipped = 0;
+        for _ in 0..bits {
+            let (drawn, bit) = (self.random.below(len as u64), self.random.below(8));
+            let mut place = usize::try_from(drawn).unwrap_or(0);
+            let byte = texts.iter().find_map(|text| {
+                let byte = (place < text.len()).then(|| text.start + place);
+                place = place.saturating_sub(text.len());
+                byte
+            });
+            let bit = u8::try_from(bit).unwrap_or(0);
+            flipped += u32::from(byte.is_some_and(|byte| self.flip(name, byte, bit)));
+        }
+        flipped
     }
 
     /// Ends all processes; the page cache stays.

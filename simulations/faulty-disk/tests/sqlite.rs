@@ -182,3 +182,61 @@ fn removal_that_was_not_synced_may_be_lost_after_a_kill() {
     assert!((0..SEEDS).any(is_back));
     assert!(!(0..SEEDS).all(is_back));
 }
+
+#[test]
+fn copy_has_what_is_durable_and_stays_as_it_is() {
+    let disk = with_table(1);
+    let connection = connect(&disk, &disk.path("db"), "FULL").unwrap();
+    connection.execute("INSERT INTO t VALUES (1, x'')", []).unwrap();
+    connection.pragma_update(None, "synchronous", "OFF").unwrap();
+    connection.execute("INSERT INTO t VALUES (2, x'')", []).unwrap();
+    let copy = disk.copy(2);
+    connection.execute("DELETE FROM t", []).unwrap();
+    assert_eq!(left(&copy), Some(BTreeSet::from([1])));
+    assert_eq!(left(&copy.copy(3)), Some(BTreeSet::from([1])));
+}
+
+#[test]
+fn power_is_cut_within_so_many_changes() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let disk = with_table(seed);
+        let before = disk.changes();
+        disk.cut_power_within(5);
+        let file = disk.open(&disk.path("db")).unwrap();
+        while disk.has_power() {
+            let _ = file.sync();
+        }
+        seen.insert(disk.changes() - before);
+        disk.lose_power();
+        assert!(disk.has_power());
+    }
+    assert_eq!(seen, (1..=5).collect());
+}
+
+/// Bits of long texts change, and no others.
+#[test]
+fn changed_bits_of_texts_leave_the_database_readable() {
+    let disk = with_table(1);
+    let path = disk.path("db");
+    let read = || -> Vec<String> {
+        let connection = connect(&disk, &path, "FULL").unwrap();
+        let mut rows = connection.prepare("SELECT CAST(v AS TEXT) FROM t ORDER BY n").unwrap();
+        let rows = rows.query_map([], |row| row.get(0)).unwrap();
+        rows.map(|row| row.unwrap_or_default()).collect()
+    };
+    assert_eq!(disk.flip_in_texts(&path, 3), 0, "there are no texts");
+    let written: Vec<String> = (0..50).map(|n| format!("{n}").repeat(100)).collect();
+    let connection = connect(&disk, &path, "FULL").unwrap();
+    for (n, text) in (0_i64..).zip(&written) {
+        connection.execute("INSERT INTO t VALUES (?1, ?2)", (n, text)).unwrap();
+    }
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(connection);
+    assert_eq!(read(), written);
+    assert_eq!(disk.flip_in_texts(&path, 3), 3);
+    disk.lose_power();
+    let differ = read().iter().zip(&written).filter(|(one, other)| one != other).count();
+    assert!((1..=3).contains(&differ), "{differ} of the values have changed");
+    assert!(left(&disk).is_some(), "SQLite finds nothing wrong");
+}

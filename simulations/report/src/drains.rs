@@ -72,7 +72,7 @@ pub(crate) fn planned(plan: &Plan) -> Vec<(DrainTimes, u64)> {
                     drain.left_ms.get_or_insert(at_ms);
                 }
             }
-            Action::Crash { region, .. } | Action::RestoreDisk { region } => {
+            Action::Crash { region, .. } | Action::RestoreDisk { region } | Action::LosePower { region } => {
                 if let Some((drain, until)) = open(&mut drains, region) {
                     drain.left_ms.get_or_insert(at_ms);
                     // A region is open for writes when it starts.

@@ -38,6 +38,7 @@ enum Setting {
     Bandwidth(Ends),
     Disk(String),
     Room(String),
+    Failures(String),
     Drift(String),
     /// A region, and a table; `None`: all tables.
     Pause(String, Option<String>),
@@ -184,6 +185,9 @@ fn begin(plan: &Plan, action: &Action) -> Option<(String, Over)> {
             format!("disk {} ms slower {region}", short(by.as_secs_f64() * 1e3))
         }
         Action::DiskFull { region, full: true } => format!("disk full {region}"),
+        Action::LosePower { region } => format!("power lost {region}"),
+        Action::FailingDisk { region, failing } if !failing.is_none() => format!("failing disk {region}"),
+        Action::FlipBits { region, bits } => format!("{bits} bits changed {region}"),
         Action::ClockStep { region, by_ms } => format!("clock {by_ms:+} ms {region}"),
         Action::ClockDrift { region, ppm } if *ppm != 0 => format!("clock drift {ppm:+} ppm {region}"),
         Action::PauseReplication { region, table } => {
@@ -208,6 +212,7 @@ fn begin(plan: &Plan, action: &Action) -> Option<(String, Over)> {
         Action::Drain { region } => format!("drain {region}"),
         Action::SlowDisk { .. }
         | Action::DiskFull { .. }
+        | Action::FailingDisk { .. }
         | Action::ClockDrift { .. }
         | Action::Heal(_)
         | Action::Restart { .. }
@@ -226,7 +231,9 @@ fn over_of(plan: &Plan, action: &Action) -> Over {
             let touching = links.filter(|link| link.from == *region || link.to == *region);
             Over::Links(touching.map(|link| (link.from.clone(), link.to.clone())).collect())
         }
-        Action::Crash { region, .. } | Action::RestoreDisk { region } => Over::Restart(region.clone()),
+        Action::Crash { region, .. } | Action::RestoreDisk { region } | Action::LosePower { region } => {
+            Over::Restart(region.clone())
+        }
         action => setting_of(action).map_or(Over::AtOnce, Over::Setting),
     }
 }
@@ -239,6 +246,7 @@ fn setting_of(action: &Action) -> Option<Setting> {
         Action::Bandwidth { ends, .. } => Setting::Bandwidth(ends.clone()),
         Action::SlowDisk { region, .. } => Setting::Disk(region.clone()),
         Action::DiskFull { region, .. } => Setting::Room(region.clone()),
+        Action::FailingDisk { region, .. } => Setting::Failures(region.clone()),
         Action::ClockDrift { region, .. } => Setting::Drift(region.clone()),
         Action::PauseReplication { region, table } | Action::ResumeReplication { region, table } => {
             Setting::Pause(region.clone(), table.clone())
@@ -253,8 +261,12 @@ fn kind_of(action: &Action) -> FaultKind {
     match action {
         Action::Cut { .. } | Action::Isolate { .. } | Action::Heal(_) => FaultKind::Partition,
         Action::Delay { .. } | Action::Loss { .. } | Action::Bandwidth { .. } => FaultKind::Network,
-        Action::Crash { .. } | Action::RestoreDisk { .. } | Action::Restart { .. } => FaultKind::Region,
-        Action::SlowDisk { .. } | Action::DiskFull { .. } => FaultKind::Disk,
+        Action::Crash { .. } | Action::RestoreDisk { .. } | Action::LosePower { .. } | Action::Restart { .. } => {
+            FaultKind::Region
+        }
+        Action::SlowDisk { .. } | Action::DiskFull { .. } | Action::FailingDisk { .. } | Action::FlipBits { .. } => {
+            FaultKind::Disk
+        }
         Action::ClockStep { .. } | Action::ClockDrift { .. } => FaultKind::Clock,
         Action::CopyDisk { .. }
         | Action::PauseReplication { .. }
@@ -282,6 +294,9 @@ fn regions_of(plan: &Plan, action: &Action) -> Vec<String> {
         | Action::RestoreDisk { region }
         | Action::SlowDisk { region, .. }
         | Action::DiskFull { region, .. }
+        | Action::LosePower { region }
+        | Action::FailingDisk { region, .. }
+        | Action::FlipBits { region, .. }
         | Action::ClockStep { region, .. }
         | Action::ClockDrift { region, .. }
         | Action::PauseReplication { region, .. }

@@ -83,6 +83,21 @@ pub enum Action {
         /// Whether the disk is full.
         full: bool,
     },
+    /// Cuts the power of a region's machine: what its disk has not synced is lost, in whole or in
+    /// part.
+    LosePower { region: String },
+    /// Makes operations on a region's disk fail from now on.
+    FailingDisk {
+        region: String,
+        /// The shares of operations that fail; none makes the disk well again.
+        failing: DiskFailures,
+    },
+    /// Changes bits in the values on a region's disk.
+    FlipBits {
+        region: String,
+        /// The number of bits.
+        bits: u32,
+    },
     /// Sets a region's clock forward or back.
     ClockStep {
         region: String,
@@ -132,6 +147,35 @@ pub enum Action {
     Drain { region: String },
     /// Ends a drain, so that the region takes writes again.
     Undrain { region: String },
+}
+
+/// The shares of operations on a disk that fail, in percent of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct DiskFailures {
+    /// Reads of files, which return nothing then.
+    pub reads: f64,
+    /// Writes to files, of which any part may be made.
+    pub writes: f64,
+    /// Syncs, after which any part of what was to be durable may be lost.
+    pub syncs: f64,
+}
+
+impl DiskFailures {
+    /// Returns whether no operation fails.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for DiskFailures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} % of reads, {} % of writes, {} % of syncs",
+            self.reads, self.writes, self.syncs
+        )
+    }
 }
 
 impl Ends {
@@ -191,6 +235,10 @@ impl fmt::Display for Action {
             Self::SlowDisk { region, by } => write!(f, "disk of {region} slower by {}", show(*by)),
             Self::DiskFull { region, full: true } => write!(f, "disk of {region} full"),
             Self::DiskFull { region, .. } => write!(f, "disk of {region} has room"),
+            Self::LosePower { region } => write!(f, "power of {region} lost"),
+            Self::FailingDisk { region, failing } if failing.is_none() => write!(f, "disk of {region} works again"),
+            Self::FailingDisk { region, failing } => write!(f, "disk of {region} fails {failing}"),
+            Self::FlipBits { region, bits } => write!(f, "{bits} bits of the disk of {region} change"),
             Self::ClockStep { region, by_ms } => write!(f, "clock of {region} jumps by {}", show_signed_ms(*by_ms)),
             Self::ClockDrift { region, ppm } => write!(f, "clock of {region} drifts by {ppm} ppm"),
             Self::PauseReplication { region, table } => {

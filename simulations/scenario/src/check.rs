@@ -196,6 +196,7 @@ fn subjects(what: &What) -> Vec<Subject<'_>> {
         | Action::Restart { region }
         | Action::CopyDisk { region }
         | Action::RestoreDisk { region }
+        | Action::LosePower { region }
         | Action::PauseReplication { region, .. }
         | Action::ResumeReplication { region, .. }
         | Action::Drain { region }

@@ -117,6 +117,9 @@ pub enum ScenarioProblem {
         /// The expected value in words, with an example.
         expected: &'static str,
     },
+    /// An event needs a disk that can fail, and the scenario does not ask for one.
+    #[error("{0} needs a disk that can fail; expected disks = \"faulty\" at the top of the scenario")]
+    ReliableDisks(&'static str),
     /// An event that nothing undoes has a `lasts`.
     #[error("nothing undoes {0}; expected no lasts")]
     NoOpposite(&'static str),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use crate::{Action, Ends, Scenario};
+use crate::{Action, DiskFailures, Ends, Scenario};
 
 /// The reason why an action is impossible in the present state.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -61,6 +61,7 @@ pub(crate) struct Fleet {
     copied: BTreeSet<String>,
     full: BTreeSet<String>,
     slow: BTreeSet<String>,
+    failing: BTreeSet<String>,
     /// The tables whose replication is paused, by region; `None` for all tables.
     paused: BTreeMap<String, BTreeSet<Option<String>>>,
     drained: BTreeSet<String>,
@@ -79,6 +80,7 @@ impl Fleet {
             copied: BTreeSet::new(),
             full: BTreeSet::new(),
             slow: BTreeSet::new(),
+            failing: BTreeSet::new(),
             paused: BTreeMap::new(),
             drained: BTreeSet::new(),
             replicas: scenario.replicas.iter().cloned().collect(),
@@ -118,7 +120,7 @@ impl Fleet {
                 self.cut.extend(ways);
             }
             Action::Heal(ends) => self.heal(ends.as_ref())?,
-            Action::Crash { region, .. } => {
+            Action::Crash { region, .. } | Action::LosePower { region } => {
                 self.expect_up(region)?;
                 self.down.insert(region.clone());
             }
@@ -136,6 +138,7 @@ impl Fleet {
             Action::Restart { region } => leave(&mut self.down, region, Senseless::Up)?,
             Action::SlowDisk { region, by } => set(&mut self.slow, region, !by.is_zero()),
             Action::DiskFull { region, full } => set(&mut self.full, region, *full),
+            Action::FailingDisk { region, failing } => set(&mut self.failing, region, !failing.is_none()),
             Action::PauseReplication { region, table } => {
                 self.expect_up(region)?;
                 self.pause(region, table.as_ref())?;
@@ -172,6 +175,7 @@ impl Fleet {
             Action::Delay { .. }
             | Action::Loss { .. }
             | Action::Bandwidth { .. }
+            | Action::FlipBits { .. }
             | Action::ClockStep { .. }
             | Action::ClockDrift { .. }
             | Action::Rate { .. } => {}
@@ -191,6 +195,10 @@ impl Fleet {
             region: region.clone(),
             by: std::time::Duration::ZERO,
         });
+        let failures = self.failing.iter().map(|region| Action::FailingDisk {
+            region: region.clone(),
+            failing: DiskFailures::default(),
+        });
         let starts = self
             .down
             .iter()
@@ -202,6 +210,7 @@ impl Fleet {
         heal.into_iter()
             .chain(disks)
             .chain(speeds)
+            .chain(failures)
             .chain(starts)
             .chain(resumptions)
             .collect()

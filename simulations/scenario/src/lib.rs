@@ -27,7 +27,7 @@ mod workload;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-pub use action::{Action, Ends};
+pub use action::{Action, DiskFailures, Ends};
 pub use behaviour::{RegionOptions, TableThroughput};
 use beringia_regions::Topology;
 pub use error::{ScenarioError, ScenarioProblem};
@@ -64,6 +64,8 @@ pub struct Scenario {
     /// Options that every region is started with. A drill against running regions requires that
     /// they were started with them.
     pub behaviour: RegionOptions,
+    /// The disks of the regions.
+    pub disks: Disks,
     /// How wrong the clocks are from the beginning, by region. A region that is not listed has a
     /// correct clock.
     pub clocks: BTreeMap<String, ClockDeviation>,
@@ -122,6 +124,31 @@ impl Scenario {
             &self.replicas
         } else {
             &workload.regions
+        }
+    }
+}
+
+/// The disks of the regions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Disks {
+    /// Disks that keep everything that was written to them.
+    #[default]
+    Reliable,
+    /// Disks that lose what was not synced when power is lost, and that can fail. Only simulations
+    /// have them, under SQLite.
+    Faulty,
+}
+
+impl Disks {
+    /// Every kind, in the order in which messages list them.
+    pub const ALL: [Self; 2] = [Self::Reliable, Self::Faulty];
+
+    /// The name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reliable => "reliable",
+            Self::Faulty => "faulty",
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use beringia_regions::Topology;
 
 use crate::{
-    Action, Ends, Planned, Scenario, TimelineEvent, What,
+    Action, DiskFailures, Ends, Planned, Scenario, TimelineEvent, What,
     fleet::{Fleet, Senseless, Way, ways},
 };
 
@@ -91,6 +91,7 @@ struct Player<'a> {
     bandwidths: Layers<Way, Option<f64>>,
     slowness: Layers<String, Duration>,
     fullness: Layers<String, bool>,
+    failures: Layers<String, DiskFailures>,
     drifts: Layers<String, i64>,
     /// Rates by workload and region.
     rates: Layers<(String, String), f64>,
@@ -109,6 +110,7 @@ impl<'a> Player<'a> {
             bandwidths: Layers::default(),
             slowness: Layers::default(),
             fullness: Layers::default(),
+            failures: Layers::default(),
             drifts: Layers::default(),
             rates: Layers::default(),
             timeline: Vec::new(),
@@ -142,6 +144,7 @@ impl<'a> Player<'a> {
             Action::Bandwidth { ends, mbit } => ways(ends).for_each(|way| self.bandwidths.push(way, index, *mbit)),
             Action::SlowDisk { region, by } => self.slowness.push(region.clone(), index, *by),
             Action::DiskFull { region, full } => self.fullness.push(region.clone(), index, *full),
+            Action::FailingDisk { region, failing } => self.failures.push(region.clone(), index, *failing),
             Action::ClockDrift { region, ppm } => self.drifts.push(region.clone(), index, *ppm),
             Action::Rate {
                 workload,
@@ -195,6 +198,12 @@ impl<'a> Player<'a> {
             Action::DiskFull { region, full } => {
                 let change = self.fullness.pop(region, index, !full).into_iter();
                 change.map(|(region, full)| Action::DiskFull { region, full }).collect()
+            }
+            Action::FailingDisk { region, .. } => {
+                let change = self.failures.pop(region, index, DiskFailures::default()).into_iter();
+                change
+                    .map(|(region, failing)| Action::FailingDisk { region, failing })
+                    .collect()
             }
             Action::ClockDrift { region, .. } => {
                 let usual = self.scenario.clocks.get(region).map_or(0, |error| error.drift_ppm);
@@ -308,7 +317,9 @@ fn from_ms(ms: f64) -> Duration {
 /// it depends on what else happens.
 pub(crate) fn opposite(action: &Action) -> Option<Action> {
     Some(match action {
-        Action::Crash { region, .. } | Action::RestoreDisk { region } => Action::Restart { region: region.clone() },
+        Action::Crash { region, .. } | Action::RestoreDisk { region } | Action::LosePower { region } => {
+            Action::Restart { region: region.clone() }
+        }
         Action::ClockStep { region, by_ms } => Action::ClockStep {
             region: region.clone(),
             by_ms: -by_ms,

@@ -92,7 +92,7 @@ const CLOCK: [(&str, &str, Form); 2] = [
     ("offset_ms", "offset", Form::Milliseconds),
     ("drift_ppm", "drift_ppm", Form::Number),
 ];
-const EVENT: [(&str, Form); 12] = [
+const EVENT: [(&str, Form); 16] = [
     ("at", Form::Text),
     ("after", Form::Text),
     ("lasts", Form::Text),
@@ -100,6 +100,10 @@ const EVENT: [(&str, Form); 12] = [
     ("by", Form::Text),
     ("jitter", Form::Text),
     ("percent", Form::Number),
+    ("reads", Form::Number),
+    ("writes", Form::Number),
+    ("syncs", Form::Number),
+    ("bits", Form::Number),
     ("mbit", Form::Number),
     ("ppm", Form::Number),
     ("rate", Form::Number),
@@ -118,7 +122,7 @@ impl Scenario {
     ///   `behaviour.max_unreachable_ms`;
     /// - `clocks.REGION.offset_ms`, `clocks.REGION.drift_ppm`;
     /// - `event.N.FIELD`: a time or a number of the N-th event, counted from 1;
-    /// - `policy`, `duration`.
+    /// - `policy`, `duration`, `disks`.
     ///
     /// # Errors
     /// [`SettingError`] with the paths that there are, or with what is wrong with the values.
@@ -150,7 +154,7 @@ impl Scenario {
     /// are there.
     #[must_use]
     pub fn settings(&self) -> Vec<String> {
-        let mut paths = vec!["policy".to_owned(), "duration".to_owned()];
+        let mut paths = ["policy", "duration", "disks"].map(str::to_owned).to_vec();
         paths.extend(LINK.map(|field| format!("link.{field}")));
         paths.extend(WORKLOAD.map(|(field, _)| format!("workload.{field}")));
         if self.workloads.len() > 1 {
@@ -181,7 +185,7 @@ impl Scenario {
         let read = |form| read(path, value, form);
         let parts: Vec<&str> = path.split('.').collect();
         match parts[..] {
-            ["policy" | "duration"] => {
+            ["policy" | "duration" | "disks"] => {
                 table.insert(path.to_owned(), Value::String(value.to_owned()));
             }
             ["link", field] if LINK.contains(&field) => {

@@ -11,7 +11,7 @@ macro_rules! built_in {
 }
 
 /// Names and texts, from the calmest to the wildest.
-const SHIPPED: [(&str, &str); 21] = built_in![
+const SHIPPED: [(&str, &str); 23] = built_in![
     "steady",
     "partition",
     "asymmetric-partition",
@@ -30,6 +30,8 @@ const SHIPPED: [(&str, &str); 21] = built_in![
     "replica-added-under-load",
     "relay-around-a-cut",
     "rolling-restart",
+    "power-loss",
+    "failing-disk",
     "thundering-recovery",
     "ten-regions",
     "swarm",

@@ -342,6 +342,9 @@ fn undoes(scenario: &Scenario, action: &Action, earlier: &Action) -> bool {
                 full: true,
             },
         ) => region == before,
+        (Action::FailingDisk { region, failing }, Action::FailingDisk { region: before, .. }) => {
+            region == before && failing.is_none()
+        }
         (Action::ResumeReplication { region, table: None }, Action::PauseReplication { region: before, .. }) => {
             region == before
         }

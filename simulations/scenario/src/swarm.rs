@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 use beringia_clock::{Randomness, SeededRandomness};
 
 pub use self::profile::{SwarmDraw, SwarmFeature, SwarmProfile};
-use crate::{Action, Ends, Scenario, fleet::Fleet, replay::Timed};
+use crate::{Action, Disks, Ends, Scenario, fleet::Fleet, replay::Timed};
 
 /// The most that a clock may differ from its setting in the scenario, in milliseconds. Two clocks
 /// that are wrong in opposite directions stay within the offset that regions accept from each other
@@ -129,6 +129,7 @@ pub(crate) fn draw(scenario: &Scenario, fleet: &Fleet, window: &Window, dice: &S
         length_ms: millis(scenario.duration),
         busy: BTreeMap::new(),
         may_lose_disk: window.lose_disk,
+        has_faulty_disks: scenario.disks == Disks::Faulty,
         is_disk_taken: false,
         until: window.until,
         steps_ms: BTreeMap::new(),
@@ -170,6 +171,8 @@ struct Drawing<'a> {
     busy: BTreeMap<&'a str, Duration>,
     /// Whether a crash may take the disk with it.
     may_lose_disk: bool,
+    /// Whether disks lose what is not synced when power is lost.
+    has_faulty_disks: bool,
     /// Whether a disk was lost or put back to a copy.
     is_disk_taken: bool,
     /// When the swarm is over.
@@ -297,10 +300,11 @@ impl<'a> Drawing<'a> {
         self.may_lose_disk &= !lose_disk;
         self.is_disk_taken |= lose_disk;
         self.busy.insert(region, until);
-        Action::Crash {
-            region: region.to_owned(),
-            lose_disk,
+        let region = region.to_owned();
+        if !lose_disk && self.has_faulty_disks && self.pick(2) == 0 {
+            return Action::LosePower { region };
         }
+        Action::Crash { region, lose_disk }
     }
 
     /// At most one disk is lost or put back to a copy.

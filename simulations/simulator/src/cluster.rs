@@ -8,8 +8,8 @@ use beringia_item::{Region, TableId};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeTuning, Peer};
 use beringia_regions::Topology;
-use beringia_scenario::ClockDeviation;
-use beringia_storage::{PlantedBug, ReplicaStatus, SharedVectors, Store, Table, TableDigest};
+use beringia_scenario::{ClockDeviation, Disks};
+use beringia_storage::{PlantedBug, ReplicaStatus, Store, Table, TableDigest};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::{
     SimulatedClock, SimulationError, Trace,
     clients::Clients,
     clock::{STARTS_MS, skewed},
-    disk::StoreKind,
+    disk::{DiskSource, StoreKind},
     recorder::Recorder,
     site::{Running, Site},
 };
@@ -42,6 +42,8 @@ pub struct ClusterConfig {
     pub planted_bug: Option<PlantedBug>,
     /// The storage backend of the regions.
     pub store: StoreKind,
+    /// The disks of the regions.
+    pub disks: Disks,
     /// Whether the trace has every delivery.
     pub is_traced: bool,
 }
@@ -59,6 +61,7 @@ impl ClusterConfig {
             clocks: BTreeMap::new(),
             planted_bug: None,
             store: StoreKind::default(),
+            disks: Disks::default(),
             is_traced: false,
         }
     }
@@ -71,9 +74,9 @@ pub struct Cluster {
     /// Randomness for its users; derive one for each purpose.
     pub randomness: SeededRandomness,
     /// The simulated connections between the regions, which pass through the links.
-    transport: MemoryTransport,
+    pub(crate) transport: MemoryTransport,
     /// Where the clients of each region connect.
-    clients: Clients,
+    pub(crate) clients: Clients,
     /// Records when each region had applied which writes.
     pub(crate) recorder: Recorder,
     /// A correct clock without offset or drift.
@@ -81,9 +84,8 @@ pub struct Cluster {
     tuning: NodeTuning,
     behaviour: Behaviour,
     planted_bug: Option<PlantedBug>,
-    store: StoreKind,
     /// The regions, in the order of the topology.
-    sites: Vec<Site>,
+    pub(crate) sites: Vec<Site>,
 }
 
 impl Cluster {
@@ -101,6 +103,7 @@ impl Cluster {
             clocks,
             planted_bug,
             store,
+            disks,
             is_traced,
         } = config;
         if let Some(most) = behaviour.max_unreachable_ms() {
@@ -118,7 +121,8 @@ impl Cluster {
         let right = TokioClock::new(starts_ms.unwrap_or(STARTS_MS));
         let site = |name| -> Result<Site, SimulationError> {
             let clock = skewed(right, clocks.get(name).copied().unwrap_or_default());
-            Ok(Site::new(Region::new(name)?, store, clock))
+            let disks = DiskSource::new(store, disks, randomness.derive(&format!("disks of {name}")))?;
+            Ok(Site::new(Region::new(name)?, disks, clock))
         };
         let sites = topology.names().map(site).collect::<Result<Vec<_>, _>>()?;
         let transport = MemoryTransport::new(network);
@@ -137,7 +141,6 @@ impl Cluster {
                 slow_changes: behaviour.slow_changes,
             },
             planted_bug,
-            store,
             sites,
         };
         for name in cluster.names() {
@@ -192,13 +195,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// Returns whether a region runs, its disk has room, and its replication is not paused.
+    /// Returns whether a region runs, its disk has room and works, and its replication is not
+    /// paused.
     #[must_use]
     pub fn is_healthy(&self, name: &str) -> bool {
         self.site(name).is_ok_and(Site::is_healthy)
     }
 
-    /// Opens all links, gives all disks room, starts all regions, and resumes replication.
+    /// Opens all links, gives all disks room and makes them work, starts all regions, resumes
+    /// replication, and scrubs what was damaged.
     ///
     /// # Errors
     /// [`SimulationError`] if a region does not start.
@@ -207,9 +212,11 @@ impl Cluster {
         for name in self.names() {
             self.slow_disk(&name, Duration::ZERO)?;
             self.fill_disk(&name, false)?;
+            self.make_readable(&name).await?;
             if !self.is_running(&name) {
                 self.start_region(&name).await?;
             }
+            self.scrub_damaged(&name).await?;
             if !self.is_healthy(&name) {
                 self.pause_replication(&name, tables, false)?;
             }
@@ -253,24 +260,6 @@ impl Cluster {
     #[must_use]
     pub fn disk_is_new(&self, name: &str) -> bool {
         self.site(name).is_ok_and(|site| site.disk_new)
-    }
-
-    /// Fills a region's disk so that it takes no more writes, or frees it.
-    ///
-    /// # Errors
-    /// [`SimulationError::UnknownRegion`] if the topology does not have it.
-    pub fn fill_disk(&mut self, name: &str, full: bool) -> Result<(), SimulationError> {
-        self.site_mut(name)?.fill_disk(full);
-        Ok(())
-    }
-
-    /// Makes every commit of a region take this much longer than on a healthy disk.
-    ///
-    /// # Errors
-    /// [`SimulationError::UnknownRegion`] if the topology does not have it.
-    pub fn slow_disk(&self, name: &str, by: Duration) -> Result<(), SimulationError> {
-        self.site(name)?.slow_disk(by);
-        Ok(())
     }
 
     /// A running region's store.
@@ -332,16 +321,18 @@ impl Cluster {
         self.clients.open(name, node.gateway());
         let recording = self.recorder.follow(store.clone());
         site.running = Some(Running { node, store, recording });
+        site.restarts.started();
         self.trace.note(format_args!("{name} started"));
         Ok(())
     }
 
-    /// Checks that no running region has failed. Nothing else notices a panic in one of its tasks.
+    /// Checks that no running region has failed, except by a fault of its disk. Nothing else
+    /// notices a panic in one of its tasks.
     ///
     /// # Errors
     /// [`SimulationError::Failed`] if one has.
     pub fn check(&self) -> Result<(), SimulationError> {
-        for site in &self.sites {
+        for site in self.sites.iter().filter(|site| site.disk_failed().is_none()) {
             if let Some(reason) = site.running.as_ref().and_then(|running| running.node.failed()) {
                 return Err(SimulationError::Failed {
                     region: site.region.to_string(),
@@ -350,57 +341,6 @@ impl Cluster {
             }
         }
         Ok(())
-    }
-
-    /// Crashes a region: uncommitted writes are gone, and its connections break. Its disk stays, or
-    /// is replaced by an empty one.
-    ///
-    /// # Errors
-    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`] if the region is
-    /// unknown or down.
-    pub fn crash_region(&mut self, name: &str, lose_disk: bool) -> Result<(), SimulationError> {
-        let store = self.store;
-        let site = self.site_mut(name)?;
-        let running = site
-            .running
-            .take()
-            .ok_or_else(|| SimulationError::NotRunning(name.to_owned()))?;
-        site.paused.clear();
-        // The disk is detached first: a task that still runs must not write what no process would
-        // have written.
-        running.store.abandon();
-        if lose_disk {
-            site.lose_disk(store);
-        }
-        self.transport.network().kill_region(name)?;
-        self.clients.shut(name);
-        running.node.kill();
-        running.recording.abort();
-        Ok(())
-    }
-
-    /// Keeps a copy of a running region's disk.
-    ///
-    /// # Errors
-    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`], or
-    /// [`SimulationError::Store`] if the disk cannot be copied.
-    pub fn copy_disk(&mut self, name: &str) -> Result<(), SimulationError> {
-        self.site_mut(name)?.copy_disk()
-    }
-
-    /// The vectors of a region's tables on the last copy of its disk.
-    pub(crate) fn copied_vectors(&self, name: &str) -> Result<SharedVectors, SimulationError> {
-        Ok(self.site(name)?.copied_vectors())
-    }
-
-    /// Crashes a region, and puts the last copy of its disk back.
-    ///
-    /// # Errors
-    /// Those of [`Cluster::crash_region`], and [`SimulationError::Store`] if the copy cannot be
-    /// read.
-    pub fn restore_disk(&mut self, name: &str) -> Result<(), SimulationError> {
-        self.crash_region(name, false)?;
-        self.site_mut(name)?.restore_disk()
     }
 
     /// The id of the table of that name in a region.
@@ -416,13 +356,14 @@ impl Cluster {
         })
     }
 
-    /// A table's digest in each running region with an active replica of it.
+    /// A table's digest in each running region with an active replica of it, if its disk works.
     ///
     /// # Errors
     /// [`SimulationError::Store`] if a store cannot be read.
     pub async fn digests(&self, table: &str) -> Result<BTreeMap<String, TableDigest>, SimulationError> {
         let mut digests = BTreeMap::new();
-        for site in self.sites.iter().filter(|site| site.running.is_some()) {
+        let is_running = |site: &&Site| site.running.is_some() && site.is_readable();
+        for site in self.sites.iter().filter(is_running) {
             let name = site.region.as_str();
             let Some(id) = self.held_table(name, table)? else {
                 continue;
@@ -470,11 +411,11 @@ impl Cluster {
         })
     }
 
-    fn site(&self, name: &str) -> Result<&Site, SimulationError> {
+    pub(crate) fn site(&self, name: &str) -> Result<&Site, SimulationError> {
         Ok(&self.sites[self.site_index(name)?])
     }
 
-    fn site_mut(&mut self, name: &str) -> Result<&mut Site, SimulationError> {
+    pub(crate) fn site_mut(&mut self, name: &str) -> Result<&mut Site, SimulationError> {
         let index = self.site_index(name)?;
         Ok(&mut self.sites[index])
     }

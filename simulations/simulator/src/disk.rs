@@ -1,9 +1,19 @@
-//! The disk of a simulated region: memory that outlives its process, in the form of either storage
+//! The disk of a simulated region, which outlives its process, in the form of either storage
 //! backend.
 
+use std::sync::Arc;
+
+use beringia_clock::{Randomness as _, SeededRandomness};
+use beringia_faulty_disk::FaultyDisk;
+use beringia_scenario::Disks;
 use beringia_storage::{StoreError, StoreOptions};
 use beringia_storage_memory::MemoryState;
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, RegionStore};
+
+use crate::SimulationError;
+
+/// The file of a database on a faulty disk.
+const DATABASE: &str = "region.db";
 
 /// The storage backend of simulated regions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,38 +39,88 @@ impl StoreKind {
     }
 }
 
+/// Where a region gets its disks from: its first one, and those that replace a lost one.
+pub(crate) struct DiskSource {
+    store: StoreKind,
+    disks: Disks,
+    randomness: SeededRandomness,
+}
+
+impl DiskSource {
+    /// The source of a region's disks.
+    ///
+    /// # Errors
+    /// [`SimulationError::FaultyMemory`] if the disks are to be faulty under ordered maps.
+    pub(crate) fn new(store: StoreKind, disks: Disks, randomness: SeededRandomness) -> Result<Self, SimulationError> {
+        if (store, disks) == (StoreKind::Memory, Disks::Faulty) {
+            return Err(SimulationError::FaultyMemory);
+        }
+        Ok(Self {
+            store,
+            disks,
+            randomness,
+        })
+    }
+
+    /// Makes an empty disk for the region.
+    pub(crate) fn empty(&self) -> RegionDisk {
+        match (self.disks, self.store) {
+            (Disks::Faulty, _) => RegionDisk::Faulty(FaultyDisk::new(self.randomness.next_u64())),
+            (Disks::Reliable, StoreKind::Sqlite) => RegionDisk::Sqlite(MemoryDisk::new()),
+            (Disks::Reliable, StoreKind::Memory) => RegionDisk::Memory(MemoryState::new()),
+        }
+    }
+
+    /// Makes a copy of a disk as it is now.
+    pub(crate) fn copy(&self, disk: &RegionDisk) -> Result<RegionDisk, StoreError> {
+        Ok(match disk {
+            RegionDisk::Sqlite(disk) => RegionDisk::Sqlite(disk.copy()?),
+            RegionDisk::Memory(state) => RegionDisk::Memory(state.copy()),
+            RegionDisk::Faulty(disk) => RegionDisk::Faulty(disk.copy(self.randomness.next_u64())),
+        })
+    }
+}
+
 /// The disk of one region, which outlives its store.
 #[derive(Debug)]
 pub(crate) enum RegionDisk {
     Sqlite(MemoryDisk),
     Memory(MemoryState),
+    /// SQLite in a file of a disk that can fail.
+    Faulty(FaultyDisk),
 }
 
 impl RegionDisk {
-    /// Creates an empty disk for stores of this kind.
-    pub(crate) fn new(kind: StoreKind) -> Self {
-        match kind {
-            StoreKind::Sqlite => Self::Sqlite(MemoryDisk::new()),
-            StoreKind::Memory => Self::Memory(MemoryState::new()),
+    /// The disk if it can fail.
+    pub(crate) const fn faulty(&self) -> Option<&FaultyDisk> {
+        match self {
+            Self::Faulty(disk) => Some(disk),
+            Self::Sqlite(_) | Self::Memory(_) => None,
         }
     }
 
-    /// Copies the disk as it is now.
-    pub(crate) fn copy(&self) -> Result<Self, StoreError> {
-        Ok(match self {
-            Self::Sqlite(disk) => Self::Sqlite(disk.copy()?),
-            Self::Memory(state) => Self::Memory(state.copy()),
-        })
+    /// Changes bits in the values of the database. Returns how many.
+    pub(crate) fn flip(&self, bits: u32) -> u32 {
+        self.faulty()
+            .map_or(0, |disk| disk.flip_in_texts(&disk.path(DATABASE), bits))
     }
 
     /// Opens the store that the disk holds.
     pub(crate) fn open(&self, store: StoreOptions, disk_faults: DiskFaults) -> Result<RegionStore, StoreError> {
+        let sqlite = |database| beringia_storage_sqlite::Options::new(store.clone(), database, Execution::Inline);
         match self {
             Self::Sqlite(disk) => {
-                let database = Database::Memory(disk.clone());
                 let options = beringia_storage_sqlite::Options {
                     disk_faults,
-                    ..beringia_storage_sqlite::Options::new(store, database, Execution::Inline)
+                    ..sqlite(Database::Memory(disk.clone()))
+                };
+                beringia_storage_sqlite::open(&options)
+            }
+            Self::Faulty(disk) => {
+                let options = beringia_storage_sqlite::Options {
+                    disk_faults,
+                    file_system: Arc::new(disk.clone()),
+                    ..sqlite(Database::File(disk.path(DATABASE)))
                 };
                 beringia_storage_sqlite::open(&options)
             }

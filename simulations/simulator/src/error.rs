@@ -39,6 +39,12 @@ pub enum SimulationError {
         /// What failed, with the message of the panic.
         reason: String,
     },
+    /// The scenario asks for faulty disks, and the regions are to be kept in ordered maps.
+    #[error("the scenario asks for faulty disks, which only SQLite has: play it without `--store memory`")]
+    FaultyMemory,
+    /// An action needs a disk that can fail.
+    #[error("the disk of {0} cannot fail: the scenario needs disks = \"faulty\"")]
+    ReliableDisk(String),
     /// The state of a region could not be read.
     #[error("the state of region {region} cannot be read: {source}")]
     Store {

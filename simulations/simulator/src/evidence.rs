@@ -55,9 +55,10 @@ pub(crate) async fn gather(
             reader.compare_copies(&logs, &originals, &mut evidence)?;
             let held = reader.held(&originals, &evidence).await?;
             evidence.held.insert(region.clone(), held);
+            let is_complete = replicas.has_complete_journal(&region, table);
             let journal = Journal {
-                entries: reader.journal().await?,
-                is_complete: replicas.has_complete_journal(&region, table),
+                entries: reader.journal(is_complete).await?,
+                is_complete,
             };
             evidence.journals.insert(region.clone(), journal);
         }
@@ -285,11 +286,16 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
-    async fn journal(&self) -> Result<Vec<ConflictEntry>, SimulationError> {
+    /// The conflicts in the region's journal; if it need not be complete, those before the first
+    /// damaged one.
+    async fn journal(&self, is_complete: bool) -> Result<Vec<ConflictEntry>, SimulationError> {
         let mut journal = Vec::new();
         let mut conflicts = pin!(self.table_evidence().conflicts());
         while let Some(conflict) = conflicts.next().await {
-            let conflict = conflict.map_err(|error| self.failed(error))?;
+            let conflict = match conflict {
+                Err(StoreError::Database(_)) if !is_complete => break,
+                conflict => conflict.map_err(|error| self.failed(error))?,
+            };
             let loser = VersionedItem::new(conflict.loser.version, conflict.loser.image.as_ref(), None);
             journal.push(ConflictEntry {
                 key: self.key_text(&conflict.key)?,

@@ -129,7 +129,7 @@ struct RunningSimulation<'a> {
     heals: Vec<bool>,
     drains: Drains,
     losses: Vec<Loss>,
-    /// Regions that did not hold replicas all the time.
+    /// Regions that did not hold replicas all the time, or not all of their contents.
     came_or_went: Vec<String>,
     /// The changes of replicas that the timeline asked for, in its order.
     replica_changes: Vec<ReplicaChange>,
@@ -147,6 +147,7 @@ impl<'a> RunningSimulation<'a> {
             clocks: scenario.clocks.clone(),
             planted_bug: conditions.planted_bug,
             store: conditions.store,
+            disks: scenario.disks,
             is_traced: conditions.is_traced,
             ..ClusterConfig::new(scenario.topology.clone(), plan.seed)
         })
@@ -217,6 +218,10 @@ impl<'a> RunningSimulation<'a> {
                     timeline.proven(&region, at);
                     continue;
                 }
+                () = self.cluster.needs_supervision() => {
+                    self.cluster.supervise().await?;
+                    continue;
+                }
                 () = sleep_until(next_action.min(next_sample)) => {}
             }
             if is_sampled {
@@ -252,26 +257,26 @@ impl<'a> RunningSimulation<'a> {
         self.cluster.check()?;
         let at = self.began.elapsed();
         self.cluster.trace.note(format_args!("action: {action}"));
-        if let Action::Crash {
-            region,
-            lose_disk: true,
-        }
-        | Action::RestoreDisk { region } = action
-        {
-            let kept = match action {
-                Action::RestoreDisk { region } => self.cluster.copied_vectors(region)?,
-                _ => SharedVectors::new(),
-            };
-            let loss = losses::look(&self.cluster, region, &self.tables, (at, &kept)).await?;
-            self.losses.push(loss);
-        }
+        self.look_at_losses(action, at).await?;
         if let Action::Restart { region } = action {
             self.close_losses(|down| down == region);
+        }
+        if let Action::FlipBits { region, .. } = action {
+            // The damaged part of its log is gone, and rows are missing until peers have repaired
+            // them.
+            self.came_or_went.push(region.clone());
         }
         match action {
             Action::AddReplica { region } => self.change_replicas(region, true),
             Action::RemoveReplica { region } => self.change_replicas(region, false),
-            _ => self.cluster.act(action, &self.tables).await?,
+            _ => match self.cluster.act(action, &self.tables).await {
+                Err(SimulationError::NotRunning(region)) if self.cluster.awaits_restart(&region) => {
+                    let what = format!("{action}: {region} is down, since its disk fails");
+                    self.measure.not_accepted(what);
+                    return Ok(());
+                }
+                done => done?,
+            },
         }
         if let Some(load) = &self.load {
             load.steer(action);
@@ -282,6 +287,23 @@ impl<'a> RunningSimulation<'a> {
             self.drains.watch(region.clone(), watch, self.began, trace);
         }
         self.measure.links_changed(&self.cluster, at);
+        Ok(())
+    }
+
+    /// Determines what is lost if the action takes a region's disk away.
+    async fn look_at_losses(&mut self, action: &Action, at: Duration) -> Result<(), SimulationError> {
+        let (region, kept) = match action {
+            Action::Crash {
+                region,
+                lose_disk: true,
+            } => (region, SharedVectors::new()),
+            Action::RestoreDisk { region } => (region, self.cluster.copied_vectors(region)?),
+            _ => return Ok(()),
+        };
+        // It must be possible to read what is lost.
+        self.cluster.make_readable(region).await?;
+        let loss = losses::look(&self.cluster, region, &self.tables, (at, &kept)).await?;
+        self.losses.push(loss);
         Ok(())
     }
 
@@ -348,6 +370,8 @@ impl<'a> RunningSimulation<'a> {
                 sampled = Instant::now();
                 self.sample().await?;
             }
+            // A failure from before the disks were repaired may be noticed only now.
+            self.cluster.supervise().await?;
             sleep(POLL.max(elapsed / 100)).await;
         }
     }

@@ -42,6 +42,7 @@ holds! {
     cut_off_regions_take_writes_and_converge: "partition", "asymmetric-partition", "flapping-link", "split-brain", "relay-around-a-cut";
     backlogs_drain_as_fast_as_links_allow: "slow-link-backlog", "thundering-recovery";
     a_lost_region_costs_only_its_unshipped_writes: "region-loss", "region-loss-with-data", "failover-and-failback", "rolling-restart";
+    regions_on_faulty_disks_lose_no_acknowledged_write: "power-loss", "failing-disk";
     a_restored_region_loses_no_later_write: "snapshot-restored";
     wrong_clocks_lose_no_write_and_lower_no_version: "fast-clock", "clock-jump-back";
     deletes_and_updates_converge_and_nothing_is_revived: "delete-vs-update", "late-write-after-tombstone";

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, io::Write, path::Path, process::abort, time::Du
 
 use beringia_regions::Topology;
 use beringia_report::ReportedBacklog;
-use beringia_scenario::{Action, Expectations, Plan, Planned, Policy, RegionOptions, Scenario, Workload, WorkloadKind};
+use beringia_scenario::{
+    Action, Disks, Expectations, Plan, Planned, Policy, RegionOptions, Scenario, Workload, WorkloadKind,
+};
 use beringia_simulator::{Conditions, SimulationOutcome, in_virtual_time, run_under};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -28,6 +30,7 @@ fn scenario() -> Scenario {
         duration: seconds(20),
         starts_ms: None,
         behaviour: RegionOptions::default(),
+        disks: Disks::default(),
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: vec![Workload {

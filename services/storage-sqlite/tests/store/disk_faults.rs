@@ -53,7 +53,7 @@ fn assert_no_loss_with(faults: Faults) {
 #[test]
 fn failed_syncs_lose_no_acknowledged_write() {
     assert_no_loss_with(Faults {
-        syncs: 25,
+        syncs: 4.0,
         ..Faults::default()
     });
 }
@@ -91,7 +91,7 @@ fn power_is_lost_after_a_failed_sync_and_a_restart() {
 #[test]
 fn failed_writes_lose_no_acknowledged_write() {
     assert_no_loss_with(Faults {
-        writes: 60,
+        writes: 1.7,
         ..Faults::default()
     });
 }
@@ -99,7 +99,7 @@ fn failed_writes_lose_no_acknowledged_write() {
 #[test]
 fn failed_reads_lose_no_acknowledged_write() {
     assert_no_loss_with(Faults {
-        reads: 40,
+        reads: 2.5,
         ..Faults::default()
     });
 }
@@ -107,9 +107,9 @@ fn failed_reads_lose_no_acknowledged_write() {
 #[test]
 fn faults_of_all_kinds_lose_no_acknowledged_write() {
     assert_no_loss_with(Faults {
-        reads: 200,
-        writes: 200,
-        syncs: 100,
+        reads: 0.5,
+        writes: 0.5,
+        syncs: 1.0,
     });
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use beringia_history::FailureCause;
 use beringia_regions::Topology;
 use beringia_report::{OperationSample, Player, Recorder, Run};
-use beringia_scenario::{Action, Ends, Expectations, Plan, Planned, Policy, RegionOptions, Scenario};
+use beringia_scenario::{Action, Disks, Ends, Expectations, Plan, Planned, Policy, RegionOptions, Scenario};
 
 /// The three regions of every plan in these tests.
 pub(crate) const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
@@ -38,6 +38,7 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
         duration: seconds(60),
         starts_ms: None,
         behaviour: RegionOptions::default(),
+        disks: Disks::default(),
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: Vec::new(),

@@ -21,12 +21,13 @@ use super::{
     number, one_of, out_of_bounds, region_name, signed_ms,
 };
 use crate::{
-    Action, Ends, Scenario, ScenarioProblem, Span, SwarmProfile, TimelineEvent, What, When, Workload, WorkloadKind,
-    draw, time,
+    Action, DiskFailures, Disks, Ends, Scenario, ScenarioProblem, Span, SwarmProfile, TimelineEvent, What, When,
+    Workload, WorkloadKind, draw, time,
 };
 
 const SLOWER_MAX: Duration = Duration::from_mins(1);
 const FAULTS_MAX: u32 = 10_000;
+const BITS_MAX: i64 = 10_000;
 
 /// An event whose kind is known, while it is read.
 struct EventReading<'a> {
@@ -209,6 +210,21 @@ impl EventReading<'_> {
             RegionAction::Restart => Action::Restart { region },
             RegionAction::CopyDisk => Action::CopyDisk { region },
             RegionAction::RestoreDisk => Action::RestoreDisk { region },
+            RegionAction::LosePower | RegionAction::FailingDisk | RegionAction::FlipBits
+                if self.scenario.disks == Disks::Reliable =>
+            {
+                return Err(At(self.start, ScenarioProblem::ReliableDisks(self.kind.name)));
+            }
+            RegionAction::LosePower => Action::LosePower { region },
+            RegionAction::FailingDisk => Action::FailingDisk {
+                region,
+                failing: self.failures()?,
+            },
+            RegionAction::FlipBits => {
+                let bits = number("bits", self.needed("bits", EventForm::whole)?, 1, BITS_MAX)?;
+                let bits = u32::try_from(bits).unwrap_or(1);
+                Action::FlipBits { region, bits }
+            }
             RegionAction::SlowDisk => {
                 let by = bounded("by", self.needed("by", EventForm::text)?, Duration::ZERO, SLOWER_MAX)?;
                 Action::SlowDisk { region, by }
@@ -248,6 +264,18 @@ impl EventReading<'_> {
             },
             RegionAction::Drain => Action::Drain { region },
             RegionAction::Undrain => Action::Undrain { region },
+        })
+    }
+
+    fn failures(&self) -> Result<DiskFailures, At<ScenarioProblem>> {
+        let share = |name: &'static str| {
+            let percent = self.form.number(name);
+            percent.map_or(Ok(0.0), |percent| number(name, percent, 0.0, 100.0))
+        };
+        Ok(DiskFailures {
+            reads: share("reads")?,
+            writes: share("writes")?,
+            syncs: share("syncs")?,
         })
     }
 

@@ -19,7 +19,7 @@ use toml::{Spanned, value::Datetime};
 pub(crate) use self::event::actions;
 use self::{behaviour::BehaviourForm, event::EventForm, expect::ExpectForm, load::WorkloadForm};
 use crate::{
-    ClockDeviation, DURATION_MAX, Policy, Scenario, ScenarioError, ScenarioProblem, TimelineEvent, check, time,
+    ClockDeviation, DURATION_MAX, Disks, Policy, Scenario, ScenarioError, ScenarioProblem, TimelineEvent, check, time,
 };
 
 /// The greatest offset of a clock, in milliseconds: a day.
@@ -48,6 +48,8 @@ struct Form {
     policy: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replicas: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disks: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     topology: Option<Spanned<TopologyField>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -137,6 +139,10 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Misplaced> {
         None => Policy::default(),
         Some(name) => one_of("policy", name, &Policy::ALL.map(|policy| (policy.name(), policy)))?,
     };
+    let disks = match &form.disks {
+        None => Disks::default(),
+        Some(name) => one_of("disks", name, &Disks::ALL.map(|disks| (disks.name(), disks)))?,
+    };
     let replicas = match form.replicas {
         None => regions.clone(),
         Some(names) => replicas(&names, &regions)?,
@@ -152,6 +158,7 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Misplaced> {
         duration,
         starts_ms: form.starts.as_ref().map(starts).transpose()?,
         behaviour: form.behaviour.read()?,
+        disks,
         clocks: clocks(&form.clocks, &regions)?,
         policy,
         replicas,
@@ -210,6 +217,7 @@ fn form_of(scenario: &Scenario) -> Form {
         starts: scenario.starts_ms.and_then(datetime).map(nowhere),
         policy: Some(nowhere(scenario.policy.name().to_owned())),
         replicas: (scenario.replicas != all).then(|| nowhere(replicas)),
+        disks: (scenario.disks != Disks::default()).then(|| nowhere(scenario.disks.name().to_owned())),
         topology: Some(nowhere(topology)),
         link: link.into_iter().map(nowhere).collect(),
         behaviour: BehaviourForm::of(&scenario.behaviour),

@@ -60,6 +60,58 @@ fn lasting_actions_are_undone_at_their_end() {
 }
 
 #[test]
+fn faults_of_disks_are_undone_at_their_end() {
+    let scenario = parse(
+        r#"
+        disks = "faulty"
+        duration = "30s"
+        [[event]]
+        at = "5s"
+        lasts = "10s"
+        failing_disk = "eu-west-1"
+        syncs = 20
+        [[event]]
+        at = "8s"
+        lasts = "2s"
+        failing_disk = "eu-west-1"
+        reads = 0.5
+        writes = 100
+        [[event]]
+        at = "12s"
+        lasts = "1s"
+        lose_power = "us-east-1"
+        [[event]]
+        at = "14s"
+        flip_bits = "us-east-1"
+        bits = 5
+        [[event]]
+        at = "20s"
+        failing_disk = "us-east-1"
+        reads = 1
+        [[event]]
+        at = "21s"
+        lose_power = "eu-west-1"
+        "#,
+    );
+    assert_eq!(
+        lines(&Plan::draw(&scenario, 1)),
+        [
+            "5000 disk of eu-west-1 fails 0 % of reads, 0 % of writes, 20 % of syncs",
+            "8000 disk of eu-west-1 fails 0.5 % of reads, 100 % of writes, 0 % of syncs",
+            "10000 disk of eu-west-1 fails 0 % of reads, 0 % of writes, 20 % of syncs",
+            "12000 power of us-east-1 lost",
+            "13000 restart us-east-1",
+            "14000 5 bits of the disk of us-east-1 change",
+            "15000 disk of eu-west-1 works again",
+            "20000 disk of us-east-1 fails 1 % of reads, 0 % of writes, 0 % of syncs",
+            "21000 power of eu-west-1 lost",
+            "30000 disk of us-east-1 works again",
+            "30000 restart eu-west-1",
+        ]
+    );
+}
+
+#[test]
 fn overlapping_actions_are_undone_when_the_last_ends() {
     let scenario = parse(
         r#"

@@ -19,7 +19,7 @@ fn every_file_is_built_in_with_description_and_expectations() {
         .map(|file| file.file_stem().expect("a name").to_string_lossy().into_owned())
         .collect();
     assert_eq!(names, Scenario::shipped_names().map(str::to_owned).collect());
-    assert_eq!(names.len(), 21);
+    assert_eq!(names.len(), 23);
     for name in names {
         let scenario = match Scenario::shipped(&name) {
             Ok(scenario) => scenario,
@@ -67,7 +67,7 @@ fn the_example_of_the_readme_is_a_scenario() {
 fn unknown_scenarios_are_answered_with_the_shipped_ones() {
     match Scenario::shipped("partitoin") {
         Err(ScenarioError::Unknown { name, known }) => {
-            assert_eq!((name.as_str(), known.len()), ("partitoin", 21));
+            assert_eq!((name.as_str(), known.len()), ("partitoin", 23));
             assert!(known.contains(&"partition".to_owned()));
         }
         other => panic!("expected that it is unknown, got {other:?}"),

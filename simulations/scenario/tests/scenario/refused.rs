@@ -438,3 +438,28 @@ fn impossible_behaviour_and_throughput_are_refused() {
         );
     }
 }
+
+#[test]
+fn disks_fail_only_where_the_scenario_asks_for_it() {
+    for (name, more) in [
+        ("lose_power", ""),
+        ("failing_disk", "\nsyncs = 5"),
+        ("flip_bits", "\nbits = 1"),
+    ] {
+        let fields = format!("at = \"1s\"\n{name} = \"eu-west-1\"{more}");
+        let (line, _, text) = event(&fields);
+        let expected =
+            format!("{name} needs a disk that can fail; expected disks = \"faulty\" at the top of the scenario");
+        assert_eq!((line, text), (1, expected));
+        let read = crate::support::parse(&format!("disks = \"faulty\"\n[[event]]\n{fields}\n"));
+        assert_eq!(read.events.len(), 1, "{name}");
+    }
+    let (line, column, problem) = refused("disks = \"broken\"\n");
+    assert_eq!((line, column), (1, 9));
+    let text = problem.to_string();
+    assert!(text.contains("reliable") && text.contains("faulty"), "{text}");
+    let (_, _, problem) =
+        refused("disks = \"faulty\"\n[[event]]\nat = \"1s\"\nfailing_disk = \"eu-west-1\"\nreads = 101\n");
+    let text = problem.to_string();
+    assert!(text.contains("reads") && text.contains("100"), "{text}");
+}

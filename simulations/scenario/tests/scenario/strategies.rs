@@ -9,8 +9,9 @@ use std::{
 
 use beringia_regions::Topology;
 use beringia_scenario::{
-    ANOMALIES, Action, Availability, ClockDeviation, Count, Ends, Expectations, KeyChoice, Objective, Policy,
-    RegionOptions, Scenario, Span, SwarmProfile, TableThroughput, TimelineEvent, What, When, Workload, WorkloadKind,
+    ANOMALIES, Action, Availability, ClockDeviation, Count, DiskFailures, Disks, Ends, Expectations, KeyChoice,
+    Objective, Policy, RegionOptions, Scenario, Span, SwarmProfile, TableThroughput, TimelineEvent, What, When,
+    Workload, WorkloadKind,
 };
 use proptest::{collection::vec, option, prelude::*, sample};
 
@@ -44,6 +45,11 @@ fn table() -> impl Strategy<Value = Option<String>> {
     option::of(Just("first".to_owned()))
 }
 
+fn failures() -> impl Strategy<Value = DiskFailures> {
+    let share = || prop_oneof![Just(0.0), 0.0..100.0];
+    (share(), share(), share()).prop_map(|(reads, writes, syncs)| DiskFailures { reads, writes, syncs })
+}
+
 fn actions() -> impl Strategy<Value = Action> {
     let links = prop_oneof![
         (ends(), ms(0..900), ms(0..50)).prop_map(|(ends, delay, jitter)| Action::Delay { ends, delay, jitter }),
@@ -58,6 +64,9 @@ fn actions() -> impl Strategy<Value = Action> {
         region().prop_map(|region| Action::Restart { region }),
         region().prop_map(|region| Action::CopyDisk { region }),
         region().prop_map(|region| Action::RestoreDisk { region }),
+        region().prop_map(|region| Action::LosePower { region }),
+        (region(), failures()).prop_map(|(region, failing)| Action::FailingDisk { region, failing }),
+        (region(), 1_u32..100).prop_map(|(region, bits)| Action::FlipBits { region, bits }),
         (region(), ms(0..500)).prop_map(|(region, by)| Action::SlowDisk { region, by }),
         (region(), any::<bool>()).prop_map(|(region, full)| Action::DiskFull { region, full }),
         (region(), -90_000_i64..90_000).prop_map(|(region, by_ms)| Action::ClockStep { region, by_ms }),
@@ -242,6 +251,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
         clocks,
         replicas,
         option::of(0_u64..5_000_000_000_000),
+        sample::select(Disks::ALL.to_vec()),
         (any::<bool>(), ms(0..60_000), ms(0..10_000), option::of(ms(1..90_000))),
     );
     (head, workloads(), events(), expectations()).prop_map(|(head, workloads, events, expect)| {
@@ -252,6 +262,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
             clocks,
             replicas,
             starts_ms,
+            disks,
             (throttling, stale_reads, slow_changes, max_unreachable),
         ) = head;
         let behaviour = RegionOptions {
@@ -268,6 +279,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
             duration: DURATION,
             starts_ms,
             behaviour,
+            disks,
             clocks,
             policy,
             replicas: replicas.into_iter().map(str::to_owned).collect(),
@@ -291,6 +303,7 @@ pub(crate) struct Following {
     paused: BTreeSet<(String, Option<String>)>,
     full: BTreeSet<String>,
     slow: BTreeSet<String>,
+    failing: BTreeSet<String>,
     cut: BTreeSet<(String, String)>,
     replicas: BTreeSet<String>,
 }
@@ -302,6 +315,7 @@ impl Following {
             paused: BTreeSet::new(),
             full: BTreeSet::new(),
             slow: BTreeSet::new(),
+            failing: BTreeSet::new(),
             cut: BTreeSet::new(),
             replicas: scenario.replicas.iter().cloned().collect(),
         }
@@ -312,6 +326,7 @@ impl Following {
         let sense = |holds, why| if holds { Ok(()) } else { Err(why) };
         match action {
             Action::Crash { region, .. } => sense(self.down.insert(region.clone()), "it is down"),
+            Action::LosePower { region } => sense(self.down.insert(region.clone()), "it is down"),
             Action::RestoreDisk { region } => sense(self.down.insert(region.clone()), "it is down"),
             Action::Restart { region } => sense(self.down.remove(region), "it is up"),
             Action::PauseReplication { region, table } => {
@@ -346,6 +361,14 @@ impl Following {
                     self.slow.remove(region)
                 } else {
                     self.slow.insert(region.clone())
+                };
+                Ok(())
+            }
+            Action::FailingDisk { region, failing } => {
+                let _ = if failing.is_none() {
+                    self.failing.remove(region)
+                } else {
+                    self.failing.insert(region.clone())
                 };
                 Ok(())
             }
@@ -386,6 +409,7 @@ impl Following {
             ("paused", &paused),
             ("full", &self.full),
             ("slow", &self.slow),
+            ("failing", &self.failing),
         ];
         let regions = sets
             .into_iter()

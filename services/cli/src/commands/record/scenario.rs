@@ -13,7 +13,7 @@ use beringia_node::DEFAULT_UNREACHABLE_MS_MAX;
 use beringia_proto::v1::{ControlDigestsRequest, LinkReport};
 use beringia_regions::{Link, Topology};
 use beringia_scenario::{
-    Expectations, Policy, RegionOptions, Scenario, Span, TimelineEvent, What, When, Workload, WorkloadKind,
+    Disks, Expectations, Policy, RegionOptions, Scenario, Span, TimelineEvent, What, When, Workload, WorkloadKind,
 };
 
 use super::{Beginning, Happened, writing::Writing};
@@ -54,6 +54,7 @@ pub(super) async fn of(
         duration: duration.max(DURATION_MIN),
         starts_ms: Some(beginning.wall_ms),
         behaviour: behaviour(fleet),
+        disks: Disks::default(),
         clocks: BTreeMap::new(),
         policy: policy(fleet, writing).await?,
         replicas,

@@ -11,8 +11,8 @@ use std::{
 };
 
 use beringia_report::Run;
-use beringia_scenario::{Plan, Scenario};
-use beringia_simulator::StoreKind;
+use beringia_scenario::{Disks, Plan, Scenario};
+use beringia_simulator::{SimulationError, StoreKind};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -63,6 +63,16 @@ impl StoreArguments {
         match self.store {
             BackendArgument::Sqlite => StoreKind::Sqlite,
             BackendArgument::Memory => StoreKind::Memory,
+        }
+    }
+
+    /// Checks that this storage backend can have the disks that a scenario asks for.
+    pub(super) fn check(self, scenario: &Scenario) -> Result<(), CommandError> {
+        match (self.store, scenario.disks) {
+            (BackendArgument::Memory, Disks::Faulty) => {
+                Err(CommandError::usage(SimulationError::FaultyMemory.to_string()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -267,6 +277,22 @@ mod tests {
             replay("sim", &arguments, &[], 3),
             "beringia sim run swarm --profile disks --seed 3"
         );
+    }
+
+    #[test]
+    fn faulty_disks_are_refused_for_the_memory_backend() {
+        let scenario = Scenario::shipped("power-loss").unwrap();
+        let [sqlite, memory] =
+            [BackendArgument::Sqlite, BackendArgument::Memory].map(|store| StoreArguments { store }.check(&scenario));
+        assert!(sqlite.is_ok());
+        let refused = memory.unwrap_err();
+        assert!(matches!(&refused, CommandError::UsageError(_)), "{refused}");
+        assert!(refused.to_string().contains("--store memory"), "{refused}");
+        let steady = Scenario::shipped("steady").unwrap();
+        let memory = StoreArguments {
+            store: BackendArgument::Memory,
+        };
+        assert!(memory.check(&steady).is_ok());
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Comman
         .as_ref()
         .ok_or_else(|| CommandError::usage("a scenario is required"))?;
     let scenario = load(named)?;
+    arguments.play.store.check(&scenario)?;
     let seeds = seeds(&arguments.play.seeds, &scenario);
     let is_one = arguments.play.seeds.seeds.is_none();
     let count = count(&seeds);

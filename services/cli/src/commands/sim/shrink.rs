@@ -70,6 +70,7 @@ struct ShrunkJson<'a> {
 
 pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), CommandError> {
     let scenario = load(&arguments.scenario)?;
+    arguments.store.check(&scenario)?;
     let first = job(
         &arguments.scenario,
         &arguments.store,

@@ -72,6 +72,9 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Comm
         .into_iter()
         .map(|point| Ok((with(&scenario, &point)?, point)))
         .collect::<Result<Vec<_>, CommandError>>()?;
+    for (varied, _) in &points {
+        arguments.play.store.check(varied)?;
+    }
     prepared(arguments.report.as_deref())?;
     let runs = count(&seeds).saturating_mul(points.len() as u64);
     let jobs = points.iter().flat_map(|(varied, point)| {

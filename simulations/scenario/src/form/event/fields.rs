@@ -88,6 +88,9 @@ pub(super) enum RegionAction {
     Restart,
     CopyDisk,
     RestoreDisk,
+    LosePower,
+    FailingDisk,
+    FlipBits,
     SlowDisk,
     DiskFull,
     DiskFree,
@@ -135,7 +138,7 @@ pub(super) enum Lasts {
 }
 
 /// Every field, in the order in which files are written.
-pub(super) static FIELDS: [EventField; 42] = [
+pub(super) static FIELDS: [EventField; 49] = [
     time("at"),
     time("after"),
     time("when_drained"),
@@ -167,6 +170,19 @@ pub(super) static FIELDS: [EventField; 42] = [
     action("restart", Region(Restart), Never, &[]),
     action("copy_disk", Region(CopyDisk), Never, &[]),
     action("restore_disk", Region(RestoreDisk), Optional, &[]),
+    action("lose_power", Region(LosePower), Optional, &[]),
+    action(
+        "failing_disk",
+        Region(FailingDisk),
+        Optional,
+        &[may("reads"), may("writes"), may("syncs")],
+    ),
+    action(
+        "flip_bits",
+        Region(FlipBits),
+        Never,
+        &[must("bits", "the number of bits that change, such as bits = 5")],
+    ),
     action(
         "slow_disk",
         Region(SlowDisk),
@@ -215,6 +231,10 @@ pub(super) static FIELDS: [EventField; 42] = [
     parameter("by", ValueShape::Text),
     parameter("jitter", ValueShape::Text),
     parameter("percent", ValueShape::Number),
+    parameter("reads", ValueShape::Number),
+    parameter("writes", ValueShape::Number),
+    parameter("syncs", ValueShape::Number),
+    parameter("bits", ValueShape::Whole),
     parameter("mbit", ValueShape::Number),
     parameter("ppm", ValueShape::Whole),
     parameter("workload", ValueShape::Text),

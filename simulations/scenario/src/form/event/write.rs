@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::form::{EventForm, FieldValue, LinkOrAll, Text};
-use crate::{Action, Ends, Span, SwarmProfile, TimelineEvent, What, When, form::nowhere, time};
+use crate::{Action, DiskFailures, Ends, Span, SwarmProfile, TimelineEvent, What, When, form::nowhere, time};
 
 impl EventForm {
     /// Returns the form of an event.
@@ -72,14 +72,13 @@ impl EventForm {
                 self.set_flag("lose_disk", *lose_disk);
             }
             Action::Restart { region } => self.set_text("restart", region),
-            Action::CopyDisk { region } => self.set_text("copy_disk", region),
-            Action::RestoreDisk { region } => self.set_text("restore_disk", region),
-            Action::SlowDisk { region, by } => {
-                self.set_text("slow_disk", region);
-                self.set("by", length(*by));
-            }
-            Action::DiskFull { region, full: true } => self.set_text("disk_full", region),
-            Action::DiskFull { region, full: false } => self.set_text("disk_free", region),
+            Action::CopyDisk { .. }
+            | Action::RestoreDisk { .. }
+            | Action::LosePower { .. }
+            | Action::FailingDisk { .. }
+            | Action::FlipBits { .. }
+            | Action::SlowDisk { .. }
+            | Action::DiskFull { .. } => self.set_disk_action(action),
             Action::ClockStep { region, by_ms } => {
                 self.set_text("clock_step", region);
                 self.set("by", FieldValue::text(time::show_signed_ms(*by_ms)));
@@ -114,6 +113,35 @@ impl EventForm {
             }
             Action::Drain { region } => self.set_text("drain", region),
             Action::Undrain { region } => self.set_text("undrain", region),
+        }
+    }
+
+    /// Sets the fields of an action on a disk.
+    fn set_disk_action(&mut self, action: &Action) {
+        match action {
+            Action::CopyDisk { region } => self.set_text("copy_disk", region),
+            Action::RestoreDisk { region } => self.set_text("restore_disk", region),
+            Action::LosePower { region } => self.set_text("lose_power", region),
+            Action::FailingDisk { region, failing } => {
+                self.set_text("failing_disk", region);
+                let DiskFailures { reads, writes, syncs } = *failing;
+                for (name, percent) in [("reads", reads), ("writes", writes), ("syncs", syncs)] {
+                    if percent > 0.0 {
+                        self.set(name, FieldValue::Number(nowhere(percent)));
+                    }
+                }
+            }
+            Action::FlipBits { region, bits } => {
+                self.set_text("flip_bits", region);
+                self.set("bits", FieldValue::Whole(nowhere(i64::from(*bits))));
+            }
+            Action::SlowDisk { region, by } => {
+                self.set_text("slow_disk", region);
+                self.set("by", length(*by));
+            }
+            Action::DiskFull { region, full: true } => self.set_text("disk_full", region),
+            Action::DiskFull { region, full: false } => self.set_text("disk_free", region),
+            _ => {}
         }
     }
 

@@ -1,24 +1,26 @@
 //! The oracle finds bugs that other systems had, or that an earlier oracle missed: in the store, in
-//! replication, on the wire, in the engine, and in conflict policies. Each is planted, and must be
-//! found within 200 seeds of a scenario that is made for it; the seed is printed.
+//! replication, on the wire, in the engine, in conflict policies, and on the disk. Each is planted,
+//! and must be found within 200 seeds of a scenario that is made for it; the seed is printed.
 //!
 //! `cargo test -p beringia-simulator --features planted-bugs --test planted_bugs`
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 #![expect(clippy::print_stdout, reason = "the seed that finds a bug is part of the result")]
 
+mod disks;
+
 use std::{io::Write, path::Path, process::abort, time::Duration};
 
 use beringia_scenario::{Plan, Scenario};
-use beringia_simulator::{Conditions, in_virtual_time, run_under};
+use beringia_simulator::{Conditions, SimulationError, SimulationOutcome, in_virtual_time, run_under};
 use beringia_storage::PlantedBug;
 
 const SEEDS_MAX: u64 = 200;
 /// The number of seeds that are played without the bug.
 const SEEDS_WITHOUT: u64 = 5;
 
-/// The violations in a run of that seed, in words.
-fn violations(scenario: &Scenario, seed: u64, bug: Option<PlantedBug>) -> Vec<String> {
+/// Plays that seed with the bug.
+fn played(scenario: &Scenario, seed: u64, bug: Option<PlantedBug>) -> Result<SimulationOutcome, SimulationError> {
     let plan = Plan::draw(scenario, seed);
     let on_stuck = |stuck| {
         // The stuck thread can be neither interrupted nor made to fail its test.
@@ -30,13 +32,17 @@ fn violations(scenario: &Scenario, seed: u64, bug: Option<PlantedBug>) -> Vec<St
         planted_bug: bug,
         ..Conditions::default()
     };
-    let outcome = in_virtual_time(
+    in_virtual_time(
         "planted",
         Duration::from_secs(300),
         on_stuck,
         run_under(&plan, conditions),
-    );
-    outcome.expect("a run").run.violations
+    )
+}
+
+/// The violations in a run of that seed, in words.
+fn violations(scenario: &Scenario, seed: u64, bug: Option<PlantedBug>) -> Vec<String> {
+    played(scenario, seed, bug).expect("a run").run.violations
 }
 
 /// Plays one seed after another until a violation says what it must. Before that, the first seeds
