@@ -22,7 +22,7 @@ use crate::{
 /// The pause after a source refused or the store failed, milliseconds.
 const PAUSE_MS: u64 = 1000;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Stage {
     /// Waiting for a reachable source.
     Waiting { since_ms: u64, not_before_ms: u64 },
@@ -40,7 +40,7 @@ enum Stage {
 }
 
 /// The bootstrap of one table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bootstrap {
     table: TableId,
     /// The replica epoch that it fills; `None` for the catalog.

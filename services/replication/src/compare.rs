@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The last comparison of a table with a peer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Last {
     at_ms: u64,
     /// The vector as of which the two were compared; `None` if they were not.
@@ -32,7 +32,7 @@ struct Last {
 }
 
 /// A comparison of which the digest of one side is still missing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Underway {
     link: DialId,
     table: TableId,
@@ -44,14 +44,14 @@ struct Underway {
 
 /// A repair in progress. Only one runs at a time, so that a region that comes back damaged does not
 /// starve its clients.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Repair {
     pub(crate) peer: Region,
     pub(crate) syncs: RangeSyncs,
 }
 
 /// All comparisons with peers, and the one repair.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Comparisons {
     underway: BTreeMap<Region, Underway>,
     pause_until_ms: BTreeMap<Region, u64>,
@@ -66,6 +66,16 @@ pub(crate) struct Comparisons {
 }
 
 impl Comparisons {
+    /// Numbers the streams by their peers (see
+    /// [`Replicator::description`](crate::Replicator::description)).
+    pub(crate) fn normalize(&mut self, numbers: &BTreeMap<Region, DialId>) {
+        for (peer, underway) in &mut self.underway {
+            if let Some(number) = numbers.get(peer) {
+                underway.link = *number;
+            }
+        }
+    }
+
     /// Requests the peer's digests of the table whose comparison is most overdue.
     pub(crate) fn tick(&mut self, context: &Context, out: &mut Out, peer: &Region, session: &mut Session) {
         let now_ms = context.now.elapsed_ms;

@@ -17,7 +17,7 @@ use crate::{
 const GIVEN_UP_AFTER_MS: u64 = 10_000;
 
 /// The state that all parts read; only the replicator changes it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) region: Region,
     /// The origin of this region's own writes.

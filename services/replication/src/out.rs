@@ -42,7 +42,7 @@ pub(crate) enum Purpose {
 }
 
 /// Collects commands and the state changes to log, and remembers the purpose of each store call.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Out {
     pub(crate) commands: Vec<Command>,
     /// The state changes made by the current event.

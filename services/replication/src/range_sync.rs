@@ -26,7 +26,7 @@ const SPAN_RANGES: u16 = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken(pub(crate) String);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Step {
     /// Waiting for a page of the source's keys.
     Keys,
@@ -38,7 +38,7 @@ enum Step {
     Applying,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct RangeSync {
     /// Everything up to this key is done.
     after: Option<KeyBytes>,
@@ -51,7 +51,7 @@ struct RangeSync {
 }
 
 /// The range syncs of one attempt.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RangeSyncs {
     pub(crate) attempt: u64,
     pub(crate) table: TableId,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The state of the connection to the peer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum State {
     Waiting {
         until_ms: u64,
@@ -32,7 +32,7 @@ enum State {
 }
 
 /// The connection to one peer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Receiver {
     pub(crate) region: Region,
     state: State,
@@ -69,6 +69,18 @@ impl Receiver {
         match &mut self.state {
             State::Open(session) => Some(session),
             _ => None,
+        }
+    }
+
+    /// Gives the stream this number, and normalizes its session.
+    pub(crate) fn normalize(&mut self, number: DialId) {
+        match &mut self.state {
+            State::Waiting { .. } => {}
+            State::Dialling { link } => *link = number,
+            State::Greeting { session, .. } | State::Open(session) => {
+                session.link = number;
+                session.normalize();
+            }
         }
     }
 

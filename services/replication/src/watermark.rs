@@ -32,7 +32,7 @@ pub struct ReplicaProgress {
 }
 
 /// The reports of the other side of one stream, per table.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ReportedWatermarks(BTreeMap<TableId, Watermark>);
 
 impl ReportedWatermarks {

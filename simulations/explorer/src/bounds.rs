@@ -32,17 +32,20 @@ pub struct Bounds {
     pub kinds: Vec<Kind>,
     /// The conflict policy of the table.
     pub policy: ConflictPolicy,
-    /// Whether a batch may be on its way while other things happen, and be lost. Otherwise it
-    /// arrives when it is sent.
-    pub in_flight: bool,
-    /// Whether regions also ship each other's writes.
-    pub relay: bool,
-    /// How often a batch arrives a second time.
+    /// Whether acknowledgements may be late, as batches may. Otherwise they arrive at once.
+    pub late_acks: bool,
+    /// How often a stream between two regions breaks, and is opened again at once.
+    pub breaks: u8,
+    /// How often the store is given a batch a second time.
     pub duplicates: u8,
     /// How often a process crashes and starts again, with its disk.
     pub crashes: u8,
     /// How many disks are lost.
     pub lost_disks: u8,
+    /// How often two regions are cut off from each other.
+    pub cuts: u8,
+    /// How often ten seconds pass in all regions, so that their timers expire.
+    pub waits: u8,
     /// How often a log is trimmed. Tombstones are collected by it.
     pub trims: u8,
     /// The regions that trim their logs, by their places.
@@ -53,7 +56,7 @@ pub struct Bounds {
     pub jumps_ms: Vec<i64>,
     /// The number of worlds after which the search gives up.
     pub worlds_max: usize,
-    /// The planted bug of every region's store.
+    /// The planted bug of every region.
     pub planted_bug: Option<PlantedBug>,
 }
 
@@ -65,11 +68,13 @@ impl Default for Bounds {
             keys: 1,
             kinds: vec![Kind::Put],
             policy: ConflictPolicy::Item,
-            in_flight: false,
-            relay: false,
+            late_acks: false,
+            breaks: 0,
             duplicates: 0,
             crashes: 0,
             lost_disks: 0,
+            cuts: 0,
+            waits: 0,
             trims: 0,
             trimmers: vec![0, 1, 2],
             clock_steps: 0,

@@ -1,9 +1,10 @@
-//! What must hold in every world, and what must hold once nothing is left to deliver.
+//! What must hold in every world, and what must become true once nothing is left to deliver.
 //!
 //! They are promises of the oracle (docs/simulation.md, "Promises"): no acknowledged write is lost
 //! except with a disk, nothing deleted comes back, causal contexts and journals are true, and all
-//! regions end with the same items. Two hold inside of regions: a vector covers exactly what was
-//! received, and digests are equal exactly if the items are.
+//! regions end with the same items. Three hold inside of regions: a vector covers exactly what was
+//! received, digests are equal exactly if the items are, and what a region takes for acknowledged
+//! is durable in the other one.
 
 use beringia_item::{AttributeValue, ConflictPolicy, Item};
 use beringia_storage::StoreError;
@@ -23,13 +24,31 @@ type Result<T> = std::result::Result<T, StoreError>;
 type Violation = Option<String>;
 
 impl Universe {
-    /// What a world violates. `is_quiet` says that nothing is left to deliver.
-    pub(crate) fn violation(&self, world: &World, is_quiet: bool) -> Result<Violation> {
+    /// What a world violates.
+    pub(crate) fn violation(&mut self, world: &World) -> Result<Violation> {
+        if let Some(violation) = self.present_violation(world)? {
+            return Ok(Some(violation));
+        }
+        if world.is_anything_on_its_way() {
+            return Ok(None);
+        }
+        let Some(missing) = self.missing(world)? else {
+            return Ok(None);
+        };
+        let is_good = |universe: &Self, world: &World| Ok(universe.missing(world)?.is_none());
+        match self.recover(world, is_good)? {
+            Some(recovered) => self.present_violation(&recovered),
+            None => Ok(Some(missing)),
+        }
+    }
+
+    /// What is violated whatever may still come.
+    fn present_violation(&self, world: &World) -> Result<Violation> {
         let ledger = self.ledger(world)?;
         if let Some(violation) = contexts(&ledger, world) {
             return Ok(Some(violation));
         }
-        let sites: Vec<&Site> = (0..SITES).map(|at| self.site(world, at)).collect::<Result<_>>()?;
+        let sites = self.all(world)?;
         for site in sites.iter().filter(|site| site.is_bootstrapped()) {
             let violation = vector_is_true(site, &ledger, world)
                 .or_else(|| copies_are_true(site, &ledger))
@@ -44,7 +63,16 @@ impl Universe {
                 }
             }
         }
-        Ok(pairs(&sites, world).or_else(|| is_quiet.then(|| converged(&sites, &ledger, world)).flatten()))
+        Ok(acknowledgements_are_true(&sites).or_else(|| pairs(&sites, world)))
+    }
+
+    /// What keeps the regions from being equal and complete.
+    fn missing(&self, world: &World) -> Result<Violation> {
+        Ok(converged(&self.all(world)?, &self.ledger(world)?, world))
+    }
+
+    fn all(&self, world: &World) -> Result<Vec<&Site>> {
+        (0..SITES).map(|at| self.site(world, at)).collect()
     }
 
     /// The row of a key is the greatest write that the region has received, or a later state of its
@@ -151,7 +179,7 @@ fn combined(site: &Site, ledger: &Ledger, key: u8, policy: ConflictPolicy, found
 /// The vector covers exactly the received writes, apart from those that a disk took with it.
 fn vector_is_true(site: &Site, ledger: &Ledger, world: &World) -> Violation {
     let vector = site.shown.vector(TABLE);
-    let excused = world.lost.with(world.orphaned);
+    let excused = world.excused();
     ledger.0.iter().find_map(|written| {
         let (covers, has) = (vector.covers(written.version()), site.received.has(written.id));
         let at = &site.region;
@@ -182,7 +210,7 @@ fn copies_are_true(site: &Site, ledger: &Ledger) -> Violation {
 
 /// The causal context of a write covers exactly the writes that its region had received.
 fn contexts(ledger: &Ledger, world: &World) -> Violation {
-    let excused = world.lost.with(world.orphaned);
+    let excused = world.excused();
     let is_wrong = |written: &Written, other: &Written| {
         let is_foreign = other.mutation.origin() != written.mutation.origin() && !excused.has(other.id);
         is_foreign && written.mutation.causal_context.covers(other.version()) != written.past.has(other.id)
@@ -201,11 +229,24 @@ fn contexts(ledger: &Ledger, world: &World) -> Violation {
     })
 }
 
+/// What a region takes for acknowledged by another one, that one has.
+fn acknowledgements_are_true(sites: &[&Site]) -> Violation {
+    sites.iter().find_map(|site| {
+        let mut acknowledged = site.acknowledged.iter();
+        let (place, _) = acknowledged.find(|(place, vector)| !sites[**place].shown.vector(TABLE).dominates(vector))?;
+        let other = &sites[*place].region;
+        Some(format!(
+            "{} takes more for acknowledged by {other} than it has",
+            site.region
+        ))
+    })
+}
+
 /// Complete regions that received the same have the same, and digests are equal if and only if the
 /// items are.
 fn pairs(sites: &[&Site], world: &World) -> Violation {
     let complete: Vec<&&Site> = sites.iter().filter(|site| site.is_complete()).collect();
-    let excused = world.lost.with(world.orphaned);
+    let excused = world.excused();
     for (place, one) in complete.iter().enumerate() {
         for other in &complete[place + 1..] {
             let (a, b) = (&one.region, &other.region);
@@ -223,14 +264,13 @@ fn pairs(sites: &[&Site], world: &World) -> Violation {
     None
 }
 
-/// When nothing is left to deliver, every region has every write that no disk took, and the same
-/// items.
+/// Whether every region has every write that no disk took, and the same items.
 fn converged(sites: &[&Site], ledger: &Ledger, world: &World) -> Violation {
     let all = ledger
         .0
         .iter()
         .fold(Writes::default(), |all, written| all.with(written.id));
-    let kept = all.without(world.lost).without(world.orphaned);
+    let kept = all.without(world.excused());
     for site in sites {
         if !site.is_complete() {
             return Some(format!("the replica in {} never becomes active", site.region));

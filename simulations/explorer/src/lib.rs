@@ -1,13 +1,14 @@
 //! Explores every order of events in small worlds: three regions, a few writes, and what can go
 //! wrong between them.
 //!
-//! A world is a value. Its regions are the real ones: each has the committer's state and rows,
-//! every change is decided by [`beringia_decisions::decide`], and what a region sends is what the
-//! store reads for replication ([`beringia_committer::SnapshotReader`]). Only the streams between
-//! regions are a model: a stream is at most one batch on its way, the last one that arrived, and
-//! the last acknowledgement. A [`Step`] is one event: a write, a batch that is sent, arrives, is
-//! lost or arrives again, an acknowledgement, a trim, a crash, a lost disk, a jump of a clock, a
-//! copy, a repair.
+//! A world is a value. Its regions are the real ones: each has the committer's state and rows, and
+//! the state machine of replication ([`beringia_replication::Replicator`]). Every change is decided
+//! by [`beringia_decisions::decide`], every message is one that a replicator sent, and what a
+//! replicator asks of its store is what the store reads for it
+//! ([`beringia_committer::SnapshotReader`]). The network is a queue for each direction of each
+//! stream. A [`Step`] is one event: a write, a batch that arrives or arrives again, a stream that
+//! breaks, a cut, an acknowledgement, a trim, a crash, a lost disk, a jump of a clock, or time that
+//! passes.
 //!
 //! [`explore`] visits the worlds breadth first, each once: worlds that differ only in numbers that
 //! no region can tell apart are equal. In each it checks the invariants (`invariants`), against a
@@ -19,15 +20,18 @@
 mod bounds;
 mod change;
 mod counterexample;
+mod driver;
+mod interned;
 mod invariants;
+mod message;
 mod moves;
+mod network;
 mod scenario;
 mod search;
 mod shown;
 mod site;
 mod step;
 mod store;
-mod streams;
 mod table;
 mod universe;
 mod world;

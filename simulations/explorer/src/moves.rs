@@ -4,10 +4,10 @@ use beringia_storage::StoreError;
 
 use crate::{
     bounds::SITES,
+    driver::Input,
     step::Step,
-    streams,
-    universe::{Preparation, Universe},
-    world::World,
+    universe::Universe,
+    world::{Left, World},
     written::{PER_SITE, Writes},
 };
 
@@ -23,237 +23,157 @@ impl Universe {
     pub(crate) fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         let sites = || 0..u8::try_from(SITES).unwrap_or_default();
+        let bounds = &self.bounds;
         for at in sites() {
-            for key in 0..self.bounds.keys {
-                let kinds = self.bounds.kinds.iter();
+            for key in 0..bounds.keys {
+                let kinds = bounds.kinds.iter();
                 steps.extend(kinds.map(|kind| Step::Write { at, key, kind: *kind }));
             }
             for other in sites().filter(|other| *other != at) {
-                if self.bounds.in_flight {
-                    steps.extend([Step::Send(at, other), Step::Lose(at, other)]);
-                }
                 steps.push(Step::Deliver(at, other));
-                steps.extend((self.bounds.duplicates > 0).then_some(Step::Duplicate(at, other)));
-                let is_trimmer = self.bounds.trims > 0 && self.bounds.trimmers.contains(&other);
-                steps.extend(is_trimmer.then_some(Step::Acknowledge(at, other)));
-                if self.bounds.trims > 0 || self.bounds.lost_disks > 0 {
-                    steps.extend([Step::CopyCatalog(at, other), Step::CopyTable(at, other)]);
+                steps.extend((bounds.breaks > 0).then_some(Step::Break(at, other)));
+                steps.extend((bounds.duplicates > 0).then_some(Step::Duplicate(at, other)));
+                steps.extend(bounds.late_acks.then_some(Step::Acknowledge(at, other)));
+                if bounds.cuts > 0 && at < other {
+                    steps.extend([Step::Cut(at, other), Step::Heal(at, other)]);
                 }
-                steps.extend((self.bounds.lost_disks > 0).then_some(Step::Repair(at, other)));
             }
-            let is_trimmer = self.bounds.trims > 0 && self.bounds.trimmers.contains(&at);
+            let is_trimmer = bounds.trims > 0 && bounds.trimmers.contains(&at);
             steps.extend(is_trimmer.then_some(Step::Trim(at)));
-            steps.extend((self.bounds.crashes > 0).then_some(Step::Crash(at)));
-            if self.bounds.lost_disks > 0 {
-                steps.extend([Step::LoseDisk(at), Step::Rejoin(at), Step::Activate(at)]);
-            }
-            if self.bounds.clock_steps > 0 {
-                let jumps = self.bounds.jumps_ms.iter();
+            steps.extend((bounds.crashes > 0).then_some(Step::Crash(at)));
+            steps.extend((bounds.lost_disks > 0).then_some(Step::LoseDisk(at)));
+            if bounds.clock_steps > 0 {
+                let jumps = bounds.jumps_ms.iter();
                 steps.extend(jumps.map(|ms| Step::JumpClock(at, *ms)));
             }
         }
+        steps.extend((bounds.waits > 0).then_some(Step::Wait));
         steps
     }
 
     /// The world after a step; `None` if the step is not possible or changes nothing.
     pub(crate) fn after(&mut self, world: &World, step: Step) -> Result<Option<World>> {
-        let after = match step {
-            Step::Write { .. }
-            | Step::Trim(_)
-            | Step::Crash(_)
-            | Step::LoseDisk(_)
-            | Step::JumpClock(..)
-            | Step::Rejoin(_)
-            | Step::Activate(_) => self.in_region(world, step)?,
-            Step::Send(..)
-            | Step::Deliver(..)
-            | Step::Lose(..)
+        let mut after = *world;
+        if let Some(left) = left_for(&mut after.left, step) {
+            let Some(fewer) = left.checked_sub(1) else {
+                return Ok(None);
+            };
+            *left = fewer;
+        }
+        let has_happened = match step {
+            Step::Write { .. } | Step::Trim(_) | Step::Crash(_) | Step::LoseDisk(_) | Step::JumpClock(..) => {
+                self.in_region(&mut after, step)?
+            }
+            Step::Wait => {
+                self.wait(&mut after)?;
+                true
+            }
+            Step::Deliver(..)
+            | Step::Break(..)
             | Step::Duplicate(..)
             | Step::Acknowledge(..)
-            | Step::CopyCatalog(..)
-            | Step::CopyTable(..)
-            | Step::Repair(..) => self.between(world, step)?,
+            | Step::Cut(..)
+            | Step::Heal(..) => self.between(&mut after, step)?,
         };
-        Ok(after.map(|mut after| {
-            after.normalize();
-            after
-        }))
+        after.normalize();
+        Ok(has_happened.then_some(after))
     }
 
-    /// A step of one region.
-    fn in_region(&mut self, world: &World, step: Step) -> Result<Option<World>> {
+    /// A step of one region. Returns whether it was possible and changed anything.
+    fn in_region(&mut self, world: &mut World, step: Step) -> Result<bool> {
         match step {
-            Step::Write { at, key, kind } => {
-                let site = self.site(world, place(at))?;
-                if world.left.writes == 0 || !site.is_complete() || site.written.len() == PER_SITE {
-                    return Ok(None);
-                }
-                let number = self.written(world, place(at), key, kind)?;
-                let mut after = *world;
-                after.left.writes -= 1;
-                Ok(replaced(after, place(at), number))
+            Step::Write { at, key, kind } => self.write(world, place(at), Input::Write { key, kind }),
+            Step::Trim(at) => self.alone(world, place(at), Input::Trim),
+            Step::JumpClock(at, ms) => self.alone(world, place(at), Input::JumpClock(ms)),
+            Step::Crash(at) => {
+                self.restart(world, place(at), Input::Restart)?;
+                Ok(true)
             }
-            Step::Trim(at) => self.trimmed(world, place(at)),
-            Step::Crash(at) => self.crashed(world, place(at)),
-            Step::LoseDisk(at) => self.lost_disk(world, place(at)),
-            Step::JumpClock(at, ms) => {
-                let Some(left) = world.left.clock_steps.checked_sub(1) else {
-                    return Ok(None);
-                };
-                let mut site = self.site(world, place(at))?.clone();
-                site.wall_ms = site.wall_ms.saturating_add_signed(ms);
-                let number = self.keep(site)?;
-                let mut after = *world;
-                after.left.clock_steps = left;
-                Ok(replaced(after, place(at), number))
+            Step::LoseDisk(at) => {
+                self.lose_disk(world, place(at))?;
+                Ok(true)
             }
-            Step::Rejoin(at) => self.rejoined(world, place(at)),
-            Step::Activate(at) => {
-                let number = self.prepared(world, Preparation::Activate, place(at), place(at))?;
-                Ok(replaced(*world, place(at), number))
-            }
-            _ => Ok(None),
+            _ => Ok(false),
         }
     }
 
-    /// The replica is created again from the first other region that has an active one.
-    fn rejoined(&mut self, world: &World, at: usize) -> Result<Option<World>> {
-        for other in (0..SITES).filter(|other| *other != at) {
-            let number = self.prepared(world, Preparation::Rejoin, other, at)?;
-            if number != 0 {
-                return Ok(replaced(*world, at, number));
+    /// A step between two regions. Returns whether it was possible.
+    fn between(&mut self, world: &mut World, step: Step) -> Result<bool> {
+        match step {
+            Step::Deliver(from, to) => self.deliver(world, place(from), place(to)),
+            Step::Acknowledge(from, to) => self.acknowledge(world, place(to), place(from)),
+            Step::Duplicate(from, to) => self.duplicate(world, place(from), place(to)),
+            Step::Break(from, to) if !world.cut[place(from)][place(to)] => {
+                self.break_stream(world, place(from), place(to))?;
+                Ok(true)
             }
+            Step::Cut(one, other) if !world.cut[place(one)][place(other)] => {
+                self.cut(world, place(one), place(other))?;
+                Ok(true)
+            }
+            Step::Heal(one, other) if world.cut[place(one)][place(other)] => {
+                self.heal(world, place(one), place(other))?;
+                Ok(true)
+            }
+            _ => Ok(false),
         }
-        Ok(None)
     }
 
-    fn trimmed(&mut self, world: &World, at: usize) -> Result<Option<World>> {
-        let Some(left) = world.left.trims.checked_sub(1) else {
-            return Ok(None);
-        };
-        let number = self.after_trim(world, at)?;
-        let mut after = *world;
-        after.left.trims = left;
-        Ok(replaced(after, at, number))
+    /// An input of one region, and what follows from it. Returns whether it changed anything.
+    fn alone(&mut self, world: &mut World, at: usize, input: Input) -> Result<bool> {
+        let before = world.sites[at];
+        self.feed(world, at, input)?;
+        let has_changed = world.sites[at] != before;
+        self.settle(world)?;
+        Ok(has_changed)
     }
 
-    fn crashed(&mut self, world: &World, at: usize) -> Result<Option<World>> {
-        let Some(left) = world.left.crashes.checked_sub(1) else {
-            return Ok(None);
-        };
-        let number = self.restarted(world, at)?;
-        let mut after = *world;
-        after.sites[at] = number;
-        after.end_sessions(at);
-        if after == *world {
-            return Ok(None);
+    fn write(&mut self, world: &mut World, at: usize, input: Input) -> Result<bool> {
+        let site = self.site(world, at)?;
+        if !site.is_complete() || site.written.len() == PER_SITE {
+            return Ok(false);
         }
-        after.left.crashes = left;
-        Ok(Some(after))
+        self.alone(world, at, input)
     }
 
-    fn lost_disk(&mut self, world: &World, at: usize) -> Result<Option<World>> {
-        let Some(left) = world.left.lost_disks.checked_sub(1) else {
-            return Ok(None);
-        };
+    fn duplicate(&mut self, world: &mut World, from: usize, to: usize) -> Result<bool> {
+        let last = world.streams[from][to].last;
+        if last == 0 {
+            return Ok(false);
+        }
+        self.alone(world, to, Input::Again(from, last))
+    }
+
+    fn lose_disk(&mut self, world: &mut World, at: usize) -> Result<()> {
         let site = self.site(world, at)?;
         let others = self.others(world, at)?;
-        let lost = streams::only_on(site, &others);
+        let elsewhere = others
+            .iter()
+            .fold(Writes::default(), |all, other| all.with(other.received));
+        let lost = site.received.without(elsewhere);
         let own = site
             .written
             .iter()
             .fold(Writes::default(), |all, written| all.with(written.id));
         let everywhere = others.iter().fold(own, |all, other| Writes(all.0 & other.received.0));
-        let number = self.emptied(world, at)?;
-        let mut after = *world;
-        after.left.lost_disks = left;
-        after.lost = after.lost.with(lost);
-        after.orphaned = after.orphaned.with(own.without(everywhere));
-        after.end_sessions(at);
-        Ok(replaced(after, at, number))
-    }
-
-    /// A step between two regions.
-    fn between(&mut self, world: &World, step: Step) -> Result<Option<World>> {
-        match step {
-            Step::Send(from, to) => {
-                let (from, to) = (place(from), place(to));
-                let stream = world.streams[from][to];
-                let batch = self.page(world, from, to)?.batch;
-                if stream.in_flight != 0 || batch == 0 {
-                    return Ok(None);
-                }
-                let mut after = *world;
-                after.streams[from][to].in_flight = batch;
-                Ok(Some(after))
-            }
-            Step::Deliver(from, to) => {
-                let (from, to) = (place(from), place(to));
-                let batch = if self.bounds.in_flight {
-                    world.streams[from][to].in_flight
-                } else {
-                    self.page(world, from, to)?.batch
-                };
-                self.arrived(world, (from, to), batch)
-            }
-            Step::Lose(from, to) => {
-                let mut after = *world;
-                after.streams[place(from)][place(to)].in_flight = 0;
-                Ok((after != *world).then_some(after))
-            }
-            Step::Duplicate(from, to) => {
-                let last = world.streams[place(from)][place(to)].last;
-                let Some(left) = world.left.duplicates.checked_sub(1).filter(|_| last != 0) else {
-                    return Ok(None);
-                };
-                let number = self.delivered(world, place(to), last)?;
-                let mut after = *world;
-                after.left.duplicates = left;
-                Ok(replaced(after, place(to), number))
-            }
-            Step::Acknowledge(from, to) => self.acknowledged(world, place(from), place(to)),
-            Step::CopyCatalog(from, to) => self.copied(world, Preparation::CopyCatalog, (from, to)),
-            Step::CopyTable(from, to) => self.copied(world, Preparation::CopyTable, (from, to)),
-            Step::Repair(from, to) => self.copied(world, Preparation::Repair, (from, to)),
-            _ => Ok(None),
-        }
-    }
-
-    fn arrived(&mut self, world: &World, (from, to): (usize, usize), batch: u32) -> Result<Option<World>> {
-        if batch == 0 {
-            return Ok(None);
-        }
-        let number = self.delivered(world, to, batch)?;
-        if number == 0 {
-            self.was_held_back = true;
-            return Ok(None);
-        }
-        let mut after = *world;
-        after.sites[to] = number;
-        after.streams[from][to].in_flight = 0;
-        after.streams[from][to].last = batch;
-        Ok(Some(after))
-    }
-
-    fn acknowledged(&mut self, world: &World, from: usize, to: usize) -> Result<Option<World>> {
-        if world.left.trims == 0 {
-            return Ok(None);
-        }
-        let number = self.reported(world, from)?;
-        let mut after = *world;
-        after.streams[to][from].acknowledged = number;
-        Ok((after != *world).then_some(after))
-    }
-
-    fn copied(&mut self, world: &World, what: Preparation, (from, to): (u8, u8)) -> Result<Option<World>> {
-        let number = self.prepared(world, what, place(from), place(to))?;
-        Ok(replaced(*world, place(to), number))
+        world.lost = world.lost.with(lost);
+        world.orphaned = world.orphaned.with(own.without(everywhere));
+        self.restart(world, at, Input::LoseDisk)
     }
 }
 
-/// The world with another state of a region; `None` if it is the same state, or there is none.
-fn replaced(mut world: World, at: usize, number: u32) -> Option<World> {
-    let is_new = number != 0 && number != world.sites[at];
-    world.sites[at] = number;
-    is_new.then_some(world)
+/// The count that a step uses up; `None` if it may happen without limit.
+const fn left_for(left: &mut Left, step: Step) -> Option<&mut u8> {
+    Some(match step {
+        Step::Write { .. } => &mut left.writes,
+        Step::Break(..) => &mut left.breaks,
+        Step::Duplicate(..) => &mut left.duplicates,
+        Step::Cut(..) => &mut left.cuts,
+        Step::Trim(_) => &mut left.trims,
+        Step::Crash(_) => &mut left.crashes,
+        Step::LoseDisk(_) => &mut left.lost_disks,
+        Step::JumpClock(..) => &mut left.clock_steps,
+        Step::Wait => &mut left.waits,
+        Step::Deliver(..) | Step::Acknowledge(..) | Step::Heal(..) => return None,
+    })
 }

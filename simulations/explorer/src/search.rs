@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use beringia_storage::StoreError;
+use beringia_storage::{StoreError, plant};
 
 use crate::{bounds::Bounds, counterexample::Counterexample, step::Step, universe::Universe, world::World};
 
@@ -43,6 +43,13 @@ struct Search {
 /// # Errors
 /// [`StoreError`] if the first world cannot be made.
 pub fn explore(bounds: &Bounds) -> Result<Explored, StoreError> {
+    plant(bounds.planted_bug);
+    let explored = search(bounds);
+    plant(None);
+    explored
+}
+
+fn search(bounds: &Bounds) -> Result<Explored, StoreError> {
     let mut universe = Universe::new(bounds)?;
     let first = universe.first()?;
     let steps = universe.steps();
@@ -80,8 +87,6 @@ pub fn explore(bounds: &Bounds) -> Result<Explored, StoreError> {
 impl Search {
     /// Visits the worlds after one. Returns a violation of the world itself, or of a step from it.
     fn expand(&mut self, world: &World, number: u32, next: &mut Vec<(World, u32)>) -> Option<Counterexample> {
-        let mut is_quiet = !world.is_anything_in_flight();
-        self.universe.was_held_back = false;
         for place in 0..self.steps.len() {
             let step = self.steps[place];
             let after = match self.universe.after(world, step) {
@@ -90,7 +95,6 @@ impl Search {
                 Err(error) => return Some(self.counterexample(number, Some(step), error.to_string())),
             };
             self.taken += 1;
-            is_quiet &= !step.delivers();
             if !self.visited.insert(after.fingerprint()) {
                 continue;
             }
@@ -100,7 +104,7 @@ impl Search {
             };
             next.push((after, number));
         }
-        match self.universe.violation(world, is_quiet && !self.universe.was_held_back) {
+        match self.universe.violation(world) {
             Ok(None) => None,
             Ok(Some(violation)) => Some(self.counterexample(number, None, violation)),
             Err(error) => Some(self.counterexample(number, None, error.to_string())),

@@ -1,5 +1,5 @@
-//! What can be seen of a region: its vectors, rows, digests and journal, and a fingerprint of
-//! everything that its behaviour depends on.
+//! What can be seen of a region's store: its vectors, rows, digests and journal, and a fingerprint
+//! of everything that the store's behaviour depends on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 };
 
 use beringia_decisions::{journal, layout::named_context};
-use beringia_item::{Item, KeyBytes, Mutation, RowFingerprint, TableId, Version, VersionVector, decode_item};
+use beringia_item::{Item, KeyBytes, Mutation, RANGES, RowFingerprint, TableId, Version, VersionVector, decode_item};
 use beringia_storage::{LogFilter, LogPosition, StoreError, backend::Keyspace};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -25,11 +25,11 @@ pub(crate) struct Row {
     pub(crate) item: Option<Item>,
 }
 
-/// What can be seen of a region.
+/// What can be seen of a region's store.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shown {
-    /// A hash of everything that the region's behaviour depends on. Positions of the log appear as
-    /// places among the records that are left.
+    /// A hash of everything that the store's behaviour depends on besides the clock, and of the
+    /// record of what the region wrote and received.
     pub(crate) fingerprint: u128,
     /// The vectors of the catalog and the table.
     pub(crate) vectors: BTreeMap<TableId, VersionVector>,
@@ -69,7 +69,7 @@ impl Shown {
 
     fn read_rows(&mut self, site: &Site) -> Result<(), StoreError> {
         let reader = site.store.reader();
-        let rows = reader.raw_rows(TABLE)?;
+        let rows = reader.raw_rows(TABLE, 0..=RANGES - 1, None, usize::MAX)?;
         let keys: Vec<KeyBytes> = rows.iter().map(|row| row.key.clone()).collect();
         let mut live = String::new();
         for (row, mutation) in rows.into_iter().zip(reader.mutations(TABLE, &keys)?) {
@@ -126,14 +126,13 @@ fn conflicts(site: &Site) -> Result<BTreeSet<(Version, Version)>, StoreError> {
     Ok(found)
 }
 
-/// Everything that the region's behaviour depends on, as text.
+/// Everything that [`Shown::fingerprint`] is a hash of.
 fn description(site: &Site, shown: &Shown) -> Result<String, StoreError> {
     let state = &site.store.state;
     let names = state.origins.names();
     let mut text = format!(
-        "{} {} {:?} {:?} {:?} {} ",
+        "{} {:?} {:?} {:?} {} ",
         site.place,
-        site.wall_ms,
         site.received,
         site.conflicts,
         state.clock().upper_bound(),
@@ -154,16 +153,13 @@ fn description(site: &Site, shown: &Shown) -> Result<String, StoreError> {
     Ok(text)
 }
 
-/// The records of the log. Positions become places among the records that are left, except those of
-/// records that are gone.
+/// The records of the log.
 fn describe_log(site: &Site, text: &mut String) -> Result<(), StoreError> {
     let state = &site.store.state;
     let names = state.origins.names();
-    let mut places = BTreeMap::new();
+    let _ = write!(text, "{} {} ", state.log.last, state.log.trimmed);
     site.store.snapshot().log(1, state.log.last, false, &mut |record| {
         let head = record.head()?;
-        let previous = head.previous.map(|position| places.get(&position).copied());
-        let trimmed = head.position <= state.log.trimmed;
         let context: Option<VersionVector> = match record.context()? {
             [] => None,
             context => Some(named_context(context, names)?),
@@ -171,16 +167,17 @@ fn describe_log(site: &Site, text: &mut String) -> Result<(), StoreError> {
         let version = head.version(names)?;
         let _ = write!(
             text,
-            "{} {version:?} {:?} {:?} {previous:?} {trimmed} {:?} {context:?} {:?} {:?} {:?};",
+            "{} {} {version:?} {:?} {:?} {:?} {:?} {context:?} {:?} {:?} {:?};",
+            head.position,
             head.table,
             head.flags,
             head.transaction,
+            head.previous,
             record.key()?,
             record.image()?,
             record.metadata()?,
             record.merged()?,
         );
-        places.insert(head.position, places.len());
         Ok(ControlFlow::Continue(()))
     })
 }

@@ -86,7 +86,7 @@ pub(crate) fn definition(regions: &[Region], policy: ConflictPolicy) -> Vec<Edit
 }
 
 /// The edit that sets the status of a region's replica.
-pub(crate) fn replica(region: &Region, status: ReplicaStatus) -> Edit {
+fn replica(region: &Region, status: ReplicaStatus) -> Edit {
     let since_ms = START_MS;
     Edit::Set {
         table: TABLE,

@@ -1,5 +1,5 @@
 //! A world: which region is in which state, what is on its way, and what may still happen. It
-//! refers to regions, batches and vectors by their numbers in the [`Universe`](crate::universe).
+//! refers to regions and messages by their numbers in the [`Universe`](crate::universe).
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -8,15 +8,15 @@ use crate::{
     written::Writes,
 };
 
-/// The stream from one region to another, with 0 for nothing.
+/// The stream from one region to another. Queues are named by number, the empty one by 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Stream {
-    /// The batch that is on its way.
-    pub(crate) in_flight: u32,
-    /// The batch that arrived last.
+    /// What the source sent and the receiver does not have yet.
+    pub(crate) to_receiver: u32,
+    /// What the receiver sent and the source does not have yet.
+    pub(crate) to_source: u32,
+    /// The batch that arrived last, or 0.
     pub(crate) last: u32,
-    /// The vectors that the receiver has acknowledged.
-    pub(crate) acknowledged: u32,
 }
 
 /// How much may still happen.
@@ -28,6 +28,9 @@ pub(crate) struct Left {
     pub(crate) lost_disks: u8,
     pub(crate) trims: u8,
     pub(crate) clock_steps: u8,
+    pub(crate) breaks: u8,
+    pub(crate) cuts: u8,
+    pub(crate) waits: u8,
 }
 
 impl Left {
@@ -39,6 +42,9 @@ impl Left {
             lost_disks: bounds.lost_disks,
             trims: bounds.trims,
             clock_steps: bounds.clock_steps,
+            breaks: bounds.breaks,
+            cuts: bounds.cuts,
+            waits: bounds.waits,
         }
     }
 }
@@ -49,6 +55,8 @@ pub(crate) struct World {
     pub(crate) sites: [u32; SITES],
     /// By source and receiver.
     pub(crate) streams: [[Stream; SITES]; SITES],
+    /// By place: which regions are cut off from each other. It is symmetric.
+    pub(crate) cut: [[bool; SITES]; SITES],
     pub(crate) left: Left,
     /// The writes that only a lost disk had.
     pub(crate) lost: Writes,
@@ -65,13 +73,15 @@ impl World {
             bytes.extend(site.to_be_bytes());
         }
         for stream in self.streams.iter().flatten() {
-            bytes.extend(stream.in_flight.to_be_bytes());
+            bytes.extend(stream.to_receiver.to_be_bytes());
+            bytes.extend(stream.to_source.to_be_bytes());
             bytes.extend(stream.last.to_be_bytes());
-            bytes.extend(stream.acknowledged.to_be_bytes());
         }
+        bytes.extend(self.cut.iter().flatten().map(|is_cut| u8::from(*is_cut)));
         let left = self.left;
         bytes.extend([left.writes, left.duplicates, left.crashes]);
         bytes.extend([left.lost_disks, left.trims, left.clock_steps]);
+        bytes.extend([left.breaks, left.cuts, left.waits]);
         bytes.extend(self.lost.0.to_be_bytes());
         bytes.extend(self.orphaned.0.to_be_bytes());
         xxh3_128(&bytes)
@@ -79,26 +89,21 @@ impl World {
 
     /// Forgets what can make no difference any more.
     pub(crate) fn normalize(&mut self) {
-        for stream in self.streams.iter_mut().flatten() {
-            if self.left.duplicates == 0 {
+        if self.left.duplicates == 0 {
+            for stream in self.streams.iter_mut().flatten() {
                 stream.last = 0;
-            }
-            if self.left.trims == 0 {
-                stream.acknowledged = 0;
             }
         }
     }
 
-    /// Ends the sessions of a region.
-    pub(crate) fn end_sessions(&mut self, at: usize) {
-        for other in 0..SITES {
-            self.streams[at][other] = Stream::default();
-            self.streams[other][at] = Stream::default();
-        }
+    /// The writes that a disk took, and those that later vectors cover although a disk took them.
+    pub(crate) const fn excused(&self) -> Writes {
+        self.lost.with(self.orphaned)
     }
 
     /// Whether anything is on its way.
-    pub(crate) fn is_anything_in_flight(&self) -> bool {
-        self.streams.iter().flatten().any(|stream| stream.in_flight != 0)
+    pub(crate) fn is_anything_on_its_way(&self) -> bool {
+        let mut streams = self.streams.iter().flatten();
+        streams.any(|stream| stream.to_receiver != 0 || stream.to_source != 0)
     }
 }

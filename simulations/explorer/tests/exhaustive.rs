@@ -8,7 +8,7 @@ use beringia_explorer::{Bounds, ConflictPolicy, Kind, explore};
 
 const PUTS_AND_DELETES: [Kind; 2] = [Kind::Put, Kind::Delete];
 /// The number of worlds after which the searches end that are not known to be exhausted.
-const WORLDS_MAX: usize = 4_000_000;
+const WORLDS_MAX: usize = 400_000;
 const ALL_KINDS: [Kind; 4] = [Kind::Put, Kind::Delete, Kind::Add, Kind::Set];
 
 /// Visits everything within the bounds, and expects no violation.
@@ -33,32 +33,66 @@ fn is_long() -> bool {
     std::env::var_os("BERINGIA_LONG").is_some()
 }
 
-/// Batches wait on their way, are lost, come twice and past each other; processes crash.
+/// Two writes, or three in the long runs.
+fn few_writes() -> Bounds {
+    Bounds {
+        writes: if is_long() { 3 } else { 2 },
+        ..Bounds::default()
+    }
+}
+
+/// Batches and acknowledgements wait on their way and arrive past those of other streams.
 #[test]
-fn all_deliveries_with_losses_duplicates_and_crashes() {
+fn all_deliveries() {
     let bounds = Bounds {
-        in_flight: true,
-        duplicates: 1,
-        crashes: 1,
+        late_acks: true,
         ..Bounds::default()
     };
     assert_exhausted("deliveries", &bounds);
-    let relay = Bounds {
-        keys: 2,
-        relay: true,
-        duplicates: 1,
-        ..Bounds::default()
-    };
-    assert_exhausted("relay, two keys", &relay);
 }
 
-/// A clock jumps ahead, back, or so far that the others hold the region's writes back.
+/// Batches and acknowledgements are lost with their stream, stores get batches twice, and processes
+/// crash.
+#[test]
+fn all_breaks_duplicates_and_crashes() {
+    let breaks = Bounds {
+        breaks: 1,
+        ..few_writes()
+    };
+    assert_exhausted("breaks", &breaks);
+    let duplicates = Bounds {
+        keys: 2,
+        late_acks: true,
+        duplicates: 1,
+        ..few_writes()
+    };
+    assert_exhausted("duplicates", &duplicates);
+    let crashes = Bounds {
+        crashes: 1,
+        ..few_writes()
+    };
+    assert_exhausted("crashes", &crashes);
+}
+
+/// Two regions are cut off from each other, and the third one relays their writes.
+#[test]
+fn all_cuts_and_relays() {
+    let bounds = Bounds {
+        writes: if is_long() { 2 } else { 1 },
+        cuts: 1,
+        waits: 2,
+        ..Bounds::default()
+    };
+    assert_exhausted("cuts", &bounds);
+}
+
+/// A clock jumps ahead, back, or so far that the others discard the region's writes.
 #[test]
 fn all_jumps_of_a_clock() {
     let bounds = Bounds {
         clock_steps: 1,
         jumps_ms: vec![100, -100, 2000],
-        ..Bounds::default()
+        ..few_writes()
     };
     assert_exhausted("clocks", &bounds);
 }
@@ -69,13 +103,21 @@ fn all_trims() {
     for trimmer in 0..3 {
         let bounds = Bounds {
             kinds: PUTS_AND_DELETES.to_vec(),
-            relay: trimmer == 1,
+            waits: 1,
             trims: 1,
             trimmers: vec![trimmer],
-            ..Bounds::default()
+            ..few_writes()
         };
         assert_exhausted("trims", &bounds);
     }
+    let late = Bounds {
+        kinds: PUTS_AND_DELETES.to_vec(),
+        late_acks: true,
+        trims: 1,
+        trimmers: vec![0],
+        ..few_writes()
+    };
+    assert_exhausted("trims, late acknowledgements", &late);
 }
 
 #[test]
@@ -92,72 +134,53 @@ fn all_merges() {
         assert_exhausted(name, &bounds);
         let with_whole_writes = Bounds {
             kinds: ALL_KINDS.to_vec(),
-            writes: if is_long() { 3 } else { 2 },
-            ..bounds
+            policy,
+            ..few_writes()
         };
         assert_exhausted(&format!("{name}, with puts and deletes"), &with_whole_writes);
     }
 }
 
-/// A disk is lost; its region copies the catalog and the table, and writes again.
+/// A disk is lost; its region gets the catalog, copies the table, and writes again.
 #[test]
 fn all_losses_of_a_disk() {
     let bounds = Bounds {
-        writes: 2,
-        kinds: if is_long() {
-            PUTS_AND_DELETES.to_vec()
-        } else {
-            vec![Kind::Put]
-        },
-        relay: true,
+        writes: if is_long() { 2 } else { 1 },
         lost_disks: 1,
+        waits: 1,
         ..Bounds::default()
     };
     assert_exhausted("lost disks", &bounds);
 }
 
-/// What takes too long for every run.
+/// What takes too long for every run, as far as it goes.
 #[test]
 fn all_of_the_larger_worlds() {
     if !is_long() {
         return;
     }
     let together = Bounds {
-        writes: 2,
         kinds: PUTS_AND_DELETES.to_vec(),
-        in_flight: true,
-        relay: true,
+        late_acks: true,
+        breaks: 1,
         duplicates: 1,
         crashes: 1,
         clock_steps: 1,
-        ..Bounds::default()
-    };
-    assert_exhausted("two writes, all but trims and disks", &together);
-    let three = Bounds { writes: 3, ..together };
-    let is_exhausted = visit(
-        "three writes, all but trims and disks",
-        &Bounds {
-            worlds_max: WORLDS_MAX,
-            ..three
-        },
-    );
-    println!("three writes, all but trims and disks: exhausted: {is_exhausted}");
-    let disks = Bounds {
-        relay: true,
-        lost_disks: 1,
+        writes: 2,
         worlds_max: WORLDS_MAX,
         ..Bounds::default()
     };
-    println!(
-        "three puts and a lost disk: exhausted: {}",
-        visit("three puts and a lost disk", &disks)
-    );
+    let name = "two writes, all but trims and disks";
+    println!("{name}: exhausted: {}", visit(name, &together));
     let disks_and_trims = Bounds {
-        writes: 2,
         kinds: PUTS_AND_DELETES.to_vec(),
+        lost_disks: 1,
+        waits: 1,
         trims: 1,
         trimmers: vec![0],
-        ..disks
+        writes: 2,
+        worlds_max: WORLDS_MAX,
+        ..Bounds::default()
     };
     let name = "a lost disk and a trim";
     println!("{name}: exhausted: {}", visit(name, &disks_and_trims));

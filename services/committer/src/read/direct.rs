@@ -1,10 +1,14 @@
 //! Replication's reads of a snapshot and a state, without a store: for callers that keep regions as
 //! values.
 
+use std::ops::RangeInclusive;
+
 use arc_swap::ArcSwap;
 use beringia_decisions::{State, layout::OriginNames};
-use beringia_item::{KeyBytes, Mutation, Origin, RANGES, TableId};
-use beringia_storage::{LogFilter, LogPage, LogPosition, RawRow, StoreError, TableDigest, backend::Snapshot};
+use beringia_item::{KeyBytes, Mutation, Origin, TableId, VersionVector};
+use beringia_storage::{
+    LogFilter, LogPage, LogPosition, OwnSequences, RawRow, SharedVectors, StoreError, TableDigest, backend::Snapshot,
+};
 
 use super::{digests, log, reading::Reading, rows};
 use crate::view::View;
@@ -60,12 +64,39 @@ impl<'a> SnapshotReader<'a> {
         digests::digest(&self.reading(), table)
     }
 
-    /// All rows of a table, tombstones too.
+    /// The digests of a table as of the greatest vector that both `wanted` and its own vector
+    /// cover.
     ///
     /// # Errors
     /// [`StoreError::UnknownTable`]; [`StoreError::Database`] if the contents are damaged.
-    pub fn raw_rows(&self, table: TableId) -> Result<Vec<RawRow>, StoreError> {
-        rows::raw_rows(&self.reading(), table, 0..=RANGES - 1, None, usize::MAX)
+    pub fn digest_as_of(&self, table: TableId, wanted: &VersionVector) -> Result<TableDigest, StoreError> {
+        digests::digest_as_of(&self.reading(), table, wanted)
+    }
+
+    /// At most `max` rows of consecutive ranges after a key, tombstones too.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownTable`]; [`StoreError::Database`] if the contents are damaged.
+    pub fn raw_rows(
+        &self,
+        table: TableId,
+        ranges: RangeInclusive<u16>,
+        after: Option<&KeyBytes>,
+        max: usize,
+    ) -> Result<Vec<RawRow>, StoreError> {
+        rows::raw_rows(&self.reading(), table, ranges, after, max)
+    }
+
+    /// The vectors of all tables.
+    #[must_use]
+    pub fn vectors(&self) -> SharedVectors {
+        self.view.vectors.clone()
+    }
+
+    /// What the database knows about the region's own sequences.
+    #[must_use]
+    pub fn own_sequences(&self) -> OwnSequences {
+        self.view.own_sequences()
     }
 
     /// The rows under these keys, as mutations.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The streams that this region accepted and on which it is the source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Accepted {
     sources: BTreeMap<AcceptId, Source>,
     /// The accepted stream of each peer, and how the last one ended.
@@ -24,7 +24,7 @@ pub(super) struct Accepted {
 }
 
 /// The accepted side of a peer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Sending {
     link: Option<AcceptId>,
     refused: Option<String>,
@@ -201,6 +201,11 @@ impl Accepted {
                 source.reopen(context, out);
             }
         }
+    }
+
+    /// Empties what only saves work (see [`Replicator::description`](super::Replicator)).
+    pub(super) fn normalize(&mut self) {
+        self.sources.values_mut().for_each(Source::normalize);
     }
 
     /// The open streams, including those without a hello yet.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The replicas of this region that are being bootstrapped, need it, or change their status.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Bootstraps {
     by_table: BTreeMap<TableId, Bootstrap>,
     /// Per table, since when no reachable log has held a write that is missing here.
@@ -29,7 +29,7 @@ pub(super) struct Bootstraps {
     attempt: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Stuck {
     since_ms: u64,
     origin: Origin,

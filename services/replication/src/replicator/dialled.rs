@@ -7,7 +7,7 @@ use beringia_item::{Origin, Region, TableId};
 use crate::{context::Context, event::DialId, out::Out, receiver::Receiver, session::Session};
 
 /// The streams that this region dials and on which it is the receiver.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Dialled {
     /// The connection to each peer.
     pub(super) receivers: BTreeMap<Region, Receiver>,
@@ -28,6 +28,17 @@ impl Dialled {
             receiver.tick(context, out, &mut self.next_link);
         }
         debug_assert!(self.is_consistent(), "{self:?}");
+    }
+
+    /// Numbers the streams by their peers, and normalizes them (see
+    /// [`Replicator::description`](super::Replicator)).
+    pub(super) fn normalize(&mut self, numbers: &BTreeMap<Region, DialId>) {
+        self.next_link = 0;
+        for receiver in self.receivers.values_mut() {
+            if let Some(number) = numbers.get(&receiver.region) {
+                receiver.normalize(*number);
+            }
+        }
     }
 
     /// Checks that every stream was numbered here, and no two have the same number.

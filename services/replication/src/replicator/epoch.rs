@@ -1,7 +1,7 @@
 //! The request to the store to begin a store epoch.
 
 /// The store epoch that is to begin.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct EpochRequest {
     /// The greatest own sequence for which the store was asked to begin an epoch.
     pub(super) asked: u64,

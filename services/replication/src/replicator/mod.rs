@@ -3,6 +3,7 @@
 mod accepted;
 mod answers;
 mod bootstraps;
+mod description;
 mod dialled;
 mod epoch;
 mod links;
@@ -48,7 +49,7 @@ pub struct Config {
 }
 
 /// The replication of one region, as a state machine without I/O.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Replicator {
     context: Context,
     out: Out,

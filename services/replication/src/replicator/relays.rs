@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Which region relays which origin's writes to this one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Relays {
     by_origin: BTreeMap<Origin, Region>,
     /// Origins that seem to be missing writes of their own.
@@ -23,7 +23,7 @@ pub(super) struct Relays {
 }
 
 /// An origin that has fewer of its own writes to a table than another region.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct MissingOwnWrites {
     since_ms: u64,
     table: TableId,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The state of this region as the source knows it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Acks {
     /// The last completed batch: it is durable here, or was dropped; 0 before the first.
     batch: u64,
@@ -21,6 +21,11 @@ pub(super) struct Acks {
 }
 
 impl Acks {
+    /// Empties what only saves comparisons.
+    pub(super) fn normalize(&mut self) {
+        self.compared = SharedVectors::new();
+    }
+
     /// Records vectors that a subscription reports to the source.
     pub(super) fn on_subscribed(&mut self, vectors: &TableVectors) {
         self.vectors.extend(vectors.clone());

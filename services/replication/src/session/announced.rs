@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The announcements of a source on one stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Announced {
     /// The source's own vectors of the tables that it serves.
     pub(crate) vectors: TableVectors,

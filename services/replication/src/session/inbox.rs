@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The batches of a stream that arrived and are not completed.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Inbox {
     /// The number of the last batch that arrived; 0 before the first.
     received: u64,
@@ -22,7 +22,7 @@ pub(super) struct Inbox {
 }
 
 /// The batches that the store is committing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Applying {
     ticket: Ticket,
     /// The last batch that it covers.

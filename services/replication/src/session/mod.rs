@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// An open stream, on which this region is the receiver.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     region: Region,
     pub(crate) link: DialId,
@@ -52,6 +52,13 @@ impl Session {
             questions: Questions::default(),
             announced: Announced::default(),
         }
+    }
+
+    /// Empties what only saves work, and resets what only counts it (see
+    /// [`Replicator::description`](crate::Replicator::description)).
+    pub(crate) fn normalize(&mut self) {
+        self.acks.normalize();
+        self.questions.normalize();
     }
 
     /// Subscribes to these tables, given in order, and origins, unless the stream is subscribed to

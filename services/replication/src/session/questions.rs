@@ -23,7 +23,7 @@ pub(crate) enum Asked {
 }
 
 /// The open requests of a stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Questions {
     open: BTreeMap<u64, Asked>,
     /// The number of the last one; 0 before the first.
@@ -31,6 +31,13 @@ pub(super) struct Questions {
 }
 
 impl Questions {
+    /// Starts numbering again if no request is open.
+    pub(super) fn normalize(&mut self) {
+        if self.open.is_empty() {
+            self.last = 0;
+        }
+    }
+
     /// Makes a request of the question and remembers it until it is answered.
     pub(super) fn ask(&mut self, asked: Asked, table: TableId, question: Question) -> Request {
         self.last += 1;

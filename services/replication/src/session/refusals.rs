@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use beringia_item::{Origin, TableId};
 
 /// The tables and origins whose writes the source's log no longer holds.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Refusals {
     parts: BTreeSet<(TableId, Origin)>,
     /// When all of them are requested again.

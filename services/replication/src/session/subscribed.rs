@@ -9,7 +9,7 @@ use beringia_item::{Origin, TableId};
 const NEVER: u64 = u64::MAX;
 
 /// The subscription of one stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Subscribed {
     /// The generation of the last subscription; 0 before the first.
     generation: u64,

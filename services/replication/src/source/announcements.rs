@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The announcements on one stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Announcements {
     /// Vectors of the tables that both regions have and this region serves.
     vectors: TableVectors,

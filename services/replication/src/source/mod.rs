@@ -30,7 +30,7 @@ const BEYOND: u64 = u64::MAX / 2;
 const UNREAD_MAX: u32 = 64;
 
 /// The part of the log that remains to be sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Cursor {
     /// The receiver has not subscribed to anything yet.
     Idle,
@@ -46,7 +46,7 @@ enum Cursor {
 }
 
 /// An accepted stream, on which this region is the source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Source {
     link: AcceptId,
     opened_ms: u64,
@@ -90,6 +90,15 @@ impl Source {
             window: SendWindow::default(),
             announcements: Announcements::default(),
             serving: Serving::new(link),
+        }
+    }
+
+    /// Empties what only saves work, and resets what only counts it (see
+    /// [`Replicator::description`](crate::Replicator::description)).
+    pub(crate) fn normalize(&mut self) {
+        self.compared = SharedVectors::new();
+        if let Cursor::AtEnd { unread } = &mut self.cursor {
+            *unread = 0;
         }
     }
 

@@ -7,7 +7,7 @@ use beringia_item::{Mutation, Origin, TableId};
 use crate::message::{Batch, Goodbye};
 
 /// The unacknowledged batches of a stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct SendWindow {
     /// The number of the last batch; 0 before the first.
     last: u64,

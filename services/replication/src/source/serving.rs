@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The requests of a stream that the store is working on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Serving {
     link: AcceptId,
     /// The table of each request.
