@@ -52,8 +52,8 @@ impl Universe {
         })
     }
 
-    /// The first world: every region has the table's definition and an empty, active replica, and
-    /// all streams are open.
+    /// The first world: every region has the table's definition and an empty, active replica, all
+    /// streams are open, and the regions agree on the catalog and the table.
     pub(crate) fn first(&mut self) -> Result<World> {
         let mut sites = Vec::new();
         for place in 0..SITES {
@@ -87,6 +87,11 @@ impl Universe {
             self.feed(&mut world, at, Input::Tick)?;
         }
         self.deliver_all(&mut world)?;
+        // Regions compare one table each time that time passes, the catalog and the table in turn.
+        // The table is next.
+        for _ in 0..3 {
+            self.wait(&mut world)?;
+        }
         Ok(world)
     }
 

@@ -141,7 +141,7 @@ fn all_merges() {
     }
 }
 
-/// A disk is lost; its region gets the catalog, copies the table, and writes again.
+/// A disk is lost before or after a write; its region gets the catalog and copies the table.
 #[test]
 fn all_losses_of_a_disk() {
     let bounds = Bounds {
