@@ -23,10 +23,12 @@ mod fingerprint;
 mod losses;
 mod measure;
 mod recorder;
+mod recreation;
 mod running;
 mod runtime;
 mod sampler;
 mod site;
+mod stream_readers;
 mod tables;
 mod trace;
 

@@ -243,6 +243,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
         replicas,
         option::of(0_u64..5_000_000_000_000),
         (any::<bool>(), ms(0..60_000), ms(0..10_000), option::of(ms(1..90_000))),
+        (any::<bool>(), any::<bool>()),
     );
     (head, workloads(), events(), expectations()).prop_map(|(head, workloads, events, expect)| {
         let (
@@ -253,6 +254,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
             replicas,
             starts_ms,
             (throttling, stale_reads, slow_changes, max_unreachable),
+            (recreated_table, stream_readers),
         ) = head;
         let behaviour = RegionOptions {
             throttling,
@@ -272,6 +274,8 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
             policy,
             replicas: replicas.into_iter().map(str::to_owned).collect(),
             workloads,
+            recreated_table,
+            stream_readers,
             events: Vec::new(),
             expect,
         };

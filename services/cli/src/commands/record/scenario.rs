@@ -70,6 +70,8 @@ pub(super) async fn of(
                 },
             )
         }],
+        recreated_table: false,
+        stream_readers: false,
         events: Vec::new(),
         expect: Expectations::default(),
     };
