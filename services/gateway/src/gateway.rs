@@ -106,10 +106,11 @@ impl Gateway {
         Some(RequestMeter::begin(meter, access_key(parts), table.map(str::to_owned)))
     }
 
-    /// Executes an operation for this process itself. It needs neither HTTP nor a signature, and
-    /// listeners are not notified.
+    /// Executes an operation on tables, items or streams for this process itself. It needs neither
+    /// HTTP nor a signature, and listeners are not notified.
     pub fn ask(&self, operation: &str, parameters: Map<String, Value>) -> BoxFuture<'_, HttpAnswer> {
-        let operation = Operation::of_target(Some(&format!("{DYNAMODB}.{operation}")));
+        let of = |service: &str| Operation::of_target(Some(&format!("{service}.{operation}")));
+        let operation = of(DYNAMODB).or_else(|unknown| of(STREAMS).map_err(|_| unknown));
         let span = self.own_span();
         let asking = async move {
             let answer = match operation {

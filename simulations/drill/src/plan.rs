@@ -119,6 +119,12 @@ pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: b
         let why = NoMeans::Simulated;
         problems.push(format!("disks = \"faulty\": {why}"));
     }
+    let beside = [
+        ("recreated_table", plan.scenario.recreated_table),
+        ("stream_readers", plan.scenario.stream_readers),
+    ];
+    let asked = beside.into_iter().filter(|(_, is_asked)| *is_asked);
+    problems.extend(asked.map(|(field, _)| format!("{field}: only a simulation has these clients")));
     problems.extend(unlike(&plan.scenario.behaviour, &stage.fleet.behaviour()));
     if let Some(hook) = &stage.hook {
         for word in words {

@@ -9,6 +9,8 @@ use beringia_item::{AttributeValue, Item, Version, VersionVector, encode_item, i
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::ReadStream;
+
 /// The attribute that is the partition key of a workload's table.
 pub const KEY: &str = "pk";
 /// The attribute that is the table's sort key, a number, where the table has one.
@@ -84,6 +86,8 @@ pub struct Evidence {
     /// The regions whose replica was bootstrapped or removed during the run, at times that are not
     /// known. What such a region had may be missing there afterwards.
     pub bootstrapped: BTreeSet<String>,
+    /// The table's DynamoDB stream in each region where a client read all of it.
+    pub streams: BTreeMap<String, ReadStream>,
 }
 
 impl Evidence {

@@ -7,7 +7,9 @@
 mod evidence;
 mod failure;
 mod operation;
+mod recreated;
 mod replicas;
+mod streamed;
 
 pub use evidence::{
     ConflictEntry, Content, CopyMismatch, EXPIRES, Evidence, FinalReplicas, Journal, KEY, LIST, Logged, LostDisk,
@@ -19,4 +21,6 @@ pub use operation::{
     Basis, Effect, History, Merging, NOT_SENT, Operation, OperationOutcome, READ_MODIFY_WRITE, RecordedTouch, Request,
     Rules, Seen, Write,
 };
+pub use recreated::{LifeOperation, LifeRequest, RecreatedTable, ShownTable};
 pub use replicas::{ReplicaEpochs, ReplicaHistory};
+pub use streamed::{ReadStream, StreamedImage, StreamedRecord};

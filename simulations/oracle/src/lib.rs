@@ -27,9 +27,11 @@ mod lives;
 mod logs;
 mod merge;
 mod outcomes;
+mod recreated;
 mod replicas;
 mod sightings;
 mod snapshots;
+mod streams;
 mod times;
 mod unlogged;
 mod unshipped;
@@ -38,6 +40,7 @@ mod violation;
 use std::collections::BTreeMap;
 
 pub use accounting::{Accounting, DataLoss, JudgedWrite, WriteOutcome};
+pub use recreated::{agree, judge_recreated};
 pub use sightings::Anomaly;
 pub use violation::Violation;
 
@@ -81,6 +84,7 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
         let outcomes = outcomes::of(&table);
         journals::compare(&table, &outcomes, &mut violations);
         replicas::compare(&table, &mut violations);
+        streams::compare(&table, &mut violations);
         tally.count(&table, &outcomes, &mut violations);
         anomalies::find(&table, &outcomes, &mut sightings, &mut violations);
         contexts::compare(&table, &mut violations);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Content, MisreadKind};
+use beringia_history::{Content, MisreadKind, ShownTable};
 use beringia_item::Version;
 use thiserror::Error;
 
@@ -375,5 +375,78 @@ pub enum Violation {
         by: String,
         key: String,
         kind: MisreadKind,
+    },
+    /// A region did not show a write that was acknowledged in a life of a table, although the table
+    /// had not been deleted since.
+    #[error("{region} does not show {key} of {table} in life {life}, read at {sent_ms} ms, which {by} acknowledged")]
+    LostInLife {
+        table: String,
+        region: String,
+        key: String,
+        /// The id of the table.
+        life: String,
+        sent_ms: u64,
+        /// The region that acknowledged the write.
+        by: String,
+    },
+    /// A table showed an item of another life of the same name.
+    #[error("{region} shows {key} of {table} in life {life}, read at {sent_ms} ms, which was written in life {other}")]
+    OfAnotherLife {
+        table: String,
+        region: String,
+        key: String,
+        /// The id of the table.
+        life: String,
+        sent_ms: u64,
+        /// The id of the table to which the item was written.
+        other: String,
+    },
+    /// At the end, regions do not agree whether a table exists, or where it has replicas.
+    #[error("the regions do not agree on the table {table}: {shown:?}")]
+    TablesDiffer {
+        table: String,
+        /// What each region shows; `None` for no table of this name.
+        shown: BTreeMap<String, Option<ShownTable>>,
+    },
+    /// A record of a DynamoDB stream, or the end of the stream, does not follow from the record
+    /// before, of the same item: a change is missing, or is in the wrong place.
+    #[error("the stream of {table} in {region} goes from {found} to {expected} under {key} without a record")]
+    StreamGap {
+        table: String,
+        region: String,
+        key: String,
+        /// The item that the record before left: the marker of its write, or `nothing`.
+        found: String,
+        /// The old image of the record, or the item at the end.
+        expected: String,
+    },
+    /// A write is not in the DynamoDB stream of the region that acknowledged it.
+    #[error("{marker} of {table} {key} is not in the stream of {region}, which acknowledged it")]
+    NotStreamed {
+        table: String,
+        region: String,
+        key: String,
+        marker: String,
+    },
+    /// A region's DynamoDB stream has a record that it must not have: of no change, with the wrong
+    /// event, of a write that no client made, or of a write for the second time.
+    #[error("the stream of {table} in {region} has a wrong record of {key}: {event} of {marker}, {why}")]
+    WronglyStreamed {
+        table: String,
+        region: String,
+        key: String,
+        /// The name of the event.
+        event: String,
+        /// The marker of the new image, or `nothing`.
+        marker: String,
+        /// What is wrong, in words.
+        why: &'static str,
+    },
+    /// A region refused a request of a client that reads a stream.
+    #[error("{region} refused to read the stream of {table}: {refusal}")]
+    StreamRefused {
+        table: String,
+        region: String,
+        refusal: String,
     },
 }

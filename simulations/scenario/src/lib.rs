@@ -75,6 +75,12 @@ pub struct Scenario {
     pub replicas: Vec<String>,
     /// The workloads that make up the load.
     pub workloads: Vec<Workload>,
+    /// Whether clients also create a table during the load, write to it, delete it, and create it
+    /// again under its name. Only in simulations.
+    pub recreated_table: bool,
+    /// Whether clients in each region read the DynamoDB streams of the workloads' tables. Only in
+    /// simulations.
+    pub stream_readers: bool,
     /// The events as written; their times may be relative or random.
     pub events: Vec<TimelineEvent>,
     /// The expected results of a run.

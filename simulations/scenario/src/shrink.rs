@@ -27,10 +27,10 @@ pub struct Shrunk {
     pub is_smallest: bool,
 }
 
-/// Shrinks a plan that fails. It removes faults (with what undoes them), workloads, time,
-/// operations (drawn or recorded), clients, keys and bytes, as long as the plan still fails, and
-/// tries at most `runs_max` plans. `fails` returns `None` if the result is unknown and nothing more
-/// is to be tried.
+/// Shrinks a plan that fails. It removes faults (with what undoes them), workloads, the clients
+/// beside them, time, operations (drawn or recorded), clients, keys and bytes, as long as the plan
+/// still fails, and tries at most `runs_max` plans. `fails` returns `None` if the result is unknown
+/// and nothing more is to be tried.
 pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<bool>) -> Shrunk {
     let scenario = plan.to_scenario();
     let mut search = Search {
@@ -49,6 +49,7 @@ pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<boo
         let before = search.best.clone();
         search.fewer_faults();
         search.fewer_workloads();
+        search.fewer_clients();
         search.less_time();
         search.less_load();
         search.fewer_operations();
@@ -145,6 +146,22 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
                 .collect();
             if !self.accept(scenario, &timeline) {
                 index += 1;
+            }
+        }
+    }
+
+    /// Leaves out the clients beside the workloads.
+    fn fewer_clients(&mut self) {
+        let leave_out: [fn(&mut Scenario) -> &mut bool; 2] = [
+            |scenario| &mut scenario.recreated_table,
+            |scenario| &mut scenario.stream_readers,
+        ];
+        for beside in leave_out {
+            let Plan {
+                mut scenario, timeline, ..
+            } = self.best.clone();
+            if std::mem::take(beside(&mut scenario)) {
+                self.accept(scenario, &timeline);
             }
         }
     }

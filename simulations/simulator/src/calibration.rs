@@ -43,6 +43,8 @@ pub(crate) fn calibration(plan: &Plan) -> Option<Plan> {
     Some(Plan {
         scenario: Scenario {
             duration,
+            recreated_table: false,
+            stream_readers: false,
             events: Vec::new(),
             expect: Expectations::default(),
             ..plan.scenario.clone()

@@ -9,7 +9,7 @@ use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeTuning, Peer};
 use beringia_regions::Topology;
 use beringia_scenario::{ClockDeviation, Disks};
-use beringia_storage::{PlantedBug, ReplicaStatus, Store, Table, TableDigest};
+use beringia_storage::{PlantedBug, ReplicaStatus, Store, StoreError, Table, TableDigest};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
@@ -155,27 +155,28 @@ impl Cluster {
         self.sites.iter().map(|site| site.region.to_string()).collect()
     }
 
-    /// Pauses a region's replication of these tables in both directions, or resumes it.
+    /// Pauses a region's replication of these tables in both directions, or resumes it. Leaves out
+    /// those of which the region has no replica now: replicas come and go in the background.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`] or
-    /// [`SimulationError::NoTable`].
+    /// [`SimulationError::UnknownRegion`] or [`SimulationError::NotRunning`].
     pub fn pause_replication(&mut self, name: &str, tables: &[String], paused: bool) -> Result<(), SimulationError> {
-        for table in tables {
-            let id = self.table_id(name, table)?;
-            let node = self.node(name)?;
+        let catalog = self.store(name)?.catalog();
+        let node = self.node(name)?;
+        let mut now_paused = Vec::new();
+        for (table, held) in tables
+            .iter()
+            .filter_map(|table| Some((table, catalog.by_name.get(table)?)))
+        {
             if !paused {
-                node.resume_replication(id);
-            } else if node.pause_replication(id).is_err() {
-                return Err(SimulationError::NoTable {
-                    region: name.to_owned(),
-                    table: table.clone(),
-                });
+                node.resume_replication(held.id);
+            } else if node.pause_replication(held.id).is_ok() {
+                now_paused.push(table.clone());
             }
         }
         let of_site = &mut self.site_mut(name)?.paused;
         of_site.retain(|table| !tables.contains(table));
-        of_site.extend(tables.iter().filter(|_| paused).cloned());
+        of_site.extend(now_paused);
         Ok(())
     }
 
@@ -368,12 +369,15 @@ impl Cluster {
             let Some(id) = self.held_table(name, table)? else {
                 continue;
             };
-            let digest = self.store(name)?.digest(id).await;
-            let digest = digest.map_err(|source| SimulationError::Store {
-                region: name.to_owned(),
-                source,
-            })?;
-            digests.insert(name.to_owned(), digest);
+            match self.store(name)?.digest(id).await {
+                Ok(digest) => drop(digests.insert(name.to_owned(), digest)),
+                // The replica was removed meanwhile.
+                Err(StoreError::UnknownTable(_)) => {}
+                Err(source) => {
+                    let region = name.to_owned();
+                    return Err(SimulationError::Store { region, source });
+                }
+            }
         }
         Ok(digests)
     }

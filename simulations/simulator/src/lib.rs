@@ -24,11 +24,13 @@ mod fingerprint;
 mod losses;
 mod measure;
 mod recorder;
+mod recreation;
 mod restarts;
 mod running;
 mod runtime;
 mod sampler;
 mod site;
+mod stream_readers;
 mod tables;
 mod trace;
 

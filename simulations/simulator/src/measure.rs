@@ -183,14 +183,15 @@ impl Measure {
         Ok(self.recorder.must_converge(after, at, shipments.collect()))
     }
 
-    /// Returns all observations as a run, and the promises that were broken in it. `evidence` is by
-    /// table.
+    /// Returns all observations as a run, and the promises that were broken in it, those about a
+    /// recreated table included. `evidence` is by table.
     pub(crate) fn finish(
         mut self,
         cluster: &Cluster,
         history: &History,
         evidence: &BTreeMap<String, Evidence>,
         losses: &[Loss],
+        of_recreated: Vec<Violation>,
         total: Duration,
     ) -> Result<(Run, Vec<Violation>), SimulationError> {
         self.recorder.history(history);
@@ -215,7 +216,8 @@ impl Measure {
             self.recorder.wire_bytes(&pair.0, &pair.1, bytes - before);
         }
         let disks: Vec<LostDisk> = losses.iter().map(Loss::disk).collect();
-        let judgement = beringia_oracle::judge(history, evidence, &disks);
+        let mut judgement = beringia_oracle::judge(history, evidence, &disks);
+        judgement.violations.extend(of_recreated);
         let reported = losses.iter().map(|loss| Some(loss.reported(history)));
         self.recorder.judged(&judgement, reported);
         Ok((self.recorder.finish(total, ""), judgement.violations))

@@ -1,5 +1,6 @@
 //! One run of a plan in virtual time: set-up, load, timeline, convergence, evidence, judgement.
 
+mod beside;
 mod replicas;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -13,7 +14,10 @@ use beringia_workload::{Load, Loaded, Setting};
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::replicas::{Expected, ReplicaChange, absent_at_first};
+use self::{
+    beside::ClientsBeside,
+    replicas::{Expected, ReplicaChange, absent_at_first},
+};
 use crate::{
     Cluster, ClusterConfig, SimulationError,
     calibration::calibration,
@@ -135,6 +139,7 @@ struct RunningSimulation<'a> {
     replica_changes: Vec<ReplicaChange>,
     /// The replica epoch when the load began, by region and table.
     replica_epochs: ReplicaEpochs,
+    beside: ClientsBeside,
 }
 
 impl<'a> RunningSimulation<'a> {
@@ -187,6 +192,7 @@ impl<'a> RunningSimulation<'a> {
             came_or_went: absent_at_first(plan),
             replica_changes: Vec::new(),
             replica_epochs: ReplicaEpochs::new(),
+            beside: ClientsBeside::default(),
         };
         let expected = session.first_replicas();
         if !session.converge(&expected).await? {
@@ -200,6 +206,7 @@ impl<'a> RunningSimulation<'a> {
         session.began = Instant::now();
         session.measure.begin(&session.cluster);
         session.load = Some(Load::start(&setting, loaded)?);
+        session.beside = ClientsBeside::start(scenario, &session.cluster, &held);
         Ok(session)
     }
 
@@ -322,6 +329,7 @@ impl<'a> RunningSimulation<'a> {
             Some(load) => load.stop().await,
             None => History::default(),
         };
+        self.beside.end_load();
         self.cluster.trace.note(format_args!("the load ended"));
         self.close_losses(|_| true);
         self.cluster.put_right(&self.tables).await?;
@@ -417,11 +425,17 @@ impl<'a> RunningSimulation<'a> {
             let of_table = gather(&self.cluster, table, &replicas, expected).await?;
             evidence.insert(table.clone(), of_table);
         }
+        self.beside.add_streams(&replicas, &mut evidence).await;
+        let may_be_dropped = self.plan.scenario.behaviour.max_unreachable.is_some();
+        let of_recreated = self
+            .beside
+            .judge_recreated(&self.cluster, &self.losses, may_be_dropped)
+            .await?;
         let trace = self.trace(history);
         let fingerprint = self.fingerprint(history);
-        let (mut run, violations) = self
-            .measure
-            .finish(&self.cluster, history, &evidence, &self.losses, total)?;
+        let (mut run, violations) =
+            self.measure
+                .finish(&self.cluster, history, &evidence, &self.losses, of_recreated, total)?;
         run.identity.fingerprint = Some(fingerprint);
         run.identity.store = Some(self.store.name().to_owned());
         judge(&self.plan.scenario.expect, &mut run);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use beringia_item::{KeyBytes, RANGES, RowFingerprint, TableId};
-use beringia_storage::{Backlog, Store};
+use beringia_storage::{Backlog, Store, StoreError};
 
 use crate::{Cluster, SimulationError};
 
@@ -50,7 +50,10 @@ pub(crate) async fn divergent_keys(cluster: &Cluster, table: &str) -> Result<u64
         // the same.
         let mut seen: BTreeMap<KeyBytes, (usize, RowFingerprint, bool)> = BTreeMap::new();
         for region in digests.keys() {
-            let id = cluster.table_id(region, table)?;
+            // The replica can have been removed since its digest was read.
+            let Ok(id) = cluster.table_id(region, table) else {
+                continue;
+            };
             for (key, fingerprint) in live_rows(&*cluster.store(region)?, region, id, &span).await? {
                 match seen.get_mut(&key) {
                     Some((holders, first, is_equal)) => {
@@ -76,11 +79,14 @@ async fn live_rows(
     let mut live = Vec::new();
     let mut after = None;
     loop {
-        let rows = store.raw_rows(table, span.clone(), after, PAGE_ROWS).await;
-        let rows = rows.map_err(|source| SimulationError::Store {
-            region: region.to_owned(),
-            source,
-        })?;
+        let rows = match store.raw_rows(table, span.clone(), after, PAGE_ROWS).await {
+            Ok(rows) => rows,
+            Err(StoreError::UnknownTable(_)) => return Ok(live),
+            Err(source) => {
+                let region = region.to_owned();
+                return Err(SimulationError::Store { region, source });
+            }
+        };
         let Some(last) = rows.last() else { return Ok(live) };
         after = Some(last.key.clone());
         let of_page = rows.into_iter().filter(|row| row.live);

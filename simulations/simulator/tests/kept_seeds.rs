@@ -1,6 +1,8 @@
 //! Seeds of swarms that failed once, where the regions or the oracle were wrong. Changes of what a
 //! swarm draws make them other runs; smaller tests check the same rules.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
 use std::{io::Write, process::abort, time::Duration};
 
 use beringia_scenario::{Plan, Scenario};
@@ -10,9 +12,20 @@ use beringia_simulator::{Conditions, StoreKind, in_virtual_time, run_under};
 /// numbers to which it had added after the copy, and updates an item that it had deleted.
 #[test]
 fn numbers_merge_after_a_snapshot_is_restored() {
+    assert_eq!(violations("disks", 1), Vec::<String>::new());
+}
+
+/// The replication of a region is paused while the region has no replicas.
+#[test]
+fn a_region_is_paused_while_its_replicas_are_away() {
+    assert_eq!(violations("tables", 17), Vec::<String>::new());
+}
+
+/// Plays the shipped swarm with a profile and a seed, and returns the broken promises.
+fn violations(profile: &str, seed: u64) -> Vec<String> {
     let swarm = Scenario::shipped("swarm").expect("it is built in");
-    let swarm = swarm.with([("event.1.profile", "disks")]).expect("a profile");
-    let plan = Plan::draw(&swarm, 1);
+    let swarm = swarm.with([("event.1.profile", profile)]).expect("a profile");
+    let plan = Plan::draw(&swarm, seed);
     let conditions = Conditions {
         store: StoreKind::Memory,
         ..Conditions::default()
@@ -23,5 +36,5 @@ fn numbers_merge_after_a_snapshot_is_restored() {
     };
     let run = run_under(&plan, conditions);
     let outcome = in_virtual_time("kept", Duration::from_secs(300), on_stuck, run).expect("a run");
-    assert_eq!(outcome.run.violations, Vec::<String>::new());
+    outcome.run.violations
 }

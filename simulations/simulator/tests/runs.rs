@@ -39,6 +39,8 @@ fn scenario() -> Scenario {
             keys: 100,
             ..Workload::new("load", mixed)
         }],
+        recreated_table: false,
+        stream_readers: false,
         events: Vec::new(),
         expect: Expectations::default(),
     }

@@ -37,7 +37,7 @@ pub use load::{Load, Setting};
 pub use loading::Loaded;
 pub use read_back::{HeldItems, HeldRows, read_back};
 pub use replica_change::{replica_added, replica_removed};
-pub use replica_status::{is_active_with, replica_statuses};
+pub use replica_status::{is_active_with, replica_statuses, statuses_in};
 pub use shared::LoadProgress;
 pub use table::WorkloadTable;
 pub use target::{CallError, Target, Targets, understand};

@@ -55,7 +55,8 @@ pub fn is_active_with<S: AsRef<str>>(answer: &Value, replicas: &[S]) -> bool {
 
 /// The status of each replica in an answer to `DescribeTable`. The region that answered has the
 /// status of the table.
-fn statuses_in(answer: &Value, region: &str) -> BTreeMap<String, String> {
+#[must_use]
+pub fn statuses_in(answer: &Value, region: &str) -> BTreeMap<String, String> {
     let mut statuses: BTreeMap<String, String> = listed_replicas(answer)
         .map(|(region, status)| (region.to_owned(), status.to_owned()))
         .collect();

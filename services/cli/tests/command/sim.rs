@@ -128,6 +128,37 @@ fn parallel_seeds_give_the_same_results_as_single_runs() {
     assert_ne!(faults(lines[0]), faults(lines[1]), "each seed draws times of its own");
 }
 
+/// Two profiles, one for the swarm of the file, the other by the option.
+#[test]
+fn seeds_of_a_profile_are_counted_by_feature() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "topology = \"three\"\nduration = \"5s\"\n[[workload]]\nkind = \"mixed\"\nrate = 5\n\
+                [[event]]\nat = \"1s\"\nlasts = \"2s\"\nswarm = 1\nprofile = \"disks\"\n";
+    let scenario = file(directory.path(), "short.toml", text);
+    let counts = |profile: &[&str]| {
+        let printed = stdout(&run(&[&["sim", "run", &scenario, "--seeds", "0..3"], profile].concat()));
+        assert!(printed.starts_with("short: 3 of 3 seeds passed\n"), "{printed}");
+        let line = printed.lines().nth(1).unwrap_or_default().to_owned();
+        let (name, counts) = line.split_once(": ").unwrap_or_default();
+        let counts = counts
+            .split(", ")
+            .map(|count| count.split_once(' ').unwrap_or_default());
+        let counts: Vec<(u64, String)> = counts
+            .map(|(count, feature)| (count.parse().unwrap(), feature.to_owned()))
+            .collect();
+        assert!(counts.iter().all(|(count, _)| *count <= 3), "{line}");
+        let features = counts.into_iter().map(|(_, feature)| feature);
+        (name.to_owned(), features.collect::<Vec<_>>().join(" "))
+    };
+    let disks = "links crashes bad-disks lost-disk restored-disk deletes policies streams";
+    assert_eq!(counts(&[]), ("disks".to_owned(), disks.to_owned()));
+    let clocks = "links clocks wrong-clocks expiry policies streams";
+    assert_eq!(
+        counts(&["--profile", "clocks"]),
+        ("clocks".to_owned(), clocks.to_owned())
+    );
+}
+
 #[test]
 fn a_sweep_runs_the_grid_and_compares_the_runs() {
     let directory = tempfile::tempdir().unwrap();
@@ -440,6 +471,15 @@ fn refuses_wrong_input_before_anything_runs() {
         &["expected one of policy, duration"],
     );
     assert_refused(&run(&["sim", "sweep", "partition"]), &["--vary"]);
+    let profile = |scenario: &str, name: &str| run(&["sim", "run", scenario, "--profile", name]);
+    assert_refused(
+        &profile("swarm", "discs"),
+        &["invalid value 'discs'", "basic, disks, tables, clocks, everything"],
+    );
+    assert_refused(
+        &profile("partition", "disks"),
+        &["partition has no swarm, so it has no profile", "choose swarm"],
+    );
     assert_refused(
         &run(&["sim", "run", "partition", "--trace", "/nowhere/trace"]),
         &["cannot write /nowhere/trace"],

@@ -64,6 +64,7 @@ async fn own_operations_need_no_signature_and_are_not_notified() {
         (answer.status.as_u16(), body)
     };
     assert_eq!(ask("ListTables").await, (200, json!({"TableNames": []})));
+    assert_eq!(ask("ListStreams").await, (200, json!({"Streams": []})));
     for (operation, refusal) in [
         ("DescribeTable", "ValidationException"),
         ("Nothing", "UnknownOperationException"),

@@ -42,6 +42,8 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: Vec::new(),
+        recreated_table: false,
+        stream_readers: false,
         events: Vec::new(),
         expect: Expectations::default(),
     };

@@ -51,6 +51,10 @@ struct Form {
     #[serde(skip_serializing_if = "Option::is_none")]
     disks: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    recreated_table: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_readers: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     topology: Option<Spanned<TopologyField>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     link: Vec<Spanned<LinkForm>>,
@@ -163,6 +167,8 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Misplaced> {
         policy,
         replicas,
         workloads: Vec::new(),
+        recreated_table: form.recreated_table.unwrap_or(false),
+        stream_readers: form.stream_readers.unwrap_or(false),
         events: Vec::new(),
         expect: form.expect.read(&regions)?,
     };
@@ -216,6 +222,8 @@ fn form_of(scenario: &Scenario) -> Form {
         duration: Some(nowhere(time::show(scenario.duration))),
         starts: scenario.starts_ms.and_then(datetime).map(nowhere),
         policy: Some(nowhere(scenario.policy.name().to_owned())),
+        recreated_table: scenario.recreated_table.then_some(true),
+        stream_readers: scenario.stream_readers.then_some(true),
         replicas: (scenario.replicas != all).then(|| nowhere(replicas)),
         disks: (scenario.disks != Disks::default()).then(|| nowhere(scenario.disks.name().to_owned())),
         topology: Some(nowhere(topology)),

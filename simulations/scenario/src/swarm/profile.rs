@@ -22,7 +22,8 @@ pub enum SwarmProfile {
     Basic,
     /// Lost disks and restored snapshots, among crashes and cuts.
     Disks,
-    /// Replicas that come and go or are dropped, drains, and expiry.
+    /// Replicas that come and go or are dropped, drains, expiry, and a table that is created and
+    /// deleted several times.
     Tables,
     /// Clocks within and beyond the accepted offset.
     Clocks,
@@ -61,6 +62,10 @@ pub enum SwarmFeature {
     Deletes,
     /// A conflict policy of the seed's choice.
     Policies,
+    /// A table that is created, written, deleted and created again.
+    Tables,
+    /// Clients that read the DynamoDB streams of the tables.
+    Streams,
 }
 
 /// What a seed drew for a swarm.
@@ -103,6 +108,7 @@ impl SwarmProfile {
                 F::RestoredDisk,
                 F::Deletes,
                 F::Policies,
+                F::Streams,
             ],
             Self::Tables => &[
                 F::Links,
@@ -113,8 +119,10 @@ impl SwarmProfile {
                 F::Expiry,
                 F::Deletes,
                 F::Policies,
+                F::Tables,
+                F::Streams,
             ],
-            Self::Clocks => &[F::Links, F::Clocks, F::WrongClocks, F::Expiry, F::Policies],
+            Self::Clocks => &[F::Links, F::Clocks, F::WrongClocks, F::Expiry, F::Policies, F::Streams],
             Self::Everything => &SwarmFeature::ALL,
         }
     }
@@ -122,7 +130,7 @@ impl SwarmProfile {
 
 impl SwarmFeature {
     /// Every feature that a swarm can have.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Links,
         Self::Crashes,
         Self::Pauses,
@@ -137,6 +145,8 @@ impl SwarmFeature {
         Self::Expiry,
         Self::Deletes,
         Self::Policies,
+        Self::Tables,
+        Self::Streams,
     ];
 
     /// The name in reports.
@@ -157,18 +167,23 @@ impl SwarmFeature {
             Self::Expiry => "expiry",
             Self::Deletes => "deletes",
             Self::Policies => "policies",
+            Self::Tables => "tables",
+            Self::Streams => "streams",
         }
     }
 }
 
-/// What must not be together: the oracle cannot account for writes of a replica that was discarded
-/// while another one lost what it had, so of each pair the second feature is left out.
-const APART: [(SwarmFeature, SwarmFeature); 5] = [
+/// What must not be together; of each pair the second feature is left out. The oracle cannot
+/// account for writes of a replica that was discarded while another one lost what it had. And a
+/// dropped replica of a table that all other regions have deleted meanwhile stays `CREATING`, so
+/// that clients cannot delete it either.
+const APART: [(SwarmFeature, SwarmFeature); 6] = [
     (F::Drops, F::LostDisk),
     (F::Drops, F::RestoredDisk),
     (F::Drops, F::Replicas),
     (F::LostDisk, F::Replicas),
     (F::RestoredDisk, F::Replicas),
+    (F::Drops, F::Tables),
 ];
 
 impl SwarmDraw {
@@ -225,6 +240,8 @@ impl SwarmDraw {
             let drawn = usize::try_from(dice.derive("policy").below(3)).unwrap_or(0);
             scenario.policy = Policy::ALL[drawn];
         }
+        scenario.recreated_table |= self.has(F::Tables);
+        scenario.stream_readers |= self.has(F::Streams);
         if self.has(F::Drops) {
             scenario.behaviour.max_unreachable = Some(MAX_UNREACHABLE);
         }

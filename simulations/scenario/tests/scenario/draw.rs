@@ -325,6 +325,8 @@ fn seeds_of_a_profile_leave_features_out() {
             assert!(has(SwarmFeature::Replicas) || !plan.timeline.iter().any(removes));
             let is_limited = plan.scenario.behaviour.max_unreachable.is_some();
             assert_eq!(is_limited, has(SwarmFeature::Drops), "{profile:?}, seed {seed}");
+            assert_eq!(plan.scenario.recreated_table, has(SwarmFeature::Tables));
+            assert_eq!(plan.scenario.stream_readers, has(SwarmFeature::Streams));
             let again = Plan::draw(&plan.scenario, seed);
             assert_eq!(again, plan, "a plan's scenario draws the same plan");
         }

@@ -253,6 +253,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
         option::of(0_u64..5_000_000_000_000),
         sample::select(Disks::ALL.to_vec()),
         (any::<bool>(), ms(0..60_000), ms(0..10_000), option::of(ms(1..90_000))),
+        (any::<bool>(), any::<bool>()),
     );
     (head, workloads(), events(), expectations()).prop_map(|(head, workloads, events, expect)| {
         let (
@@ -264,6 +265,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
             starts_ms,
             disks,
             (throttling, stale_reads, slow_changes, max_unreachable),
+            (recreated_table, stream_readers),
         ) = head;
         let behaviour = RegionOptions {
             throttling,
@@ -284,6 +286,8 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
             policy,
             replicas: replicas.into_iter().map(str::to_owned).collect(),
             workloads,
+            recreated_table,
+            stream_readers,
             events: Vec::new(),
             expect,
         };

@@ -71,6 +71,8 @@ pub(super) async fn of(
                 },
             )
         }],
+        recreated_table: false,
+        stream_readers: false,
         events: Vec::new(),
         expect: Expectations::default(),
     };

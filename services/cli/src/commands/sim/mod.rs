@@ -1,6 +1,7 @@
 //! `sim`: plays scenarios in virtual time.
 
 mod check;
+mod features;
 pub(super) mod jobs;
 pub(super) mod run;
 mod runner;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{
     check,
+    features::FeatureCounts,
     jobs::{PlayArguments, count, failures, job, play_all, seeds},
     prepared,
     runner::{Ending, Job, Played},
@@ -150,6 +151,7 @@ struct All<'a> {
     /// How many runs were played, including those that did not finish.
     played: u64,
     failed: Vec<String>,
+    features: FeatureCounts,
 }
 
 impl<'a> All<'a> {
@@ -161,6 +163,7 @@ impl<'a> All<'a> {
             compared: Comparison::new(scenario, Vec::new()),
             played: 0,
             failed: Vec::new(),
+            features: FeatureCounts::default(),
         }
     }
 
@@ -183,6 +186,7 @@ impl<'a> All<'a> {
 
     fn one_of_many(&mut self, job: &Job, played: Played) -> Result<(), CommandError> {
         self.played += 1;
+        self.features.count(&job.plan);
         let run = match played {
             Ok(outcome) => outcome.run,
             Err(error) => return self.broken(job, &error.to_string()),
@@ -219,6 +223,7 @@ impl<'a> All<'a> {
         let passed = runs - self.failed.len() as u64;
         if self.format == Format::Text {
             output::line(&format!("{}: {passed} of {runs} seeds passed", self.scenario))?;
+            self.features.lines().iter().try_for_each(|line| output::line(line))?;
             if !self.compared.runs.is_empty() {
                 output::line(&format!("\n{}", self.compared.distribution_table()))?;
             }

@@ -19,8 +19,9 @@ pub(crate) struct ScenarioArguments {
     pub(crate) settings: Vec<(String, String)>,
     /// Draw the faults of a swarm from these features: `basic` (links, crashes, pauses, slow and
     /// full disks, small errors of clocks), `disks` (lost disks, restored snapshots), `tables`
-    /// (replicas that come and go or are dropped, drains, expiry), `clocks` (within and beyond the
-    /// accepted offset), or `everything`. All but `basic` leave features out by the seed.
+    /// (replicas that come and go or are dropped, drains, expiry, tables that are created and
+    /// deleted), `clocks` (within and beyond the accepted offset), or `everything`. All but `basic`
+    /// leave features out by the seed.
     #[arg(long, value_name = "PROFILE", value_parser = PossibleValuesParser::new(SwarmProfile::ALL.map(SwarmProfile::name)))]
     pub(crate) profile: Option<String>,
 }
