@@ -175,8 +175,7 @@ impl SwarmFeature {
 
 /// What must not be together; of each pair the second feature is left out. The oracle cannot
 /// account for writes of a replica that was discarded while another one lost what it had. And a
-/// dropped replica of a table that all other regions have deleted meanwhile stays `CREATING`, so
-/// that clients cannot delete it either.
+/// region whose replica was dropped may be left with an earlier table of a name that was used again.
 const APART: [(SwarmFeature, SwarmFeature); 6] = [
     (F::Drops, F::LostDisk),
     (F::Drops, F::RestoredDisk),
