@@ -411,7 +411,7 @@ fn refuses_to_shrink_a_passing_seed() {
 #[test]
 fn lists_and_shows_scenarios() {
     let list = stdout(&run(&["sim", "list"]));
-    assert_eq!(list.lines().count(), 22, "a head and 21 scenarios:\n{list}");
+    assert_eq!(list.lines().count(), 24, "a head and 23 scenarios:\n{list}");
     for line in stdout(&run(&["sim", "list", "--format", "json"])).lines() {
         let name = json(line)["name"].as_str().unwrap().to_owned();
         assert!(list.contains(&name) && !json(line)["about"].as_str().unwrap().is_empty());
