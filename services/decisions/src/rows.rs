@@ -8,14 +8,14 @@ use std::{
 use beringia_item::{KeyBytes, TableId};
 use beringia_storage::{
     StoreError,
-    backend::{Checked, Damaged, Detail, IndexNumber, ItemRow, KeyRange, Keyspace, RecordHead, Snapshot, StoredRecord},
+    backend::{Checked, Damaged, Detail, ItemRow, KeyRange, Keyspace, RecordHead, Snapshot, StoredRecord},
 };
 use bytes::Bytes;
 
 use crate::{
     current::CurrentRecord,
     state::State,
-    verify::{self, Damage, EntryCount},
+    verify::{self, Damage, EntryCount, EntryScan},
 };
 
 /// A bounded section of a keyspace.
@@ -34,16 +34,6 @@ pub(crate) struct ItemScan {
     /// Whether tombstones are left out.
     pub(crate) live_only: bool,
     pub(crate) rows_max: usize,
-}
-
-/// A bounded section of an index's entries, whose items are to be weighed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct EntryScan {
-    pub(crate) table: TableId,
-    pub(crate) index: IndexNumber,
-    /// The entry after which the section begins; `None` for the first of the index.
-    pub(crate) after: Option<Vec<u8>>,
-    pub(crate) entries_max: usize,
 }
 
 /// A bounded section of the log: `first..=last`.

@@ -6,17 +6,16 @@
 
 use std::ops::ControlFlow;
 
-use beringia_item::{Item, KeyBytes, KeySchema, content_hash, decode_item};
+use beringia_item::{Item, KeyBytes, KeySchema, TableId, content_hash, decode_item};
 use beringia_storage::{
     IndexState, StoreError,
-    backend::{Checked, Detail, ItemRow, Keyspace, Snapshot, StoredRecord},
+    backend::{Checked, Detail, IndexNumber, ItemRow, Keyspace, Snapshot, StoredRecord},
 };
 use bytes::Bytes;
 
 use crate::{
     current::CurrentRecord,
     layout::{OriginNames, RangeSum, above, all_keys, range_keys, row_hash, row_key, stored_key},
-    rows::EntryScan,
     state::{Digests, State, TableState},
 };
 
@@ -55,6 +54,16 @@ impl Damage {
     pub fn is_none_stored(&self) -> bool {
         self.is_none(&self.stored)
     }
+}
+
+/// A bounded section of an index's entries, whose items are to be weighed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EntryScan {
+    pub(crate) table: TableId,
+    pub(crate) index: IndexNumber,
+    /// The entry after which the section begins; `None` for the first of the index.
+    pub(crate) after: Option<Vec<u8>>,
+    pub(crate) entries_max: usize,
 }
 
 /// The number of some entries of an index that belong to items, and the size of their projections.

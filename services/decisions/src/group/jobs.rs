@@ -18,9 +18,10 @@ use super::{
 use crate::{
     journal,
     layout::{above, all_keys, digest_keys, number_key, stored_key},
-    rows::{CurrentRow, EntryScan, ItemScan, Scan},
+    rows::{CurrentRow, ItemScan, Scan},
     state::{Job, LogCheckpoint, Recount},
     unshipped::UnshippedFilter,
+    verify::EntryScan,
 };
 
 /// The number of rows that one step reads: a few milliseconds that clients may have to wait.

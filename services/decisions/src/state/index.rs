@@ -43,7 +43,7 @@ pub struct Index {
 }
 
 /// A count of an index's entries after damage. The index's row records only that one is in
-/// progress: a restart begins anew.
+/// progress: after a restart it begins at the first entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Recount {
     /// The last entry that was counted.

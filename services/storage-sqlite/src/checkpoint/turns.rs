@@ -92,8 +92,8 @@ impl Turns {
             .flatten()
     }
 
-    /// Makes a checkpoint; `None` if SQLite makes none now: the reader of the index of the log meets
-    /// a commit that is just changing it.
+    /// Makes a checkpoint; `None` if SQLite makes none now, since a commit is changing the index of
+    /// the log.
     fn attempt(&self, connection: &Connection, statement: &str) -> rusqlite::Result<Option<Copied>> {
         let numbers = |row: &rusqlite::Row<'_>| Ok([row.get::<_, i64>(1)?, row.get(2)?]);
         let numbers = self.synced_or_not(connection, || connection.query_row(statement, [], numbers))?;
@@ -145,8 +145,8 @@ mod tests {
         true
     }
 
-    /// Another connection is in the middle of a checkpoint, which waits for a reader. To SQLite this
-    /// is the same as an index of the log that a commit is changing.
+    /// Another connection is in the middle of a checkpoint, which waits for a reader. SQLite says
+    /// the same then as when a commit is changing the index of the log.
     #[test]
     fn checkpoint_that_sqlite_refuses_is_no_failure() {
         let directory = tempfile::tempdir().expect("a directory");

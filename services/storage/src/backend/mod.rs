@@ -231,8 +231,8 @@ pub struct StorageSizes {
     pub free_bytes: u64,
     /// The write-ahead log, with the part that is used again.
     pub wal_bytes: u64,
-    /// Whether the database or its disk is full, so that only what leads to free space is committed,
-    /// in space that was kept back for it.
+    /// Whether the database or its disk is full: only what leads to free space is committed, in
+    /// space that was kept back for it.
     pub reserve_in_use: bool,
 }
 

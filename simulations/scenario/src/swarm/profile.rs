@@ -175,7 +175,7 @@ impl SwarmFeature {
 
 /// What must not be together; of each pair the second feature is left out. The oracle cannot
 /// account for writes of a replica that was discarded while another one lost what it had. And a
-/// region whose replica was dropped may be left with an earlier table of a name that was used again.
+/// region whose replica was dropped may keep an earlier table of a name that is used again.
 const APART: [(SwarmFeature, SwarmFeature); 6] = [
     (F::Drops, F::LostDisk),
     (F::Drops, F::RestoredDisk),
