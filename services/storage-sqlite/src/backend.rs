@@ -92,18 +92,6 @@ impl SqliteBackend {
         })
     }
 
-    /// Whether the database or its disk is full, so that only commits that lead to free space are
-    /// possible.
-    fn is_on_reserve(&self) -> Result<bool, StoreError> {
-        if self.disk_faults.is_full() || self.file.as_ref().is_some_and(Reserve::is_spent) {
-            return Ok(true);
-        }
-        let limit = SizeLimit::new(self.max_bytes);
-        self.readers
-            .with(|connection| limit.uses_reserve(connection))?
-            .or_store_error()
-    }
-
     /// The path of the database, for messages.
     pub(crate) fn path(&self) -> String {
         let path = self.file.as_ref().map(|file| file.path.display().to_string());
@@ -146,9 +134,13 @@ impl StorageBackend for SqliteBackend {
     }
 
     fn sizes(&self) -> Result<StorageSizes, StoreError> {
-        let (pages, page_bytes) = self
+        let limit = SizeLimit::new(self.max_bytes);
+        let (pages, page_bytes, is_over) = self
             .readers
-            .with(|connection| Ok((vacuum::Pages::of(connection)?, vacuum::page_bytes(connection)?)))?
+            .with(|connection| {
+                let (pages, page_bytes) = (vacuum::Pages::of(connection)?, vacuum::page_bytes(connection)?);
+                Ok((pages, page_bytes, limit.uses_reserve(connection)?))
+            })?
             .or_store_error()?;
         // The file is longer or shorter than that until the next WAL checkpoint.
         let length = |file: DatabaseFile| file.file_system.len(&file.path).ok().flatten().unwrap_or(0);
@@ -157,7 +149,7 @@ impl StorageBackend for SqliteBackend {
             database_bytes: self.file.clone().map_or(in_memory, length),
             free_bytes: pages.free * page_bytes,
             wal_bytes: self.file.as_ref().map_or(0, |file| length(file.sibling("-wal"))),
-            reserve_in_use: self.is_on_reserve()?,
+            reserve_in_use: is_over || self.disk_faults.is_full() || self.file.as_ref().is_some_and(Reserve::is_spent),
         })
     }
 
