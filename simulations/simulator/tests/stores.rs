@@ -70,10 +70,17 @@ fn the_same_seeds_on_both_backends_have_the_same_traces() {
     assert!(lines > 10_000, "the runs did something: {lines} lines");
 }
 
+/// The plan of a scenario, with seed 3.
+fn plan_of(text: &str) -> Plan {
+    let scenario = Scenario::parse(text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"));
+    Plan::draw(&scenario, 3)
+}
+
 /// Its new disk is full when the region starts again, and for six seconds more.
 #[test]
 fn a_lost_region_bootstraps_once_its_disk_has_space() {
-    let text = r#"
+    let plan = plan_of(
+        r#"
         duration = "20s"
         [[workload]]
         kind = "ycsb-a"
@@ -91,9 +98,8 @@ fn a_lost_region_bootstraps_once_its_disk_has_space() {
         disk_full = "ap-northeast-1"
         [expect]
         converged_within = "60s"
-        "#;
-    let scenario = Scenario::parse(text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"));
-    let plan = Plan::draw(&scenario, 3);
+        "#,
+    );
     for store in [StoreKind::Sqlite, StoreKind::Memory] {
         let outcome = played(&plan, store);
         assert_eq!(outcome.violations, [], "{store:?}");
@@ -107,7 +113,8 @@ fn a_lost_region_bootstraps_once_its_disk_has_space() {
 /// Its last writes reach the other regions although it can store nothing new.
 #[test]
 fn a_region_with_a_full_disk_is_drained() {
-    let text = r#"
+    let plan = plan_of(
+        r#"
         duration = "35s"
         [[workload]]
         kind = "ycsb-a"
@@ -126,9 +133,8 @@ fn a_region_with_a_full_disk_is_drained() {
         at = "19s"
         lasts = "5s"
         drain = "us-east-1"
-        "#;
-    let scenario = Scenario::parse(text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"));
-    let plan = Plan::draw(&scenario, 3);
+        "#,
+    );
     for store in [StoreKind::Sqlite, StoreKind::Memory] {
         let outcome = played(&plan, store);
         assert_eq!(outcome.violations, [], "{store:?}");
