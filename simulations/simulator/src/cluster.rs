@@ -382,6 +382,14 @@ impl Cluster {
         Ok(digests)
     }
 
+    /// Whether the regions that have digests of a table ([`Cluster::digests`]) have equal ones.
+    ///
+    /// # Errors
+    /// [`SimulationError::Store`] if a store cannot be read.
+    pub(crate) async fn has_equal_digests(&self, table: &str) -> Result<bool, SimulationError> {
+        Ok(are_equal(&self.digests(table).await?))
+    }
+
     /// The replica epochs of every running region ([`Table::replica_epoch`]), by region and table.
     pub(crate) fn replica_epochs(&self, tables: &[String]) -> ReplicaEpochs {
         let mut replica_epochs = ReplicaEpochs::new();
@@ -436,4 +444,11 @@ where
     C: beringia_node::Io,
 {
     Box::pin(connections.map(|connection| connection.map(|connection| Box::new(connection) as BoxedIo)))
+}
+
+/// Whether all digests of a table are equal.
+pub(crate) fn are_equal(digests: &BTreeMap<String, TableDigest>) -> bool {
+    let mut digests = digests.values();
+    let first = digests.next();
+    digests.all(|other| Some(other) == first)
 }

@@ -147,11 +147,16 @@ impl Loss {
         self.writes.retain(lost);
     }
 
+    /// The time of the loss, since the load began, in microseconds.
+    pub(crate) fn at_us(&self) -> u64 {
+        u64::try_from(self.at.as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// The loss in the oracle's terms.
     pub(crate) fn disk(&self) -> LostDisk {
         LostDisk {
             region: self.region.clone(),
-            at_us: u64::try_from(self.at.as_micros()).unwrap_or(u64::MAX),
+            at_us: self.at_us(),
             shipped: self.shipped.clone(),
         }
     }
@@ -195,7 +200,7 @@ struct AcknowledgedWrites<'a> {
 
 impl<'a> AcknowledgedWrites<'a> {
     fn before(history: &'a History, loss: &Loss) -> Self {
-        let until_us = u64::try_from(loss.at.as_micros()).unwrap_or(u64::MAX);
+        let until_us = loss.at_us();
         let was_reported = |operation: &&Operation| {
             operation.outcome == OperationOutcome::Ok
                 && operation.region == loss.region

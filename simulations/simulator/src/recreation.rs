@@ -88,9 +88,7 @@ impl Recreation {
         let began = Instant::now();
         let shown = loop {
             let shown = self.caller.shown(&self.regions).await;
-            let digests = cluster.digests(NAME).await?;
-            let first = digests.values().next();
-            let are_equal = digests.values().all(|other| Some(other) == first);
+            let are_equal = cluster.has_equal_digests(NAME).await?;
             if agree(&shown) && are_equal || began.elapsed() > AGREED_WITHIN {
                 break shown;
             }

@@ -21,6 +21,7 @@ use self::{
 use crate::{
     Cluster, ClusterConfig, SimulationError,
     calibration::calibration,
+    cluster::are_equal,
     disk::StoreKind,
     drains::Drains,
     evidence::gather,
@@ -357,8 +358,7 @@ impl<'a> RunningSimulation<'a> {
             let mut equal = true;
             for (table, expected) in expected {
                 let digests = self.cluster.digests(table).await?;
-                let first = digests.values().next();
-                equal &= digests.values().all(|other| Some(other) == first);
+                equal &= are_equal(&digests);
                 equal &= expected.iter().all(|region| digests.contains_key(region));
             }
             let elapsed = began.elapsed();
@@ -389,13 +389,7 @@ impl<'a> RunningSimulation<'a> {
     /// that stay apart are left to the oracle.
     async fn wait_for_expiry(&self, table: &str) -> Result<(), SimulationError> {
         let began = Instant::now();
-        while began.elapsed() < SETTLED_WITHIN {
-            let digests = self.cluster.digests(table).await?;
-            let mut digests = digests.values();
-            let first = digests.next();
-            if digests.all(|other| Some(other) == first) {
-                break;
-            }
+        while began.elapsed() < SETTLED_WITHIN && !self.cluster.has_equal_digests(table).await? {
             sleep(POLL).await;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The clients beside the workloads, if the scenario has them: those of a table that is created
 //! again and again, and those of DynamoDB streams.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use beringia_history::{Evidence, ReplicaHistory};
 use beringia_oracle::{Violation, judge_recreated};
@@ -68,14 +68,10 @@ impl ClientsBeside {
         }
         for loss in losses {
             let until = lost_before_us.entry(loss.region.clone()).or_insert(0);
-            *until = micros(loss.at).max(*until);
+            *until = loss.at_us().max(*until);
         }
         Ok(judge_recreated(
             &recreation.until_agreed(cluster, lost_before_us).await?,
         ))
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
