@@ -207,6 +207,8 @@ impl Replicator {
             Ok(_) => self.restart_bootstrap(table, attempt, "the store gave an unexpected answer"),
             Err(failure) => self.restart_bootstrap(table, attempt, &failure.to_string()),
         }
+        self.bootstraps
+            .begin_waiting(&self.context, &mut self.out, &mut self.dialled);
     }
 
     fn on_our_digest(&mut self, link: DialId, table: TableId, result: Answered) {

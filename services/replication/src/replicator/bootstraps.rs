@@ -275,21 +275,28 @@ impl Bootstraps {
         }
     }
 
-    /// Starts as many bootstraps as may copy at the same time, and advances the others.
+    /// Advances the bootstraps that copy nothing, and begins others.
     pub(super) fn tick(&mut self, context: &Context, out: &mut Out, dialled: &mut Dialled) {
         self.rebootstrap_lost(context, out);
-        let mut copying = self
-            .by_table
-            .values()
-            .filter(|bootstrap| bootstrap.is_copying())
-            .count();
         for (table, bootstrap) in &mut self.by_table {
-            if context.paused.contains(table) {
-                continue;
+            if !context.paused.contains(table) {
+                bootstrap.tick(context, out);
+                bootstrap.give_up(context, out, &dialled.receivers);
             }
-            bootstrap.tick(context, out);
-            bootstrap.give_up(context, out, &dialled.receivers);
-            if copying >= context.tuning.bootstraps_max {
+        }
+        self.begin_waiting(context, out, dialled);
+    }
+
+    /// Begins as many bootstraps as may copy at the same time. Called at each end of a copy, too:
+    /// with one tick for each, thousands of small tables would take minutes.
+    pub(super) fn begin_waiting(&mut self, context: &Context, out: &mut Out, dialled: &mut Dialled) {
+        let copying = self.by_table.values().filter(|bootstrap| bootstrap.is_copying());
+        let mut free = context.tuning.bootstraps_max.saturating_sub(copying.count());
+        for (table, bootstrap) in &mut self.by_table {
+            if free == 0 {
+                break;
+            }
+            if context.paused.contains(table) {
                 continue;
             }
             let Some(region) = bootstrap.choose(context, &dialled.receivers) else {
@@ -300,7 +307,7 @@ impl Bootstraps {
             };
             self.attempt += 1;
             bootstrap.begin(context, out, session, &region, self.attempt);
-            copying += 1;
+            free -= 1;
         }
         debug_assert!(self.is_consistent(context), "{self:?}");
     }

@@ -7,6 +7,7 @@
     reason = "a failing test is what they make"
 )]
 
+mod bootstraps;
 mod description;
 mod leave;
 mod lost;
