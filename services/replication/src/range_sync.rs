@@ -20,11 +20,14 @@ use crate::{
 
 /// The largest number of neighbouring ranges in one span: a small table is synced in a few
 /// requests, a large one by many spans in parallel.
-const SPAN_RANGES: u16 = 16;
+const SPAN_RANGES: u16 = 64;
 
 /// The reason why an attempt ends before it is complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken(pub(crate) String);
+
+/// Rows to drop (`RemoteBatch::obsolete`).
+type Obsolete = Vec<(TableId, KeyBytes, RowFingerprint)>;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -34,8 +37,8 @@ enum Step {
     Local(KeyPage),
     /// Waiting for rows from the source.
     Rows,
-    /// Waiting for the store to apply rows.
-    Applying,
+    /// Waiting for the store to apply so many batches of rows.
+    Applying(usize),
 }
 
 #[derive(Debug, Clone)]
@@ -45,7 +48,7 @@ struct RangeSync {
     step: Step,
     /// In the interval from `after` to `until`: the keys still to fetch, and the rows to drop.
     fetch: VecDeque<KeyBytes>,
-    obsolete: Vec<(TableId, KeyBytes, RowFingerprint)>,
+    obsolete: Obsolete,
     /// The end of the interval; `None` is the end of the span.
     until: Option<KeyBytes>,
 }
@@ -253,7 +256,7 @@ impl RangeSyncs {
         Ok(())
     }
 
-    /// Continues after the store applied rows.
+    /// Continues after the store applied a batch of rows.
     pub(crate) fn on_applied(
         &mut self,
         context: &Context,
@@ -263,7 +266,15 @@ impl RangeSyncs {
         newer: usize,
     ) {
         self.newer += newer as u64;
-        self.proceed(context, out, session, id, Vec::new());
+        if let Some(RangeSync {
+            step: Step::Applying(batches @ 2..),
+            ..
+        }) = self.active.get_mut(&id.span)
+        {
+            *batches -= 1;
+        } else {
+            self.proceed(context, out, session, id, Vec::new());
+        }
     }
 
     /// The next step of a span: apply, fetch, list further keys, or finish.
@@ -284,16 +295,16 @@ impl RangeSyncs {
                 Goal::Bootstrap { .. } | Goal::Adopt(_) => RemoteKind::Copy,
                 Goal::Repair => RemoteKind::Repair,
             };
-            sync.step = Step::Applying;
-            let apply = RemoteBatch {
-                kind,
-                from: Some(session.region().clone()),
-                mutations,
-                obsolete,
-                progress: Vec::new(),
-                replica_epoch: None,
-            };
-            out.call(Purpose::RangeSync(id), StoreCall::Apply(apply));
+            let batches = batches(mutations, obsolete, context.tuning.rows_per_batch);
+            sync.step = Step::Applying(batches.len());
+            for batch in batches {
+                let apply = RemoteBatch {
+                    kind,
+                    from: Some(session.region().clone()),
+                    ..batch
+                };
+                out.call(Purpose::RangeSync(id), StoreCall::Apply(apply));
+            }
         } else if !sync.fetch.is_empty() {
             sync.step = Step::Rows;
             let keys = sync.fetch.iter().take(context.tuning.keys_per_fetch).cloned().collect();
@@ -319,4 +330,24 @@ impl RangeSync {
         };
         session.ask(out, Asked::SyncKeys(id), table, question);
     }
+}
+
+/// Splits rows into batches of at most `max` mutations. They wait for the store together, so that
+/// one commit takes several neighbours where no clients wait, and a short one goes between clients'
+/// commits.
+fn batches(mutations: Vec<Mutation>, obsolete: Obsolete, max: usize) -> Vec<RemoteBatch> {
+    let mut batches = vec![RemoteBatch {
+        obsolete,
+        ..RemoteBatch::default()
+    }];
+    for mutation in mutations {
+        match batches.last_mut() {
+            Some(last) if last.mutations.len() < max => last.mutations.push(mutation),
+            _ => batches.push(RemoteBatch {
+                mutations: vec![mutation],
+                ..RemoteBatch::default()
+            }),
+        }
+    }
+    batches
 }

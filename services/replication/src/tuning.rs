@@ -26,12 +26,17 @@ pub struct Tuning {
     pub requests_max: usize,
     /// Tables that are bootstrapped at the same time; the others wait.
     pub bootstraps_max: usize,
-    /// Spans that a bootstrap or a repair syncs at the same time.
+    /// Spans that a bootstrap or a repair syncs at the same time. In an index, the rows of each
+    /// span take their own pages: with more spans than fit in the cache, a copy writes a page for
+    /// every row.
     pub range_syncs_max: usize,
     /// Keys that one page of a range sync lists.
     pub keys_per_page: usize,
     /// Keys of rows requested at once.
     pub keys_per_fetch: usize,
+    /// Rows of a copy or a repair that the store applies together. A commit between clients'
+    /// commits takes one such batch, others take several.
+    pub rows_per_batch: usize,
     /// Bytes of rows in one reply. A reply exceeds this by at most a few items.
     pub reply_bytes: usize,
     /// The pause before the first retry after a broken connection, milliseconds. Up to half of it
@@ -81,9 +86,10 @@ impl Default for Tuning {
             inbox_bytes_max: 32 << 20,
             requests_max: 64,
             bootstraps_max: 2,
-            range_syncs_max: 16,
+            range_syncs_max: 4,
             keys_per_page: 1024,
-            keys_per_fetch: 256,
+            keys_per_fetch: 1024,
+            rows_per_batch: 256,
             reply_bytes: 512 << 10,
             retry_ms_min: 100,
             retry_ms_max: 300,

@@ -178,6 +178,7 @@ impl Fleet {
             range_syncs_max: 2,
             keys_per_page: 3,
             keys_per_fetch: 3,
+            rows_per_batch: 2,
             retry_ms_min: 20,
             retry_ms_max: 100,
             refused_retry_ms: 500,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use beringia_item::{KeyBytes, Mutation, RowFingerprint};
+use beringia_item::{KeyBytes, Mutation, RANGES, RowFingerprint};
 use beringia_replication::{
     BootstrapStage, Command, DialId, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
@@ -64,6 +64,38 @@ fn key_page(rows: &[Mutation], span: &beringia_replication::message::RangeSpan) 
     }
 }
 
+/// Answers a request or a read of a copy or a repair, with these rows at the source and those in
+/// this region's store. Returns the commands that follow.
+fn answered(
+    script: &mut ScriptedRegion,
+    link: DialId,
+    command: Command,
+    source_rows: &[Mutation],
+    own_rows: &[Mutation],
+) -> Vec<Command> {
+    match command {
+        Command::SendToSource(sent, ToSource::Request(Request { id, question, .. })) if sent == link => {
+            let answer = match question {
+                Question::Keys { span, .. } => PeerAnswer::Keys(key_page(source_rows, &span)),
+                Question::Rows { keys } => PeerAnswer::Rows(RowPage {
+                    mutations: source_rows
+                        .iter()
+                        .filter(|row| keys.contains(&row.key))
+                        .cloned()
+                        .collect(),
+                    answered: keys.len(),
+                }),
+                Question::Digest { .. } => panic!("the copy has started already"),
+            };
+            script.source_says(link, ToReceiver::Reply(Reply { id, answer }))
+        }
+        Command::Call(ticket, StoreCall::Keys { span, .. }) => {
+            script.answer(ticket, StoreAnswer::Keys(key_page(own_rows, &span)))
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Answers the requests and calls of a copy or a repair, with these rows at the source and those in
 /// this region's store. Returns what is applied, and the commit that sets the vector, which is left
 /// unanswered.
@@ -78,40 +110,25 @@ fn range_syncs(
     let mut applied = Vec::new();
     while let Some(command) = commands.pop_front() {
         let more = match command {
-            Command::SendToSource(sent, ToSource::Request(Request { id, question, .. })) if sent == link => {
-                let answer = match question {
-                    Question::Keys { span, .. } => PeerAnswer::Keys(key_page(source_rows, &span)),
-                    Question::Rows { keys } => PeerAnswer::Rows(RowPage {
-                        mutations: source_rows
-                            .iter()
-                            .filter(|row| keys.contains(&row.key))
-                            .cloned()
-                            .collect(),
-                        answered: keys.len(),
-                    }),
-                    Question::Digest { .. } => panic!("the copy has started already"),
-                };
-                script.source_says(link, ToReceiver::Reply(Reply { id, answer }))
-            }
-            Command::Call(ticket, StoreCall::Keys { span, .. }) => {
-                script.answer(ticket, StoreAnswer::Keys(key_page(own_rows, &span)))
-            }
             Command::Call(ticket, StoreCall::Apply(apply)) if !apply.progress.is_empty() => {
                 return (Some((ticket, apply)), applied);
             }
             Command::Call(ticket, StoreCall::Apply(apply)) => {
-                let answer = StoreAnswer::Applied {
-                    vectors: TableVectors::new(),
-                    newer: apply.mutations.len(),
-                };
+                let newer = apply.mutations.len();
                 applied.push(apply);
-                script.answer(ticket, answer)
+                applies(script, ticket, newer)
             }
-            _ => Vec::new(),
+            other => answered(script, link, other, source_rows, own_rows),
         };
         commands.extend(more);
     }
     (None, applied)
+}
+
+/// The store has applied a batch of copied rows.
+fn applies(script: &mut ScriptedRegion, ticket: Ticket, newer: usize) -> Vec<Command> {
+    let vectors = TableVectors::new();
+    script.answer(ticket, StoreAnswer::Applied { vectors, newer })
 }
 
 /// As [`range_syncs`], for a copy, which ends with that commit.
@@ -207,8 +224,12 @@ fn trimmed_writes_are_copied_in_place_while_serving() {
         panic!("the copy begins: {late:?}");
     };
     let mut all = begins(&mut script, ap, *question, &[("us", 9), ("eu", 4)]);
-    let asked = questions_in(&all, ap).len();
-    assert_eq!(asked, 16, "the whole table is synced");
+    let ranges = |(_, question)| match question {
+        Question::Keys { span, .. } => span.len(),
+        other => panic!("{other:?}"),
+    };
+    let asked: u16 = questions_in(&all, ap).into_iter().map(ranges).sum();
+    assert_eq!(asked, RANGES, "the whole table is synced");
 
     // The digest is for a peer that asks while the copy is in progress.
     let peer = script.accepted(1, "ap");
@@ -282,7 +303,11 @@ fn peer_with_the_writes_in_its_log_prevents_a_copy() {
 /// The replica of `eu` is new and is to be copied from `us`, which has just been asked for its
 /// vector.
 fn bootstrapping(local: &[(&str, u64)]) -> (ScriptedRegion, DialId, DialId, u64) {
-    let mut script = ScriptedRegion::new(Tuning::default());
+    let tuning = Tuning {
+        rows_per_batch: 2,
+        ..Tuning::default()
+    };
+    let mut script = ScriptedRegion::new(tuning);
     script.catalog(&[
         ("eu", ReplicaStatus::Creating { from: region("us") }),
         ("us", ReplicaStatus::Active),
@@ -340,6 +365,37 @@ fn bootstrap_drops_rows_that_no_vector_covers() {
         [dropped, fetched],
         "what the source has, or the own vector covers, stays"
     );
+}
+
+#[test]
+fn copied_rows_wait_for_the_store_in_short_batches() {
+    let (mut script, us, _, question) = bootstrapping(&[]);
+    let rows: Vec<Mutation> = (1..=5).map(|number| row(number, "us", number.into())).collect();
+    let mut commands = VecDeque::from(begins(&mut script, us, question, &[("us", 10)]));
+    let mut waiting = VecDeque::new();
+    while let Some(command) = commands.pop_front() {
+        match command {
+            Command::Call(ticket, StoreCall::Apply(apply)) => waiting.push_back((ticket, apply.mutations.len())),
+            other => commands.extend(answered(&mut script, us, other, &rows, &[])),
+        }
+    }
+    let rows_of = |waiting: &VecDeque<(Ticket, usize)>| waiting.iter().map(|(_, rows)| *rows).collect::<Vec<_>>();
+    assert_eq!(rows_of(&waiting), [2, 2, 1], "at most two rows each, all at once");
+
+    let (last, rest) = (waiting.pop_back().unwrap(), waiting);
+    for (ticket, rows) in rest {
+        let commands = applies(&mut script, ticket, rows);
+        assert!(
+            call_in(&commands).is_none(),
+            "the copy waits for the last batch: {commands:?}"
+        );
+    }
+    let commands = applies(&mut script, last.0, last.1);
+    let Some((_, StoreCall::Apply(end))) = call_in(&commands) else {
+        panic!("the copy ends: {commands:?}");
+    };
+    assert_eq!(end.progress, [(CARTS, origin("eu"), 0), (CARTS, origin("us"), 10)]);
+    assert_eq!(script.replicator.status().bootstraps[&CARTS].rows, 5);
 }
 
 /// The copy from `us` showed a row of `ap` that is newer than all announced vectors; the streams
