@@ -313,22 +313,11 @@ impl Site {
         self.is_bootstrapped() && self.status_of(&self.region) == Some(&ReplicaStatus::Active)
     }
 
-    /// The table as replication sees it. No replica is ever dropped here.
+    /// The table as replication sees it.
     pub(crate) fn catalog(&self) -> BTreeMap<TableId, TableView> {
         let table = self.store.state.catalog.by_id.get(&TABLE).filter(|table| table.held);
-        let view = table.map(|table| TableView {
-            replicas: table
-                .replicas
-                .iter()
-                .filter(|(_, replica)| replica.status.is_member())
-                .map(|(region, replica)| (region.clone(), replica.status.clone()))
-                .collect(),
-            bootstrapped: table.bootstrapped,
-            replica_epoch: table.replica_epoch,
-            dropped: BTreeSet::new(),
-            removed: BTreeSet::new(),
-        });
-        let view = view.filter(|view| view.replicas.contains_key(&self.region));
+        let view = table
+            .and_then(|table| TableView::of(&table.replicas, &self.region, table.bootstrapped, table.replica_epoch));
         view.map(|view| (TABLE, view)).into_iter().collect()
     }
 }
