@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     sync::Arc,
 };
 
@@ -164,15 +165,16 @@ impl Site {
     /// A hash of everything that the region's behaviour depends on.
     pub(crate) fn fingerprint(&self) -> u128 {
         // A stream is known by the region at its other end.
-        let text = format!(
-            "{} {} {} {:?} {:?} {} {}",
+        let mut text = self.replicator.description();
+        let _ = write!(
+            text,
+            " {} {} {} {:?} {:?} {}",
             self.shown.fingerprint,
             self.wall_ms,
             self.elapsed_ms,
             self.dialled.map(|link| link.is_some()),
             self.accepted.map(|link| link.is_some()),
             self.restarts,
-            self.replicator.description()
         );
         xxh3_128(text.as_bytes())
     }
@@ -226,14 +228,9 @@ impl Site {
             .get(&key_bytes(key)?)
             .and_then(|row| ledger.find(&row.fingerprint.version));
         let before_it = replaced.map_or_else(Writes::default, |replaced| replaced.past.with(replaced.id));
-        let written = Written {
-            id,
-            key,
-            kind,
-            mutation,
-            after: result.after.map(Arc::unwrap_or_clone),
-            past: self.received.with(before_it),
-        };
+        let after = result.after.map(Arc::unwrap_or_clone);
+        let past = self.received.with(before_it);
+        let written = Written::new((id, key, kind), mutation, after, past);
         self.written.push(Arc::new(written));
         self.received = self.received.with(id);
         Ok(true)
