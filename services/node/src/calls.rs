@@ -3,13 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use beringia_clock::WallClock;
 use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector};
 use beringia_replication::{
     StoreAnswer, StoreCall,
-    message::{KeyPage, RangeSpan, RowPage, TableVectors, weight},
+    message::{KeyPage, RangeSpan, RowPage, weight},
 };
 use beringia_storage::{
     Aspect, Edit, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SchemaChange, SchemaError, Store, StoreError,
@@ -64,21 +64,11 @@ impl Calls {
     }
 
     async fn apply(&self, apply: RemoteBatch) -> Result<StoreAnswer, StoreError> {
-        let mut touched: BTreeSet<TableId> = apply.mutations.iter().map(|mutation| mutation.table).collect();
-        touched.extend(apply.progress.iter().map(|(table, _, _)| *table));
-        touched.insert(TableId::CATALOG);
+        let touched = apply.tables();
         let arrivals = self.arrivals(&apply);
         let applied = self.store.apply(apply).await?;
         self.arrived(arrivals);
-        let now = self.store.vectors();
-        let vectors: TableVectors = touched
-            .iter()
-            .filter_map(|table| Some((*table, now.get(table)?.clone())))
-            .collect();
-        Ok(StoreAnswer::Applied {
-            vectors,
-            newer: applied.newer,
-        })
+        Ok(StoreAnswer::applied(&touched, &self.store.vectors(), applied.newer))
     }
 
     /// The arrivals that applying these mutations causes. For a stream, only writes that did not
@@ -147,28 +137,15 @@ impl Calls {
         Ok(StoreAnswer::Rows(page))
     }
 
-    /// Sets the status of this region's own replica, unless it is gone or being deleted.
     async fn set_replica(&self, table: TableId, status: ReplicaStatus) -> Result<StoreAnswer, StoreError> {
         let region = self.store.region().clone();
         let since_ms = self.clock.now_ms();
         let change = move |catalog: &beringia_storage::Catalog| {
-            let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(&region));
-            let is_ours = |replica: &&Replica| {
-                matches!(replica.status, ReplicaStatus::Active | ReplicaStatus::Creating { .. })
-                    && replica.status != status
+            let replica = Replica {
+                status: status.clone(),
+                since_ms,
             };
-            Ok(match replica.filter(is_ours) {
-                Some(_) => {
-                    let status = status.clone();
-                    let replica = Replica { status, since_ms };
-                    let region = region.clone();
-                    vec![Edit::Set {
-                        table,
-                        aspect: Aspect::Replica { region, replica },
-                    }]
-                }
-                None => Vec::new(),
-            })
+            Ok(catalog.change_of_replica(table, &region, replica).into_iter().collect())
         };
         self.change_schema(Box::new(change)).await
     }

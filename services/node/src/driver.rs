@@ -16,7 +16,7 @@ use beringia_replication::{
     AcceptId, Command, DialId, Event, LinkEvent, Now, Replicator, StoreCall, StreamSide, TableView, Ticket,
     message::{Goodbye, PeerAnswer, ToReceiver, ToSource, weight},
 };
-use beringia_storage::{Catalog, Replica, ReplicaStatus, Store};
+use beringia_storage::{Catalog, Store};
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -333,32 +333,12 @@ fn hang_up<M>(link: Option<Link<M>>) {
     }
 }
 
-/// The global tables of which the region has a replica. Replicas that could not be created, and
-/// those that were dropped, hold nothing and are left out.
+/// The global tables of which the region has a replica.
 fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
     let view = |table: &beringia_storage::Table| {
-        let replicas = table.replicas.iter();
-        let dropped = |counts: fn(bool) -> bool| {
-            let is_dropped = move |replica: &Replica| match replica.status {
-                ReplicaStatus::Dropped { returns, .. } => counts(returns),
-                _ => false,
-            };
-            let dropped = table.replicas.iter().filter(move |(_, replica)| is_dropped(replica));
-            dropped.map(|(region, _)| region.clone()).collect()
-        };
-        TableView {
-            replicas: replicas
-                .filter(|(_, replica)| replica.status.is_member())
-                .map(|(region, replica)| (region.clone(), replica.status.clone()))
-                .collect(),
-            bootstrapped: table.bootstrapped,
-            replica_epoch: table.replica_epoch,
-            dropped: dropped(|_| true),
-            removed: dropped(|returns| !returns),
-        }
+        let view = TableView::of(&table.replicas, region, table.bootstrapped, table.replica_epoch)?;
+        Some((table.id, view))
     };
     let held = catalog.by_id.values().filter(|table| table.held);
-    held.map(|table| (table.id, view(table)))
-        .filter(|(_, view)| view.replicas.contains_key(region))
-        .collect()
+    held.filter_map(|table| view(table)).collect()
 }

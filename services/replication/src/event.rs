@@ -7,7 +7,7 @@ use std::{
 
 use beringia_item::{KeyBytes, Origin, Region, TableId, VersionVector};
 use beringia_storage_types::{
-    LogFilter, LogPage, LogPosition, RemoteBatch, ReplicaStatus, SharedVectors, StoreError, TableDigest,
+    LogFilter, LogPage, LogPosition, RemoteBatch, Replica, ReplicaStatus, SharedVectors, StoreError, TableDigest,
 };
 
 use crate::message::{KeyPage, RangeSpan, RowPage, TableVectors, ToReceiver, ToSource};
@@ -113,6 +113,35 @@ pub struct TableView {
 }
 
 impl TableView {
+    /// The view of a table with these replicas. Replicas that could not be created, and those that
+    /// were dropped, hold nothing and are no members. `None` if the region has none.
+    #[must_use]
+    pub fn of(
+        replicas: &BTreeMap<Region, Replica>,
+        region: &Region,
+        bootstrapped: bool,
+        replica_epoch: u32,
+    ) -> Option<Self> {
+        let mut view = Self {
+            replicas: BTreeMap::new(),
+            bootstrapped,
+            replica_epoch,
+            dropped: BTreeSet::new(),
+            removed: BTreeSet::new(),
+        };
+        for (region, replica) in replicas {
+            if let ReplicaStatus::Dropped { returns, .. } = replica.status {
+                view.dropped.insert(region.clone());
+                if !returns {
+                    view.removed.insert(region.clone());
+                }
+            } else if replica.status.is_member() {
+                view.replicas.insert(region.clone(), replica.status.clone());
+            }
+        }
+        view.replicas.contains_key(region).then_some(view)
+    }
+
     /// Whether the region has an active replica.
     pub(crate) fn is_active(&self, region: &Region) -> bool {
         self.replicas.get(region) == Some(&ReplicaStatus::Active)
@@ -243,4 +272,18 @@ pub enum StoreAnswer {
     /// The answer to [`StoreCall::SetReplica`], [`StoreCall::BeginEpoch`], [`StoreCall::Drop`]
     /// and [`StoreCall::Leave`].
     Done,
+}
+
+impl StoreAnswer {
+    /// The answer to [`StoreCall::Apply`]: `touched` are the batch's tables
+    /// ([`RemoteBatch::tables`]), `now` all vectors after the commit.
+    #[must_use]
+    pub fn applied(touched: &BTreeSet<TableId>, now: &SharedVectors, newer: usize) -> Self {
+        let vectors = touched
+            .iter()
+            .chain([&TableId::CATALOG])
+            .filter_map(|table| Some((*table, now.get(table)?.clone())))
+            .collect();
+        Self::Applied { vectors, newer }
+    }
 }

@@ -30,6 +30,15 @@ pub struct RemoteBatch {
     pub from: Option<Region>,
 }
 
+impl RemoteBatch {
+    /// The tables of its mutations and of its progress.
+    #[must_use]
+    pub fn tables(&self) -> BTreeSet<TableId> {
+        let mutated = self.mutations.iter().map(|mutation| mutation.table);
+        mutated.chain(self.progress.iter().map(|(table, ..)| *table)).collect()
+    }
+}
+
 /// The vectors that peers have acknowledged, which decide what may be trimmed and collected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acknowledged {

@@ -1,15 +1,15 @@
 //! Drives a region's replicator: something happens, its commands are carried out at once on the
 //! region's store, and what it sends comes back.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use beringia_decisions::{CommandAnswer, StoreCommand};
 use beringia_item::{Region, TableId};
 use beringia_replication::{
     AcceptId, Command, DialId, Event, LinkEvent, StoreAnswer, StoreCall,
-    message::{KeyPage, RowPage, TableVectors, ToReceiver},
+    message::{KeyPage, RowPage, ToReceiver},
 };
-use beringia_storage::{Aspect, Catalog, Edit, RemoteBatch, RemoteKind, Replica, ReplicaStatus, StoreError};
+use beringia_storage::{Catalog, RemoteBatch, RemoteKind, Replica, ReplicaStatus, StoreError};
 
 use crate::{
     bounds::{Kind, SITES},
@@ -375,9 +375,6 @@ impl<'a> Driver<'a> {
 
     fn apply(&mut self, batch: &RemoteBatch) -> Result<StoreAnswer> {
         self.look()?;
-        let mut tables: BTreeSet<TableId> = batch.mutations.iter().map(|mutation| mutation.table).collect();
-        tables.extend(batch.progress.iter().map(|(table, ..)| *table));
-        tables.insert(TableId::CATALOG);
         let answer = self.site.carry_out(StoreCommand::Apply(batch.clone()))?;
         let CommandAnswer::Apply(applied) = answer else {
             return Err(StoreError::Database(format!("a batch was not applied: {answer:?}")));
@@ -388,24 +385,17 @@ impl<'a> Driver<'a> {
             .note_received(batch, self.surroundings.ledger, self.surroundings.excused);
         self.is_changed = true;
         let now = self.site.store.reader().vectors();
-        let vectors: TableVectors = tables
-            .into_iter()
-            .filter_map(|table| Some((table, now.get(&table)?.clone())))
-            .collect();
-        Ok(StoreAnswer::Applied { vectors, newer })
+        Ok(StoreAnswer::applied(&batch.tables(), &now, newer))
     }
 
-    /// Sets the status of this region's own replica, unless it has that status.
     fn set_replica(&mut self, table: TableId, status: ReplicaStatus) -> Result<StoreAnswer> {
-        let (region, since_ms) = (self.site.region.clone(), self.site.wall_ms);
+        let region = self.site.region.clone();
+        let since_ms = self.site.wall_ms;
         self.is_changed = true;
         self.site.redefine(move |catalog: &Catalog| {
-            let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(&region));
-            let is_news = replica.is_some_and(|replica| replica.status != status);
-            let (region, status) = (region.clone(), status.clone());
-            let replica = Replica { status, since_ms };
-            let aspect = Aspect::Replica { region, replica };
-            Ok(is_news.then_some(Edit::Set { table, aspect }).into_iter().collect())
+            let status = status.clone();
+            let edit = catalog.change_of_replica(table, &region, Replica { status, since_ms });
+            Ok(edit.into_iter().collect())
         })?;
         Ok(StoreAnswer::Done)
     }

@@ -1,5 +1,8 @@
 //! The search: breadth first, each world once.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use beringia_storage::{StoreError, plant};
@@ -44,13 +47,13 @@ struct Search {
 /// [`StoreError`] if the first world cannot be made.
 pub fn explore(bounds: &Bounds) -> Result<Explored, StoreError> {
     plant(bounds.planted_bug);
-    let explored = search(bounds);
+    let explored = Universe::new(bounds).and_then(search);
     plant(None);
     explored
 }
 
-fn search(bounds: &Bounds) -> Result<Explored, StoreError> {
-    let mut universe = Universe::new(bounds)?;
+fn search(mut universe: Universe) -> Result<Explored, StoreError> {
+    let worlds_max = universe.bounds.worlds_max;
     let first = universe.first()?;
     let steps = universe.steps();
     let mut search = Search {
@@ -63,13 +66,15 @@ fn search(bounds: &Bounds) -> Result<Explored, StoreError> {
     let mut frontier = vec![(first, 0)];
     let mut depth = 0;
     let mut counterexample = None;
-    while !frontier.is_empty() && counterexample.is_none() && search.visited.len() < bounds.worlds_max {
+    while !frontier.is_empty() && counterexample.is_none() && search.visited.len() < worlds_max {
         let mut next = Vec::new();
-        for (world, number) in frontier {
-            counterexample = search.expand(&world, number, &mut next);
-            if counterexample.is_some() || search.visited.len() >= bounds.worlds_max {
+        for (place, (world, number)) in frontier.iter().enumerate() {
+            counterexample = search.expand(world, *number, &mut next);
+            if counterexample.is_some() || search.visited.len() >= worlds_max {
                 break;
             }
+            let to_visit = frontier[place + 1..].iter().chain(&next);
+            search.universe.drop_unneeded(to_visit.map(|(world, _)| world));
         }
         depth += usize::from(!next.is_empty());
         frontier = next;
@@ -79,7 +84,7 @@ fn search(bounds: &Bounds) -> Result<Explored, StoreError> {
         steps: search.taken,
         region_states: search.universe.sites_seen(),
         depth,
-        is_exhausted: counterexample.is_none() && search.visited.len() < bounds.worlds_max,
+        is_exhausted: counterexample.is_none() && search.visited.len() < worlds_max,
         counterexample,
     })
 }

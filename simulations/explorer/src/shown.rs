@@ -139,7 +139,7 @@ fn description(site: &Site, shown: &Shown) -> Result<String, StoreError> {
         site.took_rows
     );
     for written in &site.written {
-        let _ = write!(text, "{:?} {:?} {:?};", written.mutation, written.past, written.kind);
+        let _ = write!(text, "{};", written.fingerprint);
     }
     for (id, table) in state.tables().iter() {
         let _ = write!(text, "{id:?} {} {}", table.bootstrapped, table.number);
@@ -148,7 +148,7 @@ fn description(site: &Site, shown: &Shown) -> Result<String, StoreError> {
             let _ = write!(text, " {name} {} {}", progress.applied, progress.low_watermark);
         }
     }
-    let _ = write!(text, "{:?} {:?}", shown.rows, shown.journal);
+    let _ = write!(text, "{:?} {:?} {} ", shown.rows, shown.journal, shown.digest);
     describe_log(site, &mut text)?;
     Ok(text)
 }
@@ -173,10 +173,10 @@ fn describe_log(site: &Site, text: &mut String) -> Result<(), StoreError> {
             head.flags,
             head.transaction,
             head.previous,
-            record.key()?,
-            record.image()?,
-            record.metadata()?,
-            record.merged()?,
+            xxh3_128(record.key()?),
+            record.image()?.map(xxh3_128),
+            record.metadata()?.map(xxh3_128),
+            record.merged()?.map(xxh3_128),
         );
         Ok(ControlFlow::Continue(()))
     })

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     sync::Arc,
 };
 
@@ -164,15 +165,16 @@ impl Site {
     /// A hash of everything that the region's behaviour depends on.
     pub(crate) fn fingerprint(&self) -> u128 {
         // A stream is known by the region at its other end.
-        let text = format!(
-            "{} {} {} {:?} {:?} {} {}",
+        let mut text = self.replicator.description();
+        let _ = write!(
+            text,
+            " {} {} {} {:?} {:?} {}",
             self.shown.fingerprint,
             self.wall_ms,
             self.elapsed_ms,
             self.dialled.map(|link| link.is_some()),
             self.accepted.map(|link| link.is_some()),
             self.restarts,
-            self.replicator.description()
         );
         xxh3_128(text.as_bytes())
     }
@@ -226,14 +228,9 @@ impl Site {
             .get(&key_bytes(key)?)
             .and_then(|row| ledger.find(&row.fingerprint.version));
         let before_it = replaced.map_or_else(Writes::default, |replaced| replaced.past.with(replaced.id));
-        let written = Written {
-            id,
-            key,
-            kind,
-            mutation,
-            after: result.after.map(Arc::unwrap_or_clone),
-            past: self.received.with(before_it),
-        };
+        let after = result.after.map(Arc::unwrap_or_clone);
+        let past = self.received.with(before_it);
+        let written = Written::new((id, key, kind), mutation, after, past);
         self.written.push(Arc::new(written));
         self.received = self.received.with(id);
         Ok(true)
@@ -313,22 +310,11 @@ impl Site {
         self.is_bootstrapped() && self.status_of(&self.region) == Some(&ReplicaStatus::Active)
     }
 
-    /// The table as replication sees it. No replica is ever dropped here.
+    /// The table as replication sees it.
     pub(crate) fn catalog(&self) -> BTreeMap<TableId, TableView> {
         let table = self.store.state.catalog.by_id.get(&TABLE).filter(|table| table.held);
-        let view = table.map(|table| TableView {
-            replicas: table
-                .replicas
-                .iter()
-                .filter(|(_, replica)| replica.status.is_member())
-                .map(|(region, replica)| (region.clone(), replica.status.clone()))
-                .collect(),
-            bootstrapped: table.bootstrapped,
-            replica_epoch: table.replica_epoch,
-            dropped: BTreeSet::new(),
-            removed: BTreeSet::new(),
-        });
-        let view = view.filter(|view| view.replicas.contains_key(&self.region));
+        let view = table
+            .and_then(|table| TableView::of(&table.replicas, &self.region, table.bootstrapped, table.replica_epoch));
         view.map(|view| (TABLE, view)).into_iter().collect()
     }
 }

@@ -1,7 +1,10 @@
 //! All regions and messages that the worlds of a search refer to, each once; and what each input
 //! makes of a region, computed once.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use beringia_decisions::{CommandAnswer, StoreCommand};
 use beringia_item::{Region, TableId, VersionVector};
@@ -18,6 +21,10 @@ use crate::{
     written::{Ledger, Writes},
 };
 
+/// How many regions may be kept, at some 30 kB each, before those are dropped that no world needs
+/// which is still to be visited.
+const SITES_MAX: usize = 60_000;
+
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// What an input makes of a region.
@@ -33,7 +40,10 @@ pub(crate) struct Universe {
     regions: Vec<Region>,
     sites: Interned<Site>,
     pub(crate) messages: Messages,
-    /// By region, the writes that are excused, and input; `None` if nothing happens.
+    /// How many regions are kept before some are dropped.
+    pub(crate) sites_max: usize,
+    /// By region, the writes that are excused, and input; `None` if nothing happens. It refers to
+    /// regions that are kept.
     taken: BTreeMap<(u32, Writes, Input), Option<Taken>>,
     /// How many consequences of one step are under way.
     pub(crate) nested: usize,
@@ -46,6 +56,7 @@ impl Universe {
             bounds: bounds.clone(),
             regions: table::regions()?,
             sites: Interned::default(),
+            sites_max: SITES_MAX,
             messages: Messages::new(bounds.late_acks),
             taken: BTreeMap::new(),
             nested: 0,
@@ -98,6 +109,21 @@ impl Universe {
     /// The number of different states of regions so far.
     pub(crate) fn sites_seen(&self) -> usize {
         self.sites.len()
+    }
+
+    /// Drops the regions that are in none of the worlds still to be visited, if there are many. If
+    /// one of them comes up again, it is computed again.
+    pub(crate) fn drop_unneeded<'w>(&mut self, to_visit: impl Iterator<Item = &'w World>) {
+        if self.sites.kept() < self.sites_max {
+            return;
+        }
+        let needed: BTreeSet<u32> = to_visit.flat_map(|world| world.sites).collect();
+        self.taken.retain(|(site, ..), taken| {
+            let after = taken.as_ref().map(|taken| taken.site);
+            needed.contains(site) && after.is_none_or(|site| needed.contains(&site))
+        });
+        self.sites.keep_only(&needed);
+        self.sites_max = self.sites_max.max(2 * self.sites.kept());
     }
 
     /// The region at a place.

@@ -4,6 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use beringia_item::{Item, Mutation, Version};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::bounds::{Kind, SITES};
 
@@ -58,9 +59,28 @@ pub(crate) struct Written {
     /// The writes that its region had received when it was made, and those that the write which it
     /// replaced had.
     pub(crate) past: Writes,
+    /// A hash of the write, of its kind, and of what its region had received.
+    pub(crate) fingerprint: u128,
 }
 
 impl Written {
+    pub(crate) fn new(
+        (id, key, kind): (Writes, u8, Kind),
+        mutation: Mutation,
+        after: Option<Item>,
+        past: Writes,
+    ) -> Self {
+        Self {
+            fingerprint: xxh3_128(format!("{mutation:?} {past:?} {kind:?}").as_bytes()),
+            id,
+            key,
+            kind,
+            mutation,
+            after,
+            past,
+        }
+    }
+
     pub(crate) const fn version(&self) -> &Version {
         &self.mutation.version
     }

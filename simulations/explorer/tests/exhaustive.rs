@@ -1,5 +1,10 @@
 //! Every order of events in small worlds, without a violation. Each test prints how much it visited
-//! (`--nocapture`). With `BERINGIA_LONG=1` the larger ones run as well.
+//! (`--nocapture`).
+//!
+//! An optimised build visits worlds with three writes (two with cuts and lost disks). A build with
+//! debug assertions is several times slower, and visits worlds with one write less. With
+//! `BERINGIA_LONG=1` an optimised build visits larger worlds as well, each search up to a number of
+//! worlds.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "the size of a search is part of its result")]
@@ -7,9 +12,9 @@
 use beringia_explorer::{Bounds, ConflictPolicy, Kind, explore};
 
 const PUTS_AND_DELETES: [Kind; 2] = [Kind::Put, Kind::Delete];
-/// The number of worlds after which the searches end that are not known to be exhausted.
-const WORLDS_MAX: usize = 400_000;
 const ALL_KINDS: [Kind; 4] = [Kind::Put, Kind::Delete, Kind::Add, Kind::Set];
+/// Whether the build is optimised, so that there is time for larger worlds.
+const IS_OPTIMISED: bool = !cfg!(debug_assertions);
 
 /// Visits everything within the bounds, and expects no violation.
 fn assert_exhausted(name: &str, bounds: &Bounds) {
@@ -19,9 +24,14 @@ fn assert_exhausted(name: &str, bounds: &Bounds) {
 /// Visits what is within the bounds, and expects no violation. Returns whether that was everything.
 fn visit(name: &str, bounds: &Bounds) -> bool {
     let explored = explore(bounds).unwrap();
+    let extent = if explored.is_exhausted {
+        "exhausted"
+    } else {
+        "not exhausted"
+    };
     println!(
-        "{name}: {} worlds, {} steps, {} states of regions, {} deep",
-        explored.worlds, explored.steps, explored.region_states, explored.depth
+        "{name}, {} writes: {extent}, {} worlds, {} steps, {} states of regions, {} deep",
+        bounds.writes, explored.worlds, explored.steps, explored.region_states, explored.depth
     );
     if let Some(found) = explored.counterexample {
         panic!("{name}: {found}");
@@ -29,14 +39,32 @@ fn visit(name: &str, bounds: &Bounds) -> bool {
     explored.is_exhausted
 }
 
-fn is_long() -> bool {
-    std::env::var_os("BERINGIA_LONG").is_some()
+/// Visits the larger worlds one after another, up to a number of worlds in each search.
+fn visit_larger(searches: &[(&str, usize, Bounds)]) {
+    if !IS_OPTIMISED || std::env::var_os("BERINGIA_LONG").is_none() {
+        return;
+    }
+    for (name, worlds_max, bounds) in searches {
+        let bounds = Bounds {
+            worlds_max: *worlds_max,
+            ..bounds.clone()
+        };
+        visit(name, &bounds);
+    }
 }
 
-/// Two writes, or three in the long runs.
-fn few_writes() -> Bounds {
+/// Three writes of one item, or two without optimisation.
+fn writes() -> Bounds {
     Bounds {
-        writes: if is_long() { 3 } else { 2 },
+        writes: if IS_OPTIMISED { 3 } else { 2 },
+        ..Bounds::default()
+    }
+}
+
+/// One write less, for faults after which much happens.
+fn fewer_writes() -> Bounds {
+    Bounds {
+        writes: writes().writes - 1,
         ..Bounds::default()
     }
 }
@@ -44,46 +72,56 @@ fn few_writes() -> Bounds {
 /// Batches and acknowledgements wait on their way and arrive past those of other streams.
 #[test]
 fn all_deliveries() {
-    let bounds = Bounds {
+    let puts = Bounds {
         late_acks: true,
-        ..Bounds::default()
+        ..writes()
     };
-    assert_exhausted("deliveries", &bounds);
+    assert_exhausted("deliveries of puts", &puts);
+    let puts_and_deletes = Bounds {
+        kinds: PUTS_AND_DELETES.to_vec(),
+        ..puts
+    };
+    assert_exhausted("deliveries of puts and deletes", &puts_and_deletes);
 }
 
-/// Batches and acknowledgements are lost with their stream, stores get batches twice, and processes
-/// crash.
+/// Batches and acknowledgements are lost with their stream, and stores get batches twice.
 #[test]
-fn all_breaks_duplicates_and_crashes() {
-    let breaks = Bounds {
-        breaks: 1,
-        ..few_writes()
-    };
+fn all_breaks_and_duplicates() {
+    let breaks = Bounds { breaks: 1, ..writes() };
     assert_exhausted("breaks", &breaks);
     let duplicates = Bounds {
         keys: 2,
         late_acks: true,
         duplicates: 1,
-        ..few_writes()
+        ..writes()
     };
     assert_exhausted("duplicates", &duplicates);
-    let crashes = Bounds {
-        crashes: 1,
-        ..few_writes()
-    };
+}
+
+/// A process crashes, and starts again on its disk.
+#[test]
+fn all_crashes() {
+    let crashes = Bounds { crashes: 1, ..writes() };
     assert_exhausted("crashes", &crashes);
 }
 
 /// Two regions are cut off from each other, and the third one relays their writes.
 #[test]
 fn all_cuts_and_relays() {
-    let bounds = Bounds {
-        writes: if is_long() { 2 } else { 1 },
+    let once = Bounds {
         cuts: 1,
-        waits: 2,
-        ..Bounds::default()
+        waits: 1,
+        ..fewer_writes()
     };
-    assert_exhausted("cuts", &bounds);
+    assert_exhausted("cuts, with time", &once);
+    if IS_OPTIMISED {
+        let twice = Bounds {
+            waits: 2,
+            writes: 1,
+            ..once
+        };
+        assert_exhausted("cuts, with time twice", &twice);
+    }
 }
 
 /// A clock jumps ahead, back, or so far that the others discard the region's writes.
@@ -92,7 +130,7 @@ fn all_jumps_of_a_clock() {
     let bounds = Bounds {
         clock_steps: 1,
         jumps_ms: vec![100, -100, 2000],
-        ..few_writes()
+        ..writes()
     };
     assert_exhausted("clocks", &bounds);
 }
@@ -100,24 +138,23 @@ fn all_jumps_of_a_clock() {
 /// Tombstones are collected while writes from before the delete are still on their way.
 #[test]
 fn all_trims() {
-    for trimmer in 0..3 {
-        let bounds = Bounds {
+    for trimmer in 0..if IS_OPTIMISED { 3 } else { 1 } {
+        let late = Bounds {
             kinds: PUTS_AND_DELETES.to_vec(),
-            waits: 1,
+            late_acks: true,
             trims: 1,
             trimmers: vec![trimmer],
-            ..few_writes()
+            ..writes()
         };
-        assert_exhausted("trims", &bounds);
+        assert_exhausted("trims, late acknowledgements", &late);
+        let in_time = Bounds {
+            waits: 1,
+            late_acks: false,
+            writes: 2,
+            ..late
+        };
+        assert_exhausted("trims, with time", &in_time);
     }
-    let late = Bounds {
-        kinds: PUTS_AND_DELETES.to_vec(),
-        late_acks: true,
-        trims: 1,
-        trimmers: vec![0],
-        ..few_writes()
-    };
-    assert_exhausted("trims, late acknowledgements", &late);
 }
 
 #[test]
@@ -126,18 +163,17 @@ fn all_merges() {
         ("attribute", ConflictPolicy::Attribute),
         ("merge", ConflictPolicy::Merge),
     ] {
-        let bounds = Bounds {
+        let updates = Bounds {
             kinds: vec![Kind::Add, Kind::Set],
             policy,
-            ..Bounds::default()
+            ..writes()
         };
-        assert_exhausted(name, &bounds);
-        let with_whole_writes = Bounds {
+        assert_exhausted(name, &updates);
+        let all_kinds = Bounds {
             kinds: ALL_KINDS.to_vec(),
-            policy,
-            ..few_writes()
+            ..updates
         };
-        assert_exhausted(&format!("{name}, with puts and deletes"), &with_whole_writes);
+        assert_exhausted(&format!("{name}, with puts and deletes"), &all_kinds);
     }
 }
 
@@ -145,43 +181,83 @@ fn all_merges() {
 #[test]
 fn all_losses_of_a_disk() {
     let bounds = Bounds {
-        writes: if is_long() { 2 } else { 1 },
         lost_disks: 1,
         waits: 1,
-        ..Bounds::default()
+        ..fewer_writes()
     };
     assert_exhausted("lost disks", &bounds);
 }
 
-/// What takes too long for every run, as far as it goes.
+/// Three writes with faults of streams, and faults together.
 #[test]
-fn all_of_the_larger_worlds() {
-    if !is_long() {
-        return;
-    }
-    let together = Bounds {
+fn larger_worlds_of_streams() {
+    let one = Bounds {
         kinds: PUTS_AND_DELETES.to_vec(),
+        ..writes()
+    };
+    let cut = Bounds {
+        cuts: 1,
+        waits: 1,
+        ..writes()
+    };
+    let together = Bounds {
+        writes: 2,
         late_acks: true,
         breaks: 1,
         duplicates: 1,
         crashes: 1,
         clock_steps: 1,
-        writes: 2,
-        worlds_max: WORLDS_MAX,
-        ..Bounds::default()
+        ..one.clone()
     };
-    let name = "two writes, all but trims and disks";
-    println!("{name}: exhausted: {}", visit(name, &together));
-    let disks_and_trims = Bounds {
+    visit_larger(&[
+        ("breaks, puts and deletes", 300_000, Bounds { breaks: 1, ..one }),
+        ("cuts, with time", 250_000, cut.clone()),
+        (
+            "cuts, with time twice",
+            200_000,
+            Bounds {
+                writes: 2,
+                waits: 2,
+                ..cut
+            },
+        ),
+        ("a break, a duplicate, a crash and a jump of a clock", 200_000, together),
+    ]);
+}
+
+/// Three writes with faults of stores, and faults together.
+#[test]
+fn larger_worlds_of_stores() {
+    let one = Bounds {
         kinds: PUTS_AND_DELETES.to_vec(),
-        lost_disks: 1,
+        ..writes()
+    };
+    let trim = Bounds {
         waits: 1,
         trims: 1,
         trimmers: vec![0],
-        writes: 2,
-        worlds_max: WORLDS_MAX,
-        ..Bounds::default()
+        ..one.clone()
     };
-    let name = "a lost disk and a trim";
-    println!("{name}: exhausted: {}", visit(name, &disks_and_trims));
+    visit_larger(&[
+        ("crashes, puts and deletes", 300_000, Bounds { crashes: 1, ..one }),
+        ("trims, with time", 400_000, trim.clone()),
+        (
+            "lost disks",
+            150_000,
+            Bounds {
+                lost_disks: 1,
+                waits: 1,
+                ..writes()
+            },
+        ),
+        (
+            "a lost disk and a trim",
+            150_000,
+            Bounds {
+                writes: 2,
+                lost_disks: 1,
+                ..trim
+            },
+        ),
+    ]);
 }

@@ -8,6 +8,9 @@ use beringia_item::Region;
 use super::Replicator;
 use crate::{context::Context, event::DialId};
 
+/// The room for a text, in bytes: those of three regions mostly fit.
+const CAPACITY: usize = 12 * 1024;
+
 impl Replicator {
     /// Everything that the replicator's answers to future events depend on. Two replicators with
     /// the same configuration and equal descriptions answer equal events with equal commands,
@@ -18,12 +21,6 @@ impl Replicator {
     /// and the time, which every event brings.
     #[must_use]
     pub fn description(&self) -> String {
-        let mut shown = self.clone();
-        let peers = shown.dialled.receivers.keys().cloned();
-        let numbers: BTreeMap<Region, DialId> = peers.zip((0..).map(DialId)).collect();
-        shown.dialled.normalize(&numbers);
-        shown.comparisons.normalize(&numbers);
-        shown.accepted.normalize();
         let Self {
             context,
             out,
@@ -35,12 +32,18 @@ impl Replicator {
             epoch,
             served,
             dirty,
-        } = &shown;
+        } = self;
+        let peers = dialled.receivers.keys().cloned();
+        let numbers: BTreeMap<Region, DialId> = peers.zip((0..).map(DialId)).collect();
+        let (mut dialled, mut accepted, mut comparisons) = (dialled.clone(), accepted.clone(), comparisons.clone());
+        dialled.normalize(&numbers);
+        accepted.normalize();
+        comparisons.normalize(&numbers);
         debug_assert!(
             out.purposes.is_empty() && !dirty,
             "the store has answered, and no change waits for its consequences"
         );
-        let mut text = String::new();
+        let mut text = String::with_capacity(CAPACITY);
         let _ = write!(
             text,
             "{dialled:?} {accepted:?} {relays:?} {bootstraps:?} {comparisons:?} {epoch:?} {served:?} "

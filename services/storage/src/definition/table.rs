@@ -10,7 +10,7 @@ use std::{
 
 use beringia_item::{ConflictPolicy, KeyPart, KeySchema, Region, TableId};
 
-use super::{Billing, Core, EncryptionKey, GlobalIndex, LocalSettings, Stream, Throughput};
+use super::{Aspect, Billing, Core, Edit, EncryptionKey, GlobalIndex, LocalSettings, Stream, Throughput};
 use crate::Replica;
 
 /// The state of a global index in this region.
@@ -158,6 +158,20 @@ impl Catalog {
             TableId::LOCAL => Some("(local)"),
             id => self.by_id.get(&id).map(|table| table.core.name.as_str()),
         }
+    }
+
+    /// The edit that sets a region's replica of a table; `None` if the replica is gone or being
+    /// deleted, or has that status already.
+    #[must_use]
+    pub fn change_of_replica(&self, table: TableId, region: &Region, replica: Replica) -> Option<Edit> {
+        let current = &self.by_id.get(&table)?.replicas.get(region)?.status;
+        (current.stays() && *current != replica.status).then(|| Edit::Set {
+            table,
+            aspect: Aspect::Replica {
+                region: region.clone(),
+                replica,
+            },
+        })
     }
 
     /// Whether each table in `by_name` is held, has that name, and is the same as in `by_id`.
