@@ -33,6 +33,18 @@ fn a_discarded_delete_is_not_taken_for_a_later_one() {
     assert_eq!(violations("tables", 250), Vec::<String>::new());
 }
 
+/// A region expires an item before it receives a later write, whose origin lost its disk.
+#[test]
+fn an_item_expires_although_a_lost_write_is_covered() {
+    assert_eq!(violations("everything", 8), Vec::<String>::new());
+}
+
+/// A table is deleted and created again while regions are cut off.
+#[test]
+fn a_recreated_table_is_not_left_half_deleted() {
+    assert_eq!(violations("tables", 186), Vec::<String>::new());
+}
+
 /// Plays the shipped swarm with a profile and a seed, and returns the broken promises.
 fn violations(profile: &str, seed: u64) -> Vec<String> {
     let swarm = Scenario::shipped("swarm").expect("it is built in");
