@@ -177,7 +177,7 @@ impl Bootstrap {
         }
         let serves = |region: &&Region| {
             let session = receivers.get(*region).and_then(Receiver::session);
-            context.is_active(region, self.table)
+            context.may_copy_from(region, self.table)
                 && session.is_some_and(|session| session.announced.vectors.contains_key(&self.table))
         };
         let failed = self.failed.as_ref().map(|(region, _)| region);

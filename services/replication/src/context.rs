@@ -189,6 +189,16 @@ impl Context {
         table == TableId::CATALOG || self.catalog.get(&table).is_some_and(|view| view.is_active(region))
     }
 
+    /// Whether this region's replica may be copied from that region's: it is active, or it is being
+    /// deleted and there is no active one, so that only it has what clients wrote.
+    pub(crate) fn may_copy_from(&self, region: &Region, table: TableId) -> bool {
+        let is_last = |view: &TableView| {
+            let mut others = view.replicas.keys().filter(|other| **other != self.region);
+            view.replicas.get(region) == Some(&ReplicaStatus::Deleting) && !others.any(|other| view.is_active(other))
+        };
+        self.is_active(region, table) || self.catalog.get(&table).is_some_and(is_last)
+    }
+
     /// The peers that have been unreachable for longer than the limit allows, or that an operator
     /// has given up.
     pub(crate) fn lost(&self) -> BTreeSet<Region> {

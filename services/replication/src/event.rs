@@ -236,7 +236,8 @@ pub enum StoreCall {
         unreachable_ms: u64,
     },
     /// Remove this region's replica of a table, provided that it is being deleted and has written
-    /// nothing beyond `sequence`. Answered with [`StoreAnswer::Done`].
+    /// nothing beyond `sequence`, or that it is being filled and no other region has the table.
+    /// Answered with [`StoreAnswer::Done`].
     Leave {
         /// The table whose replica is removed.
         table: TableId,

@@ -12,9 +12,6 @@ use crate::{
     violation::Violation,
 };
 
-/// How many lesser writes are looked through for the next one that a causal context covers.
-const LOOK_BACK: usize = 1_000;
-
 /// Finds writes with a wrong result, and regions that hold something other than they must.
 pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     let merging = table.rules.merging;
@@ -115,16 +112,7 @@ fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violatio
             let before = before.and_then(|position| key.commits[position].logged.held.content.as_ref());
             found.marker == write.marker && is_result_of(before, &write.effect, found)
         };
-        let covered_below = |position: usize| {
-            let mut lesser = (0..position).rev().take(LOOK_BACK);
-            lesser.find(|position| commit.depends_on(key.commits[*position].version()))
-        };
-        let mut explanations = std::iter::successors(Some(commit.replaced), |before| {
-            before
-                .filter(|position| table.may_be_lost(key, &key.commits[*position]))
-                .map(covered_below)
-        });
-        if !explanations.any(fits) {
+        if !table.may_have_replaced(key, commit).any(fits) {
             violations.push(wrong_content(table, key_text, commit, &write.marker, found));
         }
     }

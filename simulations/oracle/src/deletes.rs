@@ -7,6 +7,9 @@
 //! window. Tombstones go first to deletes that happened, then to deletes that may have happened. No
 //! tombstone that can be matched stays unmatched, and of two consecutive deletes the first gets the
 //! lesser tombstone.
+//!
+//! The tombstones in the record of a region whose replica was dropped take part: a delete that made
+//! one of them, which is in no log, made no later one.
 
 use std::{
     cmp::Reverse,
@@ -15,29 +18,61 @@ use std::{
 };
 
 use beringia_history::{Effect, LostDisk, Operation};
+use beringia_item::Version;
 
 use crate::{
     index::{Asked, Key, Table},
     times::{self, Times},
+    unlogged,
 };
 
 /// Matches the deletes of a table whose commits with markers have been matched.
 pub(crate) fn find(table: &mut Table<'_>) {
     let reborn = reborn(table);
+    let mut discarded = discarded(table);
     let bounds = Bounds {
         reborn: &reborn,
         times: times::by_region(table),
     };
-    for key in table.keys.values_mut() {
-        match_reported(key, &bounds);
+    for (name, key) in &mut table.keys {
+        match_reported(key, &bounds, discarded.entry(*name).or_default());
     }
     let bounds = Bounds {
         reborn: &reborn,
         times: times::by_region(table),
     };
-    for key in table.keys.values_mut() {
-        match_by_time(key, &bounds);
+    for (name, key) in &mut table.keys {
+        let discarded = discarded.remove(name).unwrap_or_default();
+        match_by_time(key, &bounds, &discarded);
+        // The record does not tell a delete from an expiry, so a delete that was taken for the maker
+        // of a tombstone there may have made one that is still unmatched.
+        match_by_time(key, &bounds, &Discarded::default());
     }
+}
+
+/// The tombstones of a key that were discarded with dropped replicas.
+#[derive(Default)]
+struct Discarded<'a> {
+    /// The versions of those that are unmatched, by region.
+    versions: BTreeMap<&'a str, Vec<&'a Version>>,
+    /// The deletes that made one, as indexes in `asked`.
+    makers: BTreeSet<usize>,
+}
+
+/// Returns the discarded tombstones by key, from the records of the regions.
+fn discarded<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Discarded<'a>> {
+    let mut discarded: BTreeMap<&str, Discarded<'a>> = BTreeMap::new();
+    for (region, kept) in &table.evidence.unshipped {
+        for (key, writes) in unlogged::of(table, region, kept) {
+            let tombstones = writes
+                .iter()
+                .filter(|write| write.marker.is_none() && write.is_of(region));
+            let versions: BTreeSet<&Version> = tombstones.map(|write| write.version).collect();
+            let of_key = discarded.entry(key).or_default();
+            of_key.versions.insert(region.as_str(), versions.into_iter().collect());
+        }
+    }
+    discarded
 }
 
 /// Returns the lost disks, each with the least sequence that is known to have been committed on its
@@ -75,30 +110,46 @@ impl Bounds<'_> {
         later_lives.map(|(_, first)| *first).min().unwrap_or(u64::MAX)
     }
 
-    /// Returns which of a region's tombstones (positions, in the order of sequences) an operation
-    /// can have made.
-    fn window(&self, key: &Key<'_>, tombstones: &[usize], operation: &Operation) -> Range<usize> {
+    /// Returns which of a region's tombstones, in the order of sequences, an operation can have
+    /// made.
+    fn window(&self, tombstones: &[Tombstone<'_>], operation: &Operation) -> Range<usize> {
         let (end, times) = (self.end_of_life(operation), self.times.get(operation.region.as_str()));
-        let version = |position: &usize| key.commits[*position].version();
-        let is_before = |position: &usize| times.is_some_and(|times| times.is_before(version(position), operation));
-        let is_after = |position: &usize| {
-            version(position).sequence >= end || times.is_some_and(|times| times.is_after(version(position), operation))
+        let is_before =
+            |tombstone: &Tombstone<'_>| times.is_some_and(|times| times.is_before(tombstone.version, operation));
+        let is_after = |tombstone: &Tombstone<'_>| {
+            tombstone.version.sequence >= end || times.is_some_and(|times| times.is_after(tombstone.version, operation))
         };
-        tombstones.partition_point(is_before)..tombstones.partition_point(|position| !is_after(position))
+        tombstones.partition_point(is_before)..tombstones.partition_point(|tombstone| !is_after(tombstone))
     }
 }
 
-/// Returns each region's tombstones made by clients that are still unmatched: positions, in the
-/// order of sequences.
-fn unclaimed<'a>(key: &Key<'a>) -> BTreeMap<&'a str, Vec<usize>> {
-    let mut unclaimed: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+/// A tombstone that a client's delete made.
+#[derive(Clone, Copy)]
+struct Tombstone<'a> {
+    version: &'a Version,
+    /// The position of the commit; `None` if it was discarded with a dropped replica.
+    position: Option<usize>,
+}
+
+/// Returns each region's tombstones made by clients that are still unmatched, in the order of
+/// sequences. Regions that have none in their log are left out.
+fn unclaimed<'a>(key: &Key<'a>, discarded: &Discarded<'a>) -> BTreeMap<&'a str, Vec<Tombstone<'a>>> {
+    let mut unclaimed: BTreeMap<&str, Vec<Tombstone<'a>>> = BTreeMap::new();
     for (position, commit) in key.commits.iter().enumerate() {
         if commit.is_delete() && !commit.logged.is_expiry && commit.asked.is_none() {
-            unclaimed.entry(commit.origin).or_default().push(position);
+            unclaimed.entry(commit.origin).or_default().push(Tombstone {
+                version: &commit.logged.held.version,
+                position: Some(position),
+            });
         }
     }
-    for positions in unclaimed.values_mut() {
-        positions.sort_by_key(|position| key.commits[*position].version().sequence);
+    for (region, tombstones) in &mut unclaimed {
+        let versions = discarded.versions.get(region).into_iter().flatten().copied();
+        tombstones.extend(versions.map(|version| Tombstone {
+            version,
+            position: None,
+        }));
+        tombstones.sort_by_key(|tombstone| tombstone.version.sequence);
     }
     unclaimed
 }
@@ -113,28 +164,41 @@ fn open<'a, 'k>(key: &'k Key<'a>) -> impl Iterator<Item = (usize, &'k Asked<'a>)
 }
 
 /// Matches the deletes whose answers say what they removed. A tombstone that the region made at
-/// another time does not match: the delete's own was lost with a disk or a replica.
-fn match_reported(key: &mut Key<'_>, bounds: &Bounds<'_>) {
-    let mut unclaimed = unclaimed(key);
+/// another time, or after the item that a later delete removed, does not match: the delete's own
+/// was lost with a disk or a replica.
+fn match_reported<'a>(key: &mut Key<'a>, bounds: &Bounds<'_>, discarded: &mut Discarded<'a>) {
+    let mut unclaimed = unclaimed(key, discarded);
     if unclaimed.is_empty() {
         return;
     }
     let removed = |asked: &Asked<'_>| key.of_marker(asked.replaced()?)?.position;
     let reported = open(key).filter(|(_, asked)| asked.is_acknowledged());
-    let mut reported: Vec<(usize, usize)> = reported
-        .filter_map(|(index, asked)| Some((removed(asked)?, index)))
+    let mut reported: Vec<(&str, usize, usize)> = reported
+        .filter_map(|(index, asked)| Some((asked.operation.region.as_str(), removed(asked)?, index)))
         .collect();
     reported.sort_unstable();
-    for (removed, index) in reported {
-        let operation = key.asked[index].operation;
-        let Some(positions) = unclaimed.get_mut(operation.region.as_str()) else {
+    for (turn, (region, removed, index)) in reported.iter().enumerate() {
+        let operation = key.asked[*index].operation;
+        let Some(tombstones) = unclaimed.get_mut(region) else {
             continue;
         };
-        let place = positions.partition_point(|position| *position < removed);
-        if bounds.window(key, positions, operation).contains(&place) {
-            let position = positions.remove(place);
-            key.claim(position, index);
+        let is_later = |(other, later, _): &&(&str, usize, usize)| other == region && later > removed;
+        let next = reported[turn..].iter().find(is_later);
+        let next = next.map(|(_, later, _)| key.commits[*later].version());
+        let place = tombstones.partition_point(|tombstone| tombstone.version < key.commits[*removed].version());
+        let is_before_next = |tombstone: &Tombstone<'_>| next.is_none_or(|next| tombstone.version < next);
+        if !bounds.window(tombstones, operation).contains(&place) || !is_before_next(&tombstones[place]) {
+            continue;
+        }
+        let Tombstone { version, position } = tombstones.remove(place);
+        if let Some(position) = position {
+            key.claim(position, *index);
             key.commits[position].since_us = operation.sent_us;
+        } else {
+            discarded.makers.insert(*index);
+            if let Some(versions) = discarded.versions.get_mut(region) {
+                versions.retain(|other| *other != version);
+            }
         }
     }
 }
@@ -151,13 +215,14 @@ struct Delete {
 }
 
 /// Matches the remaining tombstones by time.
-fn match_by_time(key: &mut Key<'_>, bounds: &Bounds<'_>) {
-    for (region, positions) in unclaimed(key) {
-        let of_region = open(key).filter(|(_, asked)| asked.operation.region == region);
+fn match_by_time<'a>(key: &mut Key<'a>, bounds: &Bounds<'_>, discarded: &Discarded<'a>) {
+    for (region, tombstones) in unclaimed(key, discarded) {
+        let of_region =
+            open(key).filter(|(index, asked)| asked.operation.region == region && !discarded.makers.contains(index));
         let mut deletes: Vec<Delete> = of_region
             .map(|(index, asked)| Delete {
                 index,
-                window: bounds.window(key, &positions, asked.operation),
+                window: bounds.window(&tombstones, asked.operation),
                 sent_us: asked.operation.sent_us,
                 done_us: asked.operation.done_us,
                 has_happened: asked.is_acknowledged(),
@@ -165,13 +230,15 @@ fn match_by_time(key: &mut Key<'_>, bounds: &Bounds<'_>) {
             .collect();
         deletes.sort_by_key(|delete| (delete.window.end, delete.done_us));
         let mut makers = Makers::of(&deletes, |_| true, |delete| deletes[delete].sent_us);
-        for (place, position) in positions.iter().enumerate() {
+        for (place, tombstone) in tombstones.iter().enumerate() {
             let first = makers.first_of(place);
-            key.commits[*position].since_us = first.map_or(0, |first| deletes[first.0.1].sent_us);
+            if let Some(position) = tombstone.position {
+                key.commits[position].since_us = first.map_or(0, |first| deletes[first.0.1].sent_us);
+            }
         }
-        for (place, delete) in share_out(&deletes, positions.len()).into_iter().enumerate() {
-            if let Some(delete) = delete {
-                key.claim(positions[place], deletes[delete].index);
+        for (tombstone, delete) in tombstones.iter().zip(share_out(&deletes, tombstones.len())) {
+            if let (Some(position), Some(delete)) = (tombstone.position, delete) {
+                key.claim(position, deletes[delete].index);
             }
         }
     }

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use beringia_history::{Effect, Evidence, History, Logged, LostDisk, Operation, OperationOutcome, Rules, Write};
 use beringia_item::{Origin, Version, VersionVector};
 
+/// How many lesser writes are looked through for the next one that a causal context covers.
+const LOOK_BACK: usize = 1_000;
+
 /// The operations, commits and evidence of one table in one run.
 pub(crate) struct Table<'a> {
     pub(crate) name: &'a str,
@@ -381,6 +384,21 @@ impl<'a> Table<'a> {
         let is_before = |disk: &&LostDisk| disk.region == commit.origin && sent_us <= disk.at_us;
         let mut disks = self.lost_disks.iter().filter(is_before);
         !asked.is_some_and(|asked| asked.is_load) && disks.any(|disk| self.is_unshipped(disk, commit.version()))
+    }
+
+    /// Returns the positions of the writes that a commit may have replaced at its origin: the
+    /// greatest one that it causally depends on and, as long as that one may be lost with a disk,
+    /// the next lesser one. `None` stands for no write.
+    pub(crate) fn may_have_replaced(&self, key: &Key<'_>, commit: &Commit<'_>) -> impl Iterator<Item = Option<usize>> {
+        let covered_below = |position: usize| {
+            let mut lesser = (0..position).rev().take(LOOK_BACK);
+            lesser.find(|position| commit.depends_on(key.commits[*position].version()))
+        };
+        std::iter::successors(Some(commit.replaced), move |before| {
+            before
+                .filter(|position| self.may_be_lost(key, &key.commits[*position]))
+                .map(covered_below)
+        })
     }
 
     /// Returns whether a write that is in no log, but may have happened, can have been lost with a

@@ -48,7 +48,7 @@ fn find_invented(place: &Place<'_>, key: &Key<'_>, commit: &Commit<'_>, violatio
     let (table, version) = (place.table.name.to_owned(), commit.version().clone());
     let (region, key_text) = (commit.origin.to_owned(), place.key.to_owned());
     if commit.logged.is_expiry {
-        if !was_expired(key, commit) {
+        if !was_expired(place.table, key, commit) {
             violations.push(Violation::ExpiredEarly {
                 table,
                 region,
@@ -67,12 +67,15 @@ fn find_invented(place: &Place<'_>, key: &Key<'_>, commit: &Commit<'_>, violatio
     }
 }
 
-/// Returns whether the item that an expiry's tombstone replaced had expired by its region's clock.
-/// Hybrid time is never behind that clock.
-fn was_expired(key: &Key<'_>, tombstone: &Commit<'_>) -> bool {
-    let replaced = tombstone.replaced.map(|position| &key.commits[position].logged.held);
-    let expires_s = replaced.and_then(|held| held.content.as_ref()?.expires_s);
-    expires_s.is_some_and(|expires_s| expires_s.saturating_mul(1_000) <= tombstone.version().time.millis())
+/// Returns whether an item that an expiry's tombstone may have replaced had expired by its region's
+/// clock. Hybrid time is never behind that clock.
+fn was_expired(table: &Table<'_>, key: &Key<'_>, tombstone: &Commit<'_>) -> bool {
+    let is_due = |replaced: Option<usize>| {
+        let held = replaced.map(|position| &key.commits[position].logged.held);
+        let expires_s = held.and_then(|held| held.content.as_ref()?.expires_s);
+        expires_s.is_some_and(|expires_s| expires_s.saturating_mul(1_000) <= tombstone.version().time.millis())
+    };
+    table.may_have_replaced(key, tombstone).any(is_due)
 }
 
 /// Finds broken conditions. A write conditional on a marker must come after the write with that

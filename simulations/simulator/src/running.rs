@@ -12,7 +12,10 @@ use beringia_scenario::{Action, Plan, TimelineCursor};
 use beringia_storage::{PlantedBug, SharedVectors};
 use beringia_workload::{Load, Loaded, Setting};
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, sleep_until},
+};
 
 use self::{
     beside::ClientsBeside,
@@ -138,6 +141,8 @@ struct RunningSimulation<'a> {
     came_or_went: Vec<String>,
     /// The changes of replicas that the timeline asked for, in its order.
     replica_changes: Vec<ReplicaChange>,
+    /// For each table, what resolves when the last change of its replicas has its outcome.
+    replica_turns: BTreeMap<String, oneshot::Receiver<()>>,
     /// The replica epoch when the load began, by region and table.
     replica_epochs: ReplicaEpochs,
     beside: ClientsBeside,
@@ -192,6 +197,7 @@ impl<'a> RunningSimulation<'a> {
             losses: Vec::new(),
             came_or_went: absent_at_first(plan),
             replica_changes: Vec::new(),
+            replica_turns: BTreeMap::new(),
             replica_epochs: ReplicaEpochs::new(),
             beside: ClientsBeside::default(),
         };

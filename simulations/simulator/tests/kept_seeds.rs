@@ -21,6 +21,30 @@ fn a_region_is_paused_while_its_replicas_are_away() {
     assert_eq!(violations("tables", 17), Vec::<String>::new());
 }
 
+/// Replicas are removed and added in quick succession, and regions accept these changes late.
+#[test]
+fn replicas_are_changed_in_the_order_of_the_timeline() {
+    assert_eq!(violations("tables", 60), Vec::<String>::new());
+}
+
+/// A region deletes an item in a replica that is dropped, and deletes the item again later.
+#[test]
+fn a_discarded_delete_is_not_taken_for_a_later_one() {
+    assert_eq!(violations("tables", 250), Vec::<String>::new());
+}
+
+/// A region expires an item before it receives a later write, whose origin lost its disk.
+#[test]
+fn an_item_expires_although_a_lost_write_is_covered() {
+    assert_eq!(violations("everything", 8), Vec::<String>::new());
+}
+
+/// A table is deleted and created again while regions are cut off.
+#[test]
+fn a_recreated_table_is_not_left_half_deleted() {
+    assert_eq!(violations("tables", 186), Vec::<String>::new());
+}
+
 /// Plays the shipped swarm with a profile and a seed, and returns the broken promises.
 fn violations(profile: &str, seed: u64) -> Vec<String> {
     let swarm = Scenario::shipped("swarm").expect("it is built in");

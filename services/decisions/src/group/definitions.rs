@@ -113,14 +113,26 @@ impl Group<'_> {
         Ok(plan)
     }
 
-    /// Whether this region's replica is being deleted, and has no write above `acknowledged`. The
-    /// writes that this group decided before count.
+    /// Whether this region's replica is being deleted, and has no write above `acknowledged` (the
+    /// writes that this group decided before count), or is being filled and no other region has the
+    /// table.
     fn may_leave(&self, id: TableId, definition: &Definition, acknowledged: u64) -> bool {
-        let replica = definition.replica(&self.environment.region);
-        let is_deleting = replica.is_some_and(|replica| replica.status == ReplicaStatus::Deleting);
-        let own = self.state.origins.own();
+        let Some(replica) = definition.replica(&self.environment.region) else {
+            return false;
+        };
         let table = self.state.tables().get(&id);
-        is_deleting && table.is_none_or(|table| table.progress.origin(own).applied <= acknowledged)
+        match replica.status {
+            ReplicaStatus::Deleting => {
+                let own = self.state.origins.own();
+                table.is_none_or(|table| table.progress.origin(own).applied <= acknowledged)
+            }
+            ReplicaStatus::Creating { .. } => {
+                let mut alone = definition.clone();
+                self.leave(&mut alone);
+                alone.is_empty() && table.is_none_or(|table| !table.bootstrapped)
+            }
+            _ => false,
+        }
     }
 
     /// Removes this region's replica from a definition, and the whole definition if no other region

@@ -43,9 +43,11 @@ impl Replicator {
     }
 
     /// Removes those replicas of this region that are being deleted, once every other replica has
-    /// their writes.
+    /// their writes, and those that can never be filled.
     pub(super) fn tick_leaves(&mut self) {
-        let leaving = |view: &TableView| view.replicas.get(&self.context.region) == Some(&ReplicaStatus::Deleting);
+        let leaving = |view: &TableView| {
+            view.replicas.get(&self.context.region) == Some(&ReplicaStatus::Deleting) || self.is_left_alone(view)
+        };
         let ready: Vec<(TableId, u64)> = self
             .context
             .catalog
@@ -62,14 +64,30 @@ impl Replicator {
         }
     }
 
+    /// Whether this region's replica is to be filled from another one, and no region has the table
+    /// any more: the others dropped the replica and deleted theirs, and did not know yet that it
+    /// was back. All regions must agree on the catalog.
+    fn is_left_alone(&self, view: &TableView) -> bool {
+        let own = &self.context.region;
+        let is_new = |status: &ReplicaStatus| matches!(status, ReplicaStatus::Creating { from } if from != own);
+        let is_alone = view.replicas.len() == 1 && view.dropped.is_subset(&view.removed);
+        is_alone
+            && !view.bootstrapped
+            && view.replicas.get(own).is_some_and(is_new)
+            && self.context.peers.iter().all(|peer| self.knows_the_same(peer))
+    }
+
     /// Whether every other replica that stays has acknowledged this region's writes to the table up
-    /// to `sequence`. Reports from before a replica became unreachable do not count: it may come
-    /// back with less.
+    /// to `sequence`, and one of them is complete: until then it may have to be copied from here.
+    /// Reports from before a replica became unreachable do not count: it may come back with less.
     fn all_others_have(&self, table: TableId, view: &TableView, sequence: u64) -> bool {
-        view.replicas
-            .iter()
-            .filter(|(region, status)| **region != self.context.region && status.stays())
-            .all(|(region, _)| {
+        let staying = || {
+            let others = view.replicas.iter();
+            others.filter(|(region, status)| **region != self.context.region && status.stays())
+        };
+        let is_one_active = staying().next().is_none() || staying().any(|(region, _)| view.is_active(region));
+        is_one_active
+            && staying().all(|(region, _)| {
                 let acknowledged = self
                     .accepted
                     .source_of(region)

@@ -106,7 +106,7 @@ impl Replicator {
 
     /// Whether the peer has acknowledged exactly this region's catalog, and so knows of the same
     /// drops.
-    fn knows_the_same(&self, peer: &Region) -> bool {
+    pub(super) fn knows_the_same(&self, peer: &Region) -> bool {
         let here = self.context.vector(TableId::CATALOG);
         let theirs = self
             .source_of(peer)

@@ -325,6 +325,24 @@ fn bootstrapping(local: &[(&str, u64)]) -> (ScriptedRegion, DialId, DialId, u64)
     (script, us, ap, question)
 }
 
+/// Two regions deleted their replicas of a table while a third was being filled.
+#[test]
+fn bootstrap_copies_from_a_replica_that_leaves_if_none_stays() {
+    let asks = |ap: ReplicaStatus| {
+        let mut script = ScriptedRegion::new(Tuning::default());
+        script.catalog(&[
+            ("eu", ReplicaStatus::Creating { from: region("us") }),
+            ("us", ReplicaStatus::Deleting),
+            ("ap", ap),
+        ]);
+        let (us, _) = script.connected("us");
+        announces(&mut script, us, &[("us", 10)]);
+        !questions_in(&script.pass(10_000), us).is_empty()
+    };
+    assert!(asks(ReplicaStatus::Deleting));
+    assert!(!asks(ReplicaStatus::Active), "the active one has everything at last");
+}
+
 fn fingerprints(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, RowFingerprint)> {
     rows.iter()
         .map(|row| (CARTS, row.key.clone(), row.version.clone().into()))

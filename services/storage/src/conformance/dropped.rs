@@ -308,6 +308,38 @@ pub(super) async fn dropped_replica_of_a_deleted_table_continues_alone(backend: 
     assert!(far.store.unshipped(0, 10).await.unwrap().is_empty());
 }
 
+/// The others delete the table, and do not know yet that the dropped replica is back. Its rows are
+/// gone by then, and no region is left to copy them from.
+pub(super) async fn replica_that_can_never_be_filled_leaves(backend: &dyn DiskMaker) {
+    let [east, west, far] = three(backend).await;
+    put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
+    drop_replica(&east, &far).await;
+    ship(&east, &far, TableId::CATALOG).await;
+    ship(&east, &west, TableId::CATALOG).await;
+    let leave = || Edit::Leave {
+        table: TABLE,
+        acknowledged: 0,
+    };
+    edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
+    ship(&east, &far, TableId::CATALOG).await;
+    edit(&*far.store, vec![leave()]).await;
+    assert!(
+        matches!(status_of(&far, &far), ReplicaStatus::Creating { .. }),
+        "the west still has the table"
+    );
+    ship(&east, &west, TableId::CATALOG).await;
+    edit(&*west.store, vec![Edit::Drop { table: TABLE }]).await;
+    ship(&west, &far, TableId::CATALOG).await;
+    assert!(matches!(status_of(&far, &far), ReplicaStatus::Creating { .. }));
+    edit(&*far.store, vec![leave()]).await;
+    assert!(far.store.catalog().by_id.is_empty());
+    assert_eq!(kept(&far, 1).await, [(1, Some("unshipped".to_owned()))]);
+    for site in [&east, &west] {
+        ship(&far, site, TableId::CATALOG).await;
+        assert!(site.store.catalog().by_id.is_empty());
+    }
+}
+
 /// All replicas were dropped. One becomes active again, and the others start over from it.
 pub(super) async fn after_mutual_drops_one_replica_continues(backend: &dyn DiskMaker) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));

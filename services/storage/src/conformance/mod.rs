@@ -197,6 +197,7 @@ suite! {
         plain dropped_replica_that_was_then_removed_keeps_its_writes;
         plain replica_removed_by_others_keeps_its_unshipped_writes;
         plain dropped_replica_of_a_deleted_table_continues_alone;
+        plain replica_that_can_never_be_filled_leaves;
         plain after_mutual_drops_one_replica_continues;
         plain dropped_replica_holds_back_only_catalog_tombstones;
         plain local_settings_and_journal_survive_rebootstraps;

@@ -307,10 +307,11 @@ pub enum Edit {
     },
     /// Drops this region's replica of a global table, as [`Edit::Drop`] does, if it is being
     /// deleted and all of this region's writes to it are at or below a sequence that the other
-    /// replicas have acknowledged. Otherwise nothing changes. The writes that count include those
-    /// that the store decided before this change and has not committed yet.
+    /// replicas have acknowledged, or if it is being filled and no other region has the table.
+    /// Otherwise nothing changes. The writes that count include those that the store decided before
+    /// this change and has not committed yet.
     Leave {
-        /// The table whose replica is being deleted.
+        /// The table whose replica is removed.
         table: TableId,
         /// The sequence that the other replicas have acknowledged.
         acknowledged: u64,

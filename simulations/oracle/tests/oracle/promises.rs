@@ -377,6 +377,32 @@ fn items_expire_at_their_time_and_not_before() {
     assert_only!(expired_at(1_999), Violation::ExpiredEarly { region, .. } if region == "b");
 }
 
+/// Region `b` did not have the write that put the expiry off when `a` lost its disk. Later writes
+/// of `a` cover it.
+#[test]
+fn an_item_whose_later_write_may_be_lost_can_expire() {
+    let expiring = |marker: &str, expires_s| Content {
+        expires_s: Some(expires_s),
+        ..content(marker)
+    };
+    let (first, second) = (held(expiring("a/1", 2), 1, "a"), held(expiring("a/2", 9), 5, "a"));
+    let gone = tombstone(2_000, "b");
+    let mut case = case();
+    case.reported("a", "a/1", put(), 1).reported("a", "a/2", put(), 5);
+    case.logged(&first)
+        .logged(&second)
+        .logged_knowing(&gone, &[("a", 5)])
+        .both_hold(&gone);
+    let log = case.evidence.logs.get_mut("b").and_then(|log| log.get_mut("k"));
+    log.expect("logged")[0].is_expiry = true;
+    assert_only!(case, Violation::ExpiredEarly { region, .. } if region == "b");
+    case.lost_disk_after("a", 10, 1);
+    assert_eq!(case.violations(), []);
+    case.lost_disks.clear();
+    case.lost_disk_after("a", 10, 5);
+    assert_only!(case, Violation::ExpiredEarly { region, .. } if region == "b");
+}
+
 #[test]
 fn two_regions_that_find_the_same_item_expired_do_not_conflict() {
     let expiring = Content {

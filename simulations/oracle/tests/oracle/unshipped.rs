@@ -227,3 +227,41 @@ fn an_unshipped_tombstone_is_an_acknowledged_deletes() {
     };
     assert_eq!(tombstone_of(put), (vec![], 1), "it may have come before the delete");
 }
+
+/// A run in which region `a` discarded a delete of `a/1`, and deleted `removed` when it was back.
+/// Nothing that it wrote in between bounds the times of the two.
+fn deleted_twice(removed: &str) -> Case {
+    let mut case = case(Merging::Item);
+    let last = tombstone(9_600, "a");
+    case.reported_delete("a", "d/1", "a/1", 300)
+        .reported_delete("a", "d/2", removed, 9_600);
+    case.logged_knowing(&last, &[("b", 9_000)]).both_hold(&last);
+    case.unshipped("a", &[("k", &tombstone(300, "a"))]);
+    case
+}
+
+#[test]
+fn a_later_tombstone_is_not_a_discarded_deletes() {
+    for removed in ["b/1", "a/1"] {
+        let case = deleted_twice(removed);
+        assert_eq!(lost(&case), [""; 0], "the second one removed {removed}");
+        let account = account(&case);
+        assert_eq!((account.unshipped, account.current, account.superseded), (1, 1, 2));
+    }
+    // Nor is it if the answers do not say what the deletes removed.
+    let mut case = deleted_twice("b/1");
+    case.history
+        .operations
+        .iter_mut()
+        .for_each(|operation| operation.reads.clear());
+    assert_eq!(lost(&case), [""; 0]);
+    assert_eq!((account(&case).unshipped, account(&case).current), (1, 1));
+}
+
+#[test]
+fn a_discarded_tombstone_may_be_an_expirys() {
+    let mut case = deleted_twice("b/1");
+    case.history.operations.retain(|operation| operation.sent_us != 300_000);
+    assert_eq!(lost(&case), [""; 0]);
+    assert_eq!(account(&case).current, 1);
+}

@@ -7,7 +7,7 @@ use std::{
 
 use beringia_scenario::Plan;
 use beringia_workload::{replica_added, replica_removed};
-use tokio::task::JoinHandle;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::RunningSimulation;
 use crate::tables::{self, ChangeOutcome};
@@ -27,7 +27,8 @@ pub(super) struct ReplicaChange {
 
 impl RunningSimulation<'_> {
     /// Adds or removes the replicas of all tables in a region, in the background, while the
-    /// timeline continues.
+    /// timeline continues. A table's change waits for the outcome of the one before, so that
+    /// regions accept them in the order of the timeline.
     pub(super) fn change_replicas(&mut self, region: &str, adds: bool) {
         self.came_or_went.push(region.to_owned());
         let others: Vec<String> = self.cluster.names().into_iter().filter(|name| name != region).collect();
@@ -42,9 +43,16 @@ impl RunningSimulation<'_> {
                 others.clone(),
                 Arc::clone(&self.cluster.trace),
             );
+            let (is_done, next_turn) = oneshot::channel::<()>();
+            let turn = self.replica_turns.insert(table.clone(), next_turn);
             let outcome = tokio::spawn(async move {
+                if let Some(turn) = turn {
+                    // It ends with an error: the change before drops its sender.
+                    let _ = turn.await;
+                }
                 let outcome = tables::insist(targets, others, update.clone()).await;
                 trace.note(format_args!("{update}: {outcome:?}"));
+                drop(is_done);
                 outcome
             });
             self.replica_changes.push(ReplicaChange {
