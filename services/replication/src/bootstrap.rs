@@ -295,8 +295,8 @@ impl Bootstrap {
         Some(before.get(origin))
     }
 
-    /// Makes the replica active once it has caught up and has the own writes that connected replicas
-    /// have.
+    /// Makes the replica active once it has caught up, and has the own writes that connected
+    /// replicas have.
     ///
     /// A replica that was dropped, or whose disk was lost, made writes that the source may not have
     /// and another replica does. Clients that write here before they are back get greater

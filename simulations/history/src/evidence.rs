@@ -357,8 +357,8 @@ pub struct ConflictEntry {
     pub winner: Version,
     /// The version of the write that was lost, wholly or in part.
     pub loser: Version,
-    /// The marker of the item that lost; `None` for a delete. A merged item has the marker of one of
-    /// its writes, which need not be the loser.
+    /// The marker of the item that lost; `None` for a delete. A merged item has the marker of one
+    /// of its writes, which need not be the loser.
     pub loser_marker: Option<String>,
     /// The attributes that the loser lost; the whole item if there are none.
     pub attributes: Vec<String>,

@@ -75,9 +75,10 @@ pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [UnshippedWrite]
     unlogged
 }
 
-/// Returns what an entry of a journal says of the operation that made the loser. Where writes merge,
-/// the item that lost has the marker of the last one that entered it, of whatever region. The loser
-/// is that write if it lost the marker, or if all was lost that a write of the whole item had left.
+/// Returns what an entry of a journal says of the operation that made the loser. Where writes
+/// merge, the item that lost has the marker of the last one that entered it, of whatever region.
+/// The loser is that write if it lost the marker, or if all was lost that a write of the whole item
+/// had left.
 fn maker_of_loser<'a>(entry: &'a ConflictEntry, key: Option<&Key<'_>>, merging: Merging) -> Maker<'a> {
     let maker = Maker::of(entry.loser_marker.as_deref());
     let Some(marker) = maker.marker() else { return maker };

@@ -45,8 +45,9 @@ fn a_recreated_table_is_not_left_half_deleted() {
     assert_eq!(violations("tables", 186), Vec::<String>::new());
 }
 
-/// A region whose replica is being dropped is back, and one of the others takes its writes before it
-/// learns of the drop. The replica is copied from another region, which does not have these writes.
+/// A region whose replica is being dropped is back, and one of the others takes its writes before
+/// it learns of the drop. The replica is copied from another region, which does not have these
+/// writes.
 #[test]
 fn a_dropped_replica_gets_its_own_writes_back() {
     assert_eq!(violations("tables", 192), Vec::<String>::new());
