@@ -20,7 +20,8 @@ fn begun(commands: &[Command], us: DialId) -> Vec<u64> {
     questions_in(commands, us).into_iter().filter_map(of_vector).collect()
 }
 
-/// Copies an empty table: answers all requests until the store is to set the vector, and has it set.
+/// Copies an empty table: answers all requests until the store is to set the vector, and lets it be
+/// set.
 fn copies_nothing(script: &mut ScriptedRegion, us: DialId, question: u64) -> Vec<Command> {
     let digest = TableDigest {
         vector: VersionVector::default(),
