@@ -295,14 +295,19 @@ impl Bootstrap {
         Some(before.get(origin))
     }
 
-    /// Makes the replica active once it has caught up.
-    pub(crate) fn tick(&mut self, context: &Context, out: &mut Out) {
+    /// Makes the replica active once it has caught up and has the own writes that connected replicas
+    /// have.
+    ///
+    /// A replica that was dropped, or whose disk was lost, made writes that the source may not have
+    /// and another replica does. Clients that write here before they are back get greater
+    /// sequences, and then the vectors of all regions cover writes that most of them never got.
+    pub(crate) fn tick(&mut self, context: &Context, out: &mut Out, receivers: &BTreeMap<Region, Receiver>) {
         let until = match &self.stage {
             Stage::CatchingUp(until) => until,
             Stage::Activating { until, retry_at_ms } if context.now.elapsed_ms >= *retry_at_ms => until,
             _ => return,
         };
-        if context.vector(self.table).dominates(until) {
+        if context.vector(self.table).dominates(until) && !self.is_missing_own(context, receivers) {
             let until = until.clone();
             let retry_at_ms = context.now.elapsed_ms + context.tuning.refused_retry_ms;
             self.stage = Stage::Activating { until, retry_at_ms };
@@ -312,6 +317,19 @@ impl Bootstrap {
             };
             out.call(Purpose::SetReplica(self.table), call);
         }
+    }
+
+    /// Whether a connected replica has own writes of this region to the table that are missing
+    /// here. It relays them, or refuses because of its low watermark and is copied.
+    fn is_missing_own(&self, context: &Context, receivers: &BTreeMap<Region, Receiver>) -> bool {
+        let own = &context.origin;
+        let here = context.vector(self.table).get(own);
+        let has_more = |session: &Session| {
+            let theirs = session.announced.vectors.get(&self.table);
+            // The store refuses what comes from a replica that was dropped.
+            context.has_replica(session.region(), self.table) && theirs.is_some_and(|theirs| theirs.get(own) > here)
+        };
+        receivers.values().filter_map(Receiver::session).any(has_more)
     }
 
     /// Starts over if no region has the awaited writes any more: their origin lost them before any

@@ -207,7 +207,7 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &WorkloadTable
                 winner,
                 loser,
                 loser_marker,
-                lost_marker_only,
+                attributes,
             } = conflict;
             let key = text(&key, parts)?;
             let entry = ConflictEntry {
@@ -215,7 +215,7 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &WorkloadTable
                 loser: version(loser, &key)?,
                 key,
                 loser_marker,
-                lost_marker_only,
+                attributes,
             };
             evidence.journals.entry(region).or_default().entries.push(entry);
         }

@@ -152,7 +152,7 @@ impl Evidence {
     /// the write marker was lost are left out: without markers they would be no conflicts.
     pub fn conflicts(&self) -> impl Iterator<Item = &ConflictEntry> {
         let entries = self.journals.values().flat_map(|journal| &journal.entries);
-        let entries = entries.filter(|entry| !entry.lost_marker_only);
+        let entries = entries.filter(|entry| !entry.lost_marker_only());
         let each: BTreeMap<_, _> = entries.map(|entry| ((&entry.key, &entry.loser), entry)).collect();
         each.into_values()
     }
@@ -357,10 +357,26 @@ pub struct ConflictEntry {
     pub winner: Version,
     /// The version of the write that was lost, wholly or in part.
     pub loser: Version,
-    /// The marker of the item as the loser left it; `None` for a delete.
+    /// The marker of the item that lost; `None` for a delete. A merged item has the marker of one of
+    /// its writes, which need not be the loser.
     pub loser_marker: Option<String>,
-    /// Whether the loser lost nothing but its write marker, which exists for the oracle alone.
-    pub lost_marker_only: bool,
+    /// The attributes that the loser lost; the whole item if there are none.
+    pub attributes: Vec<String>,
+}
+
+impl ConflictEntry {
+    /// Returns whether the loser lost nothing but its write marker, which exists for the oracle
+    /// alone.
+    #[must_use]
+    pub fn lost_marker_only(&self) -> bool {
+        self.attributes == [MARKER]
+    }
+
+    /// Returns whether the loser lost the marker of the item, and so had written it.
+    #[must_use]
+    pub fn lost_marker(&self) -> bool {
+        self.attributes.iter().any(|name| name == MARKER)
+    }
 }
 
 /// The loss of a region's disk.

@@ -23,7 +23,7 @@ use beringia_item::Version;
 use crate::{
     index::{Asked, Key, Table},
     times::{self, Times},
-    unlogged,
+    unlogged::{self, Maker},
 };
 
 /// Matches the deletes of a table whose commits with markers have been matched.
@@ -66,7 +66,7 @@ fn discarded<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Discarded<'a>> {
         for (key, writes) in unlogged::of(table, region, kept) {
             let tombstones = writes
                 .iter()
-                .filter(|write| write.marker.is_none() && write.is_of(region));
+                .filter(|write| write.maker == Maker::Delete && write.is_of(region));
             let versions: BTreeSet<&Version> = tombstones.map(|write| write.version).collect();
             let of_key = discarded.entry(key).or_default();
             of_key.versions.insert(region.as_str(), versions.into_iter().collect());

@@ -22,7 +22,7 @@ pub(crate) fn compare(
     for (region, journal) in &table.evidence.journals {
         let mut losers: BTreeMap<(&str, &Version), Lost> = BTreeMap::new();
         for entry in &journal.entries {
-            let lost = if entry.lost_marker_only {
+            let lost = if entry.lost_marker_only() {
                 Lost::Marker
             } else {
                 Lost::More

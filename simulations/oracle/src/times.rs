@@ -65,7 +65,7 @@ impl<'a> Times<'a> {
                 Some((commit.version(), sent_us, done_us))
             }));
             for write in unlogged.get(key).into_iter().flatten() {
-                let asked = write.marker.and_then(|marker| writes.of_marker(marker));
+                let asked = write.maker.marker().and_then(|marker| writes.of_marker(marker));
                 let own = asked.filter(|_| write.is_of(region));
                 known.extend(own.map(|asked| (write.version, asked.operation.sent_us, done_us(asked))));
             }

@@ -15,7 +15,9 @@
 //! acknowledged delete of another. Then:
 //!
 //! - The unshipped row has the marker of w5: w5 is [`Missing::UnshippedWrite`].
-//! - The journal has an entry in which w3 lost: w3 is [`Missing::LostToConflict`].
+//! - The journal has an entry in which w3 lost: w3 is [`Missing::LostToConflict`]. In a table that
+//!   merges, the item that lost may have another write's marker; then the entry says only that some
+//!   write of R's lost.
 //! - The record does not have w4, but w4 was sent before w5 was done, so it may have come before
 //!   w5. In a table that merges, if w5 did not write the whole item, the row may have parts of
 //!   both: w4 is [`Missing::UnshippedWrite`]. Otherwise w5 replaced it: w4 is
@@ -36,7 +38,7 @@ use beringia_item::{Origin, Version};
 use crate::{
     index::{Asked, Commit, Key, Missing, Table, Unshipped},
     times::Times,
-    unlogged::{self, UnloggedWrite},
+    unlogged::{self, Maker, UnloggedWrite},
 };
 
 /// Determines what became of the unshipped writes of all regions whose replicas were
@@ -69,16 +71,16 @@ fn judge<'a>(
     let missing: Vec<&Asked<'a>> = writes.asked.iter().filter(is_missing).collect();
     let is_own = |write: &UnloggedWrite<'_>| write.is_of(region);
     for write in unlogged {
-        let found = match write.marker {
-            Some(marker) => missing.iter().find(|asked| asked.write.marker == marker),
+        let found = match write.maker {
+            Maker::Marked(marker) => missing.iter().find(|asked| asked.write.marker == marker),
             // A tombstone has no marker. It belongs to an acknowledged delete that can have made it
             // at its time.
-            None if is_own(write) => missing
+            Maker::Delete if is_own(write) => missing
                 .iter()
                 .filter(|asked| asked.write.effect == Effect::Delete && !unshipped.contains_key(&name(asked)))
                 .filter(|asked| times.allow(write.version, asked.operation))
                 .max_by_key(|asked| asked.operation.sent_us),
-            None => None,
+            Maker::Delete | Maker::Unknown => None,
         };
         if let Some(asked) = found {
             unshipped.entry(name(asked)).or_insert(write.outcome);
@@ -110,7 +112,8 @@ fn judge<'a>(
 /// no tombstone, and its last writer did not write all of it.
 fn contains_earlier(writes: &Key<'_>, write: &UnloggedWrite<'_>) -> bool {
     let effect = write
-        .marker
+        .maker
+        .marker()
         .and_then(|marker| writes.of_marker(marker))
         .map(|asked| &asked.write.effect);
     write.outcome == Missing::UnshippedWrite && effect.is_some_and(|effect| !effect.is_whole())

@@ -9,8 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use beringia_history::{
-    ConflictEntry, Evidence, FinalReplicas, Journal, Logged, MARKER, ReplicaHistory, UnshippedWrite, VersionedItem,
-    key_text,
+    ConflictEntry, Evidence, FinalReplicas, Journal, Logged, ReplicaHistory, UnshippedWrite, VersionedItem, key_text,
 };
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, Version, decode_item};
 use beringia_node::TableEvidence;
@@ -301,7 +300,7 @@ impl<'a> Reader<'a> {
                 key: self.key_text(&conflict.key)?,
                 winner: conflict.winner.version,
                 loser_marker: loser.marker().map(str::to_owned),
-                lost_marker_only: conflict.attributes == [MARKER],
+                attributes: conflict.attributes,
                 loser: loser.version,
             });
         }

@@ -45,6 +45,20 @@ fn a_recreated_table_is_not_left_half_deleted() {
     assert_eq!(violations("tables", 186), Vec::<String>::new());
 }
 
+/// A region whose replica is being dropped is back, and one of the others takes its writes before it
+/// learns of the drop. The replica is copied from another region, which does not have these writes.
+#[test]
+fn a_dropped_replica_gets_its_own_writes_back() {
+    assert_eq!(violations("tables", 192), Vec::<String>::new());
+}
+
+/// Under `merge`, a replica is dropped in which items had merged with other regions' writes and
+/// then lost parts to conflicts.
+#[test]
+fn merged_losers_do_not_hide_unshipped_writes() {
+    assert_eq!(violations("everything", 2), Vec::<String>::new());
+}
+
 /// Plays the shipped swarm with a profile and a seed, and returns the broken promises.
 fn violations(profile: &str, seed: u64) -> Vec<String> {
     let swarm = Scenario::shipped("swarm").expect("it is built in");

@@ -3,7 +3,7 @@
 
 use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
-use beringia_history::{MARKER, VersionedItem};
+use beringia_history::VersionedItem;
 use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, encode_item};
 use beringia_node::TableEvidence;
 use beringia_proto::v1::{
@@ -146,7 +146,7 @@ impl Reader<'_> {
                 winner: Some(version(&conflict.winner.version)),
                 loser: Some(version(&conflict.loser.version)),
                 loser_marker: loser.marker().map(str::to_owned),
-                lost_marker_only: conflict.attributes == [MARKER],
+                attributes: conflict.attributes,
             };
             self.send(What::Conflict(entry)).await?;
         }

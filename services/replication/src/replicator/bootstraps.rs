@@ -280,7 +280,7 @@ impl Bootstraps {
         self.rebootstrap_lost(context, out);
         for (table, bootstrap) in &mut self.by_table {
             if !context.paused.contains(table) {
-                bootstrap.tick(context, out);
+                bootstrap.tick(context, out, &dialled.receivers);
                 bootstrap.give_up(context, out, &dialled.receivers);
             }
         }

@@ -416,6 +416,26 @@ fn copied_rows_wait_for_the_store_in_short_batches() {
     assert_eq!(script.replicator.status().bootstraps[&CARTS].rows, 5);
 }
 
+/// `eu` was dropped while `ap` still took its writes 4 and 5, which the source of the copy does not
+/// have. A client's write 6 would cover them everywhere.
+#[test]
+fn replica_gets_its_own_writes_back_before_it_is_active() {
+    let (mut script, us, ap, question) = bootstrapping(&[]);
+    let copied = [("us", 10), ("ap", 4), ("eu", 3)];
+    announces(&mut script, ap, &[("eu", 5)]);
+    let commands = begins(&mut script, us, question, &copied);
+    let ((ticket, _), _) = copies(&mut script, us, commands, &[row(1, "us", 10)], &[]);
+    finished(&mut script, ticket, &copied);
+    let commands: Vec<Command> = (0..10).flat_map(|_| script.tick_with(100, on_carts(&copied))).collect();
+    assert!(!sets_replica(&commands), "two own writes are missing: {commands:?}");
+    let relayed = subscription_on(&commands, ap).expect("the region that has them relays them");
+    assert_eq!(relayed.origins, [origin("ap"), origin("eu")]);
+    assert_eq!(relayed.tables[&CARTS].get(&origin("eu")), 3);
+
+    let activates = script.tick_with(100, on_carts(&[("us", 10), ("ap", 4), ("eu", 5)]));
+    assert!(sets_replica(&activates), "{activates:?}");
+}
+
 /// The copy from `us` showed a row of `ap` that is newer than all announced vectors; the streams
 /// have to bring what lies before it.
 fn awaiting() -> (ScriptedRegion, DialId, DialId) {

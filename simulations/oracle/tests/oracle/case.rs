@@ -226,7 +226,7 @@ impl Case {
             winner: winner.version.clone(),
             loser: loser.version.clone(),
             loser_marker: loser.marker().map(str::to_owned),
-            lost_marker_only: false,
+            attributes: Vec::new(),
         });
         self
     }

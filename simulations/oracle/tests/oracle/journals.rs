@@ -1,6 +1,6 @@
 //! Conflict journals: what each must say about the writes that a concurrent one overruled.
 
-use beringia_history::{Content, Effect, Merging, VersionedItem};
+use beringia_history::{Content, Effect, MARKER, Merging, VersionedItem};
 use beringia_oracle::Violation;
 
 use crate::case::{Case, content, held, item, put, tombstone};
@@ -42,7 +42,8 @@ fn concurrent(
     case.both_hold(last).journal("a");
     if let Some(is_marker_only) = is_marker_only {
         case.journalled("a", theirs.1, ours.1);
-        case.journal("a").entries[0].lost_marker_only = is_marker_only;
+        let attributes = is_marker_only.then(|| MARKER.to_owned());
+        case.journal("a").entries[0].attributes = attributes.into_iter().collect();
     }
     case.violations()
 }

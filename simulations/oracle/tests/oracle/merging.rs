@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Content, Effect, Merging};
+use beringia_history::{Content, Effect, MARKER, Merging};
 use beringia_oracle::Violation;
 
 use crate::case::{Case, content, held, put, put_number, tombstone, with_number};
@@ -215,7 +215,7 @@ fn an_append_that_forgets_an_earlier_one_is_found() {
 #[test]
 fn a_partial_loss_must_be_journalled_as_what_it_is() {
     let (ours, theirs) = (fields("a/1", &[("f0", "a/1")]), fields("b/1", &[("f0", "b/1")]));
-    let case = |lost_marker_only: Option<bool>| {
+    let case = |attributes: Option<&[&str]>| {
         let mut case = concurrent(
             Merging::Attribute,
             (put(), content("a/0")),
@@ -225,14 +225,14 @@ fn a_partial_loss_must_be_journalled_as_what_it_is() {
         let (loser, winner) = (held(ours.clone(), 2, "a"), held(theirs.clone(), 3, "b"));
         case.both_hold(&winner);
         case.journal("a");
-        if let Some(lost_marker_only) = lost_marker_only {
+        if let Some(attributes) = attributes {
             case.journalled("a", &winner, &loser);
-            case.journal("a").entries[0].lost_marker_only = lost_marker_only;
+            case.journal("a").entries[0].attributes = attributes.iter().map(ToString::to_string).collect();
         }
         case.violations()
     };
-    assert_eq!(case(Some(false)), []);
-    for missing in [None, Some(true)] {
+    assert_eq!(case(Some(&[MARKER, "f0"])), []);
+    for missing in [None, Some(&[MARKER][..])] {
         let found = case(missing);
         assert!(
             matches!(found.as_slice(), [Violation::UnseenConflict { region, .. }] if region == "a"),

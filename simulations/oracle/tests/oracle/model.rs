@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Basis, ConflictEntry, Content, Effect, Evidence, History, Journal, Logged, Merging, Operation, OperationOutcome,
-    Rules, Seen, VersionedItem, Write,
+    Basis, ConflictEntry, Content, Effect, Evidence, History, Journal, Logged, MARKER, Merging, Operation,
+    OperationOutcome, Rules, Seen, VersionedItem, Write,
 };
 use beringia_item::{Origin, Version, VersionVector};
 use beringia_oracle::judge;
@@ -498,7 +498,7 @@ impl Model {
                         winner,
                         loser,
                         loser_marker,
-                        lost_marker_only: false,
+                        attributes: Vec::new(),
                     });
                 }
             }
@@ -514,12 +514,12 @@ impl Model {
                 site.journal.extend(
                     theirs
                         .chain(own)
-                        .map(|(loser, (winner, lost_marker_only))| ConflictEntry {
+                        .map(|(loser, (winner, is_marker_only))| ConflictEntry {
                             key: key.to_owned(),
                             winner,
                             loser,
                             loser_marker: None,
-                            lost_marker_only,
+                            attributes: is_marker_only.then(|| MARKER.to_owned()).into_iter().collect(),
                         }),
                 );
                 known.merge(&logged.causal_context);

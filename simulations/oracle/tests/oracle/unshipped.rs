@@ -172,6 +172,29 @@ fn unshipped_merged_rows_contain_earlier_writes() {
     );
 }
 
+/// The journal says that `a/4` lost a field. The item had been merged with a later write of another
+/// region and has its marker, which says nothing of when `a/4` was made.
+#[test]
+fn markers_of_merged_losers_do_not_tell_times() {
+    let mut case = case(Merging::Merge);
+    let other = item("b/0", 100, "b");
+    case.operation("b", 2, 100, OperationOutcome::Ok).writes = vec![write("j", "b/0", put())];
+    case.logged_under("j", &other, &[])
+        .holds_under("j", "a", &other)
+        .holds_under("j", "b", &other);
+    case.reported("a", "a/2", Effect::Add(2), 200)
+        .reported("a", "a/3", Effect::Add(3), 300)
+        .unshipped("a", &[("k", &held(with_number("a/3", 5), 300, "a"))]);
+    let update = Effect::Update {
+        fields: vec!["f0".to_owned()],
+    };
+    case.operation("a", 4, 400, OperationOutcome::Ok).writes = vec![write("j", "a/4", update)];
+    case.journalled("a", &other, &item("b/0", 400, "a"));
+    let entry = &mut case.evidence.journals.get_mut("a").expect("a journal").entries[0];
+    (entry.key, entry.attributes) = ("j".to_owned(), vec!["f0".to_owned()]);
+    assert_eq!(lost(&case), [""; 0]);
+}
+
 #[test]
 fn reads_of_unshipped_writes_are_not_invented() {
     let mut case = case(Merging::Item);
