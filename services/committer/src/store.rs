@@ -58,8 +58,8 @@ impl RegionStore {
     /// same runtime.
     ///
     /// # Errors
-    /// Those of the backend, which say that nothing was changed; [`StoreError::Database`] if the
-    /// state in it is damaged.
+    /// Those of the backend, which say that nothing was changed; [`StoreError::Unreadable`] if
+    /// the state in it is damaged.
     pub fn open(
         backend: Arc<dyn StorageBackend>,
         options: &StoreOptions,
