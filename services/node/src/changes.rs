@@ -174,7 +174,7 @@ impl ChangeLog {
                 info!(%region, table, cause, "re-bootstrap began");
             }
             ReplicaChange::SetAside { origin, reason } => {
-                error!(%region, table, %origin, reason, "table set aside: a write cannot be read");
+                error!(%region, table, %origin, reason, "table set aside: a write cannot be applied");
             }
             ReplicaChange::TakenBack => info!(%region, table, "table taken back"),
             ReplicaChange::Paused => info!(%region, table, "replication paused"),

@@ -160,16 +160,16 @@ pub enum ReplicaChange {
         /// Why a full copy is needed.
         cause: RebootstrapCause,
     },
-    /// This region takes no more writes to the table, since it cannot read one of them. It tries
+    /// This region takes no more writes to the table, since it cannot apply one of them. It tries
     /// again later.
     SetAside {
-        /// The origin of the write that cannot be read.
+        /// The origin of the write that cannot be applied.
         origin: Origin,
         /// The reason, as text for people.
         reason: String,
     },
-    /// This region takes writes to the table again: the one that could not be read was replaced, or
-    /// can be read now.
+    /// This region takes writes to the table again: the one that could not be applied was replaced,
+    /// or can be applied now.
     TakenBack,
     /// The replication of the table is paused in this region.
     Paused,

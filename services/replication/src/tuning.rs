@@ -60,7 +60,7 @@ pub struct Tuning {
     pub digest_pause_ms: u64,
     /// The longest pause before writes from a clock too far ahead are retried, milliseconds.
     pub quarantine_retry_ms_max: u64,
-    /// The pause before a table with a write that cannot be read is subscribed to again,
+    /// The pause before a table with a write that cannot be applied is subscribed to again,
     /// milliseconds.
     pub set_aside_retry_ms: u64,
     /// How long a bootstrap waits for the region that it is to copy from before it chooses

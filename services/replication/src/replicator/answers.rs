@@ -15,6 +15,9 @@ use crate::{
     status::Quarantine,
 };
 
+/// The time between the first attempts with tables that were set aside together, milliseconds.
+const APART_MS: usize = 1000;
+
 type Answered = Result<StoreAnswer, StoreError>;
 
 /// The error for an answer that does not fit its call.
@@ -105,7 +108,21 @@ impl Replicator {
             }
             StoreError::Malformed { table, origin, what } => {
                 session.restart(&mut self.out, ticket);
-                self.set_aside(table, origin, what);
+                let reason = format!("a write of {origin} cannot be read: {what}");
+                self.set_aside(table, origin, reason, 0);
+            }
+            StoreError::Inapplicable { among, what } => {
+                session.restart(&mut self.out, ticket);
+                let one = if among.len() > 1 {
+                    "one of several writes"
+                } else {
+                    "a write"
+                };
+                // Where it is unknown which one, they are tried again one after the other.
+                for ((table, origin), later_ms) in among.into_iter().zip((0..).step_by(APART_MS)) {
+                    let reason = format!("{one} of {origin} cannot be applied: {what}");
+                    self.set_aside(table, origin, reason, later_ms);
+                }
             }
             failure => {
                 let region = session.region().clone();
@@ -115,11 +132,12 @@ impl Replicator {
         }
     }
 
-    /// Leaves a table with a write that cannot be read out of the subscriptions for a while. Its
-    /// sources keep the write, since it is not acknowledged; other tables go on.
-    fn set_aside(&mut self, table: TableId, origin: Origin, reason: String) {
+    /// Leaves a table with a write that cannot be applied out of the subscriptions for a while. Its
+    /// sources keep the write, since it is not acknowledged; other tables go on. It is tried again
+    /// by `later_ms` later than usual.
+    fn set_aside(&mut self, table: TableId, origin: Origin, reason: String, later_ms: u64) {
         let aside = SetAsideTable {
-            retry_at_ms: self.context.now.elapsed_ms + self.context.tuning.set_aside_retry_ms,
+            retry_at_ms: self.context.now.elapsed_ms + self.context.tuning.set_aside_retry_ms + later_ms,
             origin,
             reason,
         };

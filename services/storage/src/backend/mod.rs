@@ -86,7 +86,8 @@ pub trait StorageBackend: Send + Sync + 'static {
     ///
     /// # Errors
     /// Those of `work`; [`StoreError::Closed`] after [`StorageBackend::close`] or if the state was
-    /// taken away; and [`StoreError::Database`] if the backend fails.
+    /// taken away; [`StoreError::Unreadable`] if what it reads is; and [`StoreError::Database`] if
+    /// the backend fails otherwise.
     fn read(
         &self,
         scope: ReadScope,

@@ -95,7 +95,7 @@ impl RecordHead {
     /// The version of the write.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if `names` does not contain the origin.
+    /// [`StoreError::Unreadable`] if `names` does not contain the origin.
     pub fn version(&self, names: &[Origin]) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }
@@ -222,7 +222,7 @@ pub trait StoredRecord {
     /// The part by which a reader decides whether it wants the record.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the record is damaged; this applies to all methods.
+    /// [`StoreError::Unreadable`] if the record is damaged; this applies to all methods.
     fn head(&self) -> Result<RecordHead, StoreError>;
 
     /// The stored key of the item.

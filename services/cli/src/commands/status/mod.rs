@@ -56,7 +56,7 @@ struct StatusJson {
     bootstraps: Vec<BootstrapJson>,
     /// Tables whose replication is paused in a region.
     paused: Vec<PauseJson>,
-    /// Tables whose writes a region does not take for now, since it cannot read one of them.
+    /// Tables whose writes a region does not take for now, since it cannot apply one of them.
     set_aside: Vec<SetAsideJson>,
     /// Ranges of tables that are damaged in a region's database and not repaired yet.
     damaged: Vec<DamagedJson>,
