@@ -108,6 +108,16 @@ pub enum BootstrapChange {
         /// The reason, as text for people.
         reason: String,
     },
+    /// The store refused rows of a span as too far ahead. They are tried again until they are due,
+    /// while the other spans go on.
+    Held {
+        /// The origin of the first of these rows.
+        origin: Origin,
+        /// By how much that row is ahead, in milliseconds.
+        ahead_ms: u64,
+        /// The greatest allowed value of `ahead_ms`.
+        limit_ms: u64,
+    },
     /// All rows are copied. The streams bring the writes made in the meantime.
     Copied {
         /// The number of rows, including tombstones.

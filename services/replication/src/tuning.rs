@@ -24,7 +24,8 @@ pub struct Tuning {
     pub inbox_bytes_max: usize,
     /// Requests of one receiver that a source works on at the same time.
     pub requests_max: usize,
-    /// Tables that are bootstrapped at the same time; the others wait.
+    /// Tables that are bootstrapped at the same time; the others wait. One that only waits for rows
+    /// from the future does not count until they are due.
     pub bootstraps_max: usize,
     /// Spans that a bootstrap or a repair syncs at the same time. In an index, the rows of each
     /// span take their own pages: with more spans than fit in the cache, a copy writes a page for

@@ -5,7 +5,7 @@ use beringia_storage_types::StoreError;
 
 use super::{Replicator, links::syncs_of};
 use crate::{
-    change::{OriginChange, ReplicaChange, StateChange},
+    change::{BootstrapChange, OriginChange, ReplicaChange, StateChange},
     context::{QuarantinedOrigin, SetAsideTable},
     event::{AcceptId, DialId, StoreAnswer, Ticket},
     message::{Goodbye, TableVectors},
@@ -195,6 +195,24 @@ impl Replicator {
                 syncs.on_applied(&self.context, &mut self.out, session, id, newer);
             }
             Ok(_) => return self.break_range_sync(id, "the store gave an unexpected answer"),
+            // A repair ends: the next comparison begins another, and other tables have their turn.
+            Err(StoreError::Quarantined {
+                origin,
+                ahead_ms,
+                limit_ms,
+            }) if syncs.is_bootstrap() => {
+                self.context.limit_ms = Some(limit_ms);
+                let seen = Quarantine { ahead_ms, limit_ms };
+                if syncs.on_refused(&self.context, &mut self.out, session, id, seen) {
+                    let change = BootstrapChange::Held {
+                        origin,
+                        ahead_ms,
+                        limit_ms,
+                    };
+                    let table = syncs.table;
+                    self.out.report_bootstrap(table, change);
+                }
+            }
             Err(failure) => return self.break_range_sync(id, &failure.to_string()),
         }
         self.after_range_sync(id);

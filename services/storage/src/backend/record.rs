@@ -275,4 +275,10 @@ impl RecordHead {
     pub const fn hybrid_time(&self) -> HybridTime {
         HybridTime::from_u64(self.time)
     }
+
+    /// Whether the previous version was a live item.
+    #[must_use]
+    pub const fn replaced_item(&self) -> bool {
+        self.replaced != 0 || self.flags.has(RecordFlags::REMOVAL)
+    }
 }

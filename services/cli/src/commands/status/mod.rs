@@ -82,7 +82,7 @@ struct RegionJson {
     /// the region's latest writes, and how far it may be, in milliseconds.
     clock_behind_ms: Option<u64>,
     clock_limit_ms: Option<u64>,
-    /// The log records that were found damaged in the region's database since its start.
+    /// The log records that were found damaged or missing in the region's database since its start.
     damaged_records: u64,
     /// The number of the database's life; null if the region cannot be asked.
     store_epoch: Option<u64>,
@@ -328,8 +328,8 @@ impl RegionJson {
         }
         match self.damaged_records {
             0 => {}
-            1 => text.push_str(", 1 log record was found damaged"),
-            records => text.push_str(&format!(", {records} log records were found damaged")),
+            1 => text.push_str(", 1 log record was found damaged or missing"),
+            records => text.push_str(&format!(", {records} log records were found damaged or missing")),
         }
         if let Some(epoch) = self.store_epoch.filter(|epoch| *epoch > 1) {
             text.push_str(&format!(", store epoch {epoch}"));
