@@ -4,8 +4,9 @@ use crate::error::CommandError;
 
 /// Further workers only cost memory: each region commits on one thread of its own.
 const WORKERS_MAX: usize = 8;
-/// The most long reads that run at once, over all regions; further ones wait.
-const BLOCKING_THREADS_MAX: usize = 64;
+/// The most long reads that run at once, over all regions; further ones wait. Three regions with
+/// reads in all of their slots need 66.
+const BLOCKING_THREADS_MAX: usize = 80;
 
 /// Runs a command that only talks to control services.
 pub(crate) fn ask<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {

@@ -3,9 +3,10 @@
 //!
 //! It is a plain struct without threads, tasks or channels of its own; `driver` feeds it. Each
 //! command is decided on the state that all commands before it left, so log order is commit order.
-//! If the backend fails, every command of the group gets the error. If the rows of the group may
-//! have changed, the state is read again. If the backend cannot tell any more what is durable, the
-//! committer fails for good.
+//! If the backend fails, every command of the group gets the error. But if it cannot read a part of
+//! the database, the group is split until only the commands fail that need that part. If the rows
+//! of the group may have changed, the state is read again. If the backend cannot tell any more what
+//! is durable, the committer fails for good.
 
 use std::{
     collections::BTreeMap,
@@ -205,11 +206,50 @@ impl Committer {
         let asked_by = group.iter().map(|submitted| &submitted.asked_by);
         let _inside = trail::commit_span(self.shared.origin.region(), asked_by).entered();
         let split = |submitted: Submitted| submitted.request.split();
-        let (mut commands, replies): (Vec<StoreCommand>, Vec<Reply>) = group.into_iter().map(split).unzip();
-        match self.carry_out(&mut commands, false) {
-            Err(error @ StoreError::DiskFull(_)) => self.relieve(commands, replies, &error),
+        let (commands, replies) = group.into_iter().map(split).unzip();
+        self.commit_or_split(commands, replies, false);
+    }
+
+    /// Commits these commands and answers each of them. If they need a part of the database that
+    /// cannot be read, the two halves are committed one after the other.
+    fn commit_or_split(&mut self, mut commands: Vec<StoreCommand>, mut replies: Vec<Reply>, on_reserve: bool) {
+        if let Some(reason) = &self.failure {
+            // The first half has failed in that way.
+            return reply_all(replies, Err(StoreError::CannotCommit(reason.clone())));
+        }
+        match self.carry_out(&mut commands, on_reserve) {
+            Err(error @ StoreError::DiskFull(_)) if !on_reserve => self.relieve(commands, replies, &error),
+            // Without its state, nothing of the region can be decided.
+            Err(error @ StoreError::Unreadable(_)) if self.is_stale => reply_all(replies, Err(error)),
+            Err(StoreError::Unreadable(_)) if commands.len() > 1 => {
+                let half = commands.len() / 2;
+                let (second, answers) = (commands.split_off(half), replies.split_off(half));
+                self.commit_or_split(commands, replies, on_reserve);
+                self.commit_or_split(second, answers, on_reserve);
+            }
+            Err(StoreError::Unreadable(what)) => reply_all(replies, Err(self.unreadable(&commands, what))),
             done => reply_all(replies, done),
         }
+    }
+
+    /// The error of a command that needs a part of the database that cannot be read. That of a
+    /// batch names the table and the origin of a mutation that needs it.
+    fn unreadable(&mut self, commands: &[StoreCommand], what: String) -> StoreError {
+        let [StoreCommand::Apply(batch)] = commands else {
+            return StoreError::Unreadable(what);
+        };
+        let mut among = batch.parts();
+        // A commit may need more than the decision, so perhaps none of them is found.
+        let found = among.iter().find(|(table, origin)| {
+            let mut part = [StoreCommand::Apply(batch.part(*table, origin))];
+            let environment = self.environment(&part, false);
+            let decided = self.decide(&mut part, &mut Rows::default(), &environment);
+            matches!(decided, Err(StoreError::Unreadable(_)))
+        });
+        if let Some(found) = found.cloned() {
+            among = [found].into();
+        }
+        StoreError::Inapplicable { among, what }
     }
 
     /// Carries out again, on the reserve of the full disk, the commands of a group that lead to
@@ -223,9 +263,8 @@ impl Committer {
         if relieving.is_empty() {
             return;
         }
-        let (mut commands, replies): (Vec<_>, Vec<_>) = relieving.into_iter().unzip();
-        let done = self.carry_out(&mut commands, true);
-        reply_all(replies, done);
+        let (commands, replies) = relieving.into_iter().unzip();
+        self.commit_or_split(commands, replies, true);
     }
 
     /// Whether there is background work.
@@ -320,7 +359,11 @@ impl Committer {
                 Err(CommitFailure::Unknown(error)) => {
                     self.state = self.state.clone().beyond(&decision.state);
                     self.is_stale = true;
-                    return Err(error);
+                    // Other errors than this one say that nothing was written.
+                    return Err(match error {
+                        StoreError::Unreadable(what) => StoreError::Database(what),
+                        error => error,
+                    });
                 }
                 Err(CommitFailure::Fatal(error)) => {
                     self.failure = Some(error.to_string());
@@ -396,6 +439,7 @@ impl Committer {
         if !self.is_stale && seen == self.known {
             return Ok(());
         }
+        self.is_stale = true;
         self.based_on = self.writer.committed()?;
         let fresh = load(&mut *self.writer, &self.shared.origin, self.shared.max_offset_ms)?;
         self.state = fresh.beyond(&self.state);

@@ -25,7 +25,7 @@ impl DamagedRanges {
     pub(crate) fn verified(&self, place: (TableId, u16), result: Result<bool, &StoreError>) {
         match result {
             Ok(_) | Err(StoreError::UnknownTable(_)) => drop(self.0.lock().remove(&place)),
-            Err(error @ StoreError::Database(_)) => self.note(place, &error.to_string()),
+            Err(error @ StoreError::Unreadable(_)) => self.note(place, &error.to_string()),
             Err(_) => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Where a read runs: on the caller's thread, or on a blocking thread, in a slot of its kind.
 //!
 //! Each kind of read has slots of its own, so that clients' scans of data that is not in memory
-//! never keep replication waiting.
+//! never keep replication waiting, and copies of such data never the log.
 
 use std::{
     sync::{
@@ -24,7 +24,8 @@ use crate::fair_slots::{FairSlot, FairSlots};
 /// The greatest number of reads of one kind that run concurrently on threads of their own.
 const CLIENTS_MAX: usize = 4;
 const POINTS_MAX: usize = 8;
-const REPLICATION_MAX: usize = 4;
+const LOG_MAX: usize = 4;
+const COPIES_MAX: usize = 4;
 const UPKEEP_MAX: usize = 2;
 /// A read of a few items that takes so long has waited for the disk.
 const SLOW: Duration = Duration::from_millis(1);
@@ -38,8 +39,10 @@ pub(crate) enum ReadKind {
     Point,
     /// A page of a table or of a stream for a client.
     Clients(TableId),
-    /// The log, and copies of rows, for other regions.
-    Replication,
+    /// The log, for other regions.
+    Log,
+    /// Rows of a table for a copy or a repair, here or in another region.
+    Copies(TableId),
     /// Comparison of replicas, scrubs, and what operators ask for.
     Upkeep,
 }
@@ -48,7 +51,8 @@ pub(crate) enum ReadKind {
 pub(crate) struct ReadSlots {
     points: Arc<Semaphore>,
     clients: Arc<FairSlots>,
-    replication: Arc<Semaphore>,
+    log: Arc<Semaphore>,
+    copies: Arc<FairSlots>,
     upkeep: Arc<Semaphore>,
 }
 
@@ -64,7 +68,8 @@ impl ReadSlots {
         Self {
             points: semaphore(POINTS_MAX),
             clients: FairSlots::new(CLIENTS_MAX),
-            replication: semaphore(REPLICATION_MAX),
+            log: semaphore(LOG_MAX),
+            copies: FairSlots::new(COPIES_MAX),
             upkeep: semaphore(UPKEEP_MAX),
         }
     }
@@ -73,8 +78,9 @@ impl ReadSlots {
     pub(crate) async fn acquire(&self, kind: ReadKind) -> Result<ReadSlot, StoreError> {
         let slots = match kind {
             ReadKind::Clients(table) => return Ok(ReadSlot::Fair(self.clients.acquire(table).await)),
+            ReadKind::Copies(table) => return Ok(ReadSlot::Fair(self.copies.acquire(table).await)),
             ReadKind::Point => &self.points,
-            ReadKind::Replication => &self.replication,
+            ReadKind::Log => &self.log,
             ReadKind::Upkeep => &self.upkeep,
         };
         let permit = slots.clone().acquire_owned().await;

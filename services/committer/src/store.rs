@@ -58,8 +58,8 @@ impl RegionStore {
     /// same runtime.
     ///
     /// # Errors
-    /// Those of the backend, which say that nothing was changed; [`StoreError::Database`] if the
-    /// state in it is damaged.
+    /// Those of the backend, which say that nothing was changed; [`StoreError::Unreadable`] if
+    /// the state in it is damaged.
     pub fn open(
         backend: Arc<dyn StorageBackend>,
         options: &StoreOptions,
@@ -385,10 +385,8 @@ impl Store for RegionStore {
         filter: &LogFilter,
     ) -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError> {
         let filter = filter.clone();
-        self.read_apart(ReadKind::Replication, move |reading| {
-            read::log_position(reading, &filter)
-        })
-        .await
+        self.read_apart(ReadKind::Log, move |reading| read::log_position(reading, &filter))
+            .await
     }
 
     async fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError> {
@@ -397,7 +395,7 @@ impl Store for RegionStore {
             return Ok(page);
         }
         let filter = filter.clone();
-        self.read_apart(ReadKind::Replication, move |reading| {
+        self.read_apart(ReadKind::Log, move |reading| {
             read::read_log(reading, from, &filter, max_bytes)
         })
         .await
@@ -421,9 +419,7 @@ impl Store for RegionStore {
         let (mut backlog, unknown) = read::recent_backlog(&self.shared, peer);
         if !unknown.is_empty() {
             let own = self.shared.origin.clone();
-            let read = self.read_apart(ReadKind::Replication, move |reading| {
-                read::backlog(reading, &own, &unknown)
-            });
+            let read = self.read_apart(ReadKind::Log, move |reading| read::backlog(reading, &own, &unknown));
             backlog.add(&read.await?);
         }
         Ok(backlog)
@@ -470,13 +466,13 @@ impl Store for RegionStore {
     ) -> Result<Vec<RawRow>, StoreError> {
         let read =
             move |reading: &Reading<'_>| read::raw_rows(reading, table, ranges.clone(), after.as_ref(), max_rows);
-        let rows = self.read_apart(ReadKind::Replication, read).await;
+        let rows = self.read_apart(ReadKind::Copies(table), read).await;
         self.repaired(rows).await
     }
 
     async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {
         let read = move |reading: &Reading<'_>| read::mutations_of(reading, table, &keys);
-        let mutations = self.read_apart(ReadKind::Replication, read).await;
+        let mutations = self.read_apart(ReadKind::Copies(table), read).await;
         self.repaired(mutations).await
     }
 

@@ -36,7 +36,7 @@ impl CurrentRecord {
     /// Reads a stored record, with its image if `detail` is [`Detail::Record`].
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the record is damaged.
+    /// [`StoreError::Unreadable`] if the record is damaged.
     pub fn read(record: &dyn StoredRecord, detail: Detail) -> Result<Self, StoreError> {
         let image = match detail {
             Detail::Record => record.current_image()?.map(Bytes::copy_from_slice),
@@ -51,7 +51,7 @@ impl CurrentRecord {
     /// Reads what the record's write left at its origin, whatever it was merged with here.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the record is damaged.
+    /// [`StoreError::Unreadable`] if the record is damaged.
     pub(crate) fn as_written(record: &dyn StoredRecord) -> Result<Self, StoreError> {
         Self::own(record, record.image()?.map(Bytes::copy_from_slice))
     }
@@ -116,7 +116,7 @@ impl CurrentRecord {
     /// The greatest version in the item.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if `names` does not contain the origin.
+    /// [`StoreError::Unreadable`] if `names` does not contain the origin.
     pub fn version(&self, names: &OriginNames) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }
@@ -147,7 +147,7 @@ impl CurrentRecord {
     /// The row as a mutation: the last write, with all that was merged into it.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the record is damaged.
+    /// [`StoreError::Unreadable`] if the record is damaged.
     pub fn into_mutation(self, table: TableId, key: KeyBytes, names: &OriginNames) -> Result<Mutation, StoreError> {
         Ok(Mutation {
             table,

@@ -59,7 +59,7 @@ pub fn keys_of_item(journal: TableNumber, key: &KeyBytes) -> KeyRange {
 /// The number of a conflict, from a row of [`Keyspace::ConflictKeys`].
 ///
 /// # Errors
-/// [`StoreError::Database`] if the row is damaged.
+/// [`StoreError::Unreadable`] if the row is damaged.
 pub fn conflict_number(row: &[u8]) -> Result<u64, StoreError> {
     number_of(row)
 }
@@ -92,7 +92,7 @@ pub(crate) fn write(
 /// The journal that a row of [`Keyspace::Conflicts`] belongs to.
 ///
 /// # Errors
-/// [`StoreError::Database`] if the row is damaged.
+/// [`StoreError::Unreadable`] if the row is damaged.
 pub fn journal_of(row: &[u8]) -> Result<TableNumber, StoreError> {
     Fields(row).u32()
 }
@@ -100,7 +100,7 @@ pub fn journal_of(row: &[u8]) -> Result<TableNumber, StoreError> {
 /// When the region recorded a conflict, in ms, from a row of [`Keyspace::Conflicts`].
 ///
 /// # Errors
-/// [`StoreError::Database`] if the row is damaged.
+/// [`StoreError::Unreadable`] if the row is damaged.
 pub fn seen_ms_of(row: &[u8]) -> Result<u64, StoreError> {
     let mut fields = Fields(row);
     fields.u32()?;
@@ -120,7 +120,7 @@ pub(crate) fn conflict_key_of(row: &[u8]) -> Result<Vec<u8>, StoreError> {
 /// Reads a row of [`Keyspace::Conflicts`] in the journal of `table`.
 ///
 /// # Errors
-/// [`StoreError::Database`] if the row is damaged.
+/// [`StoreError::Unreadable`] if the row is damaged.
 pub fn read(number: u64, row: &[u8], table: TableId, names: &OriginNames) -> Result<Conflict, StoreError> {
     let mut fields = Fields(row);
     let _journal = fields.u32()?;

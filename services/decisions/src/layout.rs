@@ -76,7 +76,7 @@ pub fn number_key(number: u64) -> Vec<u8> {
 /// The number in a key that [`number_key`] made.
 ///
 /// # Errors
-/// [`StoreError::Database`] if it is another kind of key.
+/// [`StoreError::Unreadable`] if it is another kind of key.
 pub fn number_of(key: &[u8]) -> Result<u64, StoreError> {
     let bytes = key.try_into();
     bytes
@@ -98,7 +98,7 @@ pub fn encode_context(entries: impl Iterator<Item = (OriginNumber, u64)>) -> Byt
 /// Decodes what [`encode_context`] wrote.
 ///
 /// # Errors
-/// [`StoreError::Database`] if there are too few bytes.
+/// [`StoreError::Unreadable`] if there are too few bytes.
 pub fn decode_context(bytes: &[u8]) -> Result<Vec<(OriginNumber, u64)>, StoreError> {
     let mut fields = Fields(bytes);
     let mut entries = Vec::with_capacity(bytes.len() / 10);
@@ -111,7 +111,7 @@ pub fn decode_context(bytes: &[u8]) -> Result<Vec<(OriginNumber, u64)>, StoreErr
 /// Decodes a causal context and names its origins.
 ///
 /// # Errors
-/// [`StoreError::Database`] if it is damaged, or contains an origin that is not in `names`.
+/// [`StoreError::Unreadable`] if it is damaged, or contains an origin that is not in `names`.
 pub fn named_context(context: &[u8], names: &OriginNames) -> Result<VersionVector, StoreError> {
     named(decode_context(context)?, names)
 }
@@ -226,7 +226,7 @@ pub fn item_hash(key: &[u8], fingerprint: &RowFingerprint) -> u128 {
 /// tombstone.
 ///
 /// # Errors
-/// [`StoreError::Database`] if `names` does not contain the origin.
+/// [`StoreError::Unreadable`] if `names` does not contain the origin.
 pub(crate) fn row_hash(key: &[u8], row: &ItemRow, names: &OriginNames) -> Result<u128, StoreError> {
     if row.is_live() {
         Ok(item_hash(key, &row.fingerprint(names)?))

@@ -62,7 +62,7 @@ pub(crate) fn write(
 /// [`Keyspace::Unshipped`].
 ///
 /// # Errors
-/// [`StoreError::Database`] if the row is damaged.
+/// [`StoreError::Unreadable`] if the row is damaged.
 pub fn seen_of(row: &[u8]) -> Result<(u64, &str), StoreError> {
     let mut fields = Fields(row);
     fields.u128()?;
@@ -74,7 +74,7 @@ pub fn seen_of(row: &[u8]) -> Result<(u64, &str), StoreError> {
 /// Reads a row of [`Keyspace::Unshipped`].
 ///
 /// # Errors
-/// [`StoreError::Database`] if the row is damaged.
+/// [`StoreError::Unreadable`] if the row is damaged.
 pub fn read(key: &[u8], row: &[u8], names: &OriginNames) -> Result<Unshipped, StoreError> {
     let damaged = |what: &dyn std::fmt::Display| StoreError::damaged(&what.to_string());
     let mut fields = Fields(row);

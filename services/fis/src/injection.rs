@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use beringia_clock::{Randomness, WallClock};
+use beringia_storage::logging_panics;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
@@ -163,14 +164,9 @@ impl FaultInjection {
                 randomness: Arc::clone(&self.randomness),
             };
             let mut running = self.running.lock();
-            while let Some(ended) = running.try_join_next() {
-                if let Err(error) = ended
-                    && error.is_panic()
-                {
-                    tracing::error!(%error, "the task of an experiment panicked");
-                }
-            }
-            running.spawn(experiment::run(run, steps, means));
+            // Experiments that have ended are removed here, so that few of them accumulate.
+            while running.try_join_next().is_some() {}
+            running.spawn(logging_panics("an experiment", experiment::run(run, steps, means)));
         }
         Ok(shown)
     }

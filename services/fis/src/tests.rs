@@ -4,7 +4,11 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,11 +29,12 @@ use crate::{
 const US: &str = "us-east-1";
 
 /// Records what is paused. Two regions have the tables `Carts` and `Orders`; pausing fails while
-/// `broken` is set.
+/// `broken` is set, and panics while `panics` is.
 #[derive(Default)]
 struct Noted {
     paused: Mutex<BTreeSet<String>>,
     broken: Mutex<bool>,
+    panics: AtomicBool,
     /// How long pausing one replica takes.
     takes: Mutex<Duration>,
 }
@@ -49,6 +54,7 @@ impl FaultInjector for Noted {
     }
 
     async fn pause(&self, replica: &TableReplica) -> Result<(), FaultError> {
+        assert!(!self.panics.load(Ordering::Relaxed), "no fault is left");
         if *self.broken.lock().unwrap() {
             return Err(FaultError("it is down".to_owned()));
         }
@@ -410,6 +416,39 @@ async fn failing_action_fails_the_experiment_with_its_reason() {
     assert_eq!(
         statuses(&shown),
         [("beside", Status::Stopped), ("pause", Status::Failed)]
+    );
+}
+
+/// Keeps the lines of the log.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A panic used to be logged only when the next experiment started.
+#[tokio::test(start_paused = true)]
+async fn panic_of_an_experiment_is_logged_when_it_happens() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(log);
+    let bench = Bench::new();
+    bench.faults.panics.store(true, Ordering::Relaxed);
+    let id = bench.create(template(&json!({"pause": pause("PT1M", &[])}))).unwrap();
+    bench.start(&id, "t").unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        lines.contains("an experiment") && lines.contains("no fault is left"),
+        "{lines}"
     );
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use beringia_clock::{SystemClock, SystemRandomness};
 use beringia_endpoint::{ConnectionLimits, CredentialScope, Regions, Resolved, Resolver, Server, Unroutable, serve};
+use beringia_storage::logging_panics;
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::{Instrument as _, error_span};
 
-use crate::{accept, error::StartError, ports::ClientListeners, supervision::logging_panics, tap::Tap};
+use crate::{accept, error::StartError, ports::ClientListeners, tap::Tap};
 
 /// The running endpoint, with the means to stop it.
 pub(crate) struct Endpoint {

@@ -17,7 +17,7 @@ use beringia_node::{
     ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeError, NodeStatus, NodeTuning,
     Peer,
 };
-use beringia_storage::{Backlog, COMPARISON_LOOK_BACK, Store, StoreOptions};
+use beringia_storage::{Backlog, COMPARISON_LOOK_BACK, Store, StoreOptions, logging_panics};
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, RegionStore};
 use parking_lot::Mutex;
 use tokio::{
@@ -30,7 +30,6 @@ use crate::{
     accept, commit_times,
     error::{BootError, NotUp, StartError},
     ports::{self, ClientAddresses, ClientListeners},
-    supervision::logging_panics,
     tap::Tap,
 };
 

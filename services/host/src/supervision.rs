@@ -1,23 +1,15 @@
-//! Regions that fail are started again, and panics of other tasks are logged.
+//! Regions that fail are started again.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::sync::Arc;
 
 use beringia_node::RestartPauses;
-use beringia_storage::panic_message;
-use futures_util::FutureExt as _;
+use beringia_storage::logging_panics;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
 
 use crate::{host::Host, region::Hosted};
-
-/// Runs a task, and logs its panic.
-pub(crate) async fn logging_panics(task: &'static str, future: impl Future<Output = ()>) {
-    if let Err(panic) = AssertUnwindSafe(future).catch_unwind().await {
-        tracing::error!(task, panic = panic_message(&*panic), "a task panicked and has ended");
-    }
-}
 
 /// Starts every region of the host again when it fails, until the tasks are dropped.
 pub(crate) fn supervise(host: &Arc<Host>) -> JoinSet<()> {

@@ -131,6 +131,11 @@ impl ChangeLog {
             } => info!(%region, table, %source, in_place, is_resumed, "bootstrap began"),
             BootstrapChange::Interrupted => info!(%region, table, "bootstrap interrupted"),
             BootstrapChange::Restarted { reason } => info!(%region, table, reason, "bootstrap restarted"),
+            BootstrapChange::Held {
+                origin,
+                ahead_ms,
+                limit_ms,
+            } => info!(%region, table, %origin, ahead_ms, limit_ms, "bootstrap held by a clock"),
             BootstrapChange::Copied { rows } => info!(%region, table, rows, "bootstrap copied all rows"),
             BootstrapChange::Ended => info!(%region, table, "bootstrap ended"),
             BootstrapChange::Cancelled => info!(%region, table, "bootstrap cancelled"),
@@ -174,7 +179,7 @@ impl ChangeLog {
                 info!(%region, table, cause, "re-bootstrap began");
             }
             ReplicaChange::SetAside { origin, reason } => {
-                error!(%region, table, %origin, reason, "table set aside: a write cannot be read");
+                error!(%region, table, %origin, reason, "table set aside: a write cannot be applied");
             }
             ReplicaChange::TakenBack => info!(%region, table, "table taken back"),
             ReplicaChange::Paused => info!(%region, table, "replication paused"),

@@ -81,7 +81,7 @@ pub struct TableStatus {
     pub repaired_rows: u64,
     /// Whether the table's replication is paused in this region.
     pub paused: bool,
-    /// Why the region takes no writes to the table for now, if it cannot read one of them.
+    /// Why the region takes no writes to the table for now, if it cannot apply one of them.
     pub set_aside: Option<String>,
     /// Whether the region is missing own writes to the table that another region has, since its
     /// database is an older copy.

@@ -125,6 +125,13 @@ impl Bootstrap {
         matches!(self.stage, Stage::Starting | Stage::Copying | Stage::Finishing(_))
     }
 
+    /// Whether it takes one of the places of bootstraps that copy at the same time
+    /// (`Tuning::bootstraps_max`). One that only waits for rows from the future to be due takes
+    /// none.
+    pub(crate) fn takes_place(&self) -> bool {
+        self.is_copying() && !self.syncs.as_ref().is_some_and(RangeSyncs::is_held)
+    }
+
     /// Whether the vector is set and the table is to be subscribed to.
     pub(crate) fn follows_streams(&self) -> bool {
         matches!(self.stage, Stage::CatchingUp(_) | Stage::Activating { .. })
@@ -293,6 +300,13 @@ impl Bootstrap {
     pub(crate) fn copied(&self, origin: &Origin) -> Option<u64> {
         let (before, _) = self.syncs.as_ref()?.vectors()?;
         Some(before.get(origin))
+    }
+
+    /// Tries rows again that the store refused as too far ahead, if it is time.
+    pub(crate) fn retry(&mut self, context: &Context, out: &mut Out, session: &mut Session) {
+        if let Some(syncs) = self.syncs.as_mut().filter(|_| matches!(self.stage, Stage::Copying)) {
+            syncs.retry(context, out, session);
+        }
     }
 
     /// Makes the replica active once it has caught up, and has the own writes that connected

@@ -108,6 +108,16 @@ pub enum BootstrapChange {
         /// The reason, as text for people.
         reason: String,
     },
+    /// The store refused rows of a span as too far ahead. They are tried again until they are due,
+    /// while the other spans go on.
+    Held {
+        /// The origin of the first of these rows.
+        origin: Origin,
+        /// By how much that row is ahead, in milliseconds.
+        ahead_ms: u64,
+        /// The greatest allowed value of `ahead_ms`.
+        limit_ms: u64,
+    },
     /// All rows are copied. The streams bring the writes made in the meantime.
     Copied {
         /// The number of rows, including tombstones.
@@ -160,16 +170,16 @@ pub enum ReplicaChange {
         /// Why a full copy is needed.
         cause: RebootstrapCause,
     },
-    /// This region takes no more writes to the table, since it cannot read one of them. It tries
+    /// This region takes no more writes to the table, since it cannot apply one of them. It tries
     /// again later.
     SetAside {
-        /// The origin of the write that cannot be read.
+        /// The origin of the write that cannot be applied.
         origin: Origin,
         /// The reason, as text for people.
         reason: String,
     },
-    /// This region takes writes to the table again: the one that could not be read was replaced, or
-    /// can be read now.
+    /// This region takes writes to the table again: the one that could not be applied was replaced,
+    /// or can be applied now.
     TakenBack,
     /// The replication of the table is paused in this region.
     Paused,

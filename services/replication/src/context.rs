@@ -57,7 +57,7 @@ pub(crate) struct Context {
     pub(crate) unreachable: BTreeMap<Region, Unreachable>,
     /// Tables whose replication an operator or a fault injection experiment has paused.
     pub(crate) paused: BTreeSet<TableId>,
-    /// Tables that are not subscribed to for now because this region cannot read one of their
+    /// Tables that are not subscribed to for now because this region cannot apply one of their
     /// writes.
     pub(crate) set_aside: BTreeMap<TableId, SetAsideTable>,
 }
@@ -71,12 +71,13 @@ pub(crate) struct MissingOwn {
     pub(crate) holder: Region,
 }
 
-/// A table with a write that this region cannot read.
+/// A table with a write that this region cannot apply: it cannot read the write, or the part of its
+/// database that the write needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SetAsideTable {
     /// The origin of the write.
     pub(crate) origin: Origin,
-    /// Why it cannot be read.
+    /// Why it cannot be applied, with the origin.
     pub(crate) reason: String,
     /// When the table is subscribed to again, on the monotonic clock. The table stays set aside
     /// until the store accepts writes of that origin to it.
@@ -162,17 +163,10 @@ impl Context {
             && !self.set_aside.get(&table).is_some_and(waits)
     }
 
-    /// The tables that are set aside, each with the reason and the origin of the write.
+    /// The tables that are set aside, each with the reason.
     pub(crate) fn set_aside(&self) -> BTreeMap<TableId, String> {
         let tables = self.set_aside.iter();
-        tables
-            .map(|(table, aside)| {
-                (
-                    *table,
-                    format!("a write of {} cannot be read: {}", aside.origin, aside.reason),
-                )
-            })
-            .collect()
+        tables.map(|(table, aside)| (*table, aside.reason.clone())).collect()
     }
 
     /// Whether the peer has a replica of the table, in any status, according to this region.

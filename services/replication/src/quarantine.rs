@@ -22,10 +22,15 @@ impl Context {
     /// that have to wait.
     pub(crate) fn hold(&mut self, origin: Origin, seen: Quarantine) {
         self.limit_ms = Some(seen.limit_ms);
+        let retry_at_ms = self.retry_at_ms(seen);
+        self.quarantine.insert(origin, QuarantinedOrigin { seen, retry_at_ms });
+    }
+
+    /// When to try such a write again, on the monotonic clock: when it is due, within bounds.
+    pub(crate) fn retry_at_ms(&self, seen: Quarantine) -> u64 {
         let missing_ms = seen.ahead_ms.saturating_sub(seen.limit_ms);
         let pause_ms = missing_ms.clamp(RETRY_MS_MIN, self.tuning.quarantine_retry_ms_max.max(RETRY_MS_MIN));
-        let retry_at_ms = self.now.elapsed_ms + pause_ms;
-        self.quarantine.insert(origin, QuarantinedOrigin { seen, retry_at_ms });
+        self.now.elapsed_ms + pause_ms
     }
 
     /// Removes from the batch what the store would refuse as too far ahead, so that it accepts the

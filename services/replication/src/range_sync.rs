@@ -16,6 +16,7 @@ use crate::{
     message::{KeyPage, Question, RangeSpan, RowPage},
     out::{Out, Purpose, RangeSyncId},
     session::{Asked, Session},
+    status::Quarantine,
 };
 
 /// The largest number of neighbouring ranges in one span: a small table is synced in a few
@@ -37,8 +38,11 @@ enum Step {
     Local(KeyPage),
     /// Waiting for rows from the source.
     Rows,
-    /// Waiting for the store to apply so many batches of rows.
-    Applying(usize),
+    /// Waiting for the store to apply so many batches of rows. If it refused one because of a row
+    /// from the future, the interval is listed again at `retry_at_ms`.
+    Applying { batches: usize, retry_at_ms: Option<u64> },
+    /// Waiting until this time, on the monotonic clock, to list the interval again.
+    Paused { until_ms: u64 },
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +55,11 @@ struct RangeSync {
     obsolete: Obsolete,
     /// The end of the interval; `None` is the end of the span.
     until: Option<KeyBytes>,
+    /// The rows of the interval.
+    examined: u64,
+    /// Whether the store has refused rows of the interval as too far ahead, and has not accepted
+    /// them since.
+    is_held: bool,
 }
 
 /// The range syncs of one attempt.
@@ -92,6 +101,15 @@ impl RangeSyncs {
         self.waiting.is_empty() && self.active.is_empty()
     }
 
+    /// Whether only rows from the future are left to do for now.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.active.is_empty() && self.active.values().all(|sync| sync.is_held)
+    }
+
+    pub(crate) const fn is_bootstrap(&self) -> bool {
+        matches!(self.goal, Goal::Bootstrap { .. })
+    }
+
     /// How many ranges are done, including those done within spans in progress.
     pub(crate) fn ranges_done(&self) -> u16 {
         let begun = |(span, sync): (&RangeSpan, &RangeSync)| {
@@ -125,6 +143,19 @@ impl RangeSyncs {
         self.start(context, out, session);
     }
 
+    /// Continues the spans whose pause is over: each lists keys again after its last completed key,
+    /// and fetches what the store refused.
+    pub(crate) fn retry(&mut self, context: &Context, out: &mut Out, session: &mut Session) {
+        let attempt = self.attempt;
+        for (span, sync) in &mut self.active {
+            if let Step::Paused { until_ms } = sync.step
+                && until_ms <= context.now.elapsed_ms
+            {
+                sync.ask_keys(out, session, self.table, RangeSyncId { attempt, span: *span });
+            }
+        }
+    }
+
     /// Starts as many spans as may be in progress at the same time.
     pub(crate) fn start(&mut self, context: &Context, out: &mut Out, session: &mut Session) {
         while self.active.len() < context.tuning.range_syncs_max {
@@ -135,6 +166,8 @@ impl RangeSyncs {
                 fetch: VecDeque::new(),
                 obsolete: Vec::new(),
                 until: None,
+                examined: 0,
+                is_held: false,
             };
             sync.ask_keys(
                 out,
@@ -218,7 +251,7 @@ impl RangeSyncs {
             "every page advances the range sync"
         );
         sync.until = difference.until;
-        self.rows += difference.examined;
+        sync.examined = difference.examined;
         self.proceed(context, out, session, id, Vec::new());
     }
 
@@ -266,14 +299,50 @@ impl RangeSyncs {
         newer: usize,
     ) {
         self.newer += newer as u64;
-        if let Some(RangeSync {
-            step: Step::Applying(batches @ 2..),
-            ..
-        }) = self.active.get_mut(&id.span)
-        {
-            *batches -= 1;
-        } else {
-            self.proceed(context, out, session, id, Vec::new());
+        self.on_batch_answered(context, out, session, id);
+    }
+
+    /// Keeps what was copied, and has the span wait, after the store refused a batch with a row
+    /// from the future. Returns whether the span did not wait for such a row before.
+    pub(crate) fn on_refused(
+        &mut self,
+        context: &Context,
+        out: &mut Out,
+        session: &mut Session,
+        id: RangeSyncId,
+        seen: Quarantine,
+    ) -> bool {
+        let Some(sync) = self.active.get_mut(&id.span) else {
+            return false;
+        };
+        let was_held = std::mem::replace(&mut sync.is_held, true);
+        if let Step::Applying { retry_at_ms, .. } = &mut sync.step {
+            *retry_at_ms = (*retry_at_ms).max(Some(context.retry_at_ms(seen)));
+        }
+        self.on_batch_answered(context, out, session, id);
+        !was_held
+    }
+
+    /// Continues, or begins the pause, once the store has answered all batches.
+    fn on_batch_answered(&mut self, context: &Context, out: &mut Out, session: &mut Session, id: RangeSyncId) {
+        let Some(sync) = self.active.get_mut(&id.span) else {
+            return;
+        };
+        match &mut sync.step {
+            Step::Applying {
+                batches: batches @ 2.., ..
+            } => *batches -= 1,
+            Step::Applying {
+                retry_at_ms: Some(until_ms),
+                ..
+            } => {
+                sync.step = Step::Paused { until_ms: *until_ms };
+                sync.fetch.clear();
+            }
+            _ => {
+                sync.is_held = false;
+                self.proceed(context, out, session, id, Vec::new());
+            }
         }
     }
 
@@ -296,7 +365,10 @@ impl RangeSyncs {
                 Goal::Repair => RemoteKind::Repair,
             };
             let batches = batches(mutations, obsolete, context.tuning.rows_per_batch);
-            sync.step = Step::Applying(batches.len());
+            sync.step = Step::Applying {
+                batches: batches.len(),
+                retry_at_ms: None,
+            };
             for batch in batches {
                 let apply = RemoteBatch {
                     kind,
@@ -310,9 +382,12 @@ impl RangeSyncs {
             let keys = sync.fetch.iter().take(context.tuning.keys_per_fetch).cloned().collect();
             session.ask(out, Asked::SyncRows(id), self.table, Question::Rows { keys });
         } else if let Some(until) = sync.until.take() {
+            self.rows += sync.examined;
             sync.after = Some(until);
+            sync.is_held = false;
             sync.ask_keys(out, session, self.table, id);
         } else {
+            self.rows += sync.examined;
             self.active.remove(&id.span);
             self.finished_ranges += id.span.len();
             debug_assert!(self.finished_ranges <= RANGES, "no range is synced twice");

@@ -19,7 +19,7 @@ pub struct Status {
     pub repaired_rows: BTreeMap<TableId, u64>,
     /// Tables whose replication is paused here.
     pub paused: BTreeSet<TableId>,
-    /// Tables whose writes are not taken for now, and why: this region cannot read one of them.
+    /// Tables whose writes are not taken for now, and why: this region cannot apply one of them.
     pub set_aside: BTreeMap<TableId, String>,
     /// Tables in which this region is missing own writes that another region has, since its
     /// database is an older copy.

@@ -24,7 +24,8 @@ pub struct Tuning {
     pub inbox_bytes_max: usize,
     /// Requests of one receiver that a source works on at the same time.
     pub requests_max: usize,
-    /// Tables that are bootstrapped at the same time; the others wait.
+    /// Tables that are bootstrapped at the same time; the others wait. One that only waits for rows
+    /// from the future does not count until they are due.
     pub bootstraps_max: usize,
     /// Spans that a bootstrap or a repair syncs at the same time. In an index, the rows of each
     /// span take their own pages: with more spans than fit in the cache, a copy writes a page for
@@ -60,7 +61,7 @@ pub struct Tuning {
     pub digest_pause_ms: u64,
     /// The longest pause before writes from a clock too far ahead are retried, milliseconds.
     pub quarantine_retry_ms_max: u64,
-    /// The pause before a table with a write that cannot be read is subscribed to again,
+    /// The pause before a table with a write that cannot be applied is subscribed to again,
     /// milliseconds.
     pub set_aside_retry_ms: u64,
     /// How long a bootstrap waits for the region that it is to copy from before it chooses

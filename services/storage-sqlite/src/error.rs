@@ -13,6 +13,7 @@ pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
         Some(code) if code.code == ErrorCode::DiskFull || code.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
             StoreError::DiskFull(error.to_string())
         }
+        Some(code) if is_unreadable(code) => StoreError::Unreadable(error.to_string()),
         _ => StoreError::Database(error.to_string()),
     }
 }
@@ -24,6 +25,16 @@ const fn is_failed_sync(extended_code: c_int) -> bool {
         extended_code,
         ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR
     )
+}
+
+/// Whether the result says that SQLite cannot read a page: it is damaged, or its disk does not
+/// return it. Other pages may well be readable.
+const fn is_unreadable(code: &ffi::Error) -> bool {
+    matches!(code.code, ErrorCode::DatabaseCorrupt)
+        || matches!(
+            code.extended_code,
+            ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS
+        )
 }
 
 /// Translates the error of a result.

@@ -199,6 +199,10 @@ impl Snapshot for SqlSnapshot<'_> {
         }
         Ok(())
     }
+
+    fn miss_record(&self, position: u64) {
+        self.damage.missing(position);
+    }
 }
 
 impl SqlSnapshot<'_> {

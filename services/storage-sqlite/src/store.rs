@@ -19,7 +19,7 @@ pub fn open(options: &Options) -> Result<RegionStore, StoreError> {
     let faults = options.disk_faults.clone();
     let opened = RegionStore::open(Arc::new(backend), &options.store, options.execution, faults);
     opened.map_err(|error| match error {
-        StoreError::Database(what) => StoreError::Unusable {
+        StoreError::Database(what) | StoreError::Unreadable(what) => StoreError::Unusable {
             path,
             what: format!(
                 "cannot be read: {what} (move the file away to start with an empty database, which copies its tables \

@@ -1,5 +1,7 @@
 //! Errors of the store.
 
+use std::collections::BTreeSet;
+
 use beringia_clock::HybridOffset;
 use beringia_item::{KeyBytes, Origin, TableId};
 
@@ -22,9 +24,23 @@ pub enum StoreError {
     /// again once there is space.
     #[error("no space is left for the database: {0}")]
     DiskFull(String),
-    /// The storage backend failed, or its contents are damaged.
+    /// The storage backend failed.
     #[error("the database failed: {0}")]
     Database(String),
+    /// A part of the database that the request needs cannot be read: its disk does not return it,
+    /// or its contents are damaged. Requests that do not need it are carried out.
+    #[error("a part of the database cannot be read: {0}")]
+    Unreadable(String),
+    /// A batch contained a mutation that needs a part of the database that cannot be read. Nothing
+    /// of the batch was applied.
+    #[error("a write cannot be applied: {what}")]
+    Inapplicable {
+        /// The table and the origin of the mutation; all of the batch's if it is unknown which
+        /// mutation it was.
+        among: BTreeSet<(TableId, Origin)>,
+        /// Why it cannot be applied, in words.
+        what: String,
+    },
     /// An item's row, or the log record that it points to, is damaged, or the record is missing, so
     /// the item is unknown. Nothing of the request was written. The store has repaired the item's
     /// range, as a scrub does: the row is gone, and repair from another replica restores the item.
@@ -110,6 +126,6 @@ impl StoreError {
     /// writes.
     #[must_use]
     pub fn damaged(what: &str) -> Self {
-        Self::Database(format!("it is damaged: {what}"))
+        Self::Unreadable(format!("it is damaged: {what}"))
     }
 }

@@ -37,6 +37,38 @@ impl RemoteBatch {
         let mutated = self.mutations.iter().map(|mutation| mutation.table);
         mutated.chain(self.progress.iter().map(|(table, ..)| *table)).collect()
     }
+
+    /// The tables and origins of its mutations and of its progress.
+    #[must_use]
+    pub fn parts(&self) -> BTreeSet<(TableId, Origin)> {
+        let mutations = self.mutations.iter();
+        let mutated = mutations.map(|mutation| (mutation.table, mutation.origin().clone()));
+        let progress = self.progress.iter();
+        mutated
+            .chain(progress.map(|(table, origin, _)| (*table, origin.clone())))
+            .collect()
+    }
+
+    /// Its mutations and its progress of one origin and one table.
+    #[must_use]
+    pub fn part(&self, table: TableId, origin: &Origin) -> Self {
+        let mutations = self.mutations.iter();
+        let progress = self.progress.iter();
+        Self {
+            mutations: mutations
+                .filter(|mutation| mutation.table == table && mutation.origin() == origin)
+                .cloned()
+                .collect(),
+            progress: progress
+                .filter(|(of_table, of, _)| *of_table == table && of == origin)
+                .cloned()
+                .collect(),
+            obsolete: Vec::new(),
+            kind: self.kind,
+            replica_epoch: self.replica_epoch,
+            from: self.from.clone(),
+        }
+    }
 }
 
 /// The vectors that peers have acknowledged, which decide what may be trimmed and collected.

@@ -17,4 +17,4 @@ pub use definition::*;
 pub use options::{
     COMPARISON_LOOK_BACK, DEFAULT_CONFLICT_RETENTION_MS, DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, StoreOptions,
 };
-pub use panics::panic_message;
+pub use panics::{logging_panics, panic_message};

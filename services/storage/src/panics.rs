@@ -1,6 +1,15 @@
-//! The messages of panics that were caught.
+//! Panics that were caught: their messages, and those of tasks go to the log.
 
-use std::any::Any;
+use std::{any::Any, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt as _;
+
+/// Runs a task, and logs its panic.
+pub async fn logging_panics(task: &'static str, future: impl Future<Output = ()>) {
+    if let Err(panic) = AssertUnwindSafe(future).catch_unwind().await {
+        tracing::error!(task, panic = panic_message(&*panic), "a task panicked and has ended");
+    }
+}
 
 /// The message of a panic, from what `catch_unwind` returned.
 #[must_use]

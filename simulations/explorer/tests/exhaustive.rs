@@ -211,10 +211,10 @@ fn larger_worlds_of_streams() {
     };
     visit_larger(&[
         ("breaks, puts and deletes", 300_000, Bounds { breaks: 1, ..one }),
-        ("cuts, with time", 250_000, cut.clone()),
+        ("cuts, with time", 100_000, cut.clone()),
         (
             "cuts, with time twice",
-            200_000,
+            100_000,
             Bounds {
                 writes: 2,
                 waits: 2,
@@ -243,7 +243,7 @@ fn larger_worlds_of_stores() {
         ("trims, with time", 400_000, trim.clone()),
         (
             "lost disks",
-            150_000,
+            100_000,
             Bounds {
                 lost_disks: 1,
                 waits: 1,
@@ -252,7 +252,7 @@ fn larger_worlds_of_stores() {
         ),
         (
             "a lost disk and a trim",
-            150_000,
+            100_000,
             Bounds {
                 writes: 2,
                 lost_disks: 1,

@@ -44,8 +44,8 @@ pub(crate) fn find(table: &mut Table<'_>) {
     for (name, key) in &mut table.keys {
         let discarded = discarded.remove(name).unwrap_or_default();
         match_by_time(key, &bounds, &discarded);
-        // The record does not tell a delete from an expiry, so a delete that was taken for the maker
-        // of a tombstone there may have made one that is still unmatched.
+        // The record does not tell a delete from an expiry, so a delete that was taken for the
+        // maker of a tombstone there may have made one that is still unmatched.
         match_by_time(key, &bounds, &Discarded::default());
     }
 }

@@ -292,7 +292,7 @@ impl<'a> Reader<'a> {
         let mut conflicts = pin!(self.table_evidence().conflicts());
         while let Some(conflict) = conflicts.next().await {
             let conflict = match conflict {
-                Err(StoreError::Database(_)) if !is_complete => break,
+                Err(StoreError::Unreadable(_)) if !is_complete => break,
                 conflict => conflict.map_err(|error| self.failed(error))?,
             };
             let loser = VersionedItem::new(conflict.loser.version, conflict.loser.image.as_ref(), None);

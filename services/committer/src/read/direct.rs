@@ -43,7 +43,7 @@ impl<'a> SnapshotReader<'a> {
     /// serve.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the contents are damaged.
+    /// [`StoreError::Unreadable`] if the contents are damaged.
     pub fn log_position(&self, filter: &LogFilter) -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError> {
         log::log_position(&self.reading(), filter)
     }
@@ -51,7 +51,7 @@ impl<'a> SnapshotReader<'a> {
     /// Records that pass the filter, from a position on.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the contents are damaged.
+    /// [`StoreError::Unreadable`] if the contents are damaged.
     pub fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError> {
         log::read_log(&self.reading(), from, filter, max_bytes)
     }
@@ -59,7 +59,7 @@ impl<'a> SnapshotReader<'a> {
     /// The digests of a table, and its vector.
     ///
     /// # Errors
-    /// [`StoreError::UnknownTable`]; [`StoreError::Database`] if the contents are damaged.
+    /// [`StoreError::UnknownTable`]; [`StoreError::Unreadable`] if the contents are damaged.
     pub fn digest(&self, table: TableId) -> Result<TableDigest, StoreError> {
         digests::digest(&self.reading(), table)
     }
@@ -68,7 +68,7 @@ impl<'a> SnapshotReader<'a> {
     /// cover.
     ///
     /// # Errors
-    /// [`StoreError::UnknownTable`]; [`StoreError::Database`] if the contents are damaged.
+    /// [`StoreError::UnknownTable`]; [`StoreError::Unreadable`] if the contents are damaged.
     pub fn digest_as_of(&self, table: TableId, wanted: &VersionVector) -> Result<TableDigest, StoreError> {
         digests::digest_as_of(&self.reading(), table, wanted)
     }
@@ -76,7 +76,7 @@ impl<'a> SnapshotReader<'a> {
     /// At most `max` rows of consecutive ranges after a key, tombstones too.
     ///
     /// # Errors
-    /// [`StoreError::UnknownTable`]; [`StoreError::Database`] if the contents are damaged.
+    /// [`StoreError::UnknownTable`]; [`StoreError::Unreadable`] if the contents are damaged.
     pub fn raw_rows(
         &self,
         table: TableId,

@@ -3,11 +3,12 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use beringia_decisions::{RegionRow, Retention};
-use beringia_item::{Item, decode_item};
+use beringia_item::{Item, KeyBytes, decode_item};
 use beringia_storage::{
     LogPosition, Shard, StoreError, StreamPage, StreamRead, StreamRecord, Streams, TableStream,
     backend::{RecordFlags, StoredRecord, TableNumber},
 };
+use bytes::Bytes;
 
 use super::reading::Reading;
 
@@ -117,7 +118,8 @@ fn page(
 }
 
 /// Converts a log record for a stream; `None` if it is of another table, or the item did not
-/// change.
+/// change. If the record of the item's previous version is damaged or missing, the change has no
+/// image before.
 fn record(
     reading: &Reading<'_>,
     stored: &dyn StoredRecord,
@@ -127,34 +129,33 @@ fn record(
     if head.table != found.table || head.flags.has(RecordFlags::STALE) {
         return Ok(None);
     }
-    let stream = found.stream;
-    let position = LogPosition(head.position);
     let after = decode(stored.current_image()?)?;
     let mut before = None;
+    let mut is_there = true;
     if let Some(previous) = head.previous {
-        let is_there = reading.snapshot.record(previous, &mut |previous| {
+        is_there = reading.snapshot.record(previous, &mut |previous| {
             before = decode(previous.current_image()?)?;
             Ok(())
         })?;
         if !is_there {
-            tracing::error!(
-                table = %stream.table, position = position.0,
-                "the log record of an item's previous version is missing"
-            );
+            // The trim keeps it as long as this record can be read, so this is damage.
+            reading.snapshot.miss_record(previous);
         }
     }
-    let Some(change) = StreamRecord::change_of(before.as_ref(), after.as_ref()) else {
+    let change = if is_there {
+        StreamRecord::change_of(before.as_ref(), after.as_ref())
+    } else {
+        StreamRecord::change_without_before(head.replaced_item(), after.is_some())
+    };
+    let Some(change) = change else {
         return Ok(None);
     };
-    let known = after.as_ref().or(before.as_ref());
-    let keys = stream.keys.parts().filter_map(|part| {
-        let value = known?.get(&part.name)?;
-        Some((part.name.clone(), value.clone()))
-    });
-    let keys = keys.collect();
+    let key = KeyBytes(Bytes::copy_from_slice(stored.key()?));
+    let keys = found.stream.keys.attributes_of(&key);
+    let keys = keys.ok_or_else(|| StoreError::damaged("a record's key does not fit its table"))?;
     let version = head.version(&reading.names())?;
     Ok(Some(StreamRecord {
-        position,
+        position: LogPosition(head.position),
         change,
         keys,
         before,

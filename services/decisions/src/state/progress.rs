@@ -42,7 +42,7 @@ impl TableProgress {
     /// Reads the progress from its field of a table's row.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if it is damaged.
+    /// [`StoreError::Unreadable`] if it is damaged.
     pub fn decode(row: &[u8], names: &[Origin]) -> Result<Self, StoreError> {
         let mut progress = Self::default();
         let mut fields = Fields(row);

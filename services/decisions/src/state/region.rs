@@ -35,9 +35,17 @@ use crate::{
 /// shifted left by this many bits.
 const SEQUENCE_SHIFT: u32 = 20;
 
-/// The sequence that a database starts at which is opened at `now_ms`.
+/// The wall clock's milliseconds from which on a clock is taken to be wrong, in the year 2248. Its
+/// sequences would leave no room for others.
+const WRONG_CLOCK_MS: u64 = 1 << (63 - SEQUENCE_SHIFT);
+
+/// The sequence that a database starts at which is opened at `now_ms`; 0 if the clock is wrong.
 const fn first_sequence(now_ms: u64) -> u64 {
-    now_ms << SEQUENCE_SHIFT
+    if now_ms < WRONG_CLOCK_MS {
+        now_ms << SEQUENCE_SHIFT
+    } else {
+        0
+    }
 }
 
 /// The first rows of a new database of `own`, created at `now_ms`.
@@ -115,7 +123,8 @@ impl State {
     /// clock.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the backend fails, or its contents are damaged.
+    /// [`StoreError::Database`] if the backend fails; [`StoreError::Unreadable`] if its contents are
+    /// damaged.
     pub fn load(snapshot: &dyn Snapshot, own: &Origin, max_offset_ms: u64) -> Result<Self, StoreError> {
         let stored = RegionRow::read(snapshot)?.ok_or_else(|| StoreError::damaged("it has no state"))?;
         let mut rows = Vec::new();
@@ -399,5 +408,20 @@ impl State {
             self.stored = row;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_follow_the_clock_unless_it_is_wrong() {
+        assert_eq!(first_sequence(1_700_000_000_000), 1_700_000_000_000 << 20);
+        let last = first_sequence(WRONG_CLOCK_MS - 1);
+        assert!(last > first_sequence(WRONG_CLOCK_MS - 2) && i64::try_from(last).is_ok());
+        for wrong_ms in [WRONG_CLOCK_MS, 1_000_000_000_000_000, u64::MAX] {
+            assert_eq!(first_sequence(wrong_ms), 0);
+        }
     }
 }

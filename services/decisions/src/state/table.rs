@@ -147,7 +147,7 @@ impl TableRow {
     /// Reads a row of [`Keyspace::Tables`].
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the row is damaged.
+    /// [`StoreError::Unreadable`] if the row is damaged.
     pub fn decode(row: &[u8]) -> Result<Self, StoreError> {
         let mut fields = Fields(row);
         let flags = fields.u8()?;

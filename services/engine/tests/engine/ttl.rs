@@ -219,3 +219,15 @@ async fn drained_region_leaves_expired_items_to_the_others() {
     harness.engine.allow_writes();
     assert_eq!(harness.engine.expire(0).await, Ok(1));
 }
+
+#[tokio::test]
+async fn nothing_expires_while_the_clock_is_behind() {
+    let harness = Harness::new().expiring().await;
+    harness.put_until("gone", n(NOW_S - 60)).await;
+    let now_ms = harness.clock.now_ms();
+    harness.clock.set(now_ms - 10_000);
+    assert_eq!(harness.engine.expire(0).await, Ok(0));
+    assert!(harness.is_there("gone").await);
+    harness.clock.set(now_ms);
+    assert_eq!(harness.engine.expire(0).await, Ok(1));
+}

@@ -55,7 +55,7 @@ async fn report(
             match store.verify_range(id, range).await {
                 Ok(true) => repaired.push(u32::from(range)),
                 // The range counts as damaged then.
-                Ok(false) | Err(StoreError::Database(_)) => {}
+                Ok(false) | Err(StoreError::Unreadable(_)) => {}
                 Err(error) => return Err(error),
             }
         }

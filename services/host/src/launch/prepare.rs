@@ -14,7 +14,7 @@ use beringia_item::Region;
 use beringia_network::Network;
 use beringia_node::{Authentication, Peer};
 use beringia_regions::Topology;
-use beringia_storage::Store as _;
+use beringia_storage::{Store as _, logging_panics};
 use beringia_storage_sqlite::{Database, DiskFaults, MemoryDisk, RegionStore};
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
@@ -31,7 +31,7 @@ use crate::{
     leases::Leases,
     ports::ClientListeners,
     region::{Hosted, RegionConfig, RegionListeners},
-    supervision::{self, logging_panics},
+    supervision,
     tap::Tap,
 };
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use beringia_proto::v1::{ControlHoldLeaseRequest, LeaseReport};
+use beringia_storage::logging_panics;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedMutexGuard},
@@ -21,7 +22,7 @@ use tokio::{
 use tonic::{Status, metadata::MetadataMap};
 
 pub(crate) use self::changes::Changes;
-use crate::{host::Host, supervision::logging_panics};
+use crate::host::Host;
 
 /// The metadata of a request that names the lease under which it makes its change.
 pub const LEASE_METADATA: &str = "beringia-lease";

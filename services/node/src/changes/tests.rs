@@ -132,6 +132,11 @@ fn events_of_a_bootstrap_share_one_span() {
         began(true),
         Bootstrap::Restarted { reason },
         began(false),
+        Bootstrap::Held {
+            origin: "ap".parse().unwrap(),
+            ahead_ms: 2500,
+            limit_ms: 500,
+        },
         Bootstrap::Copied { rows: 12 },
         Bootstrap::Ended,
         began(false),
@@ -143,6 +148,7 @@ fn events_of_a_bootstrap_share_one_span() {
     for (message, field) in [
         ("bootstrap interrupted", None),
         ("bootstrap restarted", Some(("reason", "the source refused"))),
+        ("bootstrap held by a clock", Some(("ahead_ms", "2500"))),
         ("bootstrap copied all rows", Some(("rows", "12"))),
         ("bootstrap ended", None),
         ("bootstrap cancelled", None),

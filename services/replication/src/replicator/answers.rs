@@ -5,7 +5,7 @@ use beringia_storage_types::StoreError;
 
 use super::{Replicator, links::syncs_of};
 use crate::{
-    change::{OriginChange, ReplicaChange, StateChange},
+    change::{BootstrapChange, OriginChange, ReplicaChange, StateChange},
     context::{QuarantinedOrigin, SetAsideTable},
     event::{AcceptId, DialId, StoreAnswer, Ticket},
     message::{Goodbye, TableVectors},
@@ -14,6 +14,9 @@ use crate::{
     receiver::Receiver,
     status::Quarantine,
 };
+
+/// The time between the first attempts with tables that were set aside together, milliseconds.
+const APART_MS: usize = 1000;
 
 type Answered = Result<StoreAnswer, StoreError>;
 
@@ -105,7 +108,21 @@ impl Replicator {
             }
             StoreError::Malformed { table, origin, what } => {
                 session.restart(&mut self.out, ticket);
-                self.set_aside(table, origin, what);
+                let reason = format!("a write of {origin} cannot be read: {what}");
+                self.set_aside(table, origin, reason, 0);
+            }
+            StoreError::Inapplicable { among, what } => {
+                session.restart(&mut self.out, ticket);
+                let one = if among.len() > 1 {
+                    "one of several writes"
+                } else {
+                    "a write"
+                };
+                // Where it is unknown which one, they are tried again one after the other.
+                for ((table, origin), later_ms) in among.into_iter().zip((0..).step_by(APART_MS)) {
+                    let reason = format!("{one} of {origin} cannot be applied: {what}");
+                    self.set_aside(table, origin, reason, later_ms);
+                }
             }
             failure => {
                 let region = session.region().clone();
@@ -115,11 +132,12 @@ impl Replicator {
         }
     }
 
-    /// Leaves a table with a write that cannot be read out of the subscriptions for a while. Its
-    /// sources keep the write, since it is not acknowledged; other tables go on.
-    fn set_aside(&mut self, table: TableId, origin: Origin, reason: String) {
+    /// Leaves a table with a write that cannot be applied out of the subscriptions for a while. Its
+    /// sources keep the write, since it is not acknowledged; other tables go on. It is tried again
+    /// by `later_ms` later than usual.
+    fn set_aside(&mut self, table: TableId, origin: Origin, reason: String, later_ms: u64) {
         let aside = SetAsideTable {
-            retry_at_ms: self.context.now.elapsed_ms + self.context.tuning.set_aside_retry_ms,
+            retry_at_ms: self.context.now.elapsed_ms + self.context.tuning.set_aside_retry_ms + later_ms,
             origin,
             reason,
         };
@@ -177,6 +195,24 @@ impl Replicator {
                 syncs.on_applied(&self.context, &mut self.out, session, id, newer);
             }
             Ok(_) => return self.break_range_sync(id, "the store gave an unexpected answer"),
+            // A repair ends: the next comparison begins another, and other tables have their turn.
+            Err(StoreError::Quarantined {
+                origin,
+                ahead_ms,
+                limit_ms,
+            }) if syncs.is_bootstrap() => {
+                self.context.limit_ms = Some(limit_ms);
+                let seen = Quarantine { ahead_ms, limit_ms };
+                if syncs.on_refused(&self.context, &mut self.out, session, id, seen) {
+                    let change = BootstrapChange::Held {
+                        origin,
+                        ahead_ms,
+                        limit_ms,
+                    };
+                    let table = syncs.table;
+                    self.out.report_bootstrap(table, change);
+                }
+            }
             Err(failure) => return self.break_range_sync(id, &failure.to_string()),
         }
         self.after_range_sync(id);

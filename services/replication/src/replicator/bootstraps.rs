@@ -275,11 +275,17 @@ impl Bootstraps {
         }
     }
 
-    /// Advances the bootstraps that copy nothing, and begins others.
+    /// Advances the bootstraps that copy nothing or wait for rows to be due, and begins others.
     pub(super) fn tick(&mut self, context: &Context, out: &mut Out, dialled: &mut Dialled) {
         self.rebootstrap_lost(context, out);
         for (table, bootstrap) in &mut self.by_table {
             if !context.paused.contains(table) {
+                if bootstrap.is_copying()
+                    && let Some(source) = bootstrap.source().cloned()
+                    && let Some(session) = dialled.session_mut(&source)
+                {
+                    bootstrap.retry(context, out, session);
+                }
                 bootstrap.tick(context, out, &dialled.receivers);
                 bootstrap.give_up(context, out, &dialled.receivers);
             }
@@ -290,7 +296,7 @@ impl Bootstraps {
     /// Begins as many bootstraps as may copy at the same time. Called at each end of a copy, too:
     /// with one tick for each, thousands of small tables would take minutes.
     pub(super) fn begin_waiting(&mut self, context: &Context, out: &mut Out, dialled: &mut Dialled) {
-        let copying = self.by_table.values().filter(|bootstrap| bootstrap.is_copying());
+        let copying = self.by_table.values().filter(|bootstrap| bootstrap.takes_place());
         let mut free = context.tuning.bootstraps_max.saturating_sub(copying.count());
         for (table, bootstrap) in &mut self.by_table {
             if free == 0 {
@@ -309,18 +315,13 @@ impl Bootstraps {
             bootstrap.begin(context, out, session, &region, self.attempt);
             free -= 1;
         }
-        debug_assert!(self.is_consistent(context), "{self:?}");
+        debug_assert!(self.is_consistent(), "{self:?}");
     }
 
-    /// Checks that no more bootstraps copy than may, and that all their attempts were numbered
-    /// here.
-    fn is_consistent(&self, context: &Context) -> bool {
-        let copying = self.by_table.values().filter(|bootstrap| bootstrap.is_copying());
-        copying.count() <= context.tuning.bootstraps_max
-            && self
-                .by_table
-                .values()
-                .all(|bootstrap| bootstrap.attempt() <= self.attempt)
+    /// Checks that all attempts of bootstraps were numbered here.
+    fn is_consistent(&self) -> bool {
+        let mut bootstraps = self.by_table.values();
+        bootstraps.all(|bootstrap| bootstrap.attempt() <= self.attempt)
     }
 
     /// Discards a copy and starts it over. Returns whether there was one.

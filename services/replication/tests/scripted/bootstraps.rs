@@ -1,15 +1,16 @@
-//! New replicas are copied a few at a time, one right after the other.
+//! New replicas are copied a few at a time, one right after the other, and a copy waits for rows
+//! from the future.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{TableId, VersionVector};
+use beringia_item::{Mutation, RowFingerprint, TableId, VersionVector};
 use beringia_replication::{
-    Command, DialId, Event, StoreAnswer, StoreCall, TableView, Tuning,
-    message::{KeyPage, PeerAnswer, Question, Reply, TableVectors, ToReceiver},
+    BootstrapStage, Command, DialId, Event, StoreAnswer, StoreCall, TableView, Ticket, Tuning,
+    message::{KeyPage, PeerAnswer, Question, Reply, RowPage, TableVectors, ToReceiver},
 };
-use beringia_storage_types::{ReplicaStatus, TableDigest};
+use beringia_storage_types::{RemoteBatch, ReplicaStatus, StoreError, TableDigest};
 
-use crate::support::{CARTS, ScriptedRegion, questions_in, region, vectors};
+use crate::support::{CARTS, ScriptedRegion, apply_in, mutation, origin, questions_in, region, vectors};
 
 /// The tables of which `eu` gets new, empty replicas.
 const TABLES: [TableId; 3] = [CARTS, TableId(8), TableId(9)];
@@ -20,29 +21,73 @@ fn begun(commands: &[Command], us: DialId) -> Vec<u64> {
     questions_in(commands, us).into_iter().filter_map(of_vector).collect()
 }
 
-/// Copies an empty table: answers all requests until the store is to set the vector, and has it set.
-fn copies_nothing(script: &mut ScriptedRegion, us: DialId, question: u64) -> Vec<Command> {
-    let digest = TableDigest {
+fn reply(id: u64, answer: PeerAnswer) -> ToReceiver {
+    ToReceiver::Reply(Reply { id, answer })
+}
+
+/// The source's answer about its vector, which covers nothing.
+fn no_vector() -> PeerAnswer {
+    PeerAnswer::Digest(TableDigest {
         vector: VersionVector::default(),
         ranges: Vec::new(),
         unknown: BTreeSet::new(),
+    })
+}
+
+/// The last page of a span's keys.
+fn keys(rows: &[&Mutation]) -> KeyPage {
+    let row = |row: &&Mutation| {
+        let fingerprint = RowFingerprint {
+            version: row.version.clone(),
+            state: 0,
+            content: 0,
+        };
+        (row.key.clone(), fingerprint)
     };
-    let reply = |id, answer| ToReceiver::Reply(Reply { id, answer });
-    let mut commands = script.source_says(us, reply(question, PeerAnswer::Digest(digest)));
-    let nothing = || KeyPage {
-        rows: Vec::new(),
+    KeyPage {
+        rows: rows.iter().map(row).collect(),
         last: true,
+    }
+}
+
+/// A region whose replicas of `tables` are to be copied from `us`, with the commands that begin the
+/// copies.
+fn creating(tuning: Tuning, tables: &[TableId]) -> (ScriptedRegion, DialId, Vec<Command>) {
+    let mut script = ScriptedRegion::new(tuning);
+    let from = region("us");
+    let view = TableView {
+        replicas: BTreeMap::from([
+            (region("eu"), ReplicaStatus::Creating { from }),
+            (region("us"), ReplicaStatus::Active),
+        ]),
+        bootstrapped: false,
+        replica_epoch: 1,
+        dropped: BTreeSet::new(),
+        removed: BTreeSet::new(),
     };
+    let views = tables.iter().map(|table| (*table, view.clone()));
+    script.feed(Event::Catalog(views.collect()));
+    let (us, _) = script.connected("us");
+    let announced: Vec<_> = tables.iter().map(|table| (*table, "us", 1)).collect();
+    script.source_says(us, ToReceiver::Vectors(vectors(&announced)));
+    let commands = script.tick(100);
+    (script, us, commands)
+}
+
+/// Copies an empty table: answers all requests until the store is to set the vector, and lets it be
+/// set.
+fn copies_nothing(script: &mut ScriptedRegion, us: DialId, question: u64) -> Vec<Command> {
+    let mut commands = script.source_says(us, reply(question, no_vector()));
     loop {
         let mut next = Vec::new();
         for (id, question) in questions_in(&commands, us) {
             assert!(matches!(question, Question::Keys { .. }), "{question:?}");
-            next.extend(script.source_says(us, reply(id, PeerAnswer::Keys(nothing()))));
+            next.extend(script.source_says(us, reply(id, PeerAnswer::Keys(keys(&[])))));
         }
         for command in &commands {
             match command {
                 Command::Call(ticket, StoreCall::Keys { .. }) => {
-                    next.extend(script.answer(*ticket, StoreAnswer::Keys(nothing())));
+                    next.extend(script.answer(*ticket, StoreAnswer::Keys(keys(&[]))));
                 }
                 Command::Call(ticket, StoreCall::Apply(_)) => {
                     let vectors = TableVectors::new();
@@ -62,23 +107,7 @@ fn next_copy_begins_when_one_ends() {
         bootstraps_max: 2,
         ..Tuning::default()
     };
-    let mut script = ScriptedRegion::new(tuning);
-    let from = region("us");
-    let view = TableView {
-        replicas: BTreeMap::from([
-            (region("eu"), ReplicaStatus::Creating { from }),
-            (region("us"), ReplicaStatus::Active),
-        ]),
-        bootstrapped: false,
-        replica_epoch: 1,
-        dropped: BTreeSet::new(),
-        removed: BTreeSet::new(),
-    };
-    script.feed(Event::Catalog(TABLES.map(|table| (table, view.clone())).into()));
-    let (us, _) = script.connected("us");
-    let announced = TABLES.map(|table| (table, "us", 1));
-    script.source_says(us, ToReceiver::Vectors(vectors(&announced)));
-    let commands = script.tick(100);
+    let (mut script, us, commands) = creating(tuning, &TABLES);
     let [first, second] = begun(&commands, us)[..] else {
         panic!("two may copy at the same time: {commands:?}");
     };
@@ -100,4 +129,142 @@ fn next_copy_begins_when_one_ends() {
         "all wait for the catalog"
     );
     assert_eq!(own[&CARTS].source, Some(region("us")));
+}
+
+/// A copy up to the store's answers about its first span, which has the rows 1 and 2: the first was
+/// applied, and the second is from the future. The other spans are empty. Returns the commands that
+/// followed.
+fn refused(script: &mut ScriptedRegion, us: DialId, question: u64, rows: &[&Mutation; 2]) -> Vec<Command> {
+    let commands = script.source_says(us, reply(question, no_vector()));
+    let applies = listed(script, us, &commands, rows, &[]);
+    let [(first, one), (second, two)] = &applies[..] else {
+        panic!("two batches: {applies:?}");
+    };
+    assert_eq!(
+        (&one.mutations[..], &two.mutations[..]),
+        (&[rows[0].clone()][..], &[rows[1].clone()][..])
+    );
+    let mut after = script.fail(*second, too_far_ahead());
+    let vectors = TableVectors::new();
+    after.extend(script.answer(*first, StoreAnswer::Applied { vectors, newer: 1 }));
+    after
+}
+
+fn too_far_ahead() -> StoreError {
+    StoreError::Quarantined {
+        origin: origin("us"),
+        ahead_ms: 2500,
+        limit_ms: 500,
+    }
+}
+
+/// Lists the keys of the spans that the commands ask for: the first span has the rows `theirs` at
+/// the source and `ours` here, the others have none. Returns what the store is to apply.
+fn listed(
+    script: &mut ScriptedRegion,
+    us: DialId,
+    commands: &[Command],
+    theirs: &[&Mutation],
+    ours: &[&Mutation],
+) -> Vec<(Ticket, RemoteBatch)> {
+    let mut asked = Vec::new();
+    for (id, question) in questions_in(commands, us) {
+        let Question::Keys { span, .. } = question else {
+            panic!("{question:?}");
+        };
+        let is_first = span.first == 0;
+        let page = keys(if is_first { theirs } else { &[] });
+        let local = script.source_says(us, reply(id, PeerAnswer::Keys(page)));
+        let ticket = local.iter().find_map(|command| match command {
+            Command::Call(ticket, StoreCall::Keys { .. }) => Some(*ticket),
+            _ => None,
+        });
+        let page = keys(if is_first { ours } else { &[] });
+        asked.extend(script.answer(ticket.unwrap(), StoreAnswer::Keys(page)));
+    }
+    let [(id, Question::Rows { keys })] = &questions_in(&asked, us)[..] else {
+        panic!("rows of the first span: {asked:?}");
+    };
+    let wanted = |row: &&&Mutation| keys.contains(&row.key);
+    let page = RowPage {
+        answered: keys.len(),
+        mutations: theirs.iter().filter(wanted).map(|row| (*row).clone()).collect(),
+    };
+    let commands = script.source_says(us, reply(*id, PeerAnswer::Rows(page)));
+    let apply = |command: &Command| match command {
+        Command::Call(ticket, StoreCall::Apply(batch)) => Some((*ticket, batch.clone())),
+        _ => None,
+    };
+    commands.iter().filter_map(apply).collect()
+}
+
+/// The copy used to be discarded, and began again every second until the row was due.
+#[test]
+fn copy_waits_for_a_row_from_the_future() {
+    let tuning = Tuning {
+        rows_per_batch: 1,
+        ..Tuning::default()
+    };
+    let (mut script, us, commands) = creating(tuning, &[CARTS]);
+    let [question] = begun(&commands, us)[..] else {
+        panic!("{commands:?}");
+    };
+    let (one, two) = (mutation(CARTS, "us", 1), mutation(CARTS, "us", 2));
+    assert_eq!(refused(&mut script, us, question, &[&one, &two]), []);
+    // Until the row is due, which is after 2 s. Then it is refused again, and is due a second later.
+    for ms in [2000, 2000] {
+        let early = script.pass(ms - 100);
+        assert_eq!(questions_in(&early, us), [], "nothing is asked again");
+        let status = &script.replicator.status().bootstraps[&CARTS];
+        assert_eq!(
+            (status.stage, status.last_error.clone()),
+            (BootstrapStage::Copying, None)
+        );
+        let commands = script.tick(100);
+        let applies = listed(&mut script, us, &commands, &[&one, &two], &[&one]);
+        let [(ticket, batch)] = &applies[..] else {
+            panic!("{applies:?}");
+        };
+        assert_eq!(
+            batch.mutations,
+            std::slice::from_ref(&two),
+            "what was applied is not fetched again"
+        );
+        assert_eq!(script.fail(*ticket, too_far_ahead()), []);
+    }
+    script.pass(1900);
+    let commands = script.tick(100);
+    let applies = listed(&mut script, us, &commands, &[&one, &two], &[&one]);
+    let vectors = TableVectors::new();
+    let commands = script.answer(applies[0].0, StoreAnswer::Applied { vectors, newer: 1 });
+    let (_, end) = apply_in(&commands).expect("the store sets the vector");
+    assert_eq!((end.mutations.len(), end.progress.is_empty()), (0, false));
+    assert_eq!(
+        script.replicator.status().bootstraps[&CARTS].rows,
+        2,
+        "each row counts once"
+    );
+}
+
+#[test]
+fn copy_that_waits_leaves_its_place_to_others() {
+    let tuning = Tuning {
+        rows_per_batch: 1,
+        bootstraps_max: 1,
+        ..Tuning::default()
+    };
+    let (mut script, us, commands) = creating(tuning, &TABLES[..2]);
+    let [first] = begun(&commands, us)[..] else {
+        panic!("one may copy: {commands:?}");
+    };
+    let (one, two) = (mutation(CARTS, "us", 1), mutation(CARTS, "us", 2));
+    refused(&mut script, us, first, &[&one, &two]);
+    let commands = script.tick(100);
+    let [second] = begun(&commands, us)[..] else {
+        panic!("another one begins: {commands:?}");
+    };
+    copies_nothing(&mut script, us, second);
+    let commands = script.pass(2000);
+    let applies = listed(&mut script, us, &commands, &[&one, &two], &[&one]);
+    assert_eq!(applies.len(), 1, "the first one goes on");
 }

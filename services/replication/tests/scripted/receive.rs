@@ -229,15 +229,9 @@ fn quarantined_writes_are_requested_again_in_order() {
 
 /// The table with the write is left out of the subscription, and tried again a minute later. Other
 /// tables, and the stream, go on.
-#[test]
-fn table_with_an_unreadable_write_is_set_aside() {
+fn assert_sets_carts_aside(unreadable: &StoreError, reason: &str) {
     let mut script = ScriptedRegion::new(Tuning::default());
     let (link, _) = script.connected("us");
-    let unreadable = StoreError::Malformed {
-        table: CARTS,
-        origin: origin("us"),
-        what: "its image ends early".to_owned(),
-    };
     let (ticket, _) = apply_in(&script.source_says(link, batch(1, 1, &[1]))).unwrap();
     script.source_says(link, batch(2, 1, &[2]));
     let commands = script.fail(ticket, unreadable.clone());
@@ -246,7 +240,6 @@ fn table_with_an_unreadable_write_is_set_aside() {
     let without = subscription_in(&commands).unwrap();
     assert_eq!((without.generation, &without.origins[..]), (2, &[origin("us")][..]));
     assert!(without.tables.contains_key(&TableId::CATALOG) && !without.tables.contains_key(&CARTS));
-    let reason = "a write of us cannot be read: its image ends early";
     let shown = |script: &ScriptedRegion| script.replicator.status().set_aside;
     assert_eq!(shown(&script), [(CARTS, reason.to_owned())].into());
 
@@ -255,7 +248,7 @@ fn table_with_an_unreadable_write_is_set_aside() {
     assert_eq!(again.tables[&CARTS].get(&origin("us")), 0, "from what is durable here");
     assert_eq!(shown(&script).len(), 1, "until it can be read");
     let (ticket, _) = apply_in(&script.source_says(link, batch(3, 3, &[1]))).unwrap();
-    let commands = script.fail(ticket, unreadable);
+    let commands = script.fail(ticket, unreadable.clone());
     assert!(!subscription_in(&commands).unwrap().tables.contains_key(&CARTS));
 
     assert!(
@@ -268,6 +261,48 @@ fn table_with_an_unreadable_write_is_set_aside() {
     assert_eq!(sequences(&apply), [1, 2]);
     script.answer(ticket, applied(2));
     assert!(shown(&script).is_empty());
+}
+
+#[test]
+fn table_with_an_unreadable_write_is_set_aside() {
+    let unreadable = StoreError::Malformed {
+        table: CARTS,
+        origin: origin("us"),
+        what: "its image ends early".to_owned(),
+    };
+    assert_sets_carts_aside(&unreadable, "a write of us cannot be read: its image ends early");
+}
+
+/// The session used to end, and with it the replication of all tables, at each attempt.
+#[test]
+fn table_with_an_unreadable_page_is_set_aside() {
+    let inapplicable = StoreError::Inapplicable {
+        among: [(CARTS, origin("us"))].into(),
+        what: "the page is damaged".to_owned(),
+    };
+    assert_sets_carts_aside(&inapplicable, "a write of us cannot be applied: the page is damaged");
+}
+
+/// Each is subscribed to again without the next one, so that its own writes show which it was.
+#[test]
+fn tables_that_an_unreadable_page_may_concern_are_set_aside() {
+    let mut script = ScriptedRegion::new(Tuning::default());
+    let (link, _) = script.connected("us");
+    let (ticket, _) = apply_in(&script.source_says(link, batch(1, 1, &[1]))).unwrap();
+    let inapplicable = StoreError::Inapplicable {
+        among: [(TableId::CATALOG, origin("us")), (CARTS, origin("us"))].into(),
+        what: "a page is damaged".to_owned(),
+    };
+    let commands = script.fail(ticket, inapplicable);
+    assert_eq!(goodbye_in(&commands), None);
+    assert!(subscription_in(&commands).unwrap().tables.is_empty());
+    let reason = "one of several writes of us cannot be applied: a page is damaged".to_owned();
+    let both = [(TableId::CATALOG, reason.clone()), (CARTS, reason)];
+    assert_eq!(script.replicator.status().set_aside, both.into());
+    let first = subscription_in(&script.tick(60_000)).unwrap();
+    assert_eq!(first.tables.keys().collect::<Vec<_>>(), [&TableId::CATALOG]);
+    let second = subscription_in(&script.tick(1000)).unwrap();
+    assert_eq!(second.tables.len(), 2);
 }
 
 /// A region that has lost `us` and, a little later, takes its writes from `ap`, which relays them.

@@ -151,6 +151,26 @@ impl Fixture {
         tokio::spawn(async move { scan(&*store, None).await.rows.len() })
     }
 
+    /// Reads rows as a peer's copy does, every second time with their contents.
+    fn copy(&self, n: usize) -> tokio::task::JoinHandle<usize> {
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            if n.is_multiple_of(2) {
+                let rows = store.raw_rows(TABLE, 0..=RANGES - 1, None, 100).await;
+                return rows.unwrap().len();
+            }
+            let keys = (0..10).map(|n| key("a", n)).collect();
+            store.mutations_of(TABLE, keys).await.unwrap().len()
+        })
+    }
+
+    /// Writes of two regions: those of this region alone would be read from memory.
+    fn log(&self) -> LogFilter {
+        let mut filter = all_of(self.store.origin());
+        filter.origins.push(origin("eu-west-1"));
+        filter
+    }
+
     fn get(&self, n: u64) -> tokio::task::JoinHandle<bool> {
         let store = self.store.clone();
         tokio::spawn(async move { store.get(TABLE, &key("a", n)).await.unwrap().is_some() })
@@ -170,19 +190,8 @@ async fn scans_that_hang_do_not_stop_replication() {
         assert_eq!(rows.len(), 10);
         store.digest(TABLE).await.unwrap();
         assert!(store.verify_range(TABLE, 0).await.is_ok());
-        let filter = LogFilter {
-            origins: vec![store.origin().clone()],
-            tables: [(TABLE, Default::default())].into(),
-        };
-        assert_eq!(
-            store
-                .read_log(LogPosition(1), &filter, 1 << 20)
-                .await
-                .unwrap()
-                .mutations
-                .len(),
-            10
-        );
+        let page = store.read_log(LogPosition(1), &fixture.log(), 1 << 20).await.unwrap();
+        assert_eq!(page.mutations.len(), 10);
         assert!(store.get(TABLE, &key("a", 3)).await.unwrap().is_some());
     };
     assert!(timeout(SOON, others).await.is_ok(), "they have slots of their own");
@@ -190,6 +199,29 @@ async fn scans_that_hang_do_not_stop_replication() {
     fixture.disk.open();
     for scan in scans {
         assert_eq!(scan.await.unwrap(), 10);
+    }
+}
+
+/// Copies read rows that nobody has read for long, and many of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_that_hang_do_not_stop_the_log() {
+    let fixture = Fixture::new().await;
+    fixture.disk.hang(MANY);
+    let copies: Vec<_> = (0..MANY).map(|n| fixture.copy(n)).collect();
+    fixture.disk.wait_for(4).await;
+    fixture.disk.hang(0);
+    let store = fixture.store.clone();
+    let others = async {
+        let position = store.log_position(&fixture.log()).await.unwrap().unwrap();
+        let page = store.read_log(position, &fixture.log(), 1 << 20).await.unwrap();
+        assert_eq!(page.mutations.len(), 10);
+        store.digest(TABLE).await.unwrap();
+    };
+    assert!(timeout(SOON, others).await.is_ok(), "they have slots of their own");
+    assert_eq!(fixture.disk.hanging.load(Ordering::Relaxed), 4);
+    fixture.disk.open();
+    for copy in copies {
+        assert_eq!(copy.await.unwrap(), 10);
     }
 }
 

@@ -21,5 +21,6 @@ mod real_disk;
 mod recounts;
 mod scrub;
 mod space;
+mod streams;
 mod support;
 mod sync_failure;

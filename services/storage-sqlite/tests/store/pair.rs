@@ -94,6 +94,20 @@ impl Pair {
         assert_eq!(database.execute(&update, [value]).unwrap(), 1, "{place}");
     }
 
+    /// Overwrites the pages of the file that contain these bytes, other than the first, so that
+    /// SQLite cannot read them.
+    pub(crate) async fn overwrite_pages_of(&mut self, bytes: &[u8]) {
+        const PAGE: usize = 4096;
+        self.store.close().await;
+        let mut file = std::fs::read(&self.path).unwrap();
+        let contains = |page: &[u8]| page.windows(bytes.len()).any(|window| window == bytes);
+        let pages = file.chunks_mut(PAGE).skip(1).filter(|page| contains(page));
+        let overwritten = pages.map(|page| page.fill(0)).count();
+        assert!(overwritten > 0);
+        std::fs::write(&self.path, file).unwrap();
+        self.store = Self::open(self.path.clone());
+    }
+
     /// Verifies all ranges and returns how many had to be repaired.
     pub(crate) async fn scrub(&self) -> usize {
         let mut repaired = 0;

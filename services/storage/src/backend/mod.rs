@@ -86,7 +86,8 @@ pub trait StorageBackend: Send + Sync + 'static {
     ///
     /// # Errors
     /// Those of `work`; [`StoreError::Closed`] after [`StorageBackend::close`] or if the state was
-    /// taken away; and [`StoreError::Database`] if the backend fails.
+    /// taken away; [`StoreError::Unreadable`] if what it reads is; and [`StoreError::Database`] if
+    /// the backend fails otherwise.
     fn read(
         &self,
         scope: ReadScope,
@@ -117,8 +118,8 @@ pub trait StorageBackend: Send + Sync + 'static {
     /// [`StoreError::Closed`] if reads are not possible.
     fn check(&self) -> Result<(), StoreError>;
 
-    /// How many log records were found damaged since the backend was opened. Each counts once; a
-    /// backend that finds very many may stop counting.
+    /// How many log records were found damaged, or missing ([`Snapshot::miss_record`]), since the
+    /// backend was opened. Each counts once; a backend that finds very many may stop counting.
     fn damaged(&self) -> u64 {
         0
     }
@@ -177,6 +178,10 @@ pub trait Snapshot {
         reverse: bool,
         visit: &mut dyn FnMut(&dyn StoredRecord) -> Visit,
     ) -> Result<(), StoreError>;
+
+    /// Notes that there is no readable record at a position that cannot have been trimmed. A
+    /// backend whose contents can be damaged counts it ([`StorageBackend::damaged`]).
+    fn miss_record(&self, _position: u64) {}
 }
 
 impl dyn Snapshot + '_ {
@@ -193,7 +198,8 @@ impl dyn Snapshot + '_ {
         Ok(found)
     }
 
-    /// Reads the record at a position of the log. Returns false if it has been trimmed.
+    /// Reads the record at a position of the log. Returns false if it has been trimmed, or is
+    /// damaged.
     ///
     /// # Errors
     /// Those of `visit`, and the backend's.

@@ -95,7 +95,7 @@ impl RecordHead {
     /// The version of the write.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if `names` does not contain the origin.
+    /// [`StoreError::Unreadable`] if `names` does not contain the origin.
     pub fn version(&self, names: &[Origin]) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }
@@ -222,7 +222,7 @@ pub trait StoredRecord {
     /// The part by which a reader decides whether it wants the record.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the record is damaged; this applies to all methods.
+    /// [`StoreError::Unreadable`] if the record is damaged; this applies to all methods.
     fn head(&self) -> Result<RecordHead, StoreError>;
 
     /// The stored key of the item.
@@ -274,5 +274,11 @@ impl RecordHead {
     #[must_use]
     pub const fn hybrid_time(&self) -> HybridTime {
         HybridTime::from_u64(self.time)
+    }
+
+    /// Whether the previous version was a live item.
+    #[must_use]
+    pub const fn replaced_item(&self) -> bool {
+        self.replaced != 0 || self.flags.has(RecordFlags::REMOVAL)
     }
 }

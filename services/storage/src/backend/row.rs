@@ -219,7 +219,7 @@ impl ItemRow {
     /// The current version with the hashes of metadata and image.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if `names` does not contain the origin.
+    /// [`StoreError::Unreadable`] if `names` does not contain the origin.
     pub fn fingerprint(&self, names: &[Origin]) -> Result<RowFingerprint, StoreError> {
         Ok(RowFingerprint {
             version: self.version(names)?,
@@ -232,7 +232,7 @@ impl ItemRow {
 /// Builds a version, with the name of the origin.
 ///
 /// # Errors
-/// [`StoreError::Database`] if `names` does not contain the origin.
+/// [`StoreError::Unreadable`] if `names` does not contain the origin.
 pub fn version(names: &[Origin], time: u64, origin: OriginNumber, sequence: u64) -> Result<Version, StoreError> {
     let origin = names
         .get(usize::from(origin))

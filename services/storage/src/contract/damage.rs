@@ -5,8 +5,8 @@ use beringia_item::TableId;
 /// Damage to a database that was found since the store was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreDamage {
-    /// The number of log records that were found damaged. If one was an item's current record, the
-    /// item is repaired from another replica; any other is only gone.
+    /// The number of log records that were found damaged or missing. If one was an item's current
+    /// record, the item is repaired from another replica; any other is only gone.
     pub records: u64,
     /// The ranges that are damaged and not repaired yet, by table and range.
     pub ranges: Vec<DamagedRange>,

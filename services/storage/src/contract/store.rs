@@ -19,9 +19,9 @@ use crate::{
 /// The only way to a region's state. Cheap to call from any task. No caller may assume that the
 /// store is local.
 ///
-/// Every method can fail with [`StoreError::Closed`] and [`StoreError::Database`], and one that
-/// commits with [`StoreError::CannotCommit`]. A method that names a table without a replica in this
-/// region fails with [`StoreError::UnknownTable`].
+/// Every method can fail with [`StoreError::Closed`], [`StoreError::Database`] and
+/// [`StoreError::Unreadable`], and one that commits with [`StoreError::CannotCommit`]. A method that
+/// names a table without a replica in this region fails with [`StoreError::UnknownTable`].
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The name of this region.

@@ -100,7 +100,8 @@ pub struct StreamRecord {
     pub change: StreamChange,
     /// The attributes of the item's key.
     pub keys: Item,
-    /// The item before the change; `None` also if the view does not show it.
+    /// The item before the change; `None` also if the view does not show it, or its log record is
+    /// damaged or missing.
     pub before: Option<Item>,
     /// The item after the change; `None` also if the view does not show it.
     pub after: Option<Item>,
@@ -122,6 +123,18 @@ impl StreamRecord {
             (Some(_), None) => Some(StreamChange::Remove),
             (Some(before), Some(after)) if before != after => Some(StreamChange::Modify),
             _ => None,
+        }
+    }
+
+    /// The kind of a change whose image before is lost; `None` if there was no item and is none.
+    /// Two equal images count as a change.
+    #[must_use]
+    pub const fn change_without_before(was_there: bool, is_there: bool) -> Option<StreamChange> {
+        match (was_there, is_there) {
+            (false, true) => Some(StreamChange::Insert),
+            (true, false) => Some(StreamChange::Remove),
+            (true, true) => Some(StreamChange::Modify),
+            (false, false) => None,
         }
     }
 

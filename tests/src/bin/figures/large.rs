@@ -5,6 +5,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_tests::{http::Connection, up::Up};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{
@@ -19,14 +20,9 @@ const VALUE_BYTES: usize = 100;
 /// The number of values of the indexed attribute.
 const GROUPS: u64 = 1_000;
 
-/// Measures both with `keys` items of some 150 bytes.
+/// Measures both with `keys` items of some 150 bytes; the replica has the index, too.
 pub(crate) async fn large(options: &Options) {
-    let directory = data();
-    let topology = without_delay(&directory, &REGIONS[..2]);
-    let database = directory.path().join("db");
-    let up = Up::start(&["--topology", &topology, "--data", database.to_str().expect("UTF-8")]);
-    create_table(&up, &[]).await;
-    fill(&up, options.keys).await;
+    let (_directory, up) = filled(options).await;
     let index = json!({"TableName": "bench",
         "AttributeDefinitions": [
             {"AttributeName": "id", "AttributeType": "S"}, {"AttributeName": "group", "AttributeType": "S"},
@@ -40,8 +36,29 @@ pub(crate) async fn large(options: &Options) {
         table["GlobalSecondaryIndexes"][0]["IndexStatus"] == "ACTIVE"
     })
     .await;
+    replicate(&up, options, "a replica created, with an index").await;
+}
+
+/// Measures the creation of a replica of `keys` items of some 150 bytes, without an index.
+pub(crate) async fn replica(options: &Options) {
+    let (_directory, up) = filled(options).await;
+    replicate(&up, options, "a replica created").await;
+}
+
+/// Two regions, of which the first one has the table. The files are there as long as the directory.
+async fn filled(options: &Options) -> (TempDir, Up) {
+    let directory = data();
+    let topology = without_delay(&directory, &REGIONS[..2]);
+    let database = directory.path().join("db");
+    let up = Up::start(&["--topology", &topology, "--data", database.to_str().expect("UTF-8")]);
+    create_table(&up, &[]).await;
+    fill(&up, options.keys).await;
+    (directory, up)
+}
+
+async fn replicate(up: &Up, options: &Options, what: &str) {
     let replica = json!({"TableName": "bench", "ReplicaUpdates": [{"Create": {"RegionName": REGIONS[1]}}]});
-    changed(&up, options, &replica, "a replica created", "160 s", |table| {
+    changed(up, options, &replica, what, "160 s", |table| {
         let replicas = table["Replicas"].as_array();
         replicas.is_some_and(|replicas| {
             let created = |replica: &&Value| replica["RegionName"] == REGIONS[1];

@@ -73,7 +73,9 @@ enum Section {
     Growth,
     /// GetItem and arrivals in another region, with and without scans (use --keys 10000000).
     Scans,
-    /// Filling an index and creating a replica while clients write (use --keys 6000000).
+    /// Creating a replica while clients write (use --keys 6000000).
+    Replica,
+    /// Filling an index, then creating a replica that has it too (use --keys 6000000).
     Large,
     /// PutItem with three global tables and with thousands.
     Tables,
@@ -137,6 +139,9 @@ fn main() {
         }
         if wants(Section::Scans) {
             scans::scans(&options).await;
+        }
+        if wants(Section::Replica) {
+            large::replica(&options).await;
         }
         if wants(Section::Large) {
             large::large(&options).await;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     REGIONS, data,
-    load::{at_rate, create_table, fill, get, put},
+    load::{Paced, at_rate, create_table, fill, get, put},
     without_delay,
 };
 
@@ -41,6 +41,20 @@ pub(crate) async fn repair() {
         .sum();
     drop(file);
     let up = Up::start(&arguments);
+    let (puts, took) = beside_puts(&up, repaired(&up)).await;
+    println!(
+        "{:<44} {:>9.1} s     goal 60 s; {} in each of {} regions meanwhile",
+        format!("{lost} lost rows repaired"),
+        took.as_secs_f64(),
+        puts.in_each(took),
+        REGIONS.len(),
+    );
+    let (puts, ()) = beside_puts(&up, tokio::time::sleep(took)).await;
+    println!("{:<44}             {}", "the same time afterwards", puts.in_each(took));
+}
+
+/// Runs `what` beside puts to other keys in all regions. Returns the latencies of the puts, too.
+async fn beside_puts<T>(up: &Up, what: impl Future<Output = T>) -> (Paced, T) {
     let goes_on = Rc::new(Cell::new(true));
     let writes = REGIONS.map(|region| {
         let (wanted, chance, value) = (goes_on.clone(), Arc::new(SeededRandomness::new(1)), "v".repeat(1000));
@@ -54,20 +68,30 @@ pub(crate) async fn repair() {
             put,
         )
     });
-    let repaired = async {
-        let took = repaired(&up).await;
+    let what = async {
+        let done = what.await;
         goes_on.set(false);
-        took
+        done
     };
-    let (written, took) = tokio::join!(futures_util::future::join_all(writes), repaired);
-    let puts: u64 = written.iter().map(|of| of.latency_us.len()).sum();
-    println!(
-        "{:<44} {:>9.1} s     goal 60 s; {:.0} puts/s in each of {} regions meanwhile",
-        format!("{lost} lost rows repaired"),
-        took.as_secs_f64(),
-        puts as f64 / took.as_secs_f64() / REGIONS.len() as f64,
-        REGIONS.len(),
-    );
+    let (written, done) = tokio::join!(futures_util::future::join_all(writes), what);
+    let all = written.into_iter().reduce(|mut all, of| {
+        all.latency_us.add(of.latency_us).expect("alike");
+        all
+    });
+    (all.expect("there are regions"), done)
+}
+
+impl Paced {
+    /// The rate in each region and the latencies.
+    fn in_each(&self, time: Duration) -> String {
+        let ms = |quantile| self.latency_us.value_at_quantile(quantile) as f64 / 1000.0;
+        format!(
+            "{:.0} puts/s, p50 {:.2} ms, p99 {:.2} ms",
+            self.latency_us.len() as f64 / time.as_secs_f64() / REGIONS.len() as f64,
+            ms(0.5),
+            ms(0.99),
+        )
+    }
 }
 
 /// Reads the lost items until all are there, and returns how long that took.

@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, SeededRandomness};
+use beringia_item::RANGES;
 use beringia_tests::up::Up;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     CONNECTIONS, REGIONS, data,
@@ -46,6 +48,28 @@ pub(crate) async fn tables(many: u64, seconds: u64) {
         "{:<44} {:>9.0} %    goal 80 %",
         "kept of the throughput with three",
         100.0 * same.per_second() / few.per_second(),
+    );
+    verified(&up, many).await;
+}
+
+/// Prints how long all ranges of all regions take to verify, one after the other, and how long a
+/// round of scrubbing takes at least by that.
+async fn verified(up: &Up, many: u64) {
+    let converged = up.control.run(&["converge", "--timeout", "600"]);
+    assert_eq!(converged.last().expect("a line")["converged"], true, "{converged:?}");
+    let began = Instant::now();
+    let _ = up.control.run(&["converge", "--verify", "--timeout", "600"]);
+    let took = began.elapsed();
+    // The catalog and what a region keeps for itself have ranges, too.
+    let ranges = (many + 2) * u64::from(RANGES);
+    let each = took / u32::try_from(ranges * REGIONS.len() as u64).unwrap_or(u32::MAX);
+    println!(
+        "{:<44} {:>9.0} us    {} ranges in each region: a round of scrubbing works for {:.1} min, goal at most half of \
+         24 h",
+        "a range verified",
+        each.as_secs_f64() * 1e6,
+        ranges,
+        each.as_secs_f64() * ranges as f64 / 60.0,
     );
 }
 

@@ -122,4 +122,13 @@ pub(crate) async fn growth(options: &Options) {
         "ratio",
         last.per_second() / first.per_second()
     );
+    let status = up.control.run(&["status"]);
+    let storage = &status[0]["storage"][0];
+    println!(
+        "{:<44} {:>9}      of {} writes; database {} MiB",
+        "log records that are not trimmed yet",
+        storage["untrimmed"],
+        GROWN_KEYS + last.requests,
+        storage["database_bytes"].as_u64().unwrap_or(0) >> 20,
+    );
 }

@@ -56,7 +56,7 @@ struct StatusJson {
     bootstraps: Vec<BootstrapJson>,
     /// Tables whose replication is paused in a region.
     paused: Vec<PauseJson>,
-    /// Tables whose writes a region does not take for now, since it cannot read one of them.
+    /// Tables whose writes a region does not take for now, since it cannot apply one of them.
     set_aside: Vec<SetAsideJson>,
     /// Ranges of tables that are damaged in a region's database and not repaired yet.
     damaged: Vec<DamagedJson>,
@@ -82,7 +82,7 @@ struct RegionJson {
     /// the region's latest writes, and how far it may be, in milliseconds.
     clock_behind_ms: Option<u64>,
     clock_limit_ms: Option<u64>,
-    /// The log records that were found damaged in the region's database since its start.
+    /// The log records that were found damaged or missing in the region's database since its start.
     damaged_records: u64,
     /// The number of the database's life; null if the region cannot be asked.
     store_epoch: Option<u64>,
@@ -328,8 +328,8 @@ impl RegionJson {
         }
         match self.damaged_records {
             0 => {}
-            1 => text.push_str(", 1 log record was found damaged"),
-            records => text.push_str(&format!(", {records} log records were found damaged")),
+            1 => text.push_str(", 1 log record was found damaged or missing"),
+            records => text.push_str(&format!(", {records} log records were found damaged or missing")),
         }
         if let Some(epoch) = self.store_epoch.filter(|epoch| *epoch > 1) {
             text.push_str(&format!(", store epoch {epoch}"));
@@ -453,6 +453,8 @@ fn table_row(table: &TableComparison) -> [String; 5] {
 
 #[cfg(test)]
 mod tests {
+    use beringia_proto::v1::{DamagedRange, SetAsideTable, StorageReport};
+
     use super::*;
 
     #[test]
@@ -462,5 +464,65 @@ mod tests {
         assert_eq!(status.pairs.len(), 2);
         assert_eq!(status.pairs[0].lag_ms, None);
         assert_eq!(status.pairs[0].row()[2], "-");
+    }
+
+    /// A region to which everything happened at once.
+    #[test]
+    fn all_that_is_wrong_with_a_region_is_shown() {
+        let carts = || "carts".to_owned();
+        let report = RegionReport {
+            name: "a".to_owned(),
+            running: true,
+            failure: "a task panicked: x".to_owned(),
+            clock_behind_ms: Some(9_000),
+            clock_limit_ms: Some(500),
+            set_aside: vec![SetAsideTable {
+                table: carts(),
+                reason: "a write of b cannot be read: y".to_owned(),
+                ..SetAsideTable::default()
+            }],
+            store_epoch: 2,
+            tables_missing_own_writes: 3,
+            damaged_records: 4,
+            damaged: vec![DamagedRange {
+                table: carts(),
+                range: 17,
+                what: "z".to_owned(),
+                ..DamagedRange::default()
+            }],
+            storage: Some(StorageReport {
+                database_bytes: 5,
+                reserve_in_use: true,
+                ..StorageReport::default()
+            }),
+            ..RegionReport::default()
+        };
+        let reply = ControlStatusReply {
+            regions: vec![report],
+            ..ControlStatusReply::default()
+        };
+        let status = StatusJson::of(&["a".to_owned()], &[reply], convergence::compare(&[], &[]));
+        assert_eq!(
+            status.regions[0].state_text(),
+            "running, failed: a task panicked: x, accepts no writes: its clock is 9000 ms behind its latest writes, \
+             the limit is 500 ms, 4 log records were found damaged, store epoch 2: its database is an older copy, and \
+             3 tables are missing own writes"
+        );
+        assert_eq!(status.damaged[0].row(), ["a", "carts", "17", "z"]);
+        let json = serde_json::to_value(&status).expect("it is written as JSON");
+        let region = &json["regions"][0];
+        assert_eq!(region["failure"], "a task panicked: x");
+        assert_eq!(
+            (&region["clock_behind_ms"], &region["clock_limit_ms"]),
+            (&9_000.into(), &500.into())
+        );
+        assert_eq!(
+            (&region["damaged_records"], &region["store_epoch"]),
+            (&4.into(), &2.into())
+        );
+        let aside = serde_json::json!({"region": "a", "table": "carts", "reason": "a write of b cannot be read: y"});
+        assert_eq!(json["set_aside"][0], aside);
+        assert_eq!(json["damaged"][0]["range"], 17);
+        assert_eq!(json["storage"][0]["reserve_in_use"], true);
     }
 }
