@@ -115,9 +115,9 @@ const SCRUB_ROUND: Duration = Duration::from_hours(24);
 /// damaged while the region was down.
 const FIRST_SCRUB_ROUND: Duration = Duration::from_secs(30);
 
-/// The pause after a range that took `took` to verify, in a round of this many ranges. A round takes
-/// at most as long as it should, unless scrubbing would work for more than half of the time: it
-/// rests as long as it works.
+/// The pause after a range that took `took` to verify, in a round of this many ranges. A round
+/// takes at most as long as it should, unless scrubbing would work for more than half of the time:
+/// it rests as long as it works.
 fn scrub_pause(longest: Duration, round: Duration, ranges: usize, took: Duration) -> Duration {
     let ranges = u32::try_from(ranges).unwrap_or(u32::MAX).max(1);
     longest.min(round / ranges).saturating_sub(took).max(took)

@@ -123,8 +123,8 @@ impl State {
     /// clock.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the backend fails; [`StoreError::Unreadable`] if its contents are
-    /// damaged.
+    /// [`StoreError::Database`] if the backend fails; [`StoreError::Unreadable`] if its contents
+    /// are damaged.
     pub fn load(snapshot: &dyn Snapshot, own: &Origin, max_offset_ms: u64) -> Result<Self, StoreError> {
         let stored = RegionRow::read(snapshot)?.ok_or_else(|| StoreError::damaged("it has no state"))?;
         let mut rows = Vec::new();

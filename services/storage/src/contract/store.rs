@@ -20,8 +20,8 @@ use crate::{
 /// store is local.
 ///
 /// Every method can fail with [`StoreError::Closed`], [`StoreError::Database`] and
-/// [`StoreError::Unreadable`], and one that commits with [`StoreError::CannotCommit`]. A method that
-/// names a table without a replica in this region fails with [`StoreError::UnknownTable`].
+/// [`StoreError::Unreadable`], and one that commits with [`StoreError::CannotCommit`]. A method
+/// that names a table without a replica in this region fails with [`StoreError::UnknownTable`].
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The name of this region.
