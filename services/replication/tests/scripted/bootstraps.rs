@@ -211,7 +211,7 @@ fn copy_waits_for_a_row_from_the_future() {
     };
     let (one, two) = (mutation(CARTS, "us", 1), mutation(CARTS, "us", 2));
     assert_eq!(refused(&mut script, us, question, &[&one, &two]), []);
-    // Until the row is due, which is after 2 s. Then it is refused again, and due a second later.
+    // The row is due after 2 s. Then it is refused again, and is due 2 s later.
     for ms in [2000, 2000] {
         let early = script.pass(ms - 100);
         assert_eq!(questions_in(&early, us), [], "nothing is asked again");
