@@ -505,8 +505,8 @@ mod tests {
         assert_eq!(
             status.regions[0].state_text(),
             "running, failed: a task panicked: x, accepts no writes: its clock is 9000 ms behind its latest writes, \
-             the limit is 500 ms, 4 log records were found damaged, store epoch 2: its database is an older copy, and \
-             3 tables are missing own writes"
+             the limit is 500 ms, 4 log records were found damaged or missing, store epoch 2: its database is an older \
+             copy, and 3 tables are missing own writes"
         );
         assert_eq!(status.damaged[0].row(), ["a", "carts", "17", "z"]);
         let json = serde_json::to_value(&status).expect("it is written as JSON");
