@@ -190,9 +190,11 @@ impl TestCluster {
         Self::start_in(names, None, |_| {}).await
     }
 
-    /// As [`TestCluster::start`], with this delay on all connections.
+    /// As [`TestCluster::start`], with this delay on all connections, and copies in small pages, so
+    /// that they take a while.
     pub async fn start_with_delay(names: &[&str], delay_ms: u64) -> Self {
-        let cluster = Self::start_in(names, None, |_| {}).await;
+        let small_pages = |tuning: &mut NodeTuning| tuning.replication.keys_per_page = 50;
+        let cluster = Self::start_in(names, None, small_pages).await;
         cluster.board.delay_ms.store(delay_ms, Ordering::Relaxed);
         cluster.hang_up(|_, _| true);
         cluster
