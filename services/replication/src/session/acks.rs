@@ -15,8 +15,8 @@ pub(super) struct Acks {
     /// The last completed batch: it is durable here, or was dropped; 0 before the first.
     batch: u64,
     vectors: TableVectors,
-    /// This region's vectors at the last acknowledgement that reported changes. Of the subscribed
-    /// tables, the source knows these.
+    /// This region's vectors at the last acknowledgement that reported changes, and those of later
+    /// subscriptions. Of the subscribed tables, the source knows these.
     compared: SharedVectors,
 }
 
@@ -26,8 +26,14 @@ impl Acks {
         self.compared = SharedVectors::new();
     }
 
-    /// Records vectors that a subscription reports to the source.
+    /// Records vectors that a subscription reports to the source. Those of a replica that was
+    /// dropped fall back, and may reach later what they were at the last comparison.
     pub(super) fn on_subscribed(&mut self, vectors: &TableVectors) {
+        for (table, vector) in vectors {
+            if self.compared.get(table) != Some(vector) {
+                self.compared.insert(*table, vector.clone());
+            }
+        }
         self.vectors.extend(vectors.clone());
     }
 

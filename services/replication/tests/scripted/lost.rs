@@ -629,3 +629,28 @@ fn uncovered_rows_are_dropped_with_the_stream() {
     announces(&mut script, us, &[("us", 9)]);
     assert_eq!(repairs(&mut script, us, &[("us", 9)], &orphan), []);
 }
+
+/// The rows come back with the same vector, which the source has to know before it may trim.
+#[test]
+fn vector_that_a_refilled_replica_reaches_again_is_reported() {
+    let mut script = ScriptedRegion::new(Tuning::default());
+    script.tick_with(0, on_carts(&[("us", 5)]));
+    script.connected("us");
+    let reported = |commands: &[Command]| -> Vec<TableVectors> {
+        let tables = |command: &Command| match command {
+            Command::SendToSource(_, ToSource::Acknowledge(acknowledgement)) => Some(acknowledgement.tables.clone()),
+            _ => None,
+        };
+        commands.iter().filter_map(tables).collect()
+    };
+    let here = || on_carts(&[("us", 6)]);
+    assert_eq!(reported(&script.tick_with(100, here())), [here()]);
+    let others = [("us", ReplicaStatus::Active), ("ap", ReplicaStatus::Active)];
+    let with = |own: ReplicaStatus| [vec![("eu", own)], others.to_vec()].concat();
+    script.catalog(&with(ReplicaStatus::Creating { from: region("us") }));
+    script.tick(100);
+    let subscribed = script.catalog(&with(ReplicaStatus::Active));
+    let subscription = subscription_in(&subscribed).expect("the table is subscribed to again");
+    assert_eq!(subscription.tables[&CARTS], [].into_iter().collect());
+    assert_eq!(reported(&script.tick_with(100, here())), [here()]);
+}
