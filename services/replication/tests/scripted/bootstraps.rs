@@ -3,14 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{Mutation, RowFingerprint, TableId, VersionVector};
+use beringia_item::{Mutation, TableId, VersionVector};
 use beringia_replication::{
     BootstrapStage, Command, DialId, Event, StoreAnswer, StoreCall, TableView, Ticket, Tuning,
-    message::{KeyPage, PeerAnswer, Question, Reply, RowPage, TableVectors, ToReceiver},
+    message::{PeerAnswer, Question, RowPage, ToReceiver},
 };
-use beringia_storage_types::{RemoteBatch, ReplicaStatus, StoreError, TableDigest};
+use beringia_storage_types::{RemoteBatch, ReplicaStatus, StoreError};
 
-use crate::support::{CARTS, ScriptedRegion, apply_in, mutation, origin, questions_in, region, vectors};
+use crate::{
+    copying::{applies, begins, copies, key_page, replies},
+    support::{CARTS, ScriptedRegion, apply_in, mutation, origin, questions_in, region, vectors},
+};
 
 /// The tables of which `eu` gets new, empty replicas.
 const TABLES: [TableId; 3] = [CARTS, TableId(8), TableId(9)];
@@ -19,35 +22,6 @@ const TABLES: [TableId; 3] = [CARTS, TableId(8), TableId(9)];
 fn begun(commands: &[Command], us: DialId) -> Vec<u64> {
     let of_vector = |(id, question): (u64, Question)| matches!(question, Question::Digest { .. }).then_some(id);
     questions_in(commands, us).into_iter().filter_map(of_vector).collect()
-}
-
-fn reply(id: u64, answer: PeerAnswer) -> ToReceiver {
-    ToReceiver::Reply(Reply { id, answer })
-}
-
-/// The source's answer about its vector, which covers nothing.
-fn no_vector() -> PeerAnswer {
-    PeerAnswer::Digest(TableDigest {
-        vector: VersionVector::default(),
-        ranges: Vec::new(),
-        unknown: BTreeSet::new(),
-    })
-}
-
-/// The last page of a span's keys.
-fn keys(rows: &[&Mutation]) -> KeyPage {
-    let row = |row: &&Mutation| {
-        let fingerprint = RowFingerprint {
-            version: row.version.clone(),
-            state: 0,
-            content: 0,
-        };
-        (row.key.clone(), fingerprint)
-    };
-    KeyPage {
-        rows: rows.iter().map(row).collect(),
-        last: true,
-    }
 }
 
 /// A region whose replicas of `tables` are to be copied from `us`, with the commands that begin the
@@ -77,28 +51,10 @@ fn creating(tuning: Tuning, tables: &[TableId]) -> (ScriptedRegion, DialId, Vec<
 /// Copies an empty table: answers all requests until the store is to set the vector, and lets it be
 /// set.
 fn copies_nothing(script: &mut ScriptedRegion, us: DialId, question: u64) -> Vec<Command> {
-    let mut commands = script.source_says(us, reply(question, no_vector()));
-    loop {
-        let mut next = Vec::new();
-        for (id, question) in questions_in(&commands, us) {
-            assert!(matches!(question, Question::Keys { .. }), "{question:?}");
-            next.extend(script.source_says(us, reply(id, PeerAnswer::Keys(keys(&[])))));
-        }
-        for command in &commands {
-            match command {
-                Command::Call(ticket, StoreCall::Keys { .. }) => {
-                    next.extend(script.answer(*ticket, StoreAnswer::Keys(keys(&[]))));
-                }
-                Command::Call(ticket, StoreCall::Apply(_)) => {
-                    let vectors = TableVectors::new();
-                    return script.answer(*ticket, StoreAnswer::Applied { vectors, newer: 0 });
-                }
-                _ => {}
-            }
-        }
-        assert!(!next.is_empty(), "the copy goes on: {commands:?}");
-        commands = next;
-    }
+    let commands = begins(script, us, question, VersionVector::default());
+    let ((ticket, _), applied) = copies(script, us, commands, &[], &[]);
+    assert_eq!(applied, [], "the table is empty");
+    applies(script, ticket, 0)
 }
 
 #[test]
@@ -134,19 +90,18 @@ fn next_copy_begins_when_one_ends() {
 /// A copy up to the store's answers about its first span, which has the rows 1 and 2: the first was
 /// applied, and the second is from the future. The other spans are empty. Returns the commands that
 /// followed.
-fn refused(script: &mut ScriptedRegion, us: DialId, question: u64, rows: &[&Mutation; 2]) -> Vec<Command> {
-    let commands = script.source_says(us, reply(question, no_vector()));
-    let applies = listed(script, us, &commands, rows, &[]);
-    let [(first, one), (second, two)] = &applies[..] else {
-        panic!("two batches: {applies:?}");
+fn refused(script: &mut ScriptedRegion, us: DialId, question: u64, rows: &[Mutation; 2]) -> Vec<Command> {
+    let commands = begins(script, us, question, VersionVector::default());
+    let waiting = listed(script, us, &commands, rows, &[]);
+    let [(first, one), (second, two)] = &waiting[..] else {
+        panic!("two batches: {waiting:?}");
     };
     assert_eq!(
         (&one.mutations[..], &two.mutations[..]),
         (&[rows[0].clone()][..], &[rows[1].clone()][..])
     );
     let mut after = script.fail(*second, too_far_ahead());
-    let vectors = TableVectors::new();
-    after.extend(script.answer(*first, StoreAnswer::Applied { vectors, newer: 1 }));
+    after.extend(applies(script, *first, 1));
     after
 }
 
@@ -158,39 +113,36 @@ fn too_far_ahead() -> StoreError {
     }
 }
 
-/// Lists the keys of the spans that the commands ask for: the first span has the rows `theirs` at
-/// the source and `ours` here, the others have none. Returns what the store is to apply.
+/// Lists the keys of the spans that the commands ask for: the source has the rows `theirs`, all
+/// of the first span, and this region has `ours`. Returns what the store is to apply.
 fn listed(
     script: &mut ScriptedRegion,
     us: DialId,
     commands: &[Command],
-    theirs: &[&Mutation],
-    ours: &[&Mutation],
+    theirs: &[Mutation],
+    ours: &[Mutation],
 ) -> Vec<(Ticket, RemoteBatch)> {
     let mut asked = Vec::new();
     for (id, question) in questions_in(commands, us) {
         let Question::Keys { span, .. } = question else {
             panic!("{question:?}");
         };
-        let is_first = span.first == 0;
-        let page = keys(if is_first { theirs } else { &[] });
-        let local = script.source_says(us, reply(id, PeerAnswer::Keys(page)));
+        let local = replies(script, us, id, PeerAnswer::Keys(key_page(theirs, &span)));
         let ticket = local.iter().find_map(|command| match command {
             Command::Call(ticket, StoreCall::Keys { .. }) => Some(*ticket),
             _ => None,
         });
-        let page = keys(if is_first { ours } else { &[] });
-        asked.extend(script.answer(ticket.unwrap(), StoreAnswer::Keys(page)));
+        asked.extend(script.answer(ticket.unwrap(), StoreAnswer::Keys(key_page(ours, &span))));
     }
     let [(id, Question::Rows { keys })] = &questions_in(&asked, us)[..] else {
         panic!("rows of the first span: {asked:?}");
     };
-    let wanted = |row: &&&Mutation| keys.contains(&row.key);
+    let wanted = |row: &&Mutation| keys.contains(&row.key);
     let page = RowPage {
         answered: keys.len(),
-        mutations: theirs.iter().filter(wanted).map(|row| (*row).clone()).collect(),
+        mutations: theirs.iter().filter(wanted).cloned().collect(),
     };
-    let commands = script.source_says(us, reply(*id, PeerAnswer::Rows(page)));
+    let commands = replies(script, us, *id, PeerAnswer::Rows(page));
     let apply = |command: &Command| match command {
         Command::Call(ticket, StoreCall::Apply(batch)) => Some((*ticket, batch.clone())),
         _ => None,
@@ -209,8 +161,8 @@ fn copy_waits_for_a_row_from_the_future() {
     let [question] = begun(&commands, us)[..] else {
         panic!("{commands:?}");
     };
-    let (one, two) = (mutation(CARTS, "us", 1), mutation(CARTS, "us", 2));
-    assert_eq!(refused(&mut script, us, question, &[&one, &two]), []);
+    let rows = [mutation(CARTS, "us", 1), mutation(CARTS, "us", 2)];
+    assert_eq!(refused(&mut script, us, question, &rows), []);
     // The row is due after 2 s. Then it is refused again, and is due 2 s later.
     for ms in [2000, 2000] {
         let early = script.pass(ms - 100);
@@ -221,22 +173,17 @@ fn copy_waits_for_a_row_from_the_future() {
             (BootstrapStage::Copying, None)
         );
         let commands = script.tick(100);
-        let applies = listed(&mut script, us, &commands, &[&one, &two], &[&one]);
-        let [(ticket, batch)] = &applies[..] else {
-            panic!("{applies:?}");
+        let waiting = listed(&mut script, us, &commands, &rows, &rows[..1]);
+        let [(ticket, batch)] = &waiting[..] else {
+            panic!("{waiting:?}");
         };
-        assert_eq!(
-            batch.mutations,
-            std::slice::from_ref(&two),
-            "what was applied is not fetched again"
-        );
+        assert_eq!(batch.mutations, rows[1..], "what was applied is not fetched again");
         assert_eq!(script.fail(*ticket, too_far_ahead()), []);
     }
     script.pass(1900);
     let commands = script.tick(100);
-    let applies = listed(&mut script, us, &commands, &[&one, &two], &[&one]);
-    let vectors = TableVectors::new();
-    let commands = script.answer(applies[0].0, StoreAnswer::Applied { vectors, newer: 1 });
+    let waiting = listed(&mut script, us, &commands, &rows, &rows[..1]);
+    let commands = applies(&mut script, waiting[0].0, 1);
     let (_, end) = apply_in(&commands).expect("the store sets the vector");
     assert_eq!((end.mutations.len(), end.progress.is_empty()), (0, false));
     assert_eq!(
@@ -257,14 +204,14 @@ fn copy_that_waits_leaves_its_place_to_others() {
     let [first] = begun(&commands, us)[..] else {
         panic!("one may copy: {commands:?}");
     };
-    let (one, two) = (mutation(CARTS, "us", 1), mutation(CARTS, "us", 2));
-    refused(&mut script, us, first, &[&one, &two]);
+    let rows = [mutation(CARTS, "us", 1), mutation(CARTS, "us", 2)];
+    refused(&mut script, us, first, &rows);
     let commands = script.tick(100);
     let [second] = begun(&commands, us)[..] else {
         panic!("another one begins: {commands:?}");
     };
     copies_nothing(&mut script, us, second);
     let commands = script.pass(2000);
-    let applies = listed(&mut script, us, &commands, &[&one, &two], &[&one]);
-    assert_eq!(applies.len(), 1, "the first one goes on");
+    let waiting = listed(&mut script, us, &commands, &rows, &rows[..1]);
+    assert_eq!(waiting.len(), 1, "the first one goes on");
 }

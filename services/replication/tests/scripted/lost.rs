@@ -7,15 +7,16 @@ use beringia_item::{KeyBytes, Mutation, RANGES, RowFingerprint};
 use beringia_replication::{
     BootstrapStage, Command, DialId, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
-        BelowLowWatermark, KeyPage, PeerAnswer, Question, Reply, Request, RowPage, Subscription, TableVectors,
-        ToReceiver, ToSource,
+        BelowLowWatermark, PeerAnswer, Question, Reply, Request, RowPage, Subscription, TableVectors, ToReceiver,
+        ToSource,
     },
 };
 use beringia_storage_types::{RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus, TableDigest};
 use bytes::Bytes;
 
-use crate::support::{
-    CARTS, ScriptedRegion, call_in, mutation, origin, questions_in, region, subscription_in, vectors,
+use crate::{
+    copying::{self, answered, applies, copies, key_page, range_syncs},
+    support::{CARTS, ScriptedRegion, call_in, mutation, origin, questions_in, region, subscription_in, vectors},
 };
 
 fn on_carts(entries: &[(&str, u64)]) -> TableVectors {
@@ -54,104 +55,9 @@ fn row(key: u8, origin: &str, sequence: u64) -> Mutation {
     }
 }
 
-fn key_page(rows: &[Mutation], span: &beringia_replication::message::RangeSpan) -> KeyPage {
-    let inside = rows.iter().filter(|row| span.contains(&row.key));
-    KeyPage {
-        rows: inside
-            .map(|row| (row.key.clone(), row.version.clone().into()))
-            .collect(),
-        last: true,
-    }
-}
-
-/// Answers a request or a read of a copy or a repair, with these rows at the source and those in
-/// this region's store. Returns the commands that follow.
-fn answered(
-    script: &mut ScriptedRegion,
-    link: DialId,
-    command: Command,
-    source_rows: &[Mutation],
-    own_rows: &[Mutation],
-) -> Vec<Command> {
-    match command {
-        Command::SendToSource(sent, ToSource::Request(Request { id, question, .. })) if sent == link => {
-            let answer = match question {
-                Question::Keys { span, .. } => PeerAnswer::Keys(key_page(source_rows, &span)),
-                Question::Rows { keys } => PeerAnswer::Rows(RowPage {
-                    mutations: source_rows
-                        .iter()
-                        .filter(|row| keys.contains(&row.key))
-                        .cloned()
-                        .collect(),
-                    answered: keys.len(),
-                }),
-                Question::Digest { .. } => panic!("the copy has started already"),
-            };
-            script.source_says(link, ToReceiver::Reply(Reply { id, answer }))
-        }
-        Command::Call(ticket, StoreCall::Keys { span, .. }) => {
-            script.answer(ticket, StoreAnswer::Keys(key_page(own_rows, &span)))
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Answers the requests and calls of a copy or a repair, with these rows at the source and those in
-/// this region's store. Returns what is applied, and the commit that sets the vector, which is left
-/// unanswered.
-fn range_syncs(
-    script: &mut ScriptedRegion,
-    link: DialId,
-    commands: Vec<Command>,
-    source_rows: &[Mutation],
-    own_rows: &[Mutation],
-) -> (Option<(Ticket, RemoteBatch)>, Vec<RemoteBatch>) {
-    let mut commands = VecDeque::from(commands);
-    let mut applied = Vec::new();
-    while let Some(command) = commands.pop_front() {
-        let more = match command {
-            Command::Call(ticket, StoreCall::Apply(apply)) if !apply.progress.is_empty() => {
-                return (Some((ticket, apply)), applied);
-            }
-            Command::Call(ticket, StoreCall::Apply(apply)) => {
-                let newer = apply.mutations.len();
-                applied.push(apply);
-                applies(script, ticket, newer)
-            }
-            other => answered(script, link, other, source_rows, own_rows),
-        };
-        commands.extend(more);
-    }
-    (None, applied)
-}
-
-/// The store has applied a batch of copied rows.
-fn applies(script: &mut ScriptedRegion, ticket: Ticket, newer: usize) -> Vec<Command> {
-    let vectors = TableVectors::new();
-    script.answer(ticket, StoreAnswer::Applied { vectors, newer })
-}
-
-/// As [`range_syncs`], for a copy, which ends with that commit.
-fn copies(
-    script: &mut ScriptedRegion,
-    link: DialId,
-    commands: Vec<Command>,
-    source_rows: &[Mutation],
-    own_rows: &[Mutation],
-) -> ((Ticket, RemoteBatch), Vec<RemoteBatch>) {
-    let (end, applied) = range_syncs(script, link, commands, source_rows, own_rows);
-    (end.expect("the copy ends"), applied)
-}
-
 /// The source answers the request for its vector with which a copy begins.
 fn begins(script: &mut ScriptedRegion, link: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
-    let digest = TableDigest {
-        vector: on_carts(entries)[&CARTS].clone(),
-        ranges: Vec::new(),
-        unknown: BTreeSet::new(),
-    };
-    let answer = PeerAnswer::Digest(digest);
-    script.source_says(link, ToReceiver::Reply(Reply { id: question, answer }))
+    copying::begins(script, link, question, on_carts(entries)[&CARTS].clone())
 }
 
 fn finished(script: &mut ScriptedRegion, ticket: Ticket, entries: &[(&str, u64)]) -> Vec<Command> {

@@ -8,6 +8,7 @@
 )]
 
 mod bootstraps;
+mod copying;
 mod description;
 mod leave;
 mod lost;
