@@ -202,7 +202,7 @@ async fn scans_that_hang_do_not_stop_replication() {
     }
 }
 
-/// Copies read rows that nobody has read for long, and many of them.
+/// A copy reads many rows that are not in memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn copies_that_hang_do_not_stop_the_log() {
     let fixture = Fixture::new().await;

@@ -118,12 +118,9 @@ impl StreamRecord {
     /// record.
     #[must_use]
     pub fn change_of(before: Option<&Item>, after: Option<&Item>) -> Option<StreamChange> {
-        match (before, after) {
-            (None, Some(_)) => Some(StreamChange::Insert),
-            (Some(_), None) => Some(StreamChange::Remove),
-            (Some(before), Some(after)) if before != after => Some(StreamChange::Modify),
-            _ => None,
-        }
+        let is_change = before != after;
+        let change = is_change.then(|| Self::change_without_before(before.is_some(), after.is_some()));
+        change.flatten()
     }
 
     /// The kind of a change whose image before is lost; `None` if there was no item and is none.
