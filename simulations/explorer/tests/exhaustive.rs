@@ -61,6 +61,14 @@ fn writes() -> Bounds {
     }
 }
 
+/// The same number of writes that are puts or deletes.
+fn puts_and_deletes() -> Bounds {
+    Bounds {
+        kinds: PUTS_AND_DELETES.to_vec(),
+        ..writes()
+    }
+}
+
 /// One write less, for faults after which much happens.
 fn fewer_writes() -> Bounds {
     Bounds {
@@ -77,11 +85,11 @@ fn all_deliveries() {
         ..writes()
     };
     assert_exhausted("deliveries of puts", &puts);
-    let puts_and_deletes = Bounds {
-        kinds: PUTS_AND_DELETES.to_vec(),
-        ..puts
+    let both = Bounds {
+        late_acks: true,
+        ..puts_and_deletes()
     };
-    assert_exhausted("deliveries of puts and deletes", &puts_and_deletes);
+    assert_exhausted("deliveries of puts and deletes", &both);
 }
 
 /// Batches and acknowledgements are lost with their stream, and stores get batches twice.
@@ -140,11 +148,10 @@ fn all_jumps_of_a_clock() {
 fn all_trims() {
     for trimmer in 0..if IS_OPTIMISED { 3 } else { 1 } {
         let late = Bounds {
-            kinds: PUTS_AND_DELETES.to_vec(),
             late_acks: true,
             trims: 1,
             trimmers: vec![trimmer],
-            ..writes()
+            ..puts_and_deletes()
         };
         assert_exhausted("trims, late acknowledgements", &late);
         let in_time = Bounds {
@@ -191,10 +198,6 @@ fn all_losses_of_a_disk() {
 /// Three writes with faults of streams, and faults together.
 #[test]
 fn larger_worlds_of_streams() {
-    let one = Bounds {
-        kinds: PUTS_AND_DELETES.to_vec(),
-        ..writes()
-    };
     let cut = Bounds {
         cuts: 1,
         waits: 1,
@@ -207,10 +210,17 @@ fn larger_worlds_of_streams() {
         duplicates: 1,
         crashes: 1,
         clock_steps: 1,
-        ..one.clone()
+        ..puts_and_deletes()
     };
     visit_larger(&[
-        ("breaks, puts and deletes", 300_000, Bounds { breaks: 1, ..one }),
+        (
+            "breaks, puts and deletes",
+            300_000,
+            Bounds {
+                breaks: 1,
+                ..puts_and_deletes()
+            },
+        ),
         ("cuts, with time", 100_000, cut.clone()),
         (
             "cuts, with time twice",
@@ -228,18 +238,21 @@ fn larger_worlds_of_streams() {
 /// Three writes with faults of stores, and faults together.
 #[test]
 fn larger_worlds_of_stores() {
-    let one = Bounds {
-        kinds: PUTS_AND_DELETES.to_vec(),
-        ..writes()
-    };
     let trim = Bounds {
         waits: 1,
         trims: 1,
         trimmers: vec![0],
-        ..one.clone()
+        ..puts_and_deletes()
     };
     visit_larger(&[
-        ("crashes, puts and deletes", 300_000, Bounds { crashes: 1, ..one }),
+        (
+            "crashes, puts and deletes",
+            300_000,
+            Bounds {
+                crashes: 1,
+                ..puts_and_deletes()
+            },
+        ),
         ("trims, with time", 400_000, trim.clone()),
         (
             "lost disks",
