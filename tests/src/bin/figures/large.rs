@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     CONNECTIONS, Options, REGIONS, data,
-    load::{Limit, Paced, at_rate, create_table, key, load},
+    load::{Limit, at_rate, beside, create_table, key, load},
     without_delay,
 };
 
@@ -101,14 +101,15 @@ async fn fill(up: &Up, keys: u64) {
 /// Changes the table while clients write, and prints how long it took until `is_done`.
 async fn changed(up: &Up, options: &Options, update: &Value, what: &str, goal: &str, is_done: fn(&Value) -> bool) {
     let (chance, keys) = (Arc::new(SeededRandomness::new(1)), options.keys);
-    let goes_on = Rc::new(Cell::new(true));
-    let wanted = goes_on.clone();
     let put = move |_| {
         let item = item(chance.below(keys), chance.below(GROUPS));
         format!(r#"{{"TableName":"bench","Item":{item}}}"#)
     };
     let (endpoint, region) = (up.region(REGIONS[0]), REGIONS[0]);
-    let puts = at_rate(endpoint, region, PUTS_PER_SECOND, move |_| wanted.get(), "PutItem", put);
+    let puts = |goes_on: Rc<Cell<bool>>| {
+        let goes_on = move |_| goes_on.get();
+        at_rate(endpoint, region, PUTS_PER_SECOND, goes_on, "PutItem", put)
+    };
     let change = async {
         let mut connection = Connection::open(endpoint, region).await.expect("the region is there");
         let began = Instant::now();
@@ -117,21 +118,20 @@ async fn changed(up: &Up, options: &Options, update: &Value, what: &str, goal: &
         loop {
             let table = connection.call("DescribeTable", r#"{"TableName":"bench"}"#).await;
             if is_done(&table.expect("an answer").json()["Table"]) {
-                goes_on.set(false);
                 return began.elapsed();
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     let before = up.memory_kib();
-    let (Paced { latency_us }, took) = tokio::join!(puts, change);
+    let (puts, took) = beside(puts, change).await;
     println!(
         "{what:<44} {:>9.1} s     goal {goal} for 6,000,000 items; {} items   {} puts meanwhile, p99 {:.2} ms, goal \
          20 ms   memory {} MiB before, {} MiB at most",
         took.as_secs_f64(),
         options.keys,
-        latency_us.len(),
-        latency_us.value_at_quantile(0.99) as f64 / 1000.0,
+        puts.latency_us.len(),
+        puts.latency_ms(0.99),
         before.1 / 1024,
         up.memory_kib().0 / 1024,
     );

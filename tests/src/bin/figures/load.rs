@@ -122,7 +122,7 @@ impl Load {
     }
 
     pub(crate) fn latency_ms(&self, quantile: f64) -> f64 {
-        self.latency_us.value_at_quantile(quantile) as f64 / 1000.0
+        quantile_ms(&self.latency_us, quantile)
     }
 
     /// The longest time in which no request was answered, in ms.
@@ -208,6 +208,33 @@ const PACED_CONNECTIONS: usize = 32;
 /// How long requests took that were due at a steady rate, each from when it was due.
 pub(crate) struct Paced {
     pub(crate) latency_us: Histogram<u64>,
+}
+
+impl Paced {
+    pub(crate) fn latency_ms(&self, quantile: f64) -> f64 {
+        quantile_ms(&self.latency_us, quantile)
+    }
+}
+
+/// A quantile of microseconds, in milliseconds.
+pub(crate) fn quantile_ms(of_us: &Histogram<u64>, quantile: f64) -> f64 {
+    of_us.value_at_quantile(quantile) as f64 / 1000.0
+}
+
+/// Runs loads as long as `what` takes: `loads` gets what says whether they go on. Returns the
+/// results of both.
+pub(crate) async fn beside<L: Future, W: Future>(
+    loads: impl FnOnce(Rc<Cell<bool>>) -> L,
+    what: W,
+) -> (L::Output, W::Output) {
+    let goes_on = Rc::new(Cell::new(true));
+    let loads = loads(goes_on.clone());
+    let what = async {
+        let done = what.await;
+        goes_on.set(false);
+        done
+    };
+    tokio::join!(loads, what)
 }
 
 /// Runs `request(n)` at a steady rate, independent of the latency (open loop), as long as

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     REGIONS, data,
-    load::{Paced, at_rate, create_table, fill, get, put},
+    load::{Paced, at_rate, beside, create_table, fill, get, put},
     without_delay,
 };
 
@@ -55,25 +55,16 @@ pub(crate) async fn repair() {
 
 /// Runs `what` beside puts to other keys in all regions. Returns the latencies of the puts, too.
 async fn beside_puts<T>(up: &Up, what: impl Future<Output = T>) -> (Paced, T) {
-    let goes_on = Rc::new(Cell::new(true));
-    let writes = REGIONS.map(|region| {
-        let (wanted, chance, value) = (goes_on.clone(), Arc::new(SeededRandomness::new(1)), "v".repeat(1000));
-        let put = move |_| put(WRITTEN_FROM + chance.below(KEYS - WRITTEN_FROM), &value);
-        at_rate(
-            up.region(region),
-            region,
-            WRITES_PER_SECOND,
-            move |_| wanted.get(),
-            "PutItem",
-            put,
-        )
-    });
-    let what = async {
-        let done = what.await;
-        goes_on.set(false);
-        done
+    let writes = |goes_on: Rc<Cell<bool>>| {
+        let of_region = |region| {
+            let (goes_on, chance, value) = (goes_on.clone(), Arc::new(SeededRandomness::new(1)), "v".repeat(1000));
+            let put = move |_| put(WRITTEN_FROM + chance.below(KEYS - WRITTEN_FROM), &value);
+            let goes_on = move |_| goes_on.get();
+            at_rate(up.region(region), region, WRITES_PER_SECOND, goes_on, "PutItem", put)
+        };
+        futures_util::future::join_all(REGIONS.map(of_region))
     };
-    let (written, done) = tokio::join!(futures_util::future::join_all(writes), what);
+    let (written, done) = beside(writes, what).await;
     let all = written.into_iter().reduce(|mut all, of| {
         all.latency_us.add(of.latency_us).expect("alike");
         all
@@ -84,12 +75,11 @@ async fn beside_puts<T>(up: &Up, what: impl Future<Output = T>) -> (Paced, T) {
 impl Paced {
     /// The rate in each region and the latencies.
     fn in_each(&self, time: Duration) -> String {
-        let ms = |quantile| self.latency_us.value_at_quantile(quantile) as f64 / 1000.0;
         format!(
             "{:.0} puts/s, p50 {:.2} ms, p99 {:.2} ms",
             self.latency_us.len() as f64 / time.as_secs_f64() / REGIONS.len() as f64,
-            ms(0.5),
-            ms(0.99),
+            self.latency_ms(0.5),
+            self.latency_ms(0.99),
         )
     }
 }

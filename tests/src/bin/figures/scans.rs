@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     Options, REGIONS, data,
-    load::{Limit, create_table, create_table_named, fill, get, load, put_into},
+    load::{Limit, create_table, create_table_named, fill, get, load, put_into, quantile_ms},
     pairs::PAIRS,
     spread::Spread,
     without_delay,
@@ -85,7 +85,7 @@ async fn run(up: &Up, options: &Options, scans: bool) -> Run {
     let (gets, arrivals, scanned) = tokio::join!(gets, arrivals(up, end), scans);
     Run {
         get_ms: gets.latency_ms(0.99),
-        arrival_ms: arrivals.value_at_quantile(0.99) as f64 / 1000.0,
+        arrival_ms: quantile_ms(&arrivals, 0.99),
         scanned: scanned.into_iter().sum(),
     }
 }

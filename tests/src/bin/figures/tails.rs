@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Options, REGIONS, data,
-    load::{Limit, Load, create_table, fill, load, put},
+    load::{Limit, Load, create_table, fill, load, put, quantile_ms},
     spread::Spread,
     without_delay,
 };
@@ -37,7 +37,7 @@ fn sync_ms(directory: &Path) -> f64 {
         file.sync_data().expect("the disk syncs");
         let _ = took_us.record(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
     }
-    took_us.value_at_quantile(0.99) as f64 / 1_000.0
+    quantile_ms(&took_us, 0.99)
 }
 
 /// Puts items with values of that size under random keys.
